@@ -1,0 +1,5 @@
+"""The `angarium` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,290 @@
+"""The records that every floor passes on: a message, its recipients, one attempt, one event.
+
+`Message`, `ForwardPath`, `Attempt` and `Event` are durable: they are written to the journal and to the settled store
+as MessagePack arrays, so fields may only be appended, each with a default, and never change their meaning.
+`Recipient` is the unit of state in memory; it is rebuilt from those.
+"""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from angarium.core.ids import MessageId
+from angarium.core.reply import Reply
+
+TRANSACTIONAL = 0
+BULK = 1
+Lane = Literal[0, 1]
+"""Transactional mail goes before bulk wherever both wait for the same thing."""
+
+NOTIFY_NEVER = 1
+NOTIFY_SUCCESS = 2
+NOTIFY_FAILURE = 4
+NOTIFY_DELAY = 8
+"""Bits of `ForwardPath.notify` (RFC 3461 §4.1); 0 when the sender gave no NOTIFY."""
+
+State = Literal["queued", "delivered", "bounced", "expired", "suppressed", "cancelled", "held"]
+"""What a recipient is between two events. *delivering* is not durable: it is queued, with an attempt under way."""
+
+TERMINAL: frozenset[str] = frozenset({"delivered", "bounced", "expired", "suppressed", "cancelled"})
+
+EventType = Literal[
+    "received",  # accepted and durable; index -1: of the message as a whole
+    "delivered",  # the peer took responsibility
+    "delayed",  # a temporary failure; due_at says when next
+    "bounced",  # a permanent failure
+    "expired",  # too old, or tried too often
+    "ambiguous",  # the connection was lost between final dot and reply; state says what became of it
+    "intent",  # written before the final dot where an ambiguous attempt must be held
+    "suppressed",  # the recipient is on a suppression list
+    "cancelled",  # failed by the operator
+    "held",  # set aside by the operator
+    "released",  # back from held
+    "flushed",  # due at once, by the operator
+    "rerouted",  # its routing domain was changed
+    "rebound",  # its binding was changed
+]
+
+Stage = Literal["route", "connect", "banner", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final", "idle"]
+"""How far an attempt came: the command whose answer it waited for. *final* is the answer to the final dot."""
+
+
+class QueueKey(NamedTuple):
+    """A queue: a binding and a routing domain (the gateway's name where a gateway is in force), lower case."""
+
+    binding: str
+    domain: str
+
+
+class Flow(NamedTuple):
+    """A share of a queue: one lane of one source. Lanes are strict, sources within a lane take turns."""
+
+    binding: str
+    domain: str
+    lane: int
+    source: str
+
+    @property
+    def queue(self) -> QueueKey:
+        """The queue that this is a share of."""
+        return QueueKey(self.binding, self.domain)
+
+
+class ForwardPath(msgspec.Struct, frozen=True, array_like=True):
+    """One recipient as its sender gave it.
+
+    *address* is the mailbox without angle brackets, untouched but for quoting. *domain* is its domain in lower-case
+    A-labels, or an address literal with its brackets. *notify* holds NOTIFY_* bits. *orcpt* is the decoded ORCPT
+    parameter, `type;address`, or empty (RFC 3461 §4.2).
+    """
+
+    address: str
+    domain: str
+    notify: int = 0
+    orcpt: str = ""
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Where a message came from: listener name, peer `address:port`, its HELO name, protocol (`ESMTP` …), session id.
+
+    A message made here (a DSN) has listener `internal` and an empty peer.
+    """
+
+    listener: str = "internal"
+    peer: str = ""
+    helo: str = ""
+    protocol: str = "internal"
+    session: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """An accepted submission, without its body.
+
+    *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block
+    (`Received`, a missing Date or Message-ID), whole lines with CRLF. *body_size* counts the submitted bytes, header
+    block and body, without *trace*. *source* names whose mail this is where sources take turns.
+    *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
+    """
+
+    id: MessageId
+    received_at: float
+    reverse_path: str
+    recipients: tuple[ForwardPath, ...]
+    binding: str
+    lane: int
+    source: str
+    trace: bytes
+    body_size: int
+    eight_bit: bool = False
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    origin: Origin = Origin()
+
+    @property
+    def size(self) -> int:
+        """Bytes that leave: trace lines and body."""
+        return len(self.trace) + self.body_size
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """One try at delivering to one or more recipients over one connection.
+
+    *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
+    had it, empty likewise. *timings* are milliseconds spent waiting at each stage reached, in order. *tls* is empty
+    for clear text, else version and cipher.
+    """
+
+    started_at: float
+    stage: Stage
+    session: str = ""
+    host: str = ""
+    peer: str = ""
+    source: str = ""
+    method: str = "ESMTP"
+    tls: str = ""
+    timings: tuple[tuple[str, float], ...] = ()
+    bytes_sent: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """One fact about one recipient of one message, and the state it leaves the recipient in.
+
+    *seq* grows by one with each event of the recipient: an event whose seq is not above the recipient's has been
+    applied already. *due_at* matters while *state* is queued. *note* says why, in words, where no reply does
+    (an operator's command, an internal limit). *delay_dsns* counts delay notifications sent so far.
+    """
+
+    type: EventType
+    at: float
+    message: MessageId
+    index: int
+    seq: int
+    state: State
+    binding: str
+    domain: str
+    attempts: int
+    due_at: float
+    reply: Reply | None = None
+    attempt: Attempt | None = None
+    note: str = ""
+    delay_dsns: int = 0
+
+
+class Recipient:
+    """One recipient of one message while it is in memory. Changed by `apply` only.
+
+    *attempts* counts finished attempts. *last_reply* is what the last of them was answered, or our own words for it.
+    *settled* says that the settled store has a row for it (and the journal need not).
+    """
+
+    __slots__ = (
+        "attempts",
+        "binding",
+        "delay_dsns",
+        "domain",
+        "due_at",
+        "index",
+        "last_reply",
+        "message",
+        "seq",
+        "settled",
+        "state",
+    )
+
+    def __init__(self, message: Message, index: int, binding: str, domain: str) -> None:
+        self.message = message
+        self.index = index
+        self.binding = binding
+        self.domain = domain
+        self.state: State = "queued"
+        self.attempts = 0
+        self.due_at = message.received_at
+        self.seq = 0
+        self.last_reply: Reply | None = None
+        self.delay_dsns = 0
+        self.settled = False
+
+    @property
+    def path(self) -> ForwardPath:
+        """The address and its DSN parameters."""
+        return self.message.recipients[self.index]
+
+    @property
+    def queue(self) -> QueueKey:
+        """The queue it waits in."""
+        return QueueKey(self.binding, self.domain)
+
+    @property
+    def flow(self) -> Flow:
+        """Its share of that queue."""
+        return Flow(self.binding, self.domain, self.message.lane, self.message.source)
+
+    @property
+    def key(self) -> tuple[MessageId, int]:
+        """What names it on disk."""
+        return self.message.id, self.index
+
+    def apply(self, event: Event) -> bool:
+        """Take over what *event* says, unless it is not newer than what is known. Returns whether it was."""
+        if event.seq <= self.seq:
+            return False
+        self.seq = event.seq
+        self.state = event.state
+        self.binding = event.binding
+        self.domain = event.domain
+        self.attempts = event.attempts
+        self.due_at = event.due_at
+        self.delay_dsns = event.delay_dsns
+        if event.reply is not None:
+            self.last_reply = event.reply
+        return True
+
+    def event(
+        self,
+        type: EventType,
+        at: float,
+        state: State,
+        *,
+        due_at: float | None = None,
+        attempts: int | None = None,
+        reply: Reply | None = None,
+        attempt: Attempt | None = None,
+        note: str = "",
+        binding: str | None = None,
+        domain: str | None = None,
+        delay_dsns: int | None = None,
+    ) -> Event:
+        """Build this recipient's next event; what is not given stays as it is. Does not apply it."""
+        return Event(
+            type,
+            at,
+            self.message.id,
+            self.index,
+            self.seq + 1,
+            state,
+            self.binding if binding is None else binding,
+            self.domain if domain is None else domain,
+            self.attempts if attempts is None else attempts,
+            self.due_at if due_at is None else due_at,
+            reply,
+            attempt,
+            note,
+            self.delay_dsns if delay_dsns is None else delay_dsns,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.path.address} of {self.message.id.hex()}: {self.state}, {self.attempts} attempts>"
+
+
+class FlowSummary(NamedTuple):
+    """What the settled store holds of one flow, without what is in memory at the moment.
+
+    *queued* and *held* count rows. *next_due* is the earliest due time of a queued one, None without any.
+    *oldest* is the earliest reception, None when the flow is empty.
+    """
+
+    queued: int
+    held: int
+    next_due: float | None
+    oldest: float | None

@@ -1,0 +1,193 @@
+"""The spool as its worker sees it: one partition, one writer.
+
+Everything is called on the event loop's thread. What is a plain method returns at once; what it started is reported
+through its callback, on the same thread. What is `async` may wait for a disk.
+
+Order is a promise: records reach the journal in the order of the calls, and a crash leaves a prefix of them. So a
+bounce message accepted *before* the `bounced` event of its cause can never be missing when that event is there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
+from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+
+
+class SpoolError(AngariumError):
+    """The spool could not keep what it was asked to keep. Nothing of it will be delivered; answer 4xx."""
+
+
+class SpoolFull(SpoolError):
+    """The disk or the spool's own limit is reached: answer 452. It recovers by itself."""
+
+
+class LargeBody(NamedTuple):
+    """A body too large for the journal: a file of its own, synced before its message is accepted."""
+
+    path: Path
+    size: int
+
+
+Body = bytes | LargeBody
+"""Header block and body as submitted: CRLF lines, no dot-stuffing, no trace lines."""
+
+Then = Callable[[SpoolError | None], None]
+"""Called once: with None when the record is durable, else with what went wrong."""
+
+
+class LargeBodyWriter(Protocol):
+    """Takes a body in pieces while it is received. `finish` or `discard` must be called."""
+
+    async def write(self, piece: bytes) -> None:
+        """Append. Raises SpoolFull or SpoolError; the caller then discards."""
+        ...
+
+    async def finish(self) -> LargeBody:
+        """Make the file durable and return it."""
+        ...
+
+    def discard(self) -> None:
+        """Remove the file. Safe to call at any time before `finish` returned, and after an error."""
+        ...
+
+
+class Selection(NamedTuple):
+    """What an operator's command is about. None leaves a field open; all that are given must match."""
+
+    domain: str | None = None
+    binding: str | None = None
+    message: MessageId | None = None
+    state: Literal["queued", "held"] | None = None
+
+
+class RecoveryReport(NamedTuple):
+    """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a file."""
+
+    messages: int
+    recipients: int
+    settled_recipients: int
+    torn_bytes: int
+    damaged: int
+    seconds: float
+
+
+class SpoolStatus(NamedTuple):
+    """*accepting* None means yes; else the SpoolError that an acceptance would meet now. *unwell* says why, or ""."""
+
+    accepting: SpoolError | None
+    unwell: str
+    journal_bytes: int
+    segments: int
+    settled_recipients: int
+    resident_bodies_bytes: int
+
+
+class Spool(Protocol):
+    """One partition."""
+
+    def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
+        """Read what the last run left; called once, first. Blocks (the loop is not serving yet).
+
+        Returns the live recipients that are only in the journal, up to the limit that memory allows; the others have
+        been settled. What the settled store holds is told by `flows`.
+        """
+        ...
+
+    def accept(self, message: Message, body: Body, then: Then, *, settled: bool = False) -> None:
+        """Append *message* and make it durable; *then* is called with None when a 250 may be sent.
+
+        With *settled*, the message goes on to the settled store straight away (memory has no room for it): its
+        recipients are told through `on_flow`, never through memory. Otherwise the caller makes its Recipients itself
+        when *then* was called with None.
+        """
+        ...
+
+    def record(self, events: Sequence[Event], then: Then | None = None) -> None:
+        """Append events. Without *then* they ride on the next sync, which comes within a second; with *then* they
+        ask for a sync of their own. Terminal events free the message's body once no recipient is left.
+        """
+        ...
+
+    def settle(self, recipients: Sequence[Recipient], then: Then | None = None) -> None:
+        """Move recipients out of memory into the settled store, in the state they are in now.
+
+        The caller forgets them; they are told through `on_flow` and come back through `page`.
+        Recipients that came from `page` are given back by the same call.
+        """
+        ...
+
+    async def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
+        """Take up to *limit* queued recipients of *flow* that are due at *now* into memory, earliest due first.
+
+        They stay rows of the settled store, but are not counted by `flows` nor paged again until given back by
+        `settle` or ended by a terminal event.
+        """
+        ...
+
+    def body_now(self, message: Message) -> bytes | None:
+        """Return the body if it is in memory."""
+        ...
+
+    async def load_body(self, message: Message) -> Body:
+        """Return the body, from memory, journal, settled store or its own file. Raises SpoolError when unreadable."""
+        ...
+
+    def large_body(self, message_id: MessageId) -> LargeBodyWriter:
+        """Open a file for a body that is larger than the journal takes."""
+        ...
+
+    def flows(self) -> Mapping[Flow, FlowSummary]:
+        """What the settled store holds, by flow, without what is in memory."""
+        ...
+
+    def on_flow(self, tell: Callable[[Flow, FlowSummary], None]) -> None:
+        """Have *tell* called whenever a flow's summary has changed (batched)."""
+        ...
+
+    async def count(self, selection: Selection) -> int:
+        """How many recipients in the settled store match."""
+        ...
+
+    async def select(self, selection: Selection, after: tuple[MessageId, int] | None, limit: int) -> list[Recipient]:
+        """Return matching recipients of the settled store in key order after *after*, none of them in memory.
+
+        They are for building events from and showing; they are not taken into memory as `page` does.
+        """
+        ...
+
+    async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
+        """Return settled recipients (queued or held, none in memory) whose expiry, noted when they settled, passed."""
+        ...
+
+    async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:
+        """Return what is still known of a message, in order, from journal segments and the settled store."""
+        ...
+
+    def status(self) -> SpoolStatus:
+        """How the spool is, for health, metrics and admission."""
+        ...
+
+    async def close(self) -> None:
+        """Sync what was recorded, stop the threads and give the partition up."""
+        ...
+
+
+class JournalEntry(NamedTuple):
+    """One record as a reader gets it. *position* orders records within a partition."""
+
+    position: int
+    kind: Literal["accept", "event"]
+    message: Message | None
+    event: Event | None
+    body_offset: int
+
+
+class JournalReader(Protocol):
+    """Reads a partition's records in order, without its writer's help: for the recorder, `check` and `export`."""
+
+    def entries(self, after: int = -1) -> Iterator[JournalEntry]:
+        """Yield what is durable after position *after*."""
+        ...
