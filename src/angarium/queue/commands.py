@@ -1,0 +1,122 @@
+"""What the scheduler and the I/O around it say to each other.
+
+The scheduler returns commands; the I/O answers each by one call of the scheduler's method named in its docstring.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from angarium.config.model import OutboundOptions
+from angarium.core.records import Attempt, Event, Flow, QueueKey, Recipient
+from angarium.core.reply import Reply
+from angarium.queue.plan import Address, Method
+
+Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
+
+
+@dataclass(slots=True)
+class Resolve:
+    """Find the way for *queue*. Answer: `resolved`."""
+
+    queue: QueueKey
+
+
+@dataclass(slots=True)
+class Connect:
+    """Open connection *conn* to *address* and get as far as a session ready for mail.
+
+    Answer: `opened` or `connect_failed`.
+    """
+
+    conn: int
+    queue: QueueKey
+    address: Address
+    method: Method
+    options: OutboundOptions
+
+
+@dataclass(slots=True)
+class Deliver:
+    """Hand *recipients*, all of one message, to the idle connection *conn* in one transaction. Answer: `finished`."""
+
+    conn: int
+    queue: QueueKey
+    recipients: list[Recipient]
+
+
+@dataclass(slots=True)
+class Quit:
+    """End the idle connection *conn*. No answer: the scheduler has forgotten it."""
+
+    conn: int
+
+
+@dataclass(slots=True)
+class Page:
+    """Bring due recipients of *flow* into memory. Answer: `paged`."""
+
+    flow: Flow
+    limit: int
+
+
+@dataclass(slots=True)
+class Settle:
+    """Take *recipients* out of memory into the settled store. No answer: the scheduler has forgotten them."""
+
+    recipients: list[Recipient]
+
+
+@dataclass(slots=True)
+class Record:
+    """Write *events*, already applied to their recipients, to the journal. No answer."""
+
+    events: list[Event]
+    recipients: list[Recipient]
+
+
+@dataclass(slots=True)
+class Lease:
+    """Ask the authority for *want* more units of the limit *key*. Answer: `granted`."""
+
+    key: str
+    want: int
+
+
+@dataclass(slots=True)
+class GiveBack:
+    """Return *count* leased units that are no longer needed. No answer."""
+
+    key: str
+    count: int
+
+
+Command = Resolve | Connect | Deliver | Quit | Page | Settle | Record | Lease | GiveBack
+
+
+@dataclass(slots=True)
+class ConnectFailure:
+    """Why a connection did not become ready.
+
+    *fault* says what it speaks against: this one address ("address"), the whole destination ("site": the peer said
+    5xx to all of us, or policy such as required TLS), or us ("local": no file descriptors, bind address missing).
+    """
+
+    reply: Reply
+    attempt: Attempt
+    fault: Literal["address", "site", "local"]
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one recipient in a transaction.
+
+    *untried*: the transaction ended before the peer judged it, through no fault of its own; it is ready again and the
+    attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
+    *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost connection).
+    """
+
+    recipient: Recipient
+    verdict: Verdict
+    reply: Reply
+    attempt: Attempt
+    session_fault: bool = False
