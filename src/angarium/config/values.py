@@ -1,0 +1,224 @@
+"""The values that options can have beyond numbers and words."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+
+class Where(NamedTuple):
+    """The place in a configuration file that set a value."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """At most *count* per *seconds*, shared by all that fall back to the same *scope*.
+
+    *scope* names the stanza instance that set the throttle (`binding_group g`, `global`): the key of its bucket.
+    """
+
+    count: int
+    seconds: int = 1
+    scope: str = "global"
+    where: Where | None = None
+
+    def __str__(self) -> str:
+        return f"{self.count}/{self.seconds}"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLimit:
+    """A number of connections that all who fall back to the same *scope* share one counter for."""
+
+    limit: int
+    scope: str = "global"
+    where: Where | None = None
+
+    def __str__(self) -> str:
+        return str(self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
+    """An IP address without brackets, and a TCP or UDP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return join_host_port(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a listener takes connections: TCP *host* and *port*, or the Unix socket *path* (host is empty then).
+
+    *host* is an IP address without brackets; `0.0.0.0` stands for `*`, `::` for `[*]`. *name* is the stanza's
+    own name, as it is given to `Config.inbound`.
+    """
+
+    name: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path or join_host_port(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A relay that all mail goes through: *host* is a name or an IP address without brackets, lower case.
+
+    *port* None means the port of the delivery method.
+    """
+
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        return self.host if self.port is None else join_host_port(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One item of `Routes`.
+
+    *host* is a name, an IP address without brackets, or `__mx__` for the domain's real MX set. *preference* is
+    None where the place in the list decides. *port* None means the port of the delivery method, *ttl_s* None the
+    TTL that DNS gives. *type* says how the name is looked up, None: MX, then addresses.
+    """
+
+    host: str
+    port: int | None = None
+    preference: int | None = None
+    ttl_s: int | None = None
+    type: Literal["mx", "a"] | None = None
+
+    @property
+    def is_mx(self) -> bool:
+        """Whether this stands for the domain's own MX records."""
+        return self.host == "__mx__"
+
+    def __str__(self) -> str:
+        pairs = {"pref": self.preference, "ttl": self.ttl_s, "port": self.port, "type": self.type}
+        query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"smtp://{host}?{query}" if query else host
+
+
+@dataclass(frozen=True)
+class CidrSet:
+    """A set of address ranges, of both families. Asking costs one look-up per distinct prefix length."""
+
+    ranges: tuple[str, ...] = ()
+
+    @cached_property
+    def _index(self) -> dict[int, list[tuple[int, frozenset[int]]]]:
+        index: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        for text in self.ranges:
+            network = ipaddress.ip_network(text)
+            shift = network.max_prefixlen - network.prefixlen
+            index[network.version].setdefault(shift, set()).add(int(network.network_address) >> shift)
+        return {
+            family: [(shift, frozenset(found)) for shift, found in sorted(shifts.items())]
+            for family, shifts in index.items()
+        }
+
+    def contains(self, ip: str) -> bool:
+        """Whether the numeric address *ip* is inside. An IPv4-mapped IPv6 address counts as IPv4.
+
+        False for anything that is not an address, such as the empty peer of a Unix socket.
+        """
+        return self.prefix_length(ip) >= 0
+
+    def prefix_length(self, ip: str) -> int:
+        """Return the length of the longest range that holds *ip*, or -1."""
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return -1
+        if address.version == 6 and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        number, bits = int(address), address.max_prefixlen
+        for shift, found in self._index[address.version]:
+            if number >> shift in found:
+                return bits - shift
+        return -1
+
+    def __bool__(self) -> bool:
+        return bool(self.ranges)
+
+    def __str__(self) -> str:
+        return f"( {' '.join(self.ranges)} )" if self.ranges else "( )"
+
+
+@dataclass(frozen=True)
+class DomainSet:
+    """Domain patterns: `example.com`, `*.example.com` (not example.com itself), other globs with `*` and `?`."""
+
+    patterns: tuple[str, ...] = ()
+
+    @cached_property
+    def _exact(self) -> frozenset[str]:
+        return frozenset(pattern for pattern in self.patterns if not _is_glob(pattern))
+
+    @cached_property
+    def _globs(self) -> re.Pattern[str] | None:
+        globs = [translate(pattern) for pattern in self.patterns if _is_glob(pattern)]
+        return re.compile("|".join(globs)) if globs else None
+
+    def contains(self, domain: str) -> bool:
+        """Whether *domain*, in lower-case A-labels, matches one of the patterns."""
+        if domain in self._exact:
+            return True
+        return self._globs is not None and self._globs.match(domain) is not None
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns)
+
+    def __str__(self) -> str:
+        return f"( {' '.join(self.patterns)} )" if self.patterns else "( )"
+
+
+def _is_glob(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def join_host_port(host: str, port: int) -> str:
+    """Write *host* and *port* together, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def cidrs(*ranges: str) -> CidrSet:
+    """Make a set from ranges or single addresses. Raises ValueError when one is neither or has host bits."""
+    return CidrSet(tuple(str(ipaddress.ip_network(text)) for text in ranges))
+
+
+def domains(*patterns: str) -> DomainSet:
+    """Make a set of domain patterns."""
+    return DomainSet(tuple(pattern.lower() for pattern in patterns))
+
+
+def show_value(value: object) -> str:
+    """Write a value as a person would in a configuration file; None as `unset`."""
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"' if value == "" or re.search(r"""[\s#/"'={}\[\](),]""", value) else value
+    if isinstance(value, Iterable):
+        return f"( {' '.join(show_value(item) for item in value)} )"
+    if isinstance(value, re.Pattern):
+        return f'"{value.pattern}"'
+    return str(value)
