@@ -1,0 +1,159 @@
+"""A child process as a test needs it: its output as lines to wait for, and its end by process id.
+
+For programs that print what they do. Waiting is for a line, never for a length of time; the timeout only says
+when to give up, and then the output is part of the error.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from angarium.core.errors import AngariumError
+
+PATIENCE_S = 20.0
+
+
+class ProgramFailed(AngariumError):
+    """A program ended, or did not do in time what was waited for. The text ends with its last lines."""
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now, for programs that cannot say which one they took."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Program:
+    """A running child. Standard output and standard error are read together into `lines`.
+
+    Raises FileNotFoundError when there is no such program. Leaving the context stops it.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str | os.PathLike[str]],
+        *,
+        name: str = "",
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name or Path(arguments[0]).name
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._ended = False
+        self.process = subprocess.Popen(
+            [os.fspath(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name=f"{self.name} output", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """All that was printed so far."""
+        with self._news:
+            return "\n".join(self.lines)
+
+    def wait_until(self, true: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until *true*, which is asked again whenever a line was printed and ten times a second.
+
+        Raises ProgramFailed when the time is over or the program has ended without it.
+        """
+        give_up_at = time.monotonic() + timeout_s
+        while not true():
+            with self._news:
+                if self._ended and not true():
+                    raise self._failed(f"ended with status {self.process.wait()} before {what}")
+                if time.monotonic() > give_up_at:
+                    raise self._failed(f"no {what} within {timeout_s:g} s")
+                self._news.wait(0.1)
+
+    def wait_for(self, pattern: str, count: int = 1, timeout_s: float = PATIENCE_S) -> list[re.Match[str]]:
+        """Wait until *count* lines hold a match of the regular expression *pattern*; return all matches."""
+        found: list[re.Match[str]] = []
+
+        def enough() -> bool:
+            with self._news:
+                found[:] = [match for line in self.lines if (match := re.search(pattern, line))]
+            return len(found) >= count
+
+        self.wait_until(enough, f"{count} × {pattern!r}", timeout_s)
+        return found
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = PATIENCE_S) -> int:
+        """Send a signal, wait for the end and return the exit status. Kills what outstays *timeout_s*."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill_group()
+            status = self.process.wait()
+        self._reader.join(timeout_s)
+        return status
+
+    def kill_group(self) -> None:
+        """Kill the program and every child that is still in its process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                with self._news:
+                    self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _failed(self, what: str) -> ProgramFailed:
+        return ProgramFailed("\n".join([f"{self.name}: {what}; it printed:", *self.lines[-60:]]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def run(
+    arguments: Sequence[str | os.PathLike[str]], stdin: bytes = b"", timeout_s: float = PATIENCE_S
+) -> str:
+    """Run a program to its end and return what it printed. Raises ProgramFailed when its status is not 0."""
+    done = subprocess.run(
+        [os.fspath(argument) for argument in arguments],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout_s,
+        check=False,
+    )
+    output = done.stdout.decode("utf-8", "replace")
+    if done.returncode != 0:
+        raise ProgramFailed(f"{arguments[0]} ended with status {done.returncode}; it printed:\n{output}")
+    return output

@@ -1,0 +1,30 @@
+"""Tests with real programs from Debian. Without a program its tests fail; `script/test --no-peers` skips all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from angarium.testing.peers import DovecotLmtp, Postfix
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.peer)
+
+
+@pytest.fixture
+def postfix() -> Iterator[Postfix]:
+    """A Postfix that keeps mail for example.com."""
+    with Postfix() as destination:
+        yield destination
+
+
+@pytest.fixture
+def dovecot() -> Iterator[DovecotLmtp]:
+    """A Dovecot that takes mail for anybody by LMTP."""
+    with DovecotLmtp() as destination:
+        yield destination

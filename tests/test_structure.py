@@ -1,0 +1,91 @@
+"""The shape of the source tree: arrows point down, modules stay small, what is public is explained."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import angarium
+
+ROOT = Path(angarium.__file__).parent
+
+FLOORS = {
+    "core": 0,
+    "config": 1,
+    "smtp": 1,
+    "mime": 1,
+    "dns": 2,
+    "queue": 3,
+    "spool": 3,
+    "submission": 4,
+    "delivery": 4,
+    "testing": 5,  # shipped with the product, used by nothing of it
+    "node": 6,
+    "cli": 6,
+}
+
+SIDEWAYS = {
+    ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
+    ("cli", "angarium.node"),  # `angarium serve` starts the node
+    ("cli", "angarium.testing"),  # `angarium sink`
+}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            # `from angarium import smtp` is an import of the room
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def may_import(room: str, imported: str) -> bool:
+    other = imported.split(".")[1]
+    if other == room or other not in FLOORS:  # own room, or `angarium.__version__`
+        return True
+    if any(room == who and f"{imported}.".startswith(f"{what}.") for who, what in SIDEWAYS):
+        return True
+    return FLOORS[other] < FLOORS[room] and other != "testing"
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room_of(path) for path in MODULES if path.parent != ROOT}
+    assert rooms <= FLOORS.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    if path.parent == ROOT:
+        return
+    room = room_of(path)
+    wrong = [name for name in imports_of(path) if name.startswith("angarium.") and not may_import(room, name)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_stay_readable(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def public_without_docstring(tree: ast.Module) -> Iterator[str]:
+    if tree.body and ast.get_docstring(tree) is None:
+        yield "the module"
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if not node.name.startswith("_") and ast.get_docstring(node) is None:
+            yield node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_public_is_explained(path: Path) -> None:
+    assert list(public_without_docstring(ast.parse(path.read_text()))) == []
