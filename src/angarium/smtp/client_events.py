@@ -1,0 +1,157 @@
+"""What goes into a client machine, and what comes out of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from angarium.core.records import ForwardPath, Stage
+from angarium.core.reply import Reply
+from angarium.smtp.extensions import Extensions
+
+Method = Literal["ESMTP", "SMTP", "LMTP"]
+EightBitPolicy = Literal["convert", "send", "bounce"]
+Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
+Timings = tuple[tuple[Stage, float], ...]
+"""Milliseconds waited at each stage reached, in order."""
+
+Trace = Callable[[str, str], None]
+"""Called with "C" or "S" and one line of the dialog, at most 500 characters; messages are summarised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an answer is waited for at each stage, in seconds (RFC 5321 §4.5.3.2).
+
+    *body_s* is for the peer to take the next piece of a message, *final_s* for its answer to the final dot:
+    shortening that one makes duplicates (RFC 1047).
+    """
+
+    banner_s: float = 300.0
+    ehlo_s: float = 300.0
+    mail_s: float = 300.0
+    rcpt_s: float = 300.0
+    data_s: float = 120.0
+    body_s: float = 180.0
+    final_s: float = 600.0
+    rset_s: float = 30.0
+    quit_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How a client machine behaves.
+
+    *eight_bit* says what to do with an 8-bit message where the peer does not offer 8BITMIME: have it
+    converted (`NeedDowngrade`), send it as it is, or bounce it. *use_prefetch* allows the next transaction to
+    be handed over while the answer to the final dot is outstanding. Bodies of at most *bdat_at_once_bytes* go
+    in one write with their envelope where the peer offers CHUNKING and PIPELINING.
+    """
+
+    ehlo_name: str
+    method: Method = "ESMTP"
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    use_pipelining: bool = True
+    use_chunking: bool = True
+    use_prefetch: bool = False
+    eight_bit: EightBitPolicy = "convert"
+    bdat_at_once_bytes: int = 65_536
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One message for one or more recipients.
+
+    *reverse_path* is empty for the null sender; addresses are without angle brackets. *head* is sent before
+    *body*: whole trace lines with CRLF. *body* has CRLF lines and is not dot-stuffed; None means that it is
+    fed in pieces (`ClientMachine.feed`). *body_size* counts its bytes. *eight_bit* and *smtputf8* say what
+    the message needs of the way. *ret* is "", "FULL" or "HDRS"; *envid* is decoded (RFC 3461).
+    """
+
+    reverse_path: str
+    recipients: Sequence[ForwardPath]
+    head: bytes
+    body: bytes | None
+    body_size: int
+    eight_bit: bool = False
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+
+
+class Result(msgspec.Struct, gc=False):
+    """What became of one recipient; *index* is its place in the transaction's recipients.
+
+    *delivered*: the peer took it. *transient*, *permanent*: it was refused, at *stage*. *ambiguous*: the
+    whole message was sent, and the session ended without an answer to it. *untried*: the transaction ended
+    before the peer judged this recipient, through no fault of its own. *session_fault*: *reply* is about the
+    session (421, lost connection, timeout, nonsense), not about the recipient or the message. Replies of our
+    own begin with `[internal]`.
+    """
+
+    index: int
+    verdict: Verdict
+    reply: Reply
+    stage: Stage
+    session_fault: bool = False
+
+
+class Ready(msgspec.Struct):
+    """The session is ready for its first transaction."""
+
+    extensions: Extensions
+    timings: Timings
+
+
+class NotReady(msgspec.Struct):
+    """The session did not become ready. `Closed` follows.
+
+    *address_fault*: it speaks against this address only, another may do better (4xx, lost connection,
+    timeout, nonsense); otherwise the peer said no for good (5xx).
+    """
+
+    reply: Reply
+    stage: Stage
+    address_fault: bool
+    timings: Timings
+
+
+class Finished(msgspec.Struct):
+    """A transaction has ended. Every `deliver` that did not raise ends in exactly one of these.
+
+    *results* has one entry per recipient, in order. *usable*: the session can take another transaction.
+    *dsn_relayed*: the peer offers DSN, so success reports for delivered recipients are its business (RFC 3461
+    §5.2). *bytes_sent* counts envelope and message as sent.
+    """
+
+    transaction: Transaction
+    results: list[Result]
+    usable: bool
+    dsn_relayed: bool
+    timings: Timings
+    bytes_sent: int
+
+
+class NeedBody(msgspec.Struct):
+    """The peer is ready for the body of *transaction*: call `feed` until it returns False."""
+
+    transaction: Transaction
+
+
+class NeedDowngrade(msgspec.Struct):
+    """The peer takes no 8-bit messages: call `deliver` again with a 7-bit form of *transaction*."""
+
+    transaction: Transaction
+
+
+class Closed(msgspec.Struct):
+    """Nothing more will happen: write the output that is left and close the connection.
+
+    *reply* says why, where it was not asked for and is not in another event.
+    """
+
+    reply: Reply | None = None
+
+
+ClientEvent = Ready | NotReady | Finished | NeedBody | NeedDowngrade | Closed

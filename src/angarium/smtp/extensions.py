@@ -1,0 +1,64 @@
+"""What a peer offers in its answer to EHLO or LHLO (RFC 5321 §4.1.1.1)."""
+
+import msgspec
+
+from angarium.core.reply import Reply
+
+
+class Extensions(msgspec.Struct, frozen=True):
+    """The service extensions of one session; all absent after HELO.
+
+    *size* is the largest message in bytes the peer takes, 0 when it set no limit, None without SIZE (RFC
+    1870). *rcpt_max* and *mail_max* are its LIMITS (RFC 9422): recipients per transaction, transactions per
+    session; None where it named none. *auth* holds SASL mechanisms in upper case.
+    """
+
+    pipelining: bool = False
+    chunking: bool = False
+    eight_bit_mime: bool = False
+    smtputf8: bool = False
+    dsn: bool = False
+    size: int | None = None
+    rcpt_max: int | None = None
+    mail_max: int | None = None
+    starttls: bool = False
+    auth: tuple[str, ...] = ()
+
+
+NO_EXTENSIONS = Extensions()
+
+
+def parse_extensions(reply: Reply) -> Extensions:
+    """Read a positive reply to EHLO. Unknown keywords and senseless values are passed over."""
+    offered = {}
+    for line in reply.text.split("\n")[1:]:
+        keyword, _, value = line.strip().partition(" ")
+        offered[keyword.upper()] = value.strip()
+    limits = _limits(offered.get("LIMITS", ""))
+    return Extensions(
+        pipelining="PIPELINING" in offered,
+        chunking="CHUNKING" in offered,
+        eight_bit_mime="8BITMIME" in offered,
+        smtputf8="SMTPUTF8" in offered,
+        dsn="DSN" in offered,
+        size=(_number(offered["SIZE"]) or 0) if "SIZE" in offered else None,
+        rcpt_max=limits.get("RCPTMAX"),
+        mail_max=limits.get("MAILMAX"),
+        starttls="STARTTLS" in offered,
+        auth=tuple(offered.get("AUTH", "").upper().split()),
+    )
+
+
+def _limits(value: str) -> dict[str, int]:
+    """Read `RCPTMAX=20 MAILMAX=5`; a limit of 0 would mean that nothing works, and is not believed."""
+    found = {}
+    for item in value.split():
+        name, _, number = item.partition("=")
+        limit = _number(number)
+        if limit:
+            found[name.upper()] = limit
+    return found
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

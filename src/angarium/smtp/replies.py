@@ -1,0 +1,140 @@
+"""Reading a peer's replies from bytes (RFC 5321 §4.2), however they are cut.
+
+What is tolerated: lines ended by a bare LF, any 8-bit text, a code with nothing after it. What is bounded:
+the bytes of a line and of a reply. Control characters in the text are replaced, since it ends up in headers,
+logs and terminals.
+
+The lines of one reply must have the same code, and sometimes do not. The last line's code counts: it is the
+one a peer writes once it has made up its mind. But a yes after a no is not believed: it becomes a temporary
+failure of our own, because taking it for success could lose mail and taking it for failure could bounce it.
+"""
+
+import re
+
+from angarium.core.reply import Reply, reply_from_lines
+
+MAX_LINE_BYTES = 4096
+MAX_REPLY_BYTES = 32_768
+MAX_KEPT_CHARS = 1000
+
+_CACHED_REPLIES = 512
+_CACHED_LINE_BYTES = 48
+
+# The usual reply in one step: a line of printable ASCII, its enhanced code matching its class (RFC 2034 §4).
+_USUAL = re.compile(rb"([2-5])(\d\d)(?: (?:((?!3)\1\.\d{1,3}\.\d{1,3})(?: +|(?=\r?\n)))?([ -~]*))?\r?\n")
+
+
+class ReplyParser:
+    """Bytes in, replies out. One per connection.
+
+    *error* is None until the peer sends something that is not a reply; then it says what, and all further
+    input is ignored, since nothing after it can be matched to a command.
+    """
+
+    __slots__ = ("_codes", "_lines", "_rest", "_size", "error")
+
+    _cache: dict[bytes, Reply] = {}  # noqa: RUF012  shared on purpose: peers say the same few lines all day
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self._rest = b""
+        self._lines: list[str] = []
+        self._codes: list[int] = []
+        self._size = 0
+
+    @property
+    def is_between_replies(self) -> bool:
+        """Whether no reply has begun without being finished."""
+        return not self._rest and not self._lines
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """Return the replies that *data* completes, in order. Check *error* after those."""
+        if not self._rest and not self._lines:
+            reply = self._cache.get(data)
+            if reply is not None and self.error is None:
+                return [reply]
+        replies: list[Reply] = []
+        if self._rest:
+            data = self._rest + data
+        start = 0
+        while self.error is None:
+            end = data.find(b"\n", start)
+            if end < 0:
+                break
+            reply = self._line(data[start : end + 1])
+            if reply is not None:
+                replies.append(reply)
+            start = end + 1
+        self._keep(data[start:])
+        return replies
+
+    def _keep(self, rest: bytes) -> None:
+        """Remember an unfinished line, within bounds."""
+        if len(rest) > MAX_LINE_BYTES:
+            self.error = self.error or f"a reply line of more than {MAX_LINE_BYTES} bytes"
+        self._rest = b"" if self.error else rest
+
+    def _line(self, line: bytes) -> Reply | None:
+        """Take one whole line with its line end; return the reply if this was its last."""
+        if not self._lines:
+            cached = self._cache.get(line)
+            if cached is not None:
+                return cached
+            usual = _USUAL.fullmatch(line)
+            if usual is not None and len(line) <= MAX_LINE_BYTES:
+                return self._single(line, usual)
+        text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        code, mark = text[:3], text[3:4]
+        is_code = len(code) == 3 and code.isdigit() and b"200" <= code < b"600"
+        if not is_code or mark not in (b"", b" ", b"-") or len(line) > MAX_LINE_BYTES:
+            self.error = f"not a reply line: {_clean(text[:80])!r}"
+            return None
+        return self._multi(int(code), text[4:], mark != b"-")
+
+    def _single(self, line: bytes, usual: re.Match[bytes]) -> Reply:
+        """Build a reply of one line, and remember it if it is short: it will come again."""
+        kind, rest, enhanced, text = usual.groups()
+        reply = Reply(int(kind + rest), enhanced.decode() if enhanced else "", text.decode() if text else "")
+        if len(line) <= _CACHED_LINE_BYTES:
+            if len(self._cache) >= _CACHED_REPLIES:
+                self._cache.clear()
+            self._cache[line] = reply
+        return reply
+
+    def _multi(self, code: int, text: bytes, is_last: bool) -> Reply | None:
+        self._size += len(text) + 6
+        if self._size > MAX_REPLY_BYTES:
+            self.error = f"a reply of more than {MAX_REPLY_BYTES} bytes"
+            return None
+        self._lines.append(_clean(text))
+        self._codes.append(code)
+        if not is_last:
+            return None
+        reply = _join(self._codes, self._lines)
+        self._lines, self._codes, self._size = [], [], 0
+        return reply
+
+
+def shorten(reply: Reply) -> Reply:
+    """Return *reply* with no more text than is kept in results and events."""
+    if len(reply.text) <= MAX_KEPT_CHARS:
+        return reply
+    return Reply(reply.code, reply.enhanced, reply.text[:MAX_KEPT_CHARS] + "…")
+
+
+def _join(codes: list[int], lines: list[str]) -> Reply:
+    """Build a reply of several lines; see the top of this module for codes that differ."""
+    last = codes[-1]
+    refusals = [code for code in codes if code >= 400]
+    if refusals and last < 400:
+        text = " / ".join(f"{code} {line}" for code, line in zip(codes, lines, strict=True))
+        return Reply(451, "4.5.0", f"[internal] reply that says both {refusals[0]} and {last}: {text}")
+    return reply_from_lines(last, lines)
+
+
+def _clean(text: bytes) -> str:
+    """Decode, with U+FFFD for what is not UTF-8 and for control characters."""
+    decoded = text.decode("utf-8", "replace")
+    if decoded.isprintable():
+        return decoded
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in decoded)
