@@ -1,4 +1,4 @@
-"""Tests with real programs from Debian. Without a program its tests fail; `script/test --no-peers` skips all."""
+"""Tests with real programs from Debian. Without one its tests fail; `script/test --no-peers` skips them."""
 
 from collections.abc import Iterator
 from pathlib import Path

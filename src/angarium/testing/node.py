@@ -1,0 +1,136 @@
+"""The real program for tests: `angarium serve` as a child process, with its own data folder and free ports."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from angarium.testing.programs import PATIENCE_S, Program, free_port, run
+
+ANGARIUM = Path(sys.executable).with_name("angarium")
+
+_LISTENERS = """\
+ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }}
+HTTP_Listener "default" {{ Listen "127.0.0.1:{http_port}" {{ }} }}
+"""
+
+
+class Node:
+    """One running node. *config* is the text of angarium.conf after the two listeners, which are given.
+
+    The folder is removed at the end unless *folder* was given; it holds `angarium.conf` and `data`. What the node
+    logged is in `program.log`. The node is ready, or the constructor has raised ProgramFailed.
+    """
+
+    def __init__(
+        self,
+        config: str = "",
+        *,
+        workers: int = 2,
+        folder: Path | None = None,
+        env: dict[str, str] | None = None,
+        ready_within_s: float = PATIENCE_S,
+    ) -> None:
+        self._remove = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="angarium-node-"))
+        self.data = self.folder / "data"
+        self.config_file = self.folder / "angarium.conf"
+        self.smtp_port = free_port()
+        self.http_port = free_port()
+        self._workers = workers
+        self._env = env
+        self.configure(config)
+        self.program = self._start(ready_within_s)
+
+    def configure(self, config: str) -> None:
+        """Write another configuration; it takes force with a reload or restart."""
+        listeners = _LISTENERS.format(smtp_port=self.smtp_port, http_port=self.http_port)
+        self.config_file.write_text(listeners + config)
+
+    def cli(self, *arguments: str) -> Any:
+        """Run `angarium ARGUMENTS --json` against this node and return what it printed as data."""
+        return json.loads(run([ANGARIUM, *arguments, "--data", self.data, "--json"]))
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask the HTTP listener; return status and text. Status 0: nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log lines so far, as records."""
+        return [json.loads(line) for line in self.program.log.splitlines() if line.startswith("{")]
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the node: the supervisor, then its workers in the order they were started."""
+        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text()
+        return [self.program.pid, *map(int, children.split())]
+
+    def kill_worker(self, number: int = 0) -> int:
+        """Kill the worker that was started *number*-th with SIGKILL; return its process id."""
+        pid = self.pids[1 + number]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def kill(self) -> None:
+        """Kill supervisor and workers with SIGKILL, as the loss of the machine would."""
+        self.program.kill_group()
+        self.program.stop()
+
+    def reload(self) -> None:
+        """Have the node read its configuration again (SIGHUP). Returns at once."""
+        os.kill(self.program.pid, signal.SIGHUP)
+
+    def start(self, ready_within_s: float = PATIENCE_S) -> None:
+        """Start again, on the same data and ports, after `stop` or `kill`."""
+        self.program = self._start(ready_within_s)
+
+    def restart(self) -> None:
+        """Stop in order and start again."""
+        self.program.stop()
+        self.start()
+
+    def stop(self) -> int:
+        """Stop in order (SIGTERM) and return the exit status. The data folder stays."""
+        return self.program.stop()
+
+    def close(self) -> None:
+        """Stop, and remove what the node wrote."""
+        self.stop()
+        self.program.kill_group()
+        if self._remove:
+            shutil.rmtree(self.folder)
+
+    def _start(self, ready_within_s: float) -> Program:
+        arguments = ["--config", self.config_file, "--data", self.data, "--workers", str(self._workers)]
+        program = Program([ANGARIUM, "serve", *arguments], name="angarium", env=self._env)
+        try:
+            program.wait_until(lambda: self.get("/readyz")[0] == 200, "readiness", ready_within_s)
+        except BaseException:
+            program.kill_group()
+            program.stop()
+            raise
+        return program
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        print(f"--- log of angarium\n{self.program.log}")  # pytest shows it when the test failed
+        self.close()
