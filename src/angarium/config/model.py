@@ -1,5 +1,16 @@
-"""The configuration as the rest of the program asks it."""
+"""The configuration as the rest of the program asks it: immutable, one generation, every answer remembered.
 
+A look-up on the hot path is one dict hit. What is remembered is bounded by Match_Cache_Size; equal
+answers are one object, however many domains share them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from angarium.config.kinds import domain_name
+from angarium.config.options import Family, Option
 from angarium.config.records import (
     BindingInfo,
     GlobalOptions,
@@ -9,13 +20,245 @@ from angarium.config.records import (
     ListenOptions,
     OutboundOptions,
 )
+from angarium.config.rules import BindingRule
+from angarium.config.scopes import (
+    DEFAULT,
+    Resolved,
+    Scope,
+    first_setting,
+    group_of,
+    host_chain,
+    inbound_chain,
+    merged,
+    outbound_chain,
+)
+from angarium.config.table import options_named
+from angarium.config.values import ListenAddress, Where
+from angarium.core.errors import AngariumError
 
 __all__ = [
     "BindingInfo",
+    "BindingRule",
+    "Config",
     "GlobalOptions",
     "HostOptions",
     "InboundOptions",
     "ListenOptions",
     "ListenerConfig",
     "OutboundOptions",
+    "Resolved",
+    "UnknownOption",
 ]
+
+
+_Key = TypeVar("_Key")
+_Options = TypeVar("_Options", GlobalOptions, OutboundOptions, HostOptions, InboundOptions, ListenOptions)
+
+
+class UnknownOption(AngariumError):
+    """There is no option of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown option {name}; docs/options.md lists all")
+        self.name = name
+
+
+class Config:
+    """One generation of the configuration. Made by `load`; nothing in it changes but what it remembers."""
+
+    def __init__(
+        self,
+        root: Scope,
+        rules: tuple[BindingRule, ...],
+        listeners: tuple[ListenerConfig, ...],
+        http_listens: tuple[ListenAddress, ...],
+        hostname: str,
+        generation: int,
+    ) -> None:
+        self.root = root
+        self.generation = generation
+        self.binding_rules = rules
+        self.rule_headers = frozenset(name for rule in rules for name, _ in rule.headers)
+        self.listeners = listeners
+        self.http_listens = http_listens
+        self.globals = _make(GlobalOptions(hostname=hostname), [root], "global")
+        self.bindings: Mapping[str, BindingInfo] = MappingProxyType(_bindings(root))
+        self.groups: Mapping[str, tuple[str, ...]] = MappingProxyType(_groups(root, self.bindings))
+        self._limit = self.globals.match_cache_size
+        self._outbound: dict[tuple[str, str], OutboundOptions] = {}
+        self._outbound_by_chain: dict[tuple[int, ...], OutboundOptions] = {}
+        self._host: dict[tuple[str, str], HostOptions] = {}
+        self._inbound: dict[tuple[str, str, str], InboundOptions] = {}
+        self._inbound_by_chain: dict[tuple[int, ...], InboundOptions] = {}
+
+    # for the hot path
+
+    def outbound(self, binding: str, domain: str) -> OutboundOptions:
+        """Return what is in force for mail of *binding* to *domain*, in lower-case A-labels.
+
+        A binding that is not declared (any more) has the options of `default`.
+        """
+        try:
+            return self._outbound[binding, domain]
+        except KeyError:
+            return self._remember(self._outbound, (binding, domain), self._find_outbound(binding, domain))
+
+    def host(self, binding: str, domain: str, host: str) -> HostOptions:
+        """Return what is in force for connections of *binding* to the mail host *host*, a name in lower case.
+
+        *domain* makes no difference: host stanzas do not stand in domain stanzas.
+        """
+        try:
+            return self._host[binding, host]
+        except KeyError:
+            return self._remember(self._host, (binding, host), self._find_host(binding, host))
+
+    def inbound(self, listener: str, listen: str, peer_ip: str) -> InboundOptions:
+        """Return what is in force for a session. *listen* is the name of the socket's `ListenAddress`.
+
+        *peer_ip* is numeric without brackets, or empty for a Unix socket, which matches no `Peer`.
+        """
+        try:
+            return self._inbound[listener, listen, peer_ip]
+        except KeyError:
+            found = self._find_inbound(listener, listen, peer_ip)
+            return self._remember(self._inbound, (listener, listen, peer_ip), found)
+
+    # for explanations
+
+    def resolve(
+        self,
+        option: str,
+        *,
+        group: str | None = None,
+        binding: str | None = None,
+        domain: str | None = None,
+        host: str | None = None,
+        listener: str | None = None,
+        listen: str | None = None,
+        peer: str | None = None,
+    ) -> Resolved:
+        """Return the value of *option* as it is looked up from there, and what set it. Raises UnknownOption.
+
+        What is not given is left out of the chain; the group of a binding is found by itself. *option* in
+        any case.
+        """
+        inbound = listener is not None or peer is not None
+        row = _choose(option, host=host is not None, inbound=inbound, binding=bool(binding or group))
+        if row.family in ("inbound", "listen"):
+            chain = inbound_chain(self.root, listener, listen, peer)
+        elif row.family == "global":
+            chain = [self.root]
+        else:
+            group, binding = self._place(group, binding)
+            name = _lower(domain) if row.family == "outbound" else _lower(host)
+            if row.family == "host":
+                return self._resolve_host(row, host_chain(self.root, group, binding, name or ""))
+            chain = outbound_chain(self.root, group, binding, name)
+        return self._resolved(row, chain)
+
+    def where(
+        self, option: str, *, binding: str | None = None, domain: str | None = None, host: str | None = None
+    ) -> Where | None:
+        """Return the place that set the value in force, None for a built-in default. Raises UnknownOption."""
+        return self.resolve(option, binding=binding, domain=domain, host=host).where
+
+    def listen_options(self, listener: str, listen: str) -> ListenOptions:
+        """Return what is in force for one socket of an ESMTP listener."""
+        return _make(ListenOptions(), inbound_chain(self.root, listener, listen, None), "listen")
+
+    # how it is found
+
+    def _find_outbound(self, binding: str, domain: str) -> OutboundOptions:
+        group, name = self._place(None, binding)
+        chain = outbound_chain(self.root, group, name, domain)
+        key = tuple(map(id, chain))
+        found = self._outbound_by_chain.get(key)
+        if found is None:
+            made = _make(OutboundOptions(), chain, "outbound")
+            hostname = self.globals.hostname
+            found = replace(
+                made,
+                ehlo_hostname=hostname if made.ehlo_hostname == "__hostname__" else made.ehlo_hostname,
+                mailerdaemon=made.mailerdaemon.replace("__hostname__", hostname),
+            )
+            self._remember(self._outbound_by_chain, key, found)
+        return found
+
+    def _find_host(self, binding: str, host: str) -> HostOptions:
+        group, name = self._place(None, binding)
+        chain = host_chain(self.root, group, name, host)
+        nearest = _make(HostOptions(), chain[:1], "host")
+        made = _make(HostOptions(), chain, "host")
+        # A host stanza without the plain limit has none, whatever wider host stanzas say.
+        return replace(made, max_outbound_connections=nearest.max_outbound_connections)
+
+    def _find_inbound(self, listener: str, listen: str, peer_ip: str) -> InboundOptions:
+        chain = inbound_chain(self.root, listener, listen, peer_ip)
+        key = tuple(map(id, chain))
+        found = self._inbound_by_chain.get(key)
+        if found is None:
+            hostname = self.globals.hostname
+            base = InboundOptions(banner_hostname=hostname, received_hostname=hostname)
+            found = self._remember(self._inbound_by_chain, key, _make(base, chain, "inbound"))
+        return found
+
+    def _remember(self, cache: dict[_Key, _Options], key: _Key, value: _Options) -> _Options:
+        if len(cache) >= self._limit:
+            cache.clear()
+        cache[key] = value
+        return value
+
+    def _place(self, group: str | None, binding: str | None) -> tuple[str | None, str | None]:
+        """Return group and binding as they are declared."""
+        if binding is None:
+            return group, None
+        known = self.bindings.get(binding) or self.bindings[DEFAULT]
+        return known.group, known.name
+
+    def _resolve_host(self, row: Option, chain: list[Scope]) -> Resolved:
+        return self._resolved(row, chain[:1] if row.field == "max_outbound_connections" else chain)
+
+    def _resolved(self, row: Option, chain: list[Scope]) -> Resolved:
+        found = first_setting(chain, row.family, row.field)
+        if found is not None:
+            setting, scope = found
+            return Resolved(setting.value, setting.where, scope.label)
+        default = row.default
+        if row.field in ("hostname", "banner_hostname", "received_hostname"):
+            default = self.globals.hostname
+        return Resolved(default, None, DEFAULT)
+
+
+def _make(base: _Options, chain: list[Scope], family: Family) -> _Options:
+    values: dict[str, Any] = merged(chain, family)
+    return replace(base, **values)
+
+
+def _bindings(root: Scope) -> dict[str, BindingInfo]:
+    found = {DEFAULT: BindingInfo(DEFAULT, group_of(root, DEFAULT))}
+    for parent in (root, *root.inside("binding_group")):
+        for scope in parent.inside("binding"):
+            found[scope.name] = BindingInfo(scope.name, group_of(root, scope.name), scope.where)
+    return found
+
+
+def _groups(root: Scope, bindings: Mapping[str, BindingInfo]) -> dict[str, tuple[str, ...]]:
+    names = dict.fromkeys([DEFAULT, *(scope.name for scope in root.inside("binding_group"))])
+    return {name: tuple(info.name for info in bindings.values() if info.group == name) for name in names}
+
+
+def _choose(name: str, *, host: bool, inbound: bool, binding: bool) -> Option:
+    """Return the row that is meant, where a name has several."""
+    order: list[Family] = ["host"] if host else []
+    order += ["inbound", "listen"] if inbound else []
+    order += ["outbound", "global"] if binding else ["global", "outbound"]
+    order += ["inbound", "listen", "host"]
+    rows = options_named(name)
+    if not rows:
+        raise UnknownOption(name)
+    return min(rows, key=lambda row: order.index(row.family))
+
+
+def _lower(name: str | None) -> str | None:
+    return None if name is None else domain_name(name)

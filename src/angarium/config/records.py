@@ -1,7 +1,7 @@
 """The options as the program sees them: typed, resolved, with their defaults. One field per row of the table.
 
-Names, units and meaning of each are in `options`; times are whole seconds and sizes bytes. None means not set,
-unless said otherwise there. 0 means no limit where the table says so.
+Names, units and meaning of each are in `options`; times are whole seconds and sizes bytes. None means not
+set, unless said otherwise there. 0 means no limit where the table says so.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from angarium.config.values import (
+    NO_DOMAINS,
+    NOWHERE,
     CidrSet,
     DomainSet,
     Gateway,
@@ -23,8 +25,6 @@ from angarium.config.values import (
 from angarium.core.records import Lane
 
 LOOPBACK = cidrs("127.0.0.0/8", "::1")
-NOWHERE = CidrSet()
-NO_DOMAINS = DomainSet()
 
 LoneEnd = Literal["pedantic", "fix", "ignore"]
 """What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is."""
@@ -51,7 +51,7 @@ class OutboundOptions:
     # limits
     max_outbound_connections: int = 32
     scope_max_outbound_connections: SharedLimit | None = None
-    server_max_outbound_connections: SharedLimit | None = None
+    server_max_outbound_connections: int | None = None
     outbound_throttle_messages: Throttle | None = None
     outbound_throttle_connections: Throttle | None = None
     max_deliveries_per_connection: int = 0

@@ -23,7 +23,8 @@ class Where(NamedTuple):
 class Throttle:
     """At most *count* per *seconds*, shared by all that fall back to the same *scope*.
 
-    *scope* names the stanza instance that set the throttle (`binding_group g`, `global`): the key of its bucket.
+    *scope* names the stanza instance that set the throttle (`binding_group g`, `global`): the key of its
+    one bucket.
     """
 
     count: int
@@ -60,7 +61,7 @@ class SocketAddress:
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where a listener takes connections: TCP *host* and *port*, or the Unix socket *path* (host is empty then).
+    """Where a listener takes connections: TCP *host* and *port*, or the Unix socket *path* (then no host).
 
     *host* is an IP address without brackets; `0.0.0.0` stands for `*`, `::` for `[*]`. *name* is the stanza's
     own name, as it is given to `Config.inbound`.
@@ -93,9 +94,9 @@ class Gateway:
 class Route:
     """One item of `Routes`.
 
-    *host* is a name, an IP address without brackets, or `__mx__` for the domain's real MX set. *preference* is
-    None where the place in the list decides. *port* None means the port of the delivery method, *ttl_s* None the
-    TTL that DNS gives. *type* says how the name is looked up, None: MX, then addresses.
+    *host* is a name, an IP address without brackets, or `__mx__` for the domain's real MX set. *preference*
+    is None where the place in the list decides. *port* None means the port of the delivery method, *ttl_s*
+    None the TTL that DNS gives. *type* says how the name is looked up, None: MX, then addresses.
     """
 
     host: str
@@ -164,7 +165,7 @@ class CidrSet:
 
 @dataclass(frozen=True)
 class DomainSet:
-    """Domain patterns: `example.com`, `*.example.com` (not example.com itself), other globs with `*` and `?`."""
+    """Domain patterns: `example.com`, `*.example.com` (not example.com itself), other globs with `*`, `?`."""
 
     patterns: tuple[str, ...] = ()
 
@@ -188,6 +189,10 @@ class DomainSet:
 
     def __str__(self) -> str:
         return f"( {' '.join(self.patterns)} )" if self.patterns else "( )"
+
+
+NOWHERE = CidrSet()
+NO_DOMAINS = DomainSet()
 
 
 def _is_glob(pattern: str) -> bool:
@@ -217,6 +222,8 @@ def show_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value}"' if value == "" or re.search(r"""[\s#/"'={}\[\](),]""", value) else value
+    if isinstance(value, frozenset):
+        value = sorted(value)
     if isinstance(value, Iterable):
         return f"( {' '.join(show_value(item) for item in value)} )"
     if isinstance(value, re.Pattern):

@@ -1,0 +1,355 @@
+"""The kinds of values that options have: how each is read from the tree, and how one is written."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import idna
+
+from angarium.config.syntax import DictValue, ListValue, Scalar, Value
+from angarium.config.values import (
+    CidrSet,
+    DomainSet,
+    Gateway,
+    Route,
+    SharedLimit,
+    SocketAddress,
+    Throttle,
+)
+
+_BOOLS = {
+    **dict.fromkeys(("true", "on", "yes", "enabled", "1"), True),
+    **dict.fromkeys(("false", "off", "no", "disabled", "0"), False),
+}
+_SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+_SPANS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86_400, "days": 86_400}
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?\Z"
+)
+
+
+class BadValue(ValueError):
+    """A value is not of its option's kind. *hint* says what to write."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value. *form* shows how it is written. *read* raises BadValue."""
+
+    name: str
+    form: str
+    read: Callable[[Value], object]
+
+
+def scalar(value: Value, form: str = "") -> str:
+    """Return the text of a single value. Raises BadValue for a list or a dictionary."""
+    if isinstance(value, Scalar):
+        return value.text
+    what = "list" if isinstance(value, ListValue) else "dictionary"
+    raise BadValue(f"takes one value, not a {what}", f"write {form}" if form else "")
+
+
+def scalars(value: Value, form: str) -> list[str]:
+    """Return the texts of a list. Raises BadValue for anything else."""
+    if isinstance(value, ListValue):
+        return [item.text for item in value.items]
+    if isinstance(value, Scalar):
+        quoted = f'"{value.text}"' if value.quoted else value.text
+        raise BadValue("takes a list", f"write ( {quoted} )")
+    raise BadValue("takes a list, not a dictionary", f"write {form}")
+
+
+def pairs(value: Value, form: str) -> list[tuple[str, str]]:
+    """Return keys and values of a dictionary. Raises BadValue for anything else."""
+    if isinstance(value, DictValue):
+        return [(key.text, item.text) for key, item in value.items]
+    raise BadValue("takes a dictionary", f"write {form}")
+
+
+def whole_number(text: str) -> int:
+    """Return a decimal number with an optional sign. Raises BadValue."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise BadValue(f'"{text}" is not a whole number')
+    return int(text)
+
+
+def _integer(value: Value) -> int:
+    return whole_number(scalar(value, "a whole number"))
+
+
+def _scaled(value: Value, scales: Mapping[str, int], unit: str) -> int:
+    text = scalar(value, f"a number of {unit}")
+    try:
+        return whole_number(text)
+    except BadValue as bad:
+        match = re.fullmatch(r"([0-9]{1,9})\s*([a-z]+)", text.lower())
+        if match and match[2] in scales:
+            raise BadValue(f"takes a number of {unit}", f"write {int(match[1]) * scales[match[2]]}") from None
+        raise BadValue(f'"{text}" is not a number of {unit}') from bad
+
+
+def _size(value: Value) -> int:
+    return _scaled(value, _SUFFIXES, "bytes")
+
+
+def _seconds(value: Value) -> int:
+    return _scaled(value, _SPANS, "seconds")
+
+
+def _bool(value: Value) -> bool:
+    text = scalar(value, "true or false")
+    if text.lower() not in _BOOLS:
+        raise BadValue(f'"{text}" is neither true nor false', "write true or false")
+    return _BOOLS[text.lower()]
+
+
+def _perms(value: Value) -> int:
+    text = scalar(value, "0660")
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise BadValue(f'"{text}" is not a file mode', "write three octal digits, as 0660")
+    return int(text, 8)
+
+
+def _string(value: Value) -> str:
+    return scalar(value, '"…"')
+
+
+def _path(value: Value) -> Path:
+    text = scalar(value, '"/path"')
+    if not text:
+        raise BadValue("the path is empty", 'write "/path"')
+    return Path(text)
+
+
+def _mailbox(value: Value) -> str:
+    text = scalar(value, '"name@example.com"')
+    local, at, domain = text.rpartition("@")
+    if not at or not local or not domain or re.search(r"[\s<>\"\\,;:]", text):
+        raise BadValue(f'"{text}" is not an address', "write name@example.com")
+    return text
+
+
+def _retries(value: Value) -> int | None:
+    text = scalar(value, "auto, none or a number").lower()
+    return None if text in ("auto", "none") else whole_number(text)
+
+
+def _throttle(value: Value) -> Throttle | None:
+    text = scalar(value, '"10/60"')
+    match = re.fullmatch(r"\s*([0-9]{1,12})\s*(?:/\s*([0-9]{1,9}))?\s*", text)
+    if match is None or (match[2] is not None and int(match[2]) == 0):
+        raise BadValue(f'"{text}" is not a throttle', 'write "N" for N per second, "N/S" for N per S seconds')
+    count = int(match[1])
+    return Throttle(count, int(match[2] or 1)) if count else None
+
+
+def _shared_limit(value: Value) -> SharedLimit:
+    return SharedLimit(_integer(value))
+
+
+def numeric_address(text: str) -> str:
+    """Return an IP address, with or without brackets, in its usual form and without. Raises BadValue."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        raise BadValue(f'"{text}" is not an IP address') from None
+
+
+def _source_address(value: Value) -> str | None:
+    text = scalar(value, "an IP address")
+    return None if text == "*" else numeric_address(text)
+
+
+def host_port(text: str, what: str = "host:port") -> tuple[str, int | None]:
+    """Split `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs its brackets.
+
+    Returns the host in lower case without brackets, an IP address in its usual form. Raises BadValue.
+    """
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", text)
+    if match is None:
+        hint = f'write "[{text}]"' if text.count(":") > 1 else f"write {what}"
+        raise BadValue(f'"{text}" is not {what}', hint)
+    return _host(match[1], text), None if match[2] is None else port_number(match[2])
+
+
+def port_number(text: str) -> int:
+    """Return a TCP or UDP port. Raises BadValue."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
+        raise BadValue(f"{text} is not a port", "ports are 1 to 65535")
+    return int(text)
+
+
+def _host(text: str, whole: str) -> str:
+    if text.startswith("[") or re.fullmatch(r"[0-9.]+", text):
+        return numeric_address(text)
+    name = domain_name(text)
+    if not _HOST_NAME.match(name):
+        raise BadValue(f'"{whole}" does not begin with the name or address of a host')
+    return name
+
+
+def domain_name(text: str) -> str:
+    """Return a domain in lower-case A-labels; ASCII is not checked further. Raises BadValue."""
+    if text.isascii():
+        return text.lower()
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise BadValue(f'"{text}" is not a domain: {error}') from None
+
+
+def _sockets(value: Value) -> tuple[SocketAddress, ...]:
+    return tuple(_socket(text) for text in scalars(value, '( "127.0.0.1:53" )'))
+
+
+def _socket(text: str) -> SocketAddress:
+    host, port = host_port(text, "address:port")
+    return SocketAddress(numeric_address(host), port or 53)
+
+
+def _gateway(value: Value) -> Gateway | None:
+    text = scalar(value, '"relay.example.com:25"')
+    if text in ("", "none"):
+        return None
+    return Gateway(*host_port(text))
+
+
+def _routes(value: Value) -> tuple[Route, ...]:
+    return tuple(_route(text) for text in scalars(value, '( "smtp://relay.example.com?pref=10" )'))
+
+
+def _route(text: str) -> Route:
+    if "://" not in text:
+        host, port = ("__mx__", None) if text == "__mx__" else host_port(text)
+        return Route(host, port)
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() != "smtp":
+        raise BadValue(f'"{text}" is not a route', 'write "host", "__mx__" or "smtp://host?pref=10&port=25"')
+    name, _, query = rest.partition("?")
+    host, port = ("__mx__", None) if name == "__mx__" else host_port(name.rstrip("/"))
+    return _route_with(Route(host, port), query, text)
+
+
+def _route_with(route: Route, query: str, text: str) -> Route:
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = set(given) - {"pref", "ttl", "port", "type"}
+    if unknown:
+        raise BadValue(f'"{min(unknown)}" in "{text}" is unknown', "a route knows pref, ttl, port and type")
+    look_up = given.get("type")
+    if look_up is not None and look_up not in ("mx", "a"):
+        raise BadValue(f'type "{look_up}" in "{text}" is unknown', "write type=mx or type=a")
+    numbers = {key: whole_number(given[key]) for key in ("pref", "ttl") if key in given}
+    if any(number < 0 for number in numbers.values()):
+        raise BadValue(f'"{text}" has a negative number')
+    port = port_number(given["port"]) if "port" in given else route.port
+    return Route(route.host, port, numbers.get("pref"), numbers.get("ttl"), look_up)  # type: ignore[arg-type]
+
+
+def address_range(text: str) -> str:
+    """Return an address or a range `address/length` in its usual form. Raises BadValue."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        hint = "write it without brackets" if text.startswith("[") else "write 192.0.2.0/24 or 2001:db8::/32"
+        raise BadValue(f'"{text}" is not an address range', hint) from None
+    raise BadValue(f'"{text}" has bits set behind its prefix', f"write {meant}")
+
+
+def _cidrs(value: Value) -> CidrSet:
+    return CidrSet(tuple(address_range(text) for text in scalars(value, "( 192.0.2.0/24 ::1 )")))
+
+
+def _domains(value: Value) -> DomainSet:
+    return DomainSet(tuple(domain_name(text) for text in scalars(value, '( example.com "*.example.org" )')))
+
+
+def _senders(value: Value) -> DomainSet:
+    found = _domains(value)
+    if not found:
+        raise BadValue(
+            "an empty list would let everyone relay", "name the domains, or write Open_Relay = true"
+        )
+    return found
+
+
+def enum(*words: str, not_yet: tuple[str, ...] = (), aliases: Mapping[str, str] | None = None) -> Kind:
+    """Make a kind that is one of *words*, in any case.
+
+    *not_yet* are words that are known elsewhere, *aliases* other words for the same.
+    """
+    meaning: dict[str, object] = {word.lower(): word for word in words}
+    meaning |= {alias.lower(): word for alias, word in (aliases or {}).items()}
+    return _choice(meaning, " | ".join(words), not_yet)
+
+
+def mapped(**words: object) -> Kind:
+    """Make a kind that is one of the words given by name, and has the value given with it."""
+    return _choice(words, " | ".join(words), ())
+
+
+def _choice(meaning: Mapping[str, object], form: str, not_yet: tuple[str, ...]) -> Kind:
+    def read(value: Value) -> object:
+        text = scalar(value, form)
+        if text.lower() in meaning:
+            return meaning[text.lower()]
+        if text.lower() in not_yet:
+            raise BadValue(f'"{text}" is known, but not supported yet', f"write {form}")
+        raise BadValue(f'"{text}" is not one of {form}', f"write {form}")
+
+    return Kind("word", form, read)
+
+
+def words(served: frozenset[str], not_yet: tuple[str, ...]) -> Kind:
+    """Make a kind that is a list of words out of *served*, in any case."""
+    form = f"( {' '.join(sorted(served))} )"
+
+    def read(value: Value) -> frozenset[str]:
+        return frozenset(one(text.upper()) for text in scalars(value, form))
+
+    def one(text: str) -> str:
+        if text in served:
+            return text
+        if text.split(" ")[0] in not_yet:
+            raise BadValue(f'"{text}" is known, but not supported yet', f"leave it out of {form}")
+        raise BadValue(f'"{text}" is unknown here', f"write some of {form}")
+
+    return Kind("list of words", "( … )", read)
+
+
+STRING = Kind("string", '"text"', _string)
+INT = Kind("number", "N", _integer)
+SIZE = Kind("size", "bytes", _size)
+SECONDS = Kind("duration", "seconds", _seconds)
+BOOL = Kind("bool", "true | false", _bool)
+PERMS = Kind("file mode", "0660", _perms)
+PATH = Kind("path", '"/path"', _path)
+MAILBOX = Kind("address", "name@example.com", _mailbox)
+RETRIES = Kind("number", "auto | none | N", _retries)
+THROTTLE = Kind("throttle", '"N" | "N/S"', _throttle)
+SHARED_LIMIT = Kind("number", "N", _shared_limit)
+SOURCE_ADDRESS = Kind("IP address", "192.0.2.1 | *", _source_address)
+SOCKETS = Kind("list of sockets", '( "192.0.2.53:53" )', _sockets)
+GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway)
+ROUTES = Kind("routes", '( "host" "__mx__" "smtp://host?pref=P&port=O" )', _routes)
+CIDRS = Kind("address ranges", "( 192.0.2.0/24 ::1 )", _cidrs)
+DOMAINS = Kind("domains", '( example.com "*.example.org" )', _domains)
+SENDERS = Kind("domains", '( example.com "*.example.org" )', _senders)
+
+
+def number_of(value: object) -> int | None:
+    """Return what a range applies to, for kinds that have one."""
+    if isinstance(value, SharedLimit):
+        return value.limit
+    return value if type(value) is int else None

@@ -1,0 +1,213 @@
+"""From tokens to the tree. All syntax errors are noted; after each, reading goes on at the next sane item."""
+
+import re
+
+from angarium.config.lexer import Kind, Token, tokenize
+from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.syntax import Assignment, DictValue, Include, Item, ListValue, Scalar, Stanza, Value
+
+MAX_DEPTH = 32
+"""Stanzas inside each other; the language needs four."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+_END: tuple[Kind, ...] = ("}", "end")
+
+
+class _SyntaxProblem(Exception):
+    """The current item cannot be read further; the problem has been noted."""
+
+
+def parse(source: Source, problems: ProblemList) -> tuple[Item, ...]:
+    """Return what could be read of *source*, and note every syntax error in *problems*. Never raises."""
+    return _Parser(source, tokenize(source, problems), problems).file()
+
+
+class _Parser:
+    def __init__(self, source: Source, tokens: list[Token], problems: ProblemList) -> None:
+        self.source = source
+        self.tokens = tokens
+        self.problems = problems
+        self.index = 0
+        self.depth = 0
+
+    # the grammar
+
+    def file(self) -> tuple[Item, ...]:
+        items = self.items()
+        while self.token.kind != "end":
+            self.problem(self.token, "this } closes nothing")
+            self.index += 1
+            items += self.items()
+        return tuple(items)
+
+    def items(self) -> list[Item]:
+        found: list[Item] = []
+        while self.token.kind not in _END:
+            start = self.index
+            try:
+                found.append(self.item())
+            except _SyntaxProblem:
+                self.index = max(self.index, start + 1)
+                self.recover()
+        return found
+
+    def item(self) -> Item:
+        name = self.token
+        if name.kind != "word":
+            raise self.problem(name, f"{_show(name)} cannot start an option or a stanza")
+        after = self.peek(1)
+        if name.text.lower() in ("include", "readonly_include") and after.is_scalar:
+            self.index += 2
+            return Include(self.scalar(after), name.text.lower() != "include", self.at(name))
+        if not _NAME.match(name.text):
+            raise self.problem(
+                name, f"{name.text} is not the name of an option", "names have letters, digits and _"
+            )
+        self.index += 1
+        return self.rest_of_item(name)
+
+    def rest_of_item(self, name: Token) -> Item:
+        token = self.token
+        if token.kind == "{":
+            return self.stanza(name, None)
+        if token.kind == "[":
+            return Assignment(name.text, self.value(name), self.at(name))
+        if token.is_scalar and self.peek(1).kind == "{":
+            self.index += 1
+            return self.stanza(name, self.scalar(token))
+        if token.kind != "=" and token.starts_line:
+            raise self.problem(name, f"{name.text} has neither a value nor a stanza", _advice(token))
+        if token.kind != "=":
+            raise self.problem(
+                token, f"after {name.text}, {_show(token)} stands where = or {{ should", _advice(token)
+            )
+        self.index += 1
+        return self.after_equals(name)
+
+    def after_equals(self, name: Token) -> Item:
+        token = self.token
+        if token.kind == "{":  # published examples have `ESMTP_Listener = {`
+            return self.stanza(name, None)
+        if token.is_scalar and self.peek(1).kind == "{":
+            self.index += 1
+            return self.stanza(name, self.scalar(token))
+        return Assignment(name.text, self.value(name), self.at(name))
+
+    def stanza(self, name: Token, label: Scalar | None) -> Stanza:
+        opening = self.token
+        self.index += 1
+        if self.depth >= MAX_DEPTH:
+            self.problem(opening, f"more than {MAX_DEPTH} stanzas inside each other")
+            self.skip_block()
+            return Stanza(name.text, label, (), self.at(name))
+        self.depth += 1
+        items = self.items()
+        self.depth -= 1
+        if self.token.kind == "end":
+            self.problem(opening, f"the {{ of {name.text} is never closed", "write } where it ends")
+        else:
+            self.index += 1
+        return Stanza(name.text, label, tuple(items), self.at(name))
+
+    def value(self, name: Token) -> Value:
+        token = self.token
+        if token.kind == "(":
+            return self.list_value()
+        if token.kind == "[":
+            return self.dict_value()
+        if not token.is_scalar or (token.starts_line and self.peek(1).kind == "="):
+            raise self.problem(name, f"{name.text} has no value", "write a value after =")
+        self.index += 1
+        return self.scalar(token)
+
+    def list_value(self) -> ListValue:
+        opening = self.token
+        self.index += 1
+        items: list[Scalar] = []
+        while self.token.kind != ")":
+            if self.token.is_scalar:
+                items.append(self.scalar(self.token))
+            elif self.token.kind != ",":
+                raise self.unclosed(opening, "list", ")")
+            self.index += 1
+        self.index += 1
+        return ListValue(tuple(items), self.at(opening))
+
+    def dict_value(self) -> DictValue:
+        opening = self.token
+        self.index += 1
+        items: list[tuple[Scalar, Scalar]] = []
+        while self.token.kind != "]":
+            if self.token.kind == ",":
+                self.index += 1
+                continue
+            key, equals, item = self.token, self.peek(1), self.peek(2)
+            if not (key.is_scalar and equals.kind == "=" and item.is_scalar):
+                raise self.unclosed(opening, "dictionary", "]", " or has an item that is not key = value")
+            items.append((self.scalar(key), self.scalar(item)))
+            self.index += 3
+        self.index += 1
+        return DictValue(tuple(items), self.at(opening))
+
+    # after an error
+
+    def unclosed(self, opening: Token, what: str, end: str, also: str = "") -> _SyntaxProblem:
+        """Note a list that runs into the next item, and step back to that item."""
+        last = self.tokens[self.index - 1]
+        if last.starts_line and last.kind == "word" and self.token.kind in ("=", "{"):
+            self.index -= 1
+        return self.problem(opening, f"this {what} is not closed{also}", f"write {end} where it ends")
+
+    def recover(self) -> None:
+        """Skip to what looks like an item on a line of its own, or to the end of the stanza."""
+        while self.token.kind not in _END and not self.looks_like_item():
+            opens = self.token.kind == "{"
+            self.index += 1
+            if opens:
+                self.skip_block()
+
+    def looks_like_item(self) -> bool:
+        token, after = self.token, self.peek(1)
+        if token.kind != "word" or not token.starts_line:
+            return False
+        if after.kind in ("=", "{", "["):
+            return True
+        return after.is_scalar and (self.peek(2).kind == "{" or token.text.lower().endswith("include"))
+
+    def skip_block(self) -> None:
+        """Skip to behind the } that closes the block whose { was just read."""
+        depth = 1
+        while depth and self.token.kind != "end":
+            depth += {"{": 1, "}": -1}.get(self.token.kind, 0)
+            self.index += 1
+
+    # small things
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.index]
+
+    def peek(self, count: int) -> Token:
+        return self.tokens[min(self.index + count, len(self.tokens) - 1)]
+
+    def at(self, token: Token) -> Position:
+        return Position(self.source, token.offset)
+
+    def scalar(self, token: Token) -> Scalar:
+        return Scalar(token.text, token.kind == "string", self.at(token))
+
+    def problem(self, token: Token, message: str, hint: str = "") -> _SyntaxProblem:
+        self.problems.add(self.at(token), message, hint)
+        return _SyntaxProblem()
+
+
+def _show(token: Token) -> str:
+    if token.kind == "end":
+        return "the end of the file"
+    return f'"{token.text}"' if token.kind == "string" else token.text
+
+
+def _advice(token: Token) -> str:
+    if token.is_scalar and not token.starts_line:
+        return "put a value that has spaces into double quotes"
+    return "write NAME = VALUE, or NAME { … }"

@@ -1,0 +1,125 @@
+"""From `Binding_Rule` stanzas to rules."""
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from angarium.config.kinds import CIDRS, DOMAINS, BadValue, pairs, scalar, scalars
+from angarium.config.problems import Position, ProblemList
+from angarium.config.rules import BindingRule
+from angarium.config.syntax import Assignment, Scalar, Stanza, Value
+from angarium.config.values import NO_DOMAINS, NOWHERE, Where
+
+CONDITIONS = ("Listener", "Peer", "Sender_Domain", "Header", "Use_Binding", "Use_Binding_Group")
+
+
+@dataclass
+class _Draft:
+    name: str
+    at: Position
+    values: dict[str, object] = field(default_factory=dict)
+    places: dict[str, Position] = field(default_factory=dict)
+
+
+class RuleBuilder:
+    """Collects rules while the files are read, and checks them when all names are known."""
+
+    def __init__(self, problems: ProblemList) -> None:
+        self.problems = problems
+        self.drafts: dict[str, _Draft] = {}
+
+    def take(self, stanza: Stanza) -> None:
+        """Take over one stanza; one of the same name goes on where the first left off."""
+        if stanza.label is None:
+            self.problems.add(stanza.at, "Binding_Rule needs a name", 'write Binding_Rule "…" { … }')
+            return
+        draft = self.drafts.setdefault(stanza.label.text, _Draft(stanza.label.text, stanza.at))
+        for item in stanza.items:
+            if isinstance(item, Assignment) and item.name.lower() in _READ:
+                self.assign(draft, item)
+            else:
+                self.problems.add(
+                    item.at, "this cannot stand in Binding_Rule", f"it takes {', '.join(CONDITIONS)}"
+                )
+
+    def assign(self, draft: _Draft, item: Assignment) -> None:
+        """Take over one condition."""
+        name = item.name.lower()
+        try:
+            value = _READ[name](item.value)
+            if not value:
+                raise BadValue("is empty", "leave the condition out, or write what it asks for")
+            draft.values[name] = value
+            draft.places[name] = item.value.at
+        except BadValue as bad:
+            self.problems.add(item.value.at, f"{item.name}: {bad}", bad.hint)
+
+    def finish(self, bindings: set[str], groups: set[str], listeners: set[str]) -> tuple[BindingRule, ...]:
+        """Return the rules in order of declaration. What they name must be among the names given."""
+        for draft in self.drafts.values():
+            self.check_target(draft)
+            self.check_name(draft, "use_binding", "binding", bindings)
+            self.check_name(draft, "use_binding_group", "binding group", groups)
+            self.check_name(draft, "listener", "listener", listeners)
+        return tuple(_rule(draft) for draft in self.drafts.values())
+
+    def check_target(self, draft: _Draft) -> None:
+        """A rule must say which binding, or from which group."""
+        targets = sum(name in draft.values for name in ("use_binding", "use_binding_group"))
+        if targets != 1:
+            message = f"Binding_Rule {draft.name} has {'two targets' if targets else 'no target'}"
+            self.problems.add(draft.at, message, "write either Use_Binding or Use_Binding_Group")
+
+    def check_name(self, draft: _Draft, condition: str, what: str, known: set[str]) -> None:
+        """What a condition names must be declared."""
+        value = draft.values.get(condition)
+        names = value if isinstance(value, frozenset) else {value} - {None}
+        for name in sorted(str(name) for name in names - known):
+            close = get_close_matches(name, known, 1)
+            hint = (
+                f"did you mean {close[0]}?" if close else f"declare it, or use {', '.join(sorted(known)[:5])}"
+            )
+            self.problems.add(draft.places[condition], f"there is no {what} {name}", hint)
+
+
+def _rule(draft: _Draft) -> BindingRule:
+    values = draft.values
+    return BindingRule(
+        draft.name,
+        Where(draft.at.file, draft.at.line),
+        values.get("listener", frozenset()),  # type: ignore[arg-type]
+        values.get("peer", NOWHERE),  # type: ignore[arg-type]
+        values.get("sender_domain", NO_DOMAINS),  # type: ignore[arg-type]
+        values.get("header", ()),  # type: ignore[arg-type]
+        values.get("use_binding"),  # type: ignore[arg-type]
+        values.get("use_binding_group"),  # type: ignore[arg-type]
+    )
+
+
+def _listeners(value: Value) -> frozenset[str]:
+    if isinstance(value, Scalar):
+        return frozenset((value.text,))
+    return frozenset(scalars(value, '"default"'))
+
+
+def _headers(value: Value) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(_header(name, text) for name, text in pairs(value, '[ "X-Campaign" = "^news" ]'))
+
+
+def _header(name: str, text: str) -> tuple[str, re.Pattern[str]]:
+    if not re.fullmatch(r"[!-9;-~]+", name):
+        raise BadValue(f'"{name}" is not the name of a header field')
+    try:
+        return name.lower(), re.compile(text)
+    except re.error as error:
+        raise BadValue(f'the pattern "{text}" is wrong: {error}') from None
+
+
+_READ = {
+    "listener": _listeners,
+    "peer": CIDRS.read,
+    "sender_domain": DOMAINS.read,
+    "header": _headers,
+    "use_binding": scalar,
+    "use_binding_group": scalar,
+}

@@ -1,0 +1,200 @@
+"""The options for mail on its way in."""
+
+from angarium.config import kinds as k
+from angarium.config.options import LISTENERS, SOCKETS, I, Option, ScopeKind
+from angarium.config.records import InboundOptions
+from angarium.core.records import BULK, TRANSACTIONAL
+
+_EXTENSIONS = k.words(
+    InboundOptions().smtp_extensions,
+    ("STARTTLS", "AUTH", "XCLIENT", "XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT"),
+)
+_LONE = k.enum("pedantic", "fix", "ignore", aliases={"reject": "pedantic"})
+
+
+def _row(
+    name: str,
+    kind: k.Kind,
+    unit: str,
+    sentence: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    scopes: tuple[ScopeKind, ...] = I,
+) -> Option:
+    return Option(name, "inbound", scopes, kind, unit, sentence, minimum, maximum)
+
+
+def _count(name: str, unit: str, sentence: str, minimum: int = 0, maximum: int = 10**9) -> Option:
+    return _row(name, k.INT, unit, sentence, minimum, maximum)
+
+
+def _size(name: str, sentence: str, minimum: int = 0, maximum: int = 1 << 40) -> Option:
+    return _row(name, k.SIZE, "bytes", sentence, minimum, maximum)
+
+
+def _time(name: str, sentence: str, minimum: int = 0, maximum: int = 10**8) -> Option:
+    return _row(name, k.SECONDS, "s", sentence, minimum, maximum)
+
+
+_WHO = (
+    _row(
+        "Relay_Hosts",
+        k.CIDRS,
+        "",
+        "Peers that may send to any domain; a list replaces the one of a wider scope (Momentum: nobody).",
+    ),
+    _row("Relay_Domains", k.DOMAINS, "", "Recipient domains that any peer may send to."),
+    _row(
+        "Relay_For_Sending_Domains",
+        k.SENDERS,
+        "",
+        "Sender domains that may send to any domain; anybody can claim one, so use it inside `Peer`.",
+        scopes=LISTENERS,
+    ),
+    _row(
+        "Open_Relay",
+        k.BOOL,
+        "",
+        "Whether every peer may send to any domain; meant for use inside `Peer`.",
+        scopes=LISTENERS,
+    ),
+    _row(
+        "Lane",
+        k.mapped(transactional=TRANSACTIONAL, bulk=BULK),
+        "",
+        "Lane of mail that does not choose one itself; transactional mail never waits for bulk mail.",
+    ),
+    _row(
+        "Priority_Header",
+        k.BOOL,
+        "",
+        "Whether a `Priority` header field chooses the lane: `urgent` or `normal` transactional, "
+        "`non-urgent` bulk.",
+    ),
+)
+
+_PROTOCOL = (
+    _row("SMTP_Extensions", _EXTENSIONS, "", "Extensions that are offered in the reply to EHLO."),
+    _row(
+        "Banner_Hostname", k.STRING, "", "Name in the greeting and in the reply to EHLO (default: Hostname)."
+    ),
+    _row("Static_Banner", k.STRING, "", "Text of the greeting behind 220, instead of host name and product."),
+    _row("Received_Hostname", k.STRING, "", "Own name in Received lines (default: Hostname)."),
+    _row("Require_EHLO", k.BOOL, "", "Whether EHLO or HELO must come before MAIL (Momentum: no)."),
+    _row(
+        "Allow_Null_Envelope_Sender",
+        k.BOOL,
+        "",
+        "Whether `MAIL FROM:<>` is taken; without it bounces are lost.",
+    ),
+    _row("Allow_IP_Literal", k.BOOL, "", "Whether recipient domains may be address literals, `[192.0.2.1]`."),
+    _row(
+        "Strict_Pipelining",
+        k.BOOL,
+        "",
+        "Whether a peer that sends on where RFC 2920 makes it wait is refused.",
+    ),
+    _row("Refuse_Early_Talkers", k.BOOL, "", "Whether a peer that talks before the greeting is refused."),
+    _time("Banner_Delay", "How long the greeting is held back, to see who talks early.", 0, 30),
+)
+
+_TIME = (
+    _time("Idle_Time", "Wait for the next command (Momentum: 0, for ever).", 1),
+    _time("First_Command_Time", "Wait for the first EHLO or HELO, from the greeting on.", 1),
+    _time("Data_Idle_Time", "Wait for the next piece of a message.", 1),
+    _time("Reception_Time", "How long one message may take to come in; 0 = no limit."),
+    _time("Session_Time", "How long one session may last; it ends between messages; 0 = no limit."),
+    _count(
+        "Min_Data_Rate", "bytes/s", "Average rate that a message must come in with; 0 = no minimum.", 0, 10**9
+    ),
+    _time("Min_Data_Rate_Grace", "How long a message may come in before its rate counts.", 1),
+)
+
+_LIMITS = (
+    _count(
+        "Listener_Sessions",
+        "sessions",
+        "Sessions at a time in all of the scope that sets it, inside `Peer` in that range; 0 = no limit "
+        "(Momentum's default).",
+    ),
+    _count("Sessions_Per_Peer", "sessions", "Sessions at a time from one address; 0 = no limit."),
+    _size("Max_Message_Size", "Largest message, told by SIZE; 0 = no limit (Momentum's default)."),
+    _size("Max_Header_Size", "Largest header block.", 1024, 1 << 26),
+    _size("Max_Command_Length", "Longest command line, with its CRLF.", 512, 65_536),
+    _size("Max_Line_Length", "Longest line of a message, without its CRLF; 0 = no limit."),
+    _count(
+        "Max_Recipients_Per_Message",
+        "recipients",
+        "Recipients in one transaction; RFC 5321 §4.5.3.1.8 asks for 100 (Momentum: no limit).",
+        1,
+    ),
+    _row(
+        "Max_Recipients_Per_Connection",
+        k.INT,
+        "recipients",
+        "Recipients in one session; 0 = no limit.",
+        0,
+        10**9,
+        LISTENERS,
+    ),
+    _count(
+        "Max_Receptions_Per_Connection",
+        "messages",
+        "Messages in one session; 0 = no limit (Momentum's default).",
+    ),
+    _count("Max_Errors_Per_Connection", "errors", "Refused commands in one session; 0 = no limit."),
+    _count(
+        "Max_Received_Headers", "lines", "Received lines after which a message counts as looping.", 1, 1000
+    ),
+)
+
+_TEXT = (
+    _row(
+        "RFC2822_Lone_LF_In_Headers",
+        _LONE,
+        "",
+        "LF without CR, or CR without LF, in the header block: refuse the message, make it CRLF, or "
+        "let it pass.",
+    ),
+    _row(
+        "RFC2822_Lone_LF_In_Body",
+        _LONE,
+        "",
+        "The same in the body; it never ends a message, whatever is chosen (Momentum: ignore).",
+    ),
+    _row(
+        "RFC2822_Max_Line_Length",
+        k.enum("ignore", "reject"),
+        "",
+        "Lines beyond the 998 bytes of RFC 5322 §2.1.1: let them pass up to Max_Line_Length, or "
+        "refuse the message.",
+    ),
+    _row(
+        "RFC2822_Date_Header",
+        k.enum("ifneeded", "no"),
+        "",
+        "Whether a missing Date is added to mail of relay hosts.",
+    ),
+    _row(
+        "RFC2822_MessageID_Header",
+        k.enum("ifneeded", "no"),
+        "",
+        "Whether a missing Message-ID is added to mail of relay hosts.",
+    ),
+    _row("RFC2822_Trace_Headers", k.BOOL, "", "Whether a Received line is added."),
+)
+
+
+def _socket(
+    name: str, kind: k.Kind, unit: str, sentence: str, minimum: int | None = None, maximum: int | None = None
+) -> Option:
+    return Option(name, "listen", SOCKETS, kind, unit, sentence, minimum, maximum)
+
+
+_SOCKETS = (
+    _socket("Enable", k.BOOL, "", "Whether the listener or socket is in use."),
+    _socket("Listen_Backlog", k.INT, "connections", "Connections that wait to be taken.", 1, 65_535),
+    _socket("File_Mode", k.PERMS, "", "Permissions of a Unix socket."),
+)
+
+ROWS: tuple[Option, ...] = (*_WHO, *_PROTOCOL, *_TIME, *_LIMITS, *_TEXT, *_SOCKETS)

@@ -1,0 +1,155 @@
+"""The options for the node as a whole."""
+
+from angarium.config import kinds as k
+from angarium.config.options import G, Option
+
+
+def _row(
+    name: str,
+    kind: k.Kind,
+    unit: str,
+    sentence: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    reload: bool = True,
+) -> Option:
+    return Option(name, "global", G, kind, unit, sentence, minimum, maximum, reload)
+
+
+def _fixed(
+    name: str, kind: k.Kind, unit: str, sentence: str, minimum: int | None = None, maximum: int | None = None
+) -> Option:
+    return _row(name, kind, unit, sentence, minimum, maximum, reload=False)
+
+
+_PROCESS = (
+    _row("Hostname", k.STRING, "", "The node's own name (default: the system's)."),
+    _fixed("Workers", k.INT, "processes", "Worker processes; 0 = one per core.", 0, 256),
+    _row(
+        "Drain_Timeout", k.SECONDS, "s", "How long a stop waits for deliveries under way to finish.", 0, 3600
+    ),
+    _fixed(
+        "Log_Format",
+        k.enum("auto", "json", "pretty"),
+        "",
+        "How log records are written; `auto` is pretty on a terminal and JSON elsewhere.",
+    ),
+    _row("Log_Level", k.enum("debug", "info", "warning", "error"), "", "The least that is logged."),
+    _row(
+        "Match_Cache_Size",
+        k.INT,
+        "entries",
+        "Domains, hosts and peers whose options are remembered.",
+        16,
+        10_000_000,
+    ),
+)
+
+_SPOOL = (
+    _fixed("Data_Directory", k.PATH, "", "Folder of all that the node keeps; `--data` goes before it."),
+    _fixed("SpoolBase", k.PATH, "", "Folder of the spool (default: `spool` in the data folder)."),
+    _fixed("Spool_Segment_Size", k.SIZE, "bytes", "Size of a journal segment.", 1 << 20, 1 << 32),
+    _row(
+        "Spool_Max_Journal_Size",
+        k.SIZE,
+        "bytes",
+        "What a worker's journal may grow to before its oldest messages are settled.",
+        1 << 22,
+        1 << 44,
+    ),
+    _row(
+        "Spool_Min_Free_Space",
+        k.SIZE,
+        "bytes",
+        "With less free space on the disk, new mail is answered 452.",
+        0,
+        1 << 50,
+    ),
+    _row(
+        "Spool_History_Segments",
+        k.INT,
+        "segments",
+        "Finished segments that are kept for readers.",
+        0,
+        10_000,
+    ),
+    _row(
+        "Large_Message_Threshold",
+        k.SIZE,
+        "bytes",
+        "Bodies above it are received into a file of their own instead of memory.",
+        65_536,
+        1 << 28,
+    ),
+)
+
+_MEMORY = (
+    _row(
+        "Max_Resident_Messages",
+        k.INT,
+        "recipients",
+        "Recipients that a worker keeps in memory; the others wait on disk.",
+        100,
+        100_000_000,
+    ),
+    _row("Body_Cache_Size", k.SIZE, "bytes", "Bodies that a worker keeps in memory.", 1 << 20, 1 << 40),
+    _row(
+        "Memory_Limit",
+        k.SIZE,
+        "bytes",
+        "Memory of a worker above which new mail is answered 451; 0 = no limit.",
+        0,
+        1 << 44,
+    ),
+    _row(
+        "Max_Queued_Recipients",
+        k.INT,
+        "recipients",
+        "Queued recipients above which new mail is answered 451; 0 = no limit.",
+        0,
+        10**12,
+    ),
+)
+
+_DELIVERY = (
+    _row(
+        "Server_Max_Outbound_Connections",
+        k.INT,
+        "connections",
+        "Open connections of the whole node (Momentum: 20000).",
+        1,
+        1_000_000,
+    ),
+    _row(
+        "Prohibited_Hosts",
+        k.CIDRS,
+        "",
+        "Mail for a domain with a mail host in one of these ranges fails for good (Momentum recommends "
+        "`( 127.0.0.0/8 0.0.0.0 )`).",
+    ),
+    _row("Skip_Hosts", k.CIDRS, "", "Addresses that are never tried; a domain's other addresses are."),
+    _row("Use_IPv6", k.BOOL, "", "Whether IPv6 addresses are looked up and tried."),
+    _row(
+        "Prefer_IPv6_MXs", k.BOOL, "", "Whether IPv6 addresses are tried first among hosts of one preference."
+    ),
+)
+
+_NAMES = (
+    _row(
+        "DNS_Servers",
+        k.SOCKETS,
+        "",
+        "Resolvers to ask; port 53 if none is given (default: those of Resolv_Conf).",
+    ),
+    _row("Resolv_Conf", k.PATH, "", "File that names the resolvers where DNS_Servers does not."),
+    _row("DNS_Timeout", k.SECONDS, "s", "Wait for one answer before the question is sent again.", 1, 60),
+    _row("DNS_Deadline", k.SECONDS, "s", "Wait for an answer in all.", 1, 300),
+    _row("DNS_Cache_Size", k.INT, "entries", "Answers that a worker remembers.", 100, 10_000_000),
+    _row("Min_DNS_TTL", k.SECONDS, "s", "Least time an answer is remembered.", 0, 86_400),
+    _row("Max_DNS_TTL", k.SECONDS, "s", "Longest time an answer is remembered.", 1, 2**31),
+    _row(
+        "DNS_Negative_TTL", k.SECONDS, "s", "Longest time the absence of an answer is remembered.", 0, 86_400
+    ),
+)
+
+ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_MEMORY, *_DELIVERY, *_NAMES)

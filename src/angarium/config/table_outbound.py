@@ -1,0 +1,306 @@
+"""The options for mail on its way out."""
+
+from angarium.config import kinds as k
+from angarium.config.options import BINDINGS, DG, HOST, Family, O, Option, ScopeKind
+
+
+def _row(
+    name: str,
+    kind: k.Kind,
+    unit: str,
+    sentence: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    scopes: tuple[ScopeKind, ...] = O,
+    family: Family = "outbound",
+) -> Option:
+    return Option(name, family, scopes, kind, unit, sentence, minimum, maximum)
+
+
+def _count(name: str, unit: str, sentence: str, minimum: int = 0, maximum: int = 10**9) -> Option:
+    return _row(name, k.INT, unit, sentence, minimum, maximum)
+
+
+def _time(name: str, sentence: str, minimum: int = 1, maximum: int = 10**8) -> Option:
+    return _row(name, k.SECONDS, "s", sentence, minimum, maximum)
+
+
+def _port(name: str, sentence: str) -> Option:
+    return _row(name, k.INT, "port", sentence, 1, 65_535)
+
+
+_ROUTING = (
+    _row(
+        "Gateway",
+        k.GATEWAY,
+        "",
+        "Relay that all mail goes to, looked up as MX, then as address; the mail queues under its "
+        "name, so limits "
+        "belong into the domain stanza of the gateway. `none` cancels an inherited one.",
+    ),
+    _row(
+        "Routes",
+        k.ROUTES,
+        "",
+        "Hosts that take the domain's mail instead of its MX records; `__mx__` stands for those. "
+        "Without `pref`, "
+        "the order is the preference.",
+        scopes=DG,
+    ),
+    _row(
+        "Delivery_Method",
+        k.enum("ESMTP", "SMTP", "LMTP", not_yet=("ecstream", "push", "http", "delay_xfer")),
+        "",
+        "Protocol spoken to the peer; SMTP says HELO at once.",
+    ),
+    _port("Remote_SMTP_Port", "Port of ESMTP and SMTP, where gateway or route name none."),
+    _port("LMTP_Port", "Port of LMTP, where gateway or route name none."),
+    _row(
+        "Bind_Address",
+        k.SOURCE_ADDRESS,
+        "",
+        "Source address of connections; `*` leaves it to the kernel.",
+        scopes=BINDINGS,
+    ),
+    _row(
+        "Bind_Address_Secondary",
+        k.SOURCE_ADDRESS,
+        "",
+        "Source address for the other address family.",
+        scopes=BINDINGS,
+    ),
+    _row(
+        "EHLO_Hostname",
+        k.STRING,
+        "",
+        "Name given in EHLO and LHLO; `__hostname__` is Hostname, `__message__` the sender's domain.",
+    ),
+    _row(
+        "MX_Failures_Fallback_To_A",
+        k.INT,
+        "failures",
+        "After so many failed look-ups of its MX records in a row, a domain's address is tried; 0 = "
+        "never, since a "
+        "failure says nothing about the MX records (Momentum: 3).",
+        0,
+        1000,
+        DG,
+    ),
+    _row("Host_Failure_Retry", k.SECONDS, "s", "How long an address rests after it failed.", 0, 86_400, DG),
+    _row(
+        "MX_Failures_To_Delay",
+        k.INT,
+        "failures",
+        "After so many connection failures in a row the whole domain is delayed; 0 = never.",
+        0,
+        10**6,
+        DG,
+    ),
+    _time(
+        "Connect_Timeout_To_Delay",
+        "After so long without any connection the whole domain is delayed; 0 = never.",
+        0,
+    ),
+    _row("Suspend_Delivery", k.BOOL, "", "Whether mail stays queued; it keeps ageing."),
+)
+
+_LIMITS = (
+    _count(
+        "Max_Outbound_Connections",
+        "connections",
+        "Open connections for each pair of binding and domain.",
+        1,
+        100_000,
+    ),
+    _row(
+        "Scope_Max_Outbound_Connections",
+        k.SHARED_LIMIT,
+        "connections",
+        "Open connections of all that fall back to the stanza that sets it, together.",
+        1,
+        1_000_000,
+    ),
+    _row(
+        "Server_Max_Outbound_Connections",
+        k.INT,
+        "connections",
+        "Open connections of one binding, to all domains together.",
+        1,
+        1_000_000,
+        ("binding_group", "binding"),
+    ),
+    _row(
+        "Outbound_Throttle_Messages",
+        k.THROTTLE,
+        "messages",
+        "Messages per time, in one bucket for all that fall back to the stanza that sets it; 0 cancels.",
+    ),
+    _row(
+        "Outbound_Throttle_Connections",
+        k.THROTTLE,
+        "connections",
+        "New connections per time, in one bucket for all that fall back to the stanza that sets it; "
+        "0 cancels.",
+    ),
+    _count(
+        "Max_Deliveries_Per_Connection",
+        "messages",
+        "After so many messages a connection is ended; 0 = no limit.",
+    ),
+    _count(
+        "Max_Recipients_Per_Connection",
+        "recipients",
+        "After so many recipients a connection is ended; 0 = no limit.",
+    ),
+    _count("Max_Recipients_Per_Batch", "recipients", "Recipients in one transaction.", 1, 100_000),
+    _count(
+        "Max_Resident_Active_Queue",
+        "recipients",
+        "Recipients of one queue that are kept in memory; the others wait on disk (Momentum: 250).",
+        1,
+        1_000_000,
+    ),
+)
+
+_RETRY = (
+    _time(
+        "Retry_Interval",
+        "Wait after the first failure; it doubles with each, and is stretched by up to 20 %.",
+    ),
+    _time("Max_Retry_Interval", "What the wait between tries does not grow beyond."),
+    _row(
+        "Max_Retries",
+        k.RETRIES,
+        "tries",
+        "After so many tries mail expires, if Message_Expiration does not come first. `auto` and "
+        "`none` leave it to "
+        "Message_Expiration alone, so that flushing by hand fails no mail early (Momentum: auto "
+        "counts tries).",
+        0,
+        10**6,
+    ),
+    _time(
+        "Message_Expiration",
+        "Age at which mail expires; RFC 5321 §4.5.4.1 asks for four to five days (Momentum: 1).",
+    ),
+    _row("Never_Retry", k.BOOL, "", "Whether a temporary failure is final."),
+    _row(
+        "Never_Attempt_Expired_Messages",
+        k.BOOL,
+        "",
+        "Whether mail that has expired while it waited goes without a last try.",
+    ),
+    _row(
+        "Ambiguous_Delivery",
+        k.enum("retry", "hold"),
+        "",
+        "When a connection is lost between the final dot and its reply: try again, at the risk of a "
+        "duplicate, or "
+        "hold the mail for the operator.",
+    ),
+)
+
+_SESSION = (
+    _time("Connect_Timeout", "Wait for a TCP connection (Momentum: 300, which holds up the next host)."),
+    _time("Banner_Timeout", "Wait for the greeting."),
+    _time("EHLO_Timeout", "Wait for the reply to EHLO, HELO or LHLO."),
+    _time("MailFrom_Timeout", "Wait for the reply to MAIL FROM."),
+    _time("RcptTo_Timeout", "Wait for the reply to RCPT TO."),
+    _time("Data_Timeout", "Wait for the reply to DATA."),
+    _time("Data_Block_Timeout", "Wait for the peer to take a further piece of the message."),
+    _time(
+        "Body_Timeout",
+        "Wait for the reply to the final dot; a shorter one makes duplicates (RFC 5321 §4.5.3.2.6).",
+    ),
+    _time("RSET_Timeout", "Wait for the reply to RSET."),
+    _time("QUIT_Timeout", "Wait for the reply to QUIT."),
+    _time("Idle_Timeout", "How long an idle connection is kept for further mail; 0 = not at all.", 0, 3600),
+    _row(
+        "Transform_8BitMime_Content",
+        k.enum("ifneeded", "bounce", "no", aliases={"strict": "ifneeded"}),
+        "",
+        "8-bit mail for a peer without 8BITMIME: encoded anew (bits are never stripped), bounced, or "
+        "sent as it is.",
+    ),
+    _row(
+        "TLS",
+        k.enum("no", not_yet=("ifavailable", "required")),
+        "",
+        "Whether connections are encrypted by STARTTLS.",
+    ),
+    _row(
+        "TLS_Verify",
+        k.enum("no", not_yet=("ca", "host", "optional")),
+        "",
+        "What the peer's certificate must prove.",
+    ),
+)
+
+_NOTIFICATIONS = (
+    _row("Generate_Bounces", k.BOOL, "", "Whether senders are told of mail that failed."),
+    _row(
+        "Bounces_Inline_Original",
+        k.enum("none", "headers", "all"),
+        "",
+        "How much of the message a notification holds, where the sender did not say (RET).",
+    ),
+    _row(
+        "MailerDaemon",
+        k.MAILBOX,
+        "",
+        "Author of notifications; `__hostname__` in it is Hostname.",
+    ),
+    _row(
+        "Generate_Delay_DSN",
+        k.BOOL,
+        "",
+        "Whether senders are told of delays; those who asked (NOTIFY=DELAY) are told in any case.",
+    ),
+    _time("Delay_DSN_Retry_Interval", "Age at which the first delay is told; the next after twice the time."),
+    _time(
+        "Delay_DSN_Max_Retry_Interval",
+        "What the time between two notifications of delay does not grow beyond.",
+    ),
+)
+
+_HOST = (
+    _row(
+        "Max_Outbound_Connections",
+        k.INT,
+        "connections",
+        "Open connections to each address of the host; a host stanza without it has no limit (-1).",
+        -1,
+        100_000,
+        HOST,
+        "host",
+    ),
+    _row(
+        "Scope_Max_Outbound_Connections",
+        k.SHARED_LIMIT,
+        "connections",
+        "Open connections to all hosts that the stanza matches, together.",
+        1,
+        1_000_000,
+        HOST,
+        "host",
+    ),
+    _row(
+        "Outbound_Throttle_Messages",
+        k.THROTTLE,
+        "messages",
+        "Messages per time to all hosts that the stanza matches, besides the domain's and binding's "
+        "own throttle.",
+        scopes=HOST,
+        family="host",
+    ),
+    _row(
+        "Outbound_Throttle_Connections",
+        k.THROTTLE,
+        "connections",
+        "New connections per time to all hosts that the stanza matches, besides the other throttles.",
+        scopes=HOST,
+        family="host",
+    ),
+)
+
+ROWS: tuple[Option, ...] = (*_ROUTING, *_LIMITS, *_RETRY, *_SESSION, *_NOTIFICATIONS, *_HOST)
