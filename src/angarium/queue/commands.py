@@ -1,6 +1,7 @@
 """What the scheduler and the I/O around it say to each other.
 
-The scheduler returns commands; the I/O answers each by one call of the scheduler's method named in its docstring.
+The scheduler returns commands; the I/O answers each by one call of the scheduler's method named in its
+docstring.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Literal
 from angarium.config.model import OutboundOptions
 from angarium.core.records import Attempt, Event, Flow, QueueKey, Recipient
 from angarium.core.reply import Reply
+from angarium.queue.limits import Limit
 from angarium.queue.plan import Address, Method
 
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
@@ -37,7 +39,9 @@ class Connect:
 
 @dataclass(slots=True)
 class Deliver:
-    """Hand *recipients*, all of one message, to the idle connection *conn* in one transaction. Answer: `finished`."""
+    """Hand *recipients*, all of one message, to the idle connection *conn* in one transaction. Answer:
+    `finished`.
+    """
 
     conn: int
     queue: QueueKey
@@ -76,15 +80,23 @@ class Record:
 
 @dataclass(slots=True)
 class Lease:
-    """Ask the authority for *want* more units of the limit *key*. Answer: `granted`."""
+    """Ask the authority for *want* more units of the limit *key*, whose terms are *limit*. Answer: `granted`.
+
+    *lane* is that of the mail that needs them; transactional mail is served first.
+    """
 
     key: str
     want: int
+    limit: Limit
+    lane: int
 
 
 @dataclass(slots=True)
 class GiveBack:
-    """Return *count* leased units that are no longer needed. No answer."""
+    """Return *count* units of a count limit that are no longer needed. No answer.
+
+    Units of a rate are never returned: what is not used soon after it was granted lapses.
+    """
 
     key: str
     count: int
@@ -97,8 +109,9 @@ Command = Resolve | Connect | Deliver | Quit | Page | Settle | Record | Lease | 
 class ConnectFailure:
     """Why a connection did not become ready.
 
-    *fault* says what it speaks against: this one address ("address"), the whole destination ("site": the peer said
-    5xx to all of us, or policy such as required TLS), or us ("local": no file descriptors, bind address missing).
+    *fault* says what it speaks against: this one address ("address"), the whole destination ("site": the peer
+    said 5xx to all of us, or policy such as required TLS), or us ("local": no file descriptors, bind address
+    missing).
     """
 
     reply: Reply
@@ -110,9 +123,10 @@ class ConnectFailure:
 class Result:
     """What became of one recipient in a transaction.
 
-    *untried*: the transaction ended before the peer judged it, through no fault of its own; it is ready again and the
-    attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
-    *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost connection).
+    *untried*: the transaction ended before the peer judged it, through no fault of its own; it is ready again
+    and the attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
+    *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost
+    connection).
     """
 
     recipient: Recipient

@@ -33,8 +33,8 @@ class RoutePlan:
     """Where to deliver, best level first, never empty.
 
     *site* names the destination as a whole: queues of one binding whose plans have the same site may share
-    connections. *expires_at* is when it must be asked anew, in epoch seconds. *why* says how the plan came about,
-    for the operator ("MX of example.com", "Gateway, angarium.conf:12").
+    connections. *expires_at* is when it must be asked anew, in epoch seconds. *why* says how the plan came
+    about, for the operator ("MX of example.com", "Gateway, angarium.conf:12").
     """
 
     levels: tuple[Level, ...]

@@ -1,0 +1,68 @@
+"""What a limit is, and how it is counted: a number of things at a time, or a rate.
+
+Both are kept by an authority (`authority`) and leased to the schedulers that share them.
+"""
+
+from typing import NamedTuple
+
+LEASE_SHARE = 50
+MAX_LEASE_S = 5.0
+PREFERRED_BURSTS = 100
+
+
+class Limit(NamedTuple):
+    """The terms of a limit: at most *capacity* at a time, or, with *window_s* > 0, in any *window_s* seconds.
+    """
+
+    capacity: int
+    window_s: float = 0.0
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether units are spent (a throttle), not returned (connections)."""
+        return self.window_s > 0
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds in which the leased units of a rate must be used."""
+        return min(self.window_s / LEASE_SHARE, MAX_LEASE_S)
+
+    @property
+    def burst(self) -> int:
+        """How many units of a rate may be had at once: a hundredth of the capacity, so that traffic is
+        smooth.
+        """
+        return max(1, self.capacity // PREFERRED_BURSTS)
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds for which one unit of a rate counts.
+
+        So chosen that in no half-open window of `window_s` more than `capacity` units are used: a burst may
+        come on top of the even stream, and a unit may be used up to `lease_s` after it was granted.
+        """
+        return (self.window_s + self.lease_s) / (self.capacity - self.burst + 1)
+
+    def __str__(self) -> str:
+        return f"{self.capacity}/{self.window_s:g}" if self.is_rate else str(self.capacity)
+
+
+class Meter:
+    """Counts one rate. The generic cell rate algorithm (ITU-T I.371): one float of state, no history."""
+
+    __slots__ = ("_spent_until",)
+
+    def __init__(self) -> None:
+        self._spent_until = 0.0
+
+    def take(self, want: int, limit: Limit, now: float) -> tuple[int, float | None]:
+        """Take up to *want* units; return how many, and when to ask again if that was fewer than wanted."""
+        interval, burst = limit.interval_s, limit.burst
+        spent_until = max(self._spent_until, now)
+        free = int((now - spent_until) / interval + burst + 1e-6 + 5e-7 / interval)
+        taken = max(0, min(want, free, burst))
+        self._spent_until = spent_until = spent_until + taken * interval
+        if taken >= want:
+            return taken, None
+        useful = max(1, min(want - taken, burst // 2))
+        return taken, spent_until - (burst - useful) * interval

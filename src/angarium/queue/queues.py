@@ -1,0 +1,200 @@
+"""The scheduler's own records: a queue, a connection, and the site whose connections queues may share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from angarium.config.model import OutboundOptions
+from angarium.core.records import Flow, QueueKey, Recipient
+from angarium.core.reply import Reply
+from angarium.queue.alarms import NEVER
+from angarium.queue.leases import Account
+from angarium.queue.plan import Address, RoutePlan
+from angarium.queue.ready import ReadyQueue
+from angarium.queue.shaping import Rules
+
+HoldKind = Literal[
+    "",  # nothing holds it
+    "draining",
+    "suspended",
+    "delayed",
+    "resolving",
+    "route",
+    "resting",
+    "local",
+    "limit",
+    "connecting",
+    "busy",
+    "paging",
+    "memory",
+]
+"""Why a queue with mail that is due opens no connection or sends nothing on the ones it has."""
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """A destination as one binding sees it. Its idle connections serve any queue whose plan leads here."""
+
+    key: tuple[str, str, str]
+    idle: "list[Connection]"
+    wanting: tuple[dict["Queue", None], dict["Queue", None]]
+    load: dict[Address, int] = field(default_factory=dict)
+    queues: int = 0
+
+
+class Queue:
+    """A binding and a routing domain, while anything is known of it that the settled store does not know.
+
+    *wants* is the lane in which it wants a connection of its site, -1 while it does not.
+    *resident* counts its recipients in memory, ready and in flight. *open* counts its ready or busy
+    connections, *opening* those on their way. *failures* counts consecutive failures of all addresses since
+    *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
+    """
+
+    __slots__ = (
+        "alarm_at",
+        "connection_rules",
+        "delayed_until",
+        "due",
+        "failing_since",
+        "failures",
+        "generation",
+        "hold",
+        "hold_reply",
+        "hold_until",
+        "in_flight",
+        "key",
+        "message_rules",
+        "open",
+        "opening",
+        "options",
+        "paging",
+        "plan",
+        "probes",
+        "progress_at",
+        "ready",
+        "resident",
+        "resolving",
+        "route_reply",
+        "route_retry_at",
+        "site",
+        "waits_for",
+        "wants",
+    )
+
+    def __init__(self, key: QueueKey) -> None:
+        self.key = key
+        self.options: OutboundOptions
+        self.generation = -1
+        self.connection_rules: Rules | None = None
+        self.message_rules: Rules = ()
+        self.ready = ReadyQueue()
+        self.resident = 0
+        self.in_flight = 0
+        self.open = 0
+        self.opening = 0
+        self.plan: RoutePlan | None = None
+        self.site: Site | None = None
+        self.resolving = False
+        self.route_reply: Reply | None = None
+        self.route_retry_at = 0.0
+        self.due: DueFlows | None = None
+        self.paging = 0
+        self.failures = 0
+        self.failing_since = 0.0
+        self.delayed_until: float | None = None
+        self.probes = 0
+        self.waits_for: list[Account] = []
+        self.wants = -1
+        self.progress_at = 0.0
+        self.hold: HoldKind = ""
+        self.hold_until = 0.0
+        self.hold_reply: Reply | None = None
+        self.alarm_at = NEVER
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be lost by forgetting it."""
+        return not (
+            self.resident
+            or self.open
+            or self.opening
+            or self.due
+            or self.paging
+            or self.resolving
+            or self.failures
+            or self.delayed_until is not None
+        )
+
+
+class DueFlows:
+    """The stored flows of a queue that have mail due, by lane; sources take turns."""
+
+    __slots__ = ("lanes",)
+
+    def __init__(self) -> None:
+        self.lanes: tuple[dict[Flow, None], dict[Flow, None]] = ({}, {})
+
+    def add(self, flow: Flow) -> None:
+        self.lanes[0 if flow.lane == 0 else 1][flow] = None
+
+    def discard(self, flow: Flow) -> None:
+        for lane in self.lanes:
+            lane.pop(flow, None)
+
+    def next(self) -> Flow:
+        """The flow whose turn it is; it goes to the end of its lane."""
+        for lane in self.lanes:
+            for flow in lane:
+                del lane[flow]
+                lane[flow] = None
+                return flow
+        raise LookupError("no flow is due")
+
+    @property
+    def lane(self) -> int:
+        return 0 if self.lanes[0] else 1
+
+    def __bool__(self) -> bool:
+        return bool(self.lanes[0] or self.lanes[1])
+
+    def __iter__(self) -> Iterator[Flow]:
+        for lane in self.lanes:
+            yield from lane
+
+
+class Connection:
+    """One connection. Busy while *batch* is not empty. *queue* is the one it counts for."""
+
+    __slots__ = (
+        "accounts",
+        "address",
+        "alarm_at",
+        "batch",
+        "deliveries",
+        "id",
+        "idle_until",
+        "message_rules",
+        "opened_at",
+        "options",
+        "queue",
+        "recipients",
+        "site",
+        "state",
+    )
+
+    def __init__(self, id: int, queue: Queue, site: Site, address: Address, options: OutboundOptions) -> None:
+        self.id = id
+        self.queue = queue
+        self.site = site
+        self.address = address
+        self.options = options
+        self.state: Literal["opening", "idle", "busy", "gone"] = "opening"
+        self.batch: list[Recipient] = []
+        self.accounts: list[Account] = []
+        self.message_rules: Rules = ()
+        self.deliveries = 0
+        self.recipients = 0
+        self.opened_at = 0.0
+        self.idle_until = 0.0
+        self.alarm_at = NEVER

@@ -1,0 +1,143 @@
+"""The recipients of one queue that are due: lanes strict, sources in turns, in order of arrival within a
+source.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from angarium.core.records import Recipient
+
+LANES = 2
+
+
+class _Lane:
+    """One lane. *turns* names each source that has mail exactly once."""
+
+    __slots__ = ("mail", "turns")
+
+    def __init__(self) -> None:
+        self.mail: dict[str, deque[Recipient]] = {}
+        self.turns: deque[str] = deque()
+
+    def add(self, recipient: Recipient) -> None:
+        source = recipient.message.source
+        mail = self.mail.get(source)
+        if mail is None:
+            mail = self.mail[source] = deque()
+            self.turns.append(source)
+        mail.append(recipient)
+
+    def put_back(self, recipient: Recipient) -> None:
+        source = recipient.message.source
+        mail = self.mail.get(source)
+        if mail is None:
+            mail = self.mail[source] = deque()
+            self.turns.appendleft(source)
+        mail.appendleft(recipient)
+
+    def take(self, limit: int) -> list[Recipient]:
+        source = self.turns.popleft()
+        mail = self.mail[source]
+        first = mail.popleft()
+        batch = [first]
+        message_id = first.message.id
+        while mail and len(batch) < limit and mail[0].message.id == message_id:
+            batch.append(mail.popleft())
+        if mail:
+            self.turns.append(source)
+        else:
+            del self.mail[source]
+        return batch
+
+    def remove(self, unwanted: Callable[[Recipient], bool]) -> list[Recipient]:
+        removed: list[Recipient] = []
+        for source, mail in list(self.mail.items()):
+            gone = [recipient for recipient in mail if unwanted(recipient)]
+            if not gone:
+                continue
+            removed += gone
+            keep = deque(recipient for recipient in mail if not unwanted(recipient))
+            if keep:
+                self.mail[source] = keep
+            else:
+                del self.mail[source]
+                self.turns.remove(source)
+        return removed
+
+    def __iter__(self) -> Iterator[Recipient]:
+        for mail in self.mail.values():
+            yield from mail
+
+
+class ReadyQueue:
+    """Due recipients. All operations but `remove` and iteration take the same time however many there are."""
+
+    __slots__ = ("_bulk", "_transactional", "count")
+
+    def __init__(self) -> None:
+        self._transactional: _Lane | None = None
+        self._bulk: _Lane | None = None
+        self.count = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def lane(self) -> int:
+        """The best lane that has mail. Only meaningful when there is some."""
+        return 0 if self._transactional is not None and self._transactional.turns else 1
+
+    def _of(self, recipient: Recipient) -> _Lane:
+        if recipient.message.lane == 0:
+            lane = self._transactional
+            if lane is None:
+                lane = self._transactional = _Lane()
+            return lane
+        lane = self._bulk
+        if lane is None:
+            lane = self._bulk = _Lane()
+        return lane
+
+    def add(self, recipient: Recipient) -> None:
+        """Put *recipient* behind the others of its source."""
+        self._of(recipient).add(recipient)
+        self.count += 1
+
+    def put_back(self, recipients: Iterable[Recipient]) -> None:
+        """Return recipients that were taken and not tried to the head of their source, in their order."""
+        for recipient in reversed(list(recipients)):
+            self._of(recipient).put_back(recipient)
+            self.count += 1
+
+    def take(self, limit: int) -> list[Recipient]:
+        """Take the next recipient, and up to *limit* in all that follow it and are of the same message."""
+        lane = self._transactional
+        if lane is None or not lane.turns:
+            lane = self._bulk
+        assert lane is not None
+        batch = lane.take(limit)
+        self.count -= len(batch)
+        return batch
+
+    def drain(self) -> list[Recipient]:
+        """Take all."""
+        everyone = list(self)
+        self._transactional = self._bulk = None
+        self.count = 0
+        return everyone
+
+    def remove(self, unwanted: Callable[[Recipient], bool]) -> list[Recipient]:
+        """Take those that *unwanted* picks. Looks at every recipient of the queue."""
+        removed = [
+            recipient
+            for lane in (self._transactional, self._bulk)
+            if lane is not None
+            for recipient in lane.remove(unwanted)
+        ]
+        self.count -= len(removed)
+        return removed
+
+    def __iter__(self) -> Iterator[Recipient]:
+        for lane in (self._transactional, self._bulk):
+            if lane is not None:
+                yield from lane

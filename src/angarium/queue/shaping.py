@@ -1,0 +1,126 @@
+"""Which limits a connection or a message falls under, as rules with the key that those who share them have in
+common.
+"""
+
+from typing import NamedTuple, Protocol
+
+from angarium.config.model import GlobalOptions, HostOptions, OutboundOptions
+from angarium.config.values import SharedLimit, Throttle, Where
+from angarium.core.records import QueueKey
+from angarium.queue.limits import Limit
+
+
+class Policy(Protocol):
+    """What the scheduler asks the configuration; `config.Config` is one."""
+
+    @property
+    def globals(self) -> GlobalOptions: ...
+
+    def outbound(self, binding: str, domain: str) -> OutboundOptions: ...
+
+    def host(self, binding: str, domain: str, host: str) -> HostOptions: ...
+
+    def where(
+        self, option: str, *, binding: str | None = None, domain: str | None = None, host: str | None = None
+    ) -> Where | None: ...
+
+
+class Rule(NamedTuple):
+    """One limit in force for somebody.
+
+    *key* names the counter. *option* and *scope* say to people which limit it is; *where* may be None for a
+    plain limit, whose place is looked up only when somebody asks (`explain`).
+    """
+
+    key: str
+    limit: Limit
+    option: str
+    scope: str
+    where: Where | None = None
+
+
+Rules = tuple[Rule, ...]
+
+
+def connection_rules(queue: QueueKey, options: OutboundOptions, options_of_all: GlobalOptions) -> Rules:
+    """The limits that a new connection of *queue* falls under, whatever its address; rates last, slowest
+    first.
+    """
+    rules = []
+    if options.max_outbound_connections >= 0:
+        rules.append(
+            Rule(
+                f"connections of {queue.binding} to {queue.domain}",
+                Limit(options.max_outbound_connections),
+                "Max_Outbound_Connections",
+                f"{queue.binding}::{queue.domain}",
+            )
+        )
+    rules += _shared("Scope_Max_Outbound_Connections", "", options.scope_max_outbound_connections)
+    rules += _per_binding(queue.binding, options.server_max_outbound_connections)
+    total = options_of_all.server_max_outbound_connections
+    if total > 0:
+        rules.append(
+            Rule("connections of the server", Limit(total), "Server_Max_Outbound_Connections", "global")
+        )
+    return (*rules, *_throttle("Outbound_Throttle_Connections", "", options.outbound_throttle_connections))
+
+
+def message_rules(options: OutboundOptions) -> Rules:
+    """The limits that each message of a queue falls under."""
+    return _throttle("Outbound_Throttle_Messages", "", options.outbound_throttle_messages)
+
+
+def host_connection_rules(binding: str, host: str, ip: str, options: HostOptions) -> Rules:
+    """The limits of a new connection to one address of *host*, on top of `connection_rules`."""
+    rules: Rules = ()
+    if options.max_outbound_connections >= 0:
+        rules = (
+            Rule(
+                f"connections of {binding} to {ip}",
+                Limit(options.max_outbound_connections),
+                "Max_Outbound_Connections",
+                f"host {host}",
+            ),
+        )
+    shared = _shared("Scope_Max_Outbound_Connections", "host ", options.scope_max_outbound_connections)
+    return (
+        *rules,
+        *shared,
+        *_throttle("Outbound_Throttle_Connections", "host ", options.outbound_throttle_connections),
+    )
+
+
+def host_message_rules(options: HostOptions) -> Rules:
+    """The limits of each message to one host, on top of `message_rules`."""
+    return _throttle("Outbound_Throttle_Messages", "host ", options.outbound_throttle_messages)
+
+
+def slowest_first(rules: Rules) -> Rules:
+    """Order rules so that a quickly lapsing unit is asked for last."""
+    return tuple(sorted(rules, key=lambda rule: -rule.limit.lease_s if rule.limit.is_rate else float("-inf")))
+
+
+def _shared(option: str, what: str, shared: SharedLimit | None) -> Rules:
+    if shared is None or shared.limit < 0:
+        return ()
+    return (
+        Rule(f"{what}connections in {shared.scope}", Limit(shared.limit), option, shared.scope, shared.where),
+    )
+
+
+def _per_binding(binding: str, most: int | None) -> Rules:
+    """A binding's own total. Plain limits are by value: one set in the group holds for each binding by
+    itself.
+    """
+    if most is None or most <= 0:
+        return ()
+    option = "Server_Max_Outbound_Connections"
+    return (Rule(f"connections of binding {binding}", Limit(most), option, f"binding {binding}"),)
+
+
+def _throttle(option: str, what: str, throttle: Throttle | None) -> Rules:
+    if throttle is None or throttle.count <= 0:
+        return ()
+    limit = Limit(throttle.count, float(throttle.seconds))
+    return (Rule(f"{what}{option} of {throttle.scope}", limit, option, throttle.scope, throttle.where),)

@@ -1,0 +1,54 @@
+"""What the settled store holds, as far as the scheduler must know: which flow has mail due, and when next."""
+
+import heapq
+
+from angarium.core.records import Flow, FlowSummary
+
+RECHECK_S = 1.0
+
+
+class StoredFlows:
+    """Summaries by flow, and one heap of their due times."""
+
+    def __init__(self) -> None:
+        self.summaries: dict[Flow, FlowSummary] = {}
+        self._heap: list[tuple[float, Flow]] = []
+
+    def update(self, flow: Flow, summary: FlowSummary) -> None:
+        """Take over what the spool says."""
+        if not (summary.queued or summary.held):
+            self.summaries.pop(flow, None)
+            return
+        old = self.summaries.get(flow)
+        self.summaries[flow] = summary
+        if summary.next_due is not None and (old is None or old.next_due != summary.next_due):
+            heapq.heappush(self._heap, (summary.next_due, flow))
+
+    def recheck(self, flow: Flow, now: float) -> None:
+        """A page brought less than was asked for: look at *flow* again soon if its summary still says it is
+        due.
+
+        The summary told last may be older than the page or newer; looking once more is right in both cases.
+        """
+        summary = self.summaries.get(flow)
+        if summary is not None and summary.next_due is not None:
+            heapq.heappush(self._heap, (max(summary.next_due, now + RECHECK_S), flow))
+
+    def pop_due(self, now: float) -> Flow | None:
+        """Return a flow with mail due at *now*, or None when there are no more. Each is returned once per
+        change.
+        """
+        while self._heap and self._heap[0][0] <= now:
+            _, flow = heapq.heappop(self._heap)
+            if self.is_due(flow, now):
+                return flow
+        return None
+
+    def is_due(self, flow: Flow, now: float) -> bool:
+        """Whether *flow* is said to have mail due at *now*."""
+        summary = self.summaries.get(flow)
+        return summary is not None and summary.next_due is not None and summary.next_due <= now
+
+    def next_at(self) -> float | None:
+        """When the next flow may be due."""
+        return self._heap[0][0] if self._heap else None

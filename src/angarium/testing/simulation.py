@@ -1,0 +1,397 @@
+"""A virtual world for the scheduler: its very code, with a clock that jumps and peers that follow a script.
+
+Nothing here sleeps or opens a socket. A `Simulation` runs one or more schedulers that share one authority,
+keeps what they settle, answers their commands after the delays that the script gives, and notes all that
+happened.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+from angarium.core.ids import MessageId
+from angarium.core.records import (
+    BULK,
+    Attempt,
+    Event,
+    Flow,
+    FlowSummary,
+    ForwardPath,
+    Lane,
+    Message,
+    QueueKey,
+    Recipient,
+)
+from angarium.core.reply import Reply
+from angarium.queue.authority import Authority, Grant
+from angarium.queue.commands import (
+    Command,
+    Connect,
+    ConnectFailure,
+    Deliver,
+    GiveBack,
+    Lease,
+    Page,
+    Quit,
+    Record,
+    Resolve,
+    Result,
+    Settle,
+    Verdict,
+)
+from angarium.queue.plan import Address, Level, RouteFailure, RoutePlan
+from angarium.queue.scheduler import Scheduler
+from angarium.queue.shaping import Policy
+
+ACCEPTED = Reply(250, "2.0.0", "taken")
+REFUSED = Reply(451, "4.4.1", "[internal] connection refused")
+
+Answer = tuple[Verdict, Reply]
+
+
+@dataclass
+class Peer:
+    """How one address behaves. Change its fields at any time.
+
+    *refuses* is the failure of each new connection, None while it listens. *answer* judges each recipient.
+    *hangs_up* ends the connection after each transaction.
+    """
+
+    connect_s: float = 0.05
+    transaction_s: float = 0.05
+    refuses: Reply | None = None
+    fault: Literal["address", "site", "local"] = "address"
+    answer: Callable[[Recipient, float], Answer] = lambda recipient, now: ("delivered", ACCEPTED)
+    hangs_up: bool = False
+
+
+class Delivery(NamedTuple):
+    """A recipient handed to a peer: when the transaction began, and on which connection of which worker."""
+
+    at: float
+    worker: int
+    conn: int
+    address: Address
+    queue: QueueKey
+    recipient: Recipient
+
+
+@dataclass
+class Store:
+    """What a worker has settled, in memory."""
+
+    flows: dict[Flow, list[tuple[float, int, Recipient]]] = field(default_factory=dict)
+    held: dict[tuple[MessageId, int], Recipient] = field(default_factory=dict)
+    count: int = 0
+
+    def settle(self, recipients: Iterable[Recipient]) -> set[Flow]:
+        """Take recipients in; returns the flows that have changed."""
+        changed = set()
+        for recipient in recipients:
+            changed.add(recipient.flow)
+            if recipient.state == "held":
+                self.held[recipient.key] = recipient
+                continue
+            self.count += 1
+            entry = (recipient.due_at, self.count, recipient)
+            heapq.heappush(self.flows.setdefault(recipient.flow, []), entry)
+        return changed
+
+    def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
+        """Take out what is due."""
+        rows = self.flows.get(flow, [])
+        taken: list[Recipient] = []
+        while rows and len(taken) < limit and rows[0][0] <= now:
+            taken.append(heapq.heappop(rows)[2])
+        return taken
+
+    def summary(self, flow: Flow) -> FlowSummary:
+        """Summarise one flow."""
+        rows = self.flows.get(flow, [])
+        held = sum(recipient.flow == flow for recipient in self.held.values())
+        oldest = min((row[2].message.received_at for row in rows[:100]), default=None)
+        return FlowSummary(len(rows), held, rows[0][0] if rows else None, oldest)
+
+
+def one_host(domain: str, *, lifetime_s: float = 3600.0) -> Callable[[QueueKey, float], RoutePlan]:
+    """Route everything to one host, named *domain*."""
+    return lambda queue, now: plan_to([[domain]], now=now, lifetime_s=lifetime_s)
+
+
+def plan_to(
+    levels: Iterable[Iterable[str]], *, now: float, lifetime_s: float = 3600.0, site: str = ""
+) -> RoutePlan:
+    """Make a plan from host names, best level first. A host's address is its name."""
+    made = tuple(
+        Level(10 * preference, tuple(Address(host, host, 25) for host in hosts))
+        for preference, hosts in enumerate(levels, 1)
+    )
+    site = site or ",".join(address.host for level in made for address in level.addresses)
+    return RoutePlan(made, "ESMTP", site, now + lifetime_s, "a script")
+
+
+class Simulation:
+    """Schedulers, a clock, peers. Feed it with `send`, let time pass with `run`, look at what it noted.
+
+    *route* answers `Resolve`; by default each domain has one host of its own name. *peers* maps addresses
+    (`ip`) to their behaviour; one that is not named accepts everything.
+    """
+
+    def __init__(
+        self,
+        config: Policy,
+        *,
+        workers: int = 1,
+        seed: int = 0,
+        start: float = 1_800_000_000.0,
+        max_resident: int = 65_536,
+        route: Callable[[QueueKey, float], RoutePlan | RouteFailure] | None = None,
+    ) -> None:
+        self.now = start
+        self.rng = Random(seed)
+        self.peers: dict[str, Peer] = {}
+        self.route = route or (lambda queue, now: plan_to([[queue.domain]], now=now))
+        self.dns_s = self.page_s = self.settle_s = 0.01
+        self.authority = Authority()
+        self.workers = [
+            Scheduler(config, Random(seed + n), workers=workers, max_resident=max_resident)
+            for n in range(workers)
+        ]
+        self.stores = [Store() for _ in range(workers)]
+        self.events: list[Event] = []
+        self.deliveries: list[Delivery] = []
+        self.opened: list[tuple[float, QueueKey, Address]] = []
+        self.open: dict[tuple[int, int], Connect] = {}
+        self.counts: Counter[str] = Counter()
+        self.peak: Counter[str] = Counter()
+        self.sent: dict[tuple[MessageId, int], Recipient] = {}
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._made = 0
+        self._messages = 0
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The first worker's."""
+        return self.workers[0]
+
+    # --- what a test does
+
+    def mail(
+        self,
+        *domains: str,
+        source: str = "a",
+        lane: Lane = BULK,
+        binding: str = "default",
+        received_at: float | None = None,
+    ) -> list[Recipient]:
+        """Make one message with a recipient in each of *domains*, without sending it."""
+        self._messages += 1
+        at = self.now if received_at is None else received_at
+        message_id = MessageId(self._messages.to_bytes(16, "big"))
+        paths = tuple(ForwardPath(f"u{n}@{domain}", domain) for n, domain in enumerate(domains))
+        message = Message(message_id, at, "s@example.org", paths, binding, lane, source, b"", 1000)
+        return [Recipient(message, index, binding, path.domain) for index, path in enumerate(paths)]
+
+    def send(
+        self,
+        *domains: str,
+        count: int = 1,
+        worker: int = 0,
+        source: str = "a",
+        lane: Lane = BULK,
+        binding: str = "default",
+    ) -> list[Recipient]:
+        """Accept *count* messages, each with a recipient in each of *domains*."""
+        everyone = []
+        for _ in range(count):
+            recipients = self.mail(*domains, source=source, lane=lane, binding=binding)
+            everyone += recipients
+            self.sent.update((recipient.key, recipient) for recipient in recipients)
+            self.workers[worker].add(recipients, self.now)
+        self.obey(worker)
+        return everyone
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Call *act* at *when*, in epoch seconds of the virtual clock."""
+        self._made += 1
+        heapq.heappush(self._agenda, (when, self._made, act))
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while True:
+            at = self.next_at()
+            if at is None or at > end:
+                break
+            self.step()
+        self.now = end
+
+    def run_until_quiet(self, most_s: float = 1e9) -> None:
+        """Let time pass until nothing is left to happen, at most *most_s*."""
+        end = self.now + most_s
+        while (at := self.next_at()) is not None and at <= end:
+            self.step()
+
+    def next_at(self) -> float | None:
+        """When something happens next."""
+        times = [at for scheduler in self.workers if (at := scheduler.wake_at) is not None]
+        if self._agenda:
+            times.append(self._agenda[0][0])
+        return min(times, default=None)
+
+    def step(self) -> None:
+        """Let the next thing happen."""
+        at = self.next_at()
+        assert at is not None
+        self.now = max(self.now, at)
+        while self._agenda and self._agenda[0][0] <= self.now:
+            heapq.heappop(self._agenda)[2]()
+        for worker, scheduler in enumerate(self.workers):
+            wake_at = scheduler.wake_at
+            if wake_at is not None and wake_at <= self.now:
+                scheduler.tick(self.now)
+                self.obey(worker)
+
+    # --- what it noted
+
+    def states(self) -> Counter[str]:
+        """How many of the recipients sent are in each state."""
+        return Counter(recipient.state for recipient in self.sent.values())
+
+    def busiest(self, times: Iterable[float], window_s: float) -> int:
+        """The largest number of *times* in any half-open window of *window_s*."""
+        ordered = sorted(times)
+        first = most = 0
+        for last, at in enumerate(ordered):
+            while at - ordered[first] >= window_s - 1e-6:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+    # --- obeying
+
+    def obey(self, worker: int) -> None:
+        """Carry out a scheduler's commands. Only needed after calling the scheduler directly."""
+        commands = self.workers[worker].take_commands()
+        while commands:
+            for command in commands:
+                self._obey(worker, command)
+            self._pass_on()
+            commands = self.workers[worker].take_commands()
+
+    def _obey(self, worker: int, command: Command) -> None:
+        match command:
+            case Resolve(queue):
+                self._later(self.dns_s, worker, "resolved", queue, lambda: self.route(queue, self.now))
+            case Connect():
+                self._connect(worker, command)
+            case Deliver(conn, queue, recipients):
+                self._deliver(worker, conn, queue, recipients)
+            case Quit(conn):
+                self._gone(worker, conn)
+            case Page(flow, limit):
+                self._page(worker, flow, limit)
+            case Settle(recipients):
+                self._settle(worker, recipients)
+            case Record(events, _):
+                self.events += events
+            case Lease(key, want, limit, lane):
+                granted, retry_at = self.authority.acquire(worker, key, want, limit, self.now, lane)
+                self.workers[worker].granted(key, granted, retry_at, self.now)
+            case GiveBack(key, count):
+                self.authority.release(worker, key, count, self.now)
+
+    def _later(self, delay_s: float, worker: int, method: str, *args: Any) -> None:
+        def act() -> None:
+            ready = [arg() if callable(arg) else arg for arg in args]
+            getattr(self.workers[worker], method)(*ready, self.now)
+            self.obey(worker)
+
+        self.at(self.now + delay_s, act)
+
+    def _pass_on(self) -> None:
+        """Take what the authority has to say to the workers, each of which obeys in its turn."""
+        for message in self.authority.take_messages():
+            worker = message.holder
+            assert isinstance(worker, int)
+            if isinstance(message, Grant):
+                self._later(0.0, worker, "granted", message.key, message.units, None)
+            else:
+                self._later(0.0, worker, "recall", message.key, message.units)
+
+    def _connect(self, worker: int, command: Connect) -> None:
+        peer = self.peers.setdefault(command.address.ip, Peer())
+        self.opened.append((self.now, command.queue, command.address))
+        self._count(worker, command, 1)
+
+        def act() -> None:
+            scheduler = self.workers[worker]
+            if peer.refuses is None:
+                scheduler.opened(command.conn, self.now)
+            else:
+                self._gone(worker, command.conn)
+                attempt = Attempt(self.now, "connect", host=command.address.host, peer=str(command.address))
+                failure = ConnectFailure(peer.refuses, attempt, peer.fault)
+                scheduler.connect_failed(command.conn, failure, self.now)
+            self.obey(worker)
+
+        self.at(self.now + peer.connect_s, act)
+
+    def _deliver(self, worker: int, conn: int, queue: QueueKey, recipients: list[Recipient]) -> None:
+        connect = self.open[worker, conn]
+        peer = self.peers[connect.address.ip]
+        for recipient in recipients:
+            delivery = Delivery(self.now, worker, conn, connect.address, queue, recipient)
+            self.deliveries.append(delivery)
+
+        def act() -> None:
+            attempt = Attempt(self.now, "final", host=connect.address.host, peer=str(connect.address))
+            answers = [(recipient, *peer.answer(recipient, self.now)) for recipient in recipients]
+            results = [Result(recipient, verdict, reply, attempt) for recipient, verdict, reply in answers]
+            usable = not peer.hangs_up and all(verdict != "ambiguous" for _, verdict, _ in answers)
+            if not usable:
+                self._gone(worker, conn)
+            self.workers[worker].finished(conn, results, usable, self.now)
+            self.obey(worker)
+
+        self.at(self.now + peer.transaction_s, act)
+
+    def _page(self, worker: int, flow: Flow, limit: int) -> None:
+        def act() -> None:
+            store = self.stores[worker]
+            recipients = store.page(flow, self.now, limit)
+            self.workers[worker].paged(flow, recipients, self.now)
+            self._tell(worker, {flow})
+            self.obey(worker)
+
+        self.at(self.now + self.page_s, act)
+
+    def _settle(self, worker: int, recipients: list[Recipient]) -> None:
+        changed = self.stores[worker].settle(recipients)
+
+        def act() -> None:
+            self._tell(worker, changed)
+            self.obey(worker)
+
+        self.at(self.now + self.settle_s, act)
+
+    def _tell(self, worker: int, flows: set[Flow]) -> None:
+        for flow in sorted(flows):
+            self.workers[worker].flow_changed(flow, self.stores[worker].summary(flow), self.now)
+
+    def _gone(self, worker: int, conn: int) -> None:
+        self._count(worker, self.open[worker, conn], -1)
+
+    def _count(self, worker: int, connect: Connect, step: int) -> None:
+        """Keep the number of connections, now and at most: in all, by queue, binding and address."""
+        if step > 0:
+            self.open[worker, connect.conn] = connect
+        else:
+            del self.open[worker, connect.conn]
+        binding, domain = connect.queue
+        for name in ("all", f"{binding} {domain}", f"binding {binding}", f"ip {connect.address.ip}"):
+            self.counts[name] += step
+            self.peak[name] = max(self.peak[name], self.counts[name])
