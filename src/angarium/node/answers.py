@@ -1,0 +1,197 @@
+"""What the node answers over its control socket: merged from the workers, shown by the command line.
+
+All times are epoch seconds. `problems` are sentences about what is missing from an answer, such as a worker
+that is away; an empty list means that the answer is whole.
+"""
+
+from typing import Any
+
+import msgspec
+
+Stat = tuple[str, str, float]
+"""Metric name, label value (empty without a label), number."""
+
+
+class HeldBy(msgspec.Struct, frozen=True):
+    """Why mail does not move: the *option* whose value does it, and *where* (`file:line`) that was set.
+
+    Both are empty for what no option decides ("all addresses rest after failures").
+    """
+
+    option: str = ""
+    where: str = ""
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.where})" if self.where else self.text
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Where a queue's mail goes, best address first, and *why* there."""
+
+    why: str = ""
+    addresses: list[str] = msgspec.field(default_factory=list)
+
+
+class QueueRow(msgspec.Struct):
+    """One queue: a binding and a routing domain.
+
+    *active* recipients are due, *delayed* wait for their time, *held* were set aside; *in_flight* are with a
+    peer.
+    """
+
+    binding: str
+    domain: str
+    active: int = 0
+    delayed: int = 0
+    held: int = 0
+    in_flight: int = 0
+    connections: int = 0
+    oldest: float | None = None
+    next_try: float | None = None
+    last_reply: str = ""
+    last_reply_at: float | None = None
+    held_by: list[HeldBy] = msgspec.field(default_factory=list)
+    lanes: dict[str, int] = msgspec.field(default_factory=dict)
+    plan: Plan | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Recipients that are not with a peer at the moment."""
+        return self.active + self.delayed + self.held
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One thing that holds mail, with the recipients *waiting* in the *queues* that it holds."""
+
+    held_by: HeldBy
+    waiting: int
+    queues: int
+
+
+class QueueTotals(msgspec.Struct, frozen=True):
+    """All queues that were asked for, also those that a limit kept out of the rows. *reasons*: the heaviest
+    first.
+    """
+
+    queues: int = 0
+    active: int = 0
+    delayed: int = 0
+    held: int = 0
+    in_flight: int = 0
+    connections: int = 0
+    oldest: float | None = None
+    next_try: float | None = None
+    reasons: list[Reason] = msgspec.field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        """Recipients that are not with a peer at the moment."""
+        return self.active + self.delayed + self.held
+
+
+class Queues(msgspec.Struct, frozen=True):
+    """Answer to `queues`: the queues with most mail first."""
+
+    rows: list[QueueRow]
+    totals: QueueTotals
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class RecipientRow(msgspec.Struct, frozen=True):
+    """One recipient that waits. *due_at* is when it is tried next, of no meaning while it is held."""
+
+    message: str
+    recipient: str
+    sender: str = ""
+    binding: str = ""
+    domain: str = ""
+    state: str = "queued"
+    attempts: int = 0
+    due_at: float | None = None
+    received_at: float | None = None
+    last_reply: str = ""
+    size: int = 0
+    lane: str = ""
+    source: str = ""
+
+
+class Recipients(msgspec.Struct, frozen=True):
+    """Answer to `recipients`: those due first first. *more* says that a limit left some out."""
+
+    rows: list[RecipientRow]
+    more: bool = False
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class MessageHistory(msgspec.Struct, frozen=True):
+    """Answer to `message`: the envelope, each recipient's state, and every event in order.
+
+    None of them is there (*message* is None) when no worker knows the message, or knows it no longer.
+    """
+
+    message: dict[str, Any] | None = None
+    recipients: list[RecipientRow] = msgspec.field(default_factory=list)
+    events: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class Count(msgspec.Struct, frozen=True):
+    """Answer to `count`: *waiting* recipients can be changed, those *in_flight* are left alone."""
+
+    waiting: int = 0
+    in_flight: int = 0
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """Answer to `act`: how many recipients were changed, and how many were in flight and left alone."""
+
+    changed: int = 0
+    in_flight: int = 0
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How the node is. *not_ready* and *unwell* are sentences; both empty is what one wants to see.
+
+    Not ready: mail would be refused now (a worker is away or recovers, the spool is full, it shuts down).
+    Unwell: a person must look (a disk call failed), though mail may still be taken.
+    """
+
+    not_ready: list[str] = msgspec.field(default_factory=list)
+    unwell: list[str] = msgspec.field(default_factory=list)
+
+
+class NodeInfo(msgspec.Struct, frozen=True):
+    """What the supervisor knows of itself. *config* is empty when there is no file; *addresses* say who
+    listens where.
+    """
+
+    version: str
+    pid: int
+    started_at: float
+    data: str
+    config: str = ""
+    generation: int = 1
+    workers: int = 1
+    addresses: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Answer to `status`."""
+
+    node: NodeInfo
+    health: Health
+    totals: QueueTotals
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+class Glance(msgspec.Struct, frozen=True):
+    """One item of the stream `top`: everything a live view shows at the moment *at*."""
+
+    at: float
+    node: NodeInfo
+    health: Health
+    queues: Queues
+    stats: list[Stat] = msgspec.field(default_factory=list)

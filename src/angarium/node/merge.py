@@ -1,0 +1,221 @@
+"""The answers of several workers made one. Pure.
+
+A domain's mail is spread over all partitions, so every worker has a part of each queue.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import Any
+
+import msgspec
+
+from angarium.core.errors import AngariumError
+from angarium.core.metrics import METRICS
+from angarium.node.answers import (
+    Changed,
+    Count,
+    Health,
+    HeldBy,
+    MessageHistory,
+    QueueRow,
+    Queues,
+    QueueTotals,
+    Reason,
+    RecipientRow,
+    Recipients,
+    Stat,
+)
+
+MAX_REASONS = 5
+_BY_MAXIMUM = {"spool_unwell"}
+
+
+@dataclass
+class Answers:
+    """What the workers said: results by worker, and for each of the others why there is none."""
+
+    results: dict[int, Any] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[str]:
+        """The failures as sentences."""
+        return [f"worker {worker}: {why}" for worker, why in sorted(self.failures.items())]
+
+    def need_one(self) -> None:
+        """Raise AngariumError when no worker could do what was asked."""
+        if not self.results and self.failures:
+            reasons = set(self.failures.values())
+            raise AngariumError(reasons.pop() if len(reasons) == 1 else "; ".join(self.problems))
+
+
+def merge_queues(answers: Answers, limit: int | None) -> Queues:
+    """Add up the parts of each queue; return the *limit* queues (None: all) with most mail waiting, and the
+    totals.
+    """
+    merged: dict[tuple[str, str], QueueRow] = {}
+    for part in answers.results.values():
+        for row in msgspec.convert(part, list[QueueRow]):
+            known = merged.setdefault((row.binding, row.domain), row)
+            if known is not row:
+                _add(known, row)
+    rows = list(merged.values())
+    return Queues(_heaviest(rows, limit), total(rows), answers.problems)
+
+
+def _add(row: QueueRow, more: QueueRow) -> None:
+    row.active += more.active
+    row.delayed += more.delayed
+    row.held += more.held
+    row.in_flight += more.in_flight
+    row.connections += more.connections
+    row.oldest = earliest((row.oldest, more.oldest))
+    row.next_try = earliest((row.next_try, more.next_try))
+    if (more.last_reply_at or 0) > (row.last_reply_at or 0):
+        row.last_reply, row.last_reply_at = more.last_reply, more.last_reply_at
+    row.held_by += [reason for reason in more.held_by if reason not in row.held_by]
+    for lane, count in more.lanes.items():
+        row.lanes[lane] = row.lanes.get(lane, 0) + count
+    row.plan = row.plan or more.plan
+
+
+def _heaviest(rows: list[QueueRow], limit: int | None) -> list[QueueRow]:
+    def order(row: QueueRow) -> tuple[int, int, str, str]:
+        return -row.waiting, -row.in_flight, row.domain, row.binding
+
+    return sorted(rows, key=order) if limit is None else nsmallest(limit, rows, key=order)
+
+
+def total(rows: Sequence[QueueRow]) -> QueueTotals:
+    """Add up queues, and weigh what holds them by the mail that waits for it."""
+    return QueueTotals(
+        queues=len(rows),
+        active=sum(row.active for row in rows),
+        delayed=sum(row.delayed for row in rows),
+        held=sum(row.held for row in rows),
+        in_flight=sum(row.in_flight for row in rows),
+        connections=sum(row.connections for row in rows),
+        oldest=earliest(row.oldest for row in rows),
+        next_try=earliest(row.next_try for row in rows),
+        reasons=_reasons(rows),
+    )
+
+
+def _reasons(rows: Iterable[QueueRow]) -> list[Reason]:
+    weights: dict[HeldBy, list[int]] = {}
+    for row in rows:
+        for held_by in row.held_by:
+            weight = weights.setdefault(held_by, [0, 0])
+            weight[0] += row.waiting
+            weight[1] += 1
+    heaviest = sorted(weights.items(), key=lambda item: (-item[1][0], str(item[0])))
+    return [Reason(held_by, waiting, queues) for held_by, (waiting, queues) in heaviest[:MAX_REASONS]]
+
+
+def earliest(times: Iterable[float | None]) -> float | None:
+    """Return the earliest of the times that there are."""
+    return min((at for at in times if at is not None), default=None)
+
+
+def merge_recipients(answers: Answers, limit: int) -> Recipients:
+    """Return the *limit* recipients that are due first, held ones last."""
+    rows = [row for part in answers.results.values() for row in msgspec.convert(part, list[RecipientRow])]
+    rows.sort(key=lambda row: (row.state != "queued", row.due_at or 0, row.message, row.recipient))
+    return Recipients(rows[:limit], len(rows) > limit, answers.problems)
+
+
+def merge_history(answers: Answers) -> MessageHistory:
+    """Put a message's story together; a message cut into slices has a part of it with each worker."""
+    message: dict[str, Any] | None = None
+    recipients: list[RecipientRow] = []
+    events: list[dict[str, Any]] = []
+    for part in answers.results.values():
+        if part is None:
+            continue
+        if message is None or len(part["message"]) > len(message):
+            message = part["message"]
+        recipients += msgspec.convert(part["recipients"], list[RecipientRow])
+        events += part["events"]
+    events.sort(key=lambda event: float(event["at"]))
+    return MessageHistory(message, recipients, events, answers.problems)
+
+
+def merge_counts(answers: Answers) -> Count:
+    """Add up how many recipients match."""
+    parts = answers.results.values()
+    waiting = sum(part["resident"] + part["settled"] for part in parts)
+    return Count(waiting, sum(part["in_flight"] for part in parts), answers.problems)
+
+
+def merge_changes(answers: Answers) -> Changed:
+    """Add up how many recipients were changed."""
+    parts = answers.results.values()
+    return Changed(
+        sum(part["changed"] for part in parts), sum(part["in_flight"] for part in parts), answers.problems
+    )
+
+
+def merge_health(answers: Answers) -> Health:
+    """Say in sentences what keeps the node from being ready and well. A worker that is away makes it not
+    ready.
+    """
+    not_ready = answers.problems
+    unwell = []
+    for worker, part in sorted(answers.results.items()):
+        if not part["recovered"]:
+            not_ready.append(f"worker {worker}: still reading its spool")
+        elif not part.get("listening", True):
+            not_ready.append(f"worker {worker}: not listening")
+        if part["accepting"]:
+            not_ready.append(f"worker {worker}: refuses mail: {part['accepting']}")
+        if part["unwell"]:
+            unwell.append(f"worker {worker}: {part['unwell']}")
+    return Health(not_ready, unwell)
+
+
+class RunningTotals:
+    """Adds the workers' numbers up so that counters never go back.
+
+    A worker that was started again counts from zero; what it had counted before, as far as it was seen, is
+    kept.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], float] = {}
+        self._seen: dict[int, dict[tuple[str, str], float]] = {}
+
+    def merge(self, parts: Mapping[int, Iterable[Sequence[Any]]]) -> list[Stat]:
+        """Take what each worker counts now; return the node's numbers in order of name.
+
+        Counters of a worker that is away stay as they were last seen; its gauges are gone with it.
+        """
+        now = {
+            worker: {(str(n), str(label)): float(v) for n, label, v in part} for worker, part in parts.items()
+        }
+        for worker, numbers in now.items():
+            self._see(worker, {key: value for key, value in numbers.items() if is_counter(key[0])})
+        sums = dict(self._kept)
+        for numbers in self._seen.values():
+            for key, value in numbers.items():
+                sums[key] = sums.get(key, 0) + value
+        for numbers in now.values():
+            for key, value in numbers.items():
+                if key[0] in _BY_MAXIMUM:
+                    sums[key] = max(sums.get(key, 0), value)
+                elif not is_counter(key[0]):
+                    sums[key] = sums.get(key, 0) + value
+        return [(name, label, value) for (name, label), value in sorted(sums.items())]
+
+    def _see(self, worker: int, counters: dict[tuple[str, str], float]) -> None:
+        before = self._seen.get(worker, {})
+        if any(counters.get(key, 0) < value for key, value in before.items()):
+            for key, value in before.items():
+                self._kept[key] = self._kept.get(key, 0) + value
+        self._seen[worker] = counters
+
+
+def is_counter(name: str) -> bool:
+    """Whether a metric only grows."""
+    metric = METRICS.get(name)
+    return metric.kind == "counter" if metric is not None else name.endswith("_total")
