@@ -33,6 +33,9 @@ import dns.rrset
 
 from angarium.config.values import SocketAddress
 from angarium.core.errors import AngariumError
+from angarium.dns.records import Answer, Question
+from angarium.dns.resolver import local_answer
+from angarium.dns.wire import build_query, parse_response, read_response
 
 DEFAULT_TTL_S = 300
 NEGATIVE_TTL_S = 30
@@ -157,6 +160,19 @@ def answer_from(zone: Zone, query: dns.message.Message) -> dns.message.Message:
     soa = f". hostmaster. 1 3600 600 86400 {NEGATIVE_TTL_S}"
     response.authority.append(dns.rrset.from_text(dns.name.root, NEGATIVE_TTL_S, "IN", "SOA", soa))
     return response
+
+
+def answer_question(zone: Zone, question: Question) -> Answer:
+    """Answer without any server, for tests of what uses answers. A question to be dropped is a failure."""
+    try:
+        query = build_query(question)
+    except ValueError as error:
+        return Answer("nxdomain", note=str(error), ttl_s=NEGATIVE_TTL_S)
+    trouble = zone.trouble(query.question[0].name, question.type)
+    if trouble is not None and trouble.drops:
+        return Answer("failure", note="no answer")
+    response = parse_response(query, answer_from(zone, query).to_wire())
+    return local_answer(question) or (read_response(response)[0] if response else Answer("failure"))
 
 
 def _owned(records: dns.rrset.RRset, name: dns.name.Name) -> dns.rrset.RRset:
