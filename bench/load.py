@@ -1,0 +1,118 @@
+"""The load: Postfix's own C programs, smtp-source to inject and smtp-sink to take, so that they cost little.
+
+smtp-source neither pipelines nor checks anything; smtp-sink offers PIPELINING, takes everything and throws it
+away.
+"""
+
+import os
+import re
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from angarium.testing.peers import find_program
+
+SENDER = "bench@source.example.org"
+RECIPIENT = "bench@sink.example.com"
+
+_COUNTERS = re.compile(rb"mesg=(\d+)")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Injected: *sessions* at a time of *per_session* messages each; 0: kept to the end of the run."""
+
+    name: str
+    size_bytes: int
+    sessions: int
+    per_session: int
+
+
+SCENARIOS = (
+    Scenario("10k", 10_240, 30, 20),
+    Scenario("2k", 2_048, 30, 20),
+    Scenario("50k", 51_200, 30, 20),
+    Scenario("10k-single", 10_240, 30, 1),
+    Scenario("10k-two", 10_240, 2, 0),
+)
+
+
+def inject(port: int, scenario: Scenario, messages: int) -> int:
+    """Inject about *messages* messages, in whole sessions; return how many. Raises CalledProcessError.
+
+    smtp-source cannot end a session after n messages, so sessions of 20 are one run of it after the other, in
+    two halves side by side, so that there is no pause while one ends.
+    """
+    command = [str(find_program("smtp-source", "postfix")), "-l", str(scenario.size_bytes)]
+    command += ["-f", SENDER, "-t", RECIPIENT]
+    target = f"127.0.0.1:{port}"
+    if scenario.per_session < 2:
+        keep = [] if scenario.per_session else ["-d"]
+        counts = ["-s", str(scenario.sessions), "-m", str(messages)]
+        subprocess.run([*command, *keep, *counts, target], check=True, capture_output=True)
+        return messages
+    half = scenario.sessions // 2
+    burst = half * scenario.per_session
+    bursts = max(1, round(messages / burst / 2))
+
+    def run_half() -> None:
+        for _ in range(bursts):
+            subprocess.run(
+                [*command, "-d", "-s", str(half), "-m", str(burst), target], check=True, capture_output=True
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        for running in [pool.submit(run_half), pool.submit(run_half)]:
+            running.result()
+    return 2 * bursts * burst
+
+
+class SinkStalled(Exception):
+    """The sink did not get what was injected."""
+
+
+class Sink:
+    """A running smtp-sink. `taken` counts the messages it has answered with 250 since it was started."""
+
+    def __init__(self, port: int) -> None:
+        self.taken = 0
+        self.last_at = time.monotonic()
+        self._news = threading.Condition()
+        command = [str(find_program("smtp-sink", "postfix")), "-4", "-c", "-m", "1000"]
+        command += ["-u", "nobody"] if os.geteuid() == 0 else []
+        self._process = subprocess.Popen([*command, f"127.0.0.1:{port}", "1000"], stdout=subprocess.PIPE)
+        self._thread = threading.Thread(target=self._count, daemon=True)
+        self._thread.start()
+
+    def _count(self) -> None:
+        assert self._process.stdout is not None
+        while piece := os.read(self._process.stdout.fileno(), 65536):
+            counters = _COUNTERS.findall(piece)
+            if counters and int(counters[-1]) > self.taken:
+                with self._news:
+                    self.taken, self.last_at = int(counters[-1]), time.monotonic()
+                    self._news.notify_all()
+            time.sleep(
+                0.002
+            )  # it prints every change: read many at once, else reading costs as much as the sink
+
+    def wait_for(self, count: int, patience_s: float = 60) -> float:
+        """Wait until *count* messages were taken; return when that was (monotonic seconds, to 2 ms).
+
+        Raises SinkStalled when nothing came for *patience_s*.
+        """
+        with self._news:
+            while self.taken < count:
+                if self._process.poll() is not None or not self._news.wait(patience_s):
+                    raise SinkStalled(
+                        f"{self.taken} of {count} messages arrived, nothing for {patience_s:g} s"
+                    )
+            return self.last_at
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+        self._thread.join()
