@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 
 from angarium.config.kinds import BadValue, address_range, domain_name, numeric_address, port_number
-from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS, REMARKS
+from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
+from angarium.config.names import guess, unknown_option
 from angarium.config.options import Option, ScopeKind
 from angarium.config.problems import ProblemList
 from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
 from angarium.config.syntax import Assignment, Item, Scalar, Stanza, format_value
-from angarium.config.table import OPTIONS, option_in, options_named
+from angarium.config.table import option_in, options_named
 from angarium.config.values import ListenAddress, SharedLimit, Throttle, Where
 
 INSIDE: dict[ScopeKind, tuple[ScopeKind, ...]] = {
@@ -92,18 +92,12 @@ class Builder:
             self.problems.add(
                 item.at, f"{rows[0].name} cannot stand in {here}", f"it belongs into {_places(rows)}"
             )
-        elif name in KNOWN_NOT_SERVED:
-            hint = REMARKS.get(name, "leave it out")
-            self.problems.add(item.at, f"{KNOWN_NOT_SERVED[name]} is known, but not supported yet", hint)
         elif name in _SCOPE_OF or name == RULE.lower():
             self.problems.add(
                 item.at, f"{item.name} is a stanza, not an option", f'write {item.name} "…" {{ … }}'
             )
         else:
-            hint = _guess(name, [option.name for option in OPTIONS if scope.kind in option.scopes])
-            self.problems.add(
-                item.at, f"unknown option {item.name}", hint or _guess(name, [o.name for o in OPTIONS])
-            )
+            self.problems.add(item.at, *unknown_option(item.name, scope.kind))
 
     def open(self, scope: Scope, item: Stanza) -> None:
         """Take over one stanza with all that is inside."""
@@ -152,7 +146,7 @@ class Builder:
             self.problems.add(item.at, f"{RULE} cannot stand inside a stanza", "write it at the top level")
         else:
             known = [NAMES[kind] for kind in _SCOPE_OF.values()]
-            self.problems.add(item.at, f"unknown stanza {item.name}", _guess(name, [*known, RULE]))
+            self.problems.add(item.at, f"unknown stanza {item.name}", guess(name, [*known, RULE]))
 
 
 def listen_address(name: str) -> ListenAddress:
@@ -238,9 +232,3 @@ def _places(rows: Iterable[Option]) -> str:
 
 def _either(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name, by_lower, 1, 0.7)
-    return f"did you mean {by_lower[close[0]]}?" if close else ""

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from angarium.config.values import (
     SharedLimit,
     SocketAddress,
     Throttle,
+    show_value,
 )
 
 _BOOLS = {
@@ -41,11 +42,17 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of value. *form* shows how it is written. *read* raises BadValue."""
+    """One kind of value. *form* shows how it is written. *read* raises BadValue.
+
+    *none* is how None is written; empty where it cannot be. *show* writes any other value, so that *read*
+    gives it back.
+    """
 
     name: str
     form: str
     read: Callable[[Value], object]
+    none: str = ""
+    show: Callable[[object], str] = show_value
 
 
 def scalar(value: Value, form: str = "") -> str:
@@ -291,7 +298,7 @@ def enum(*words: str, not_yet: tuple[str, ...] = (), aliases: Mapping[str, str] 
     """
     meaning: dict[str, object] = {word.lower(): word for word in words}
     meaning |= {alias.lower(): word for alias, word in (aliases or {}).items()}
-    return _choice(meaning, " | ".join(words), not_yet)
+    return replace(_choice(meaning, " | ".join(words), not_yet), show=show_value)
 
 
 def mapped(**words: object) -> Kind:
@@ -308,7 +315,8 @@ def _choice(meaning: Mapping[str, object], form: str, not_yet: tuple[str, ...]) 
             raise BadValue(f'"{text}" is known, but not supported yet', f"write {form}")
         raise BadValue(f'"{text}" is not one of {form}', f"write {form}")
 
-    return Kind("word", form, read)
+    shown = {value: word for word, value in reversed(list(meaning.items()))}
+    return Kind("word", form, read, show=lambda value: str(shown[value]))
 
 
 def words(served: frozenset[str], not_yet: tuple[str, ...]) -> Kind:
@@ -333,15 +341,15 @@ INT = Kind("number", "N", _integer)
 SIZE = Kind("size", "bytes", _size)
 SECONDS = Kind("duration", "seconds", _seconds)
 BOOL = Kind("bool", "true | false", _bool)
-PERMS = Kind("file mode", "0660", _perms)
+PERMS = Kind("file mode", "0660", _perms, show="{:04o}".format)
 PATH = Kind("path", '"/path"', _path)
 MAILBOX = Kind("address", "name@example.com", _mailbox)
-RETRIES = Kind("number", "auto | none | N", _retries)
-THROTTLE = Kind("throttle", '"N" | "N/S"', _throttle)
+RETRIES = Kind("number", "auto | none | N", _retries, none="auto")
+THROTTLE = Kind("throttle", '"N" | "N/S"', _throttle, none="0")
 SHARED_LIMIT = Kind("number", "N", _shared_limit)
-SOURCE_ADDRESS = Kind("IP address", "192.0.2.1 | *", _source_address)
+SOURCE_ADDRESS = Kind("IP address", "192.0.2.1 | *", _source_address, none="*")
 SOCKETS = Kind("list of sockets", '( "192.0.2.53:53" )', _sockets)
-GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway)
+GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway, none="none")
 ROUTES = Kind("routes", '( "host" "__mx__" "smtp://host?pref=P&port=O" )', _routes)
 CIDRS = Kind("address ranges", "( 192.0.2.0/24 ::1 )", _cidrs)
 DOMAINS = Kind("domains", '( example.com "*.example.org" )', _domains)

@@ -7,9 +7,10 @@ answers are one object, however many domains share them.
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from angarium.config.kinds import domain_name
+from angarium.config.names import unknown_option
 from angarium.config.options import Family, Option
 from angarium.config.records import (
     BindingInfo,
@@ -46,6 +47,7 @@ __all__ = [
     "ListenOptions",
     "ListenerConfig",
     "OutboundOptions",
+    "Place",
     "Resolved",
     "UnknownOption",
 ]
@@ -55,12 +57,29 @@ _Key = TypeVar("_Key")
 _Options = TypeVar("_Options", GlobalOptions, OutboundOptions, HostOptions, InboundOptions, ListenOptions)
 
 
+_HOSTNAMES = ("hostname", "banner_hostname", "received_hostname")
+
+
+class Place(NamedTuple):
+    """From where an option is looked up; None leaves a level out."""
+
+    group: str | None = None
+    binding: str | None = None
+    domain: str | None = None
+    host: str | None = None
+    listener: str | None = None
+    listen: str | None = None
+    peer: str | None = None
+
+
 class UnknownOption(AngariumError):
-    """There is no option of that name."""
+    """There is no option of that name. *hint* says which may be meant, or is empty."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"unknown option {name}; docs/options.md lists all")
+        message, hint = unknown_option(name)
+        super().__init__(f"{message}; {hint}" if hint else message)
         self.name = name
+        self.hint = hint
 
 
 class Config:
@@ -140,22 +159,36 @@ class Config:
     ) -> Resolved:
         """Return the value of *option* as it is looked up from there, and what set it. Raises UnknownOption.
 
-        What is not given is left out of the chain; the group of a binding is found by itself. *option* in
-        any case.
+        What is not given is left out of the chain; a binding brings its group. *option* in any case.
         """
+        place = Place(group, binding, domain, host, listener, listen, peer)
+        row, chain = self.chain(option, place)
+        found = first_setting(chain, row.family, row.field)
+        if found is not None:
+            return Resolved(found[0].value, found[0].where, found[1].label)
+        return Resolved(self.default(row), None, DEFAULT)
+
+    def default(self, row: Option) -> object:
+        """Return what holds when nothing sets an option."""
+        return self.globals.hostname if row.field in _HOSTNAMES else row.default
+
+    def chain(self, option: str, place: Place) -> tuple[Option, list[Scope]]:
+        """Return the row that *option* means at *place*, and the scopes it is looked up in.
+
+        Raises UnknownOption.
+        """
+        group, binding, domain, host, listener, listen, peer = place
         inbound = listener is not None or peer is not None
         row = _choose(option, host=host is not None, inbound=inbound, binding=bool(binding or group))
+        group, binding = self._place(group, binding)
         if row.family in ("inbound", "listen"):
-            chain = inbound_chain(self.root, listener, listen, peer)
-        elif row.family == "global":
-            chain = [self.root]
-        else:
-            group, binding = self._place(group, binding)
-            name = _lower(domain) if row.family == "outbound" else _lower(host)
-            if row.family == "host":
-                return self._resolve_host(row, host_chain(self.root, group, binding, name or ""))
-            chain = outbound_chain(self.root, group, binding, name)
-        return self._resolved(row, chain)
+            return row, inbound_chain(self.root, listener, listen, peer)
+        if row.family == "outbound":
+            return row, outbound_chain(self.root, group, binding, _lower(domain))
+        if row.family == "global":
+            return row, [self.root]
+        chain = host_chain(self.root, group, binding, _lower(host) or "")
+        return row, chain[:1] if row.field == "max_outbound_connections" else chain
 
     def where(
         self, option: str, *, binding: str | None = None, domain: str | None = None, host: str | None = None
@@ -215,19 +248,6 @@ class Config:
             return group, None
         known = self.bindings.get(binding) or self.bindings[DEFAULT]
         return known.group, known.name
-
-    def _resolve_host(self, row: Option, chain: list[Scope]) -> Resolved:
-        return self._resolved(row, chain[:1] if row.field == "max_outbound_connections" else chain)
-
-    def _resolved(self, row: Option, chain: list[Scope]) -> Resolved:
-        found = first_setting(chain, row.family, row.field)
-        if found is not None:
-            setting, scope = found
-            return Resolved(setting.value, setting.where, scope.label)
-        default = row.default
-        if row.field in ("hostname", "banner_hostname", "received_hostname"):
-            default = self.globals.hostname
-        return Resolved(default, None, DEFAULT)
 
 
 def _make(base: _Options, chain: list[Scope], family: Family) -> _Options:

@@ -80,6 +80,10 @@ class Option:
                 return field.default
         raise LookupError(f"{self.name} has no field in {RECORDS[self.family].__name__}")
 
+    def show(self, value: object) -> str:
+        """Write a value as it may stand in a file; empty for None where nothing can be written."""
+        return self.kind.none if value is None else self.kind.show(value)
+
     def read(self, value: Value) -> object:
         """Return the value as its Python type. Raises BadValue when it is of another kind or out of range."""
         found = self.kind.read(value)

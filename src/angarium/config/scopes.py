@@ -91,12 +91,16 @@ class Scope:
         """Return what this stanza itself sets."""
         return self.settings.get(family, {}).get(field)
 
-    def walk(self) -> Iterator["Scope"]:
-        """Yield this scope and all inside it, in order of declaration."""
-        yield self
+    def directly_inside(self) -> Iterator["Scope"]:
+        """Yield the stanzas directly inside, by kind, in order of declaration."""
         for named in self.children.values():
-            for scope in named.values():
-                yield from scope.walk()
+            yield from named.values()
+
+    def walk(self) -> Iterator["Scope"]:
+        """Yield this scope and all inside it."""
+        yield self
+        for scope in self.directly_inside():
+            yield from scope.walk()
 
 
 def group_of(root: Scope, binding: str) -> str:

@@ -26,7 +26,7 @@ def _time(name: str, sentence: str, minimum: int = 1, maximum: int = 10**8) -> O
 
 
 def _port(name: str, sentence: str) -> Option:
-    return _row(name, k.INT, "port", sentence, 1, 65_535)
+    return _row(name, k.INT, "", sentence, 1, 65_535)
 
 
 _ROUTING = (

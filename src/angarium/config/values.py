@@ -159,9 +159,6 @@ class CidrSet:
     def __bool__(self) -> bool:
         return bool(self.ranges)
 
-    def __str__(self) -> str:
-        return f"( {' '.join(self.ranges)} )" if self.ranges else "( )"
-
 
 @dataclass(frozen=True)
 class DomainSet:
@@ -186,9 +183,6 @@ class DomainSet:
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
-
-    def __str__(self) -> str:
-        return f"( {' '.join(self.patterns)} )" if self.patterns else "( )"
 
 
 NOWHERE = CidrSet()
@@ -215,17 +209,25 @@ def domains(*patterns: str) -> DomainSet:
 
 
 def show_value(value: object) -> str:
-    """Write a value as a person would in a configuration file; None as `unset`."""
-    if value is None:
-        return "unset"
+    """Write a value as it may stand in a configuration file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'"{value}"' if value == "" or re.search(r"""[\s#/"'={}\[\](),]""", value) else value
+        return value if re.fullmatch(r"[A-Za-z0-9_.:@*-]+", value) else quoted(value)
     if isinstance(value, frozenset):
         value = sorted(value)
+    if isinstance(value, CidrSet):
+        value = value.ranges
+    if isinstance(value, DomainSet):
+        value = value.patterns
     if isinstance(value, Iterable):
-        return f"( {' '.join(show_value(item) for item in value)} )"
-    if isinstance(value, re.Pattern):
-        return f'"{value.pattern}"'
-    return str(value)
+        return " ".join(("(", *map(show_value, value), ")"))
+    if isinstance(value, bool | int):
+        return str(value)
+    return show_value(str(value))
+
+
+def quoted(text: str) -> str:
+    """Write *text* in double quotes."""
+    escaped = text.replace('"', '\\"')
+    return f'"{escaped}"'
