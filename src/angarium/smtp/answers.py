@@ -1,0 +1,54 @@
+"""What the server machine says of its own accord."""
+
+from functools import lru_cache
+
+from angarium.core.reply import Reply
+
+HELO_OK = Reply(250)
+SENDER_OK = Reply(250, "2.1.0", "sender ok")
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
+GO_AHEAD = Reply(354, "", "go ahead, end with <CRLF>.<CRLF>")
+CANNOT_VERIFY = Reply(252, "2.5.2", "cannot verify, but will take mail and try to deliver it")
+HELP = Reply(214, "2.0.0", "HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT")
+RESET_OK = Reply(250, "2.0.0", "ok")
+NOOP_OK = Reply(250, "2.0.0", "ok")
+BYE = Reply(221, "2.0.0", "bye")
+
+UNKNOWN_COMMAND = Reply(500, "5.5.2", "command not recognised")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "command not implemented")
+LINE_TOO_LONG = Reply(500, "5.5.2", "command line too long")
+BAD_CHARACTERS = Reply(500, "5.5.2", "a command is one line of text without control characters")
+BAD_NAME = Reply(501, "5.5.4", "a host name or address literal is needed here")
+BAD_SYNTAX = Reply(501, "5.5.4", "syntax error in the arguments")
+NO_ARGUMENTS = Reply(501, "5.5.4", "this command takes no arguments")
+HELO_FIRST = Reply(503, "5.5.1", "say EHLO first")
+NESTED_MAIL = Reply(503, "5.5.1", "there is a sender already")
+MAIL_FIRST = Reply(503, "5.5.1", "no sender given yet")
+RCPT_FIRST = Reply(503, "5.5.1", "no recipients given yet")
+NO_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
+BDAT_UNDER_WAY = Reply(503, "5.5.1", "the message has begun with BDAT")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients")
+
+TOO_LARGE = Reply(552, "5.3.4", "message too large")
+NUL_REFUSED = Reply(550, "5.6.0", "the message contains NUL bytes")
+BARE_REFUSED = Reply(550, "5.5.2", "lines end with CR LF; the message has a CR or LF alone")
+LONG_LINE_REFUSED = Reply(550, "5.6.0", "the message has a line that is too long")
+
+SMUGGLING = Reply(521, "5.5.2", "a dot between line ends that are not CR LF: closing")
+BARE_LF_COMMAND = Reply(521, "5.5.2", "commands end with CR LF: closing")
+EARLY_TALK = Reply(554, "5.5.0", "the greeting comes first: closing")
+UNAUTHORISED_PIPELINING = Reply(503, "5.5.0", "wait for the reply to this command: closing")
+NOT_HTTP = Reply(421, "4.7.0", "this is a mail server: closing")
+BAD_CHUNK = Reply(501, "5.5.4", "BDAT needs a size: closing")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors: closing")
+TOO_MANY_NULL_COMMANDS = Reply(421, "4.7.0", "too many commands without mail: closing")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "enough messages over this connection: closing")
+TIMEOUT = Reply(421, "4.4.2", "waited too long: closing")
+TOO_SLOW = Reply(421, "4.4.2", "the message comes too slowly: closing")
+SHUTTING_DOWN = Reply(421, "4.3.2", "the service is going down: try again later")
+
+
+@lru_cache(1024)
+def wire(reply: Reply) -> bytes:
+    """Return *reply* as bytes. Cached: nearly every reply is said again and again."""
+    return reply.encode()

@@ -1,0 +1,269 @@
+"""The body of a message while it comes in: by DATA, up to the line with a single dot, or by BDAT, by counted
+chunks.
+
+Only CR LF . CR LF ends DATA. Line ends that are not CR LF are refused, mended or let through as the rules
+say; but a lone dot between such line ends is never let through as it is, since the next host might take it
+for the end (SMTP smuggling).
+
+Every byte is looked at once. A read may end anywhere: what could be the beginning of the end, at most four
+bytes, is held back for the next read.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from io import IncrementalNewlineDecoder
+from typing import Literal
+
+LineEndPolicy = Literal["refuse", "fix", "ignore"]
+"""What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is."""
+
+_END = b"\r\n.\r\n"
+_LONE_DOT = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]|\r\n\.(?:\n|\r(?!\n))")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_HEADER_END = re.compile(rb"\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyRules:
+    """What a body must be like. Sizes are in bytes, without the dots that were stuffed; 0 means no limit.
+
+    *swallow_limit* bounds how much more than *max_size* is read, and thrown away, of a body that is refused.
+    *max_line_length* counts without CR LF.
+    """
+
+    lone_lf_in_headers: LineEndPolicy = "refuse"
+    lone_lf_in_body: LineEndPolicy = "refuse"
+    lone_cr: LineEndPolicy = "refuse"
+    max_size: int = 0
+    max_line_length: int = 0
+    swallow_limit: int = 10_485_760
+
+
+class Fault(IntEnum):
+    """Why a body is refused, the worst last. After SMUGGLING and ENDLESS there is no point in reading on."""
+
+    NONE = 0
+    LONG_LINE = 1
+    BARE_LINE_END = 2
+    NUL = 3
+    TOO_LARGE = 4
+    SMUGGLING = 5
+    ENDLESS = 6
+
+
+class BodyReader:
+    """Collects one body. `start` makes it ready for the next.
+
+    *size* counts the bytes of the body so far, *raw_size* the bytes read for it. *pieces* is what was not
+    taken yet; it stays empty once *fault* is set. *kept* is its length.
+    """
+
+    __slots__ = (
+        "_at_line_start",
+        "_bound",
+        "_context",
+        "_dotted",
+        "_ends_with_crlf",
+        "_first",
+        "_in_header",
+        "_line_length",
+        "_rules",
+        "_tail",
+        "_wary",
+        "fault",
+        "kept",
+        "pieces",
+        "raw_size",
+        "size",
+    )
+
+    def __init__(self, rules: BodyRules) -> None:
+        self._rules = rules
+        self._bound = rules.max_size + rules.swallow_limit
+        self.start()
+
+    def start(self) -> None:
+        """Forget everything and begin a body."""
+        self.fault = Fault.NONE
+        self.pieces: list[bytes] = []
+        self.kept = self.size = self.raw_size = self._line_length = 0
+        self._tail = b""
+        self._context = b"\r\n"
+        self._first = self._dotted = self._at_line_start = True
+        self._in_header = self._rules.lone_lf_in_headers != self._rules.lone_lf_in_body
+        self._wary = self._ends_with_crlf = False
+
+    def take(self) -> bytes:
+        """Return what was collected since the last call."""
+        pieces, self.pieces, self.kept = self.pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def feed_dotted(self, data: bytes, start: int) -> int:
+        """Read *data* from *start* on; there must be something.
+
+        Returns the index after the line of the final dot, or -1 when that did not come yet.
+        """
+        shift = 0
+        if self._tail:
+            shift = start - len(self._tail)
+            data, start, self._tail = self._tail + data[start:], 0, b""
+        stuffed = False
+        if self._first:
+            if data.startswith(b".", start):
+                rest = data[start : start + 3]
+                if rest == b".\r\n":
+                    return start + 3 + shift
+                if rest in (b".", b".\r"):
+                    self._tail = rest
+                    return -1
+                stuffed = True
+            self._first = False
+        dot = end = data.find(b"\r\n.", start)
+        if dot >= 0 and not data.startswith(b"\r\n", dot + 3):
+            stuffed = True
+            end = data.find(_END, dot + 3)
+        if end >= 0:
+            self._add(data[start : end + 2], stuffed)
+            return end + 5 + shift
+        stop = len(data) - _undecided(data, start)
+        self._tail = data[stop:]
+        if stop > start:
+            self._add(data[start:stop], stuffed)
+        return -1
+
+    def feed_chunk(self, data: bytes) -> None:
+        """Read a part of a BDAT chunk."""
+        self._dotted = False
+        if self._tail:
+            data, self._tail = self._tail + data, b""
+        if data.endswith(b"\r"):
+            data, self._tail = data[:-1], b"\r"
+        if data:
+            self._add(data, False)
+
+    def end_chunks(self) -> None:
+        """Finish a body that came by BDAT, whose last line may lack its end."""
+        if self._tail:
+            tail, self._tail = self._tail, b""
+            self._add(tail, False)
+        if self.size and not self._ends_with_crlf:
+            self._keep(b"\r\n")
+
+    def _add(self, raw: bytes, stuffed: bool) -> None:
+        """Check and keep *raw*, which ends neither between CR and LF nor inside what may be the end."""
+        if self._in_header:
+            raw = self._add_header(raw, stuffed)
+        if raw:
+            self._add_part(raw, stuffed, self._rules.lone_lf_in_body)
+
+    def _add_header(self, raw: bytes, stuffed: bool) -> bytes:
+        """Check and keep what of *raw* belongs to the header block, and return the rest."""
+        end = _HEADER_END.search(self._context + raw)
+        size = end.end() - len(self._context) if end else len(raw)
+        self._in_header = end is None
+        self._add_part(raw[:size], stuffed, self._rules.lone_lf_in_headers)
+        return raw[size:]
+
+    def _add_part(self, raw: bytes, stuffed: bool, lone_lf: LineEndPolicy) -> None:
+        piece = raw
+        if stuffed:
+            piece = raw.replace(b"\r\n.", b"\r\n")
+            if self._at_line_start and raw.startswith(b"."):
+                piece = piece[1:]
+        if self._wary or not _only_crlf(raw):
+            piece = self._with_line_ends(raw, piece, lone_lf)
+        else:
+            self._context = raw[-3:]
+        self._at_line_start = raw.endswith(b"\r\n")
+        self.raw_size += len(raw)
+        if b"\0" in raw:
+            self._refuse(Fault.NUL)
+        if self._rules.max_line_length and self._has_long_line(piece):
+            self._refuse(Fault.LONG_LINE)
+        self._keep(piece)
+        if self.raw_size > self._bound and self.fault and self.fault is not Fault.SMUGGLING:
+            self._refuse(Fault.ENDLESS)
+
+    def _keep(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self._ends_with_crlf = piece.endswith(b"\r\n")
+        if self.size > self._rules.max_size > 0:
+            self._refuse(Fault.TOO_LARGE)
+        if not self.fault:
+            self.pieces.append(piece)
+            self.kept += len(piece)
+
+    def _refuse(self, fault: Fault) -> None:
+        if fault > self.fault:
+            self.fault = fault
+        self.pieces = []
+        self.kept = 0
+
+    def _with_line_ends(self, raw: bytes, piece: bytes, lone_lf: LineEndPolicy) -> bytes:
+        """Apply the rules for a CR or LF alone to *piece*, which is *raw* without stuffed dots."""
+        if "refuse" in (kinds := self._policies(raw, lone_lf)):
+            self._refuse(Fault.BARE_LINE_END)
+        mended = _mended(raw, self._rules.lone_cr, lone_lf)
+        self._wary = self._wary or any(policy != "fix" for policy in kinds)
+        text = self._context + mended
+        if self._wary and (dot := _LONE_DOT.search(text)):
+            beyond = self.raw_size + dot.start() > self._bound
+            refused = Fault.ENDLESS if beyond else Fault.SMUGGLING
+            self._refuse(refused if self._dotted else Fault.BARE_LINE_END)
+        self._context = text[-3:]
+        return mended if piece is raw else _mended(piece, self._rules.lone_cr, lone_lf)
+
+    def _policies(self, raw: bytes, lone_lf: LineEndPolicy) -> list[LineEndPolicy]:
+        """Return the policies for the kinds of lone line ends that *raw* has."""
+        seen = _line_ends(raw)
+        return [policy for kind, policy in (("\r", self._rules.lone_cr), ("\n", lone_lf)) if kind in seen]
+
+    def _has_long_line(self, piece: bytes) -> bool:
+        """Whether a line is too long, including what earlier pieces hold of the first one.
+
+        Leaps from the last line end within reach to the next, so that the lines need not be visited one by
+        one.
+        """
+        limit = self._rules.max_line_length + 2
+        start, size = -self._line_length, len(piece)
+        while size - start > limit:
+            newline = piece.rfind(b"\n", max(start, 0), max(start + limit, 0))
+            if newline < 0:
+                self._line_length = limit
+                return True
+            start = newline + 1
+        self._line_length = size - max(start, piece.rfind(b"\n", max(start, 0)) + 1)
+        return False
+
+
+def _line_ends(text: bytes) -> tuple[str, ...]:
+    """Return which of CR LF, CR and LF end lines in *text*. Three times as fast as counting them with
+    `bytes.count`.
+    """
+    decoder = IncrementalNewlineDecoder(None, False)
+    decoder.decode(text.decode("latin-1"), True)
+    seen = decoder.newlines
+    return (seen,) if isinstance(seen, str) else seen or ()
+
+
+def _only_crlf(text: bytes) -> bool:
+    return _line_ends(text) in ((), ("\r\n",))
+
+
+def _mended(text: bytes, lone_cr: LineEndPolicy, lone_lf: LineEndPolicy) -> bytes:
+    if lone_cr == "fix" and b"\r" in text:
+        text = _LONE_CR.sub(b"\r\n", text)
+    if lone_lf == "fix":
+        text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return text
+
+
+def _undecided(data: bytes, start: int) -> int:
+    """Return how many bytes at the end of *data* may be the beginning of the end, or of a line end."""
+    last = data[-1]
+    if last == 13:
+        return 4 if data.endswith(b"\r\n.\r", start) else 1
+    if last == 10:
+        return 2 if data.endswith(b"\r\n", start) else 0
+    return 3 if last == 46 and data.endswith(b"\r\n.", start) else 0

@@ -1,0 +1,58 @@
+"""Who decides for the server machine."""
+
+from typing import Protocol
+
+from angarium.core.reply import Reply
+from angarium.smtp.command import MailCommand, RcptCommand
+
+
+class ServerHandler(Protocol):
+    """Decides what the machine answers. Syntax, order and limits were checked before it is asked.
+
+    A method returns the reply, or None: then the reply must be given later by `ServerMachine.answer`, and
+    input waits for it. A reply of 421 or 521 closes the connection. Usual replies stand in `smtp.answers`.
+    """
+
+    def on_helo(self, verb: str, name: str) -> Reply | None:
+        """The peer says HELO or EHLO. The text of a positive reply follows our hostname; extensions are
+        added.
+        """
+        ...
+
+    def on_mail(self, command: MailCommand) -> Reply | None:
+        """A transaction begins, if the reply is positive."""
+        ...
+
+    def on_rcpt(self, command: RcptCommand) -> Reply | None:
+        """One more recipient, if the reply is positive."""
+        ...
+
+    def on_data(self) -> Reply | None:
+        """A body is about to come. `answers.GO_AHEAD` lets it; after a refusal of DATA the transaction stays
+        open.
+        """
+        ...
+
+    def on_chunk(self, piece: bytes) -> None:
+        """A piece, 64 KiB or more, of a body that is larger than the spill threshold."""
+        ...
+
+    def on_message(self, rest: bytes) -> None:
+        """The body is complete; *rest* is all of it, or what `on_chunk` did not get, possibly nothing.
+
+        CR LF line ends, no stuffed dots; not empty means that it ends with CR LF. Must be answered by
+        `ServerMachine.answer`, now or later, and is the handler's from now on, even if the peer goes away.
+        """
+        ...
+
+    def on_reset(self) -> None:
+        """The transaction is void, with all that was handed over for it."""
+        ...
+
+    def on_vrfy(self, argument: str) -> Reply | None:
+        """VRFY, which need not be answered honestly: `answers.CANNOT_VERIFY`."""
+        ...
+
+    def on_help(self, argument: str) -> Reply | None:
+        """HELP; *argument* is often empty."""
+        ...
