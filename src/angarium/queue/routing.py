@@ -25,8 +25,17 @@ from angarium.config.records import GlobalOptions, OutboundOptions
 from angarium.config.values import Route
 from angarium.core.reply import Reply
 from angarium.dns.records import Answer, Mx, Question
-from angarium.queue.destination import Destination, default_port, is_host_name, numeric, parse_destination
+from angarium.queue.destination import (
+    Destination,
+    default_port,
+    is_host_name,
+    numeric,
+    parse_destination,
+    routing_domain,
+)
 from angarium.queue.plan import Address, Level, RouteFailure, RoutePlan
+
+__all__ = ["Ourselves", "Planning", "plan_route", "routing_domain"]
 
 MAX_HOSTS = 50
 """Hosts of one plan whose addresses are asked for, best first; more is not needed and may be an attack."""
