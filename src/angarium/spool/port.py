@@ -1,10 +1,11 @@
 """The spool as its worker sees it: one partition, one writer.
 
-Everything is called on the event loop's thread. What is a plain method returns at once; what it started is reported
-through its callback, on the same thread. What is `async` may wait for a disk.
+Everything is called on the event loop's thread. What is a plain method returns at once; what it started is
+reported through its callback, on the same thread. What is `async` may wait for a disk.
 
-Order is a promise: records reach the journal in the order of the calls, and a crash leaves a prefix of them. So a
-bounce message accepted *before* the `bounced` event of its cause can never be missing when that event is there.
+Order is a promise: records reach the journal in the order of the calls, and a crash leaves a prefix of them.
+So a bounce message accepted *before* the `bounced` event of its cause can never be missing when that event is
+there.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +65,9 @@ class Selection(NamedTuple):
 
 
 class RecoveryReport(NamedTuple):
-    """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a file."""
+    """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a
+    file.
+    """
 
     messages: int
     recipients: int
@@ -75,7 +78,9 @@ class RecoveryReport(NamedTuple):
 
 
 class SpoolStatus(NamedTuple):
-    """*accepting* None means yes; else the SpoolError that an acceptance would meet now. *unwell* says why, or ""."""
+    """*accepting* None means yes; else the SpoolError that an acceptance would meet now. *unwell* says why,
+    or "".
+    """
 
     accepting: SpoolError | None
     unwell: str
@@ -91,23 +96,23 @@ class Spool(Protocol):
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
         """Read what the last run left; called once, first. Blocks (the loop is not serving yet).
 
-        Returns the live recipients that are only in the journal, up to the limit that memory allows; the others have
-        been settled. What the settled store holds is told by `flows`.
+        Returns the live recipients that are only in the journal, up to the limit that memory allows; the
+        others have been settled. What the settled store holds is told by `flows`.
         """
         ...
 
     def accept(self, message: Message, body: Body, then: Then, *, settled: bool = False) -> None:
         """Append *message* and make it durable; *then* is called with None when a 250 may be sent.
 
-        With *settled*, the message goes on to the settled store straight away (memory has no room for it): its
-        recipients are told through `on_flow`, never through memory. Otherwise the caller makes its Recipients itself
-        when *then* was called with None.
+        With *settled*, the message goes on to the settled store straight away (memory has no room for it):
+        its recipients are told through `on_flow`, never through memory. Otherwise the caller makes its
+        Recipients itself when *then* was called with None.
         """
         ...
 
     def record(self, events: Sequence[Event], then: Then | None = None) -> None:
-        """Append events. Without *then* they ride on the next sync, which comes within a second; with *then* they
-        ask for a sync of their own. Terminal events free the message's body once no recipient is left.
+        """Append events. Without *then* they ride on the next sync, which comes within a second; with *then*
+        they ask for a sync of their own. Terminal events free the message's body once no recipient is left.
         """
         ...
 
@@ -120,10 +125,11 @@ class Spool(Protocol):
         ...
 
     async def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
-        """Take up to *limit* queued recipients of *flow* that are due at *now* into memory, earliest due first.
+        """Take up to *limit* queued recipients of *flow* that are due at *now* into memory, earliest due
+        first.
 
-        They stay rows of the settled store, but are not counted by `flows` nor paged again until given back by
-        `settle` or ended by a terminal event.
+        They stay rows of the settled store, but are not counted by `flows` nor paged again until given back
+        by `settle` or ended by a terminal event.
         """
         ...
 
@@ -132,7 +138,9 @@ class Spool(Protocol):
         ...
 
     async def load_body(self, message: Message) -> Body:
-        """Return the body, from memory, journal, settled store or its own file. Raises SpoolError when unreadable."""
+        """Return the body, from memory, journal, settled store or its own file. Raises SpoolError when
+        unreadable.
+        """
         ...
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
@@ -151,7 +159,9 @@ class Spool(Protocol):
         """How many recipients in the settled store match."""
         ...
 
-    async def select(self, selection: Selection, after: tuple[MessageId, int] | None, limit: int) -> list[Recipient]:
+    async def select(
+        self, selection: Selection, after: tuple[MessageId, int] | None, limit: int
+    ) -> list[Recipient]:
         """Return matching recipients of the settled store in key order after *after*, none of them in memory.
 
         They are for building events from and showing; they are not taken into memory as `page` does.
@@ -159,7 +169,9 @@ class Spool(Protocol):
         ...
 
     async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
-        """Return settled recipients (queued or held, none in memory) whose expiry, noted when they settled, passed."""
+        """Return settled recipients (queued or held, none in memory) whose expiry, noted when they settled,
+        passed.
+        """
         ...
 
     async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:
@@ -186,7 +198,9 @@ class JournalEntry(NamedTuple):
 
 
 class JournalReader(Protocol):
-    """Reads a partition's records in order, without its writer's help: for the recorder, `check` and `export`."""
+    """Reads a partition's records in order, without its writer's help: for the recorder, `check` and
+    `export`.
+    """
 
     def entries(self, after: int = -1) -> Iterator[JournalEntry]:
         """Yield what is durable after position *after*."""

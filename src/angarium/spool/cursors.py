@@ -1,0 +1,33 @@
+"""Named places up to which a consumer has read the journal: a file each, so that any process can keep one."""
+
+import os
+from pathlib import Path
+
+NOTHING_PINNED = 1 << 62
+
+
+def read_cursors(directory: Path) -> dict[str, int]:
+    """Return the positions by name; -1 (nothing read yet) for one that is not a number."""
+    found = {}
+    for path in directory.glob("*.cursor"):
+        text = path.read_text("ascii", "replace").strip()
+        found[path.stem] = int(text) if text.lstrip("-").isdigit() else -1
+    return found
+
+
+def write_cursor(directory: Path, name: str, position: int) -> None:
+    """Note, durably, that *name* has taken all up to *position*. Raises OSError; then the old place holds."""
+    path = directory / f"{name}.cursor"
+    fresh = path.with_suffix(".tmp")
+    with open(fresh, "w", encoding="ascii") as file:
+        file.write(f"{position}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+
+
+def pinned_generation(directory: Path) -> int:
+    """Return the oldest generation that a consumer still has to read."""
+    return min(
+        (max(0, position) >> 32 for position in read_cursors(directory).values()), default=NOTHING_PINNED
+    )

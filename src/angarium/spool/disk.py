@@ -1,0 +1,118 @@
+"""What the spool asks of the operating system, as a port, so that tests can let every single call fail.
+
+All calls block and raise OSError. They are made from the spool's own threads, or before the loop serves.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from angarium.spool.port import SpoolError, SpoolFull
+
+
+class Disk(Protocol):
+    """The calls that make data durable, and the few others that the spool needs beside them."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """Open *path*; return the file descriptor."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """Close it."""
+        ...
+
+    def fallocate(self, fd: int, size_bytes: int) -> None:
+        """Reserve the file's first *size_bytes*; its size is at least that afterwards."""
+        ...
+
+    def pwritev(self, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        """Write at *offset*; return how many bytes were written, which may be fewer than given."""
+        ...
+
+    def pread(self, fd: int, size_bytes: int, offset: int) -> bytes:
+        """Read up to *size_bytes* at *offset*; fewer at the end of the file."""
+        ...
+
+    def fdatasync(self, fd: int) -> None:
+        """Make durable what was written. After an error, what was written before it must be taken for
+        lost.
+        """
+        ...
+
+    def fsync_dir(self, path: Path) -> None:
+        """Make names created, changed or removed in the directory durable."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename, replacing *target*."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; no error if it is not there."""
+        ...
+
+    def listdir(self, path: Path) -> list[str]:
+        """Return the names in the directory, sorted."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """Return how much an ordinary user may still write to the file system of *path*."""
+        ...
+
+    def commit(self, database: sqlite3.Connection) -> None:
+        """Commit the open transaction, durably where the connection says so."""
+        ...
+
+
+def spool_error(what: str, exc: OSError) -> SpoolError:
+    """Return what a failed call means to whoever waits: SpoolFull when there is no room, else SpoolError."""
+    reason = f"{what}: {exc.strerror or exc}"
+    return SpoolFull(reason) if exc.errno in (errno.ENOSPC, errno.EDQUOT) else SpoolError(reason)
+
+
+class RealDisk:
+    """The operating system itself."""
+
+    def open(self, path: Path, flags: int) -> int:
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def fallocate(self, fd: int, size_bytes: int) -> None:
+        os.posix_fallocate(fd, 0, size_bytes)
+
+    def pwritev(self, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        return os.pwritev(fd, buffers, offset)
+
+    def pread(self, fd: int, size_bytes: int, offset: int) -> bytes:
+        return os.pread(fd, size_bytes, offset)
+
+    def fdatasync(self, fd: int) -> None:
+        os.fdatasync(fd)
+
+    def fsync_dir(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.rename(source, target)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def listdir(self, path: Path) -> list[str]:
+        return sorted(os.listdir(path))
+
+    def free_bytes(self, path: Path) -> int:
+        stat = os.statvfs(path)
+        return stat.f_bavail * stat.f_frsize
+
+    def commit(self, database: sqlite3.Connection) -> None:
+        database.execute("COMMIT")

@@ -1,0 +1,577 @@
+"""The embedded engine: one partition of the spool as segment files and a settled store, with one writer."""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from angarium.core.ids import MessageId
+from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.spool.bodies import LargeBodies, LargeBodyFile, ResidentBodies
+from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
+from angarium.spool.cursors import pinned_generation
+from angarium.spool.disk import Disk, RealDisk
+from angarium.spool.durable import DurableMark
+from angarium.spool.journal import Item, Journal
+from angarium.spool.live import Live
+from angarium.spool.port import (
+    Body,
+    LargeBody,
+    RecoveryReport,
+    Selection,
+    SpoolError,
+    SpoolFull,
+    SpoolStatus,
+    Then,
+)
+from angarium.spool.reader import find_message
+from angarium.spool.recovery import Recovery, read_body
+from angarium.spool.segment import SegmentLog
+from angarium.spool.settings import SpoolSettings
+from angarium.spool.settled import NewMessage, SettledStore, Settling
+from angarium.spool.settler import Changes, Settler, Write
+
+SPACE_CHECK_S = 1.0
+SEGMENT_MARGIN = 4096
+
+
+class SegmentUse:
+    """Why a segment is still needed: messages that live in it, and the store's work that must be done
+    first.
+    """
+
+    __slots__ = ("live", "ticket")
+
+    def __init__(self) -> None:
+        self.live = 0
+        self.ticket = 0
+
+
+def open_partition(
+    path: Path,
+    loop: asyncio.AbstractEventLoop,
+    settings: SpoolSettings | None = None,
+    disk: Disk | None = None,
+) -> "Partition":
+    """Open the partition in the directory *path*, made when it is not there, for this process alone.
+
+    Raises SpoolError, naming the directory, when another process has it or when it cannot be used. Call
+    `recover` next.
+    """
+    return Partition(path, loop, settings or SpoolSettings(), disk or RealDisk())
+
+
+class Partition:
+    """Implements `Spool`. Only `recover` blocks."""
+
+    def __init__(
+        self, path: Path, loop: asyncio.AbstractEventLoop, settings: SpoolSettings, disk: Disk
+    ) -> None:
+        self.path = path
+        self.settings = settings
+        self.disk = disk
+        self._loop = loop
+        self._lock = _lock(path)
+        try:
+            for name in ("journal", "large", "damaged", "cursors"):
+                (path / name).mkdir(mode=0o700, exist_ok=True)
+            self._threads = ThreadPoolExecutor(2, thread_name_prefix="spool")
+            self._mark = DurableMark(path / "durable")
+            self._log = SegmentLog(
+                path / "journal", disk, settings, partial(pinned_generation, path / "cursors")
+            )
+            self._log.load()
+            self._store = SettledStore(path / "settled.db", disk)
+        except OSError as exc:
+            os.close(self._lock)
+            raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc
+        except SpoolError:
+            os.close(self._lock)
+            raise
+        self._large = LargeBodies(path / "large", disk, settings, self._threads)
+        self._journal = Journal(self._log, settings, loop, self._done, self._mark.set)
+        self._settler = Settler(self._store, loop, self._flows_changed)
+        self._bodies = ResidentBodies(settings.resident_body_bytes)
+        self._live: dict[MessageId, Live] = {}
+        self._uses: dict[int, SegmentUse] = {}
+        self._current = -1
+        self._use = SegmentUse()
+        self._ticket = 0
+        self._done_ticket = 0
+        self._flows: dict[Flow, FlowSummary] = {}
+        self._tell: list[Callable[[Flow, FlowSummary], None]] = []
+        self._events: list[tuple[Event, bytes]] = []
+        self._events_timer: asyncio.TimerHandle | None = None
+        self._ahead: dict[tuple[MessageId, int], Event] = {}
+        self._refusal: SpoolError | None = SpoolError("the spool has not been recovered yet")
+        self._space_checked = 0.0
+        self._recovered = False
+        self._closed = False
+
+    # -- start and end
+
+    def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
+        """Read what the last run left, and begin. Raises SpoolError when the partition cannot be read."""
+        recovery = Recovery(
+            self._log, self._store, self._large, self.disk, self.settings, self.path / "damaged"
+        )
+        try:
+            report, recipients = recovery.run()
+        except OSError as exc:
+            raise SpoolError(f"the spool partition {self.path} cannot be read: {exc}") from exc
+        self._live = recovery.live
+        for generation in sorted(self._log.segments):
+            if generation >= self._log.first:
+                self._uses[generation] = SegmentUse()
+        for live in self._live.values():
+            self._uses[live.generation].live += 1
+        self._journal.begin()
+        self._uses.setdefault(max(self._log.segments, default=0), SegmentUse())
+        self._release()
+        self._flows = dict(self._store.summaries())
+        self._refusal = None
+        self._recovered = True
+        self._journal.start()
+        self._settler.start()
+        return report, recipients
+
+    async def close(self) -> None:
+        """Sync what was recorded, finish the store's work, stop the threads, release the lock."""
+        if self._closed:
+            return
+        self._closed = True
+        self._refusal = SpoolError("the spool is closed")
+        if self._recovered:
+            await self._loop.run_in_executor(self._threads, self._journal.stop)
+            self._apply_events()
+            await self._loop.run_in_executor(self._threads, self._settler.stop)
+        await asyncio.to_thread(self._threads.shutdown)
+        if self._events_timer is not None:
+            self._events_timer.cancel()
+        self._store.close()
+        self._log.close()
+        self._mark.close()
+        os.close(self._lock)
+
+    # -- the journal's side
+
+    def accept(self, message: Message, body: Body, then: Then, *, settled: bool = False) -> None:
+        """See `Spool.accept`. Messages that were made here (origin `internal`) are kept like events: nobody
+        waits who could be refused, so they are written again after a failed write, and may use the spare
+        segment."""
+        refusable = message.origin.listener != "internal"
+        meta = encode(message)
+        flags = SETTLED if settled else 0
+        if isinstance(body, LargeBody):
+            flags |= LARGE
+            body = b""
+        error = self._may_accept(len(meta) + len(body), refusable)
+        if error is not None:
+            self._loop.call_soon(self._refused, message, flags, then, error)
+            return
+        self._journal.append(
+            Item(ACCEPT, meta, body, message, then, flags=flags, sync=True, refusable=refusable)
+        )
+
+    def _may_accept(self, size: int, refusable: bool) -> SpoolError | None:
+        if self._closed or not self._recovered:
+            return self._refusal
+        if size + SEGMENT_MARGIN > self.settings.segment_bytes:
+            return SpoolError(f"a message of {size} bytes does not fit in a journal segment")
+        return self._accepting() if refusable else None
+
+    def _accepting(self) -> SpoolError | None:
+        now = time.monotonic()
+        if now >= self._space_checked:
+            self._space_checked = now + SPACE_CHECK_S
+            self._refusal = self._check_space()
+        if self._refusal is None and now < self._journal.refused_until:
+            return self._journal.refusal
+        return self._refusal
+
+    def _check_space(self) -> SpoolError | None:
+        try:
+            free = self.disk.free_bytes(self.path)
+        except OSError as exc:
+            return SpoolError(f"the disk cannot be asked for its free space: {exc.strerror}")
+        if free < self.settings.min_free_bytes:
+            return SpoolFull(
+                f"the disk has {free >> 20} MB free, less than the {self.settings.min_free_bytes >> 20} kept"
+            )
+        if self._settler.backlog > self.settings.store_backlog:
+            return SpoolFull(f"the settled store is {self._settler.backlog} rows behind")
+        return None
+
+    def _refused(self, message: Message, flags: int, then: Then, error: SpoolError) -> None:
+        if flags & LARGE:
+            self._large.remove(message.id)
+        self._call(then, error)
+
+    def _call(self, then: Then | None, error: SpoolError | None) -> None:
+        if then is not None:
+            try:
+                then(error)
+            except Exception as exc:  # noqa: BLE001 - the owner's mistake must not cost the others of the batch their answer
+                self._loop.call_exception_handler({"message": "a spool callback failed", "exception": exc})
+
+    def record(self, events: Sequence[Event], then: Then | None = None) -> None:
+        """See `Spool.record`."""
+        last = len(events) - 1
+        for number, event in enumerate(events):
+            asks = then if number == last else None
+            if event.index >= 0 and not self._is_open(event):
+                self._ahead[event.message, event.index] = event
+            self._journal.append(Item(EVENT, encode(event), b"", event, asks, sync=asks is not None))
+        if last < 0 and then is not None:
+            self._journal.append(Item(0, b"", b"", None, then, sync=True))
+
+    def settle(self, recipients: Sequence[Recipient], then: Then | None = None) -> None:
+        """See `Spool.settle`."""
+        expires_at = self.settings.expires_at
+        rows = [(r, expires_at(r)) for r in recipients]
+        self._journal.append(Item(0, b"", b"", rows, then, sync=then is not None))
+
+    def _done(self, items: list[Item]) -> None:
+        """Take over what has become durable, in order, or was not kept."""
+        for item in items:
+            subject = item.subject
+            if item.error is not None:
+                if item.kind == ACCEPT:
+                    assert isinstance(subject, Message)
+                    self._refused(subject, item.flags, item.then or _nobody, item.error)
+                else:
+                    self._call(item.then, item.error)
+                continue
+            if item.kind and item.generation != self._current:
+                self._begin_segment(item.generation)
+            if item.kind == ACCEPT:
+                assert isinstance(subject, Message)
+                self._accepted(item, subject)
+                self._call(item.then, None)
+            elif item.kind == EVENT:
+                assert isinstance(subject, Event)
+                self._recorded(item, subject)
+                if item.then is not None:
+                    self._call(item.then, None)
+            elif item.subject is None:
+                self._call(item.then, None)
+            else:
+                self._settle_now(item)
+        self._release()
+
+    def _begin_segment(self, generation: int) -> None:
+        self._current = generation
+        self._use = self._uses.setdefault(generation, SegmentUse())
+        if len(self._uses) > max(2, self.settings.journal_segments * 3 // 4):
+            self._relieve()
+
+    def _accepted(self, item: Item, message: Message) -> None:
+        live = Live(message, item.generation, item.offset, item.size, item.flags)
+        self._live[message.id] = live
+        self._use.live += 1
+        if not item.flags & LARGE:
+            self._bodies.add(message.id, item.body)
+        if item.flags & SETTLED:
+            self._settle_live(live, leased=False)
+
+    def _is_open(self, event: Event) -> bool:
+        live = self._live.get(event.message)
+        return live is not None and bool(live.open >> event.index & 1)
+
+    def _recorded(self, item: Item, event: Event) -> None:
+        if event.index < 0:
+            return
+        live = self._live.get(event.message)
+        if live is not None and live.open >> event.index & 1:
+            live.note(event, item.meta)
+            if not live.open and not live.settling:
+                self._finish(live)
+            return
+        self._use.ticket = self._ticket + 1
+        self._events.append((event, item.meta))
+        if self._events_timer is None:
+            self._events_timer = self._loop.call_later(self.settings.settle_delay_s, self._apply_events)
+
+    def _finish(self, live: Live) -> None:
+        """Let go of a message whose recipients are all finished, or in the store."""
+        message_id = live.message.id
+        del self._live[message_id]
+        self._bodies.drop(message_id)
+        self._uses[live.generation].live -= 1
+        if live.is_large:
+            if live.stored:
+                self._write(Write(partial(self._remove_unless_stored, message_id), (), (), _nothing))
+            else:
+                self._large.remove(message_id)
+
+    def _remove_unless_stored(self, message_id: MessageId) -> Sequence[NewMessage]:
+        if not self._store.known([message_id]):
+            self._large.remove(message_id)
+        return ()
+
+    def _release(self) -> None:
+        """Let go of the oldest segments that nothing needs any more."""
+        while len(self._uses) > 1:
+            oldest, use = next(iter(self._uses.items()))
+            if use.live or use.ticket > self._done_ticket:
+                return
+            del self._uses[oldest]
+            self._log.first = next(iter(self._uses))
+
+    # -- the settled store's side
+
+    def _write(self, write: Write) -> None:
+        self._ticket += 1
+        self._settler.write(write)
+
+    def _apply_events(self) -> None:
+        """Send the gathered events of settled recipients to the store."""
+        if self._events_timer is not None:
+            self._events_timer.cancel()
+            self._events_timer = None
+        events, self._events = self._events, []
+        if events:
+            self._write(Write(None, (), events, partial(self._applied, self._ticket + 1, events)))
+
+    def _applied(self, ticket: int, events: list[tuple[Event, bytes]]) -> None:
+        self._done_ticket = ticket
+        for event, _ in events:
+            key = event.message, event.index
+            if self._ahead.get(key) is event:
+                del self._ahead[key]
+        self._release()
+
+    def _settle_now(self, item: Item) -> None:
+        """Send recipients to the store, now that all that was recorded of them is durable."""
+        rows: list[Settling] = []
+        leaving: dict[MessageId, int] = {}
+        assert isinstance(item.subject, list)
+        for recipient, expires in item.subject:
+            message_id, bit = recipient.message.id, 1 << recipient.index
+            live = self._live.get(message_id)
+            events: tuple[tuple[int, bytes], ...] = ()
+            if live is not None and live.open & bit:
+                leaving[message_id] = leaving.get(message_id, 0) | bit
+                events = live.events_of(recipient.index)
+            rows.append(Settling(recipient, expires, False, events))
+        self._send(rows, leaving, item.then)
+
+    def _settle_live(self, live: Live, *, leased: bool) -> None:
+        rows = [
+            Settling(r, self.settings.expires_at(r), leased, live.events_of(r.index))
+            for r in live.recipients(live.open, self.settings)
+        ]
+        self._send(rows, {live.message.id: live.open}, None)
+
+    def _send(self, rows: list[Settling], leaving: dict[MessageId, int], then: Then | None) -> None:
+        self._apply_events()
+        lives = [self._live[message_id] for message_id in leaving]
+        for live in lives:
+            bits = leaving[live.message.id]
+            live.open &= ~bits
+            live.settling |= bits
+            live.stored = True
+        messages = partial(self._new_messages, lives) if lives else None
+        self._write(Write(messages, rows, (), partial(self._settled, self._ticket + 1, leaving, then)))
+
+    def _new_messages(self, lives: list[Live]) -> Sequence[NewMessage]:
+        """Read what the store needs of messages that it has not got. In the settler's thread."""
+        known = self._store.known([live.message.id for live in lives])
+        return [
+            NewMessage(live.message, self._body_to_settle(live))
+            for live in lives
+            if live.message.id not in known
+        ]
+
+    def _body_to_settle(self, live: Live) -> bytes | None:
+        if live.is_large:
+            return None
+        body = self._bodies.get(live.message.id)
+        return body if body is not None else read_body(self._log, live)
+
+    def _settled(self, ticket: int, leaving: dict[MessageId, int], then: Then | None) -> None:
+        self._done_ticket = ticket
+        for message_id, bits in leaving.items():
+            live = self._live[message_id]
+            live.settling &= ~bits
+            if not live.open and not live.settling:
+                self._finish(live)
+        self._release()
+        self._call(then, None)
+
+    def _relieve(self) -> None:
+        """Settle copies of what lives in the oldest segment, leased, since the scheduler still has it in
+        memory.
+
+        From then on its events go to the store like those of a paged recipient; so the segment can go.
+        """
+        oldest = next(iter(self._uses))
+        stragglers = []
+        for live in self._live.values():
+            if live.generation > oldest:
+                break
+            if live.open:
+                stragglers.append(live)
+        for live in stragglers:
+            self._settle_live(live, leased=True)
+
+    def _flows_changed(self, changes: Changes, gone_large: list[MessageId]) -> None:
+        for message_id in gone_large:
+            if message_id not in self._live:
+                self._large.remove(message_id)
+        for flow, summary in changes:
+            if summary.queued or summary.held:
+                self._flows[flow] = summary
+            else:
+                self._flows.pop(flow, None)
+            for tell in self._tell:
+                tell(flow, summary)
+
+    def flows(self) -> Mapping[Flow, FlowSummary]:
+        """See `Spool.flows`."""
+        return self._flows
+
+    def on_flow(self, tell: Callable[[Flow, FlowSummary], None]) -> None:
+        """See `Spool.on_flow`."""
+        self._tell.append(tell)
+
+    async def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
+        """See `Spool.page`."""
+        self._apply_events()
+        found = await self._settler.ask(
+            lambda store: store.page(flow, now, limit), transaction=True, abandoned=self.settle
+        )
+        current, stale = self._brought_up(found, lambda r: r.state == "queued" and r.flow == flow)
+        if stale:
+            self.settle(stale)
+        return current
+
+    def _brought_up(
+        self, found: list[Recipient], wanted: Callable[[Recipient], bool]
+    ) -> tuple[list[Recipient], list[Recipient]]:
+        """Apply what was recorded but is not in the store yet. Returns what is still wanted, and what is not
+        (alive).
+        """
+        current, stale = [], []
+        for recipient in found:
+            event = self._ahead.get(recipient.key)
+            if event is not None:
+                recipient.apply(event)
+                if not wanted(recipient):
+                    if recipient.state in ("queued", "held"):
+                        stale.append(recipient)
+                    continue
+            current.append(recipient)
+        return current, stale
+
+    async def count(self, selection: Selection) -> int:
+        """See `Spool.count`."""
+        self._apply_events()
+        return await self._settler.ask(lambda store: store.count(selection))
+
+    async def select(
+        self, selection: Selection, after: tuple[MessageId, int] | None, limit: int
+    ) -> list[Recipient]:
+        """See `Spool.select`."""
+        self._apply_events()
+        found = await self._settler.ask(lambda store: store.select(selection, after, limit))
+        return self._brought_up(found, lambda r: _matches(selection, r))[0]
+
+    async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
+        """See `Spool.due_to_expire`."""
+        self._apply_events()
+        found = await self._settler.ask(lambda store: store.due_to_expire(now, limit))
+        return self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
+
+    # -- bodies and questions
+
+    def body_now(self, message: Message) -> bytes | None:
+        """See `Spool.body_now`."""
+        return self._bodies.get(message.id)
+
+    async def load_body(self, message: Message) -> Body:
+        """See `Spool.load_body`."""
+        body = self._bodies.get(message.id)
+        if body is not None:
+            return body
+        live = self._live.get(message.id)
+        if live is not None and not live.is_large:
+            try:
+                return await self._loop.run_in_executor(self._threads, read_body, self._log, live)
+            except SpoolError:
+                if message.id in self._live and not live.stored:
+                    raise
+        if live is None:
+            known, body = await self._settler.ask(lambda store: store.body(message.id))
+            if body is not None:
+                return body
+            if not known:
+                raise SpoolError(f"the body of message {message.id.hex()} is not in the spool any more")
+        return self._large.load(message.id)
+
+    def large_body(self, message_id: MessageId) -> LargeBodyFile:
+        """See `Spool.large_body`."""
+        return self._large.writer(message_id)
+
+    async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:
+        """See `Spool.history`."""
+        self._apply_events()
+        message, events = await self._loop.run_in_executor(self._threads, find_message, self._log, message_id)
+        stored, older = await self._settler.ask(
+            lambda s: (s.messages([message_id]).get(message_id), s.events(message_id))
+        )
+        seen = {(e.index, e.seq) for e in events}
+        both = [e for e in older if (e.index, e.seq) not in seen] + events
+        live = self._live.get(message_id)
+        return message or stored or (live.message if live else None), sorted(
+            both, key=lambda e: (e.at, e.seq)
+        )
+
+    def status(self) -> SpoolStatus:
+        """See `Spool.status`."""
+        files = len(self._log.segments)
+        settled = sum(summary.queued + summary.held for summary in self._flows.values())
+        return SpoolStatus(
+            self._accepting() if self._recovered and not self._closed else self._refusal,
+            "; ".join(filter(None, (self._journal.complaint(), self._settler.unwell))),
+            files * self.settings.segment_bytes,
+            len(self._uses),
+            settled,
+            self._bodies.size_bytes,
+        )
+
+
+def _matches(selection: Selection, recipient: Recipient) -> bool:
+    return (
+        recipient.state in ("queued", "held")
+        and selection.state in (None, recipient.state)
+        and selection.domain in (None, recipient.domain)
+        and selection.binding in (None, recipient.binding)
+    )
+
+
+def _nobody(error: SpoolError | None) -> None:
+    """Take an answer that nobody waits for."""
+
+
+def _nothing() -> None:
+    """Do nothing, when a write is done that nobody waits for."""
+
+
+def _lock(path: Path) -> int:
+    """Take the partition for this process. Returns the descriptor that holds the lock."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(fd)
+        raise SpoolError(f"the spool partition {path} is in use by another process") from exc
+    return fd

@@ -1,0 +1,209 @@
+"""The settled store's thread: takes work in order, many rows to a transaction, and answers on the loop."""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from angarium.core.ids import MessageId
+from angarium.core.records import Event, Flow, FlowSummary
+from angarium.spool.port import SpoolError
+from angarium.spool.settled import NewMessage, SettledStore, Settling
+
+ROWS_PER_TRANSACTION = 4000
+RETRY_S = 1.0
+
+_T = TypeVar("_T")
+
+Changes = list[tuple[Flow, FlowSummary]]
+
+
+class Write:
+    """Rows to settle, or events to apply, in one piece. *done* is called on the loop once they are durable.
+
+    *messages* is called in the thread, so that bodies are read only when their turn comes.
+    """
+
+    __slots__ = ("done", "events", "messages", "recipients", "size")
+
+    def __init__(
+        self,
+        messages: Callable[[], Sequence[NewMessage]] | None,
+        recipients: Sequence[Settling],
+        events: Sequence[tuple[Event, bytes]],
+        done: Callable[[], None],
+    ) -> None:
+        self.messages = messages
+        self.recipients = recipients
+        self.events = events
+        self.done = done
+        self.size = len(recipients) + len(events)
+
+
+class Ask:
+    """A question to the store. *abandoned* is called on the loop with an answer that nobody waits for any
+    more.
+    """
+
+    __slots__ = ("abandoned", "future", "question", "transaction")
+
+    def __init__(
+        self,
+        question: Callable[[SettledStore], Any],
+        future: "asyncio.Future[Any]",
+        transaction: bool,
+        abandoned: Callable[[Any], None] | None,
+    ) -> None:
+        self.question = question
+        self.future = future
+        self.transaction = transaction
+        self.abandoned = abandoned
+
+
+class Settler:
+    """Runs a store.
+
+    *changed* is called on the loop with the flows whose summary has changed, and the finished messages whose
+    body is a file.
+    """
+
+    def __init__(
+        self,
+        store: SettledStore,
+        loop: asyncio.AbstractEventLoop,
+        changed: Callable[[Changes, list[MessageId]], None],
+    ) -> None:
+        self.store = store
+        self.backlog = 0
+        """Rows and events waiting, as the loop sees it."""
+        self.unwell = ""
+        self._loop = loop
+        self._changed = changed
+        self._work: deque[Write | Ask] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def write(self, write: Write) -> None:
+        """Take work. On the loop's thread."""
+        self.backlog += write.size
+        self._work.append(write)
+        self._wake.set()
+
+    async def ask(
+        self,
+        question: Callable[[SettledStore], _T],
+        *,
+        transaction: bool = False,
+        abandoned: Callable[[_T], None] | None = None,
+    ) -> _T:
+        """Have *question* answered after all work given before. Raises SpoolError."""
+        future: asyncio.Future[_T] = self._loop.create_future()
+        self._work.append(Ask(question, future, transaction, abandoned))
+        self._wake.set()
+        return await future
+
+    def stop(self) -> None:
+        """Finish the work, unless the disk fails, and end the thread. Blocks: not on the loop's thread."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(RETRY_S if self._work else None)
+            self._wake.clear()
+            closing = self._closing
+            while self._work:
+                if isinstance(self._work[0], Ask):
+                    self._answer(self._work[0])
+                    self._work.popleft()
+                elif not self._transact():
+                    break
+            if closing:
+                return
+
+    def _transact(self) -> bool:
+        writes, size = [], 0
+        for work in list(self._work):
+            if isinstance(work, Ask) or size > ROWS_PER_TRANSACTION:
+                break
+            writes.append(work)
+            size += work.size
+        try:
+            changes = self._apply(writes)
+        except (sqlite3.Error, OSError) as exc:
+            self._failed(exc)
+            return False
+        self.unwell = ""
+        for _ in writes:
+            self._work.popleft()
+        gone, self.store.gone_large = self.store.gone_large, []
+        self._loop.call_soon_threadsafe(self._told, writes, changes, gone)
+        return True
+
+    def _apply(self, writes: list[Write]) -> Changes:
+        store = self.store
+        store.begin()
+        recipients: list[Settling] = []
+        for write in writes:
+            if write.events and recipients:
+                store.settle((), recipients)
+                recipients = []
+            if write.messages is not None:
+                store.settle(write.messages(), ())
+            recipients += write.recipients
+            if write.events:
+                store.apply(write.events)
+        store.settle((), recipients)
+        changes = store.take_changes()
+        store.commit()
+        return changes
+
+    def _failed(self, exc: Exception) -> None:
+        self.unwell = f"the settled store could not be written: {exc}"
+        try:
+            self.store.rollback()
+        except sqlite3.Error as second:
+            self.unwell += f"; nor rolled back: {second}"
+
+    def _told(self, writes: list[Write], changes: Changes, gone: list[MessageId]) -> None:
+        for write in writes:
+            self.backlog -= write.size
+        if changes or gone:
+            self._changed(changes, gone)
+        for write in writes:
+            write.done()
+
+    def _answer(self, ask: Ask) -> None:
+        answer: Any = None
+        error: SpoolError | None = None
+        changes: Changes = []
+        try:
+            if ask.transaction:
+                self.store.begin(durable=False)
+            answer = ask.question(self.store)
+            if ask.transaction:
+                changes = self.store.take_changes()
+                self.store.commit()
+        except (sqlite3.Error, OSError) as exc:
+            self._failed(exc)
+            error = SpoolError(f"the settled store did not answer: {exc}")
+        self._loop.call_soon_threadsafe(self._answered, ask, answer, error, changes)
+
+    def _answered(self, ask: Ask, answer: Any, error: SpoolError | None, changes: Changes) -> None:
+        if changes:
+            self._changed(changes, [])
+        if ask.future.done():
+            if ask.abandoned is not None and error is None:
+                ask.abandoned(answer)
+        elif error is not None:
+            ask.future.set_exception(error)
+        else:
+            ask.future.set_result(answer)
