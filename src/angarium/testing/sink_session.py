@@ -1,0 +1,457 @@
+"""One connection to the sink: enough of a server to be talked to, and whatever the script wants on top."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from angarium.core.reply import Reply
+from angarium.testing.sink_script import Deed, SinkStage
+from angarium.testing.sink_store import SinkMessage
+
+if TYPE_CHECKING:
+    from angarium.testing.sink import Sink
+
+_PATH = re.compile(rb'[^<]*<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>\s*(.*)', re.DOTALL)
+_MAX_LINE: Final = 65_536
+_END: Final = b"\r\n.\r\n"
+
+_OK: Final = b"250 2.0.0 ok\r\n"
+_MAIL_OK: Final = b"250 2.1.0 ok\r\n"
+_RCPT_OK: Final = b"250 2.1.5 ok\r\n"
+_GO: Final = b"354 go ahead\r\n"
+_BAD_ORDER: Final = b"503 5.5.1 bad sequence of commands\r\n"
+_GREYLISTED: Final = Reply(450, "4.2.0", "greylisted, come back later")
+
+
+class SinkSession(asyncio.Protocol):
+    """Reads bursts, answers bursts: one write for all replies that are due."""
+
+    def __init__(self, sink: "Sink") -> None:
+        self._sink = sink
+        self._script = sink.script
+        self._commands = _LMTP if sink.script.lmtp else _SMTP
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._input = b""
+        self._output: list[bytes] = []
+        self._reading: Literal["commands", "data", "chunk", "finals", "nothing"] = "nothing"
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_leaving = False
+        self._peer = ""
+        self._helo = ""
+        self._number = 0
+        self._mails = 0
+        limits = dict(word.partition("=")[::2] for word in self._script.offer.get("LIMITS", "").split())
+        self._rcpt_max = int(limits.get("RCPTMAX", 0))
+        self._mail_max = int(limits.get("MAILMAX", 0))
+        self._size_max = int(self._script.offer.get("SIZE") or 0)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._has_mail = False
+        self._sender = ""
+        self._mail_parameters = ""
+        self._recipients: list[str] = []
+        self._rcpt_parameters: list[str] = []
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._tail = b""
+        self._chunk_left = 0
+        self._is_last_chunk = self._is_chunked = self._skips_chunk = False
+        self._has_answered = False
+        self._body_rule: tuple[int, Deed] | None = None
+        self._finals: list[str] = []
+        self._kept_for: list[str] = []
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._peer = str(transport.get_extra_info("peername")[0])
+        counters = self._sink.counters
+        counters.connections += 1
+        counters.open_connections += 1
+        self._number = counters.connections
+        self._sink.sessions.add(self)
+        self._sink.note_change()
+        self._reading = "commands"
+        banner = f"220 {self._script.hostname} {'LMTP' if self._script.lmtp else 'ESMTP'} sink\r\n"
+        self._answer("connect", banner.encode())
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_reading()
+        self._sink.sessions.discard(self)
+        self._sink.counters.open_connections -= 1
+        self._sink.note_change()
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None and self._reading == "nothing":
+            return
+        self._input = self._input + data if self._input else data
+        if self._timer is None:
+            self._go_on()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._stop_reading()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop_reading(self) -> None:
+        self._reading = "nothing"
+        self._input = b""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _flush(self) -> None:
+        if self._output and self._transport is not None:
+            self._transport.write(b"".join(self._output))
+            self._output.clear()
+
+    # Reading
+
+    def _go_on(self) -> None:
+        """Work through the input until it is used up or something has to be waited for."""
+        while self._timer is None and _READ[self._reading](self):
+            pass
+        self._flush()
+        if self._is_leaving and self._timer is None:
+            self._close()
+
+    def _read_command(self) -> bool:
+        line, found, rest = self._input.partition(b"\n")
+        if not found:
+            if len(self._input) > _MAX_LINE:
+                self._close()
+            return False
+        self._input = rest
+        self._sink.counters.commands += 1
+        line = line.rstrip(b"\r")
+        verb, _, argument = line.partition(b" ")
+        command = self._commands.get(verb.upper())
+        if command is None:
+            self._output.append(b"500 5.5.2 unknown command\r\n")
+        else:
+            command(self, argument)
+        return True
+
+    def _read_data(self) -> bool:
+        """Take message data; only CRLF, dot, CRLF ends it."""
+        data = self._input
+        if not data:
+            return False
+        window = self._tail + data
+        end = window.find(_END)
+        if end < 0:
+            self._tail = window[-4:]
+            self._input = b""
+            self._take(data)
+            return True
+        used = end + len(_END) - len(self._tail)
+        self._input = data[used:]
+        self._tail = b""
+        self._take(data[:used], is_end=True)
+        return True
+
+    def _read_chunk(self) -> bool:
+        piece = self._input[: self._chunk_left]
+        if not piece and self._chunk_left:
+            return False
+        self._input = self._input[len(piece) :]
+        self._chunk_left -= len(piece)
+        if not self._skips_chunk:
+            self._take(piece, is_end=self._is_last_chunk and not self._chunk_left)
+        if self._reading == "chunk" and not self._chunk_left:
+            self._reading = "commands"
+            self._output.append(_BAD_ORDER if self._skips_chunk else _OK)
+        return True
+
+    def _take(self, piece: bytes, is_end: bool = False) -> None:
+        """Count and keep *piece* of the body, and do what the script wants done in the middle of it."""
+        self._size += len(piece)
+        if self._sink.wants_data:
+            self._pieces.append(piece)
+        if self._body_rule is not None and self._size >= self._body_rule[0]:
+            deed = self._body_rule[1]
+            self._body_rule = None
+            self._do_in_body(deed, is_end)
+        elif is_end:
+            self._end_body()
+
+    def _do_in_body(self, deed: Deed, is_end: bool) -> None:
+        """An early reply stands for the answer to the end of the message, unless it says yes."""
+
+        def then() -> None:
+            if deed.reply is not None:
+                self._has_answered = True
+                self._say(deed, deed.reply.encode())
+            elif deed.close:
+                self._close()
+            if is_end and self._reading != "nothing":
+                self._end_body()
+
+        self._later(deed, then)
+
+    def _end_body(self) -> None:
+        self._size -= 0 if self._is_chunked else 3
+        self._sink.counters.bytes += self._size
+        self._finals = list(self._recipients) if self._script.lmtp else [""]
+        self._reading = "finals"
+
+    def _read_finals(self) -> bool:
+        """Give the next answer to the end of the message: one in SMTP, one per recipient in LMTP."""
+        if self._has_answered:
+            self._finals.clear()
+        if not self._finals:
+            self._end_transaction()
+            return True
+        recipient = self._finals.pop(0)
+        about = [recipient] if recipient else self._recipients
+        refusal = b"552 5.3.4 too large\r\n" if self._size_max and self._size > self._size_max else b""
+
+        def keep() -> None:
+            self._kept_for += about
+
+        self._answer("final", refusal or _OK, keep, about)
+        return True
+
+    def _end_transaction(self) -> None:
+        if self._kept_for:
+            self._keep_message(self._kept_for)
+        self._reading = "commands"
+        self._reset()
+
+    def _keep_message(self, recipients: list[str]) -> None:
+        counters = self._sink.counters
+        counters.messages += 1
+        counters.recipients += len(recipients)
+        if self._sink.wants_data:
+            self._sink.keep_message(self._message(recipients))
+        self._sink.note_change()
+
+    def _message(self, recipients: list[str]) -> SinkMessage:
+        data = b"".join(self._pieces)
+        if not self._is_chunked:
+            data = (b"\r\n" + data)[:-3].replace(b"\r\n..", b"\r\n.")[2:]
+        return SinkMessage(
+            self._sender,
+            tuple(recipients),
+            data,
+            self._sink.clock.now(),
+            self._number,
+            self._helo,
+            self._mail_parameters,
+            tuple(self._rcpt_parameters),
+        )
+
+    # Answering
+
+    def _answer(
+        self,
+        stage: SinkStage,
+        usual: bytes,
+        then: Callable[[], None] | None = None,
+        recipients: list[str] | None = None,
+    ) -> None:
+        """Answer *usual*, or what the script wants; *then* is done if that is a yes."""
+        rule = None
+        if self._sink.has_rules(stage):
+            rule = self._sink.choose(stage, self._sender, recipients or self._recipients)
+        if rule is None:
+            self._output.append(usual)
+            self._note(usual, then)
+            return
+        deed = rule.deed
+        reply = usual if deed.reply is None else deed.reply.encode()
+        if recipients and self._sink.is_greylisted(deed, self._peer, self._sender, recipients[0]):
+            reply = _GREYLISTED.encode()
+        self._later(deed, lambda: self._carry_out(deed, reply, then))
+
+    def _note(self, reply: bytes, then: Callable[[], None] | None) -> None:
+        if reply[0] >= 52:
+            self._sink.counters.refusals += 1
+        elif then is not None:
+            then()
+
+    def _later(self, deed: Deed, act: Callable[[], None]) -> None:
+        """Do *act* after the delay of *deed*, reading nothing meanwhile."""
+        if deed.hang:
+            self._flush()
+            self._reading = "nothing"
+        elif deed.delay_s:
+            self._wait(deed.delay_s, act)
+        else:
+            act()
+
+    def _wait(self, delay_s: float, act: Callable[[], None]) -> None:
+        self._flush()
+        assert self._transport is not None
+        self._transport.pause_reading()
+        self._timer = self._loop.call_later(delay_s, self._wake, act)
+
+    def _wake(self, act: Callable[[], None]) -> None:
+        self._timer = None
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            act()
+            self._go_on()
+
+    def _carry_out(self, deed: Deed, reply: bytes, then: Callable[[], None] | None) -> None:
+        if deed.keep and then is not None:
+            then()
+            then = None
+        if deed.is_silent:
+            self._close()
+            return
+        self._say(deed, reply)
+        self._note(reply, then)
+
+    def _say(self, deed: Deed, reply: bytes) -> None:
+        """Send *reply*, at once or byte by byte, and close if wanted."""
+        if deed.drip_s:
+            self._drip(deed, reply)
+            return
+        self._output.append(reply)
+        if deed.close:
+            self._close()
+
+    def _drip(self, deed: Deed, reply: bytes) -> None:
+        self._output.append(reply[:1])
+        if reply[1:]:
+            self._wait(deed.drip_s, lambda: self._drip(deed, reply[1:]))
+        elif deed.close:
+            self._close()
+
+    def _close(self) -> None:
+        """End the connection, having kept what was to be kept."""
+        self._flush()
+        if self._kept_for:
+            self._keep_message(self._kept_for)
+        self._reset()
+        self._stop_reading()
+        if self._transport is not None:
+            self._transport.close()
+
+    # Commands
+
+    def _on_helo(self, argument: bytes) -> None:
+        self._greet(argument, f"250 {self._script.hostname}\r\n")
+
+    def _on_ehlo(self, argument: bytes) -> None:
+        lines = [self._script.hostname]
+        lines += [f"{keyword} {value}".rstrip() for keyword, value in self._script.offer.items()]
+        self._greet(argument, Reply(250, "", "\n".join(lines)).encode().decode())
+
+    def _greet(self, argument: bytes, reply: str) -> None:
+        def then() -> None:
+            self._reset()
+            self._helo = argument.decode("utf-8", "replace")
+
+        self._answer("ehlo", reply.encode(), then)
+
+    def _on_mail(self, argument: bytes) -> None:
+        match = _PATH.match(argument)
+        if self._has_mail or not self._helo or match is None:
+            self._output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
+            return
+        sender, parameters = (part.decode("utf-8", "replace") for part in match.groups())
+        self._sender, usual = sender, _MAIL_OK
+        if self._mail_max and self._mails >= self._mail_max:
+            usual = b"452 4.5.3 no more messages in this session\r\n"
+        elif self._size_max and _size_of(parameters) > self._size_max:
+            usual = b"552 5.3.4 too large\r\n"
+
+        def then() -> None:
+            self._has_mail = True
+            self._mails += 1
+            self._mail_parameters = parameters
+
+        self._answer("mail", usual, then)
+
+    def _on_rcpt(self, argument: bytes) -> None:
+        match = _PATH.match(argument)
+        if not self._has_mail or match is None:
+            self._output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
+            return
+        recipient, parameters = (part.decode("utf-8", "replace") for part in match.groups())
+        usual = _RCPT_OK
+        if self._rcpt_max and len(self._recipients) >= self._rcpt_max:
+            usual = b"452 4.5.3 too many recipients\r\n"
+
+        def then() -> None:
+            self._recipients.append(recipient)
+            self._rcpt_parameters.append(parameters)
+
+        self._answer("rcpt", usual, then, [recipient])
+
+    def _on_data(self, argument: bytes) -> None:
+        if not self._recipients:
+            self._output.append(_BAD_ORDER)
+            return
+
+        def then() -> None:
+            self._reading = "data"
+            self._tail = b"\r\n"
+            self._choose_body_rule()
+
+        self._answer("data", _GO, then)
+
+    def _choose_body_rule(self) -> None:
+        if self._sink.has_rules("body"):
+            rule = self._sink.choose("body", self._sender, self._recipients)
+            self._body_rule = (rule.after_bytes, rule.deed) if rule is not None else None
+
+    def _on_bdat(self, argument: bytes) -> None:
+        size, _, last = argument.partition(b" ")
+        if not size.isdigit() or "CHUNKING" not in self._script.offer:
+            self._output.append(b"501 5.5.4 bad chunk\r\n")
+            self._close()
+            return
+        self._chunk_left = int(size)
+        self._is_last_chunk = last.strip().upper() == b"LAST"
+        self._skips_chunk = not self._recipients
+        if not self._skips_chunk and not self._is_chunked:
+            self._is_chunked = True
+            self._choose_body_rule()
+        self._reading = "chunk"
+
+    def _on_rset(self, argument: bytes) -> None:
+        self._answer("rset", _OK, self._reset)
+
+    def _on_noop(self, argument: bytes) -> None:
+        self._output.append(_OK)
+
+    def _on_quit(self, argument: bytes) -> None:
+        def then() -> None:
+            self._is_leaving = True
+
+        self._answer("quit", b"221 2.0.0 bye\r\n", then)
+
+
+def _size_of(parameters: str) -> int:
+    match = re.search(r"\bSIZE=(\d{1,18})", parameters, re.IGNORECASE)
+    return int(match[1]) if match else 0
+
+
+_READ: Final[dict[str, Callable[[SinkSession], bool]]] = {
+    "commands": SinkSession._read_command,
+    "data": SinkSession._read_data,
+    "chunk": SinkSession._read_chunk,
+    "finals": SinkSession._read_finals,
+    "nothing": lambda session: False,
+}
+_COMMON: Final[dict[bytes, Callable[[SinkSession, bytes], None]]] = {
+    b"MAIL": SinkSession._on_mail,
+    b"RCPT": SinkSession._on_rcpt,
+    b"DATA": SinkSession._on_data,
+    b"BDAT": SinkSession._on_bdat,
+    b"RSET": SinkSession._on_rset,
+    b"NOOP": SinkSession._on_noop,
+    b"QUIT": SinkSession._on_quit,
+}
+_SMTP: Final = _COMMON | {b"EHLO": SinkSession._on_ehlo, b"HELO": SinkSession._on_helo}
+_LMTP: Final = _COMMON | {b"LHLO": SinkSession._on_ehlo}
