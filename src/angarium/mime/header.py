@@ -1,0 +1,112 @@
+"""The header block of a message, looked at where it lies: nothing is parsed that nobody asks for.
+
+Any bytes will do. A line that is no field is passed over, a missing blank line means that all is header, and
+a lone LF ends a line as CRLF does, since that is how it is read further on.
+"""
+
+import re
+from typing import NamedTuple
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+
+
+class Field(NamedTuple):
+    """One field. *name* is lower case; *raw* is all of it with its line ends; *value* what follows the colon,
+    folding included, without the last line end."""
+
+    name: bytes
+    raw: bytes
+    value: bytes
+
+
+class HeaderBlock:
+    """A header block: *raw* without the blank line, *size* its bytes, *body_at* where the body begins.
+
+    *is_complete* is False when no blank line was found; *size* and *body_at* are then the length of all.
+    """
+
+    __slots__ = ("_has_blanks", "_lower", "body_at", "is_complete", "raw", "size")
+
+    def __init__(self, raw: bytes, body_at: int, is_complete: bool) -> None:
+        self.raw = raw
+        self.size = len(raw)
+        self.body_at = body_at
+        self.is_complete = is_complete
+        self._lower = b"\n" + raw.lower()
+        # RFC 5322 §4.5.3 lets old mail have blanks before the colon
+        self._has_blanks = b" :" in raw or b"\t:" in raw
+
+    @classmethod
+    def scan(cls, data: bytes) -> "HeaderBlock":
+        """Find the header block of *data*: a message, or as much of one as surely holds its header."""
+        if data.startswith((b"\r\n", b"\n")):
+            return cls(b"", 2 if data[0] == 13 else 1, True)
+        end = data.find(b"\n\r\n")
+        lone = data.find(b"\n\n", 0, None if end < 0 else end)
+        if lone >= 0:
+            return cls(data[: lone + 1], lone + 2, True)
+        if end >= 0:
+            return cls(data[: end + 1], end + 3, True)
+        return cls(data, len(data), False)
+
+    @property
+    def received_count(self) -> int:
+        """How many `Received` fields there are."""
+        return self.count(b"received")
+
+    def count(self, name: bytes) -> int:
+        """Return how many fields are called *name*, given in lower case."""
+        if self._has_blanks:
+            return len(re.findall(rb"\n%b[ \t]*:" % re.escape(name), self._lower))
+        return self._lower.count(b"\n" + name + b":")
+
+    def has(self, name: bytes) -> bool:
+        """Whether there is a field called *name*, given in lower case."""
+        return b"\n" + name + b":" in self._lower or (self._has_blanks and self.count(name) > 0)
+
+    def missing(self, *names: bytes) -> tuple[bytes, ...]:
+        """Return those of *names*, given in lower case, that no field has."""
+        return tuple(name for name in names if not self.has(name))
+
+    def first(self, name: bytes) -> str:
+        """Return the unfolded value of the first field called *name*, given in lower case, or empty.
+
+        Bytes that are no UTF-8 come back as U+FFFD. Encoded words stay as they are.
+        """
+        colon = self._find(name)
+        if colon < 0:
+            return ""
+        value = self.raw[colon + 1 : self._end_of(colon)].decode("utf-8", "replace")
+        return _FOLD.sub("", value).strip()
+
+    def fields(self) -> list[Field]:
+        """Return all fields in order. Lines before the first field, and without a colon, belong to none."""
+        raw = self.raw
+        found: list[Field] = []
+        at = 0
+        while at < len(raw):
+            end = self._end_of(at)
+            match = _FIELD.match(raw, at, end)
+            if match is not None:
+                found.append(Field(match[1].lower(), raw[at:end], raw[match.end() : end].rstrip(b"\r\n")))
+            at = end
+        return found
+
+    def _find(self, name: bytes) -> int:
+        """Return the place of the colon of the first field called *name*, or -1."""
+        if self._has_blanks:
+            match = re.search(rb"\n%b[ \t]*:" % re.escape(name), self._lower)
+            return -1 if match is None else match.end() - 2
+        at = self._lower.find(b"\n" + name + b":")
+        return -1 if at < 0 else at + len(name)
+
+    def _end_of(self, at: int) -> int:
+        """Return where the field that *at* lies in ends, its continuation lines included."""
+        raw = self.raw
+        while True:
+            at = raw.find(b"\n", at) + 1
+            if at <= 0:
+                return len(raw)
+            if raw[at : at + 1] not in (b" ", b"\t"):
+                return at

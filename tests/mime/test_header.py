@@ -1,0 +1,117 @@
+"""The header block as it lies in the message."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.mime.header import Field, HeaderBlock
+
+MESSAGE = (
+    b"Received: from a by b;\r\n\tSat, 21 Nov 2026 10:00:00 +0000\r\n"
+    b"Subject: one\r\n two\r\n"
+    b"RECEIVED: from c by d\r\n"
+    b"X-Old \t: blanks before the colon\r\n"
+    b"X-Empty:\r\n"
+    b"no field at all\r\n"
+    b"X-Odd: \xff\xc3\xa4\r\n"
+    b"\r\n"
+    b"Date: in the body\r\n\r\nmore"
+)
+
+
+def test_the_block_ends_before_the_blank_line_and_the_body_begins_after_it() -> None:
+    header = HeaderBlock.scan(MESSAGE)
+    assert header.raw.endswith(b"X-Odd: \xff\xc3\xa4\r\n")
+    assert MESSAGE[header.body_at :] == b"Date: in the body\r\n\r\nmore"
+    assert header.size == len(header.raw)
+    assert header.is_complete
+
+
+def test_fields_are_found_whatever_their_case() -> None:
+    header = HeaderBlock.scan(MESSAGE)
+    assert header.received_count == 2
+    assert header.has(b"subject")
+    assert header.missing(b"date", b"subject", b"message-id") == (b"date", b"message-id")
+
+
+def test_a_name_inside_a_value_or_in_the_body_is_no_field() -> None:
+    header = HeaderBlock.scan(b"X: received: date:\r\n received: folded\r\nXReceived: y\r\n\r\nDate: no\r\n")
+    assert header.received_count == 0
+    assert not header.has(b"date")
+
+
+def test_the_first_value_comes_unfolded_and_stripped() -> None:
+    header = HeaderBlock.scan(MESSAGE)
+    assert header.first(b"subject") == "one two"
+    assert header.first(b"x-old") == "blanks before the colon"
+    assert header.first(b"x-empty") == ""
+    assert header.first(b"x-none") == ""
+    assert header.first(b"x-odd") == "�ä"
+    assert header.first(b"received") == "from a by b;\tSat, 21 Nov 2026 10:00:00 +0000"
+
+
+def test_all_fields_come_in_order_with_their_raw_bytes() -> None:
+    fields = HeaderBlock.scan(MESSAGE).fields()
+    assert [field.name for field in fields] == [
+        b"received",
+        b"subject",
+        b"received",
+        b"x-old",
+        b"x-empty",
+        b"x-odd",
+    ]
+    assert fields[1] == Field(b"subject", b"Subject: one\r\n two\r\n", b" one\r\n two")
+
+
+@pytest.mark.parametrize(
+    ("data", "raw", "body", "complete"),
+    [
+        (b"", b"", b"", False),
+        (b"\r\nbody", b"", b"body", True),
+        (b"\nbody", b"", b"body", True),
+        (b"A: b\r\n", b"A: b\r\n", b"", False),
+        (b"A: b", b"A: b", b"", False),
+        (b"A: b\r\n\r\n", b"A: b\r\n", b"", True),
+        (b"A: b\n\nbody\r\n\r\nmore", b"A: b\n", b"body\r\n\r\nmore", True),
+        (b"A: b\n\r\nbody", b"A: b\n", b"body", True),
+        (b"A: b\r\n \r\n\r\nbody", b"A: b\r\n \r\n", b"body", True),
+        (b"\0\0:\xff\r\n\r\n\0", b"\0\0:\xff\r\n", b"\0", True),
+    ],
+)
+def test_odd_messages_have_a_header_block_too(data: bytes, raw: bytes, body: bytes, complete: bool) -> None:
+    header = HeaderBlock.scan(data)
+    assert (header.raw, data[header.body_at :], header.is_complete) == (raw, body, complete)
+
+
+pieces = st.lists(
+    st.sampled_from([b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"a", b"Received", b"Date: x", b"\0", b"\xff"])
+).map(b"".join)
+
+
+@given(pieces | st.binary())
+def test_no_bytes_are_too_odd(data: bytes) -> None:
+    header = HeaderBlock.scan(data)
+    assert data.startswith(header.raw)
+    assert header.size <= header.body_at <= len(data)
+    fields = header.fields()
+    assert header.received_count == sum(field.name == b"received" for field in fields)
+    for name in (b"date", b"a"):
+        values = [field.value for field in fields if field.name == name]
+        assert header.has(name) == bool(values)
+        expected = values[0].decode("utf-8", "replace") if values else ""
+        assert header.first(name).split() == expected.split()
+
+
+@pytest.mark.parametrize("piece", [b"a:\r\n", b"received \t", b" \r\n", b"received:\n\t", b" :", b"a"])
+def test_a_huge_header_takes_time_in_proportion(piece: bytes) -> None:
+    def seconds(size: int) -> float:
+        data = piece * (size // len(piece))
+        start = time.process_time()
+        header = HeaderBlock.scan(data)
+        header.first(b"received")
+        header.fields()
+        return time.process_time() - start + header.received_count * 0
+
+    assert seconds(1_000_000) < 50 * max(seconds(100_000), 0.002)
