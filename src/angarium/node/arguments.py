@@ -115,13 +115,15 @@ class TopArgs(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ConfigEvalArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """Which option, and where it is looked up; None leaves a scope open."""
+    """The question as the words after `config eval`."""
 
-    option: str
-    binding_group: str | None = None
-    binding: str | None = None
-    domain: str | None = None
-    host: str | None = None
+    words: list[str]
+
+
+class ConfigShowArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """With *defaults*, options that nobody has set are shown as well."""
+
+    defaults: bool = True
 
 
 Args = TypeVar("Args")

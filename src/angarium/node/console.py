@@ -10,8 +10,25 @@ from typing import Any, Protocol
 
 import msgspec
 
+from angarium.config.explain import evaluate, read_question, show_effective
+from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.node.answers import Glance, Health, NodeInfo, Queues, Stat, Status
+from angarium.node.arguments import (
+    CHANGES_ONLY,
+    ActArgs,
+    BadRequest,
+    ConfigEvalArgs,
+    ConfigShowArgs,
+    CountArgs,
+    MessageArgs,
+    Nothing,
+    QueuesArgs,
+    RecipientsArgs,
+    TopArgs,
+    TraceArgs,
+    read_args,
+)
 from angarium.node.merge import (
     Answers,
     RunningTotals,
@@ -21,20 +38,6 @@ from angarium.node.merge import (
     merge_history,
     merge_queues,
     merge_recipients,
-)
-from angarium.node.arguments import (
-    CHANGES_ONLY,
-    ActArgs,
-    BadRequest,
-    ConfigEvalArgs,
-    CountArgs,
-    MessageArgs,
-    Nothing,
-    QueuesArgs,
-    RecipientsArgs,
-    TopArgs,
-    TraceArgs,
-    read_args,
 )
 from angarium.node.streams import Streams, Subscription
 
@@ -80,12 +83,9 @@ class NodePort(Protocol):
         """
         ...
 
-    def config_eval(self, option: str, scopes: dict[str, str | None]) -> Any:
-        """Look an option up in the configuration in force. Raises AngariumError for an unknown one."""
-        ...
-
-    def config_show(self) -> Any:
-        """Every option that is set, with its value and place, in the configuration in force."""
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
         ...
 
 
@@ -110,7 +110,7 @@ class Console:
             "top": (TopArgs, self._top),
             "reload": (Nothing, self._reload),
             "config_eval": (ConfigEvalArgs, self._config_eval),
-            "config_show": (Nothing, self._config_show),
+            "config_show": (ConfigShowArgs, self._config_show),
         }
 
     async def handle(self, op: str, args: dict[str, Any], send_item: SendItem) -> Any:
@@ -218,11 +218,10 @@ class Console:
         return await self._node.reload()
 
     async def _config_eval(self, args: ConfigEvalArgs, send_item: SendItem) -> Any:
-        scopes = {name: value for name, value in msgspec.to_builtins(args).items() if name != "option"}
-        return self._node.config_eval(args.option, scopes)
+        return evaluate(self._node.config, read_question(args.words))._asdict()
 
-    async def _config_show(self, args: Nothing, send_item: SendItem) -> Any:
-        return self._node.config_show()
+    async def _config_show(self, args: ConfigShowArgs, send_item: SendItem) -> Any:
+        return show_effective(self._node.config, defaults=args.defaults)._asdict()
 
     # -- streams
 

@@ -19,8 +19,8 @@ import msgspec
 
 from angarium.core.errors import AngariumError
 from angarium.node.console import STREAMS, SendItem
+from angarium.node.socket_path import short_name
 
-SOCKET_NAME = "control.sock"
 MAX_REQUEST_BYTES = 65_536
 MAX_CLIENTS = 64
 
@@ -53,9 +53,7 @@ class ControlServer:
         self._inode = 0
 
     async def start(self) -> None:
-        """Bind and listen. Raises ControlError; then nothing has changed, and nothing was taken from another
-        node.
-        """
+        """Bind and listen. Raises ControlError; then another node's socket is as it was."""
         sock = open_control_socket(self._path)
         self._inode = self._path.stat().st_ino
         self._server = await asyncio.start_unix_server(self._connected, sock=sock, limit=MAX_REQUEST_BYTES)
@@ -65,13 +63,13 @@ class ControlServer:
         if self._server is None:
             return
         self._server.close()
+        self._server = None
         for client in list(self._clients):
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
-        self._server = None
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = asyncio.get_running_loop().create_task(self._serve(_Client(reader, writer)))
@@ -169,7 +167,7 @@ def open_control_socket(path: Path) -> socket.socket:
     Raises ControlError when the folder is not ours alone to write to, or another node answers.
     """
     _check_folder(path.parent)
-    with _short_name(path) as name, _lock(path.parent):
+    with short_name(path) as name, _lock(path.parent):
         if path.is_socket() and _somebody_answers(name):
             raise ControlError(
                 f"another node is running in {path.parent}; stop it, or choose another data folder"
@@ -209,18 +207,6 @@ def _somebody_answers(name: str) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         return True
-
-
-@contextlib.contextmanager
-def _short_name(path: Path) -> Iterator[str]:
-    """Name a socket through its folder's descriptor: the path in a socket address has room for 107 bytes
-    only.
-    """
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

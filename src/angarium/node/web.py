@@ -1,0 +1,127 @@
+"""The HTTP listener: whether the node is alive, whether it takes mail, and its numbers for Prometheus."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+
+import msgspec
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from angarium.core import metrics
+from angarium.node.answers import Health, Stat
+
+PREFIX = "angarium_"
+MAX_CONNECTIONS = 256
+MAX_HEADER_BYTES = 16_384
+_UNKNOWN = metrics.Metric("gauge", "Not described.")
+
+
+def make_app(
+    health: Callable[[], Awaitable[Health]], stats: Callable[[], Awaitable[list[Stat]]]
+) -> Starlette:
+    """Return the application; `console.Console` has both functions."""
+
+    async def healthz(request: Request) -> Response:
+        return health_answer((await health()).unwell)
+
+    async def readyz(request: Request) -> Response:
+        return health_answer((await health()).not_ready)
+
+    async def show_metrics(request: Request) -> Response:
+        return Response(exposition(await stats()), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)]
+    )
+
+
+def health_answer(reasons: list[str]) -> Response:
+    """Return 200 when there is nothing to say, else 503 with the reasons."""
+    body = msgspec.json.encode({"ok": not reasons, "reasons": reasons})
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, 503 if reasons else 200, headers, "application/json")
+
+
+def exposition(stats: Iterable[Stat]) -> bytes:
+    """Return the numbers in Prometheus' text format; names get the prefix, help comes from `core.metrics`."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(stats))
+    return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, stats: Iterable[Stat]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for name, label, value in self._stats:
+            family = families.get(name)
+            if family is None:
+                family = families[name] = _family(name)
+            described = metrics.METRICS.get(name, _UNKNOWN)
+            family.add_metric([label] if described.label else [], value)
+        return families.values()
+
+
+def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
+    described = metrics.METRICS.get(name, _UNKNOWN)
+    labels = [described.label] if described.label else []
+    if described.kind == "counter":
+        return CounterMetricFamily(PREFIX + name, described.help, labels=labels)
+    return GaugeMetricFamily(PREFIX + name, described.help, labels=labels)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to the supervisor."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class WebServer:
+    """Serves *app* on listening *sockets* inside the running loop, and closes them at the end.
+
+    Connections that come before it is ready wait in the sockets' backlog.
+    """
+
+    def __init__(self, app: Starlette, sockets: Sequence[socket.socket]) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",  # bounds what a header block may take
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",  # a client's bad request is no business of ours
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+        self._config = config
+        self._server = _Uvicorn(config)
+        self._sockets = list(sockets)
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        self._config.load()
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(self._sockets))
+
+    async def stop(self) -> None:
+        """Take no more connections, finish the answers under way (within a second) and return."""
+        if self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+            self._serving = None

@@ -1,0 +1,236 @@
+"""The operations behind the control socket: what the workers are asked, and what the client gets."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from angarium.core.errors import AngariumError
+from angarium.node.console import Console
+from angarium.node.streams import MAX_WAITING
+
+ID = "0190163d8694739b9ea5966c26f8ad91"
+
+
+def ask(node, op, args=None, send_item=None):
+    """Carry out one operation and return its answer as the client sees it."""
+
+    async def drop(item):
+        return
+
+    async def run():
+        async with asyncio.timeout(20):
+            return msgspec.to_builtins(await Console(node).handle(op, args or {}, send_item or drop))
+
+    return asyncio.run(run())
+
+
+def test_every_worker_is_asked_and_the_answers_merged(node):
+    node.says["queues"] = lambda worker, args: [
+        {"binding": "b", "domain": "example.com", "delayed": worker + 1}
+    ]
+    answer = ask(node, "queues", {"domain": "Example.COM"})
+    assert answer["rows"][0]["delayed"] == 3
+    assert node.asked == [(n, "queues", {"domain": "example.com", "binding": None}) for n in (0, 1)]
+
+
+def test_a_worker_that_is_away_is_not_asked_but_named(node):
+    node.gone = {1: "reading its spool"}
+    node.says["queues"] = []
+    assert ask(node, "queues")["problems"] == ["worker 1: reading its spool"]
+    assert [worker for worker, _, _ in node.asked] == [0]
+
+
+def test_a_worker_that_goes_away_meanwhile_is_named(node):
+    def answer(worker, args):
+        if worker == 1:
+            raise AngariumError("the process that was asked has gone")
+        return []
+
+    node.says["queues"] = answer
+    assert ask(node, "queues")["problems"] == ["worker 1: the process that was asked has gone"]
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "sentence"),
+    [
+        ("dance", {}, "unknown operation 'dance'"),
+        ("queues", {"domian": "example.com"}, "unknown argument `domian`"),
+        ("queues", {"limit": -1}, ">= 0"),
+        ("message", {}, "missing required field `id`"),
+        ("message", {"id": "42"}, "is not a message id"),
+        ("recipients", {"state": "bounced"}, "Invalid enum value 'bounced'"),
+        ("act", {"action": "fail", "selection": {"message": "nonsense"}}, "is not a message id"),
+        ("act", {"action": "reroute", "selection": {}}, "need a target"),
+        ("act", {"action": "hold", "selection": {}, "target": "x"}, "take none"),
+        ("trace", {}, "a domain or a message"),
+        ("config_eval", {"words": ["Retry_Intervall"]}, "Retry_Intervall"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anybody_is_asked(node, op, args, sentence):
+    with pytest.raises(AngariumError, match=sentence):
+        ask(node, op, args)
+    assert node.asked == []
+
+
+def test_a_message_is_found_by_its_id_in_any_form(node):
+    node.says["message"] = lambda worker, args: None
+    ask(node, "message", {"id": "0190163D-8694-739B-9EA5-966C26F8AD91"})
+    assert node.asked[0] == (0, "message", {"id": ID})
+
+
+def test_one_more_recipient_than_asked_for_tells_whether_there_are_more(node):
+    rows = [{"message": ID, "recipient": f"{n}@example.com", "due_at": float(n)} for n in range(3)]
+    node.says["recipients"] = lambda worker, args: rows[: args["limit"]] if worker == 0 else []
+    answer = ask(node, "recipients", {"domain": "example.com", "limit": 2})
+    assert (len(answer["rows"]), answer["more"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("action", "state"), [("flush", "queued"), ("hold", "queued"), ("release", "held"), ("fail", None)]
+)
+def test_the_count_is_of_what_the_action_would_change(node, action, state):
+    node.says["count"] = {"resident": 1, "settled": 2, "in_flight": 1}
+    answer = ask(node, "count", {"selection": {"domain": "example.com"}, "action": action})
+    assert (answer["waiting"], answer["in_flight"]) == (6, 2)
+    assert node.asked[0][2]["selection"]["state"] == state
+
+
+def test_an_action_tells_its_progress_over_all_workers(node):
+    async def run():
+        items = []
+        all_told = asyncio.Event()
+        console = Console(node)
+
+        async def act(worker, args):
+            console.heard("progress", {"name": args["name"], "worker": worker, "done": 10})
+            await all_told.wait()
+            return {"changed": 10, "in_flight": 1}
+
+        async def send_item(item):
+            items.append(item)
+            if item == {"done": 20}:
+                all_told.set()
+
+        node.says["act"] = act
+        args = {"action": "reroute", "selection": {"domain": "a.example"}, "target": "b.example"}
+        changed = await console.handle("act", args, send_item)
+        assert (changed.changed, changed.in_flight) == (20, 2)
+        assert items == [{"done": 10}, {"done": 20}]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_an_action_that_no_worker_can_do_is_an_error(node):
+    def answer(worker, args):
+        raise AngariumError("there is no binding 'x' in the configuration")
+
+    node.says["act"] = answer
+    with pytest.raises(AngariumError, match=r"^there is no binding 'x' in the configuration$"):
+        ask(node, "act", {"action": "rebind", "selection": {}, "target": "x"})
+
+
+def test_a_client_that_leaves_does_not_stop_what_was_begun(node):
+    async def run():
+        begun, finish = asyncio.Event(), asyncio.Event()
+        finished = []
+
+        async def act(worker, args):
+            begun.set()
+            await finish.wait()
+            finished.append(worker)
+            return {"changed": 1, "in_flight": 0}
+
+        async def gone(item):
+            raise ConnectionResetError
+
+        node.says["act"] = act
+        console = Console(node)
+        client = asyncio.create_task(console.handle("act", {"action": "hold", "selection": {}}, gone))
+        await begun.wait()
+        client.cancel()
+        await asyncio.wait([client])
+        finish.set()
+        await asyncio.gather(*console._tasks)
+        assert sorted(finished) == [0, 1]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_trace_goes_on_until_the_client_leaves_and_then_stops_at_every_worker(node):
+    async def run():
+        console = Console(node)
+        items = asyncio.Queue()
+        node.says["trace_start"] = None
+        node.says["trace_stop"] = None
+        client = asyncio.create_task(console.handle("trace", {"domain": "Example.com"}, items.put))
+        assert await items.get() == {"tracing": "example.com", "problems": []}
+        name = node.asked[0][2]["name"]
+        console.heard("trace", {"name": name, "record": {"line": "EHLO me"}})
+        console.heard("trace", {"name": "another", "record": {"line": "not for us"}})
+        assert await items.get() == {"line": "EHLO me"}
+        client.cancel()
+        await asyncio.wait([client])
+        await asyncio.gather(*console._tasks)
+        assert [(worker, op) for worker, op, _ in node.asked[2:]] == [(0, "trace_stop"), (1, "trace_stop")]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_lines_that_a_slow_client_does_not_take_are_counted(node):
+    async def run():
+        console = Console(node)
+        items = asyncio.Queue(1)
+        node.says["trace_start"] = None
+        node.says["trace_stop"] = None
+        client = asyncio.create_task(console.handle("trace", {"domain": "example.com"}, items.put))
+        await items.get()
+        name = node.asked[0][2]["name"]
+        for number in range(MAX_WAITING + 5):
+            console.heard("trace", {"name": name, "record": {"line": number}})
+        lines = [await items.get() for _ in range(MAX_WAITING + 1)]
+        assert (lines[0], lines[-1]) == ({"line": 0}, {"lost": 5})
+        client.cancel()
+        await asyncio.wait([client])
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_status_tells_what_the_supervisor_knows_and_the_health_of_the_workers(node):
+    node.says["queues"] = [{"binding": "b", "domain": "example.com", "active": 1}]
+    node.says["health"] = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
+    answer = ask(node, "status")
+    assert answer["node"]["generation"] == 3
+    assert answer["health"] == {"not_ready": [], "unwell": []}
+    assert answer["totals"]["active"] == 2
+
+
+def test_top_sends_glances_until_the_client_leaves(node):
+    node.says.update(
+        queues=[], health={"accepting": "", "unwell": "", "recovered": True}, stats=[["queues", "", 1]]
+    )
+    glances = []
+
+    class Enough(Exception):
+        pass
+
+    async def send_item(glance):
+        glances.append(glance)
+        if len(glances) == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        ask(node, "top", {"interval_s": 0.1}, send_item)
+    assert ("queues", "", 2) in glances[0].stats
+    assert ("worker_restarts_total", "", 1) in glances[0].stats
+
+
+def test_configuration_is_explained_from_what_is_in_force(node):
+    answer = ask(node, "config_eval", {"words": ["binding", "b", "Retry_Interval"]})
+    assert answer["record"]["value"] == 60
+    assert answer["record"]["where"] == "angarium.conf:1"
+    assert "Retry_Interval = 60" in ask(node, "config_show", {"defaults": False})["text"]
+
+
+def test_reload_tells_the_generation_in_force(node):
+    assert ask(node, "reload") == {"generation": 4, "changed_listeners": []}

@@ -1,0 +1,195 @@
+"""Merging the workers' answers: pure, so tested as tables of what goes in and what comes out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.core.errors import AngariumError
+from angarium.node.answers import HeldBy
+from angarium.node.merge import (
+    Answers,
+    RunningTotals,
+    merge_changes,
+    merge_counts,
+    merge_health,
+    merge_history,
+    merge_queues,
+    merge_recipients,
+)
+
+THROTTLE = {"option": "Outbound_Throttle_Messages", "where": "angarium.conf:12", "text": "throttle 50/60"}
+RESTING = {"option": "", "where": "", "text": "all addresses rest until 14:02:10"}
+
+
+def queue(domain: str = "example.com", binding: str = "default", **fields: object) -> dict[str, object]:
+    return {"binding": binding, "domain": domain, **fields}
+
+
+def test_parts_of_one_queue_are_added_up():
+    one = queue(
+        active=3, delayed=5, held=1, in_flight=2, connections=1, lanes={"transactional": 3, "bulk": 5}
+    )
+    two = queue(active=10, in_flight=4, connections=2, lanes={"bulk": 10})
+    (row,) = merge_queues(Answers({0: [one], 1: [two]}), None).rows
+    assert (row.active, row.delayed, row.held, row.in_flight, row.connections) == (13, 5, 1, 6, 3)
+    assert row.lanes == {"transactional": 3, "bulk": 15}
+    assert row.waiting == 19
+
+
+def test_oldest_and_next_try_are_the_earliest_and_the_last_reply_is_the_latest():
+    one = queue(oldest=100.0, next_try=None, last_reply="451 first", last_reply_at=200.0)
+    two = queue(oldest=90.0, next_try=300.0, last_reply="421 later", last_reply_at=210.0)
+    (row,) = merge_queues(Answers({0: [one], 1: [two]}), None).rows
+    assert (row.oldest, row.next_try, row.last_reply, row.last_reply_at) == (90.0, 300.0, "421 later", 210.0)
+
+
+def test_the_same_hold_in_two_workers_is_named_once():
+    parts = {0: [queue(active=1, held_by=[THROTTLE])], 1: [queue(active=1, held_by=[THROTTLE, RESTING])]}
+    (row,) = merge_queues(Answers(parts), None).rows
+    assert [held.text for held in row.held_by] == ["throttle 50/60", "all addresses rest until 14:02:10"]
+
+
+def test_same_domain_of_another_binding_is_another_queue():
+    parts = {0: [queue(binding="a", active=1)], 1: [queue(binding="b", active=2)]}
+    assert [(row.binding, row.active) for row in merge_queues(Answers(parts), None).rows] == [
+        ("b", 2),
+        ("a", 1),
+    ]
+
+
+def test_a_limit_keeps_the_heaviest_queues_and_the_totals_of_all():
+    rows = [queue(f"d{n}.example", active=n, oldest=float(n)) for n in range(1, 11)]
+    queues = merge_queues(Answers({0: rows[:5], 1: rows[5:]}), 3)
+    assert [row.domain for row in queues.rows] == ["d10.example", "d9.example", "d8.example"]
+    assert (queues.totals.queues, queues.totals.waiting, queues.totals.oldest) == (10, 55, 1.0)
+
+
+def test_reasons_are_weighed_by_the_mail_that_waits_for_them():
+    rows = [
+        queue("a.example", active=1, held_by=[RESTING]),
+        queue("b.example", active=5, held_by=[THROTTLE]),
+        queue("c.example", active=5, held_by=[THROTTLE]),
+    ]
+    reasons = merge_queues(Answers({0: rows}), 0).totals.reasons
+    assert [(reason.held_by.text, reason.waiting, reason.queues) for reason in reasons] == [
+        ("throttle 50/60", 10, 2),
+        ("all addresses rest until 14:02:10", 1, 1),
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 100)), max_size=30))
+def test_how_mail_is_spread_over_workers_does_not_matter(parts):
+    spread: dict[int, list[dict[str, object]]] = {}
+    together: dict[str, int] = {}
+    for worker, domain, count in parts:
+        name = f"d{domain}.example"
+        spread.setdefault(worker, []).append(queue(name, delayed=count))
+        together[name] = together.get(name, 0) + count
+    rows = merge_queues(Answers(dict(spread)), None).rows
+    assert {row.domain: row.delayed for row in rows} == together
+
+
+def test_a_worker_that_is_away_is_named():
+    queues = merge_queues(Answers({0: []}, {1: "started again after it died"}), None)
+    assert queues.problems == ["worker 1: started again after it died"]
+
+
+def test_recipients_come_in_the_order_in_which_they_are_due_and_held_ones_last():
+    def row(name: str, due_at: float, state: str = "queued") -> dict[str, object]:
+        return {"message": "00", "recipient": name, "due_at": due_at, "state": state}
+
+    answers = Answers({0: [row("c", 3.0), row("held", 0.0, "held")], 1: [row("a", 1.0), row("b", 2.0)]})
+    assert [each.recipient for each in merge_recipients(answers, 10).rows] == ["a", "b", "c", "held"]
+    cut = merge_recipients(answers, 3)
+    assert ([each.recipient for each in cut.rows], cut.more) == (["a", "b", "c"], True)
+
+
+def test_a_message_is_told_by_the_worker_that_has_it():
+    story = {
+        "message": {"id": "00", "sender": "a@example.com"},
+        "recipients": [{"message": "00", "recipient": "b@example.org"}],
+        "events": [{"type": "delayed", "at": 2.0}, {"type": "received", "at": 1.0}],
+    }
+    history = merge_history(Answers({0: None, 1: story}))
+    assert history.message is not None
+    assert history.message["sender"] == "a@example.com"
+    assert [event["type"] for event in history.events] == ["received", "delayed"]
+    assert history.recipients[0].recipient == "b@example.org"
+
+
+def test_a_message_that_nobody_knows_is_none():
+    assert merge_history(Answers({0: None, 1: None})).message is None
+
+
+def test_counts_and_changes_are_added_up():
+    counts = Answers(
+        {0: {"resident": 1, "settled": 2, "in_flight": 3}, 1: {"resident": 4, "settled": 5, "in_flight": 6}}
+    )
+    assert (merge_counts(counts).waiting, merge_counts(counts).in_flight) == (12, 9)
+    changes = merge_changes(Answers({0: {"changed": 1, "in_flight": 0}, 1: {"changed": 2, "in_flight": 1}}))
+    assert (changes.changed, changes.in_flight) == (3, 1)
+
+
+def test_an_error_that_all_workers_give_is_said_once():
+    with pytest.raises(AngariumError, match=r"^there is no binding 'x'$"):
+        Answers({}, {0: "there is no binding 'x'", 1: "there is no binding 'x'"}).need_one()
+    Answers({0: None}, {1: "away"}).need_one()
+
+
+WELL = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
+
+
+@pytest.mark.parametrize(
+    ("answers", "not_ready", "unwell"),
+    [
+        (Answers({0: WELL, 1: WELL}), [], []),
+        (Answers({0: WELL}, {1: "reading its spool"}), ["worker 1: reading its spool"], []),
+        (Answers({0: {**WELL, "listening": 0}}), ["worker 0: not listening"], []),
+        (Answers({0: {**WELL, "recovered": False}}), ["worker 0: still reading its spool"], []),
+        (
+            Answers({0: {**WELL, "accepting": "452 4.3.1 disk full", "unwell": "disk full"}}),
+            ["worker 0: refuses mail: 452 4.3.1 disk full"],
+            ["worker 0: disk full"],
+        ),
+        (Answers({0: {**WELL, "unwell": "a sync failed"}}), [], ["worker 0: a sync failed"]),
+    ],
+)
+def test_ready_means_that_every_worker_takes_mail_and_well_that_no_disk_call_failed(
+    answers, not_ready, unwell
+):
+    health = merge_health(answers)
+    assert (health.not_ready, health.unwell) == (not_ready, unwell)
+
+
+def test_counters_and_gauges_are_added_up_and_unwell_is_yes_or_no():
+    stats = RunningTotals().merge(
+        {
+            0: [["attempts_total", "delivered", 5], ["queues", "", 2], ["spool_unwell", "", 1]],
+            1: [["attempts_total", "delivered", 7], ["queues", "", 3], ["spool_unwell", "", 1]],
+        }
+    )
+    assert stats == [("attempts_total", "delivered", 12), ("queues", "", 5), ("spool_unwell", "", 1)]
+
+
+def test_counters_never_go_back_when_a_worker_is_away_or_started_again():
+    totals = RunningTotals()
+
+    def count(parts: dict[int, int]) -> float:
+        stats = totals.merge({worker: [["sessions_total", "", value]] for worker, value in parts.items()})
+        return stats[0][2]
+
+    assert count({0: 100, 1: 50}) == 150
+    assert count({0: 110}) == 160  # worker 1 is away
+    assert count({0: 110, 1: 3}) == 163  # and back, counting from zero
+    assert count({0: 110, 1: 5}) == 165
+
+
+def test_gauges_of_a_worker_that_is_away_are_not_counted():
+    totals = RunningTotals()
+    totals.merge({0: [["queues", "", 2]], 1: [["queues", "", 3]]})
+    assert totals.merge({0: [["queues", "", 2]]}) == [("queues", "", 2)]
+
+
+def test_holds_are_shown_with_the_place_that_set_them():
+    assert str(HeldBy("Suspend_Delivery", "angarium.conf:3", "suspended")) == "suspended (angarium.conf:3)"
+    assert str(HeldBy(text="not resolved yet")) == "not resolved yet"
