@@ -1,7 +1,7 @@
 """A million recipients queued for a destination that is down: memory, idle CPU, and how long a restart takes.
 
-Run: `.venv/bin/python -m bench.million [--recipients N]`. They come as messages of 2 KB with 100 recipients each, on
-many domains, and nobody listens where they should go.
+Run: `.venv/bin/python -m bench.million [--recipients N]`. They come as messages of 2 KB for 100 recipients each,
+on many domains, and nobody listens where they should go.
 """
 
 import argparse

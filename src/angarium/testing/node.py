@@ -1,4 +1,4 @@
-"""The real program for tests: `angarium serve` as a child process, with its own data folder and free ports."""
+"""The real program for tests: `angarium serve` as a child process, with its own data folder and ports."""
 
 import json
 import os
@@ -25,8 +25,8 @@ HTTP_Listener "default" {{ Listen "127.0.0.1:{http_port}" {{ }} }}
 class Node:
     """One running node. *config* is the text of angarium.conf after the two listeners, which are given.
 
-    The folder is removed at the end unless *folder* was given; it holds `angarium.conf` and `data`. What the node
-    logged is in `program.log`. The node is ready, or the constructor has raised ProgramFailed.
+    The folder is removed at the end unless *folder* was given; it holds `angarium.conf` and `data`. What the
+    node logged is in `program.log`. The node is ready, or the constructor has raised ProgramFailed.
     """
 
     def __init__(
@@ -116,8 +116,9 @@ class Node:
             shutil.rmtree(self.folder)
 
     def _start(self, ready_within_s: float) -> Program:
-        arguments = ["--config", self.config_file, "--data", self.data, "--workers", str(self._workers)]
-        program = Program([ANGARIUM, "serve", *arguments], name="angarium", env=self._env)
+        places = ["--config", str(self.config_file), "--data", str(self.data)]
+        arguments = [str(ANGARIUM), "serve", *places, "--workers", str(self._workers)]
+        program = Program(arguments, name="angarium", env=self._env)
         try:
             program.wait_until(lambda: self.get("/readyz")[0] == 200, "readiness", ready_within_s)
         except BaseException:
