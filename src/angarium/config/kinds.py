@@ -291,6 +291,10 @@ def _senders(value: Value) -> DomainSet:
     return found
 
 
+def _show_some(value: object) -> str:
+    return show_value(value) if value else ""
+
+
 def enum(*words: str, not_yet: tuple[str, ...] = (), aliases: Mapping[str, str] | None = None) -> Kind:
     """Make a kind that is one of *words*, in any case.
 
@@ -353,7 +357,7 @@ GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway, none="none")
 ROUTES = Kind("routes", '( "host" "__mx__" "smtp://host?pref=P&port=O" )', _routes)
 CIDRS = Kind("address ranges", "( 192.0.2.0/24 ::1 )", _cidrs)
 DOMAINS = Kind("domains", '( example.com "*.example.org" )', _domains)
-SENDERS = Kind("domains", '( example.com "*.example.org" )', _senders)
+SENDERS = Kind("domains", '( example.com "*.example.org" )', _senders, show=_show_some)
 
 
 def number_of(value: object) -> int | None:

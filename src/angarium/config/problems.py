@@ -140,7 +140,9 @@ class ProblemList:
     def raise_any(self) -> None:
         """Raise ConfigErrors when there is a problem."""
         if self.problems:
-            raise ConfigErrors(self.problems, self.dropped)
+            files = {file: index for index, file in enumerate(dict.fromkeys(p.file for p in self.problems))}
+            ordered = sorted(self.problems, key=lambda p: (files[p.file], p.line, p.column))
+            raise ConfigErrors(ordered, self.dropped)
 
 
 def _excerpt(line: str, caret: int) -> tuple[str, int]:

@@ -1,0 +1,156 @@
+"""Every problem of a configuration at once, each with its place and what to write instead."""
+
+from dataclasses import fields
+
+import pytest
+
+from angarium.config.known import KNOWN_NOT_SERVED
+from angarium.config.load import parse_config
+from angarium.config.options import RECORDS
+from angarium.config.problems import ConfigErrors
+from angarium.config.table import OPTIONS, family
+
+
+def problems(text: str) -> list[str]:
+    """Return `line:column message | hint` of every problem."""
+    with pytest.raises(ConfigErrors) as caught:
+        parse_config(text)
+    return [f"{p.line}:{p.column} {p.message} | {p.hint}" for p in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Max_Outbound_Conections = 3",
+            "1:1 unknown option Max_Outbound_Conections | did you mean Max_Outbound_Connections?",
+        ),
+        ("Qwertyuiop = 3", "1:1 unknown option Qwertyuiop | "),
+        ("adaptive_enabled = yes", "1:1 Adaptive_Enabled is known, but not supported yet | leave it out"),
+        (
+            "Force_Fsync = yes",
+            "1:1 Force_Fsync is known, but not supported yet | "
+            "mail is always synced before it is acknowledged; leave it out",
+        ),
+        (
+            'Pathway "x" { Anything = 1 }',
+            "1:1 Pathway is known, but not supported yet | leave the stanza out",
+        ),
+        ("Domian x { }", "1:1 unknown stanza Domian | did you mean Domain?"),
+        (
+            "Gateway x { }",
+            '1:1 Gateway is an option, not a stanza | write Gateway = "host" | "host:port" | none',
+        ),
+        ("Domain = x.com", '1:1 Domain is a stanza, not an option | write Domain "…" { … }'),
+        ("Domain { }", '1:1 Domain: needs a name | write Domain "…" { … }'),
+        (
+            "Domain x.com { Relay_Hosts = ( ) }",
+            "1:16 Relay_Hosts cannot stand in Domain | "
+            "it belongs into the global scope, ESMTP_Listener, Listen or Peer",
+        ),
+        (
+            "Open_Relay = true",
+            "1:1 Open_Relay cannot stand in the global scope | it belongs into ESMTP_Listener, "
+            "Listen or Peer",
+        ),
+        (
+            "Binding b { Use_IPv6 = yes }",
+            "1:13 Use_IPv6 cannot stand in Binding | it belongs into the global scope",
+        ),
+        (
+            "Domain x { Binding b { } }",
+            "1:12 Binding cannot stand in Domain | it belongs into the global scope or Binding_Group",
+        ),
+        (
+            "HTTP_Listener { Listen :80 { Peer 10.0.0.0/8 { } } }",
+            "1:30 Peer cannot stand in Listen | it belongs into ESMTP_Listener or Listen",
+        ),
+        (
+            "HTTP_Listener { Listen :80 { Idle_Time = 3 } }",
+            "1:30 Idle_Time cannot stand in Listen | it belongs into the global scope, "
+            "ESMTP_Listener, Listen or Peer",
+        ),
+        ("Retry_Interval = 10m", "1:18 Retry_Interval: takes a number of seconds | write 600"),
+        ("Remote_SMTP_Port = 0", "1:20 Remote_SMTP_Port: 0 is too small | write 1 or more"),
+        ("Remote_SMTP_Port = 65536", "1:20 Remote_SMTP_Port: 65536 is too large | write 65535 or less"),
+        (
+            "Scope_Max_Outbound_Connections = 0",
+            "1:34 Scope_Max_Outbound_Connections: 0 is too small | write 1 or more",
+        ),
+        ('TLS = "ifavailable"', '1:7 TLS: "ifavailable" is known, but not supported yet | write no'),
+        (
+            'Domain "/(/" { }',
+            "1:8 Domain: the pattern /(/ is wrong: missing ), unterminated subpattern at position 0 | ",
+        ),
+        ('Domain "/x" { }', '1:8 Domain: "/x" begins as a pattern | write a pattern as "/…/"'),
+        ('Binding "a:b" { }', '1:9 Binding: "a:b" cannot be a name | names have no spaces and no colons'),
+        (
+            "Binding_Group g { Binding b { } } Binding b { }",
+            "1:35 binding b is in the group g already (angarium.conf:1) | put its options there, or "
+            "choose another name",
+        ),
+        (
+            "ESMTP_Listener in { Idle_Time = 3 }",
+            '1:1 esmtp_listener in has no socket | write Listen "192.0.2.1:25" { } in it',
+        ),
+        (
+            'ESMTP_Listener { Listen "25" { } }',
+            '1:25 Listen: "25" has no port | write "192.0.2.1:25", "*:25", "[2001:db8::1]:25" or "/path"',
+        ),
+        ('ESMTP_Listener { Listen "localhost:25" { } }', '1:25 Listen: "localhost" is not an IP address | '),
+        (
+            "ESMTP_Listener { Listen *:25 { } Listen 127.0.0.1:25 { } }",
+            "1:34 127.0.0.1:25 is taken by esmtp_listener default::listen *:25 (angarium.conf:1) | "
+            "give one of them up",
+        ),
+        (
+            "ESMTP_Listener { Peer 10.0.0.1/8 { } }",
+            '1:23 Peer: "10.0.0.1/8" has bits set behind its prefix | write 10.0.0.0/8',
+        ),
+        (
+            "Binding_Rule r { }",
+            "1:1 Binding_Rule r has no target | write either Use_Binding or Use_Binding_Group",
+        ),
+        ("Binding_Rule { }", '1:1 Binding_Rule needs a name | write Binding_Rule "…" { … }'),
+        (
+            "Binding warm { } Binding_Rule r { Use_Binding = wrm }",
+            "1:49 there is no binding wrm | did you mean warm?",
+        ),
+        (
+            "Binding_Rule r { Use_Binding = default Listener = out }",
+            "1:51 there is no listener out | declare it, or use default",
+        ),
+        (
+            "Binding_Rule r { Use_Binding = default Peer = ( ) }",
+            "1:47 Peer: is empty | leave the condition out, or write what it asks for",
+        ),
+    ],
+)
+def test_a_problem_is_told_with_its_place_and_what_to_write(text: str, expected: str) -> None:
+    assert problems(text) == [expected]
+
+
+def test_all_problems_are_told_at_once_in_order_of_place() -> None:
+    text = "Foo_ = 1\nRetry_Interval = x\nDomain y {\n  Bar__ = 2\n  Baz = (\n}\nBinding_Rule r { }\n"
+    assert [line.split(" ")[0] for line in problems(text)] == ["1:1", "2:18", "4:3", "5:9", "7:1"]
+
+
+def test_many_problems_are_counted_but_not_all_told() -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        parse_config("Foo = 1\n" * 1000)
+    assert len(caught.value.problems) + caught.value.dropped == 1000
+    assert caught.value.render().endswith(f"… and {caught.value.dropped} more\n1000 problems")
+
+
+def test_the_table_and_the_records_have_the_same_options() -> None:
+    for name, record in RECORDS.items():
+        assert {option.field for option in family(name)} == {field.name for field in fields(record)}
+
+
+def test_an_option_is_either_served_or_known() -> None:
+    assert not {option.field for option in OPTIONS} & set(KNOWN_NOT_SERVED)
+
+
+def test_a_name_means_one_option_in_each_scope() -> None:
+    seen = [(option.field, scope) for option in OPTIONS for scope in option.scopes]
+    assert len(seen) == len(set(seen))

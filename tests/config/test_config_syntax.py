@@ -1,0 +1,222 @@
+"""The language of angarium.conf: what is understood, what is refused, and that nothing makes it stumble."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.config.parser import parse
+from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.syntax import (
+    Assignment,
+    DictValue,
+    Include,
+    Item,
+    ListValue,
+    Scalar,
+    Stanza,
+    format_items,
+)
+
+NOWHERE = Position(Source("", ""), 0)
+
+
+def read(text: str) -> tuple[Item, ...]:
+    problems = ProblemList()
+    items = parse(Source("t.conf", text), problems)
+    assert problems.problems == []
+    return items
+
+
+def errors(text: str) -> list[str]:
+    problems = ProblemList()
+    parse(Source("t.conf", text), problems)
+    return sorted(f"{problem.line}:{problem.column} {problem.message}" for problem in problems.problems)
+
+
+def word(text: str) -> Scalar:
+    return Scalar(text, False, NOWHERE)
+
+
+def quoted(text: str) -> Scalar:
+    return Scalar(text, True, NOWHERE)
+
+
+def test_an_assignment_takes_a_word_or_a_quoted_text() -> None:
+    assert read('A = b C = "d e"') == (
+        Assignment("A", word("b"), NOWHERE),
+        Assignment("C", quoted("d e"), NOWHERE),
+    )
+
+
+def test_stanzas_are_named_or_anonymous_and_nest() -> None:
+    inner = Stanza("Listen", quoted(":25"), (Assignment("A", word("1"), NOWHERE),), NOWHERE)
+    assert read('ESMTP_Listener { Listen ":25" { A = 1 } }') == (
+        Stanza("ESMTP_Listener", None, (inner,), NOWHERE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tolerated", "plain"),
+    [
+        ("L = ( a, b,c )", "L = ( a b c )"),
+        ('L = ("AUTH LOGIN" XCLIENT)', 'L = ( "AUTH LOGIN" XCLIENT )'),
+        ("D [ a = 1 ]", "D = [ a = 1 ]"),
+        ("D = [ a = 1, b = 2 ]", "D = [ a = 1 b = 2 ]"),
+        ("ESMTP_Listener = { A = 1 }", "ESMTP_Listener { A = 1 }"),
+        ('Replicate = "x" {}', 'Replicate "x" { }'),
+        ("node a.b.c { mta_id = 1 votes = 1 }", "node a.b.c {\n mta_id = 1\n votes = 1\n}"),
+        ("A =\n   b", "A = b"),
+        ("Listen /a/b {}", "Listen /a/b { }"),
+        ("uri = digest:///opt/x", "uri = digest:///opt/x"),
+        ("L = ( 127.0.0.0/8 10.10.10.0/24 )", "L = ( 127.0.0.0/8 10.10.10.0/24 )"),
+        ("A = 1 # to the end = of {\nB = 2", "A = 1 B = 2"),
+        ("A /* not\nhere */ = 1", "A = 1"),
+        ("A = 1/* here */B = 2", "A = 1 B = 2"),
+        ("A\u00a0=\u00a01", "A = 1"),
+        ("A = 1\r\nB = 2\r\n", "A = 1\nB = 2"),
+    ],
+)
+def test_what_published_examples_need_is_understood(tolerated: str, plain: str) -> None:
+    assert read(tolerated) == read(plain)
+
+
+def test_a_backslash_stands_for_itself_but_before_a_quote() -> None:
+    assert read(r'A = "^b-\d+@\"x\"\\n"') == (Assignment("A", quoted(r'^b-\d+@"x"\\n'), NOWHERE),)
+
+
+def test_includes_are_understood_in_any_scope() -> None:
+    assert read('include "a.conf" D x { readonly_include b }') == (
+        Include(quoted("a.conf"), False, NOWHERE),
+        Stanza("D", word("x"), (Include(word("b"), True, NOWHERE),), NOWHERE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A = ", ["1:1 A has no value"]),
+        ("A =\nB = 1", ["1:1 A has no value"]),
+        ("A", ["1:1 A has neither a value nor a stanza"]),
+        ("A = b c", ["1:7 c has neither a value nor a stanza"]),
+        ("A b c", ["1:3 after A, b stands where = or { should"]),
+        ("A ( b )", ["1:3 after A, ( stands where = or { should"]),
+        ("A-B = 1", ["1:1 A-B is not the name of an option"]),
+        ('"A" = 1', ['1:1 "A" cannot start an option or a stanza']),
+        ("A = ( b\nB = 1", ["1:5 this list is not closed"]),
+        ("A = ( ( b )", ["1:5 this list is not closed"]),
+        ("A = [ b c ]", ["1:5 this dictionary is not closed or has an item that is not key = value"]),
+        ("A { B = 1", ["1:3 the { of A is never closed"]),
+        ("A = 1 }\nB = 2", ["1:7 this } closes nothing"]),
+        ("A = 'b'", ["1:5 a single quote cannot stand here"]),
+        ('A = "b\nB = 1', ["1:5 this text is not closed on its line"]),
+        ("A = 1 /* b", ["1:7 this comment is never closed"]),
+        (
+            "A = b\x00c",
+            ["1:6 a control character (0x00) cannot stand here", "1:7 c has neither a value nor a stanza"],
+        ),
+    ],
+)
+def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[str]) -> None:
+    assert errors(text) == expected
+
+
+def test_reading_goes_on_behind_every_error() -> None:
+    text = "A = ( x\nB = 1\nC D E { F = }\nG = 2\nH { I = 'y'\n J =\n}\nK = 3\n"
+    problems = ProblemList()
+    items = parse(Source("t.conf", text), problems)
+    assert [item.name for item in items if not isinstance(item, Include)] == ["B", "G", "H", "K"]
+    assert len(problems.problems) == 4
+
+
+def test_a_problem_shows_its_line_with_a_caret() -> None:
+    problems = ProblemList()
+    parse(Source("t.conf", "B = 1\n\tA-C = 1 # x\n"), problems)
+    assert problems.problems[0].render() == (
+        "t.conf:2:2: A-C is not the name of an option\n"
+        "    A-C = 1 # x\n"
+        "    ^\n"
+        "    names have letters, digits and _"
+    )
+
+
+def test_a_problem_in_a_very_long_line_shows_the_part_around_it() -> None:
+    problems = ProblemList()
+    parse(Source("t.conf", f"A = 1{' ' * 5000}A-B = 1{' ' * 5000}"), problems)
+    rendered = problems.problems[0].render().splitlines()
+    assert len(rendered[1]) < 120
+    assert rendered[1][rendered[2].index("^") :].startswith("A-B")
+
+
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
+    lambda name: not name.lower().endswith("include")
+)
+words = st.from_regex(r"[A-Za-z0-9_.:*@/\\-]{1,9}", fullmatch=True).filter(lambda text: "/*" not in text)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).filter(
+    lambda text: not text.endswith("\\")
+)
+scalars = st.builds(word, words) | st.builds(quoted, texts)
+values = (
+    scalars
+    | st.builds(ListValue, st.lists(scalars, max_size=4).map(tuple), st.just(NOWHERE))
+    | st.builds(DictValue, st.lists(st.tuples(scalars, scalars), max_size=3).map(tuple), st.just(NOWHERE))
+)
+assignments = st.builds(Assignment, names, values, st.just(NOWHERE))
+includes = st.builds(Include, scalars, st.booleans(), st.just(NOWHERE))
+trees = st.recursive(
+    assignments | includes,
+    lambda inner: st.builds(
+        Stanza, names, st.none() | scalars, st.lists(inner, max_size=4).map(tuple), st.just(NOWHERE)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(trees, max_size=5).map(tuple))
+def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
+    assert read(format_items(items)) == items
+
+
+garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é") | st.characters(), max_size=200)
+
+
+@given(garbage)
+def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> None:
+    problems = ProblemList()
+    parse(Source("t.conf", text), problems)
+    for problem in problems.problems:
+        assert 1 <= problem.line <= text.count("\n") + 1
+        assert problem.render()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "{",
+        "}",
+        "a {",
+        "a b {",
+        "(",
+        "[",
+        '"',
+        '\\"',
+        '"\\',
+        "'",
+        "/*",
+        "a =",
+        "a = (",
+        "a\n",
+        "a b ",
+        "a-b = 1\n",
+        "[a=",
+        "/",
+    ],
+)
+def test_reading_takes_time_linear_in_the_text(piece: str) -> None:
+    def seconds(count: int) -> float:
+        started = time.process_time()
+        parse(Source("t.conf", piece * count), ProblemList())
+        return time.process_time() - started
+
+    assert seconds(20_000) < 20 * seconds(2_000) + 0.2

@@ -1,0 +1,166 @@
+"""What each kind of value takes, what it refuses, and what it says then."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.config import kinds
+from angarium.config.kinds import BadValue, Kind
+from angarium.config.options import Option
+from angarium.config.parser import parse
+from angarium.config.problems import ProblemList, Source
+from angarium.config.syntax import Assignment, Value
+from angarium.config.table import OPTIONS, options_named
+from angarium.config.values import Gateway, Route, Throttle, cidrs, domains
+
+
+def written(text: str) -> Value:
+    problems = ProblemList()
+    (item,) = parse(Source("t", f"A = {text}"), problems)
+    assert isinstance(item, Assignment)
+    assert not problems
+    return item.value
+
+
+def option_kind(name: str) -> Kind:
+    return options_named(name)[0].kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (kinds.BOOL, "true", True),
+        (kinds.BOOL, "ON", True),
+        (kinds.BOOL, '"yes"', True),
+        (kinds.BOOL, "enabled", True),
+        (kinds.BOOL, "1", True),
+        (kinds.BOOL, "disabled", False),
+        (kinds.BOOL, "0", False),
+        (kinds.INT, '"42"', 42),
+        (kinds.INT, "-1", -1),
+        (kinds.PERMS, "0640", 0o640),
+        (kinds.RETRIES, "auto", None),
+        (kinds.RETRIES, "none", None),
+        (kinds.RETRIES, "7", 7),
+        (kinds.THROTTLE, '"10"', Throttle(10, 1)),
+        (kinds.THROTTLE, '"100/3600"', Throttle(100, 3600)),
+        (kinds.THROTTLE, "0", None),
+        (kinds.SOURCE_ADDRESS, "*", None),
+        (kinds.SOURCE_ADDRESS, '"2001:DB8::1"', "2001:db8::1"),
+        (kinds.GATEWAY, "Relay.Example.com", Gateway("relay.example.com")),
+        (kinds.GATEWAY, '"192.0.2.1:2525"', Gateway("192.0.2.1", 2525)),
+        (kinds.GATEWAY, '"[2001:db8::1]:25"', Gateway("2001:db8::1", 25)),
+        (kinds.GATEWAY, '""', None),
+        (kinds.ROUTES, "( __mx__ mx.x.com )", (Route("__mx__"), Route("mx.x.com"))),
+        (
+            kinds.ROUTES,
+            '( "smtp://[2001:db8::1]?pref=5&port=26&ttl=60&type=a" "192.0.2.1:24" )',
+            (Route("2001:db8::1", 26, 5, 60, "a"), Route("192.0.2.1", 24)),
+        ),
+        (kinds.ROUTES, '( "smtp://__mx__?pref=1" )', (Route("__mx__", None, 1),)),
+        (kinds.CIDRS, '( 127.0.0.0/8 "::1" )', cidrs("127.0.0.0/8", "::1")),
+        (
+            kinds.DOMAINS,
+            '( Example.com "*.x.com" münchen.de )',
+            domains("example.com", "*.x.com", "xn--mnchen-3ya.de"),
+        ),
+        (option_kind("Lane"), "bulk", 1),
+        (option_kind("Delivery_Method"), "lmtp", "LMTP"),
+        (option_kind("Transform_8BitMime_Content"), "strict", "ifneeded"),
+        (option_kind("SMTP_Extensions"), "( size Pipelining )", frozenset(("SIZE", "PIPELINING"))),
+    ],
+)
+def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
+    assert kind.read(written(text)) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message", "hint"),
+    [
+        (kinds.BOOL, "maybe", '"maybe" is neither true nor false', "write true or false"),
+        (kinds.BOOL, "( yes )", "takes one value, not a list", "write true or false"),
+        (kinds.INT, "1.5", '"1.5" is not a whole number', ""),
+        (kinds.INT, "٣", '"٣" is not a whole number', ""),
+        (kinds.SIZE, "10M", "takes a number of bytes", "write 10485760"),
+        (kinds.SECONDS, '"4 hours"', "takes a number of seconds", "write 14400"),
+        (kinds.SECONDS, "soon", '"soon" is not a number of seconds', ""),
+        (
+            kinds.THROTTLE,
+            "10/0",
+            '"10/0" is not a throttle',
+            'write "N" for N per second, "N/S" for N per S seconds',
+        ),
+        (kinds.CIDRS, "10.0.0.0/8", "takes a list", "write ( 10.0.0.0/8 )"),
+        (kinds.CIDRS, "( 10.1.2.3/8 )", '"10.1.2.3/8" has bits set behind its prefix', "write 10.0.0.0/8"),
+        (kinds.CIDRS, '( "[::1]" )', '"[::1]" is not an address range', "write it without brackets"),
+        (kinds.GATEWAY, '"2001:db8::1"', '"2001:db8::1" is not host:port', 'write "[2001:db8::1]"'),
+        (kinds.GATEWAY, '"a b"', '"a b" does not begin with the name or address of a host', ""),
+        (kinds.GATEWAY, "x:70000", "70000 is not a port", "ports are 1 to 65535"),
+        (
+            kinds.ROUTES,
+            '( "http://x" )',
+            '"http://x" is not a route',
+            'write "host", "__mx__" or "smtp://host?pref=10&port=25"',
+        ),
+        (
+            kinds.ROUTES,
+            '( "smtp://x?prio=1" )',
+            '"prio" in "smtp://x?prio=1" is unknown',
+            "a route knows pref, ttl, port and type",
+        ),
+        (
+            kinds.SENDERS,
+            "( )",
+            "an empty list would let everyone relay",
+            "name the domains, or write Open_Relay = true",
+        ),
+        (option_kind("TLS"), "required", '"required" is known, but not supported yet', "write no"),
+        (
+            option_kind("Delivery_Method"),
+            "ecstream",
+            '"ecstream" is known, but not supported yet',
+            "write ESMTP | SMTP | LMTP",
+        ),
+        (kinds.MAILBOX, '"a@b\\"c"', '"a@b"c" is not an address', "write name@example.com"),
+    ],
+)
+def test_a_wrong_value_says_what_to_write(kind: Kind, text: str, message: str, hint: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        kind.read(written(text))
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_a_range_set_knows_both_families_and_mapped_addresses() -> None:
+    found = cidrs("10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "192.0.2.7")
+    lengths = {"10.2.0.1": 8, "10.1.0.1": 16, "::ffff:10.1.0.1": 16, "2001:db8::5": 32, "192.0.2.7": 32}
+    assert {ip: found.prefix_length(ip) for ip in lengths} == lengths
+    assert [found.contains(ip) for ip in ("11.0.0.1", "2001:db9::1", "192.0.2.8", "", "x")] == [False] * 5
+
+
+def test_a_domain_pattern_with_a_dot_leaves_the_domain_itself_out() -> None:
+    dotted, bare = domains("*.x.com"), domains("*x.com")
+    assert [dotted.contains(name) for name in ("a.x.com", "x.com", "badx.com")] == [True, False, False]
+    assert [bare.contains(name) for name in ("a.x.com", "x.com", "badx.com")] == [True, True, True]
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.family}-{option.name}")
+def test_every_default_is_a_value_of_its_option_and_reads_back(option: Option) -> None:
+    text = option.show(option.default)
+    if text:
+        assert option.read(written(text)) == option.default
+
+
+hosts = st.sampled_from(["mx.x.com", "192.0.2.1", "2001:db8::1", "__mx__"])
+routes = st.builds(
+    Route,
+    hosts,
+    st.none() | st.integers(1, 65_535),
+    st.none() | st.integers(0, 100),
+    st.none() | st.integers(0, 100),
+    st.sampled_from([None, "mx", "a"]),
+)
+
+
+@given(st.lists(routes, max_size=3).map(tuple))
+def test_routes_read_back_as_they_were_written(found: tuple[Route, ...]) -> None:
+    assert kinds.ROUTES.read(written(kinds.ROUTES.show(found))) == found
