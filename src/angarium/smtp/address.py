@@ -18,7 +18,7 @@ MAX_DOMAIN_OCTETS = 255
 MAX_ADDRESS_OCTETS = 254
 """A path has at most 256 octets with its angle brackets (RFC 5321 §4.5.3.1)."""
 
-_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
+_ATEXT = r"-A-Za-z0-9!#$%&'*+/=?^_`{|}~"
 _LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 DOT_STRING = rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+"
 DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*+"

@@ -89,6 +89,7 @@ class ServerMachine:
         "_shutdown",
         "_since",
         "_skipped",
+        "_skipped_cr",
         "_smtputf8",
         "_tried",
         "_verb",
@@ -117,7 +118,7 @@ class ServerMachine:
         self._verb = _END_OF_BODY
         self._refusal: Reply | None = None
         self._shutdown: Reply | None = None
-        self._running = self._in_bdat = self._is_last_chunk = False
+        self._running = self._in_bdat = self._is_last_chunk = self._skipped_cr = False
         self._sender = self._open = self._smtputf8 = self._pending_utf8 = False
         self._pending_name = ("", "")
         self._recipients = self._tried = self._errors = self._idle = 0
@@ -286,22 +287,23 @@ class ServerMachine:
 
     def _skip_line(self) -> None:
         """Throw away what came of a line that is too long, and answer at its end."""
-        end = self._buffer.find(b"\n", self._pos)
-        stop = len(self._buffer) if end < 0 else end + 1
-        self._skipped += stop - self._pos
-        lone = end >= 0 and not self._buffer.endswith(b"\r\n", 0, stop)
-        self._pos = stop
+        buffer, start = self._buffer, self._pos
+        end = buffer.find(b"\n", start)
+        self._pos = len(buffer) if end < 0 else end + 1
+        self._skipped += self._pos - start
         if self._skipped > self._limits.swallow_limit:
             self._end(answers.LINE_TOO_LONG)
-        elif lone and self._options.lone_lf_in_commands == "refuse":
+        elif end < 0:
+            self._skipped_cr = buffer.endswith(b"\r")
+        elif self._options.lone_lf_in_commands == "refuse" and not (
+            self._skipped_cr if end == start else buffer[end - 1] == 13
+        ):
             self._end(answers.BARE_LF_COMMAND)
-        elif end >= 0:
+        else:
             self.state = "command"
             self._since = self._now
             self.counters.commands += 1
             self._say(answers.LINE_TOO_LONG)
-        elif self._buffer.endswith(b"\r"):
-            self._pos -= 1
 
     def _perform(self, line: bytes) -> None:
         verb = _VERBS.get(line[:4].upper())
@@ -625,5 +627,5 @@ _VERBS = {
     b"HELP": _Verb(ServerMachine._help, idle=True),
     b"QUIT": _Verb(ServerMachine._quit, group="free"),
 }
-_UNKNOWN = _Verb(ServerMachine._unknown, idle=True)
+_UNKNOWN = _Verb(ServerMachine._unknown, group="free", idle=True)
 _END_OF_BODY = _Verb(ServerMachine._noop, ServerMachine._message_done, "free")
