@@ -82,9 +82,9 @@ def test_nothing_is_kept_of_a_queue_that_is_empty(simulate: Simulate) -> None:
     for n in range(50):
         sim.send(f"d{n}.example")
     sim.run_until_quiet()
-    scheduler = sim.scheduler
-    assert not scheduler._queues
-    assert not scheduler._sites
-    assert not scheduler._connections
-    assert not scheduler._ledger.accounts
-    assert scheduler._residence.total == 0
+    state = sim.scheduler._state
+    assert not state.queues
+    assert not state.sites
+    assert not state.connections
+    assert not state.ledger.accounts
+    assert sim.scheduler._memory.residence.total == 0

@@ -129,16 +129,13 @@ class Authority:
         return granted, None if granted == want else now + ASK_AGAIN_S
 
     def release(self, holder: Hashable, key: str, count: int, now: float) -> None:
-        """Take back *count* units of a count limit from *holder*; more than it has are ignored."""
+        """Take back *count* units of a count limit from *holder*, which also waits no longer.
+
+        More than it has are ignored. A holder that still needs some asks again.
+        """
         pool = self._pools.get(key)
         if pool is not None:
             pool.add(holder, -count)
-            self._settle(key, pool)
-
-    def cancel(self, holder: Hashable, key: str) -> None:
-        """*holder* no longer waits for *key*."""
-        pool = self._pools.get(key)
-        if pool is not None:
             pool.wait(holder, 0, 0)
             self._settle(key, pool)
 

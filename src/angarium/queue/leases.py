@@ -132,8 +132,7 @@ class Ledger:
         return None
 
     def take(self, rules: Rules, count: int, now: float) -> list[Account]:
-        """Use *count* units of each; `lacking` has returned None just before. Returns the accounts to `put`.
-        """
+        """Use *count* units of each, after `lacking` returned None. Returns the accounts to `put`."""
         kept = []
         for rule in rules:
             account = self.accounts[rule.key]
@@ -154,11 +153,22 @@ class Ledger:
         account.free_since = now
         if account.owed and now < account.contested_until:
             account.owed -= 1
+            account.retry_at = now
             self._give_back(account, 1)
         elif now < account.contested_until and not account.has_waiting:
             self._give_back(account, account.free)
         else:
             self._wake(account, now + LINGER_S)
+
+    def is_spent(self, rules: Rules, now: float) -> bool:
+        """Whether one of *rules* has nothing left for now: known from the last answer, nothing is asked."""
+        for rule in rules:
+            account = self.accounts.get(rule.key)
+            if account is None or account.available(now):
+                continue
+            if account.asked or now < account.retry_at:
+                return True
+        return False
 
     def granted(self, key: str, count: int, retry_at: float | None, now: float) -> Account | None:
         """Take in an answer. Returns the account if it is known; units for one that is not are returned."""
@@ -174,6 +184,8 @@ class Ledger:
         if limit.is_rate and count:
             account.lapses_at = now + 0.8 * limit.lease_s
         account.retry_at = now if retry_at is None else retry_at
+        if count and not limit.is_rate:
+            self._wake(account, now + LINGER_S)
         return account
 
     def recalled(self, key: str, count: int, now: float) -> Account | None:

@@ -11,8 +11,7 @@ PREFERRED_BURSTS = 100
 
 
 class Limit(NamedTuple):
-    """The terms of a limit: at most *capacity* at a time, or, with *window_s* > 0, in any *window_s* seconds.
-    """
+    """At most *capacity* at a time, or, with *window_s* > 0, in any *window_s* seconds."""
 
     capacity: int
     window_s: float = 0.0

@@ -19,8 +19,7 @@ PURGED = Reply(554, "5.7.0", "[internal] removed by the operator")
 
 
 def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> Event | None:
-    """Return the event that *result* means for its recipient; None when it was not tried and is ready again.
-    """
+    """Return the event that *result* means; None when the recipient was not tried and is ready again."""
     recipient, reply, attempt = result.recipient, result.reply, result.attempt
     verdict = result.verdict
     if verdict == "delivered":

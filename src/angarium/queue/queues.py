@@ -41,6 +41,13 @@ class Site:
     load: dict[Address, int] = field(default_factory=dict)
     queues: int = 0
 
+    def next_wanting(self, user: "Queue") -> "Queue | None":
+        """The sibling of *user* that may have a connection which *user* has done with: one with better mail,
+        or, if *user* has none ready, any with mail.
+        """
+        lanes = self.wanting if not user.ready.count else self.wanting[: user.ready.lane]
+        return next((queue for lane in lanes for queue in lane if queue is not user), None)
+
 
 class Queue:
     """A binding and a routing domain, while anything is known of it that the settled store does not know.
@@ -60,10 +67,9 @@ class Queue:
         "failures",
         "generation",
         "hold",
-        "hold_reply",
-        "hold_until",
         "in_flight",
         "key",
+        "last_reply",
         "message_rules",
         "open",
         "opening",
@@ -75,9 +81,9 @@ class Queue:
         "ready",
         "resident",
         "resolving",
-        "route_reply",
         "route_retry_at",
         "site",
+        "swept_at",
         "waits_for",
         "wants",
     )
@@ -96,7 +102,6 @@ class Queue:
         self.plan: RoutePlan | None = None
         self.site: Site | None = None
         self.resolving = False
-        self.route_reply: Reply | None = None
         self.route_retry_at = 0.0
         self.due: DueFlows | None = None
         self.paging = 0
@@ -108,23 +113,23 @@ class Queue:
         self.wants = -1
         self.progress_at = 0.0
         self.hold: HoldKind = ""
-        self.hold_until = 0.0
-        self.hold_reply: Reply | None = None
+        self.last_reply: tuple[float, Reply] | None = None
+        self.swept_at = 0.0
         self.alarm_at = NEVER
+
+    def note_wants(self, lane: int) -> None:
+        """Tell the site that the queue has mail of *lane* that wants a connection; -1: no mail."""
+        if lane != self.wants and self.site is not None:
+            if self.wants >= 0:
+                self.site.wanting[self.wants].pop(self, None)
+            if lane >= 0:
+                self.site.wanting[lane][self] = None
+            self.wants = lane
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing would be lost by forgetting it."""
-        return not (
-            self.resident
-            or self.open
-            or self.opening
-            or self.due
-            or self.paging
-            or self.resolving
-            or self.failures
-            or self.delayed_until is not None
-        )
+        """Whether it has no mail, no connection, and waits for no answer."""
+        return not (self.resident or self.open or self.opening or self.due or self.paging or self.resolving)
 
 
 class DueFlows:

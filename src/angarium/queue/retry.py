@@ -37,6 +37,5 @@ def sweep_at(recipient: Recipient, options: OutboundOptions) -> float:
 
 
 def out_of_retries(attempts: int, options: OutboundOptions) -> bool:
-    """Whether *attempts* finished ones were the first and all `Max_Retries` (None: as many as time allows).
-    """
+    """Whether *attempts* finished ones were the first and all `Max_Retries`; None allows any number."""
     return options.max_retries is not None and attempts > options.max_retries

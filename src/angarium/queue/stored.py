@@ -13,13 +13,17 @@ class StoredFlows:
     def __init__(self) -> None:
         self.summaries: dict[Flow, FlowSummary] = {}
         self._heap: list[tuple[float, Flow]] = []
+        self._flows_of: dict[tuple[str, str], int] = {}
 
     def update(self, flow: Flow, summary: FlowSummary) -> None:
         """Take over what the spool says."""
         if not (summary.queued or summary.held):
-            self.summaries.pop(flow, None)
+            if self.summaries.pop(flow, None) is not None:
+                self._count(flow, -1)
             return
         old = self.summaries.get(flow)
+        if old is None:
+            self._count(flow, 1)
         self.summaries[flow] = summary
         if summary.next_due is not None and (old is None or old.next_due != summary.next_due):
             heapq.heappush(self._heap, (summary.next_due, flow))
@@ -48,6 +52,18 @@ class StoredFlows:
         """Whether *flow* is said to have mail due at *now*."""
         summary = self.summaries.get(flow)
         return summary is not None and summary.next_due is not None and summary.next_due <= now
+
+    def has(self, key: tuple[str, str]) -> bool:
+        """Whether anything of the queue (binding, domain) is stored."""
+        return key in self._flows_of
+
+    def _count(self, flow: Flow, step: int) -> None:
+        key = (flow.binding, flow.domain)
+        left = self._flows_of.get(key, 0) + step
+        if left:
+            self._flows_of[key] = left
+        else:
+            del self._flows_of[key]
 
     def next_at(self) -> float | None:
         """When the next flow may be due."""

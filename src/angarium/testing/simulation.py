@@ -168,6 +168,8 @@ class Simulation:
         self.counts: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()
         self.sent: dict[tuple[MessageId, int], Recipient] = {}
+        self.owner: dict[tuple[MessageId, int], int] = {}
+        self._pages: dict[int, list[Recipient]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._made = 0
         self._messages = 0
@@ -210,6 +212,7 @@ class Simulation:
             recipients = self.mail(*domains, source=source, lane=lane, binding=binding)
             everyone += recipients
             self.sent.update((recipient.key, recipient) for recipient in recipients)
+            self.owner.update((recipient.key, worker) for recipient in recipients)
             self.workers[worker].add(recipients, self.now)
         self.obey(worker)
         return everyone
@@ -260,6 +263,10 @@ class Simulation:
     def states(self) -> Counter[str]:
         """How many of the recipients sent are in each state."""
         return Counter(recipient.state for recipient in self.sent.values())
+
+    def on_their_way(self) -> list[tuple[MessageId, int]]:
+        """Recipients taken out of a store and not yet given to its scheduler."""
+        return [recipient.key for page in self._pages.values() for recipient in page]
 
     def busiest(self, times: Iterable[float], window_s: float) -> int:
         """The largest number of *times* in any half-open window of *window_s*."""
@@ -360,9 +367,13 @@ class Simulation:
         self.at(self.now + peer.transaction_s, act)
 
     def _page(self, worker: int, flow: Flow, limit: int) -> None:
+        recipients = self.stores[worker].page(flow, self.now, limit)
+        self._made += 1
+        page = self._made
+        self._pages[page] = recipients
+
         def act() -> None:
-            store = self.stores[worker]
-            recipients = store.page(flow, self.now, limit)
+            del self._pages[page]
             self.workers[worker].paged(flow, recipients, self.now)
             self._tell(worker, {flow})
             self.obey(worker)

@@ -1,0 +1,63 @@
+"""Who is in memory: counted and listed for operators and for admission. Changes nothing."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from angarium.core.records import Recipient
+from angarium.queue.memory import Memory
+from angarium.queue.state import State
+from angarium.spool.port import Selection
+
+
+class Census:
+    """Reads the scheduler's records."""
+
+    def __init__(self, state: State, memory: Memory) -> None:
+        self._state = state
+        self._memory = memory
+
+    @property
+    def resident(self) -> int:
+        """Recipients in memory, ready and in flight."""
+        return self._memory.residence.total
+
+    @property
+    def queues(self) -> int:
+        """Queues of which anything is in memory."""
+        return len(self._state.queues)
+
+    def count(self, selection: Selection) -> tuple[int, int]:
+        """Return how many matching recipients are in memory, and how many of those are in flight."""
+        if selection.state == "held":
+            return 0, 0
+        if selection.message is None:
+            chosen = [queue for key, queue in self._state.queues.items() if _covers(selection, key)]
+            flying = sum(queue.in_flight for queue in chosen)
+            return sum(queue.ready.count for queue in chosen) + flying, flying
+        flying = sum(1 for _ in self._matching(selection, self._in_flight()))
+        return flying + sum(1 for _ in self._matching(selection, self._ready())), flying
+
+    def matching(self, selection: Selection, limit: int) -> list[Recipient]:
+        """Return up to *limit* matching recipients, those in flight first."""
+        if selection.state == "held":
+            return []
+        flying = self._matching(selection, self._in_flight())
+        found = list(islice(flying, limit))
+        return found + list(islice(self._matching(selection, self._ready()), limit - len(found)))
+
+    def _in_flight(self) -> Iterator[Recipient]:
+        for connection in self._state.connections.values():
+            yield from connection.batch
+
+    def _ready(self) -> Iterator[Recipient]:
+        for queue in self._state.queues.values():
+            yield from queue.ready
+
+    def _matching(self, selection: Selection, recipients: Iterator[Recipient]) -> Iterator[Recipient]:
+        for recipient in recipients:
+            if _covers(selection, recipient.queue) and selection.message in (None, recipient.message.id):
+                yield recipient
+
+
+def _covers(selection: Selection, key: tuple[str, str]) -> bool:
+    return selection.binding in (None, key[0]) and selection.domain in (None, key[1])

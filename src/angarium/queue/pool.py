@@ -1,0 +1,366 @@
+"""The connections: when to open one and to which address, how to use it, and when to end it."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from angarium.core.records import Recipient
+from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
+from angarium.queue.leases import Account
+from angarium.queue.memory import Memory
+from angarium.queue.outcomes import expired, judge
+from angarium.queue.plan import Address
+from angarium.queue.queues import Connection, HoldKind, Queue, Site
+from angarium.queue.reach import Reach
+from angarium.queue.shaping import Rules, host_connection_rules, host_message_rules, slowest_first
+from angarium.queue.state import State
+
+PATIENCE_S = (0.1, 2.0)
+"""By lane: mail waits this long for busy connections before a further one is opened for it."""
+
+IDLE_SEARCH = 64
+NO_MAIL = 2
+
+
+class Pool:
+    """Opens, uses and ends connections."""
+
+    def __init__(self, state: State, memory: Memory, reach: Reach) -> None:
+        self._state = state
+        self._ledger = state.ledger
+        self._memory = memory
+        self._reach = reach
+        self._last_id = 0
+
+    # --- opening
+
+    def open(self, queue: Queue, now: float) -> HoldKind:
+        """Open what connections the waiting mail is worth; says why there are no more."""
+        while True:
+            want = self._wanted(queue, now)
+            if want < 1:
+                return "connecting" if queue.opening else "busy"
+            hold = self._open_one(queue, want, now)
+            if hold:
+                return hold
+
+    def _wanted(self, queue: Queue, now: float) -> int:
+        """How many more connections to open now.
+
+        One for each waiting recipient that the present ones will not take next, but only as many at once as
+        are open already: a destination that accepts is filled within a few round trips, one that does not is
+        not stormed. Mail that its busy connections leave waiting gets one more.
+        """
+        total = queue.open + queue.opening
+        if queue.failures:
+            return 1 - total
+        if queue.open and self._ledger.is_spent(queue.message_rules, now):
+            return 0
+        want = min(queue.ready.count - total, max(1, queue.open) - queue.opening)
+        if want < 1 and not queue.opening:
+            patient_until = queue.progress_at + PATIENCE_S[queue.ready.lane]
+            if now >= patient_until:
+                return 1
+            self._state.alarms.set(queue, patient_until)
+        return want
+
+    def _open_one(self, queue: Queue, want: int, now: float) -> HoldKind:
+        local = self._reach.local_rest(queue, now)
+        if local is not None:
+            self._state.alarms.set(queue, local[0])
+            return "local"
+        lane = queue.ready.lane if queue.ready.count or not queue.due else queue.due.lane
+        rules = self._state.rules(queue)
+        lacking = self._ledger.lacking(rules, queue, lane, want, now)
+        if lacking is not None:
+            self._make_room(lacking, now)
+            return "limit"
+        chosen = self._choose(queue, lane, now)
+        if isinstance(chosen, str):
+            return chosen
+        address, host_rules = chosen
+        self._connect(queue, address, rules + host_rules, now)
+        return ""
+
+    def _choose(self, queue: Queue, lane: int, now: float) -> tuple[Address, Rules] | HoldKind:
+        """Pick the least busy address of the best level with one that may be tried and is under its limits."""
+        assert queue.plan is not None
+        assert queue.site is not None
+        load, rng = queue.site.load, self._state.rng
+        limited = False
+        for level in queue.plan.levels:
+            usable = [a for a in level.addresses if self._reach.resting(queue, a, now) is None]
+            if len(usable) > 1:
+                usable.sort(key=lambda address: (load.get(address, 0), rng.random()))
+            for address in usable:
+                rules = self._host_rules(queue, address)
+                if not rules or self._ledger.lacking(rules, queue, lane, 1, now) is None:
+                    return address, rules
+                limited = True
+        if limited:
+            return "limit"
+        rests = [self._reach.resting(queue, address, now) for address in self._reach.addresses(queue)]
+        self._state.alarms.set(queue, min(rest[0] for rest in rests if rest is not None))
+        return "resting"
+
+    def _host_rules(self, queue: Queue, address: Address) -> Rules:
+        options = self._state.config.host(*queue.key, address.host)
+        return slowest_first(host_connection_rules(queue.key.binding, address.host, address.ip, options))
+
+    def _connect(self, queue: Queue, address: Address, rules: Rules, now: float) -> None:
+        assert queue.plan is not None
+        assert queue.site is not None
+        self._last_id += 1
+        connection = Connection(self._last_id, queue, queue.site, address, queue.options)
+        connection.accounts = self._ledger.take(rules, 1, now)
+        connection.message_rules = host_message_rules(self._state.config.host(*queue.key, address.host))
+        self._state.connections[connection.id] = connection
+        queue.opening += 1
+        queue.progress_at = now
+        load = queue.site.load
+        load[address] = load.get(address, 0) + 1
+        self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
+
+    def _make_room(self, account: Account, now: float) -> None:
+        """End an idle connection that holds a unit of *account*, for which a queue waits."""
+        if account.rule.limit.is_rate:
+            return
+        for connection in islice(self._state.idle, IDLE_SEARCH):
+            if account in connection.accounts:
+                self.end(connection, now)
+                return
+
+    # --- using
+
+    def use_idle(self, queue: Queue, site: Site, now: float) -> HoldKind:
+        """Hand ready mail to the site's idle connections, the queue's own first."""
+        while queue.ready.count and site.idle:
+            connection = site.idle[-1]
+            if connection.queue is not queue:
+                own = next((other for other in site.idle if other.queue is queue), None)
+                if own is not None:
+                    connection = own
+                elif not self._move(connection, queue, now):
+                    return ""
+            hold = self._hand_over(connection, queue, now)
+            if hold:
+                return hold
+        return ""
+
+    def _move(self, connection: Connection, queue: Queue, now: float) -> bool:
+        """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
+        if connection.options != queue.options:
+            return False
+        rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
+        held = {account.rule.key for account in connection.accounts}
+        needed = tuple(rule for rule in rules if rule.key not in held)
+        if self._ledger.lacking(needed, queue, queue.ready.lane, 1, now) is not None:
+            return False
+        old = connection.queue
+        surplus = {rule.key for rule in self._state.rules(old)} - {rule.key for rule in rules}
+        for account in [account for account in connection.accounts if account.rule.key in surplus]:
+            connection.accounts.remove(account)
+            self._put(account, now)
+        connection.accounts += self._ledger.take(needed, 1, now)
+        old.open -= 1
+        queue.open += 1
+        connection.queue = queue
+        self._state.todo[old] = None
+        return True
+
+    def _hand_over(self, connection: Connection, queue: Queue, now: float) -> HoldKind:
+        """Start a transaction on the idle *connection*, unless a limit on messages holds it."""
+        options = queue.options
+        limit = options.max_recipients_per_batch
+        if options.max_recipients_per_connection:
+            limit = min(limit, options.max_recipients_per_connection - connection.recipients)
+        rules = queue.message_rules
+        if connection.message_rules:
+            rules = slowest_first(rules + connection.message_rules)
+        if rules:
+            if self._ledger.lacking(rules, queue, queue.ready.lane, queue.ready.count, now) is not None:
+                return "limit"
+            limit = min(limit, self._ledger.at_hand(rules, now))
+        batch = queue.ready.take(limit)
+        if options.never_attempt_expired_messages:
+            batch = self._without_expired(queue, batch, now)
+            if not batch:
+                return ""
+        if rules:
+            self._ledger.take(rules, len(batch), now)
+        self._take_from_idle(connection)
+        connection.state = "busy"
+        connection.batch = batch
+        queue.in_flight += len(batch)
+        queue.progress_at = now
+        self._state.emit(Deliver(connection.id, queue.key, batch))
+        return ""
+
+    def _without_expired(self, queue: Queue, batch: list[Recipient], now: float) -> list[Recipient]:
+        kept = []
+        for recipient in batch:
+            event = expired(recipient, queue.options, now)
+            if event is None:
+                kept.append(recipient)
+            else:
+                self._state.apply(recipient, event)
+                self._memory.dismiss(queue, recipient)
+        return kept
+
+    # --- what connections report
+
+    def opened(self, connection: Connection, now: float) -> None:
+        """*connection* is ready for mail."""
+        queue = connection.queue
+        queue.opening -= 1
+        queue.open += 1
+        self._reach.worked(queue, connection.address)
+        connection.opened_at = now
+        self._set_free(connection, now)
+
+    def connect_failed(self, connection: Connection, failure: ConnectFailure, now: float) -> None:
+        """*connection* did not become ready and is gone."""
+        connection.queue.opening -= 1
+        self._drop(connection, now)
+        self._reach.failed(connection.queue, connection.address, failure, now)
+
+    def finished(self, connection: Connection, results: Sequence[Result], usable: bool, now: float) -> None:
+        """The transaction has ended. Without *usable* the connection is gone."""
+        queue = connection.queue
+        batch, connection.batch = connection.batch, []
+        queue.in_flight -= len(batch)
+        connection.recipients += len(batch)
+        if self._take_results(queue, batch, results, now):
+            connection.deliveries += 1
+        self._state.todo[queue] = None
+        if not usable:
+            queue.open -= 1
+            self._drop(connection, now)
+            if not connection.deliveries:
+                self._distrust(connection, results, now)
+        elif self._is_spent(connection):
+            self.end(connection, now)
+        else:
+            self._set_free(connection, now)
+
+    def closed(self, connection: Connection, now: float) -> None:
+        """The peer has ended the idle *connection*."""
+        connection.queue.open -= 1
+        self._drop(connection, now)
+
+    def _take_results(
+        self, queue: Queue, batch: list[Recipient], results: Sequence[Result], now: float
+    ) -> bool:
+        """Let happen what became of *batch*; returns whether anything was delivered. What has no result, or
+        was not tried, is ready again.
+        """
+        delivered = False
+        untried: list[Recipient] = []
+        settle: list[Recipient] = []
+        for result in results:
+            recipient = result.recipient
+            event = judge(result, queue.options, now, self._state.rng)
+            if event is None:
+                untried.append(recipient)
+                continue
+            queue.last_reply = (now, result.reply)
+            self._state.apply(recipient, event)
+            self._memory.dismiss(queue, recipient)
+            if event.type == "delivered":
+                delivered = True
+            elif event.state == "queued" or event.state == "held":
+                settle.append(recipient)
+        if len(results) < len(batch):
+            judged = {id(result.recipient) for result in results}
+            untried += [recipient for recipient in batch if id(recipient) not in judged]
+        if untried:
+            queue.ready.put_back(untried)
+        if settle:
+            self._state.emit(Settle(settle))
+        return delivered
+
+    def _distrust(self, connection: Connection, results: Sequence[Result], now: float) -> None:
+        """The connection was lost before it had delivered anything: as if it had not opened."""
+        lost = next((r for r in results if r.session_fault or r.verdict == "untried"), None)
+        if lost is None:
+            return
+        queue = connection.queue
+        queue.last_reply = (now, lost.reply)
+        self._reach.rest(queue, connection.address, lost.reply, now)
+        if queue.ready.count:
+            self._reach.exhausted(queue, ConnectFailure(lost.reply, lost.attempt, "address"), now)
+
+    # --- free, ended
+
+    def _set_free(self, connection: Connection, now: float) -> None:
+        """*connection* has nothing to do: keep it for the next message, unless others need what it holds."""
+        if self._is_unwanted(connection, now):
+            self.end(connection, now)
+            return
+        site, queue = connection.site, connection.queue
+        connection.state = "idle"
+        site.idle.append(connection)
+        self._state.idle[connection] = None
+        connection.idle_until = now + connection.options.idle_timeout
+        self._state.alarms.set(connection, connection.idle_until)
+        self._state.todo[queue] = None
+        sibling = site.next_wanting(queue)
+        if sibling is not None:
+            self._state.todo[sibling] = None
+
+    def _is_unwanted(self, connection: Connection, now: float) -> bool:
+        queue = connection.queue
+        if self._state.draining or (
+            connection.options is not queue.options and connection.options != queue.options
+        ):
+            return True
+        lane = queue.ready.lane if queue.ready.count else NO_MAIL
+        held_s = now - connection.opened_at
+        return any(account.contested(queue, lane, held_s, now) for account in connection.accounts)
+
+    def _is_spent(self, connection: Connection) -> bool:
+        options = connection.queue.options
+        deliveries, recipients = options.max_deliveries_per_connection, options.max_recipients_per_connection
+        return bool(
+            (deliveries and connection.deliveries >= deliveries)
+            or (recipients and connection.recipients >= recipients)
+        )
+
+    def alarm(self, connection: Connection, now: float) -> None:
+        """The alarm of *connection* went off: end it if it has been idle for long enough."""
+        if connection.state != "idle":
+            return
+        if now < connection.idle_until:
+            self._state.alarms.set(connection, connection.idle_until)
+        else:
+            self.end(connection, now)
+
+    def end(self, connection: Connection, now: float) -> None:
+        """Say goodbye on a connection that is not busy."""
+        self._state.emit(Quit(connection.id))
+        connection.queue.open -= 1
+        self._drop(connection, now)
+
+    def _take_from_idle(self, connection: Connection) -> None:
+        if self._state.idle.pop(connection, True) is None:
+            connection.site.idle.remove(connection)
+
+    def _drop(self, connection: Connection, now: float) -> None:
+        """Forget a connection that is gone and return its units."""
+        self._take_from_idle(connection)
+        connection.state = "gone"
+        connection.alarm_at = float("inf")
+        del self._state.connections[connection.id]
+        site = connection.site
+        left = site.load[connection.address] - 1
+        if left:
+            site.load[connection.address] = left
+        else:
+            del site.load[connection.address]
+            self._state.forget_site(site)
+        for account in connection.accounts:
+            self._put(account, now)
+        self._state.todo[connection.queue] = None
+
+    def _put(self, account: Account, now: float) -> None:
+        self._ledger.put(account, now)
+        self._state.freed[account] = None

@@ -1,0 +1,128 @@
+"""What the parts of the scheduler share: its records, the commands to give, and the queues to look at."""
+
+from random import Random
+
+from angarium.core.records import Event, QueueKey, Recipient
+from angarium.core.reply import Reply
+from angarium.queue.alarms import Alarms
+from angarium.queue.commands import Command, Record
+from angarium.queue.leases import Account, Ledger
+from angarium.queue.queues import Connection, Queue, Site
+from angarium.queue.shaping import Policy, Rules, connection_rules, message_rules, slowest_first
+
+LAST_REPLIES = 20_000
+"""Queues of which the last reply is remembered while none of their mail is in memory."""
+
+
+class State:
+    """The records. *todo* are queues to advance, *freed* accounts whose waiting queues may go on."""
+
+    def __init__(self, config: Policy, rng: Random, workers: int) -> None:
+        self.config = config
+        self.rng = rng
+        self.generation = 0
+        self.draining = False
+        self.commands: list[Command] = []
+        self.queues: dict[tuple[str, str], Queue] = {}
+        self.sites: dict[tuple[str, str, str], Site] = {}
+        self.connections: dict[int, Connection] = {}
+        self.idle: dict[Connection, None] = {}
+        self.alarms: Alarms[Queue | Connection | Account] = Alarms()
+        self.ledger = Ledger(self.emit, self.alarms.set, workers)
+        self.todo: dict[Queue, None] = {}
+        self.freed: dict[Account, None] = {}
+        self.last_replies: dict[tuple[str, str], tuple[float, Reply]] = {}
+        self._record: Record | None = None
+
+    # --- commands
+
+    def emit(self, command: Command) -> None:
+        """Add *command* to what is to be done."""
+        self.commands.append(command)
+
+    def apply(self, recipient: Recipient, event: Event) -> None:
+        """Let *event* happen: applied to its recipient, and recorded with the others of this input."""
+        recipient.apply(event)
+        record = self._record
+        if record is None:
+            record = self._record = Record([], [])
+            self.commands.append(record)
+        record.events.append(event)
+        record.recipients.append(recipient)
+
+    def take_commands(self) -> list[Command]:
+        """Return, once, what is to be done, in order."""
+        commands = self.commands[:]
+        self.commands.clear()
+        self._record = None
+        return commands
+
+    # --- queues
+
+    def queue(self, binding: str, domain: str) -> Queue:
+        """The queue of that name, made if it is not known."""
+        queue = self.queues.get((binding, domain))
+        if queue is None:
+            queue = self.queues[binding, domain] = Queue(QueueKey(binding, domain))
+            queue.last_reply = self.last_replies.pop((binding, domain), None)
+            self.renew(queue)
+        return queue
+
+    def renew(self, queue: Queue) -> None:
+        """Take over the configuration in force. If that changes anything, the route is forgotten."""
+        options = self.config.outbound(*queue.key)
+        known = queue.generation >= 0
+        queue.generation = self.generation
+        queue.connection_rules = None
+        queue.plan = None
+        if known and options == queue.options:
+            return
+        self.leave_site(queue)
+        queue.options = options
+        queue.message_rules = slowest_first(message_rules(options))
+
+    def rules(self, queue: Queue) -> Rules:
+        """The limits on the connections of *queue*."""
+        rules = queue.connection_rules
+        if rules is None:
+            rules = slowest_first(connection_rules(queue.key, queue.options, self.config.globals))
+            queue.connection_rules = rules
+        return rules
+
+    def forget(self, queue: Queue) -> None:
+        """*queue* is empty: drop it, but for its last reply."""
+        self.leave_site(queue)
+        self.ledger.leave(queue)
+        queue.alarm_at = float("inf")
+        del self.queues[queue.key]
+        if queue.last_reply is not None:
+            self.last_replies[queue.key] = queue.last_reply
+            if len(self.last_replies) > LAST_REPLIES:
+                del self.last_replies[next(iter(self.last_replies))]
+
+    # --- sites
+
+    def enter_site(self, queue: Queue, key: tuple[str, str, str]) -> None:
+        """*queue* leads to the site named *key* from now on."""
+        site = self.sites.get(key)
+        if site is None:
+            site = self.sites[key] = Site(key, [], ({}, {}))
+        if site is not queue.site:
+            self.leave_site(queue)
+            queue.site = site
+            site.queues += 1
+
+    def leave_site(self, queue: Queue) -> None:
+        """*queue* leads nowhere until it is routed again."""
+        site = queue.site
+        if site is None:
+            return
+        queue.note_wants(-1)
+        queue.site = None
+        site.queues -= 1
+        self.forget_site(site)
+
+    def forget_site(self, site: Site) -> None:
+        """Drop *site* if nothing leads or is connected to it."""
+        if not site.queues and not site.load:
+            self.sites.pop(site.key, None)

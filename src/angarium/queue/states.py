@@ -1,0 +1,34 @@
+"""Every transition of a recipient: from which state, by which event, to which states. `docs/queue.md` shows it.
+
+*queued* includes recipients that are being delivered; *delivering* is a queued recipient with an attempt under way.
+An event that is not named here for a state cannot happen in it.
+"""
+
+from angarium.core.records import EventType, State
+
+WAITING: tuple[State, ...] = ("queued", "held")
+
+TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
+    ("queued", "delivered"): frozenset({"delivered"}),
+    ("queued", "delayed"): frozenset({"queued"}),
+    ("queued", "bounced"): frozenset({"bounced"}),
+    ("queued", "expired"): frozenset({"expired"}),
+    ("queued", "ambiguous"): frozenset({"queued", "held"}),
+    ("queued", "intent"): frozenset({"queued"}),
+    ("queued", "suppressed"): frozenset({"suppressed"}),
+    ("queued", "cancelled"): frozenset({"cancelled"}),
+    ("queued", "held"): frozenset({"held"}),
+    ("queued", "flushed"): frozenset({"queued"}),
+    ("queued", "rerouted"): frozenset({"queued"}),
+    ("queued", "rebound"): frozenset({"queued"}),
+    ("held", "released"): frozenset({"queued"}),
+    ("held", "expired"): frozenset({"expired"}),
+    ("held", "cancelled"): frozenset({"cancelled"}),
+    ("held", "rerouted"): frozenset({"held"}),
+    ("held", "rebound"): frozenset({"held"}),
+}
+
+
+def may_happen(state: State, event: EventType, after: State) -> bool:
+    """Whether *event* can take a recipient from *state* to *after*."""
+    return after in TRANSITIONS.get((state, event), frozenset())
