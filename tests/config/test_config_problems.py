@@ -3,6 +3,8 @@
 from dataclasses import fields
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from angarium.config.known import KNOWN_NOT_SERVED
 from angarium.config.load import parse_config
@@ -154,3 +156,66 @@ def test_an_option_is_either_served_or_known() -> None:
 def test_a_name_means_one_option_in_each_scope() -> None:
     seen = [(option.field, scope) for option in OPTIONS for scope in option.scopes]
     assert len(seen) == len(set(seen))
+
+
+PIECES = [
+    "Domain",
+    "Binding",
+    "Binding_Group",
+    "Host",
+    "Listen",
+    "Peer",
+    "ESMTP_Listener",
+    "Binding_Rule",
+    "Routes",
+]
+PIECES += [
+    "Gateway",
+    "Relay_Hosts",
+    "Retry_Interval",
+    "Use_Binding",
+    "Header",
+    "Max_Retries",
+    "TLS",
+    "Bind_Address",
+]
+PIECES += [
+    "{",
+    "{",
+    "}",
+    "}",
+    "=",
+    "=",
+    "(",
+    ")",
+    "[",
+    "]",
+    "x",
+    "1",
+    '"/a/"',
+    '"/(/"',
+    "::1",
+    "1.2.3.4/8",
+    ":25",
+]
+PIECES += [
+    '"smtp://x?pref=1"',
+    '"[::1]:25"',
+    "none",
+    "include",
+    "\n",
+    '"\u00fc.de"',
+    '"\u0131.\u200d"',
+    '"x" {',
+    "0",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_whatever_is_written_there_is_a_configuration_or_problems(pieces: list[str]) -> None:
+    try:
+        config = parse_config(" ".join(pieces))
+    except ConfigErrors:
+        return
+    assert config.outbound("default", "x").retry_interval > 0

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.config.parser import parse
@@ -173,6 +173,7 @@ trees = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(trees, max_size=5).map(tuple))
 def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
     assert read(format_items(items)) == items
@@ -181,6 +182,7 @@ def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
 garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é") | st.characters(), max_size=200)
 
 
+@settings(deadline=None)
 @given(garbage)
 def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> None:
     problems = ProblemList()

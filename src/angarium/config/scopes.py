@@ -52,6 +52,7 @@ class Scope:
         self.settings: dict[Family, dict[str, Setting]] = {}
         self.children: dict[ScopeKind, dict[str, Scope]] = {}
         self.patterns: dict[ScopeKind, list[tuple[re.Pattern[str], Scope]]] = {}
+        self._ranges: CidrSet | None = None
 
     @property
     def where(self) -> Where | None:
@@ -86,6 +87,16 @@ class Scope:
         exact = self.child(kind, name)
         found = [scope for pattern, scope in self.patterns.get(kind, ()) if pattern.search(name)]
         return [exact, *found] if exact is not None and exact not in found else found
+
+    def peer_of(self, ip: str) -> "Scope | None":
+        """Return the `Peer` inside with the longest prefix that holds *ip*."""
+        peers = self.children.get("peer")
+        if peers is None:
+            return None
+        if self._ranges is None or len(self._ranges.ranges) != len(peers):
+            self._ranges = CidrSet(tuple(peers))
+        found = self._ranges.match(ip)
+        return None if found is None else peers[found]
 
     def setting(self, family: Family, field: str) -> Setting | None:
         """Return what this stanza itself sets."""
@@ -189,10 +200,5 @@ def _domains(containers: list[Scope], domain: str | None) -> list[Scope]:
 def _peers(containers: list[Scope], peer: str | None) -> list[Scope]:
     if not peer:
         return []
-    return [scope for container in containers for scope in _longest(container.inside("peer"), peer)]
-
-
-def _longest(peers: list[Scope], ip: str) -> list[Scope]:
-    lengths = [(CidrSet((peer.name,)).prefix_length(ip), index) for index, peer in enumerate(peers)]
-    length, index = max(lengths, default=(-1, 0))
-    return [peers[index]] if length >= 0 else []
+    found = (container.peer_of(peer) for container in containers)
+    return [scope for scope in found if scope is not None]

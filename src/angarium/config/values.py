@@ -124,37 +124,35 @@ class CidrSet:
     ranges: tuple[str, ...] = ()
 
     @cached_property
-    def _index(self) -> dict[int, list[tuple[int, frozenset[int]]]]:
-        index: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+    def _index(self) -> dict[int, list[tuple[int, dict[int, str]]]]:
+        index: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}
         for text in self.ranges:
             network = ipaddress.ip_network(text)
             shift = network.max_prefixlen - network.prefixlen
-            index[network.version].setdefault(shift, set()).add(int(network.network_address) >> shift)
-        return {
-            family: [(shift, frozenset(found)) for shift, found in sorted(shifts.items())]
-            for family, shifts in index.items()
-        }
+            index[network.version].setdefault(shift, {})[int(network.network_address) >> shift] = text
+        return {family: sorted(shifts.items()) for family, shifts in index.items()}
 
-    def contains(self, ip: str) -> bool:
-        """Whether the numeric address *ip* is inside. An IPv4-mapped IPv6 address counts as IPv4.
+    def match(self, ip: str) -> str | None:
+        """Return the longest range that holds the numeric address *ip*, as written; None if there is none.
 
-        False for anything that is not an address, such as the empty peer of a Unix socket.
+        An IPv4-mapped IPv6 address counts as IPv4. What is not an address, such as the empty peer of a Unix
+        socket, is in no range.
         """
-        return self.prefix_length(ip) >= 0
-
-    def prefix_length(self, ip: str) -> int:
-        """Return the length of the longest range that holds *ip*, or -1."""
         try:
             address = ipaddress.ip_address(ip)
         except ValueError:
-            return -1
+            return None
         if address.version == 6 and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        number, bits = int(address), address.max_prefixlen
+        number = int(address)
         for shift, found in self._index[address.version]:
             if number >> shift in found:
-                return bits - shift
-        return -1
+                return found[number >> shift]
+        return None
+
+    def contains(self, ip: str) -> bool:
+        """Whether the numeric address *ip* is in one of the ranges, as `match` has it."""
+        return self.match(ip) is not None
 
     def __bool__(self) -> bool:
         return bool(self.ranges)
