@@ -110,6 +110,11 @@ class Config:
         self._inbound: dict[tuple[str, str, str], InboundOptions] = {}
         self._inbound_by_chain: dict[tuple[int, ...], InboundOptions] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as what it was made of, without what is remembered."""
+        made_of = (self.root, self.binding_rules, self.listeners, self.http_listens)
+        return Config, (*made_of, self.globals.hostname, self.generation)
+
     # for the hot path
 
     def outbound(self, binding: str, domain: str) -> OutboundOptions:

@@ -30,7 +30,9 @@ def parse_id(text: str) -> MessageId:
     try:
         return MessageId(uuid.UUID(text.strip()).bytes)
     except ValueError:
-        raise ValueError(f"{text!r} is not a message id; one has 32 hex digits, as in `angarium queue show`") from None
+        raise ValueError(
+            f"{text!r} is not a message id; one has 32 hex digits, as in `angarium queue show`"
+        ) from None
 
 
 def id_time(message_id: bytes) -> float:

@@ -5,15 +5,15 @@ as MessagePack arrays, so fields may only be appended, each with a default, and 
 `Recipient` is the unit of state in memory; it is rebuilt from those.
 """
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from angarium.core.ids import MessageId
 from angarium.core.reply import Reply
 
-TRANSACTIONAL = 0
-BULK = 1
+TRANSACTIONAL: Final = 0
+BULK: Final = 1
 Lane = Literal[0, 1]
 """Transactional mail goes before bulk wherever both wait for the same thing."""
 
@@ -45,7 +45,9 @@ EventType = Literal[
     "rebound",  # its binding was changed
 ]
 
-Stage = Literal["route", "connect", "banner", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final", "idle"]
+Stage = Literal[
+    "route", "connect", "banner", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final", "idle"
+]
 """How far an attempt came: the command whose answer it waited for. *final* is the answer to the final dot."""
 
 
@@ -132,7 +134,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
 
     *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
     had it, empty likewise. *timings* are milliseconds spent waiting at each stage reached, in order. *tls* is empty
-    for clear text, else version and cipher.
+    for clear text, else version and cipher. *dsn_passed* says that the peer took over the sender's wish for delivery
+    status notifications (RFC 3461 §5.2.2).
     """
 
     started_at: float
@@ -145,6 +148,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     tls: str = ""
     timings: tuple[tuple[str, float], ...] = ()
     bytes_sent: int = 0
+    dsn_passed: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

@@ -34,7 +34,9 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
         return self.code >= 500
 
     def __str__(self) -> str:
-        return " ".join(part for part in (str(self.code), self.enhanced, self.text.replace("\n", " ")) if part)
+        return " ".join(
+            part for part in (str(self.code), self.enhanced, self.text.replace("\n", " ")) if part
+        )
 
     def encode(self) -> bytes:
         """Return the reply as it goes on the wire, each line with code and enhanced code."""

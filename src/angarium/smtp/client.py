@@ -1,19 +1,18 @@
 """The sending side of SMTP and LMTP without I/O (RFC 5321, 2033, 2920, 3030).
 
-    banner ─► ehlo ─► ready ─► (a transaction, see `client_run`) ─► ready … ─► quit ─► closed
+    (opening, see `client_opening`) ─► ready ─► (a transaction, see `client_run`) ─► ready … ─► quit ─► closed
 
 The shell around it gives it what happens (`start`, `receive`, `connection_lost`, `timed_out`) and what is
 wanted (`deliver`, `feed`, `quit`), and after each call writes `take_output()`, obeys `take_events()` and sets
-its timer to `deadline`. STARTTLS and AUTH will be two more rows between ehlo and ready in `_OPENING`.
+its timer to `deadline`.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 from angarium.core.errors import AngariumError
-from angarium.core.records import Stage
 from angarium.core.reply import Reply
 from angarium.smtp.client_events import (
+    AWAITED,
     ClientEvent,
     ClientSettings,
     Closed,
@@ -26,12 +25,20 @@ from angarium.smtp.client_events import (
     Trace,
     Transaction,
 )
+from angarium.smtp.client_opening import Opening
 from angarium.smtp.client_run import Run
+from angarium.smtp.client_writer import ClientWriter
 from angarium.smtp.envelope import message_refusal
-from angarium.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
+from angarium.smtp.extensions import NO_EXTENSIONS, Extensions
 from angarium.smtp.replies import ReplyParser, shorten
 
-SessionStage = Literal["new", "banner", "ehlo", "helo", "ready", "quit", "closed"]
+SessionStage = Literal["new", "ready", "quit", "closed"]
+
+
+_TIMEOUTS = {
+    stage: f"{stage}_s"
+    for stage in ("banner", "ehlo", "mail", "rcpt", "data", "body", "final", "rset", "quit")
+} | {"helo": "ehlo_s"}
 
 
 class LocalProtocolError(AngariumError):
@@ -47,25 +54,23 @@ class ClientMachine:
         "_held",
         "_needs_reset",
         "_next",
-        "_output",
+        "_opening",
         "_parser",
         "_run",
         "_settings",
         "_since",
         "_stage",
-        "_timings",
-        "_trace",
+        "_writer",
         "extensions",
     )
 
     def __init__(self, settings: ClientSettings, trace: Trace | None = None) -> None:
         self.extensions: Extensions = NO_EXTENSIONS
         self._settings = settings
-        self._trace = trace
+        self._writer = ClientWriter(trace)
         self._parser = ReplyParser()
-        self._output: list[bytes] = []
         self._events: list[ClientEvent] = []
-        self._timings: list[tuple[Stage, float]] = []
+        self._opening: Opening | None = None
         self._stage: SessionStage = "new"
         self._since = 0.0
         self._run: Run | None = None
@@ -78,9 +83,7 @@ class ClientMachine:
 
     def take_output(self) -> list[bytes]:
         """Return the buffers to be written, in order, and forget them."""
-        output = self._output[:]
-        self._output.clear()  # stays the same list: the transaction under way writes to it too
-        return output
+        return self._writer.take()
 
     def take_events(self) -> list[ClientEvent]:
         """Return what has happened since the last call, in order."""
@@ -90,12 +93,27 @@ class ClientMachine:
     @property
     def stage(self) -> str:
         """What is waited for: a stage of the session or, in a transaction, of that."""
-        return self._run.stage if self._run is not None else self._stage
+        part = self._run or self._opening
+        return self._stage if part is None else part.stage
 
     @property
     def is_ready(self) -> bool:
         """Whether `deliver` may be called, with no transaction under way."""
         return self._stage == "ready" and self._run is None
+
+    @property
+    def is_message_sent(self) -> bool:
+        """Whether the peer has a whole message whose answer is outstanding: breaking off now would be ambiguous."""
+        return self._run is not None and self._run.is_sent
+
+    @property
+    def trace(self) -> Trace | None:
+        """Who is told each line of the dialog; may be set at any time."""
+        return self._writer.trace
+
+    @trace.setter
+    def trace(self, trace: Trace | None) -> None:
+        self._writer.trace = trace
 
     @property
     def can_prefetch(self) -> bool:
@@ -126,15 +144,9 @@ class ClientMachine:
         """How long the present stage may take, in seconds, from its last progress on."""
         timeouts = self._settings.timeouts
         run = self._run
-        if run is not None:
-            if run.is_resetting:
-                return timeouts.rset_s
-            return float(getattr(timeouts, f"{run.stage}_s"))
-        if self._stage == "helo":
-            return timeouts.ehlo_s
-        if self._stage in ("banner", "ehlo", "quit"):
-            return float(getattr(timeouts, f"{self._stage}_s"))
-        return None
+        stage = self.stage if run is None or not run.is_resetting else "rset"
+        wait_s: float | None = getattr(timeouts, _TIMEOUTS.get(stage, ""), None)
+        return wait_s
 
     @property
     def _is_pipelined(self) -> bool:
@@ -145,11 +157,15 @@ class ClientMachine:
         most = self.extensions.mail_max
         return most is None or self._count < most
 
+    @property
+    def _awaited(self) -> str:
+        return self._run.awaited if self._run is not None else AWAITED[self.stage]
+
     # What the shell tells
 
     def start(self, now: float) -> None:
         """The connection is open: wait for the banner."""
-        self._stage = "banner"
+        self._opening = Opening(self._settings, self._writer, now)
         self._since = now
 
     def receive(self, data: bytes, now: float) -> None:
@@ -157,8 +173,7 @@ class ClientMachine:
         for reply in self._parser.feed(data):
             if self._stage == "closed":
                 return
-            if self._trace is not None:
-                self._trace("S", str(reply)[:500])
+            self._writer.note_reply(reply)
             self._on_reply(reply, now)
         if self._parser.error is not None and self._stage != "closed":
             self._end(Reply(421, "4.5.0", f"[internal] {self._parser.error}"), now)
@@ -166,16 +181,15 @@ class ClientMachine:
     def connection_lost(self, now: float, why: str = "") -> None:
         """The connection has ended, or the shell has given it up; *why* goes into the replies we make up."""
         if self._stage != "closed":
-            text = f"[internal] connection lost while waiting at {self.stage}"
+            text = f"[internal] connection lost while waiting for {self._awaited}"
             self._end(Reply(421, "4.4.2", f"{text}: {why}" if why else text), now)
 
     def timed_out(self, now: float) -> None:
         """`deadline` has passed. Does nothing if it was moved meanwhile."""
         deadline = self.deadline
         if deadline is not None and now >= deadline:
-            self._end(
-                Reply(421, "4.4.2", f"[internal] no answer at {self.stage} within {self.wait_s:g} s"), now
-            )
+            text = f"[internal] timed out after {self.wait_s:g} s waiting for {self._awaited}"
+            self._end(Reply(421, "4.4.2", text), now)
 
     # What the shell wants
 
@@ -219,88 +233,49 @@ class ClientMachine:
         if self._stage == "closed":
             return
         if self.is_ready and self._held is None:
-            self._say("QUIT\r\n")
+            self._writer.say("QUIT\r\n")
             self._stage = "quit"
             self._since = now
         elif self._stage != "quit":
-            self._end(Reply(421, "4.3.2", f"[internal] session given up at {self.stage}"), now)
+            self._end(
+                Reply(421, "4.3.2", f"[internal] session given up while waiting for {self._awaited}"), now
+            )
 
     # Inside
 
-    def _say(self, command: str) -> None:
-        self._output.append(command.encode("ascii", "replace"))
-        if self._trace is not None:
-            self._trace("C", command[:500].rstrip())
-
     def _on_reply(self, reply: Reply, now: float) -> None:
+        self._since = now
         run = self._run
-        if run is None:
-            self._add_time(now)
-            _OPENING.get(self._stage, ClientMachine._on_unasked)(self, reply)
-            return
-        self._since = now
-        run.reply(reply, now)
-        if run.done:
-            self._finish(run, now)
-        elif run.needs_body:
-            run.needs_body = False
-            self._events.append(NeedBody(run.transaction))
+        if run is not None:
+            run.reply(reply, now)
+            if run.done:
+                self._finish(run, now)
+            elif run.needs_body:
+                run.needs_body = False
+                self._events.append(NeedBody(run.transaction))
+        elif self._opening is not None:
+            self._opening.reply(reply, now)
+            self._on_opening(self._opening)
+        elif self._stage == "quit":
+            self._close()
+        else:  # a reply to nothing: most often 421 to a session that was idle too long
+            self._end(shorten(reply), now)
 
-    def _add_time(self, now: float) -> None:
-        stage: Stage = "banner" if self._stage == "banner" else "ehlo"
-        if self._stage in ("banner", "ehlo", "helo"):
-            self._timings.append((stage, (now - self._since) * 1000))
-        self._since = now
+    def _on_opening(self, opening: Opening) -> None:
+        if opening.refusal is not None:
+            self._not_ready(opening, opening.refusal)
+            self._close()
+        elif opening.is_open:
+            self._opening = None
+            self._stage = "ready"
+            self.extensions = opening.extensions
+            self._events.append(Ready(opening.extensions, tuple(opening.timings)))
 
-    # Opening
-
-    def _on_banner(self, reply: Reply) -> None:
-        if 200 <= reply.code < 300:
-            verb = {"ESMTP": "EHLO", "LMTP": "LHLO", "SMTP": "HELO"}[self._settings.method]
-            self._stage = "helo" if verb == "HELO" else "ehlo"
-            self._say(f"{verb} {self._settings.ehlo_name}\r\n")
-        else:
-            self._not_ready(reply)
-
-    def _on_ehlo(self, reply: Reply) -> None:
-        if reply.code < 300:
-            self.extensions = parse_extensions(reply)
-            self._on_open()
-        elif reply.code >= 500 and self._settings.method == "ESMTP":
-            self._stage = "helo"
-            self._say(f"HELO {self._settings.ehlo_name}\r\n")
-        else:
-            self._not_ready(reply)
-
-    def _on_helo(self, reply: Reply) -> None:
-        if reply.code < 300:
-            self._on_open()
-        else:
-            self._not_ready(reply)
-
-    def _on_open(self) -> None:
-        self._stage = "ready"
-        self._events.append(Ready(self.extensions, tuple(self._timings)))
-
-    def _not_ready(self, reply: Reply) -> None:
-        """The peer does not want us: say goodbye, unless it has hung up already with 421."""
-        stage: Stage = "banner" if self._stage == "banner" else "ehlo"
-        if 300 <= reply.code < 400:
-            reply = Reply(421, "4.5.0", f"[internal] unexpected answer at {stage}: {reply}")
-        elif reply.code != 421:
-            self._say("QUIT\r\n")
-        self._events.append(NotReady(shorten(reply), stage, reply.code < 500, tuple(self._timings)))
-        self._close()
-
-    def _on_quit(self, reply: Reply) -> None:
-        self._close()
-
-    def _on_unasked(self, reply: Reply) -> None:
-        """A reply to nothing: most often 421 to a session that was idle too long."""
-        held, self._held = self._held, None
-        if held is not None:
-            self._refuse(held, reply, usable=False, untried=True)
-        self._close(shorten(reply))
+    def _not_ready(self, opening: Opening, reply: Reply) -> None:
+        self._opening = None
+        address_fault = reply.code < 500
+        timings = tuple(opening.timings)
+        self._events.append(NotReady(reply, opening.reported_stage, address_fault, timings))
 
     # Transactions
 
@@ -310,7 +285,7 @@ class ClientMachine:
 
     def _begin(self, transaction: Transaction, now: float) -> None:
         is_first = self._count == 0
-        run = Run(transaction, self._settings, self.extensions, self._output, self._trace, is_first)
+        run = Run(transaction, self._settings, self.extensions, self._writer, is_first)
         run.begin(now, self._needs_reset, self._settings.bdat_at_once_bytes)
         if run.done:
             self._report(run)
@@ -364,10 +339,10 @@ class ClientMachine:
         if self._held is not None:
             held, self._held = self._held, None
             self._refuse(held, reply, usable=False, untried=True)
-        if self._stage in ("banner", "ehlo", "helo"):
-            stage: Stage = "banner" if self._stage == "banner" else "ehlo"
-            self._add_time(now)
-            self._events.append(NotReady(reply, stage, True, tuple(self._timings)))
+            is_told = True
+        if self._opening is not None:
+            self._opening.note_time(now)
+            self._not_ready(self._opening, reply)
             is_told = True
         self._close(None if is_told or self._stage == "quit" else reply)
 
@@ -382,11 +357,3 @@ def _last_reply(run: Run) -> Reply:
         if result is not None and result.session_fault:
             return result.reply
     return Reply(421, "4.5.0", "[internal] session left by the transaction before")
-
-
-_OPENING: dict[str, Callable[[ClientMachine, Reply], None]] = {
-    "banner": ClientMachine._on_banner,
-    "ehlo": ClientMachine._on_ehlo,
-    "helo": ClientMachine._on_helo,
-    "quit": ClientMachine._on_quit,
-}

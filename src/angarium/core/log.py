@@ -1,0 +1,119 @@
+"""Structured logs: one wide line per session, attempt and state change.
+
+Lines are gathered and written in batches, so that logging costs the hot path an encoding and no system call. What is
+lost when the process is killed is a fraction of a second of log lines, never mail: the journal is the record.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+LogFormat = Literal["json", "pretty"]
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+_PIPE_BUF = 4096
+_COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
+
+
+class Log:
+    """Writes to one file descriptor. Not for use by several threads.
+
+    *soon* is given by an event loop's owner to have `flush` called a moment later; without it every line is written
+    at once. A line longer than a pipe takes whole may be mixed with another process's; shorter ones never are.
+    """
+
+    def __init__(
+        self,
+        fd: int = 2,
+        *,
+        fmt: LogFormat | None = None,
+        level: Level = "info",
+        fields: dict[str, Any] | None = None,
+    ) -> None:
+        self._fd = fd
+        self.level = level
+        self._format: LogFormat = fmt or ("pretty" if os.isatty(fd) else "json")
+        self._fields = fields or {}
+        self._lines: list[bytes] = []
+        self._encode = msgspec.json.Encoder().encode
+        self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self.soon: Callable[[], None] | None = None
+
+    def info(self, event: str, at: float, **fields: Any) -> None:
+        """Log what happened in the course of business. *at* is epoch seconds."""
+        self._add("info", event, at, fields)
+
+    def warning(self, event: str, at: float, **fields: Any) -> None:
+        """Log what a person will have to look at some day."""
+        self._add("warning", event, at, fields)
+
+    def error(self, event: str, at: float, **fields: Any) -> None:
+        """Log what a person must act on."""
+        self._add("error", event, at, fields)
+
+    def debug(self, event: str, at: float, **fields: Any) -> None:
+        """Log what helps to find a fault."""
+        self._add("debug", event, at, fields)
+
+    def _add(self, level: Level, event: str, at: float, fields: dict[str, Any]) -> None:
+        if LEVELS[level] < LEVELS[self.level]:
+            return
+        render = self._pretty if self._format == "pretty" else self._json
+        self._lines.append(render(level, event, at, fields))
+        if self.soon is None:
+            self.flush()
+        elif len(self._lines) == 1:
+            self.soon()
+
+    def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
+        return (
+            self._encode({"at": round(at, 6), "level": level, "event": event, **self._fields, **fields})
+            + b"\n"
+        )
+
+    def _pretty(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
+        time = datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        words = " ".join(
+            f"{key}={_show(value)}"
+            for key, value in {**self._fields, **fields}.items()
+            if value not in ("", None)
+        )
+        return f"{time} {_COLOURS[level]}{event:<12}\x1b[0m {words}\n".encode("utf-8", "replace")
+
+    def flush(self) -> None:
+        """Write what was gathered. A full or closed log never stops the mail: what cannot be written is dropped."""
+        lines, self._lines = self._lines, []
+        for batch in _batches(lines) if self._is_pipe else [lines]:
+            try:
+                os.write(self._fd, b"".join(batch))
+            except OSError:
+                return
+
+
+def _show(value: Any) -> str:
+    text = str(value)
+    return repr(text) if " " in text or not text.isprintable() else text
+
+
+def _batches(lines: list[bytes]) -> list[list[bytes]]:
+    """Group lines so that each group is written whole to a pipe that other processes write to as well."""
+    batches: list[list[bytes]] = []
+    room = 0
+    for line in lines:
+        if not batches or len(line) > room:
+            batches.append([])
+            room = _PIPE_BUF
+        batches[-1].append(line)
+        room -= len(line)
+    return batches
+
+
+def stderr_log(**fields: Any) -> Log:
+    """Return a log on standard error, pretty on a terminal and JSON elsewhere."""
+    return Log(sys.stderr.fileno(), fields=fields)

@@ -1,0 +1,288 @@
+"""One outbound connection: socket and time around the sans-IO client machine."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from angarium.core.clock import Clock
+from angarium.core.records import Attempt, QueueKey, Recipient, Stage
+from angarium.core.reply import Reply
+from angarium.delivery.settings import bind_ip, transaction_of
+from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
+from angarium.smtp.client import ClientMachine
+from angarium.smtp.client_events import (
+    ClientEvent,
+    ClientSettings,
+    Closed,
+    Finished,
+    NeedBody,
+    NeedDowngrade,
+    NotReady,
+    Ready,
+    Timings,
+)
+from angarium.spool.port import Body
+
+_LOCAL_ERRORS = {
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENOMEM,
+    errno.EADDRNOTAVAIL,
+    errno.EADDRINUSE,
+    errno.EACCES,
+    errno.EPERM,
+}
+
+
+class Owner(Protocol):
+    """Who hears of a connection's progress; `dispatcher.Dispatcher` is one."""
+
+    def connection_opened(self, connection: "Connection") -> None:
+        """It is ready for mail."""
+        ...
+
+    def connection_failed(self, connection: "Connection", failure: ConnectFailure) -> None:
+        """It never became ready, and is gone."""
+        ...
+
+    def transaction_finished(self, connection: "Connection", results: list[Result], usable: bool) -> None:
+        """A transaction has ended; when not *usable* the connection is gone or going."""
+        ...
+
+    def connection_closed(self, connection: "Connection") -> None:
+        """It was idle and has gone."""
+        ...
+
+    def body_wanted(self, connection: "Connection") -> None:
+        """The peer is ready for a body that is fed in pieces."""
+        ...
+
+    def downgrade_wanted(self, connection: "Connection") -> None:
+        """The peer cannot take the 8-bit body; the owner gives another one with `retry_with`."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One session with one address. `open` makes the connection; the owner is told how it went."""
+
+    def __init__(
+        self, command: Connect, settings: ClientSettings, owner: Owner, clock: Clock, session: str
+    ) -> None:
+        self.id = command.conn
+        self.command = command
+        self.session = session
+        self.queue: QueueKey = command.queue
+        self.peer = str(command.address)
+        self.body: Body = b""
+        self.is_over = False
+        self._recipients: list[Recipient] = []
+        self._started_at = clock.now()
+        self._machine = ClientMachine(settings)
+        self._owner = owner
+        self._clock = clock
+        self._transport: asyncio.Transport | None = None
+        self._source = ""
+        self._was_ready = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    async def open(self) -> None:
+        """Connect, from the address that the options name."""
+        address, options = self.command.address, self.command.options
+        local = bind_ip(options, address.ip)
+        try:
+            async with asyncio.timeout(options.connect_timeout):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: self,
+                    address.ip,
+                    address.port,
+                    family=socket.AF_INET6 if ":" in address.ip else socket.AF_INET,
+                    local_addr=(local, 0) if local else None,
+                )
+        except TimeoutError:
+            self._refused(Reply(450, "4.4.1", "[internal] connection timed out"), local=False)
+        except OSError as error:
+            reply = Reply(451, "4.4.1", f"[internal] cannot connect: {_words(error)}")
+            self._refused(reply, local=error.errno in _LOCAL_ERRORS)
+
+    # -- what the owner asks
+
+    def deliver(self, command: Deliver, body: Body) -> None:
+        """Begin a transaction on this ready, idle connection."""
+        self.queue = command.queue
+        self.body = body
+        self._recipients = command.recipients
+        self._started_at = now = self._clock.now()
+        self._machine.deliver(transaction_of(command.recipients, body), now)
+        self._progress()
+
+    def retry_with(self, body: bytes) -> None:
+        """Go on with a 7-bit form of the body after `downgrade_wanted`."""
+        self.body = body
+        transaction = transaction_of(self._recipients, body)
+        transaction.body_size = len(body)
+        transaction.eight_bit = False
+        self._machine.deliver(transaction, self._clock.now())
+        self._progress()
+
+    def refuse_held(self, reply: Reply) -> None:
+        """Give the message up after `downgrade_wanted`; the session ends with it."""
+        recipients, self._recipients = self._recipients, []
+        attempt = self.attempt("mail")
+        results = [Result(each, "permanent", reply, attempt) for each in recipients]
+        self.quit()
+        self._owner.transaction_finished(self, results, usable=False)
+
+    async def feed(self, piece: bytes, last: bool) -> bool:
+        """Send a piece of a large body, at the pace the peer takes it; return whether more is wanted."""
+        more = self._machine.feed(piece, last, self._clock.now())
+        self._progress()
+        await self._writable.wait()
+        return more
+
+    def quit(self) -> None:
+        """Say QUIT and close; nothing of this connection is heard of any more."""
+        self.is_over = True
+        self._machine.quit(self._clock.now())
+        self._write()
+        self._close()
+
+    def check(self, now: float) -> None:
+        """End the present stage if its time is up."""
+        deadline = self._machine.deadline
+        if deadline is not None and now >= deadline and not self.is_over:
+            self._machine.timed_out(now)
+            self._progress()
+
+    def transcribe(self, hear: Callable[[str, str], None] | None) -> None:
+        """Tell *hear* each line said from now on, or stop telling."""
+        self._machine.trace = hear
+
+    @property
+    def past_final_dot(self) -> bool:
+        """Whether the peer may already have taken responsibility for what is under way."""
+        return not self.is_over and self._machine.stage == "final"
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport  # type: ignore[assignment]
+        if self.is_over:
+            transport.close()
+            return
+        name = transport.get_extra_info("sockname")
+        self._source = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+        self._machine.start(self._clock.now())
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if not self.is_over:
+            self._machine.receive(data, self._clock.now())
+            self._progress()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._writable.set()
+        if not self.is_over:
+            self._machine.connection_lost(self._clock.now(), str(exc) if exc else "closed by the peer")
+            self._progress()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._writable.set()
+
+    # -- between machine and owner
+
+    def _progress(self) -> None:
+        self._write()
+        for event in self._machine.take_events():
+            self._tell(event)
+
+    def _write(self) -> None:
+        output = self._machine.take_output()
+        transport = self._transport
+        if output and transport is not None and not transport.is_closing():
+            transport.writelines(output)
+
+    def _tell(self, event: ClientEvent) -> None:
+        if type(event) is Finished:
+            self._finished(event)
+        elif isinstance(event, Ready):
+            self._was_ready = True
+            self._owner.connection_opened(self)
+        elif isinstance(event, NeedBody):
+            self._owner.body_wanted(self)
+        elif isinstance(event, NeedDowngrade):
+            self._owner.downgrade_wanted(self)
+        elif isinstance(event, NotReady):
+            self.is_over = True
+            attempt = self.attempt(event.stage, event.timings)
+            failure = ConnectFailure(event.reply, attempt, "address" if event.address_fault else "site")
+            self._owner.connection_failed(self, failure)
+            self._close()
+        elif isinstance(event, Closed):
+            self._closed()
+
+    def _finished(self, event: Finished) -> None:
+        recipients, self._recipients = self._recipients, []
+        self.body = b""
+        attempts: dict[str, Attempt] = {}
+        results = []
+        for result in event.results:
+            attempt = attempts.get(result.stage)
+            if attempt is None:
+                attempt = self.attempt(result.stage, event.timings, event.bytes_sent, event.dsn_relayed)
+                attempts[result.stage] = attempt
+            recipient = recipients[result.index]
+            results.append(Result(recipient, result.verdict, result.reply, attempt, result.session_fault))
+        if not event.usable:
+            self.is_over = True
+            self._close()
+        self._owner.transaction_finished(self, results, event.usable)
+
+    def _closed(self) -> None:
+        was_idle = self._was_ready and not self.is_over
+        self.is_over = True
+        self._close()
+        if was_idle:
+            self._owner.connection_closed(self)
+
+    def _refused(self, reply: Reply, *, local: bool) -> None:
+        self.is_over = True
+        attempt = self.attempt("connect")
+        failure = ConnectFailure(reply, attempt, "local" if local else "address")
+        self._owner.connection_failed(self, failure)
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def attempt(
+        self, stage: Stage, timings: Timings = (), bytes_sent: int = 0, dsn_passed: bool = False
+    ) -> Attempt:
+        """Return the record of what was tried here, as far as *stage*."""
+        return Attempt(
+            self._started_at,
+            stage,
+            self.session,
+            self.command.address.host,
+            self.peer,
+            self._source,
+            self.command.method,
+            "",
+            timings,
+            bytes_sent,
+            dsn_passed,
+        )
+
+
+def _words(error: OSError) -> str:
+    return error.strerror.lower() if error.strerror else str(error)

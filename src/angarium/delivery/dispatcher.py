@@ -1,0 +1,364 @@
+"""Carries out what the scheduler decides, and tells it what came of it. The one place where both meet.
+
+The scheduler's commands are run in `pump`, which is called once per turn of the event loop in which anything happened,
+so that a burst of acknowledgements or replies costs one pass.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.records import Attempt, Flow, FlowSummary, Message, Recipient
+from angarium.core.reply import Reply
+from angarium.core.tasks import Tasks
+from angarium.delivery.connection import Connection
+from angarium.delivery.journaling import Recorder
+from angarium.delivery.router import Router
+from angarium.delivery.settings import client_settings
+from angarium.delivery.trace import TraceHub
+from angarium.mime.eightbit import downgrade
+from angarium.queue.commands import (
+    Connect,
+    ConnectFailure,
+    Deliver,
+    GiveBack,
+    Lease,
+    Page,
+    Quit,
+    Record,
+    Resolve,
+    Result,
+    Settle,
+)
+from angarium.queue.routing import routing_domain
+from angarium.queue.scheduler import Scheduler
+from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
+
+_PIECE = 262_144
+
+
+class Leases(Protocol):
+    """The authority for limits that workers share. It answers by calling `Dispatcher.granted`."""
+
+    def ask(self, command: Lease) -> None:
+        """Ask for units of a limit."""
+        ...
+
+    def give_back(self, command: GiveBack) -> None:
+        """Return units."""
+        ...
+
+
+class Dispatcher:
+    """One worker's way out."""
+
+    def __init__(
+        self,
+        config: Config,
+        scheduler: Scheduler,
+        spool: Spool,
+        router: Router,
+        leases: Leases,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+    ) -> None:
+        self.config = config
+        self.scheduler = scheduler
+        self.spool = spool
+        self.traces = TraceHub()
+        self._router = router
+        self._leases = leases
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._recorder = Recorder(self, spool, clock, log, counters)
+        self._connections: dict[int, Connection] = {}
+        self._tasks = Tasks(log, clock)
+        self._pump_planned = False
+        self._settled_down = asyncio.Event()
+        self._wake: asyncio.TimerHandle | None = None
+        self._wake_at: float | None = None
+        self._run: dict[type, Callable[[Any], object]] = {
+            Deliver: self._deliver,
+            Record: self._recorder.record,
+            Connect: self._connect,
+            Quit: self._quit,
+            Settle: self._settle,
+            Resolve: lambda command: self._tasks.start(self._resolve(command)),
+            Page: lambda command: self._tasks.start(self._page(command)),
+            Lease: leases.ask,
+            GiveBack: leases.give_back,
+        }
+        spool.on_flow(self._flow_changed)
+
+    # -- mail in
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
+        roomy = self.scheduler.has_room(message.source, self._clock.now())
+
+        def accepted(error: SpoolError | None) -> None:
+            if error is None:
+                self._count_in(message)
+                if roomy:
+                    self.add(recipients_of(message, self.config))
+            then(error)
+
+        self.spool.accept(message, body, accepted, settled=not roomy)
+
+    def add(self, recipients: list[Recipient]) -> None:
+        """Schedule recipients that are durable and not in the settled store."""
+        self.scheduler.add(recipients, self._clock.now())
+        self.plan_pump()
+
+    def record(self, command: Record) -> None:
+        """Write down events that were decided outside the scheduler (operator, expiry)."""
+        self._recorder.record(command)
+
+    def _count_in(self, message: Message) -> None:
+        self._counters.add("received_messages_total")
+        self._counters.add("received_recipients_total", amount=len(message.recipients))
+        self._counters.add("received_bytes_total", amount=message.body_size)
+
+    # -- the scheduler's turn
+
+    def plan_pump(self) -> None:
+        """Have the scheduler's commands carried out at the end of this turn of the loop."""
+        if not self._pump_planned:
+            self._pump_planned = True
+            self._loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Carry out what the scheduler wants, and plan its next wake-up."""
+        self._pump_planned = False
+        scheduler, run = self.scheduler, self._run
+        while commands := scheduler.take_commands():
+            for command in commands:
+                run[type(command)](command)
+        self._plan_wake(scheduler.wake_at)
+
+    def _plan_wake(self, at: float | None) -> None:
+        # Later wake-ups keep an earlier timer: the scheduler finds nothing due and says again when to wake.
+        if at is None or (self._wake_at is not None and self._wake_at <= at):
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake_at = at
+        self._wake = self._loop.call_later(max(0.0, at - self._clock.now()), self._tick)
+
+    def _tick(self) -> None:
+        self._wake = self._wake_at = None
+        self.scheduler.tick(self._clock.now())
+        self.pump()
+
+    # -- commands
+
+    async def _resolve(self, command: Resolve) -> None:
+        outcome = await self._router.resolve(command.queue, self._clock.now())
+        self.scheduler.resolved(command.queue, outcome, self._clock.now())
+        self.plan_pump()
+
+    def _connect(self, command: Connect) -> None:
+        settings = client_settings(command, self.config.globals.hostname)
+        session = f"{command.conn:x}.{int(self._clock.now() * 1000):x}"
+        connection = Connection(command, settings, self, self._clock, session)
+        self._connections[command.conn] = connection
+        self.traces.attach(connection)
+        self._tasks.start(connection.open())
+
+    def _deliver(self, command: Deliver) -> None:
+        body = self.spool.body_now(command.recipients[0].message)
+        connection = self._connections.get(command.conn)
+        if connection is None or connection.is_over:
+            # It went while the command was on its way: nothing was tried.
+            self._lost_before(command)
+        elif body is None:
+            self._tasks.start(self._load_and_deliver(connection, command))
+        else:
+            self._begin(connection, command, body)
+
+    def _lost_before(self, command: Deliver) -> None:
+        reply = Reply(421, "4.4.2", "[internal] the connection had gone")
+        attempt = Attempt(self._clock.now(), "idle")
+        results = [Result(each, "untried", reply, attempt, session_fault=True) for each in command.recipients]
+        self.scheduler.finished(command.conn, results, False, self._clock.now())
+
+    async def _load_and_deliver(self, connection: Connection, command: Deliver) -> None:
+        message = command.recipients[0].message
+        try:
+            body = await self.spool.load_body(message)
+        except SpoolError as error:
+            self._log.error("body", self._clock.now(), message=message.id.hex(), error=str(error))
+            reply = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
+            attempt = connection.attempt("body")
+            results = [Result(each, "transient", reply, attempt) for each in command.recipients]
+            self.transaction_finished(connection, results, usable=not connection.is_over)
+            return
+        if connection.is_over:
+            self._lost_before(command)
+            self.plan_pump()
+        else:
+            self._begin(connection, command, body)
+
+    def _begin(self, connection: Connection, command: Deliver, body: Body) -> None:
+        self.traces.follow(connection, command.recipients[0].message)
+        connection.deliver(command, body)
+
+    def _quit(self, command: Quit) -> None:
+        connection = self._connections.pop(command.conn, None)
+        if connection is not None:
+            connection.quit()
+
+    def _settle(self, command: Settle) -> None:
+        self.spool.settle(command.recipients, self._settled)
+
+    def _settled(self, error: SpoolError | None) -> None:
+        if error is not None:
+            self._log.error("settle", self._clock.now(), error=str(error))
+
+    async def _page(self, command: Page) -> None:
+        try:
+            recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
+        except SpoolError as error:
+            self._log.error("page", self._clock.now(), error=str(error))
+            recipients = []
+        self.scheduler.paged(command.flow, recipients, self._clock.now())
+        self.plan_pump()
+
+    # -- what happened
+
+    def _flow_changed(self, flow: Flow, summary: FlowSummary) -> None:
+        self.scheduler.flow_changed(flow, summary, self._clock.now())
+        self.plan_pump()
+
+    def granted(self, key: str, count: int, retry_at: float | None) -> None:
+        """Take the authority's answer."""
+        self.scheduler.granted(key, count, retry_at, self._clock.now())
+        self.plan_pump()
+
+    def recall(self, key: str, count: int) -> None:
+        """The authority wants unused units back, and *count* of those in use as they become free."""
+        self.scheduler.recall(key, count, self._clock.now())
+        self.plan_pump()
+
+    def connection_opened(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._counters.add("connections_total", "ready")
+        self.scheduler.opened(connection.id, self._clock.now())
+        self.plan_pump()
+
+    def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
+        """See connection.Owner."""
+        self._counters.add("connections_total", "failed")
+        self._connections.pop(connection.id, None)
+        queue = connection.command.queue
+        self._log.info(
+            "connection",
+            self._clock.now(),
+            result="failed",
+            domain=queue.domain,
+            binding=queue.binding,
+            peer=failure.attempt.peer,
+            host=failure.attempt.host,
+            stage=failure.attempt.stage,
+            fault=failure.fault,
+            reply=str(failure.reply),
+        )
+        self.scheduler.connect_failed(connection.id, failure, self._clock.now())
+        self.plan_pump()
+
+    def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
+        """See connection.Owner."""
+        if not usable:
+            self._connections.pop(connection.id, None)
+        self._settled_down.set()
+        for result in results:
+            self._counters.add("attempts_total", result.verdict)
+        self.scheduler.finished(connection.id, results, usable, self._clock.now())
+        self.plan_pump()
+
+    def connection_closed(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._connections.pop(connection.id, None)
+        self.scheduler.closed(connection.id, self._clock.now())
+        self.plan_pump()
+
+    def body_wanted(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._tasks.start(self._feed(connection))
+
+    async def _feed(self, connection: Connection) -> None:
+        body = connection.body
+        assert isinstance(body, LargeBody)
+        with await asyncio.to_thread(open, body.path, "rb") as file:
+            more = True
+            while more:
+                piece = await asyncio.to_thread(file.read, _PIECE)
+                more = await connection.feed(piece, file.tell() >= body.size or not piece)
+
+    def downgrade_wanted(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._tasks.start(self._downgrade(connection))
+
+    async def _downgrade(self, connection: Connection) -> None:
+        body = connection.body
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
+        converted = await asyncio.to_thread(downgrade, data)
+        if converted is None:
+            connection.refuse_held(
+                Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
+            )
+        else:
+            connection.retry_with(converted)
+
+    # -- time, change, end
+
+    def sweep(self, now: float) -> None:
+        """End stages whose time is up; called each second, so that no connection needs a timer."""
+        for connection in list(self._connections.values()):
+            connection.check(now)
+
+    def reconfigure(self, config: Config) -> None:
+        """Obey a new generation of the configuration from now on."""
+        self.config = config
+        self._router.reconfigure(config)
+        self.scheduler.reconfigure(config, self._clock.now())
+        self.plan_pump()
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing new; let attempts past their final dot finish, up to *seconds*; drop the rest, still queued."""
+        self.scheduler.drain(self._clock.now())
+        self.pump()
+        try:
+            async with asyncio.timeout(seconds):
+                while any(connection.past_final_dot for connection in self._connections.values()):
+                    self._settled_down.clear()
+                    await self._settled_down.wait()
+        except TimeoutError:
+            self._log.warning(
+                "draining", self._clock.now(), error="attempts were cut off after their final dot"
+            )
+        await asyncio.sleep(0)  # what the last results bring about is carried out
+        self.pump()
+        for connection in list(self._connections.values()):
+            connection.quit()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Connections under way, open or opening."""
+        return list(self._connections.values())
+
+
+def recipients_of(message: Message, config: Config) -> list[Recipient]:
+    """Make the units of state of a fresh message, each in the queue that its domain leads to."""
+    binding = message.binding
+    return [
+        Recipient(message, index, binding, routing_domain(config, binding, path.domain))
+        for index, path in enumerate(message.recipients)
+    ]

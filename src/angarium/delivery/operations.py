@@ -1,0 +1,274 @@
+"""The operator's commands, as one worker carries them out: look, and change what waits.
+
+Every change is an event like any other, so the journal tells who changed what, and a crash in the middle leaves each
+recipient either changed or not. Recipients in flight are left alone and counted: their outcome is already on its way.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId, format_id, parse_id
+from angarium.core.records import Event, Message, Recipient
+from angarium.core.reply import Reply
+from angarium.delivery.dispatcher import Dispatcher
+from angarium.queue.commands import Record
+from angarium.queue.explain import QueueStatus
+from angarium.queue.routing import routing_domain
+from angarium.spool.port import Selection, Spool
+
+Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+PURGED = Reply(554, "5.7.0", "failed by the operator")
+_BATCH = 1000
+_FROM: dict[str, Literal["queued", "held"]] = {"flush": "queued", "hold": "queued", "release": "held"}
+
+
+class Operator:
+    """Serves the operations named by its public methods."""
+
+    def __init__(self, dispatcher: Dispatcher, spool: Spool, now: Callable[[], float]) -> None:
+        self._dispatcher = dispatcher
+        self._spool = spool
+        self._now = now
+
+    async def count(self, selection: Selection) -> dict[str, int]:
+        """Say how many recipients a command with *selection* would be about."""
+        resident, in_flight = self._dispatcher.scheduler.census.count(selection)
+        return {"resident": resident, "settled": await self._spool.count(selection), "in_flight": in_flight}
+
+    async def act(
+        self,
+        action: Action,
+        selection: Selection,
+        *,
+        target: str = "",
+        note: str = "",
+        quiet: bool = False,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> dict[str, int]:
+        """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
+
+        *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a binding that is not
+        configured, before anything is changed.
+        """
+        if action == "rebind" and target not in self._dispatcher.config.bindings:
+            known = ", ".join(sorted(self._dispatcher.config.bindings))
+            raise AngariumError(f"there is no binding {target!r} in the configuration; there are: {known}")
+        if action in _FROM and selection.state is None:
+            selection = selection._replace(state=_FROM[action])
+        _, in_flight = self._dispatcher.scheduler.census.count(selection)
+        change = self._change(action, target, "quiet" if quiet else note)
+        done = self._change_resident(selection, change)
+        progress(done)
+        after: tuple[MessageId, int] | None = None
+        while rows := await self._spool.select(selection, after, _BATCH):
+            after = rows[-1].key
+            self._record(rows, change)
+            done += len(rows)
+            progress(done)
+        self._dispatcher.plan_pump()
+        return {"changed": done, "in_flight": in_flight}
+
+    def _change_resident(self, selection: Selection, change: "Change") -> int:
+        recipients = self._dispatcher.scheduler.evict(selection, self._now())
+        self._record(recipients, change)
+        waiting = [each for each in recipients if each.state in ("queued", "held")]
+        if waiting:
+            self._spool.settle(waiting)
+        return len(recipients)
+
+    def _record(self, recipients: list[Recipient], change: "Change") -> None:
+        events = []
+        for recipient in recipients:
+            event = change(recipient)
+            recipient.apply(event)
+            events.append(event)
+        self._dispatcher.record(Record(events, recipients))
+
+    def _change(self, action: Action, target: str, note: str) -> "Change":
+        now = self._now()
+        if action == "flush":
+            return lambda each: each.event("flushed", now, "queued", due_at=now, note=note)
+        if action == "hold":
+            return lambda each: each.event("held", now, "held", note=note)
+        if action == "release":
+            return lambda each: each.event("released", now, "queued", due_at=now, note=note)
+        if action == "fail":
+            return lambda each: each.event("cancelled", now, "cancelled", reply=PURGED, note=note)
+        config = self._dispatcher.config
+        if action == "reroute":
+            return lambda each: each.event(
+                "rerouted",
+                now,
+                each.state,
+                due_at=now,
+                note=note,
+                domain=routing_domain(config, each.binding, target.lower()),
+            )
+        return lambda each: each.event(
+            "rebound",
+            now,
+            each.state,
+            due_at=now,
+            note=note,
+            binding=target,
+            domain=routing_domain(config, target, each.path.domain),
+        )
+
+    def queues(self, domain: str | None = None, binding: str | None = None) -> list[dict[str, Any]]:
+        """Describe every queue with mail, or those that match: numbers, next try, last reply and what holds it."""
+        return [
+            describe_queue(status)
+            for status in self._dispatcher.scheduler.status(self._now())
+            if domain in (None, status.queue.domain) and binding in (None, status.queue.binding)
+        ]
+
+    async def recipients(
+        self, selection: Selection, limit: int, after: tuple[MessageId, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """List recipients that match, those in memory first."""
+        rows = [] if after else self._dispatcher.scheduler.census.matching(selection, limit)
+        if len(rows) < limit:
+            rows = rows + await self._spool.select(selection, after, limit - len(rows))
+        return [describe_recipient(each) for each in rows]
+
+    async def message(self, text: str) -> dict[str, Any] | None:
+        """Tell all that is known of a message: envelope, recipients, events. None when this worker has never had it.
+
+        Raises ValueError for what is not a message id.
+        """
+        message_id = parse_id(text)
+        message, events = await self._spool.history(message_id)
+        if message is None and not events:
+            return None
+        return {
+            "message": describe_message(message) if message is not None else {"id": format_id(message_id)},
+            "recipients": _states(message, events),
+            "events": [describe_event(each, message) for each in events],
+        }
+
+
+Change = Callable[[Recipient], Event]
+
+
+def selection_of(args: dict[str, Any]) -> Selection:
+    """Read a selection as it came over the control socket. Raises ValueError for a bad message id."""
+    message = args.get("message")
+    return Selection(
+        domain=args["domain"].lower() if args.get("domain") else None,
+        binding=args.get("binding") or None,
+        message=parse_id(message) if message else None,
+        state=args.get("state") or None,
+    )
+
+
+def describe_queue(status: QueueStatus) -> dict[str, Any]:
+    """Return a queue for showing."""
+    hold, last = status.hold, status.last_reply
+    return {
+        "binding": status.queue.binding,
+        "domain": status.queue.domain,
+        "active": status.active,
+        "delayed": status.stored,
+        "held": status.held,
+        "in_flight": status.in_flight,
+        "connections": status.connections + status.opening,
+        "oldest": status.oldest,
+        "next_try": status.next_try,
+        "last_reply": str(last[1]) if last else "",
+        "last_reply_at": last[0] if last else None,
+        "held_by": [{"option": hold.option, "where": str(hold.where or ""), "text": hold.text}]
+        if hold
+        else [],
+        "plan": {"why": status.route, "addresses": []} if status.route else None,
+    }
+
+
+def describe_message(message: Message) -> dict[str, Any]:
+    """Return a message's envelope and origin for showing."""
+    return {
+        "id": format_id(message.id),
+        "received_at": message.received_at,
+        "sender": message.reverse_path,
+        "recipients": [path.address for path in message.recipients],
+        "size": message.size,
+        "binding": message.binding,
+        "lane": "bulk" if message.lane else "transactional",
+        "source": message.source,
+        "envid": message.envid,
+        "origin": {
+            "listener": message.origin.listener,
+            "peer": message.origin.peer,
+            "helo": message.origin.helo,
+            "protocol": message.origin.protocol,
+            "session": message.origin.session,
+        },
+    }
+
+
+def describe_recipient(recipient: Recipient) -> dict[str, Any]:
+    """Return a waiting recipient for showing."""
+    message = recipient.message
+    return {
+        "message": format_id(message.id),
+        "recipient": recipient.path.address,
+        "sender": message.reverse_path,
+        "binding": recipient.binding,
+        "domain": recipient.domain,
+        "state": recipient.state,
+        "attempts": recipient.attempts,
+        "due_at": recipient.due_at,
+        "received_at": message.received_at,
+        "last_reply": str(recipient.last_reply or ""),
+        "size": message.size,
+        "lane": "bulk" if message.lane else "transactional",
+        "source": message.source,
+    }
+
+
+def describe_event(event: Event, message: Message | None) -> dict[str, Any]:
+    """Return an event for showing; *message* names its recipient."""
+    attempt = event.attempt
+    known = message is not None and 0 <= event.index < len(message.recipients)
+    return {
+        "type": event.type,
+        "at": event.at,
+        "recipient": message.recipients[event.index].address if message is not None and known else "",
+        "state": event.state,
+        "binding": event.binding,
+        "domain": event.domain,
+        "attempts": event.attempts,
+        "due_at": event.due_at if event.state == "queued" else None,
+        "reply": str(event.reply or ""),
+        "note": event.note,
+        "attempt": None
+        if attempt is None
+        else {
+            "started_at": attempt.started_at,
+            "host": attempt.host,
+            "peer": attempt.peer,
+            "source": attempt.source,
+            "stage": attempt.stage,
+            "method": attempt.method,
+            "session": attempt.session,
+            "tls": attempt.tls,
+            "timings": [[stage, ms] for stage, ms in attempt.timings],
+            "bytes_sent": attempt.bytes_sent,
+        },
+    }
+
+
+def _states(message: Message | None, events: list[Event]) -> list[dict[str, Any]]:
+    """Return each recipient in the state its last event left it in."""
+    if message is None:
+        return []
+    recipients = [
+        Recipient(message, index, message.binding, path.domain)
+        for index, path in enumerate(message.recipients)
+    ]
+    for event in events:
+        if 0 <= event.index < len(recipients):
+            recipients[event.index].apply(event)
+    return [describe_recipient(each) for each in recipients]

@@ -1,0 +1,156 @@
+"""Delivery status notifications: who is told what, and the message that tells it (RFC 3461, RFC 3464)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from angarium.config.model import Config
+from angarium.config.records import OutboundOptions
+from angarium.core.ids import new_id
+from angarium.core.records import (
+    NOTIFY_DELAY,
+    NOTIFY_FAILURE,
+    NOTIFY_NEVER,
+    NOTIFY_SUCCESS,
+    TRANSACTIONAL,
+    Event,
+    ForwardPath,
+    Message,
+    Recipient,
+)
+from angarium.mime.dsn import DsnRecipient, build_dsn
+from angarium.mime.trace import date_text
+from angarium.smtp.address import parse_mailbox
+from angarium.spool.port import Body, LargeBody
+
+Action = Literal["failed", "delayed", "delivered", "relayed"]
+
+_HEADER_LIMIT = 65_536
+_FULL_LIMIT = 1_048_576
+
+
+@dataclass(slots=True)
+class Report:
+    """One notification to be made: the same fate of some recipients of one message."""
+
+    action: Action
+    message: Message
+    at: float
+    items: list[tuple[Event, Recipient]] = field(default_factory=list)
+
+
+def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
+    """Say what the sender is to be told of *event*, or None. The null sender is never told anything."""
+    message = recipient.message
+    if not message.reverse_path:
+        return None
+    notify = recipient.path.notify
+    if event.type == "delivered":
+        return _success_action(event, notify) if notify & NOTIFY_SUCCESS else None
+    if event.type in ("bounced", "expired", "cancelled"):
+        wanted = not notify or bool(notify & NOTIFY_FAILURE)
+        quiet = event.type == "cancelled" and event.note == "quiet"
+        options = config.outbound(event.binding, event.domain)
+        return "failed" if wanted and not quiet and options.generate_bounces else None
+    if event.type == "delayed":
+        options = config.outbound(event.binding, event.domain)
+        return "delayed" if _delay_is_due(event, recipient, options) else None
+    return None
+
+
+def _success_action(event: Event, notify: int) -> Action | None:
+    if event.attempt is not None and event.attempt.dsn_passed:
+        return None
+    # Over LMTP the mail is in the mailbox; over SMTP it has merely gone further, out of our sight.
+    return "delivered" if event.attempt is not None and event.attempt.method == "LMTP" else "relayed"
+
+
+def _delay_is_due(event: Event, recipient: Recipient, options: OutboundOptions) -> bool:
+    notify = recipient.path.notify
+    if notify & NOTIFY_NEVER or not (notify & NOTIFY_DELAY or (not notify and options.generate_delay_dsn)):
+        return False
+    wait = options.delay_dsn_retry_interval
+    due = 0
+    for _ in range(recipient.delay_dsns + 1):
+        due += wait
+        wait = min(wait * 2, options.delay_dsn_max_retry_interval)
+    return event.at - recipient.message.received_at >= due
+
+
+def build_report(report: Report, body: Body | None, config: Config) -> tuple[Message, bytes]:
+    """Make the notification: a message of its own from the null sender, and its text.
+
+    *body* is the original's, None when it cannot be read any more. Reads the file of a large body: call it off the
+    event loop.
+    """
+    event, _ = report.items[0]
+    original = report.message
+    options = config.outbound(event.binding, event.domain)
+    hostname = config.globals.hostname
+    message_id = new_id(report.at)
+    text = build_dsn(
+        action=report.action,
+        hostname=hostname,
+        mailer_daemon=options.mailerdaemon.replace("__hostname__", hostname),
+        to=original.reverse_path,
+        message_id=f"<{message_id.hex()}@{hostname}>",
+        at=report.at,
+        envelope_id=original.envid,
+        arrived_at=original.received_at,
+        recipients=[_dsn_recipient(report, event, recipient, options) for event, recipient in report.items],
+        original=_original(original, body),
+        full=_wants_full(report, options),
+        include=options.bounces_inline_original != "none",
+        smtputf8=original.smtputf8,
+    )
+    path = ForwardPath(
+        original.reverse_path, parse_mailbox(original.reverse_path, smtputf8=True).domain, NOTIFY_NEVER
+    )
+    trace = f"Received: by {hostname} id {message_id.hex()}; {date_text(report.at)}\r\n".encode()
+    message = Message(
+        id=message_id,
+        received_at=report.at,
+        reverse_path="",
+        recipients=(path,),
+        binding=original.binding,
+        lane=TRANSACTIONAL,
+        source="internal",
+        trace=trace,
+        body_size=len(text),
+        eight_bit=not text.isascii(),
+        smtputf8=not original.reverse_path.isascii(),
+    )
+    return message, text
+
+
+def _dsn_recipient(
+    report: Report, event: Event, recipient: Recipient, options: OutboundOptions
+) -> DsnRecipient:
+    attempt = event.attempt
+    return DsnRecipient(
+        address=recipient.path.address,
+        original=recipient.path.orcpt,
+        reply=event.reply,
+        remote=attempt.host if attempt is not None else "",
+        note=event.note,
+        last_attempt_at=event.at,
+        retry_until=recipient.message.received_at + options.message_expiration
+        if report.action == "delayed"
+        else None,
+    )
+
+
+def _wants_full(report: Report, options: OutboundOptions) -> bool:
+    """RET decides for failures; else the option. Other reports carry the header only (RFC 3461 §4.3)."""
+    if report.action != "failed" or report.message.ret == "HDRS":
+        return False
+    wants = report.message.ret == "FULL" or options.bounces_inline_original == "all"
+    return wants and report.message.body_size <= _FULL_LIMIT
+
+
+def _original(message: Message, body: Body | None) -> bytes:
+    if body is None:
+        return message.trace
+    if isinstance(body, LargeBody):
+        with open(body.path, "rb") as file:
+            body = file.read(_HEADER_LIMIT)
+    return message.trace + body

@@ -1,0 +1,61 @@
+"""From options and records to what the client machine wants. Pure."""
+
+from functools import lru_cache
+
+from angarium.config.records import OutboundOptions
+from angarium.core.records import Recipient
+from angarium.queue.commands import Connect
+from angarium.smtp.client_events import ClientSettings, EightBitPolicy, Method, Timeouts, Transaction
+from angarium.spool.port import Body
+
+_EIGHT_BIT: dict[str, EightBitPolicy] = {"ifneeded": "convert", "bounce": "bounce", "no": "send"}
+
+
+def client_settings(command: Connect, hostname: str) -> ClientSettings:
+    """Return how the session of *command* is to be led; *hostname* is this node's name."""
+    return _settings(command.options, command.method, hostname)
+
+
+@lru_cache(maxsize=1024)
+def _settings(options: OutboundOptions, method: Method, hostname: str) -> ClientSettings:
+    return ClientSettings(
+        ehlo_name=options.ehlo_hostname.replace("__hostname__", hostname),
+        method=method,
+        timeouts=Timeouts(
+            banner_s=options.banner_timeout,
+            ehlo_s=options.ehlo_timeout,
+            mail_s=options.mailfrom_timeout,
+            rcpt_s=options.rcptto_timeout,
+            data_s=options.data_timeout,
+            body_s=options.data_block_timeout,
+            final_s=options.body_timeout,
+            rset_s=options.rset_timeout,
+            quit_s=options.quit_timeout,
+        ),
+        eight_bit=_EIGHT_BIT[options.transform_8bitmime_content],
+    )
+
+
+def bind_ip(options: OutboundOptions, peer_ip: str) -> str | None:
+    """Return the local address to connect from, None for the kernel's choice."""
+    chosen = options.bind_address_secondary if ":" in peer_ip else options.bind_address
+    first = options.bind_address
+    if chosen is None and first is not None and (":" in first) == (":" in peer_ip):
+        chosen = first
+    return None if chosen in (None, "*") else chosen
+
+
+def transaction_of(recipients: list[Recipient], body: Body) -> Transaction:
+    """Return the transaction that hands *recipients*, all of one message, over."""
+    message = recipients[0].message
+    return Transaction(
+        message.reverse_path,
+        [recipient.path for recipient in recipients],
+        message.trace,
+        body if isinstance(body, bytes) else None,
+        message.body_size,
+        message.eight_bit,
+        message.smtputf8,
+        message.ret,
+        message.envid,
+    )

@@ -1,0 +1,69 @@
+"""A page of memory that all workers share: who has how many sessions.
+
+Each worker writes its own row and reads all rows, so there are no locks; a number may be a moment old. It serves two
+ends: connections are spread over workers, and limits on sessions per peer and in all hold across workers.
+"""
+
+import mmap
+import os
+import zlib
+
+_BUCKETS = 1 << 15
+_ROW = 4 + 2 * _BUCKETS
+_MOST = 0xFFFF
+
+
+class Board:
+    """The rows of all workers, in an anonymous file that is inherited by *fd*.
+
+    Peers are counted by a hash of their address, so two peers may be counted together: a limit can come a little
+    early for one in tens of thousands, never late.
+    """
+
+    def __init__(self, fd: int, workers: int, row: int) -> None:
+        self._memory = mmap.mmap(fd, workers * _ROW)
+        view = memoryview(self._memory)
+        self._totals = [view[i * _ROW : i * _ROW + 4].cast("I") for i in range(workers)]
+        self._peers = [view[i * _ROW + 4 : (i + 1) * _ROW].cast("H") for i in range(workers)]
+        self._row = row
+
+    @staticmethod
+    def make_fd(workers: int) -> int:
+        """Make the shared memory for *workers* rows and return its inheritable file descriptor."""
+        fd = os.memfd_create("angarium-board", 0)
+        os.ftruncate(fd, workers * _ROW)
+        os.set_inheritable(fd, True)
+        return fd
+
+    def clear(self, row: int) -> None:
+        """Forget the sessions of a worker that died."""
+        self._memory[row * _ROW : (row + 1) * _ROW] = bytes(_ROW)
+
+    def enter(self, peer: str) -> None:
+        """Count a session of *peer* (an IP address) in."""
+        self._totals[self._row][0] += 1
+        bucket = _bucket(peer)
+        self._peers[self._row][bucket] = min(_MOST, self._peers[self._row][bucket] + 1)
+
+    def leave(self, peer: str) -> None:
+        """Count it out."""
+        self._totals[self._row][0] -= 1
+        bucket = _bucket(peer)
+        self._peers[self._row][bucket] = max(0, self._peers[self._row][bucket] - 1)
+
+    def sessions(self) -> int:
+        """Sessions of all workers."""
+        return sum(total[0] for total in self._totals)
+
+    def sessions_of(self, peer: str) -> int:
+        """Sessions of *peer* in all workers."""
+        bucket = _bucket(peer)
+        return sum(peers[bucket] for peers in self._peers)
+
+    def surplus(self) -> int:
+        """How many more sessions this worker has than the one with the fewest."""
+        return self._totals[self._row][0] - min(total[0] for total in self._totals)
+
+
+def _bucket(peer: str) -> int:
+    return zlib.crc32(peer.encode()) % _BUCKETS

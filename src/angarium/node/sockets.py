@@ -1,0 +1,96 @@
+"""The node's listening sockets: opened by the supervisor, shared with every worker, kept over reloads."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from angarium.config.model import Config
+from angarium.config.records import ListenOptions
+from angarium.config.values import ListenAddress, join_host_port
+from angarium.core.errors import AngariumError
+
+Key = tuple[str, str]
+"""Listener name and the name of its Listen stanza."""
+
+_MAX_FDS = 250
+
+
+class CannotListen(AngariumError):
+    """A socket could not be opened; the ones that were open before still are."""
+
+
+def open_listening(address: ListenAddress, options: ListenOptions) -> socket.socket:
+    """Bind and listen. Raises CannotListen, saying what stands in the way."""
+    family = socket.AF_UNIX if address.path else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if address.path:
+            Path(address.path).unlink(missing_ok=True)
+            sock.bind(address.path)
+            os.chmod(address.path, options.file_mode)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address.host, address.port))
+        sock.listen(options.listen_backlog)
+    except OSError as error:
+        sock.close()
+        raise CannotListen(f"cannot listen on {address}: {(error.strerror or str(error)).lower()}") from error
+    sock.setblocking(False)
+    return sock
+
+
+class Sockets:
+    """All sockets of the configuration in force."""
+
+    def __init__(self) -> None:
+        self._open: dict[Key, tuple[ListenAddress, socket.socket]] = {}
+
+    def follow(self, config: Config) -> None:
+        """Open what *config* adds and close what it no longer has.
+
+        Raises CannotListen before anything is closed: then the sockets are as they were.
+        """
+        wanted = {
+            (listener.name, listen.name): (listen, config.listen_options(listener.name, listen.name))
+            for listener in config.listeners
+            for listen in listener.listens
+        }
+        fresh: dict[Key, tuple[ListenAddress, socket.socket]] = {}
+        try:
+            for key, (address, options) in wanted.items():
+                if options.enable and (key not in self._open or self._open[key][0] != address):
+                    fresh[key] = (address, open_listening(address, options))
+        except CannotListen:
+            for _, sock in fresh.values():
+                sock.close()
+            raise
+        gone = [key for key in self._open if key in fresh or key not in wanted or not wanted[key][1].enable]
+        for key in gone:
+            self._open.pop(key)[1].close()
+        self._open.update(fresh)
+
+    def close(self) -> None:
+        """Close all."""
+        for _, sock in self._open.values():
+            sock.close()
+        self._open.clear()
+
+    def send(self, worker: socket.socket) -> None:
+        """Hand all sockets to a worker, over its socket for descriptors; it closes those it is not given."""
+        keys = list(self._open)
+        if len(keys) > _MAX_FDS:
+            raise CannotListen(f"more than {_MAX_FDS} listening sockets; use fewer Listen stanzas")
+        fds = [self._open[key][1].fileno() for key in keys]
+        socket.send_fds(worker, [json.dumps(keys).encode()], fds)
+
+    def addresses(self) -> dict[str, str]:
+        """Say where each listener can be reached: `listener listen` to address, with the port the kernel chose."""
+        found = {}
+        for (listener, listen), (address, sock) in self._open.items():
+            name = sock.getsockname()
+            text = address.path or join_host_port(name[0], name[1])
+            found[f"{listener} {listen}"] = text
+        return found

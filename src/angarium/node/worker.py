@@ -1,0 +1,324 @@
+"""One worker process: a complete engine on one event loop, with a spool partition of its own.
+
+Started by the supervisor with three inherited descriptors: the link, the socket over which listening sockets come,
+and the board. It ends when told to drain, or when the supervisor is gone.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import pickle
+import random
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from angarium.config.model import Config
+from angarium.core.clock import SystemClock
+from angarium.core.errors import AngariumError
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.delivery.dispatcher import Dispatcher
+from angarium.delivery.expiry import Expiry
+from angarium.delivery.operations import Operator, selection_of
+from angarium.delivery.router import Router
+from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.node.board import Board
+from angarium.node.leasing import SupervisorLeases
+from angarium.node.link import Link
+from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
+from angarium.queue.scheduler import Scheduler
+from angarium.spool.port import RecoveryReport, Spool
+from angarium.submission.intake import Intake, Load, refusal
+from angarium.submission.listener import Acceptor
+from angarium.submission.session import Reception, Session
+
+_SWEEP_S = 1.0
+_PAGE_BYTES = resource.getpagesize()
+
+
+class Worker:
+    """The engine's parts, put together by `start`, taken apart by `stop`."""
+
+    def __init__(self, link_socket: socket.socket, sockets: socket.socket, board_fd: int) -> None:
+        self._link_socket = link_socket
+        self._sockets = sockets
+        self._board_fd = board_fd
+        self._clock = SystemClock()
+        self._counters = Counters()
+        self._acceptors: dict[tuple[str, str], Acceptor] = {}
+        self._started = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._draining = False
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._link: Link
+        self._log: Log
+        self._spool: Spool
+        self._dispatcher: Dispatcher
+        self._operator: Operator
+        self._reception: Reception
+        self._intake: Intake
+        self._expiry: Expiry
+        self._leases: SupervisorLeases
+        self._resolver: Resolver
+        self._report: RecoveryReport
+        self._view: ConfigView
+
+    async def run(self) -> None:
+        """Serve until drained, or until the supervisor is gone."""
+        self._link = await Link.connect(self._link_socket, self._handle, self._fast, self._supervisor_lost)
+        await self._stopped.wait()
+
+    # -- start and stop
+
+    async def start(self, spec: dict[str, Any]) -> None:
+        """Recover the partition and put the engine together; listening sockets come afterwards."""
+        loop = asyncio.get_running_loop()
+        config: Config = pickle.loads(spec["config"])
+        self._index, self._workers = spec["index"], spec["workers"]
+        self._log = make_log(config, worker=self._index)
+        self._log.soon = lambda: loop.call_later(0.05, self._log.flush)  # type: ignore[assignment]
+        self._board = Board(self._board_fd, self._workers, self._index)
+        self._leases = SupervisorLeases(self._link)
+        rng = random.Random()
+        self._view = ConfigView(config)
+        folder = partition_folder(Path(spec["data"]), config, self._index)
+        settings = settings_of(config, self._workers, self._view)
+        self._spool = await open_spool(folder, settings, self._log, self._clock)
+        self._report, recipients = self._spool.recover()
+        self._resolver = Resolver(resolver_settings(config.globals), self._clock)
+        router = Router(self._resolver, config, rng)
+        most = config.globals.max_resident_messages // self._workers
+        scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
+        self._dispatcher = Dispatcher(
+            config, scheduler, self._spool, router, self._leases, self._clock, self._log, self._counters
+        )
+        self._leases.answer_to(self._dispatcher)
+        self._intake = Intake(config, self._dispatcher, self._spool, self._clock, self._log, rng)
+        self._reception = Reception(config, self._intake, self._board, self._clock, self._log, self._counters)
+        self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
+        self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
+        for flow, summary in self._spool.flows().items():
+            scheduler.flow_changed(flow, summary, self._clock.now())
+        self._dispatcher.add(recipients)
+        self._log.info("recovered", self._clock.now(), **self._report._asdict())
+        loop.add_reader(self._sockets.fileno(), self._take_sockets)
+        self._sweep()
+        # What start-up made stays for good: spare the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self._started.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more mail, finish what must be finished, keep the rest in the spool, and end."""
+        if self._draining:
+            return
+        self._draining = True
+        for acceptor in self._acceptors.values():
+            acceptor.close()
+        self._acceptors.clear()
+        if self._started.is_set():
+            await self._close(seconds)
+        self._stopped.set()
+
+    async def _close(self, seconds: float) -> None:
+        self._reception.shutdown()
+        await self._dispatcher.drain(seconds)
+        await self._intake.settled()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self._spool.close()
+        self._log.info("stopped", self._clock.now())
+        self._log.flush()
+
+    def _supervisor_lost(self) -> None:
+        if not self._draining:
+            self._ending = asyncio.get_running_loop().create_task(self.drain(5.0))
+
+    # -- each second
+
+    def _sweep(self) -> None:
+        now = self._clock.now()
+        self._reception.sweep(now)
+        self._dispatcher.sweep(now)
+        self._expiry.sweep(now)
+        self._intake.refuses = refusal(self._spool.status(), self._load())
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def _load(self) -> Load:
+        options = self._dispatcher.config.globals
+        return Load(
+            self._spool.status().settled_recipients + self._dispatcher.scheduler.census.resident,
+            options.max_queued_recipients // self._workers,
+            memory_bytes(),
+            options.memory_limit // self._workers,
+        )
+
+    # -- listening sockets
+
+    def _take_sockets(self) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sockets, 65_536, 250)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._sockets.fileno())
+            return
+        names = [(listener, listen) for listener, listen in json.loads(data)]
+        wanted = dict(zip(names, fds, strict=True))
+        for key in [key for key in self._acceptors if key not in wanted]:
+            self._acceptors.pop(key).close()
+        for key, fd in wanted.items():
+            if key in self._acceptors or self._draining:
+                os.close(fd)
+            else:
+                self._acceptors[key] = self._acceptor(key, socket.socket(fileno=fd))
+        self._link.tell("listening", count=len(self._acceptors))
+
+    def _acceptor(self, key: tuple[str, str], sock: socket.socket) -> Acceptor:
+        listener, listen = key
+        reception = self._reception
+
+        def make_session(peer: tuple[str, int] | None) -> Session:
+            return Session(reception, listener, listen, peer)
+
+        return Acceptor(sock, make_session, self._board, self._clock, self._log)
+
+    # -- what the supervisor says
+
+    def _fast(self, op: str, args: dict[str, Any]) -> bool:
+        if op == "granted":
+            self._leases.granted(args)
+        elif op == "recall":
+            self._leases.recall(args)
+        else:
+            return False
+        return True
+
+    async def _handle(self, op: str, args: dict[str, Any]) -> Any:
+        if op == "start":
+            await self.start(args)
+            return self._report._asdict()
+        if op == "drain":
+            return await self.drain(args["seconds"])
+        await self._started.wait()
+        handler = getattr(self, f"_op_{op}", None)
+        if handler is None:
+            raise AngariumError(f"unknown operation {op!r}")
+        try:
+            return await handler(args)
+        except ValueError as error:
+            raise AngariumError(str(error)) from error
+
+    async def _op_config(self, args: dict[str, Any]) -> None:
+        config: Config = pickle.loads(args["config"])
+        self._log.level = config.globals.log_level
+        self._view.config = config
+        self._reception.reconfigure(config, set(args["changed"]))
+        self._dispatcher.reconfigure(config)
+
+    async def _op_queues(self, args: dict[str, Any]) -> Any:
+        return self._operator.queues(args.get("domain"), args.get("binding"))
+
+    async def _op_recipients(self, args: dict[str, Any]) -> Any:
+        return await self._operator.recipients(selection_of(args), args.get("limit", 100))
+
+    async def _op_message(self, args: dict[str, Any]) -> Any:
+        return await self._operator.message(args["id"])
+
+    async def _op_count(self, args: dict[str, Any]) -> Any:
+        return await self._operator.count(selection_of(args["selection"]))
+
+    async def _op_act(self, args: dict[str, Any]) -> Any:
+        def progress(done: int) -> None:
+            self._link.tell("progress", name=args.get("name", ""), worker=self._index, done=done)
+
+        return await self._operator.act(
+            args["action"],
+            selection_of(args["selection"]),
+            target=args.get("target") or "",
+            note=args.get("note") or "",
+            quiet=bool(args.get("quiet")),
+            progress=progress,
+        )
+
+    async def _op_trace_start(self, args: dict[str, Any]) -> None:
+        name = args["name"]
+
+        def hear(record: dict[str, Any]) -> None:
+            self._link.tell(
+                "trace", name=name, record={**record, "at": self._clock.now(), "worker": self._index}
+            )
+
+        chosen = selection_of({"domain": args.get("domain"), "message": args.get("message")})
+        self._dispatcher.traces.start(name, chosen.domain, chosen.message, hear)
+
+    async def _op_trace_stop(self, args: dict[str, Any]) -> None:
+        self._dispatcher.traces.stop(args["name"])
+
+    async def _op_stats(self, args: dict[str, Any]) -> Any:
+        status = self._spool.status()
+        gauges = {
+            "connections_open": len(self._dispatcher.connections),
+            "recipients_active": self._dispatcher.scheduler.census.resident,
+            "recipients_settled": status.settled_recipients,
+            "queues": self._dispatcher.scheduler.census.queues,
+            "journal_bytes": status.journal_bytes,
+            "journal_segments": status.segments,
+            "resident_body_bytes": status.resident_bodies_bytes,
+            "spool_unwell": int(bool(status.unwell or status.accepting)),
+        }
+        for name, value in gauges.items():
+            self._counters.set(name, value)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
+        return [[name, label, value] for (name, label), value in self._counters.values.items()]
+
+    async def _op_health(self, args: dict[str, Any]) -> Any:
+        status = self._spool.status()
+        reason = refusal(status, self._load())
+        return {
+            "accepting": str(reason or ""),
+            "unwell": status.unwell,
+            "recovered": True,
+            "listening": len(self._acceptors),
+        }
+
+
+def memory_bytes() -> int:
+    """Return the resident set of this process."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * _PAGE_BYTES
+
+
+def make_log(config: Config, **fields: Any) -> Log:
+    """Make the log that the configuration asks for, on standard error."""
+    fmt = config.globals.log_format
+    return Log(2, fmt=None if fmt == "auto" else fmt, level=config.globals.log_level, fields=fields)
+
+
+def main() -> None:
+    """Entry of the worker process: `python -m angarium.node.worker LINK_FD SOCKETS_FD BOARD_FD`."""
+    # Signals are the supervisor's business: Ctrl-C on a terminal reaches all processes of the group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    link, sockets, board = (int(arg) for arg in sys.argv[1:4])
+    sockets_end = socket.socket(fileno=sockets)
+    sockets_end.setblocking(False)
+
+    async def serve() -> None:
+        await Worker(socket.socket(fileno=link), sockets_end, board).run()
+
+    uvloop.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a listener decides about a session, a recipient and a message. Pure: facts in, a reply or a value out."""
+
+from dataclasses import dataclass
+
+from angarium.config.records import InboundOptions
+from angarium.core.records import BULK, TRANSACTIONAL, Lane
+from angarium.core.reply import Reply
+from angarium.spool.port import SpoolError, SpoolFull
+
+RELAYING_DENIED = Reply(550, "5.7.1", "relaying denied: this address or sender may not send through here")
+TOO_MANY_SESSIONS = Reply(421, "4.4.5", "too many sessions; try again later")
+TOO_MANY_OF_PEER = Reply(421, "4.4.5", "too many sessions from your address; close some or try again later")
+SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down; try again in a moment")
+RECONFIGURED = Reply(421, "4.3.2", "the configuration of this listener has changed; connect again")
+ENOUGH_TIME = Reply(421, "4.4.2", "this session has taken too long; connect again")
+ENOUGH_RECIPIENTS = Reply(452, "4.5.3", "too many recipients over this connection; connect again")
+NO_NULL_SENDER = Reply(550, "5.7.1", "the null sender is not accepted here")
+NO_LITERAL = Reply(550, "5.1.3", "address literals are not accepted here; use a domain name")
+LOOP = Reply(554, "5.4.6", "mail loop: too many Received header fields")
+HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")
+QUEUE_FULL = Reply(452, "4.3.1", "too many recipients are queued; try again later")
+SPOOL_FULL = Reply(452, "4.3.1", "not enough storage; try again later")
+SPOOL_FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
+OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
+
+_LANES: dict[str, Lane] = {
+    "transactional": TRANSACTIONAL,
+    "urgent": TRANSACTIONAL,
+    "high": TRANSACTIONAL,
+    "bulk": BULK,
+    "non-urgent": BULK,
+    "low": BULK,
+    "list": BULK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail)."""
+
+    options: InboundOptions
+    peer_may: bool
+
+    @classmethod
+    def of_peer(cls, options: InboundOptions, peer_ip: str) -> "Relay":
+        """Judge the peer. A Unix socket has an empty *peer_ip*: whoever may open it is as good as a relay host."""
+        return cls(options, options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip))
+
+    def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
+        """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""
+        if self.peer_may or self.options.relay_domains.contains(recipient_domain):
+            return None
+        if sender_domain and self.options.relay_for_sending_domains.contains(sender_domain):
+            return None
+        return RELAYING_DENIED
+
+
+def refuses_session(options: InboundOptions, sessions: int, sessions_of_peer: int) -> Reply | None:
+    """Return the refusal for a session that would be one more of these numbers, or None. A limit of 0 is none."""
+    if options.listener_sessions and sessions > options.listener_sessions:
+        return TOO_MANY_SESSIONS
+    if options.sessions_per_peer and sessions_of_peer > options.sessions_per_peer:
+        return TOO_MANY_OF_PEER
+    return None
+
+
+def lane_of(options: InboundOptions, priority: str) -> Lane:
+    """Return the lane that a `Priority` header field's value asks for, else the listener's."""
+    if not options.priority_header:
+        return options.lane
+    return _LANES.get(priority.strip().lower(), options.lane)
+
+
+def storage_reply(error: SpoolError) -> Reply:
+    """Say to the peer that the spool could not take the message, and whether room is what is lacking."""
+    return SPOOL_FULL if isinstance(error, SpoolFull) else SPOOL_FAILED

@@ -1,0 +1,38 @@
+"""The page of memory that workers share."""
+
+from angarium.node.board import Board
+
+
+def boards(workers: int) -> list[Board]:
+    fd = Board.make_fd(workers)
+    return [Board(fd, workers, row) for row in range(workers)]
+
+
+def test_every_worker_sees_the_sessions_of_all() -> None:
+    first, second = boards(2)
+    first.enter("192.0.2.1")
+    second.enter("192.0.2.1")
+    second.enter("192.0.2.2")
+    assert first.sessions() == second.sessions() == 3
+    assert first.sessions_of("192.0.2.1") == 2
+    assert first.sessions_of("192.0.2.2") == 1
+    second.leave("192.0.2.1")
+    assert first.sessions_of("192.0.2.1") == 1
+
+
+def test_surplus_is_measured_against_the_worker_with_the_fewest() -> None:
+    first, second, third = boards(3)
+    for _ in range(3):
+        first.enter("192.0.2.1")
+    second.enter("192.0.2.1")
+    assert (first.surplus(), second.surplus(), third.surplus()) == (3, 1, 0)
+
+
+def test_a_dead_workers_sessions_are_forgotten() -> None:
+    first, second = boards(2)
+    second.enter("192.0.2.1")
+    first.clear(1)
+    assert first.sessions() == 0
+    assert first.sessions_of("192.0.2.1") == 0
+    second.leave("192.0.2.1")
+    assert first.sessions_of("192.0.2.1") == 0
