@@ -35,12 +35,6 @@ from angarium.smtp.replies import ReplyParser, shorten
 SessionStage = Literal["new", "ready", "quit", "closed"]
 
 
-_TIMEOUTS = {
-    stage: f"{stage}_s"
-    for stage in ("banner", "ehlo", "mail", "rcpt", "data", "body", "final", "rset", "quit")
-} | {"helo": "ehlo_s"}
-
-
 class LocalProtocolError(AngariumError):
     """The machine was asked for something it cannot do now. A mistake of the caller, never of the peer."""
 
@@ -142,10 +136,10 @@ class ClientMachine:
     @property
     def wait_s(self) -> float | None:
         """How long the present stage may take, in seconds, from its last progress on."""
-        timeouts = self._settings.timeouts
         run = self._run
-        stage = self.stage if run is None or not run.is_resetting else "rset"
-        wait_s: float | None = getattr(timeouts, _TIMEOUTS.get(stage, ""), None)
+        stage = "rset" if run is not None and run.is_resetting else self.stage
+        name = "ehlo_s" if stage == "helo" else f"{stage}_s"
+        wait_s: float | None = getattr(self._settings.timeouts, name, None)
         return wait_s
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,22 @@ EightBitPolicy = Literal["convert", "send", "bounce"]
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
 Timings = tuple[tuple[Stage, float], ...]
 """Milliseconds waited at each stage reached, in order."""
+
+AWAITED: Final = {
+    "new": "the connection",
+    "banner": "the banner",
+    "ehlo": "the answer to our greeting",
+    "helo": "the answer to our greeting",
+    "ready": "the next message",
+    "rset": "the answer to RSET",
+    "mail": "the answer to MAIL",
+    "rcpt": "the answer to RCPT",
+    "data": "the answer to DATA",
+    "body": "the peer to take the message",
+    "final": "the answer to the end of the message",
+    "quit": "the answer to QUIT",
+}
+"""What a session waits for at each stage, in the words of our own replies."""
 
 Trace = Callable[[str, str], None]
 """Called with "C" or "S" and one line of the dialog, at most 500 characters; messages are summarised."""

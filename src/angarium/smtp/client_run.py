@@ -9,17 +9,14 @@ something to undo.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import ClientSettings, Result, Trace, Transaction, Verdict
+from angarium.smtp.client_events import AWAITED, ClientSettings, Result, Transaction, Verdict
+from angarium.smtp.client_writer import ClientWriter
 from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.replies import shorten
-from angarium.smtp.stuffing import DotStuffer
-
-_NO_STUFFER: Final = DotStuffer()
 
 
 class Run:
@@ -39,16 +36,13 @@ class Run:
         "_commands",
         "_extensions",
         "_is_first",
-        "_lead",
         "_lmtp",
         "_mail_ok",
         "_order",
-        "_output",
         "_pipelined",
         "_refused",
         "_since",
-        "_stuffer",
-        "_trace",
+        "_writer",
         "bytes_sent",
         "dead",
         "done",
@@ -68,8 +62,7 @@ class Run:
         transaction: Transaction,
         settings: ClientSettings,
         extensions: Extensions,
-        output: list[bytes],
-        trace: Trace | None,
+        writer: ClientWriter,
         is_first: bool,
     ) -> None:
         self.transaction = transaction
@@ -80,8 +73,7 @@ class Run:
         self.done = self.dead = self.needs_reset = self.is_resetting = self.is_sent = False
         self.wants_body = self.needs_body = False
         self._extensions = extensions
-        self._output = output
-        self._trace = trace
+        self._writer = writer
         self._is_first = is_first
         self._lmtp = settings.method == "LMTP"
         self._pipelined = settings.use_pipelining and extensions.pipelining
@@ -90,8 +82,6 @@ class Run:
         self._chunks = 0
         self._mail_ok = False
         self._refused = False
-        self._stuffer = _NO_STUFFER
-        self._lead = b""
         self._since = 0.0
         self._order = self._choose_recipients()
         # LMTP answers BDAT LAST once per accepted recipient, so it is simpler to count answers with DATA.
@@ -116,6 +106,11 @@ class Run:
                 order.append(index)
         return order
 
+    @property
+    def awaited(self) -> str:
+        """What is waited for, in words."""
+        return AWAITED["rset" if self.is_resetting else self.stage]
+
     # What is sent
 
     def begin(self, now: float, reset: bool, at_once_bytes: int) -> None:
@@ -134,76 +129,37 @@ class Run:
         if not self._pipelined:
             commands.reverse()
             self._commands = commands
-            self._say(commands.pop())
+            self.bytes_sent += self._writer.say(commands.pop())
             return
         if not self._bdat:
             commands.append("DATA\r\n")
-        self._say("".join(commands))
+        self.bytes_sent += self._writer.say("".join(commands))
         if self._bdat and transaction.body is not None and transaction.body_size <= at_once_bytes:
-            self._send_bdat_whole(transaction.body)
+            self._send_chunk(transaction.body)
 
-    def _say(self, commands: str) -> None:
-        data = commands.encode("utf-8")
-        self._output.append(data)
-        self.bytes_sent += len(data)
-        if self._trace is not None:
-            for line in commands.split("\r\n")[:-1]:
-                self._trace("C", line[:500])
-
-    def _write(self, *buffers: bytes) -> None:
-        """Write parts of the message, each a buffer of its own."""
-        size = 0
-        for buffer in buffers:
-            if buffer:
-                self._output.append(buffer)
-                size += len(buffer)
-        self.bytes_sent += size
-        if self._trace is not None and size:
-            self._trace("C", f"[{size} bytes of message]")
-
-    def _send_whole(self, body: bytes) -> None:
-        stuffer = DotStuffer()
-        self._write(stuffer.stuff(self.transaction.head), stuffer.stuff(body), stuffer.line_end() + b".\r\n")
-        self.is_sent = True
-
-    def _send_bdat_whole(self, body: bytes) -> None:
-        head = self.transaction.head
-        stuffer = DotStuffer()
-        stuffer.pass_by(head)
-        stuffer.pass_by(body)
-        end = stuffer.line_end()
-        self._say(f"BDAT {len(head) + len(body) + len(end)} LAST\r\n")
-        self._write(head, body, end)
-        self.is_sent = True
+    def _send_chunk(self, body: bytes) -> None:
+        self.bytes_sent += self._writer.message_chunk(self.transaction.head, body)
+        self._note_sent()
 
     def feed(self, piece: bytes, last: bool, now: float) -> bool:
         """Send a piece of the body; return whether another is wanted."""
         if not self.wants_body:
             return False
         self._since, waited = now, now - self._since
-        if self._bdat:
-            self._feed_bdat(piece, last)
-        else:
-            stuffer = self._stuffer
-            self._write(stuffer.stuff(piece), stuffer.line_end() + b".\r\n" if last else b"")
         self._add_time("body", waited)
+        size = self._writer.piece(piece, last)
+        self.bytes_sent += size
         if last:
-            self.wants_body = False
-            self.is_sent = True
+            self._note_sent()
             self.stage = "final"
+        elif self._bdat and size:
+            self._chunks += 1
         return not last
 
-    def _feed_bdat(self, piece: bytes, last: bool) -> None:
-        lead, self._lead = self._lead, b""
-        self._stuffer.pass_by(lead)
-        self._stuffer.pass_by(piece)
-        end = self._stuffer.line_end() if last else b""
-        size = len(lead) + len(piece) + len(end)
-        if not size and not last:
-            return
-        self._say(f"BDAT {size}{' LAST' if last else ''}\r\n")
-        self._write(lead, piece, end)
-        self._chunks += not last
+    def _note_sent(self) -> None:
+        """The end of the message has been written."""
+        self.wants_body = False
+        self.is_sent = True
 
     def _add_time(self, stage: Stage, waited_s: float) -> None:
         if self.timings and self.timings[-1][0] == stage:
@@ -230,11 +186,12 @@ class Run:
             _ON_REPLY[stage](self, reply)
 
     def _on_rset(self, reply: Reply) -> None:
-        self.is_resetting = False
         if reply.code >= 300:
             self._out_of_step(reply)
-        elif not self._pipelined:
-            self._say(self._commands.pop())
+            return
+        self.is_resetting = False
+        if not self._pipelined:
+            self.bytes_sent += self._writer.say(self._commands.pop())
 
     def _on_mail(self, reply: Reply) -> None:
         if reply.code >= 400:
@@ -249,7 +206,7 @@ class Run:
             self._mail_ok = True
         self.stage = "rcpt"
         if not self._pipelined and not self.done:
-            self._say(self._commands.pop())
+            self.bytes_sent += self._writer.say(self._commands.pop())
 
     def _on_rcpt(self, reply: Reply) -> None:
         index = self._order[self._answered]
@@ -268,7 +225,7 @@ class Run:
             self._answered = 0
             self._after_recipients()
         elif not self._pipelined:
-            self._say(self._commands.pop())
+            self.bytes_sent += self._writer.say(self._commands.pop())
 
     def _after_recipients(self) -> None:
         if self.is_sent:
@@ -278,10 +235,10 @@ class Run:
         elif not self._accepted:
             self._end_without_message()
         elif not self._bdat:
-            self._say("DATA\r\n")
+            self.bytes_sent += self._writer.say("DATA\r\n")
             self.stage = "data"
         elif self.transaction.body is not None:
-            self._send_bdat_whole(self.transaction.body)
+            self._send_chunk(self.transaction.body)
             self.stage = "final"
         else:
             self._want_body()
@@ -291,13 +248,9 @@ class Run:
         self.done = True
 
     def _want_body(self) -> None:
-        self._stuffer = DotStuffer()
+        self.bytes_sent += self._writer.begin_pieces(self.transaction.head, self._bdat)
         self.stage = "body"
         self.wants_body = self.needs_body = True
-        if self._bdat:
-            self._lead = self.transaction.head
-        else:
-            self._write(self._stuffer.stuff(self.transaction.head))
 
     def _on_data(self, reply: Reply) -> None:
         if reply.code >= 400:
@@ -308,7 +261,8 @@ class Run:
         elif not self._accepted:
             self._on_go_ahead_for_nobody()
         elif self.transaction.body is not None:
-            self._send_whole(self.transaction.body)
+            self.bytes_sent += self._writer.message(self.transaction.head, self.transaction.body)
+            self._note_sent()
             self.stage = "final"
         else:
             self._want_body()
@@ -321,7 +275,7 @@ class Run:
         if self._lmtp:
             self.done = self.dead = True
             return
-        self._say(".\r\n")
+        self.bytes_sent += self._writer.say(".\r\n")
         self.stage = "final"
 
     def _on_body(self, reply: Reply) -> None:
@@ -374,7 +328,7 @@ class Run:
 
     def _out_of_step(self, reply: Reply) -> None:
         """Give up a session whose answers do not fit the commands."""
-        text = f"[internal] unexpected answer to {self.stage}: {reply}"
+        text = f"[internal] unexpected reply while waiting for {self.awaited}: {reply}"
         self.fail(shorten(Reply(421, "4.5.0", text)))
 
     def fail(self, reply: Reply, is_answer: bool = False) -> None:

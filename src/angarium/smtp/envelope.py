@@ -15,6 +15,7 @@ from angarium.smtp.client_events import EightBitPolicy, Transaction
 from angarium.smtp.extensions import Extensions
 
 _XTEXT_ESCAPED = re.compile(rb"[^!-*,-<>-~]")
+_UTF8_ESCAPED = re.compile(r"[^!-*,-<>-\[\]-~]")
 _NOTIFY_WORDS = ((NOTIFY_SUCCESS, "SUCCESS"), (NOTIFY_FAILURE, "FAILURE"), (NOTIFY_DELAY, "DELAY"))
 
 
@@ -59,7 +60,12 @@ def _notify(bits: int) -> str:
 
 def _orcpt(orcpt: str) -> str:
     kind, separator, address = orcpt.partition(";")
-    return f" ORCPT={encode_xtext(kind)};{encode_xtext(address)}" if separator else ""
+    if not separator:
+        return ""
+    if kind.lower() != "utf-8":
+        return f" ORCPT={encode_xtext(kind)};{encode_xtext(address)}"
+    encoded = _UTF8_ESCAPED.sub(lambda m: f"\\x{{{ord(m[0]):02X}}}", address)
+    return f" ORCPT=utf-8;{encoded}"  # RFC 6533 §3, in the form that needs no SMTPUTF8
 
 
 def needs_smtputf8(transaction: Transaction) -> bool:

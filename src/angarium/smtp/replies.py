@@ -10,6 +10,7 @@ failure of our own, because taking it for success could lose mail and taking it 
 """
 
 import re
+from unicodedata import category
 
 from angarium.core.reply import Reply, reply_from_lines
 
@@ -19,6 +20,8 @@ MAX_KEPT_CHARS = 1000
 
 _CACHED_REPLIES = 512
 _CACHED_LINE_BYTES = 48
+
+_UNWANTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 # The usual reply in one step: a line of printable ASCII, its enhanced code matching its class (RFC 2034 §4).
 _USUAL = re.compile(rb"([2-5])(\d\d)(?: (?:((?!3)\1\.\d{1,3}\.\d{1,3})(?: +|(?=\r?\n)))?([ -~]*))?\r?\n")
@@ -137,4 +140,4 @@ def _clean(text: bytes) -> str:
     decoded = text.decode("utf-8", "replace")
     if decoded.isprintable():
         return decoded
-    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in decoded)
+    return "".join("\ufffd" if char != "\t" and category(char) in _UNWANTED else char for char in decoded)

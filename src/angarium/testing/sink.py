@@ -25,7 +25,8 @@ from angarium.testing.sink_store import SinkMessage, Store
 class SinkCounters:
     """What has come so far.
 
-    *messages* counts messages kept, *recipients* those they were kept for, *bytes* message bytes as on the wire.
+    *messages* counts messages kept, *recipients* those they were kept for, *bytes* message bytes as on the
+    wire.
     """
 
     connections: int = 0
