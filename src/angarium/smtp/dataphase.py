@@ -18,6 +18,9 @@ from typing import Literal
 LineEndPolicy = Literal["refuse", "fix", "ignore"]
 """What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is."""
 
+_MAX_PIECES = 256
+"""A body that drips in would otherwise take forty times its size in memory."""
+
 _END = b"\r\n.\r\n"
 _LONE_DOT = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]|\r\n\.(?:\n|\r(?!\n))")
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -60,7 +63,6 @@ class BodyReader:
     """
 
     __slots__ = (
-        "_at_line_start",
         "_bound",
         "_context",
         "_dotted",
@@ -68,6 +70,7 @@ class BodyReader:
         "_first",
         "_in_header",
         "_line_length",
+        "_raw_end",
         "_rules",
         "_tail",
         "_wary",
@@ -89,8 +92,8 @@ class BodyReader:
         self.pieces: list[bytes] = []
         self.kept = self.size = self.raw_size = self._line_length = 0
         self._tail = b""
-        self._context = b"\r\n"
-        self._first = self._dotted = self._at_line_start = True
+        self._context = self._raw_end = b"\r\n"
+        self._first = self._dotted = True
         self._in_header = self._rules.lone_lf_in_headers != self._rules.lone_lf_in_body
         self._wary = self._ends_with_crlf = False
 
@@ -159,8 +162,8 @@ class BodyReader:
 
     def _add_header(self, raw: bytes, stuffed: bool) -> bytes:
         """Check and keep what of *raw* belongs to the header block, and return the rest."""
-        end = _HEADER_END.search(self._context + raw)
-        size = end.end() - len(self._context) if end else len(raw)
+        end = _HEADER_END.search(self._raw_end + raw)
+        size = end.end() - len(self._raw_end) if end else len(raw)
         self._in_header = end is None
         self._add_part(raw[:size], stuffed, self._rules.lone_lf_in_headers)
         return raw[size:]
@@ -169,13 +172,13 @@ class BodyReader:
         piece = raw
         if stuffed:
             piece = raw.replace(b"\r\n.", b"\r\n")
-            if self._at_line_start and raw.startswith(b"."):
+            if raw.startswith(b".") and self._raw_end == b"\r\n":
                 piece = piece[1:]
         if self._wary or not _only_crlf(raw):
             piece = self._with_line_ends(raw, piece, lone_lf)
         else:
-            self._context = raw[-3:]
-        self._at_line_start = raw.endswith(b"\r\n")
+            self._context = raw[-3:] if len(raw) > 2 else (self._context + raw)[-3:]
+        self._raw_end = raw[-2:] if len(raw) > 1 else (self._raw_end + raw)[-2:]
         self.raw_size += len(raw)
         if b"\0" in raw:
             self._refuse(Fault.NUL)
@@ -193,6 +196,8 @@ class BodyReader:
         if not self.fault:
             self.pieces.append(piece)
             self.kept += len(piece)
+            if len(self.pieces) > _MAX_PIECES:
+                self.pieces = [b"".join(self.pieces)]
 
     def _refuse(self, fault: Fault) -> None:
         if fault > self.fault:
@@ -233,7 +238,8 @@ class BodyReader:
                 self._line_length = limit
                 return True
             start = newline + 1
-        self._line_length = size - max(start, piece.rfind(b"\n", max(start, 0)) + 1)
+        newline = piece.rfind(b"\n", max(start, 0))
+        self._line_length = size - (start if newline < 0 else newline + 1)
         return False
 
 

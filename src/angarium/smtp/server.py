@@ -258,6 +258,9 @@ class ServerMachine:
                 self._end(self._shutdown)
         finally:
             self._running = False
+        if self._pos >= len(self._buffer):  # an idle connection keeps no input alive
+            self._buffer = b""
+            self._pos = 0
 
     def _read_command(self) -> bool:
         """Work on one line. Returns False when it is not complete."""
