@@ -105,4 +105,4 @@ def test_long_lines_and_long_replies_are_refused_before_they_fill_memory() -> No
     for _ in range(MAX_REPLY_BYTES // 100 + 1):
         parser.feed(b"250-" + b"x" * 100 + b"\r\n")
     assert parser.error is not None
-    assert parser.feed(b"250 ok\r\n") == []
+    assert not parser.feed(b"250 ok\r\n")

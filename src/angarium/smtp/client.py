@@ -324,6 +324,8 @@ class ClientMachine:
 
     def _end(self, reply: Reply, now: float, is_told: bool = False) -> None:
         """The session is over because of *reply*: report what was under way, and close."""
+        if self._run is not None:
+            self._run.note_time(now)
         for run in (self._run, self._next):
             if run is not None:
                 run.fail(reply)

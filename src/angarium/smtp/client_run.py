@@ -32,6 +32,7 @@ class Run:
         "_accepted",
         "_answered",
         "_bdat",
+        "_began",
         "_chunks",
         "_commands",
         "_extensions",
@@ -41,7 +42,6 @@ class Run:
         "_order",
         "_pipelined",
         "_refused",
-        "_since",
         "_writer",
         "bytes_sent",
         "dead",
@@ -82,7 +82,7 @@ class Run:
         self._chunks = 0
         self._mail_ok = False
         self._refused = False
-        self._since = 0.0
+        self._began = 0.0
         self._order = self._choose_recipients()
         # LMTP answers BDAT LAST once per accepted recipient, so it is simpler to count answers with DATA.
         # Pieces are sent by BDAT only where the next need not wait for the answer to the one before.
@@ -115,7 +115,7 @@ class Run:
 
     def begin(self, now: float, reset: bool, at_once_bytes: int) -> None:
         """Write as much of the envelope as the peer allows. With *reset*, after a RSET."""
-        self._since = now
+        self._began = now
         transaction, extensions = self.transaction, self._extensions
         if not self._order:
             self.done = True
@@ -145,11 +145,10 @@ class Run:
         """Send a piece of the body; return whether another is wanted."""
         if not self.wants_body:
             return False
-        self._since, waited = now, now - self._since
-        self._add_time("body", waited)
         size = self._writer.piece(piece, last)
         self.bytes_sent += size
         if last:
+            self.note_time(now)
             self._note_sent()
             self.stage = "final"
         elif self._bdat and size:
@@ -161,29 +160,29 @@ class Run:
         self.wants_body = False
         self.is_sent = True
 
-    def _add_time(self, stage: Stage, waited_s: float) -> None:
-        if self.timings and self.timings[-1][0] == stage:
-            waited_s += self.timings.pop()[1] / 1000
-        self.timings.append((stage, waited_s * 1000))
+    def note_time(self, now: float) -> None:
+        """The present stage ends."""
+        self.timings.append((self.stage, (now - self._began) * 1000))
+        self._began = now
 
     # What is answered
 
     def resume(self, now: float) -> None:
         """The transaction before has ended: time spent waiting counts from now on."""
-        self._since = now
+        self._began = now
 
     def reply(self, reply: Reply, now: float) -> None:
         """Take the answer to the oldest command that has none."""
         stage = self.stage
-        waited = now - self._since
-        self._since = now
-        self._add_time(stage, waited)
         if reply.code == 421 and not (stage == "final" and self._accepted and self._chunks == 0):
             self.fail(shorten(reply), is_answer=True)
         elif self.is_resetting:
             self._on_rset(reply)
         else:
             _ON_REPLY[stage](self, reply)
+        if self.done or self.stage is not stage:
+            self.timings.append((stage, (now - self._began) * 1000))
+            self._began = now
 
     def _on_rset(self, reply: Reply) -> None:
         if reply.code >= 300:

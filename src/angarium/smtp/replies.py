@@ -18,8 +18,8 @@ MAX_LINE_BYTES = 4096
 MAX_REPLY_BYTES = 32_768
 MAX_KEPT_CHARS = 1000
 
-_CACHED_REPLIES = 512
-_CACHED_LINE_BYTES = 48
+_CACHED_LINES = 512
+_CACHED_BYTES = 48
 
 _UNWANTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -36,7 +36,7 @@ class ReplyParser:
 
     __slots__ = ("_codes", "_lines", "_rest", "_size", "error")
 
-    _cache: dict[bytes, Reply] = {}  # noqa: RUF012  shared on purpose: peers say the same few lines all day
+    _cache: dict[bytes, Reply] = {}  # noqa: RUF012  shared: peers say the same few things all day
 
     def __init__(self) -> None:
         self.error: str | None = None
@@ -45,29 +45,20 @@ class ReplyParser:
         self._codes: list[int] = []
         self._size = 0
 
-    @property
-    def is_between_replies(self) -> bool:
-        """Whether no reply has begun without being finished."""
-        return not self._rest and not self._lines
-
     def feed(self, data: bytes) -> list[Reply]:
         """Return the replies that *data* completes, in order. Check *error* after those."""
-        if not self._rest and not self._lines:
-            reply = self._cache.get(data)
-            if reply is not None and self.error is None:
-                return [reply]
         replies: list[Reply] = []
         if self._rest:
             data = self._rest + data
         start = 0
         while self.error is None:
-            end = data.find(b"\n", start)
-            if end < 0:
+            end = data.find(b"\n", start) + 1
+            if not end:
                 break
-            reply = self._line(data[start : end + 1])
+            reply = self._line(data[start:end])
             if reply is not None:
                 replies.append(reply)
-            start = end + 1
+            start = end
         self._keep(data[start:])
         return replies
 
@@ -80,12 +71,9 @@ class ReplyParser:
     def _line(self, line: bytes) -> Reply | None:
         """Take one whole line with its line end; return the reply if this was its last."""
         if not self._lines:
-            cached = self._cache.get(line)
-            if cached is not None:
-                return cached
-            usual = _USUAL.fullmatch(line)
-            if usual is not None and len(line) <= MAX_LINE_BYTES:
-                return self._single(line, usual)
+            reply = self._cache.get(line) or self._usual(line)
+            if reply is not None:
+                return reply
         text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         code, mark = text[:3], text[3:4]
         is_code = len(code) == 3 and code.isdigit() and b"200" <= code < b"600"
@@ -94,12 +82,15 @@ class ReplyParser:
             return None
         return self._multi(int(code), text[4:], mark != b"-")
 
-    def _single(self, line: bytes, usual: re.Match[bytes]) -> Reply:
-        """Build a reply of one line, and remember it if it is short: it will come again."""
-        kind, rest, enhanced, text = usual.groups()
-        reply = Reply(int(kind + rest), enhanced.decode() if enhanced else "", text.decode() if text else "")
-        if len(line) <= _CACHED_LINE_BYTES:
-            if len(self._cache) >= _CACHED_REPLIES:
+    def _usual(self, line: bytes) -> Reply | None:
+        """Read a usual reply of one line, and remember it if it is short: it will come again."""
+        match = _USUAL.fullmatch(line)
+        if match is None or len(line) > MAX_LINE_BYTES:
+            return None
+        kind, rest, enhanced, text = match.groups(b"")
+        reply = Reply(int(kind + rest), enhanced.decode(), text.decode())
+        if len(line) <= _CACHED_BYTES:
+            if len(self._cache) >= _CACHED_LINES:
                 self._cache.clear()
             self._cache[line] = reply
         return reply
