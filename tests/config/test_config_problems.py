@@ -113,6 +113,27 @@ def problems(text: str) -> list[str]:
             "Binding_Rule r { }",
             "1:1 Binding_Rule r has no target | write either Use_Binding or Use_Binding_Group",
         ),
+        (
+            "Binding b { Binding_Rule r { Use_Binding = b } }",
+            "1:13 Binding_Rule cannot stand inside a stanza | write it at the top level",
+        ),
+        (
+            "Binding_Rule r { Use_Binding = default Use_Binding_Group = default }",
+            "1:1 Binding_Rule r has two targets | write either Use_Binding or Use_Binding_Group",
+        ),
+        (
+            'Binding_Rule r { Use_Binding = default Header = [ "X-A" = "(" ] }',
+            '1:49 Header: the pattern "(" is wrong: missing ), unterminated subpattern at position 0 | ',
+        ),
+        (
+            'Binding_Rule r { Use_Binding = default Header = [ "X A" = "a" ] }',
+            '1:49 Header: "X A" is not the name of a header field | ',
+        ),
+        ('Domain "" { }', '1:8 Domain: "" is not a domain | '),
+        (
+            "Binding_Group g { } Binding_Rule r { Use_Binding_Group = g }",
+            "1:58 the binding group g has no bindings | declare one in it",
+        ),
         ("Binding_Rule { }", '1:1 Binding_Rule needs a name | write Binding_Rule "…" { … }'),
         (
             "Binding warm { } Binding_Rule r { Use_Binding = wrm }",

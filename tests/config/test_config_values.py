@@ -5,13 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.config import kinds
-from angarium.config.kinds import BadValue, Kind
+from angarium.config.kinds import Kind
 from angarium.config.options import Option
 from angarium.config.parser import parse
 from angarium.config.problems import ProblemList, Source
+from angarium.config.reading import BadValue
 from angarium.config.syntax import Assignment, Value
 from angarium.config.table import OPTIONS, options_named
-from angarium.config.values import Gateway, Route, Throttle, cidrs, domains
+from angarium.config.values import Gateway, Route, SocketAddress, Throttle, cidrs, domains
 
 
 def written(text: str) -> Value:
@@ -58,6 +59,15 @@ def option_kind(name: str) -> Kind:
             (Route("2001:db8::1", 26, 5, 60, "a"), Route("192.0.2.1", 24)),
         ),
         (kinds.ROUTES, '( "smtp://__mx__?pref=1" )', (Route("__mx__", None, 1),)),
+        (
+            kinds.SOCKETS,
+            '( "127.0.0.1:5353" "[::1]" )',
+            (SocketAddress("127.0.0.1", 5353), SocketAddress("::1", 53)),
+        ),
+        (kinds.OWN_NAME, "MTA.Example.com", "mta.example.com"),
+        (kinds.OWN_NAME, '"[IPv6:2001:db8::1]"', "[IPv6:2001:db8::1]"),
+        (kinds.OWN_NAME, "__message__", "__message__"),
+        (kinds.BANNER, '"220 mta ESMTP"', "mta ESMTP"),
         (kinds.CIDRS, '( 127.0.0.0/8 "::1" )', cidrs("127.0.0.0/8", "::1")),
         (
             kinds.DOMAINS,
@@ -121,6 +131,25 @@ def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
             '"ecstream" is known, but not supported yet',
             "write ESMTP | SMTP | LMTP",
         ),
+        (kinds.OWN_NAME, '"a b"', '"a b" is not the name of a host', "write mta.example.com"),
+        (kinds.BANNER, '"héllo"', "a greeting is one line of up to 500 ASCII characters", ""),
+        (kinds.SIZE, "ten", '"ten" is not a number of bytes', ""),
+        (kinds.PERMS, "rw", '"rw" is not a file mode', "write three octal digits, as 0660"),
+        (kinds.PATH, '""', "the path is empty", 'write "/path"'),
+        (kinds.SOCKETS, '( "localhost:53" )', '"localhost" is not an IP address', ""),
+        (
+            option_kind("SMTP_Extensions"),
+            '( "AUTH PLAIN" )',
+            '"AUTH PLAIN" is known, but not supported yet',
+            "leave it out of ( 8BITMIME CHUNKING DSN ENHANCEDSTATUSCODES LIMITS PIPELINING SIZE SMTPUTF8 )",
+        ),
+        (
+            kinds.ROUTES,
+            '( "smtp://x?type=aaaa" )',
+            'type "aaaa" in "smtp://x?type=aaaa" is unknown',
+            "write type=mx or type=a",
+        ),
+        (kinds.ROUTES, '( "smtp://x?pref=-1" )', '"smtp://x?pref=-1" has a negative number', ""),
         (kinds.MAILBOX, '"a@b\\"c"', '"a@b"c" is not an address', "write name@example.com"),
     ],
 )

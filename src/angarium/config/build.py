@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from angarium.config.kinds import BadValue, address_range, domain_name, numeric_address, port_number
 from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
 from angarium.config.names import guess, unknown_option
 from angarium.config.options import Option, ScopeKind
 from angarium.config.problems import ProblemList
+from angarium.config.reading import BadValue, address_range, domain_name, numeric_address, port_number
 from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
 from angarium.config.syntax import Assignment, Item, Scalar, Stanza, format_value

@@ -1,15 +1,24 @@
 """The kinds of values that options have: how each is read from the tree, and how one is written."""
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import idna
-
-from angarium.config.syntax import DictValue, ListValue, Scalar, Value
+from angarium.config.reading import (
+    HOST_NAME,
+    BadValue,
+    address_range,
+    domain_name,
+    host_port,
+    numeric_address,
+    port_number,
+    scalar,
+    scalars,
+    whole_number,
+)
+from angarium.config.syntax import Value
 from angarium.config.values import (
     CidrSet,
     DomainSet,
@@ -27,17 +36,6 @@ _BOOLS = {
 }
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _SPANS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86_400, "days": 86_400}
-_HOST_NAME = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?\Z"
-)
-
-
-class BadValue(ValueError):
-    """A value is not of its option's kind. *hint* says what to write."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -53,38 +51,6 @@ class Kind:
     read: Callable[[Value], object]
     none: str = ""
     show: Callable[[object], str] = show_value
-
-
-def scalar(value: Value, form: str = "") -> str:
-    """Return the text of a single value. Raises BadValue for a list or a dictionary."""
-    if isinstance(value, Scalar):
-        return value.text
-    what = "list" if isinstance(value, ListValue) else "dictionary"
-    raise BadValue(f"takes one value, not a {what}", f"write {form}" if form else "")
-
-
-def scalars(value: Value, form: str) -> list[str]:
-    """Return the texts of a list. Raises BadValue for anything else."""
-    if isinstance(value, ListValue):
-        return [item.text for item in value.items]
-    if isinstance(value, Scalar):
-        quoted = f'"{value.text}"' if value.quoted else value.text
-        raise BadValue("takes a list", f"write ( {quoted} )")
-    raise BadValue("takes a list, not a dictionary", f"write {form}")
-
-
-def pairs(value: Value, form: str) -> list[tuple[str, str]]:
-    """Return keys and values of a dictionary. Raises BadValue for anything else."""
-    if isinstance(value, DictValue):
-        return [(key.text, item.text) for key, item in value.items]
-    raise BadValue("takes a dictionary", f"write {form}")
-
-
-def whole_number(text: str) -> int:
-    """Return a decimal number with an optional sign. Raises BadValue."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        raise BadValue(f'"{text}" is not a whole number')
-    return int(text)
 
 
 def _integer(value: Value) -> int:
@@ -124,10 +90,6 @@ def _perms(value: Value) -> int:
     return int(text, 8)
 
 
-def _string(value: Value) -> str:
-    return scalar(value, '"…"')
-
-
 def _path(value: Value) -> Path:
     text = scalar(value, '"/path"')
     if not text:
@@ -161,56 +123,27 @@ def _shared_limit(value: Value) -> SharedLimit:
     return SharedLimit(_integer(value))
 
 
-def numeric_address(text: str) -> str:
-    """Return an IP address, with or without brackets, in its usual form and without. Raises BadValue."""
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        raise BadValue(f'"{text}" is not an IP address') from None
-
-
 def _source_address(value: Value) -> str | None:
     text = scalar(value, "an IP address")
     return None if text == "*" else numeric_address(text)
 
 
-def host_port(text: str, what: str = "host:port") -> tuple[str, int | None]:
-    """Split `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs its brackets.
-
-    Returns the host in lower case without brackets, an IP address in its usual form. Raises BadValue.
-    """
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", text)
-    if match is None:
-        hint = f'write "[{text}]"' if text.count(":") > 1 else f"write {what}"
-        raise BadValue(f'"{text}" is not {what}', hint)
-    return _host(match[1], text), None if match[2] is None else port_number(match[2])
-
-
-def port_number(text: str) -> int:
-    """Return a TCP or UDP port. Raises BadValue."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
-        raise BadValue(f"{text} is not a port", "ports are 1 to 65535")
-    return int(text)
-
-
-def _host(text: str, whole: str) -> str:
-    if text.startswith("[") or re.fullmatch(r"[0-9.]+", text):
-        return numeric_address(text)
+def _own_name(value: Value) -> str:
+    text = scalar(value, "mta.example.com")
+    if text.startswith("[") and text.endswith("]"):
+        numeric_address(text.removeprefix("[IPv6:").strip("[]"))
+        return text
     name = domain_name(text)
-    if not _HOST_NAME.match(name):
-        raise BadValue(f'"{whole}" does not begin with the name or address of a host')
+    if not HOST_NAME.match(name):
+        raise BadValue(f'"{text}" is not the name of a host', "write mta.example.com")
     return name
 
 
-def domain_name(text: str) -> str:
-    """Return a domain in lower-case A-labels; ASCII is not checked further. Raises BadValue."""
-    if text.isascii():
-        return text.lower()
-    try:
-        return idna.encode(text, uts46=True).decode()
-    except idna.IDNAError as error:
-        raise BadValue(f'"{text}" is not a domain: {error}') from None
+def _banner(value: Value) -> str:
+    text = scalar(value, '"mta.example.com ESMTP"')
+    if not re.fullmatch(r"[ -~]{1,500}", text):
+        raise BadValue("a greeting is one line of up to 500 ASCII characters")
+    return re.sub(r"^220[ -]", "", text)
 
 
 def _sockets(value: Value) -> tuple[SocketAddress, ...]:
@@ -258,20 +191,6 @@ def _route_with(route: Route, query: str, text: str) -> Route:
         raise BadValue(f'"{text}" has a negative number')
     port = port_number(given["port"]) if "port" in given else route.port
     return Route(route.host, port, numbers.get("pref"), numbers.get("ttl"), look_up)  # type: ignore[arg-type]
-
-
-def address_range(text: str) -> str:
-    """Return an address or a range `address/length` in its usual form. Raises BadValue."""
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        pass
-    try:
-        meant = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        hint = "write it without brackets" if text.startswith("[") else "write 192.0.2.0/24 or 2001:db8::/32"
-        raise BadValue(f'"{text}" is not an address range', hint) from None
-    raise BadValue(f'"{text}" has bits set behind its prefix', f"write {meant}")
 
 
 def _cidrs(value: Value) -> CidrSet:
@@ -340,7 +259,8 @@ def words(served: frozenset[str], not_yet: tuple[str, ...]) -> Kind:
     return Kind("list of words", "( … )", read)
 
 
-STRING = Kind("string", '"text"', _string)
+OWN_NAME = Kind("host name", "mta.example.com", _own_name)
+BANNER = Kind("string", '"text"', _banner)
 INT = Kind("number", "N", _integer)
 SIZE = Kind("size", "bytes", _size)
 SECONDS = Kind("duration", "seconds", _seconds)

@@ -121,7 +121,7 @@ def _finish(items: Iterable[Item], problems: ProblemList, generation: int) -> Co
     check_overlap(root, problems)
     hostname = socket.gethostname()
     draft = Config(root, (), (), http, hostname, generation)
-    rules = builder.rules.finish(set(draft.bindings), set(draft.groups), set(sockets))
+    rules = builder.rules.finish(set(draft.bindings), draft.groups, set(sockets))
     problems.raise_any()
     listeners = tuple(
         ListenerConfig(name, listens, digest(draft, name, listens)) for name, listens in sockets.items()

@@ -9,9 +9,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from angarium.config.kinds import domain_name
 from angarium.config.names import unknown_option
 from angarium.config.options import Family, Option
+from angarium.config.reading import domain_name
 from angarium.config.records import (
     BindingInfo,
     GlobalOptions,

@@ -6,7 +6,8 @@ Python type and default of an option stand in `records`, as the field with its n
 from dataclasses import MISSING, dataclass, fields
 from typing import Literal
 
-from angarium.config.kinds import BadValue, Kind, number_of
+from angarium.config.kinds import Kind, number_of
+from angarium.config.reading import BadValue
 from angarium.config.records import (
     GlobalOptions,
     HostOptions,

@@ -1,11 +1,13 @@
 """From `Binding_Rule` stanzas to rules."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from angarium.config.kinds import CIDRS, DOMAINS, BadValue, pairs, scalar, scalars
+from angarium.config.kinds import CIDRS, DOMAINS
 from angarium.config.problems import Position, ProblemList
+from angarium.config.reading import BadValue, pairs, scalar, scalars
 from angarium.config.rules import BindingRule
 from angarium.config.syntax import Assignment, Scalar, Stanza, Value
 from angarium.config.values import NO_DOMAINS, NOWHERE, Where
@@ -54,12 +56,18 @@ class RuleBuilder:
         except BadValue as bad:
             self.problems.add(item.value.at, f"{item.name}: {bad}", bad.hint)
 
-    def finish(self, bindings: set[str], groups: set[str], listeners: set[str]) -> tuple[BindingRule, ...]:
-        """Return the rules in order of declaration. What they name must be among the names given."""
+    def finish(
+        self, bindings: set[str], groups: Mapping[str, Sequence[str]], listeners: set[str]
+    ) -> tuple[BindingRule, ...]:
+        """Return the rules in order of declaration. What they name must be among the names given.
+
+        *groups* maps the groups to their bindings; a rule needs a group that has one.
+        """
         for draft in self.drafts.values():
             self.check_target(draft)
             self.check_name(draft, "use_binding", "binding", bindings)
-            self.check_name(draft, "use_binding_group", "binding group", groups)
+            self.check_name(draft, "use_binding_group", "binding group", set(groups))
+            self.check_members(draft, groups)
             self.check_name(draft, "listener", "listener", listeners)
         return tuple(_rule(draft) for draft in self.drafts.values())
 
@@ -69,6 +77,13 @@ class RuleBuilder:
         if targets != 1:
             message = f"Binding_Rule {draft.name} has {'two targets' if targets else 'no target'}"
             self.problems.add(draft.at, message, "write either Use_Binding or Use_Binding_Group")
+
+    def check_members(self, draft: _Draft, groups: Mapping[str, Sequence[str]]) -> None:
+        """A group to draw a binding from must not be empty."""
+        name = str(draft.values.get("use_binding_group", ""))
+        if name in groups and not groups[name]:
+            message = f"the binding group {name} has no bindings"
+            self.problems.add(draft.places["use_binding_group"], message, "declare one in it")
 
     def check_name(self, draft: _Draft, condition: str, what: str, known: set[str]) -> None:
         """What a condition names must be declared."""

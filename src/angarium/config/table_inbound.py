@@ -76,10 +76,13 @@ _WHO = (
 _PROTOCOL = (
     _row("SMTP_Extensions", _EXTENSIONS, "", "Extensions that are offered in the reply to EHLO."),
     _row(
-        "Banner_Hostname", k.STRING, "", "Name in the greeting and in the reply to EHLO (default: Hostname)."
+        "Banner_Hostname",
+        k.OWN_NAME,
+        "",
+        "Name in the greeting and in the reply to EHLO (default: Hostname).",
     ),
-    _row("Static_Banner", k.STRING, "", "Text of the greeting behind 220, instead of host name and product."),
-    _row("Received_Hostname", k.STRING, "", "Own name in Received lines (default: Hostname)."),
+    _row("Static_Banner", k.BANNER, "", "Text of the greeting behind 220, instead of host name and product."),
+    _row("Received_Hostname", k.OWN_NAME, "", "Own name in Received lines (default: Hostname)."),
     _row("Require_EHLO", k.BOOL, "", "Whether EHLO or HELO must come before MAIL (Momentum: no)."),
     _row(
         "Allow_Null_Envelope_Sender",

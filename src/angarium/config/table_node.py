@@ -23,7 +23,7 @@ def _fixed(
 
 
 _PROCESS = (
-    _row("Hostname", k.STRING, "", "The node's own name (default: the system's)."),
+    _row("Hostname", k.OWN_NAME, "", "The node's own name (default: the system's)."),
     _fixed("Workers", k.INT, "processes", "Worker processes; 0 = one per core.", 0, 256),
     _row(
         "Drain_Timeout", k.SECONDS, "s", "How long a stop waits for deliveries under way to finish.", 0, 3600

@@ -71,7 +71,7 @@ _ROUTING = (
     ),
     _row(
         "EHLO_Hostname",
-        k.STRING,
+        k.OWN_NAME,
         "",
         "Name given in EHLO and LHLO; `__hostname__` is Hostname, `__message__` the sender's domain.",
     ),

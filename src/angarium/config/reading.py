@@ -1,0 +1,115 @@
+"""Reads what values are made of: scalars and lists from the tree, numbers, addresses and names from texts."""
+
+import ipaddress
+import re
+
+import idna
+
+from angarium.config.syntax import DictValue, ListValue, Scalar, Value
+
+HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?\Z"
+)
+"""A host name in lower-case A-labels."""
+
+
+class BadValue(ValueError):
+    """A value is not of its option's kind. *hint* says what to write."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def scalar(value: Value, form: str = "") -> str:
+    """Return the text of a single value. Raises BadValue for a list or a dictionary."""
+    if isinstance(value, Scalar):
+        return value.text
+    what = "list" if isinstance(value, ListValue) else "dictionary"
+    raise BadValue(f"takes one value, not a {what}", f"write {form}" if form else "")
+
+
+def scalars(value: Value, form: str) -> list[str]:
+    """Return the texts of a list. Raises BadValue for anything else."""
+    if isinstance(value, ListValue):
+        return [item.text for item in value.items]
+    if isinstance(value, Scalar):
+        quoted = f'"{value.text}"' if value.quoted else value.text
+        raise BadValue("takes a list", f"write ( {quoted} )")
+    raise BadValue("takes a list, not a dictionary", f"write {form}")
+
+
+def pairs(value: Value, form: str) -> list[tuple[str, str]]:
+    """Return keys and values of a dictionary. Raises BadValue for anything else."""
+    if isinstance(value, DictValue):
+        return [(key.text, item.text) for key, item in value.items]
+    raise BadValue("takes a dictionary", f"write {form}")
+
+
+def whole_number(text: str) -> int:
+    """Return a decimal number with an optional sign. Raises BadValue."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise BadValue(f'"{text}" is not a whole number')
+    return int(text)
+
+
+def numeric_address(text: str) -> str:
+    """Return an IP address, with or without brackets, in its usual form and without. Raises BadValue."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        raise BadValue(f'"{text}" is not an IP address') from None
+
+
+def host_port(text: str, what: str = "host:port") -> tuple[str, int | None]:
+    """Split `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address needs its brackets.
+
+    Returns the host in lower case without brackets, an IP address in its usual form. Raises BadValue.
+    """
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", text)
+    if match is None:
+        hint = f'write "[{text}]"' if text.count(":") > 1 else f"write {what}"
+        raise BadValue(f'"{text}" is not {what}', hint)
+    return host_name(match[1], text), None if match[2] is None else port_number(match[2])
+
+
+def port_number(text: str) -> int:
+    """Return a TCP or UDP port. Raises BadValue."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
+        raise BadValue(f"{text} is not a port", "ports are 1 to 65535")
+    return int(text)
+
+
+def host_name(text: str, whole: str) -> str:
+    """Return the host that *text*, a part of *whole*, names, or its address. Raises BadValue."""
+    if text.startswith("[") or re.fullmatch(r"[0-9.]+", text):
+        return numeric_address(text)
+    name = domain_name(text)
+    if not HOST_NAME.match(name):
+        raise BadValue(f'"{whole}" does not begin with the name or address of a host')
+    return name
+
+
+def domain_name(text: str) -> str:
+    """Return a domain in lower-case A-labels; ASCII is not checked further. Raises BadValue."""
+    if text.isascii():
+        return text.lower()
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise BadValue(f'"{text}" is not a domain: {error}') from None
+
+
+def address_range(text: str) -> str:
+    """Return an address or a range `address/length` in its usual form. Raises BadValue."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        hint = "write it without brackets" if text.startswith("[") else "write 192.0.2.0/24 or 2001:db8::/32"
+        raise BadValue(f'"{text}" is not an address range', hint) from None
+    raise BadValue(f'"{text}" has bits set behind its prefix', f"write {meant}")
