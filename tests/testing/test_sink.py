@@ -173,6 +173,14 @@ def test_final_close_hangs_up_without_an_answer_and_keeps_the_message_only_if_to
     assert len(with_sink("on final: keep; close", talk).messages) == 1
 
 
+def test_a_message_may_be_kept_and_never_answered() -> None:
+    async def talk(sink: Sink, client: Client) -> None:
+        client.send(ENVELOPE.replace("\n", "\r\n") + "\r\nDATA\r\nhello\r\n.\r\nNOOP\r\n")
+        await sink.wait_for_messages(1)
+
+    assert [message.data for message in with_sink("on final: keep; hang", talk).messages] == [b"hello\r\n"]
+
+
 def test_a_message_may_be_kept_and_refused_all_the_same() -> None:
     async def talk(sink: Sink, client: Client) -> None:
         assert await send_message(client) == "451 4.3.0 later"

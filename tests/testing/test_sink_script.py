@@ -59,6 +59,7 @@ def test_a_reply_may_have_several_lines() -> None:
         ("on mail: hang on", "hang stands alone"),
         ("on mail: delay soon", "delay needs a number of seconds, not 'soon'"),
         ("on mail: reply later", "reply needs a code from 200 to 599"),
+        ("on data: keep; close", "keep goes with `on final`"),
         ("on mail: greylist 60", "greylist goes with `on rcpt`"),
     ],
 )

@@ -177,6 +177,8 @@ def _on(script: SinkScript, rest: str, line: int) -> SinkScript:
     rule = _conditions(Rule(cast(SinkStage, stage), _deeds(match[2]), line), words[1:])
     if rule.after_bytes and stage != "body":
         raise ValueError("`after` counts bytes of the body: it goes with `on body`")
+    if rule.deed.keep and stage != "final":
+        raise ValueError("keep goes with `on final`")
     if rule.deed.greylist_s is not None and stage != "rcpt":
         raise ValueError("greylist goes with `on rcpt`")
     return replace(script, rules=(*script.rules, rule))

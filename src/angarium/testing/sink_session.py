@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from angarium.core.reply import Reply
 from angarium.testing.sink_script import Deed, SinkStage
 from angarium.testing.sink_store import SinkMessage
+from angarium.testing.sink_wire import SinkWire
 
 if TYPE_CHECKING:
     from angarium.testing.sink import Sink
@@ -24,20 +25,15 @@ _BAD_ORDER: Final = b"503 5.5.1 bad sequence of commands\r\n"
 _GREYLISTED: Final = Reply(450, "4.2.0", "greylisted, come back later")
 
 
-class SinkSession(asyncio.Protocol):
-    """Reads bursts, answers bursts: one write for all replies that are due."""
+class SinkSession(SinkWire):
+    """Reads commands and messages, and answers as usual or as the script says."""
 
     def __init__(self, sink: "Sink") -> None:
+        super().__init__()
         self._sink = sink
         self._script = sink.script
         self._commands = _LMTP if sink.script.lmtp else _SMTP
-        self._transport: asyncio.Transport | None = None
-        self._loop = asyncio.get_running_loop()
-        self._input = b""
-        self._output: list[bytes] = []
-        self._reading: Literal["commands", "data", "chunk", "finals", "nothing"] = "nothing"
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_leaving = False
+        self._reading: Literal["commands", "data", "chunk", "finals"] = "commands"
         self._peer = ""
         self._helo = ""
         self._number = 0
@@ -67,7 +63,8 @@ class SinkSession(asyncio.Protocol):
     # The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
         self._peer = str(transport.get_extra_info("peername")[0])
         counters = self._sink.counters
         counters.connections += 1
@@ -75,51 +72,28 @@ class SinkSession(asyncio.Protocol):
         self._number = counters.connections
         self._sink.sessions.add(self)
         self._sink.note_change()
-        self._reading = "commands"
         banner = f"220 {self._script.hostname} {'LMTP' if self._script.lmtp else 'ESMTP'} sink\r\n"
         self._answer("connect", banner.encode())
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_reading()
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
         self._sink.sessions.discard(self)
         self._sink.counters.open_connections -= 1
         self._sink.note_change()
 
-    def data_received(self, data: bytes) -> None:
-        if self._timer is None and self._reading == "nothing":
-            return
-        self._input = self._input + data if self._input else data
-        if self._timer is None:
-            self._go_on()
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._stop_reading()
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _stop_reading(self) -> None:
-        self._reading = "nothing"
-        self._input = b""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _flush(self) -> None:
-        if self._output and self._transport is not None:
-            self._transport.write(b"".join(self._output))
-            self._output.clear()
+    def _stop(self) -> None:
+        """Take no more input, having kept what was to be kept."""
+        if self._kept_for:
+            self._keep_message(self._kept_for)
+        self._reset()
+        super()._stop()
 
     # Reading
 
-    def _go_on(self) -> None:
-        """Work through the input until it is used up or something has to be waited for."""
-        while self._timer is None and _READ[self._reading](self):
-            pass
-        self._flush()
-        if self._is_leaving and self._timer is None:
-            self._close()
+    def _step(self) -> bool:
+        return _READ[self._reading](self)
 
     def _read_command(self) -> bool:
         line, found, rest = self._input.partition(b"\n")
@@ -190,7 +164,7 @@ class SinkSession(asyncio.Protocol):
                 self._say(deed, deed.reply.encode())
             elif deed.close:
                 self._close()
-            if is_end and self._reading != "nothing":
+            if is_end and not self._is_deaf:
                 self._end_body()
 
         self._later(deed, then)
@@ -265,6 +239,9 @@ class SinkSession(asyncio.Protocol):
             self._note(usual, then)
             return
         deed = rule.deed
+        if deed.keep and then is not None:
+            then()
+            then = None
         reply = usual if deed.reply is None else deed.reply.encode()
         if recipients and self._sink.is_greylisted(deed, self._peer, self._sender, recipients[0]):
             reply = _GREYLISTED.encode()
@@ -276,65 +253,12 @@ class SinkSession(asyncio.Protocol):
         elif then is not None:
             then()
 
-    def _later(self, deed: Deed, act: Callable[[], None]) -> None:
-        """Do *act* after the delay of *deed*, reading nothing meanwhile."""
-        if deed.hang:
-            self._flush()
-            self._reading = "nothing"
-        elif deed.delay_s:
-            self._wait(deed.delay_s, act)
-        else:
-            act()
-
-    def _wait(self, delay_s: float, act: Callable[[], None]) -> None:
-        self._flush()
-        assert self._transport is not None
-        self._transport.pause_reading()
-        self._timer = self._loop.call_later(delay_s, self._wake, act)
-
-    def _wake(self, act: Callable[[], None]) -> None:
-        self._timer = None
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-            act()
-            self._go_on()
-
     def _carry_out(self, deed: Deed, reply: bytes, then: Callable[[], None] | None) -> None:
-        if deed.keep and then is not None:
-            then()
-            then = None
         if deed.is_silent:
             self._close()
             return
         self._say(deed, reply)
         self._note(reply, then)
-
-    def _say(self, deed: Deed, reply: bytes) -> None:
-        """Send *reply*, at once or byte by byte, and close if wanted."""
-        if deed.drip_s:
-            self._drip(deed, reply)
-            return
-        self._output.append(reply)
-        if deed.close:
-            self._close()
-
-    def _drip(self, deed: Deed, reply: bytes) -> None:
-        self._output.append(reply[:1])
-        if reply[1:]:
-            self._wait(deed.drip_s, lambda: self._drip(deed, reply[1:]))
-        elif deed.close:
-            self._close()
-
-    def _close(self) -> None:
-        """End the connection, having kept what was to be kept."""
-        self._flush()
-        if self._kept_for:
-            self._keep_message(self._kept_for)
-        self._reset()
-        self._stop_reading()
-        if self._transport is not None:
-            self._transport.close()
 
     # Commands
 
@@ -442,7 +366,6 @@ _READ: Final[dict[str, Callable[[SinkSession], bool]]] = {
     "data": SinkSession._read_data,
     "chunk": SinkSession._read_chunk,
     "finals": SinkSession._read_finals,
-    "nothing": lambda session: False,
 }
 _COMMON: Final[dict[bytes, Callable[[SinkSession, bytes], None]]] = {
     b"MAIL": SinkSession._on_mail,
