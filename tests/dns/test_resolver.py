@@ -354,6 +354,30 @@ def test_closing_gives_waiting_askers_a_failure() -> None:
     run(scenario)
 
 
+def test_other_servers_can_be_asked_after_a_reload() -> None:
+    async def scenario() -> None:
+        async with ScriptedDns("moved.test A 192.0.2.1") as new, resolver_for(ZONE) as (resolver, old):
+            assert (await resolver.query("moved.test", "A")).status == "nxdomain"
+            resolver.reconfigure(ResolverSettings(servers=(new.address,)))
+            assert (await resolver.query("moved.test", "A")).texts == ("192.0.2.1",)
+            assert len(old.questions) == 1
+
+    run(scenario)
+
+
+def test_the_number_of_questions_under_way_is_bounded() -> None:
+    async def scenario() -> None:
+        zone = "*.slow.test A 192.0.2.1\nn0.slow.test A 192.0.2.1\nn0.slow.test !drop 1"
+        async with resolver_for(zone, max_in_flight=1, timeout_s=0.1) as (resolver, server):
+            names = [f"n{number}.slow.test" for number in range(5)]
+            answers = await asyncio.gather(*(resolver.query(name, "A") for name in names))
+            assert {answer.status for answer in answers} == {"found"}
+            asked = [name for name, _ in server.questions]
+            assert asked == ["n0.slow.test", *names]
+
+    run(scenario)
+
+
 def test_servers_come_from_the_options_or_from_resolv_conf(tmp_path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text("# comment\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions rotate\n")

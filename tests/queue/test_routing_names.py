@@ -23,7 +23,7 @@ class Resolved:
     where: Where | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Config:
     """Options by domain; `*` for the rest. `scopes` says which stanza set an option."""
 

@@ -94,7 +94,7 @@ class Resolver:
         self._cache = AnswerCache(settings.cache_entries)
         self._asking: dict[Question, asyncio.Task[Answer]] = {}
         self._places = asyncio.Semaphore(settings.max_in_flight)
-        self._first = 0
+        self._favourite: SocketAddress | None = None
         self._closed = False
 
     async def query(self, name: str, type: RecordType) -> Answer:
@@ -109,6 +109,15 @@ class Resolver:
             self.counters.cache_hits += 1
             return cached
         return await self._share(question)
+
+    def reconfigure(self, settings: ResolverSettings) -> None:
+        """Ask by *settings* from the next question on; answers of other servers are forgotten.
+
+        The bounds of the cache and of the questions under way stay as they were at the start.
+        """
+        if settings.servers != self._settings.servers:
+            self._cache.clear()
+        self._settings = settings
 
     def forget(self, name: str | None = None) -> int:
         """Drop cached answers, all or those about *name*. Returns how many."""
@@ -177,12 +186,10 @@ class Resolver:
             query = build_query(question)
         except ValueError as error:
             return Answer("nxdomain", note=str(error), ttl_s=self._settings.negative_ttl_s), None
-        count = len(self._settings.servers)
-        left = [(self._first + turn) % count for turn in range(count)]
+        left = sorted(self._settings.servers, key=lambda server: server != self._favourite)
         note = "no server configured"
         for _ in range(ROUNDS):
-            for index in tuple(left):
-                server = self._settings.servers[index]
+            for server in tuple(left):
                 try:
                     answer, next_name = read_response(await self._exchange(server, query))
                 except TimeoutError:
@@ -193,10 +200,10 @@ class Resolver:
                     note = f"{server}: {error.strerror or error}"
                     continue
                 if answer.status != "failure":
-                    self._first = index
+                    self._favourite = server
                     return answer, next_name
                 note = f"{server}: {answer.note}"
-                left.remove(index)
+                left.remove(server)
         return Answer("failure", note=note), None
 
     async def _exchange(self, server: SocketAddress, query: dns.message.Message) -> dns.message.QueryMessage:

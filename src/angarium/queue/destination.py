@@ -13,10 +13,11 @@ or in an operator's command: it is meant, and lists of prohibited addresses do n
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from angarium.config.records import OutboundOptions
-from angarium.config.values import Where, join_host_port
+from angarium.config.values import Gateway, Where, join_host_port
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\Z")
 _DOMAIN_SCOPE = re.compile(r"(?:^|::)domain\b")
@@ -47,6 +48,10 @@ class RoutingConfig(Protocol):
         self, option: str, *, binding: str | None = None, domain: str | None = None
     ) -> ResolvedOption:
         """Where the value in force of *option* comes from."""
+        ...
+
+    def __hash__(self) -> int:
+        """One generation of the configuration never changes: what follows from it is remembered."""
         ...
 
 
@@ -96,9 +101,7 @@ def routing_domain(config: RoutingConfig, binding: str, recipient_domain: str) -
         return recipient_domain
     if options.routes and _routes_win(config, binding, recipient_domain):
         return recipient_domain
-    if numeric(gateway.host) is None:
-        return gateway.host if gateway.port is None else join_host_port(gateway.host, gateway.port)
-    return join_host_port(gateway.host, gateway.port or default_port(config.outbound(binding, gateway.host)))
+    return _gateway_name(gateway, default_port(config.outbound(binding, gateway.host)))
 
 
 def default_port(options: OutboundOptions) -> int:
@@ -135,6 +138,14 @@ def _split_port(domain: str) -> tuple[str, int | None, bool]:
     return host, int(port) if port.isascii() and port.isdigit() and len(port) < 6 else -1, True
 
 
+@lru_cache(maxsize=1024)
+def _gateway_name(gateway: Gateway, default: int) -> str:
+    if numeric(gateway.host) is None:
+        return gateway.host if gateway.port is None else join_host_port(gateway.host, gateway.port)
+    return join_host_port(gateway.host, gateway.port or default)
+
+
+@lru_cache(maxsize=4096)
 def _routes_win(config: RoutingConfig, binding: str, domain: str) -> bool:
     routes = config.resolve("Routes", binding=binding, domain=domain)
     gateway = config.resolve("Gateway", binding=binding, domain=domain)
