@@ -1,0 +1,45 @@
+"""docs/routing.md says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from angarium.config.load import parse_config
+from angarium.queue import routing
+from angarium.testing.dns import parse_zone
+
+PAGE = (Path(__file__).parents[2] / "docs" / "routing.md").read_text()
+EXAMPLES = re.findall(r"```\n(.*?)```", PAGE, re.S)
+
+
+@pytest.mark.parametrize(
+    ("domain", "queue", "method"),
+    [
+        ("anything.test", "relay.example", "ESMTP"),
+        ("local.example.com", "local.example.com", "LMTP"),
+        ("direct.example", "direct.example", "ESMTP"),
+    ],
+)
+def test_the_configuration_example_routes_as_it_says(domain: str, queue: str, method: str) -> None:
+    config = parse_config(EXAMPLES[0])
+    assert routing.routing_domain(config, "default", domain) == queue
+    assert config.outbound("default", queue).delivery_method == method
+
+
+@pytest.mark.parametrize(
+    ("gateway", "queue"), re.findall(r'^\| `Gateway = "([^"]+)"` \| `([^`]+)`', PAGE, re.M)
+)
+def test_the_table_of_gateways_is_true(gateway: str, queue: str) -> None:
+    config = parse_config(f'Gateway = "{gateway}"')
+    assert routing.routing_domain(config, "default", "example.com") == queue
+
+
+def test_every_reply_of_routing_is_listed() -> None:
+    source = Path(routing.__file__).read_text()
+    made = {f"{code} {enhanced}" for code, enhanced in re.findall(r'\.fail\((\d+), "([\d.]+)"', source)}
+    assert made == set(re.findall(r"^\| `(\d{3} \d\.\d\.\d)`", PAGE, re.M))
+
+
+def test_the_example_of_a_lab_zone_can_be_read() -> None:
+    assert parse_zone(EXAMPLES[1]).troubles
