@@ -1,7 +1,9 @@
-"""How far the journal is durable, told to readers in other processes while the writer runs.
+"""How far the journal is durable and from where on it is needed: two numbers in shared memory, in a file.
 
-Eight bytes of shared memory in a file: the position behind the last synced record. It is not itself synced,
-and means nothing once the writer is gone: then the segments tell.
+The position behind the last synced record is for readers beside a running writer; it means nothing once the
+writer is gone, since then the segments tell. The first generation needed spares recovery what was released
+since the last seal. It only grows, and is set after what makes it true is durable: so any value that a crash
+may leave is true, and the file is never synced.
 """
 
 import mmap
@@ -12,6 +14,7 @@ from pathlib import Path
 from angarium.spool.codec import position
 
 _POSITION = struct.Struct("<Q")
+_SIZE = 2 * _POSITION.size
 
 
 class DurableMark:
@@ -22,13 +25,23 @@ class DurableMark:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.pwrite(fd, bytes(_POSITION.size), 0)
-            self._memory = mmap.mmap(fd, _POSITION.size)
+            os.posix_fallocate(fd, 0, _SIZE)
+            self._memory = mmap.mmap(fd, _SIZE)
         finally:
             os.close(fd)
 
     def set(self, generation: int, offset: int) -> None:
         """Tell that all before *offset* of segment *generation*, and all earlier segments, are durable."""
         _POSITION.pack_into(self._memory, 0, position(generation, offset))
+
+    @property
+    def first(self) -> int:
+        """The first generation that is needed, as far as it is known here."""
+        return int(_POSITION.unpack_from(self._memory, _POSITION.size)[0])
+
+    def set_first(self, generation: int) -> None:
+        """Tell that nothing before segment *generation* is needed any more."""
+        _POSITION.pack_into(self._memory, _POSITION.size, generation)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -41,4 +54,4 @@ def read_mark(path: Path) -> int:
         data = path.read_bytes()
     except FileNotFoundError:
         return 0
-    return int(_POSITION.unpack(data)[0]) if len(data) == _POSITION.size else 0
+    return int(_POSITION.unpack_from(data)[0]) if len(data) == _SIZE else 0

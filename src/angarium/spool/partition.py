@@ -37,6 +37,7 @@ from angarium.spool.settler import Changes, Settler, Write
 
 SPACE_CHECK_S = 1.0
 SEGMENT_MARGIN = 4096
+BODY_TRIES = 5
 
 
 class SegmentUse:
@@ -94,7 +95,7 @@ class Partition:
             raise
         self._large = LargeBodies(path / "large", disk, settings, self._threads)
         self._journal = Journal(self._log, settings, loop, self._done, self._mark.set)
-        self._settler = Settler(self._store, loop, self._flows_changed)
+        self._settler = Settler(self._store, loop, self._flows_changed, settings.retry_delay_s)
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._live: dict[MessageId, Live] = {}
         self._uses: dict[int, SegmentUse] = {}
@@ -109,6 +110,7 @@ class Partition:
         self._ahead: dict[tuple[MessageId, int], Event] = {}
         self._refusal: SpoolError | None = SpoolError("the spool has not been recovered yet")
         self._space_checked = 0.0
+        self._unreadable: dict[MessageId, int] = {}
         self._recovered = False
         self._closed = False
 
@@ -117,7 +119,13 @@ class Partition:
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
         """Read what the last run left, and begin. Raises SpoolError when the partition cannot be read."""
         recovery = Recovery(
-            self._log, self._store, self._large, self.disk, self.settings, self.path / "damaged"
+            self._log,
+            self._store,
+            self._large,
+            self.disk,
+            self.settings,
+            self.path / "damaged",
+            self._mark.first,
         )
         try:
             report, recipients = recovery.run()
@@ -321,6 +329,7 @@ class Partition:
                 return
             del self._uses[oldest]
             self._log.first = next(iter(self._uses))
+            self._mark.set_first(self._log.first)
 
     # -- the settled store's side
 
@@ -391,7 +400,17 @@ class Partition:
         if live.is_large:
             return None
         body = self._bodies.get(live.message.id)
-        return body if body is not None else read_body(self._log, live)
+        if body is not None:
+            return body
+        try:
+            return read_body(self._log, live)
+        except SpoolError:
+            # tried again with the whole transaction, since a disk may recover; in the end the message settles
+            # without its body, which `load_body` will report, rather than hold up all others
+            tries = self._unreadable[live.message.id] = self._unreadable.get(live.message.id, 0) + 1
+            if tries < BODY_TRIES:
+                raise
+            return None
 
     def _settled(self, ticket: int, leaving: dict[MessageId, int], then: Then | None) -> None:
         self._done_ticket = ticket

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Recipient
+from angarium.core.records import TERMINAL, Event, Recipient
 from angarium.spool.bodies import LargeBodies
 from angarium.spool.codec import (
     ACCEPT,
@@ -43,6 +43,7 @@ class Recovery:
         disk: Disk,
         settings: SpoolSettings,
         aside: Path,
+        first: int = 0,
     ) -> None:
         self.log = log
         self.store = store
@@ -50,18 +51,25 @@ class Recovery:
         self.disk = disk
         self.settings = settings
         self.aside = aside
+        self._first = first
         self.live: dict[MessageId, Live] = {}
         self.torn_bytes = 0
         self.damaged = 0
         self._open = 0
+        self._store_in_use = bool(store.summaries())
         self._for_store: list[tuple[Event, bytes]] = []
 
     def run(self) -> tuple[RecoveryReport, list[Recipient]]:
         """Fill `live`, bring the store up to date, and return what is to be in memory. Raises SpoolError."""
         began = time.monotonic()
-        self.log.first, self.log.ends = seals(self.log)
+        first, self.log.ends = seals(self.log)
+        self.log.first = max(first, self._first)
         for segment, image, unread in self.log.images(self.log.first):
-            self.damaged += bool(unread)
+            if unread:
+                raise SpoolError(
+                    f"{unread} bytes of {segment.path} cannot be read; starting without them could lose mail or "
+                    "send it twice. When the disk will not give them, move the file away and start again"
+                )
             self._replay(segment, image)
             if self._open > 2 * self.settings.max_resident:
                 self._flush_events()
@@ -103,9 +111,12 @@ class Recovery:
         elif record.kind == EVENT:
             event = decode_event(record.meta)
             live = self.live.get(event.message)
-            if live is not None and event.index >= 0 and live.open >> event.index & 1:
+            if event.index < 0:
+                return
+            is_open = live is not None and bool(live.open >> event.index & 1)
+            if live is not None and is_open:
                 self._note(live, event, bytes(record.meta))
-            elif event.index >= 0:
+            if not is_open or (event.state in TERMINAL and self._store_in_use):
                 self._for_store.append((event, bytes(record.meta)))
                 if len(self._for_store) >= EVENTS_AT_ONCE:
                     self._flush_events()

@@ -141,7 +141,7 @@ class SegmentLog:
 
         Raises SpoolFull when the disk or the limit does not allow it, OSError when the disk fails.
         """
-        generation = max(self.segments, default=0) + 1
+        generation = max(self.first, *self.segments, 0) + 1
         salt = int.from_bytes(os.urandom(4), "big")
         path = self.directory / segment_name(generation, salt)
         spare = self._spare
@@ -297,10 +297,7 @@ def seals(log: SegmentLog) -> tuple[int, dict[int, int]]:
     """
     first, ends = 0, dict[int, int]()
     for generation, segment in sorted(log.segments.items()):
-        try:
-            head = log.disk.pread(segment.fd, SEAL_READ_BYTES, 0)
-        except OSError:
-            continue  # reading the whole segment will meet it again, and count it
+        head = log.disk.pread(segment.fd, SEAL_READ_BYTES, 0)
         found = Image(head, generation, segment.salt).record_at(0)
         if isinstance(found, Record) and found.kind == SEAL:
             seal = decode_seal(found.meta)

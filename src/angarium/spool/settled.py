@@ -117,6 +117,7 @@ class SettledStore:
 
     def _prepare(self) -> None:
         db = self.db
+        db.execute("PRAGMA page_size = 16384")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -32768")

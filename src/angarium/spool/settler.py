@@ -13,7 +13,6 @@ from angarium.spool.port import SpoolError
 from angarium.spool.settled import NewMessage, SettledStore, Settling
 
 ROWS_PER_TRANSACTION = 4000
-RETRY_S = 1.0
 
 _T = TypeVar("_T")
 
@@ -74,6 +73,7 @@ class Settler:
         store: SettledStore,
         loop: asyncio.AbstractEventLoop,
         changed: Callable[[Changes, list[MessageId]], None],
+        retry_delay_s: float,
     ) -> None:
         self.store = store
         self.backlog = 0
@@ -81,6 +81,7 @@ class Settler:
         self.unwell = ""
         self._loop = loop
         self._changed = changed
+        self._retry_delay_s = retry_delay_s
         self._work: deque[Write | Ask] = deque()
         self._wake = threading.Event()
         self._closing = False
@@ -117,7 +118,7 @@ class Settler:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(RETRY_S if self._work else None)
+            self._wake.wait(self._retry_delay_s if self._work else None)
             self._wake.clear()
             closing = self._closing
             while self._work:
@@ -125,9 +126,22 @@ class Settler:
                     self._answer(self._work[0])
                     self._work.popleft()
                 elif not self._transact():
+                    self._answer_meanwhile()
                     break
             if closing:
                 return
+
+    def _answer_meanwhile(self) -> None:
+        """While the store cannot be written, answer what only reads, and refuse the rest, rather than keep
+        it waiting.
+        """
+        for work in [work for work in list(self._work) if isinstance(work, Ask)]:
+            self._work.remove(work)
+            if work.transaction:
+                error = SpoolError(self.unwell)
+                self._loop.call_soon_threadsafe(self._answered, work, None, error, [])
+            else:
+                self._answer(work)
 
     def _transact(self) -> bool:
         writes, size = [], 0
@@ -138,7 +152,7 @@ class Settler:
             size += work.size
         try:
             changes = self._apply(writes)
-        except (sqlite3.Error, OSError) as exc:
+        except (sqlite3.Error, OSError, SpoolError) as exc:
             self._failed(exc)
             return False
         self.unwell = ""
