@@ -25,11 +25,14 @@ MAX_ENVID = 100
 MAX_ORCPT = 500
 """Characters of ENVID and ORCPT (RFC 3461 §4.4 and §5.4)."""
 
-_PLAIN_MAIL = re.compile(rf"MAIL FROM:<(?:({DOT_STRING})@({DOMAIN}))?+>( .*)?", re.IGNORECASE | re.ASCII)
-_PLAIN_RCPT = re.compile(rf"RCPT TO:<({DOT_STRING})@({DOMAIN})>( .*)?", re.IGNORECASE | re.ASCII)
+_PLAIN_MAIL = re.compile(rf"MAIL FROM:<(?:({DOT_STRING}@({DOMAIN})))?+>( .*)?", re.IGNORECASE | re.ASCII)
+_PLAIN_RCPT = re.compile(rf"RCPT TO:<({DOT_STRING}@({DOMAIN}))>( .*)?", re.IGNORECASE | re.ASCII)
 _ANY_PATH = re.compile(
     r'(?:MAIL FROM|RCPT TO):[ ]*+<((?:[^"<>]|"(?:[^"\\]|\\.)*+")*+)>( .*)?', re.IGNORECASE | re.ASCII
 )
+_SURELY_FITS = len("RCPT TO:<@>") + 63
+"""In a line of this length no part of an address can be too long."""
+
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}+")
 _VALUE = re.compile(r"[!-<>-~\u00a0-\U0010ffff]++")
 _NOTIFY = {"SUCCESS": NOTIFY_SUCCESS, "FAILURE": NOTIFY_FAILURE, "DELAY": NOTIFY_DELAY}
@@ -74,31 +77,28 @@ class RcptCommand(msgspec.Struct, frozen=True):
 def parse_mail(line: str, offered: Collection[str]) -> MailCommand:
     """Parse a MAIL line without line end; *offered* holds the extensions in force. Raises CommandError."""
     match = _PLAIN_MAIL.fullmatch(line)
-    if match is None or not _fits(match):
+    if match is None or (len(line) > _SURELY_FITS and not _fits(match)):
         return _unusual_mail(line, offered)
-    local, domain, rest = match.groups()
-    path, domain = (f"{local}@{domain}", domain.lower()) if local else ("", "")
-    return MailCommand(path, domain) if rest is None else _mail_with(path, domain, _parameters(rest), offered)
+    path, domain, rest = match.groups("")
+    domain = domain.lower()
+    return _mail_with(path, domain, _parameters(rest), offered) if rest else MailCommand(path, domain)
 
 
 def parse_rcpt(line: str, offered: Collection[str], smtputf8: bool) -> RcptCommand:
     """Parse a RCPT line without line end. *smtputf8* says whether MAIL had SMTPUTF8. Raises CommandError."""
     match = _PLAIN_RCPT.fullmatch(line)
-    if match is None or not _fits(match):
+    if match is None or (len(line) > _SURELY_FITS and not _fits(match)):
         return _unusual_rcpt(line, offered, smtputf8)
-    local, domain, rest = match.groups()
-    address = f"{local}@{domain}"
-    if rest is None:
-        return RcptCommand(address, domain.lower())
-    return _rcpt_with(address, domain.lower(), _parameters(rest), offered)
+    address, domain, rest = match.groups("")
+    domain = domain.lower()
+    return _rcpt_with(address, domain, _parameters(rest), offered) if rest else RcptCommand(address, domain)
 
 
 def _fits(match: re.Match[str]) -> bool:
     """Whether lengths need no closer look."""
-    local, domain, _ = match.groups()
-    return not local or (
-        len(local) <= MAX_LOCAL_OCTETS and len(domain) <= 63 and len(local) + len(domain) < MAX_ADDRESS_OCTETS
-    )
+    address, domain, _ = match.groups("")
+    local_octets = len(address) - len(domain) - 1
+    return local_octets <= MAX_LOCAL_OCTETS and len(domain) <= 63 and len(address) <= MAX_ADDRESS_OCTETS
 
 
 def _unusual_mail(line: str, offered: Collection[str]) -> MailCommand:

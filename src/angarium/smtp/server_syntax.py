@@ -32,4 +32,4 @@ def parse_bdat(line: bytes) -> tuple[int, bool] | None:
 
 def argument(line: bytes) -> str:
     """Return what follows the four letters of a command. Raises UnicodeDecodeError."""
-    return line[4:].strip(b" ").decode("utf-8")
+    return line[4:].strip(b" ").decode("utf-8") if len(line) > 4 else ""

@@ -2,8 +2,9 @@
 
 As `@` lines it takes `option NAME VALUE` and `limit NAME VALUE` (fields of ServerOptions and ServerLimits),
 and `answer WHAT: REPLY` where WHAT is helo, mail, rcpt, data, message, vrfy or help, for mail and rcpt also
-with an address, and REPLY is a reply or `later`. As `!` lines: `greet`, `wait SECONDS`, `check` after a pause
-of the shell's timer, `answer REPLY`, `shutdown`, `lost`. `@ silent` keeps the greeting back until `! greet`.
+with an address, and REPLY is a reply or `later`; `silent` keeps the greeting back until `! greet`. As `!` lines:
+`greet` (with a REPLY: refuse the session), `wait SECONDS` and look at the timers, `answer REPLY`, `shutdown`,
+`cut REPLY`, `lost`.
 """
 
 from dataclasses import fields, replace
@@ -131,6 +132,8 @@ class ServerPeer:
             self.machine.answer(parse_reply(rest))
         elif word == "shutdown":
             self.machine.shutdown()
+        elif word == "cut":
+            self.machine.cut_off(parse_reply(rest))
         elif word == "lost":
             self.machine.connection_lost()
         else:

@@ -1,0 +1,158 @@
+"""What every part of the server machine shares: its state, its replies, the transaction."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from angarium.core.reply import Reply
+from angarium.smtp import answers
+from angarium.smtp.answers import wire
+from angarium.smtp.dataphase import BodyReader
+from angarium.smtp.server_handler import ServerHandler
+from angarium.smtp.server_options import ServerLimits, ServerOptions, body_rules
+
+State = Literal["connect", "command", "skip", "data", "chunk", "waiting", "closed"]
+"""*connect*: the greeting was not sent. *skip*: inside a command line that is too long. *data*, *chunk*:
+inside a body. *waiting*: for the handler's `answer`. *closed*: nothing more is read; the connection ends once
+the output is sent.
+"""
+
+
+class Counters:
+    """What happened on the connection: *errors* counts 4xx and 5xx replies, *recipients* and *messages* those
+    taken, *bodies* every body that came to its end without fault.
+    """
+
+    __slots__ = ("bodies", "commands", "errors", "messages", "recipients")
+
+    def __init__(self) -> None:
+        self.commands = self.errors = self.recipients = self.bodies = self.messages = 0
+
+
+class Verb(NamedTuple):
+    """A command: what it asks, what the answer brings about, and where it may stand.
+
+    *run* gets the line and returns our refusal or the handler's answer, None when that comes later or when all is
+    said. *then* gets either and returns what is to be said. *group*: "any" may be followed by other commands in
+    one write, "last" may not (RFC 2920 §3.1), "free" is not checked. *idle* commands bring no mail nearer.
+    """
+
+    run: Callable[[Any, bytes], Reply | None]
+    then: Callable[[Any, Reply], Reply | None] | None = None
+    group: Literal["any", "last", "free"] = "any"
+    idle: bool = False
+
+
+class ServerCore:
+    """State and replies. See `server.ServerMachine`, which is what others use."""
+
+    __slots__ = (
+        "_body",
+        "_body_at",
+        "_body_bytes",
+        "_buffer",
+        "_chunk_left",
+        "_chunk_size",
+        "_errors",
+        "_handler",
+        "_idle",
+        "_in_bdat",
+        "_is_last_chunk",
+        "_limits",
+        "_may_pipeline",
+        "_now",
+        "_offered",
+        "_open",
+        "_options",
+        "_out",
+        "_pending_name",
+        "_pending_utf8",
+        "_pos",
+        "_recipients",
+        "_refusal",
+        "_running",
+        "_sender",
+        "_shutdown",
+        "_since",
+        "_skipped",
+        "_skipped_cr",
+        "_smtputf8",
+        "_tolerates_haste",
+        "_tried",
+        "_verb",
+        "_with_enhanced",
+        "counters",
+        "helo_name",
+        "is_esmtp",
+        "state",
+    )
+
+    def __init__(
+        self, handler: ServerHandler, options: ServerOptions, limits: ServerLimits, now: float
+    ) -> None:
+        self._handler = handler
+        self._options = options
+        self._limits = limits
+        self._body = BodyReader(body_rules(options, limits))
+        self.state: State = "connect"
+        self.counters = Counters()
+        self.helo_name = ""
+        """The name in the last HELO or EHLO that was taken."""
+        self.is_esmtp = False
+        """Whether that was EHLO."""
+        self._now = self._since = now
+        self._body_at: float | None = None
+        self._body_bytes = 0
+        self._buffer = b""
+        self._pos = 0
+        self._out: list[bytes] = []
+        self._verb: Verb | None = None
+        """The command that is answered next; None: it is a body."""
+        self._offered: tuple[str, ...] = ()
+        self._may_pipeline = self._tolerates_haste = not options.refuse_unauthorised_pipelining
+        self._with_enhanced = "ENHANCEDSTATUSCODES" in options.extensions
+        self._refusal: Reply | None = None
+        self._shutdown: Reply | None = None
+        self._running = self._in_bdat = self._is_last_chunk = self._skipped_cr = False
+        self._sender = self._open = self._smtputf8 = self._pending_utf8 = False
+        self._pending_name = ("", "")
+        self._recipients = self._tried = self._errors = self._idle = 0
+        self._chunk_left = self._chunk_size = self._skipped = 0
+
+    def _say(self, reply: Reply) -> None:
+        """Reply to a command or a body; the peer is cut off when the reply says so or its errors are too
+        many.
+        """
+        self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
+        if reply.code < 400:
+            return
+        self.counters.errors += 1
+        if reply.code in (421, 521):
+            self._close()
+        elif reply is not answers.TOO_MANY_RECIPIENTS:
+            self._errors += 1
+            if self._errors > self._limits.max_errors > 0:
+                self._end(answers.TOO_MANY_ERRORS)
+
+    def _end(self, reply: Reply) -> Reply:
+        """Say *reply*, which is not a good one, as the last thing."""
+        self.counters.errors += 1
+        self._leave(reply)
+        return reply
+
+    def _leave(self, reply: Reply) -> None:
+        self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
+        self._close()
+
+    def _close(self) -> None:
+        self.state = "closed"
+        self._buffer = b""
+        self._pos = 0
+        self._body.start()
+        self._void()
+
+    def _void(self) -> None:
+        """Forget the transaction, if there is one, and have the handler forget it."""
+        self._sender = self._in_bdat = False
+        if self._open:
+            self._open = False
+            self._handler.on_reset()
