@@ -45,6 +45,8 @@ def test_a_reply_may_have_several_lines() -> None:
         ("hostname", "hostname needs one name"),
         ("seed x", "seed needs a whole number, not 'x'"),
         ("offer", "offer needs an extension"),
+        ("offer SIZE large", "SIZE needs a whole number, not 'large'"),
+        ("offer LIMITS RCPTMAX=few", "LIMITS RCPTMAX= needs a whole number, not 'few'"),
         ("withhold FOO", "withhold needs names of what is offered: PIPELINING"),
         ("on mail reply 450 x", "a rule is: on STAGE CONDITIONS: DEED; DEED"),
         ("on nowhere: hang", "unknown stage 'nowhere'; there are connect, ehlo"),

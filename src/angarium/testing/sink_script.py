@@ -150,6 +150,11 @@ def _offer(script: SinkScript, rest: str, line: int) -> SinkScript:
     keyword, _, parameters = rest.partition(" ")
     if not keyword:
         raise ValueError("offer needs an extension, as in: offer SIZE 10000000")
+    if keyword.upper() == "SIZE" and parameters:
+        _count(parameters.strip(), "SIZE")
+    if keyword.upper() == "LIMITS":
+        for limit in parameters.split():
+            _count(limit.partition("=")[2], f"LIMITS {limit.partition('=')[0]}=")
     return replace(script, offer={**script.offer, keyword.upper(): parameters.strip()})
 
 
