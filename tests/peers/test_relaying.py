@@ -32,7 +32,7 @@ def published_configuration(smart_host: int, lmtp: int) -> str:
     found = CODE.search((DOCS / "deliver-to-dovecot.md").read_text())
     assert found
     config = found[1].replace("smarthost.example.net:25", f"127.0.0.1:{smart_host}")
-    return config.replace("127.0.0.1:24", f"127.0.0.1:{lmtp}")
+    return config.replace("port=24", f"port={lmtp}")
 
 
 @pytest.fixture
