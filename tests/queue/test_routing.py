@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.records import GlobalOptions, OutboundOptions
-from angarium.config.values import Route, cidrs
+from angarium.config.values import Gateway, Route, cidrs
 from angarium.dns.records import Answer, Mx, Question
+from angarium.queue.hosts import MAX_HOSTS
+from angarium.queue.levels import MAX_ADDRESSES_PER_HOST
 from angarium.queue.plan import Level, RouteFailure, RoutePlan
-from angarium.queue.routing import MAX_ADDRESSES_PER_HOST, MAX_HOSTS, Ourselves, Planning, plan_route
+from angarium.queue.routing import Ourselves, Planning, plan_route
 from angarium.testing.dns import answer_question, parse_zone
 
 NOW = 1_000_000.0
@@ -260,8 +262,8 @@ def test_after_so_many_failed_mx_look_ups_the_addresses_are_tried(
             "2 backup.example.com=192.0.2.3:25",
         ),
         ([Route("nowhere.test"), Route("relay.test")], "1 relay.test=192.0.2.50:25"),
-        ([Route("nowhere.test")], "554 5.4.4"),
-        ([Route("nowhere.test"), Route("hang.test")], "451 4.4.3"),
+        ([Route("nowhere.test")], "454 4.4.4"),
+        ([Route("hang.test"), Route("nowhere.test")], "451 4.4.3"),
     ],
 )
 def test_routes_stand_in_place_of_the_mx_set(routes: list[Route], expected: str) -> None:
@@ -326,7 +328,22 @@ def test_an_address_written_in_the_configuration_is_not_prohibited() -> None:
     assert (
         show(route("example.com", routes=(Route("10.1.2.3"),), settings=settings)) == "0 10.1.2.3=10.1.2.3:25"
     )
-    assert show(route("example.com", routes=(Route("inner.test"),), settings=settings)) == "551 5.4.6"
+    assert show(route("example.com", routes=(Route("inner.test"),), settings=settings)) == "454 4.4.4"
+
+
+@pytest.mark.parametrize("host", ["nowhere.test", "null.test", "oursisbest.test"])
+def test_a_relay_that_cannot_be_used_bounces_nobodys_mail(host: str) -> None:
+    plain, relayed = route(host), route(host, gateway=Gateway(host))
+    assert isinstance(plain, RouteFailure)
+    assert plain.reply.is_permanent
+    for outcome in (relayed, route(f"{host}:25"), route("example.com", routes=(Route(host),))):
+        assert isinstance(outcome, RouteFailure)
+        assert outcome.reply.is_transient
+
+
+def test_an_address_in_a_relays_mx_record_is_not_one_that_the_configuration_writes() -> None:
+    settings = GlobalOptions(prohibited_hosts=cidrs("192.0.2.77"))
+    assert show(route("literal.test:25", settings=settings)) == "454 4.4.4"
 
 
 def test_a_skipped_address_leaves_the_others() -> None:

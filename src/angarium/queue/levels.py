@@ -1,0 +1,110 @@
+"""The addresses of a domain's hosts, sorted into levels of equal preference, without those that may not be used."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from angarium.config.records import GlobalOptions
+from angarium.dns.records import Answer, Question
+from angarium.queue.destination import numeric
+from angarium.queue.hosts import RETRY_FAILED_S, Draft, Ourselves
+from angarium.queue.plan import Address, Level
+
+MAX_ADDRESSES_PER_HOST = 20
+
+
+def addresses_of(
+    draft: Draft, hosts: Sequence[str], answers: Iterable[tuple[Question, Answer]], rng: Random
+) -> dict[str, list[str]]:
+    """Return the addresses of each host that has some, noting TTLs and failures."""
+    found: dict[str, list[str]] = {host: [ip] for host in hosts if (ip := numeric(host)) is not None}
+    for (host, _), answer in answers:
+        if answer.status == "failure":
+            draft.ttls_s.append(RETRY_FAILED_S)
+            draft.fail(451, "4.4.3", f"DNS gives no answer about the addresses of {host}: {answer.note}")
+        elif answer.status == "found":
+            draft.ttls_s.append(answer.ttl_s)
+            ips = [ip for text in answer.texts if (ip := numeric(text)) is not None]
+            found.setdefault(host, []).extend(rng.sample(ips, min(len(ips), MAX_ADDRESSES_PER_HOST)))
+    return found
+
+
+def levels_of(
+    draft: Draft,
+    addresses: dict[str, list[str]],
+    settings: GlobalOptions,
+    ourselves: Ourselves,
+    rng: Random,
+) -> tuple[Level, ...] | None:
+    """Sort the usable addresses into levels. None, a failure noted, without any or with a prohibited one."""
+    ranked: dict[tuple[int, int], dict[tuple[str, int], Address]] = {}
+    seen: set[tuple[str, int]] = set()
+    skipped = 0
+    for entry in draft.entries:
+        for ip in addresses.get(entry.host, ()):
+            place = (ip, entry.port)
+            is_written = entry.is_trusted and not entry.is_listed and entry.host == ip
+            if ourselves.listen_at(ip, entry.port):
+                draft.cut(entry.rank, entry.is_trusted)
+            elif not is_written and settings.prohibited_hosts.contains(ip):
+                draft.failures = []
+                draft.refuse(entry.is_trusted, 551, "5.4.6", f"{entry.host} has the prohibited address {ip}")
+                return None
+            elif _is_nowhere(ip) or (not is_written and settings.skip_hosts.contains(ip)):
+                skipped += 1
+            elif place not in seen:
+                seen.add(place)
+                ranked.setdefault(entry.rank, {})[place] = Address(entry.host, ip, entry.port)
+    levels: list[Level] = []
+    for rank in sorted(ranked):
+        if draft.loop_rank is None or rank < draft.loop_rank:
+            preference = rank[1] if rank[0] == 0 else rank[0]
+            levels += _split(preference, list(ranked[rank].values()), settings.prefer_ipv6_mxs, rng)
+    if not levels:
+        _note_empty(draft, skipped)
+    return tuple(levels) or None
+
+
+def _split(preference: int, addresses: list[Address], prefer_ipv6: bool, rng: Random) -> list[Level]:
+    """Make one level, or two of the same preference where IPv6 goes first."""
+    rng.shuffle(addresses)
+    if not prefer_ipv6:
+        return [Level(preference, tuple(addresses))]
+    families = (
+        [address for address in addresses if ":" in address.ip],
+        [address for address in addresses if ":" not in address.ip],
+    )
+    return [Level(preference, tuple(family)) for family in families if family]
+
+
+def _is_nowhere(ip: str) -> bool:
+    """Whether no host can have this address: unspecified (that is ourselves), multicast or broadcast."""
+    if ":" in ip:
+        return ip == "::" or ip.startswith("ff")
+    return ip.startswith("0.") or int(ip.split(".", 1)[0]) >= 224
+
+
+def _note_empty(draft: Draft, skipped: int) -> None:
+    """Note the failure that explains best why there is no address."""
+    if draft.loop_rank is not None:
+        draft.failures = []
+        if draft.loop_is_ours:  # a mistake in our configuration does not bounce anybody's mail
+            draft.fail(451, "4.4.6", "the configured route leads back to this host")
+        else:
+            draft.fail(554, "5.4.6", "mail for this domain loops back to this host")
+    elif skipped:
+        draft.fail(454, "4.4.4", "all addresses of the domain's hosts are to be skipped")
+    elif not draft.failures or draft.entries:
+        draft.fail(454, "4.4.4", "no host of the domain has an address")
+
+
+def site_of(method: str, levels: Sequence[Level]) -> str:
+    """Name the destination by its hosts and their order: domains with the same MX set get the same name."""
+    names = (
+        ",".join(sorted({f"{address.host}:{address.port}" for address in level.addresses}))
+        for level in levels
+    )
+    site = f"{method} {' '.join(names)}"
+    if len(site) <= 200:
+        return site
+    return f"{site[:160]}… {hashlib.sha256(site.encode()).hexdigest()[:16]}"
