@@ -89,6 +89,7 @@ class Draft:
 
 
 def sources_of(destination: Destination, options: OutboundOptions) -> list[Source]:
+    """Return where the hosts for *destination* come from: Routes where they are set and no port is, else itself."""
     port = destination.port or default_port(options)
     if destination.is_address or destination.is_trusted or not options.routes:
         gateway = options.gateway
