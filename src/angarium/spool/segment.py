@@ -292,8 +292,10 @@ class SegmentLog:
 
 
 def seals(log: SegmentLog) -> tuple[int, dict[int, int]]:
-    """Return what the segments' first records say: the first generation needed, and where earlier segments
-    end.
+    """Return what the segments' first records say: the first generation needed, and where each segment before
+    ends.
+
+    Raises OSError.
     """
     first, ends = 0, dict[int, int]()
     for generation, segment in sorted(log.segments.items()):
