@@ -75,7 +75,7 @@ def test_any_split_of_commands_gives_the_same(
     assert outcome(peer, cut(wire, data)) == outcome(peer, [wire])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(peers(), st.sampled_from([b"DATA\r\n", b"BDAT 40 LAST\r\n"]), st.lists(SCRAPS, max_size=16), st.data())
 def test_any_split_of_a_body_gives_the_same(
     peer: tuple[str, ...], opening: bytes, parts: list[bytes], data: st.DataObject

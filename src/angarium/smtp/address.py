@@ -167,6 +167,6 @@ def _encode_idn(text: str) -> str:
         raise AddressError("the domain is too long")
     try:
         encoded = idna.encode(unicodedata.normalize("NFC", text.lower()), strict=True, std3_rules=True)
-    except UnicodeError as error:
-        raise AddressError(f"the domain is not a valid internationalised name: {error}") from None
+    except UnicodeError:
+        raise AddressError("the domain is not a valid internationalised name (IDNA 2008)") from None
     return encoded.decode("ascii")

@@ -155,6 +155,26 @@ class BodyReader:
 
     def _add(self, raw: bytes, stuffed: bool) -> None:
         """Check and keep *raw*, which ends neither between CR and LF nor inside what may be the end."""
+        if self.raw_size + len(raw) > self._bound:
+            self._add_across_bound(raw, stuffed)
+        else:
+            self._add_within(raw, stuffed)
+
+    def _add_across_bound(self, raw: bytes, stuffed: bool) -> None:
+        """Beyond the bound, a body that is refused is not read on, for whatever reason it is refused."""
+        cut = max(self._bound - self.raw_size, 0)
+        if cut and raw[cut - 1] == 13:
+            cut -= 1
+        if cut:
+            self._add_within(raw[:cut], stuffed)
+        if not self.fault:
+            self._add_within(raw[cut:], stuffed)
+        elif self.fault is Fault.SMUGGLING:
+            return
+        if self.fault:
+            self._refuse(Fault.ENDLESS)
+
+    def _add_within(self, raw: bytes, stuffed: bool) -> None:
         if self._in_header:
             raw = self._add_header(raw, stuffed)
         if raw:
@@ -185,8 +205,6 @@ class BodyReader:
         if self._rules.max_line_length and self._has_long_line(piece):
             self._refuse(Fault.LONG_LINE)
         self._keep(piece)
-        if self.raw_size > self._bound and self.fault and self.fault is not Fault.SMUGGLING:
-            self._refuse(Fault.ENDLESS)
 
     def _keep(self, piece: bytes) -> None:
         self.size += len(piece)
@@ -212,10 +230,8 @@ class BodyReader:
         mended = _mended(raw, self._rules.lone_cr, lone_lf)
         self._wary = self._wary or any(policy != "fix" for policy in kinds)
         text = self._context + mended
-        if self._wary and (dot := _LONE_DOT.search(text)):
-            beyond = self.raw_size + dot.start() > self._bound
-            refused = Fault.ENDLESS if beyond else Fault.SMUGGLING
-            self._refuse(refused if self._dotted else Fault.BARE_LINE_END)
+        if self._wary and _LONE_DOT.search(text):
+            self._refuse(Fault.SMUGGLING if self._dotted else Fault.BARE_LINE_END)
         self._context = text[-3:]
         return mended if piece is raw else _mended(piece, self._rules.lone_cr, lone_lf)
 

@@ -104,6 +104,8 @@ class ServerBodies(ServerCore):
             self._end_of_body()
         else:
             self._say(Reply(250, "2.0.0", f"{self._chunk_size} bytes taken"))
+            if not self._chunk_size:
+                self._count_idle()
 
     def _end_of_body(self) -> None:
         self._spill()

@@ -133,6 +133,12 @@ class ServerCore:
             if self._errors > self._limits.max_errors > 0:
                 self._end(answers.TOO_MANY_ERRORS)
 
+    def _count_idle(self) -> None:
+        """Count a command that brings no mail nearer."""
+        self._idle += 1
+        if self._idle > self._limits.max_null_commands > 0:
+            self._end(answers.TOO_MANY_NULL_COMMANDS)
+
     def _end(self, reply: Reply) -> Reply:
         """Say *reply*, which is not a good one, as the last thing."""
         self.counters.errors += 1

@@ -46,9 +46,7 @@ class ServerVerbs(ServerBodies):
         if said is not None:
             self._say(said)
         if verb.idle and self.state == "command":
-            self._idle += 1
-            if self._idle > self._limits.max_null_commands > 0:
-                self._end(answers.TOO_MANY_NULL_COMMANDS)
+            self._count_idle()
 
     def _is_hasty(self, verb: Verb) -> bool:
         """Whether a peer that has gone on already should have waited for the reply to *verb*."""
