@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
     @property
     def past_final_dot(self) -> bool:
         """Whether the peer may already have taken responsibility for what is under way."""
-        return not self.is_over and self._machine.stage == "final"
+        return not self.is_over and self._machine.is_message_sent
 
     # -- asyncio.Protocol
 
@@ -244,8 +244,7 @@ class Connection(asyncio.Protocol):
             recipient = recipients[result.index]
             results.append(Result(recipient, result.verdict, result.reply, attempt, result.session_fault))
         if not event.usable:
-            self.is_over = True
-            self._close()
+            self.quit()
         self._owner.transaction_finished(self, results, event.usable)
 
     def _closed(self) -> None:

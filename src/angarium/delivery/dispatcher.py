@@ -6,6 +6,7 @@ so that a burst of acknowledgements or replies costs one pass.
 
 import asyncio
 from collections.abc import Callable
+from traceback import format_exc
 from typing import Any, Protocol
 
 from angarium.config.model import Config
@@ -34,6 +35,7 @@ from angarium.queue.commands import (
     Result,
     Settle,
 )
+from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.routing import routing_domain
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
@@ -160,7 +162,15 @@ class Dispatcher:
     # -- commands
 
     async def _resolve(self, command: Resolve) -> None:
-        outcome = await self._router.resolve(command.queue, self._clock.now())
+        outcome: RoutePlan | RouteFailure
+        try:
+            outcome = await self._router.resolve(command.queue, self._clock.now())
+        except Exception as error:  # noqa: BLE001 - a fault of ours never bounces mail, and never stops a queue
+            now = self._clock.now()
+            self._log.error(
+                "bug", now, domain=command.queue.domain, error=repr(error), traceback=format_exc()
+            )
+            outcome = RouteFailure(Reply(451, "4.3.0", "[internal] routing failed; see the log"), now + 60)
         self.scheduler.resolved(command.queue, outcome, self._clock.now())
         self.plan_pump()
 

@@ -209,9 +209,9 @@ class Supervisor:
             index = message.holder
             assert isinstance(index, int)
             if isinstance(message, Grant):
-                self._tell(index, "granted", key=message.key, count=message.count, retry_at=None)
+                self._tell(index, "granted", key=message.key, count=message.units, retry_at=None)
             else:
-                self._tell(index, "recall", key=message.key, count=message.count)
+                self._tell(index, "recall", key=message.key, count=message.units)
 
     def _tell(self, index: int, op: str, **args: Any) -> None:
         worker = self._workers.get(index)
