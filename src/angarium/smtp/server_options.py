@@ -47,7 +47,8 @@ class ServerLimits:
     it. *max_recipients* is per message, *max_messages* per connection. *max_errors* and *max_null_commands*
     (commands that bring no mail nearer) are counted since the last message that was taken; that many are let
     pass. A body above *spill_threshold* is handed over while it comes. Of a body that is refused,
-    *swallow_limit* more than *max_message_size* is read and thrown away before the connection is closed.
+    *swallow_limit* more than *max_message_size* is read and thrown away before the connection is closed;
+    0 means none of it.
 
     Timeouts are in seconds, for a whole command, or for the next bytes of a body. *min_data_rate_bytes_per_s*
     is the average that a body must reach once *data_rate_grace_s* have passed since its first byte.
