@@ -24,6 +24,7 @@ from angarium.spool.disk import Disk
 from angarium.spool.port import Selection, SpoolError
 
 SCHEMA_VERSION = 1
+MAX_ROWS = 1 << 62
 KEPT_EVENTS = 20
 """How many events a settled recipient remembers."""
 
@@ -326,7 +327,7 @@ class SettledStore:
     def count(self, selection: Selection) -> int:
         """Return how many rows match, without the leased ones."""
         if selection.message is not None:
-            return len(self.select(selection, None, -1))
+            return len(self.select(selection, None, MAX_ROWS))
         columns = {None: "queued + held", "queued": "queued", "held": "held"}[selection.state]
         numbers = dict(self.db.execute(f"SELECT no, {columns} FROM flow"))
         return sum(numbers[no] for no in self._matching(selection))

@@ -1,0 +1,95 @@
+"""Driving a spool from a test: its callbacks as awaitables, and messages to put into it."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import count
+from typing import Literal
+
+from angarium.core.ids import new_id
+from angarium.core.records import Event, ForwardPath, Lane, Message, Origin, Recipient, State
+from angarium.spool.port import Body, LargeBody, Spool, SpoolError
+
+NOW = 1_900_000_000.0
+CLIENT = Origin("listener", "192.0.2.1:1025", "client.example", "ESMTP", "session")
+
+_seconds = count()
+
+
+def make_message(
+    *domains: str,
+    size: int = 0,
+    binding: str = "default",
+    lane: Lane = 0,
+    source: str = "source",
+    origin: Origin = CLIENT,
+    received_at: float | None = None,
+) -> Message:
+    """Return a message with a recipient in each of *domains*, received a second after the one made before it."""
+    at = NOW + next(_seconds) if received_at is None else received_at
+    paths = tuple(
+        ForwardPath(f"r{n}@{domain}", domain) for n, domain in enumerate(domains or ("to.example",))
+    )
+    return Message(new_id(at), at, "from@example.org", paths, binding, lane, source, b"", size, origin=origin)
+
+
+class SpoolDriver:
+    """A spool whose answers can be awaited. An answer is None, or the SpoolError that was given."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self._loop = asyncio.get_running_loop()
+
+    def _answer(self) -> "asyncio.Future[SpoolError | None]":
+        return self._loop.create_future()
+
+    async def accept(self, message: Message, body: Body = b"", *, settled: bool = False) -> SpoolError | None:
+        """Offer a message and wait for the answer."""
+        answer = self._answer()
+        self.spool.accept(message, body, answer.set_result, settled=settled)
+        return await answer
+
+    async def take(self, message: Message, body: Body = b"") -> list[Recipient]:
+        """Have a message accepted; return its recipients. Raises the SpoolError that it was refused with."""
+        error = await self.accept(message, body)
+        if error is not None:
+            raise error
+        return [
+            Recipient(message, index, message.binding, path.domain)
+            for index, path in enumerate(message.recipients)
+        ]
+
+    async def record(self, *events: Event) -> SpoolError | None:
+        """Record events and wait until they are durable."""
+        answer = self._answer()
+        self.spool.record(events, answer.set_result)
+        return await answer
+
+    async def tell(self, recipient: Recipient, state: State, **changes: float) -> Event:
+        """Record what became of *recipient*, durably, and apply it."""
+        kind: Literal["delayed", "held", "delivered"]
+        kind = "delayed" if state == "queued" else "held" if state == "held" else "delivered"
+        due_at = changes.get("due_at")
+        event = recipient.event(kind, NOW, state, due_at=due_at, attempts=recipient.attempts + 1)
+        recipient.apply(event)
+        error = await self.record(event)
+        if error is not None:
+            raise error
+        return event
+
+    async def settle(self, *recipients: Recipient) -> SpoolError | None:
+        """Settle recipients and wait until the store has them."""
+        answer = self._answer()
+        self.spool.settle(recipients, answer.set_result)
+        return await answer
+
+    async def body(self, message: Message) -> bytes:
+        """Return a body, wherever it is."""
+        body = await self.spool.load_body(message)
+        return await asyncio.to_thread(body.path.read_bytes) if isinstance(body, LargeBody) else body
+
+    async def large(self, message: Message, pieces: Sequence[bytes]) -> LargeBody:
+        """Write a large body in pieces."""
+        writer = self.spool.large_body(message.id)
+        for piece in pieces:
+            await writer.write(piece)
+        return await writer.finish()

@@ -1,0 +1,68 @@
+"""Engines of the spool, and a way to run an async story on one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from angarium.core.records import Recipient
+from angarium.spool.disk import Disk
+from angarium.spool.partition import Partition, open_partition
+from angarium.spool.port import RecoveryReport
+from angarium.spool.settings import SpoolSettings
+from angarium.testing.spool import SpoolDriver
+
+SMALL = SpoolSettings(
+    segment_bytes=32 << 10,
+    journal_segments=8,
+    history_segments=1,
+    min_free_bytes=0,
+    write_delay_s=0.0,
+    sync_delay_s=0.001,
+    settle_delay_s=0.0,
+    retry_delay_s=0.002,
+)
+
+
+class EmbeddedEngine:
+    """Opens the embedded engine in one directory, as often as a test wants."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, settings: SpoolSettings = SMALL, disk: Disk | None = None) -> Partition:
+        return open_partition(self.path, asyncio.get_running_loop(), settings, disk)
+
+
+class Opened(SpoolDriver):
+    """A recovered spool, with what the recovery returned."""
+
+    report: RecoveryReport
+    recovered: list[Recipient]
+
+
+@pytest.fixture(params=[EmbeddedEngine])
+def engine(request, tmp_path):
+    return request.param(tmp_path / "partition")
+
+
+@pytest.fixture
+def play(engine) -> Callable[..., None]:
+    """Run stories one after the other, each on the spool as the one before left it."""
+
+    async def one(story: Callable[[Opened], Awaitable[None]], options: dict[str, object]) -> None:
+        spool = engine.open(**options)
+        try:
+            report, recovered = spool.recover()
+            opened = Opened(spool)
+            opened.report, opened.recovered = report, recovered
+            await asyncio.wait_for(story(opened), 20)
+        finally:
+            await spool.close()
+
+    def run(*stories: Callable[[Opened], Awaitable[None]], **options: object) -> None:
+        for story in stories:
+            asyncio.run(one(story, options))
+
+    return run
