@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from angarium.testing.peers import find_program
+from angarium.testing.programs import run
 
 SENDER = "bench@source.example.org"
 RECIPIENT = "bench@sink.example.com"
@@ -40,7 +41,7 @@ SCENARIOS = (
 
 
 def inject(port: int, scenario: Scenario, messages: int) -> int:
-    """Inject about *messages* messages, in whole sessions; return how many. Raises CalledProcessError.
+    """Inject about *messages* messages, in whole sessions; return how many. Raises ProgramFailed.
 
     smtp-source cannot end a session after n messages, so sessions of 20 are one run of it after the other, in
     two halves side by side, so that there is no pause while one ends.
@@ -51,7 +52,7 @@ def inject(port: int, scenario: Scenario, messages: int) -> int:
     if scenario.per_session < 2:
         keep = [] if scenario.per_session else ["-d"]
         counts = ["-s", str(scenario.sessions), "-m", str(messages)]
-        subprocess.run([*command, *keep, *counts, target], check=True, capture_output=True)
+        run([*command, *keep, *counts, target], timeout_s=600)
         return messages
     half = scenario.sessions // 2
     burst = half * scenario.per_session
@@ -59,9 +60,7 @@ def inject(port: int, scenario: Scenario, messages: int) -> int:
 
     def run_half() -> None:
         for _ in range(bursts):
-            subprocess.run(
-                [*command, "-d", "-s", str(half), "-m", str(burst), target], check=True, capture_output=True
-            )
+            run([*command, "-d", "-s", str(half), "-m", str(burst), target], timeout_s=600)
 
     with ThreadPoolExecutor(2) as pool:
         for running in [pool.submit(run_half), pool.submit(run_half)]:
