@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.records import OutboundOptions
-from angarium.config.values import Gateway, Route, Where
+from angarium.config.values import Gateway, Route, Where, stanza_domain
 from angarium.queue.destination import (
     Destination,
     numeric,
     parse_destination,
     routing_domain,
-    stanza_domain,
 )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from angarium.config.options import Family, ScopeKind
 from angarium.config.problems import Position
-from angarium.config.values import CidrSet, Where
+from angarium.config.values import CidrSet, Where, stanza_domain
 
 DEFAULT = "default"
 """The binding of mail that no rule gave one, and the group of bindings that stand in none."""
@@ -194,7 +194,8 @@ def _only(parent: Scope | None, kind: ScopeKind, name: str | None) -> list[Scope
 def _domains(containers: list[Scope], domain: str | None) -> list[Scope]:
     if domain is None:
         return []
-    return [scope for container in containers for scope in container.matching("domain", domain)]
+    name = stanza_domain(domain)
+    return [scope for container in containers for scope in container.matching("domain", name)]
 
 
 def _peers(containers: list[Scope], peer: str | None) -> list[Scope]:

@@ -196,6 +196,16 @@ def join_host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def stanza_domain(domain: str) -> str:
+    """Return the name under which the configuration speaks of a routing domain: without a gateway's port.
+
+    `relay.example:587` is spoken of as `relay.example`, `[2001:db8::1]:25` as `2001:db8::1`.
+    """
+    if ":" not in domain or domain.endswith("]"):
+        return domain
+    return domain.rpartition(":")[0].strip("[]")
+
+
 def cidrs(*ranges: str) -> CidrSet:
     """Make a set from ranges or single addresses. Raises ValueError when one is neither or has host bits."""
     return CidrSet(tuple(str(ipaddress.ip_network(text)) for text in ranges))

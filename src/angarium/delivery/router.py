@@ -8,9 +8,10 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
+from angarium.config.values import stanza_domain
 from angarium.core.records import QueueKey
 from angarium.dns.records import Answer, Question, RecordType
-from angarium.queue.destination import RoutingConfig, stanza_domain
+from angarium.queue.destination import RoutingConfig
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.routing import Ourselves, Planning, plan_route
 
@@ -95,7 +96,7 @@ class Router:
 
     async def _plan(self, queue: QueueKey, now: float) -> RoutePlan | RouteFailure:
         config = self._config
-        options = config.outbound(queue.binding, stanza_domain(queue.domain))
+        options = config.outbound(queue.binding, queue.domain)
         planning = plan_route(
             queue.domain,
             options,

@@ -27,7 +27,7 @@ from angarium.core.metrics import Counters
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.expiry import Expiry
 from angarium.delivery.operations import Operator, selection_of
-from angarium.delivery.router import Router
+from angarium.delivery.router import Router, local_addresses
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.node.board import Board
 from angarium.node.leasing import SupervisorLeases
@@ -93,7 +93,7 @@ class Worker:
         self._spool = await open_spool(folder, settings, self._log, self._clock)
         self._report, recipients = self._spool.recover()
         self._resolver = Resolver(resolver_settings(config.globals), self._clock)
-        router = Router(self._resolver, config, rng)
+        router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
         most = config.globals.max_resident_messages // self._workers
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
         self._dispatcher = Dispatcher(
@@ -221,6 +221,7 @@ class Worker:
         config: Config = pickle.loads(args["config"])
         self._log.level = config.globals.log_level
         self._view.config = config
+        self._resolver.reconfigure(resolver_settings(config.globals))
         self._reception.reconfigure(config, set(args["changed"]))
         self._dispatcher.reconfigure(config)
 

@@ -81,14 +81,6 @@ def parse_destination(domain: str) -> Destination | None:
     return Destination(host, port, False, is_trusted) if not literal and is_host_name(host) else None
 
 
-def stanza_domain(domain: str) -> str:
-    """Return the name under which the configuration speaks of a routing domain: without a gateway's port."""
-    if ":" not in domain:
-        return domain
-    destination = parse_destination(domain)
-    return destination.host if destination is not None and destination.is_trusted else domain
-
-
 def routing_domain(config: RoutingConfig, binding: str, recipient_domain: str) -> str:
     """Return the queue for mail to *recipient_domain*: the gateway's name where one is in force.
 

@@ -114,7 +114,7 @@ class Session(asyncio.Protocol):
         self._spill: Spill | None = None
         self._message_id: MessageId | None = None
         self._transport: asyncio.Transport | None = None
-        self._paused = False
+        self._paused = self._is_disk_slow = self._is_write_blocked = False
         self._accepted = 0
         self._recipient_count = 0
         self._reception_began: float | None = None
@@ -208,9 +208,7 @@ class Session(asyncio.Protocol):
     def _cut(self, why: str) -> None:
         """End it in the middle of whatever it is: the peer has had its time."""
         self._ended = why
-        if self._transport is not None:
-            self._transport.write(ENOUGH_TIME.encode())
-            self._transport.close()
+        self._machine.cut_off(ENOUGH_TIME)
 
     def end(self, reply: Reply) -> None:
         """Say 421 at the next boundary and close."""
@@ -230,8 +228,22 @@ class Session(asyncio.Protocol):
         else:
             self._pace()
 
-    def _pace(self, slow_disk: bool = False) -> None:
-        wants_pause = slow_disk or not self._machine.wants_read
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol. Who does not read our answers is not read either."""
+        self._is_write_blocked = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._is_write_blocked = False
+        self._pace()
+
+    def _slow_down(self, is_disk_slow: bool) -> None:
+        self._is_disk_slow = is_disk_slow
+        self._pace()
+
+    def _pace(self) -> None:
+        wants_pause = self._is_disk_slow or self._is_write_blocked or not self._machine.wants_read
         if wants_pause != self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = wants_pause
             if wants_pause:
@@ -276,15 +288,17 @@ class Session(asyncio.Protocol):
     def on_data(self) -> Reply | None:
         """See ServerHandler."""
         reception = self._reception
+        if reception.intake.refuses is not None:
+            return reception.intake.refuses
         self._message_id = reception.intake.new_id()
         self._reception_began = reception.clock.now()
-        return reception.intake.refuses or answers.GO_AHEAD
+        return answers.GO_AHEAD
 
     def on_chunk(self, piece: bytes) -> None:
         """See ServerHandler."""
         if self._spill is None:
             assert self._message_id is not None
-            self._spill = Spill(self._reception.intake.large_body(self._message_id), self._pace)
+            self._spill = Spill(self._reception.intake.large_body(self._message_id), self._slow_down)
         self._spill.add(piece)
 
     def on_message(self, rest: bytes) -> None:
