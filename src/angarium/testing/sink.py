@@ -26,11 +26,12 @@ class SinkCounters:
     """What has come so far.
 
     *messages* counts messages kept, *recipients* those they were kept for, *bytes* message bytes as on the
-    wire.
+    wire. *most_connections* is the highest number of them open at a time.
     """
 
     connections: int = 0
     open_connections: int = 0
+    most_connections: int = 0
     commands: int = 0
     messages: int = 0
     recipients: int = 0

@@ -69,6 +69,7 @@ class SinkSession(SinkWire):
         counters = self._sink.counters
         counters.connections += 1
         counters.open_connections += 1
+        counters.most_connections = max(counters.most_connections, counters.open_connections)
         self._number = counters.connections
         self._sink.sessions.add(self)
         self._sink.note_change()
@@ -219,6 +220,7 @@ class SinkSession(SinkWire):
             self._helo,
             self._mail_parameters,
             tuple(self._rcpt_parameters),
+            self._peer,
         )
 
     # Answering

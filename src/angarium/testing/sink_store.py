@@ -17,7 +17,8 @@ _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 class SinkMessage(NamedTuple):
     """One message as it came. *data* is without dot-stuffing. *mail_parameters* is what followed the sender's
     path
-    in MAIL, *rcpt_parameters* likewise per recipient. *at* is in epoch seconds. *session* counts from 1."""
+    in MAIL, *rcpt_parameters* likewise per recipient. *at* is in epoch seconds. *session* counts from 1. *peer* is
+    the client's address."""
 
     reverse_path: str
     recipients: tuple[str, ...]
@@ -27,6 +28,7 @@ class SinkMessage(NamedTuple):
     helo: str = ""
     mail_parameters: str = ""
     rcpt_parameters: tuple[str, ...] = ()
+    peer: str = ""
 
 
 class Store(Protocol):
