@@ -261,6 +261,8 @@ class Journal:
         except SpoolFull:
             self._current = previous
             raise
+        if not self._current.reserved:
+            self.log.ensure_spare()
 
     def _sync(self) -> None:
         if self._current is not None and self._is_dirty():
@@ -284,6 +286,7 @@ class Journal:
             self._current = self.log.open_next(urgent=True)
             self.log.write(self._current, ())
             self._sync()
+            self.log.ensure_spare()
         except SpoolFull as exc:
             self.refusal, self.refused_until = exc, time.monotonic() + self.settings.retry_delay_s
         except OSError as exc:

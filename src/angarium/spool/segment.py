@@ -131,8 +131,8 @@ class SegmentLog:
         if self._spare is None and self._room():
             try:
                 self.disk.close(self._create(spare))
-            except SpoolFull:
-                return
+            except (SpoolFull, OSError):
+                return  # nothing depends on it yet; the next rotation tries again
             self._spare = spare
 
     def open_next(self, *, urgent: bool) -> Segment:

@@ -15,7 +15,7 @@ from angarium.spool.codec import ACCEPT, EVENT, Damage, End, Record, decode_even
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.live import Live
 from angarium.spool.port import SpoolError
-from angarium.spool.reader import opened_log
+from angarium.spool.reader import is_in_use, opened_log
 from angarium.spool.recovery import read_body
 from angarium.spool.segment import SegmentLog
 
@@ -135,10 +135,13 @@ def _indices(bits: int) -> Iterator[int]:
 
 def open_store(path: Path) -> sqlite3.Connection | None:
     """Open the settled store of a partition for reading; None when it has none. Raises SpoolError."""
-    if not (path / "settled.db").exists():
+    database = path / "settled.db"
+    if not database.exists():
         return None
+    # without a writer and its log, SQLite need not (and then does not) make files of its own beside the database
+    at_rest = not (path / "settled.db-wal").exists() and not is_in_use(path)
     try:
-        return sqlite3.connect(f"file:{path / 'settled.db'}?mode=ro", uri=True)
+        return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
     except sqlite3.Error as exc:
         raise SpoolError(f"the settled store of {path} cannot be read: {exc}") from exc
 

@@ -1,0 +1,142 @@
+"""Records survive any cut of the tail as a prefix, and damage in the middle costs one record only."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.core.records import Event
+from angarium.spool.codec import (
+    EVENT,
+    HEADER_SIZE,
+    Damage,
+    End,
+    Image,
+    Record,
+    decode_event,
+    decode_message,
+    encode,
+    frame,
+    position,
+)
+from angarium.testing.spool import make_message
+
+SALT, GENERATION = 0x1234, 7
+
+payloads = st.lists(st.tuples(st.binary(max_size=40), st.binary(max_size=200)), max_size=8)
+
+
+def segment(records, batch=1, size=0):
+    """Lay records out as the journal does, syncing after every *batch* of them."""
+    data, synced = bytearray(), 0
+    for number, (meta, body) in enumerate(records):
+        if number % batch == 0:
+            synced = len(data)
+        data += frame(EVENT, 0, meta, body, GENERATION, SALT, len(data), synced) + meta + body
+    return bytes(data).ljust(size, b"\0")
+
+
+def read(data, end=None):
+    return list(Image(data, GENERATION, SALT).read(0, end))
+
+
+def contents(items):
+    return [(bytes(r.meta), bytes(r.body)) for r in items if isinstance(r, Record)]
+
+
+@given(payloads, st.integers(1, 4))
+def test_what_was_written_is_read(records, batch):
+    data = segment(records, batch)
+    *items, end = read(data + bytes(100))
+    assert contents(items) == records
+    assert end == End(len(data), 0)
+
+
+@given(payloads, st.data())
+def test_any_cut_of_the_tail_leaves_a_prefix(records, draw):
+    data = segment(records)
+    cut = draw.draw(st.integers(0, len(data)))
+    image = data[:cut].ljust(len(data) + 64, b"\0")
+    *items, end = read(image)
+    assert contents(items) == records[: len(items)]
+    assert image.startswith(data[: end.offset])
+    assert all(isinstance(item, Record) for item in items)
+
+
+@given(payloads, st.integers(1, 4), st.data())
+def test_an_unsynced_batch_of_which_any_part_is_missing_ends_where_the_first_hole_is(records, batch, draw):
+    """A write that was cut off may have reached the disk in any order: what lies behind a hole does not count."""
+    data = segment(records, batch)
+    last = len(segment(records[: (len(records) - 1) // batch * batch])) if records else 0
+    hole = draw.draw(st.integers(last, len(data)))
+    size = draw.draw(st.integers(0, len(data) - hole))
+    image = data[:hole] + bytes(size) + data[hole + size :]
+    *items, end = read(image)
+    assert contents(items) == records[: len(items)]
+    assert end.offset <= (hole if image != data else len(data))
+    assert not [item for item in items if isinstance(item, Damage)]
+
+
+@given(payloads.filter(lambda records: len(records) >= 3), st.data())
+def test_damage_to_what_was_durable_costs_that_record_only(records, draw):
+    data = bytearray(segment(records))
+    victim = draw.draw(st.integers(0, len(records) - 2))
+    start, size = len(segment(records[:victim])), len(segment(records[victim : victim + 1]))
+    data[start + draw.draw(st.integers(0, size - 1))] ^= 0x55
+    *items, end = read(bytes(data))
+    assert contents(items) == records[:victim] + records[victim + 1 :]
+    assert [item for item in items if isinstance(item, Damage)] == [Damage(start, size)]
+    assert end.offset == len(data)
+
+
+@given(payloads, st.data())
+def test_a_known_end_makes_every_hole_damage_and_hides_what_is_behind(records, draw):
+    data = segment(records, 100)
+    count = draw.draw(st.integers(0, len(records)))
+    known = len(segment(records[:count], 100))
+    assert contents(read(data, known)) == records[:count]
+    *items, end = read(bytes(len(data)), known)
+    assert (items, end.offset) == ([Damage(0, known)] if known else [], known)
+
+
+@given(payloads)
+def test_records_of_another_generation_salt_or_place_are_not_read(records):
+    data = segment(records)
+    assert list(Image(data, GENERATION + 1, SALT).read(0, None)) == [End(0, 0)]
+    assert not contents(Image(data, GENERATION, SALT + 1).read(0, None))
+    assert not contents(Image(bytes(8) + data, GENERATION, SALT).read(8, None))
+
+
+def test_a_mail_that_contains_a_record_does_not_become_one():
+    inner = segment([(b"meta", b"forged")])
+    data = bytearray(segment([(b"a", inner), (b"b", b"")]))
+    data[10] ^= 1
+    assert contents(read(bytes(data))) == [(b"b", b"")]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_without_an_error(data):
+    assert isinstance(read(b"\xa5Ang" + GENERATION.to_bytes(4, "little") + data)[-1], End)
+    assert isinstance(read(data)[-1], End)
+
+
+def test_a_torn_last_write_is_measured():
+    data = segment([(b"meta", b"body" * 100)])
+    *_, end = read(data[:-5] + bytes(5))
+    assert end == End(0, len(data))
+
+
+def test_the_record_around_a_place_is_found():
+    data = segment([(b"first", b"x" * 50), (b"second", b"y" * 50)])
+    image = Image(data, GENERATION, SALT)
+    assert bytes(image.record_around(data.find(b"second")).meta) == b"second"
+    assert bytes(image.record_around(HEADER_SIZE + 1).meta) == b"first"
+
+
+def test_positions_order_records_across_segments():
+    assert position(1, 0xFFFFFFFF) < position(2, 0) < position(2, 1)
+
+
+def test_messages_and_events_are_what_they_were():
+    message = make_message("a.example", "b.example")
+    event = Event("delayed", 1.5, message.id, 1, 3, "queued", "default", "b.example", 2, 9.5, note="why")
+    assert decode_message(encode(message)) == message
+    assert decode_event(encode(event)) == event
