@@ -83,17 +83,15 @@ class _Pool:
         wants = {holder: want for waiting in self.waiting for holder, want in waiting.items()}
         if not wants:
             return {}
-        share = max(1, self.capacity // len(self.held.keys() | wants.keys()))
-        need = sum(min(want, max(0, share - self.held.get(holder, 0))) for holder, want in wants.items())
+        share = self.capacity // len(self.held.keys() | wants.keys())
+        need = sum(
+            min(want, max(0, max(1, share) - self.held.get(holder, 0))) for holder, want in wants.items()
+        )
         need = max(need, -self.free)
         debts = dict.fromkeys(self.held, 0)
         for holder in sorted(debts, key=lambda holder: -self.held[holder]):
-            if holder in wants and self.held[holder] <= share:
-                continue
-            debts[holder] = min(need, max(self.held[holder] - share, 1))
+            debts[holder] = max(0, min(need, self.held[holder] - share))
             need -= debts[holder]
-            if need <= 0:
-                break
         return debts
 
     @property

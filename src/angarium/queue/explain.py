@@ -8,7 +8,7 @@ from angarium.config.values import Where
 from angarium.core.records import FlowSummary, QueueKey
 from angarium.core.reply import Reply
 from angarium.queue.leases import Account
-from angarium.queue.memory import UNBOUNDED_QUEUE, Memory
+from angarium.queue.memory import Memory
 from angarium.queue.queues import Queue
 from angarium.queue.reach import Reach
 from angarium.queue.state import State
@@ -150,7 +150,7 @@ class Explainer:
         if queue.delayed_until is not None:
             return self._delayed(queue)
         if queue.due and queue.resident:
-            text = f"its share of memory, {_share(queue)} recipients, is in use; more come as these leave"
+            text = f"its share of memory, {queue.options.max_resident_active_queue} recipients, is in use; more come as these leave"
             return Hold("Max_Resident_Active_Queue", self._where("Max_Resident_Active_Queue", key), text)
         return self._waiting(key, stored, now) if not queue.in_flight else None
 
@@ -210,11 +210,6 @@ def _earliest(a: float | None, b: float | None) -> float | None:
     if a is None or b is None:
         return b if a is None else a
     return min(a, b)
-
-
-def _share(queue: Queue) -> int:
-    most = queue.options.max_resident_active_queue
-    return most if most >= 0 else UNBOUNDED_QUEUE
 
 
 def _until(account: Account) -> float | None:

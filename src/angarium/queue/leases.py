@@ -26,8 +26,8 @@ class Account:
     """One limit as this scheduler knows it.
 
     *free* units may be used; those of a rate only before *lapses_at*. *used* counts open connections.
-    *retry_at* is when the authority wants to be asked again. Queues that wait for units stand in *waiting*,
-    by lane.
+    *retry_at* is when the authority wants to be asked again. Queues that wait for units stand in *waiting*, by
+    lane; *turn* is the one that was woken last.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Account:
         "owed",
         "retry_at",
         "rule",
+        "turn",
         "used",
         "waiting",
     )
@@ -55,6 +56,7 @@ class Account:
         self.contested_until = 0.0
         self.owed = 0
         self.alarm_at = NEVER
+        self.turn: Queue | None = None
         self.waiting: tuple[dict[Queue, None], dict[Queue, None]] = ({}, {})
 
     def available(self, now: float) -> int:
@@ -70,19 +72,17 @@ class Account:
         return bool(self.waiting[0] or self.waiting[1])
 
     def contested(self, user: "Queue", lane: int, held_s: float, now: float) -> bool:
-        """Whether a connection that *user* has held for *held_s*, for mail of *lane*, should be given up for
-        others.
+        """Whether a connection that *user* has held for *held_s*, for mail of *lane*, is due to others.
 
-        At once for a better lane, after its quantum for equals. *lane* 2 stands for no mail: always for
-        anybody.
+        At once to a better lane, after its quantum to equals. *lane* 2 stands for no mail: at once to anybody.
         """
-        if lane and any(queue is not user for queue in self.waiting[0]):
+        if any(queue is not user for waiting in self.waiting[:lane] for queue in waiting):
             return True
         if held_s < QUANTUM_S and lane < 2:
             return False
         if self.owed and now < self.contested_until:
             return True
-        return any(queue is not user for lane_ in self.waiting for queue in lane_)
+        return any(queue is not user for waiting in self.waiting[: lane + 1] for queue in waiting)
 
     def next_waiting(self) -> "Queue | None":
         """The queue whose turn it is; it no longer waits."""
@@ -90,8 +90,15 @@ class Account:
             for queue in lane:
                 del lane[queue]
                 queue.waits_for.remove(self)
+                self.turn = queue
                 return queue
         return None
+
+    def is_promised(self, queue: "Queue", lane: int) -> bool:
+        """Whether others of the same or a better lane than *queue* have waited for what is free."""
+        if self.turn is queue:
+            return False
+        return any(other is not queue for waiting in self.waiting[: lane + 1] for other in waiting)
 
     @property
     def idle(self) -> bool:
@@ -127,7 +134,11 @@ class Ledger:
         for rule in rules:
             account = self.account(rule)
             if account.available(now) < 1:
-                self._ask(account, queue, lane, want, now)
+                self._wait(account, queue, lane)
+                self._ask(account, lane, want, now)
+                return account
+            if account.has_waiting and account.is_promised(queue, lane):
+                self._wait(account, queue, lane)
                 return account
         return None
 
@@ -222,13 +233,15 @@ class Ledger:
             self.forget_if_idle(account)
         queue.waits_for.clear()
 
-    def _ask(self, account: Account, queue: "Queue", lane: int, want: int, now: float) -> None:
+    def _wait(self, account: Account, queue: "Queue", lane: int) -> None:
         if queue not in account.waiting[lane]:
             if account in queue.waits_for:
                 account.waiting[1 - lane].pop(queue)
             else:
                 queue.waits_for.append(account)
             account.waiting[lane][queue] = None
+
+    def _ask(self, account: Account, lane: int, want: int, now: float) -> None:
         limit = account.rule.limit
         if account.asked:
             return

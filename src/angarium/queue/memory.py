@@ -14,9 +14,6 @@ from angarium.queue.stored import StoredFlows
 PAGE = 500
 """Recipients asked for in one page."""
 
-UNBOUNDED_QUEUE = 5000
-"""How far a queue without `Max_Resident_Active_Queue` is filled from the settled store."""
-
 SWEEP_S = 900.0
 """A queue that is held for long is searched for expired recipients this often."""
 
@@ -35,10 +32,10 @@ class Memory:
     def may_stay(self, queue: Queue, recipient: Recipient) -> bool:
         """Whether a further recipient fits. A tenth of every bound is kept for transactional mail."""
         most = queue.options.max_resident_active_queue
-        room = self.residence.room()
-        if recipient.message.lane:
-            return (most < 0 or queue.resident < most - most // 10) and room > self.residence.reserve
-        return (most < 0 or queue.resident < most) and room > 0
+        lane = recipient.message.lane
+        if lane:
+            most -= most // 10
+        return queue.resident < most and self.residence.room_for(lane) > 0
 
     def admit(self, queue: Queue, recipient: Recipient) -> None:
         """*recipient* is in memory, and ready."""
@@ -54,18 +51,19 @@ class Memory:
         if not due:
             return ""
         most = queue.options.max_resident_active_queue
-        if most < 0:
-            most = UNBOUNDED_QUEUE
         lane = due.lane
         if queue.resident * 2 > most and (lane or queue.resident >= most):
             return ""
-        room = self.residence.room() - (self.residence.reserve if lane else 0)
+        room = self.residence.room_for(lane)
         if room < 1:
             self._hungry[lane][queue] = None
             return "memory"
-        queue.paging = max(1, min(PAGE, room, most - queue.resident))
+        flow = due.next()
+        stored = self.stored.summaries.get(flow)
+        wanted = max(1, stored.queued) if stored is not None else PAGE
+        queue.paging = max(1, min(PAGE, wanted, room, most - queue.resident))
         self.residence.reserved += queue.paging
-        self._state.emit(Page(due.next(), queue.paging))
+        self._state.emit(Page(flow, queue.paging))
         return "paging"
 
     def paged(self, queue: Queue, flow: Flow, recipients: Sequence[Recipient], now: float) -> None:
@@ -134,11 +132,10 @@ class Memory:
 
     def feed_hungry(self) -> bool:
         """Wake one queue that waits for memory, if there is enough again. Returns whether one was."""
-        if not self.residence.is_relaxed:
-            return False
-        for lane in self._hungry:
-            for queue in lane:
-                del lane[queue]
+        for lane, hungry in enumerate(self._hungry):
+            if hungry and self.residence.room_for(lane) >= self.residence.ample:
+                queue = next(iter(hungry))
+                del hungry[queue]
                 self._state.todo[queue] = None
                 return True
         return False

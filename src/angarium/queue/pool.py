@@ -213,7 +213,7 @@ class Pool:
         queue = connection.queue
         queue.opening -= 1
         queue.open += 1
-        self._reach.worked(queue, connection.address)
+        self._reach.worked(queue)
         connection.opened_at = now
         self._set_free(connection, now)
 

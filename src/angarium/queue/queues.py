@@ -63,6 +63,7 @@ class Queue:
         "connection_rules",
         "delayed_until",
         "due",
+        "failed_at",
         "failing_since",
         "failures",
         "generation",
@@ -106,7 +107,7 @@ class Queue:
         self.due: DueFlows | None = None
         self.paging = 0
         self.failures = 0
-        self.failing_since = 0.0
+        self.failing_since = self.failed_at = 0.0
         self.delayed_until: float | None = None
         self.probes = 0
         self.waits_for: list[Account] = []

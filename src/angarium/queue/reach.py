@@ -110,11 +110,13 @@ class Reach:
         rest = self.local_rests.get(queue.key.binding)
         return rest if rest is not None and rest[0] > now else None
 
-    def worked(self, queue: Queue, address: Address) -> None:
-        """A connection became ready: whatever spoke against *address* and the queue is over."""
+    def worked(self, queue: Queue) -> None:
+        """A connection became ready: the queue's failures are over.
+
+        If its address rests, that was found out after this connection was begun, and stays so.
+        """
         queue.failures = queue.probes = 0
         queue.delayed_until = None
-        self._rests.pop((queue.key.binding, address.ip, address.port), None)
 
     def try_now(self, queue: Queue) -> None:
         """Forget what speaks against trying *queue* at once; its failures still count."""
@@ -151,6 +153,7 @@ class Reach:
         if not queue.failures:
             queue.failing_since = now
         queue.failures += 1
+        queue.failed_at = now
         options = queue.options
         most, longest_s = options.mx_failures_to_delay, options.connect_timeout_to_delay
         if 0 < most <= queue.failures or 0 < longest_s <= now - queue.failing_since:

@@ -33,8 +33,8 @@ class Residence:
             del self._by_source[source]
 
     def has_room(self, source: str) -> bool:
-        """Whether one more of *source* may come. Above half of the limit, no source may have more than its
-        share.
+        """Whether one more of *source* may come. Above half of the limit only those with less than an even share
+        may, up to four fifths the others too, so that there is room for one that comes new.
         """
         total = self.total + self.reserved
         if total * 2 < self._limit:
@@ -42,13 +42,13 @@ class Residence:
         if total >= self._limit:
             return False
         mine = self._by_source.get(source, 0)
-        return mine < self._limit // (len(self._by_source) + (mine == 0))
+        return total * 5 < self._limit * 4 or mine < self._limit // (len(self._by_source) + 1)
 
-    def room(self) -> int:
-        """How many more recipients there is room for."""
-        return max(0, self._limit - self.total - self.reserved)
+    def room_for(self, lane: int) -> int:
+        """How many more recipients of *lane* there is room for; less than 1 when there is none."""
+        return self._limit - self.total - self.reserved - (self.reserve if lane else 0)
 
     @property
-    def is_relaxed(self) -> bool:
-        """Whether so much is free again that waiting queues may page."""
-        return (self.total + self.reserved) * 10 <= self._limit * 9
+    def ample(self) -> int:
+        """So much must be free before those who found memory full are woken, lest each place is fought over."""
+        return max(1, self._limit // 20)

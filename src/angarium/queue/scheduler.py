@@ -29,6 +29,9 @@ from angarium.spool.port import Selection
 TICK_BUDGET = 2000
 """Wake-ups served in one `tick`; the rest follow in the next, which is due at once."""
 
+KEEP_FAILURES_S = 60.0
+"""A queue that failed is remembered this long without mail: what was put off takes a while to be stored."""
+
 LASTING: frozenset[str] = frozenset(("draining", "route", "resting", "local", "limit", "memory"))
 """Holds that may outlast the time that mail has."""
 
@@ -257,7 +260,7 @@ class Scheduler:
             self._state.ledger.leave(queue)
         queue.note_wants(queue.ready.lane if queue.ready.count else -1)
         if queue.resident == 0 and queue.is_empty:
-            self._forget(queue)
+            self._forget(queue, now)
 
     def _work(self, queue: Queue, now: float) -> HoldKind:
         """The steps of one queue, in order of preference. Returns what holds it."""
@@ -286,9 +289,15 @@ class Scheduler:
         connection = self._state.connections.get(conn)
         return connection if connection is not None and connection.state == state else None
 
-    def _forget(self, queue: Queue) -> None:
-        if queue.failures and self._memory.stored.has(queue.key):
-            return
+    def _forget(self, queue: Queue, now: float) -> None:
+        """Forget an empty queue; its failures only when nothing of it is stored, nor on its way there."""
+        if queue.failures:
+            keep_until = queue.failed_at + KEEP_FAILURES_S
+            if now < keep_until:
+                self._state.alarms.set(queue, keep_until)
+                return
+            if self._memory.stored.has(queue.key):
+                return
         self._memory.forget(queue)
         self._state.forget(queue)
 

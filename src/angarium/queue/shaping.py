@@ -77,7 +77,7 @@ def host_connection_rules(binding: str, host: str, ip: str, options: HostOptions
     if options.max_outbound_connections >= 0:
         rules = (
             Rule(
-                f"connections of {binding} to {ip}",
+                f"connections of {binding} to address {ip}",
                 Limit(options.max_outbound_connections),
                 "Max_Outbound_Connections",
                 f"host {host}",

@@ -1,7 +1,9 @@
 """Every transition of a recipient: from which state, by which event, to which states. `docs/queue.md` shows it.
 
 *queued* includes recipients that are being delivered; *delivering* is a queued recipient with an attempt under way.
-An event that is not named here for a state cannot happen in it.
+An event that is not named here for a state cannot happen in it. *intent* is written before an attempt whose outcome
+must not be guessed: in the journal the recipient is held from then on, until the outcome follows; so the outcomes are
+possible from *held* as well.
 """
 
 from angarium.core.records import EventType, State
@@ -14,7 +16,7 @@ TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
     ("queued", "bounced"): frozenset({"bounced"}),
     ("queued", "expired"): frozenset({"expired"}),
     ("queued", "ambiguous"): frozenset({"queued", "held"}),
-    ("queued", "intent"): frozenset({"queued"}),
+    ("queued", "intent"): frozenset({"held"}),
     ("queued", "suppressed"): frozenset({"suppressed"}),
     ("queued", "cancelled"): frozenset({"cancelled"}),
     ("queued", "held"): frozenset({"held"}),
@@ -22,7 +24,11 @@ TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
     ("queued", "rerouted"): frozenset({"queued"}),
     ("queued", "rebound"): frozenset({"queued"}),
     ("held", "released"): frozenset({"queued"}),
+    ("held", "delivered"): frozenset({"delivered"}),
+    ("held", "delayed"): frozenset({"queued"}),
+    ("held", "bounced"): frozenset({"bounced"}),
     ("held", "expired"): frozenset({"expired"}),
+    ("held", "ambiguous"): frozenset({"queued", "held"}),
     ("held", "cancelled"): frozenset({"cancelled"}),
     ("held", "rerouted"): frozenset({"held"}),
     ("held", "rebound"): frozenset({"held"}),
