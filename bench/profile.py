@@ -1,24 +1,29 @@
 """Where the workers' CPU time goes under load: `.venv/bin/python -m bench.profile [--scenario 10k] [--messages N]`.
 
 Prints the share of each room, of each function by itself, and of each with what it called. Needs nothing but Python:
-see `sampling/sitecustomize.py`. Times in C count for the Python function that called it.
+see `sampling/sitecustomize.py`. Time in C counts for the Python function that called it, that of other threads (the
+syncs) for whatever the loop did meanwhile.
 """
 
 import argparse
+import contextlib
 import json
 import tempfile
-from collections import Counter
+from collections import defaultdict
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from angarium.testing.node import Node
 from angarium.testing.programs import free_port
 from bench.load import SCENARIOS, Scenario, Sink, inject
 from bench.systems import ANGARIUM_CONFIG
 
+LOOP = "uvloop/__init__.py:run"
 SAMPLING = Path(__file__).parent / "sampling"
 
-Stacks = list[tuple[tuple[str, ...], int]]
-"""Innermost function first, and how many milliseconds of CPU time were seen there."""
+Stacks = list[tuple[tuple[str, ...], float]]
+"""Innermost function first, and how many seconds of CPU time went there."""
 
 
 def main() -> None:
@@ -42,32 +47,44 @@ def sample(scenario: Scenario, messages: int) -> tuple[Stacks, int]:
         env = {"PYTHONPATH": str(SAMPLING), "ANGARIUM_SAMPLES": folder}
         sink = Sink(port)
         try:
-            with Node(ANGARIUM_CONFIG.format(sink_port=port), env=env) as node:
+            log = Path(folder) / "log"
+            config = ANGARIUM_CONFIG.format(sink_port=port)
+            with contextlib.closing(Node(config, env=env, log_to=log)) as node:
                 sink.wait_for(inject(node.smtp_port, scenario, messages))
                 node.stop()
         finally:
             sink.stop()
-        rows = [row for path in Path(folder).glob("*.json") for row in json.loads(path.read_text())]
-        return [(tuple(stack), count) for stack, count in rows], sink.taken
+        workers = [json.loads(path.read_text()) for path in Path(folder).glob("*.json")]
+        return [seconds for worker in workers for seconds in spread(worker)], sink.taken
+
+
+def spread(worker: dict[str, Any]) -> Stacks:
+    """Spread a worker's CPU time over its samples, and leave out what came before its loop ran (imports)."""
+    total = sum(count for _, count in worker["stacks"])
+    each_s = worker["cpu_s"] / total
+    return [(tuple(stack), count * each_s) for stack, count in worker["stacks"] if LOOP in stack]
 
 
 def report(stacks: Stacks, messages: int, lines: int) -> None:
     """Print shares in percent and microseconds a message."""
-    total = sum(count for _, count in stacks)
+    total = sum(seconds for _, seconds in stacks)
     if not total:
         raise SystemExit("no samples: did the workers end in order?")
     print(
-        f"{total} ms of CPU time in the workers, {messages} messages: {total / messages * 1000:.0f} µs each"
+        f"{total:.2f} s of CPU time in the workers, {messages} messages: {total / messages * 1e6:.0f} µs each"
     )
-    rooms, own, whole = Counter[str](), Counter[str](), Counter[str]()
-    for stack, count in stacks:
-        own[stack[0]] += count
-        rooms[room(stack)] += count
-        whole.update(dict.fromkeys(stack, count))
-    for title, counts in (("by room", rooms), ("by function", own), ("with what it called", whole)):
+    rooms: defaultdict[str, float] = defaultdict(float)
+    own: defaultdict[str, float] = defaultdict(float)
+    whole: defaultdict[str, float] = defaultdict(float)
+    for stack, seconds in stacks:
+        own[stack[0]] += seconds
+        rooms[room(stack)] += seconds
+        for name in set(stack):
+            whole[name] += seconds
+    for title, shares in (("by room", rooms), ("by function", own), ("with what it called", whole)):
         print(f"\n{title}")
-        for name, count in counts.most_common(lines):
-            print(f"{count / total:7.1%} {count / messages * 1000:7.1f} µs  {name}")
+        for name, seconds in sorted(shares.items(), key=itemgetter(1), reverse=True)[:lines]:
+            print(f"{seconds / total:7.1%} {seconds / messages * 1e6:7.1f} µs  {name}")
 
 
 def room(stack: tuple[str, ...]) -> str:

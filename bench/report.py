@@ -1,5 +1,6 @@
 """The figures as tables for a terminal."""
 
+import statistics
 from typing import Any
 
 from rich.console import Console
@@ -44,8 +45,7 @@ def ratio_text(ratios: list[float]) -> str:
     """Return `median (lowest to highest)`."""
     if not ratios:
         return ""
-    ordered = sorted(ratios)
-    return f"{ordered[len(ordered) // 2]:.1f} ({ordered[0]:.1f} to {ordered[-1]:.1f})"
+    return f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
 
 
 def latencies(latency: dict[str, Any]) -> Table:

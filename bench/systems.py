@@ -71,13 +71,14 @@ class PostfixSystem:
 
 
 class AngariumSystem:
-    """`angarium serve` with all its workers, log and journal."""
+    """`angarium serve` with all its workers, journal, and its log in a file."""
 
     name = "angarium"
 
     def __init__(self, sink_port: int, folder: Path, workers: int = 2) -> None:
         self._config = ANGARIUM_CONFIG.format(sink_port=sink_port)
-        self._node = Node(self._config, workers=workers)
+        self._log = folder / "angarium.log"
+        self._node = Node(self._config, workers=workers, log_to=self._log)
         self._workers = workers
         self.smtp_port = self._node.smtp_port
         self.root_pid = self._node.program.pid
@@ -87,8 +88,9 @@ class AngariumSystem:
         return {"angarium.conf": self._config, "workers": str(self._workers)}
 
     def stop(self) -> None:
-        """End it and remove its data."""
+        """End it and remove its data and log."""
         self._node.close()
+        self._log.unlink(missing_ok=True)
 
 
 SYSTEMS: dict[str, type[PostfixSystem | AngariumSystem]] = {

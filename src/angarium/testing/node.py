@@ -26,7 +26,8 @@ class Node:
     """One running node. *config* is the text of angarium.conf after the two listeners, which are given.
 
     The folder is removed at the end unless *folder* was given; it holds `angarium.conf` and `data`. What the
-    node logged is in `program.log`. The node is ready, or the constructor has raised ProgramFailed.
+    node logged is in `program.log`, or in the file *log_to*. The node is ready, or the constructor has raised
+    ProgramFailed.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Node:
         workers: int = 2,
         folder: Path | None = None,
         env: dict[str, str] | None = None,
+        log_to: Path | None = None,
         ready_within_s: float = PATIENCE_S,
     ) -> None:
         self._remove = folder is None
@@ -46,6 +48,7 @@ class Node:
         self.http_port = free_port()
         self._workers = workers
         self._env = env
+        self._log_to = log_to
         self.configure(config)
         self.program = self._start(ready_within_s)
 
@@ -118,7 +121,7 @@ class Node:
     def _start(self, ready_within_s: float) -> Program:
         places = ["--config", str(self.config_file), "--data", str(self.data)]
         arguments = [str(ANGARIUM), "serve", *places, "--workers", str(self._workers)]
-        program = Program(arguments, name="angarium", env=self._env)
+        program = Program(arguments, name="angarium", env=self._env, log_to=self._log_to)
         try:
             program.wait_until(lambda: self.get("/readyz")[0] == 200, "readiness", ready_within_s)
         except BaseException:
