@@ -272,7 +272,7 @@ class SettledStore:
         gone = self.db.execute(
             f"DELETE FROM message WHERE id IN ({','.join('?' * len(ids))}) "
             "AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id) "
-            "RETURNING id, body IS NULL",
+            "RETURNING id, typeof(body) = 'null'",  # SQLite 3.40 says 0 to `body IS NULL` here, whatever body is
             ids,
         )
         self.gone_large += [message_id for message_id, is_large in gone if is_large]
