@@ -174,11 +174,13 @@ def test_a_client_that_has_nothing_more_to_say_still_gets_its_answer(path, dial)
 
 def test_stopping_hangs_up_on_streams_and_removes_the_socket(path, dial):
     async def handle(op, args, send_item):
+        await send_item("begun")
         await asyncio.Event().wait()
 
     async def test(server):
         client = await dial(path)
         client.say({"op": "watch"})
+        assert await client.hear() == {"item": "begun"}
         await server.stop()
         assert await client.hear() is None
         assert not path.exists()
