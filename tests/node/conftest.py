@@ -1,23 +1,26 @@
-"""A node whose workers are tables of answers, and a way to run coroutines."""
+"""For the console: a node whose workers are tables of answers. For whole-program tests: questions to a real one."""
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from angarium.cli.client import ControlClient
 from angarium.config.load import parse_config
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.node.answers import NodeInfo, Stat
+from angarium.testing.lab import Lab
+from angarium.testing.node import Node
 
 Reply = Callable[[int, dict[str, Any]], Any]
 
 
 class FakeNode:
-    """Two workers. `says[op]` is what each answers, or a function of worker and arguments; `asked` what came."""
+    """Two workers. `says[op]` is what each answers, or a function of worker and arguments."""
 
     def __init__(self) -> None:
         self.workers = [0, 1]
@@ -74,3 +77,61 @@ def dial() -> Callable[[Path], Any]:
         return Dialog(*await asyncio.open_unix_connection(str(path)))
 
     return connect
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def ask() -> Ask:
+    """Put a question to a running node: `ask(node, "queues", domain="example.com")`."""
+
+    def ask_node(node: Node, op: str, **args: Any) -> Any:
+        with ControlClient(node.data) as client:
+            return client.call(op, args, kind=object)
+
+    return ask_node
+
+
+@pytest.fixture(scope="session")
+def act(ask: Ask) -> Ask:
+    """Have an operator's command carried out; return how many recipients it changed."""
+
+    def act_on(node: Node, action: str, *, target: str = "", quiet: bool = False, **selection: str) -> int:
+        result = ask(node, "act", action=action, selection=selection, target=target, quiet=quiet)
+        assert result["problems"] == []
+        changed: int = result["changed"]
+        return changed
+
+    return act_on
+
+
+@pytest.fixture(scope="session")
+def queue_row(ask: Ask) -> Ask:
+    """Wait until the queue of a domain is as *wanted* says, and return its row; None is an empty queue."""
+
+    def wait(node: Node, domain: str, wanted: Callable[[Any], bool]) -> Any:
+        row: list[Any] = [None]
+
+        def seen() -> bool:
+            rows = ask(node, "queues", domain=domain)["rows"]
+            row[0] = rows[0] if rows else None
+            return wanted(row[0])
+
+        node.program.wait_until(seen, f"queue of {domain} as wanted; it is {row[0]}")
+        return row[0]
+
+    return wait
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_lab() -> Iterator[Lab]:
+    """For nodes that several tests of a file share."""
+    with Lab() as running:
+        yield running

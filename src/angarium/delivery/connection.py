@@ -150,6 +150,11 @@ class Connection(asyncio.Protocol):
         self._write()
         self._close()
 
+    def give_up(self) -> None:
+        """End a transaction under way; the owner hears of its results as after a lost connection."""
+        self._machine.quit(self._clock.now())
+        self._progress()
+
     def check(self, now: float) -> None:
         """End the present stage if its time is up."""
         deadline = self._machine.deadline

@@ -6,11 +6,15 @@ so that a burst of acknowledgements or replies costs one pass.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from traceback import format_exc
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
+
+import msgspec
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
+from angarium.core.identity import IdentityCache
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Attempt, Flow, FlowSummary, Message, Recipient
@@ -35,12 +39,13 @@ from angarium.queue.commands import (
     Result,
     Settle,
 )
-from angarium.queue.plan import RouteFailure, RoutePlan
+from angarium.queue.plan import Method, RouteFailure, RoutePlan
 from angarium.queue.routing import routing_domain
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
 
 _PIECE = 262_144
+_INTENT = "an attempt begins; held if its outcome does not become known (Ambiguous_Delivery = hold)"
 
 
 class Leases(Protocol):
@@ -82,8 +87,14 @@ class Dispatcher:
         self._recorder = Recorder(self, spool, clock, log, counters)
         self._connections: dict[int, Connection] = {}
         self._tasks = Tasks(log, clock)
+        self._settings = {
+            method: IdentityCache(partial(client_settings, method=method)) for method in get_args(Method)
+        }
         self._pump_planned = False
         self._settled_down = asyncio.Event()
+        self._draining = False
+        self._intents: dict[int, list[Recipient]] = {}
+        self._intents_unwritten = 0
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: float | None = None
         self._run: dict[type, Callable[[Any], object]] = {
@@ -175,7 +186,7 @@ class Dispatcher:
         self.plan_pump()
 
     def _connect(self, command: Connect) -> None:
-        settings = client_settings(command, self.config.globals.hostname)
+        settings = self._settings[command.method](command.options)
         session = f"{command.conn:x}.{int(self._clock.now() * 1000):x}"
         connection = Connection(command, settings, self, self._clock, session)
         self._connections[command.conn] = connection
@@ -197,6 +208,7 @@ class Dispatcher:
         reply = Reply(421, "4.4.2", "[internal] the connection had gone")
         attempt = Attempt(self._clock.now(), "idle")
         results = [Result(each, "untried", reply, attempt, session_fault=True) for each in command.recipients]
+        self._withdraw(command.conn, command.recipients)
         self.scheduler.finished(command.conn, results, False, self._clock.now())
 
     async def _load_and_deliver(self, connection: Connection, command: Deliver) -> None:
@@ -218,7 +230,49 @@ class Dispatcher:
 
     def _begin(self, connection: Connection, command: Deliver, body: Body) -> None:
         self.traces.follow(connection, command.recipients[0].message)
-        connection.deliver(command, body)
+        if connection.command.options.ambiguous_delivery == "hold":
+            self._intend(connection, command, body)
+        else:
+            connection.deliver(command, body)
+
+    def _intend(self, connection: Connection, command: Deliver, body: Body) -> None:
+        """Write down that the recipients are held unless an outcome follows, then deliver.
+
+        So they are held also when this process dies between the final dot and its reply. In memory nothing
+        changes: they are in flight.
+        """
+        now = self._clock.now()
+        intents = [each.event("intent", now, "held", note=_INTENT) for each in command.recipients]
+        for event, recipient in zip(intents, command.recipients, strict=True):
+            recipient.apply(msgspec.structs.replace(event, state="queued"))
+        self._intents[connection.id] = command.recipients
+        self._intents_unwritten += 1
+
+        def written(error: SpoolError | None) -> None:
+            self._intents_unwritten -= 1
+            self._settled_down.set()
+            if connection.is_over or self._draining:
+                self._lost_before(command)
+            elif error is None:
+                connection.deliver(command, body)
+            else:
+                reply = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
+                attempt = connection.attempt("mail")
+                results = [Result(each, "transient", reply, attempt) for each in command.recipients]
+                self.transaction_finished(connection, results, usable=True)
+            self.plan_pump()
+
+        self._recorder.record(Record(intents, command.recipients), written)
+
+    def _withdraw(self, conn: int, untried: list[Recipient]) -> None:
+        """The attempt has ended; who was *untried* in it, or all of it, is to be queued after a crash as well."""
+        intended = self._intents.pop(conn, None)
+        if intended and untried:
+            now = self._clock.now()
+            events = [each.event("released", now, "queued", note="not attempted") for each in untried]
+            for event, recipient in zip(events, untried, strict=True):
+                recipient.apply(event)
+            self._recorder.record(Record(events, untried))
 
     def _quit(self, command: Quit) -> None:
         connection = self._connections.pop(command.conn, None)
@@ -290,6 +344,8 @@ class Dispatcher:
         self._settled_down.set()
         for result in results:
             self._counters.add("attempts_total", result.verdict)
+        if self._intents:
+            self._withdraw(connection.id, [each.recipient for each in results if each.verdict == "untried"])
         self.scheduler.finished(connection.id, results, usable, self._clock.now())
         self.plan_pump()
 
@@ -343,11 +399,12 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new; let attempts past their final dot finish, up to *seconds*; drop the rest, still queued."""
+        self._draining = True
         self.scheduler.drain(self._clock.now())
         self.pump()
         try:
             async with asyncio.timeout(seconds):
-                while any(connection.past_final_dot for connection in self._connections.values()):
+                while self._is_past_recall:
                     self._settled_down.clear()
                     await self._settled_down.wait()
         except TimeoutError:
@@ -357,7 +414,18 @@ class Dispatcher:
         await asyncio.sleep(0)  # what the last results bring about is carried out
         self.pump()
         for connection in list(self._connections.values()):
-            connection.quit()
+            if connection.past_final_dot:
+                connection.give_up()  # ambiguous, and told as such
+            else:
+                self._withdraw(connection.id, self._intents.get(connection.id, []))
+                connection.quit()
+        self.pump()
+
+    @property
+    def _is_past_recall(self) -> bool:
+        """Whether something is under way whose outcome must be waited for."""
+        connections = self._connections.values()
+        return self._intents_unwritten > 0 or any(connection.past_final_dot for connection in connections)
 
     @property
     def connections(self) -> list[Connection]:

@@ -42,8 +42,11 @@ class Recorder:
         self._counters = counters
         self._tasks = Tasks(log, clock)
 
-    def record(self, command: Record) -> None:
-        """Write the events of *command* down; they have been applied to its recipients."""
+    def record(self, command: Record, then: Then | None = None) -> None:
+        """Write the events of *command* down; they have been applied to its recipients.
+
+        *then* is called when they are durable, or could not be made so; it is for events that tell nobody anything.
+        """
         direct: list[Event] = []
         reports: dict[tuple[bytes, str], Report] = {}
         for event, recipient in zip(command.events, command.recipients, strict=True):
@@ -60,7 +63,7 @@ class Recorder:
                 report = reports.setdefault(key, Report(action, recipient.message, self._clock.now()))
                 report.items.append((event, recipient))
         if direct:
-            self._spool.record(direct)
+            self._spool.record(direct, then)
         for report in reports.values():
             self._tasks.start(self._report(report))
 

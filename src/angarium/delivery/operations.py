@@ -68,6 +68,8 @@ class Operator:
             self._record(rows, change)
             done += len(rows)
             progress(done)
+        if action == "flush":
+            self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
         return {"changed": done, "in_flight": in_flight}
 

@@ -1,25 +1,17 @@
 """From options and records to what the client machine wants. Pure."""
 
-from functools import lru_cache
-
 from angarium.config.records import OutboundOptions
 from angarium.core.records import Recipient
-from angarium.queue.commands import Connect
 from angarium.smtp.client_events import ClientSettings, EightBitPolicy, Method, Timeouts, Transaction
 from angarium.spool.port import Body
 
 _EIGHT_BIT: dict[str, EightBitPolicy] = {"ifneeded": "convert", "bounce": "bounce", "no": "send"}
 
 
-def client_settings(command: Connect, hostname: str) -> ClientSettings:
-    """Return how the session of *command* is to be led; *hostname* is this node's name."""
-    return _settings(command.options, command.method, hostname)
-
-
-@lru_cache(maxsize=1024)
-def _settings(options: OutboundOptions, method: Method, hostname: str) -> ClientSettings:
+def client_settings(options: OutboundOptions, method: Method) -> ClientSettings:
+    """Return how a session is to be led."""
     return ClientSettings(
-        ehlo_name=options.ehlo_hostname.replace("__hostname__", hostname),
+        ehlo_name=options.ehlo_hostname,
         method=method,
         timeouts=Timeouts(
             banner_s=options.banner_timeout,

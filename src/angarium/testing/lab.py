@@ -11,6 +11,7 @@ The test itself is plain, sequential code; waiting is for a condition, never for
 """
 
 import asyncio
+import contextlib
 import smtplib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -26,6 +27,7 @@ from angarium.testing.sink_store import SinkMessage
 
 T = TypeVar("T")
 
+_LOOK_S = 0.05
 TEXT = b"Subject: hello\r\n\r\ntext\r\n"
 
 
@@ -69,12 +71,18 @@ class LabSink:
         ]
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-        """Wait until *condition* holds, looked at when a connection or message comes or goes. Raises NotSeen."""
+        """Wait until *condition* holds. Raises NotSeen."""
         try:
-            self._lab.run(asyncio.wait_for(self._sink.wait_for(condition), timeout_s))
+            self._lab.run(self._see(condition, timeout_s))
         except TimeoutError:
             seen = [(message.reverse_path, message.recipients) for message in self.messages]
             raise NotSeen(f"not within {timeout_s:g} s; the sink has {self.counters}, {seen}") from None
+
+    async def _see(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not condition():  # a command is no news that the sink tells, so look now and then as well
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._sink.wait_for(condition), _LOOK_S)
 
     def wait_for_messages(self, count: int, timeout_s: float = PATIENCE_S) -> list[SinkMessage]:
         """Wait until *count* messages have been kept, and return them."""
