@@ -134,6 +134,8 @@ def _own_name(value: Value) -> str:
         numeric_address(text.removeprefix("[IPv6:").strip("[]"))
         return text
     name = domain_name(text)
+    if name == "__message__":
+        raise BadValue(f"{text} is known, not supported yet", "write a name, or __hostname__")
     if not HOST_NAME.match(name):
         raise BadValue(f'"{text}" is not the name of a host', "write mta.example.com")
     return name

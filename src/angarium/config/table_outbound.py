@@ -73,7 +73,7 @@ _ROUTING = (
         "EHLO_Hostname",
         k.OWN_NAME,
         "",
-        "Name given in EHLO and LHLO; `__hostname__` is Hostname, `__message__` the sender's domain.",
+        "Name given in EHLO and LHLO; `__hostname__` is Hostname.",
     ),
     _row(
         "MX_Failures_Fallback_To_A",

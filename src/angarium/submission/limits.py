@@ -1,6 +1,5 @@
 """From a listener's options to what the server machine wants. Pure."""
 
-from functools import lru_cache
 from typing import Literal
 
 from angarium.config.records import InboundOptions
@@ -14,8 +13,10 @@ _STEPS = ("HELP",)
 """Extensions that need no option: offering them binds nobody."""
 
 
-@lru_cache(maxsize=1024)
-def server_settings(options: InboundOptions, large_message_bytes: int) -> tuple[ServerOptions, ServerLimits]:
+Settings = tuple[ServerOptions, ServerLimits]
+
+
+def server_settings(options: InboundOptions, large_message_bytes: int) -> Settings:
     """Return how a session is led. Bodies above *large_message_bytes* are handed over in pieces."""
     offered = options.smtp_extensions
     in_commands: Literal["refuse", "fix"] = (

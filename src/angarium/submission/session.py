@@ -1,11 +1,13 @@
 """One SMTP session in: socket and time around the sans-IO server machine, and the listener's decisions."""
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 from angarium.config.model import Config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import Clock
+from angarium.core.identity import IdentityCache
 from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
@@ -17,7 +19,7 @@ from angarium.smtp.command import MailCommand, RcptCommand
 from angarium.smtp.server import ServerMachine
 from angarium.spool.port import Body, SpoolError
 from angarium.submission.intake import Envelope, Intake, Spill
-from angarium.submission.limits import server_settings
+from angarium.submission.limits import Settings, server_settings
 from angarium.submission.policy import (
     ENOUGH_RECIPIENTS,
     ENOUGH_TIME,
@@ -65,6 +67,7 @@ class Reception:
         self.counters = counters
         self.sessions: set[Session] = set()
         self.tasks = Tasks(log, clock)
+        self.settings = _settings_by(config)
         self._number = 0
 
     def next_name(self) -> str:
@@ -81,6 +84,7 @@ class Reception:
     def reconfigure(self, config: Config, changed: set[str]) -> None:
         """Obey a new configuration; sessions of *changed* listeners end with 421 at their next boundary."""
         self.config = config
+        self.settings = _settings_by(config)
         self.intake.config = config
         for session in list(self.sessions):
             if session.listener in changed:
@@ -104,8 +108,7 @@ class Session(asyncio.Protocol):
         self._started_at = reception.clock.now()
         self._options: InboundOptions = reception.config.inbound(listener, listen, self.peer_ip)
         self._relay = Relay.of_peer(self._options, self.peer_ip)
-        settings = server_settings(self._options, reception.config.globals.large_message_threshold)
-        self._machine = ServerMachine(self, *settings, self._started_at)
+        self._machine = ServerMachine(self, *reception.settings(self._options), self._started_at)
         self._name = reception.next_name()
         self._peer = _join(self.peer_ip, port) if peer else ""
         self._origin: Origin | None = None
@@ -364,6 +367,11 @@ class Session(asyncio.Protocol):
         if not self._lost:
             self._machine.answer(reply)
             self._flush()
+
+
+def _settings_by(config: Config) -> IdentityCache[InboundOptions, Settings]:
+    large_bytes = config.globals.large_message_threshold
+    return IdentityCache(partial(server_settings, large_message_bytes=large_bytes))
 
 
 def _join(ip: str, port: int) -> str:
