@@ -50,7 +50,11 @@ class Node:
         self._env = env
         self._log_to = log_to
         self.configure(config)
-        self.program = self._start(ready_within_s)
+        try:
+            self.program = self._start(ready_within_s)
+        except BaseException:
+            self._clean()
+            raise
 
     def configure(self, config: str) -> None:
         """Write another configuration; it takes force with a reload or restart."""
@@ -115,6 +119,9 @@ class Node:
         """Stop, and remove what the node wrote."""
         self.stop()
         self.program.kill_group()
+        self._clean()
+
+    def _clean(self) -> None:
         if self._remove:
             shutil.rmtree(self.folder)
 

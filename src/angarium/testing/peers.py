@@ -10,7 +10,7 @@ import os
 import pwd
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +63,14 @@ class Peer:
         print(f"--- log of {self.program.name}\n{self.program.log}")  # pytest shows it when the test failed
         self.stop()
 
+    def _start(self, program: Program, ready: Callable[[], object]) -> None:
+        self.program = program
+        try:
+            ready()
+        except BaseException:
+            self.stop()
+            raise
+
     def _folder(self, name: str, owner: int = 0) -> Path:
         folder = self.directory / name
         folder.mkdir()
@@ -97,11 +105,12 @@ class Postfix(Peer):
         self._write("main.cf", "".join(f"{name} = {value}\n" for name, value in lines.items()))
         self._write("master.cf", _POSTFIX_MASTER.format(port=self.port))
         self._write("transport", f"* {transport}\n")
-        self.program = Program([master, "-c", self.configuration, "-s"], name="postfix")
+        program = Program([master, "-c", self.configuration, "-s"], name="postfix")
         if log_to is None:
-            self.program.wait_for("daemon started")
+            self._start(program, lambda: program.wait_for("daemon started"))
         else:
-            self.program.wait_until(lambda: "daemon started" in _text(log_to), "daemon started")
+            log = log_to
+            self._start(program, lambda: program.wait_until(lambda: "daemon started" in _text(log), "start"))
 
     def messages(self, count: int, timeout_s: float = PATIENCE_S) -> list[bytes]:
         """Wait for *count* deliveries into the maildir and return the mails, oldest first."""
@@ -224,8 +233,8 @@ class Sendmail(Peer):
         self.configuration = self.directory / "sendmail.cf"
         (self.directory / "sendmail.mc").write_text(macros)
         self.configuration.write_text(run([m4, f"-D_CF_DIR_={cf}/", self.directory / "sendmail.mc"]))
-        self.program = Program([*self._command, "-X", "/dev/stdout", "-bD", "-q1h"], name="sendmail")
-        self.program.wait_until((self.directory / "pid").exists, "pid file")
+        program = Program([*self._command, "-X", "/dev/stdout", "-bD", "-q1h"], name="sendmail")
+        self._start(program, lambda: program.wait_until((self.directory / "pid").exists, "pid file"))
 
     @property
     def _command(self) -> list[str | Path]:
@@ -284,8 +293,8 @@ class DovecotLmtp(Peer):
         configuration.write_text(
             _DOVECOT_CONF.format(directory=self.directory, port=self.port, nobody=NOBODY)
         )
-        self.program = Program([dovecot, "-F", "-c", configuration], name="dovecot")
-        self.program.wait_for("starting up for lmtp")
+        program = Program([dovecot, "-F", "-c", configuration], name="dovecot")
+        self._start(program, lambda: program.wait_for("starting up for lmtp"))
 
     def messages(self, user: str, count: int, timeout_s: float = PATIENCE_S) -> list[bytes]:
         """Wait for *count* deliveries to the local part *user* and return the mails, oldest first."""
