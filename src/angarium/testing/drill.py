@@ -1,0 +1,71 @@
+"""`script/crash`: everything that this machine can break on purpose, in one run with one summary."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import SystemRandom
+
+from angarium.testing import crash
+from angarium.testing.kill import run_kill_drill
+
+_QUICK_EVERY = 13
+_QUICK_KILLS = 10
+
+
+class _Progress:
+    """Says how far something is, in a line that a terminal rewrites; elsewhere in a line every tenth."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._tenths = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        tenths = done * 10 // of
+        if sys.stderr.isatty():
+            print(
+                f"\r{self._what} {done} of {of}", end="\n" if done == of else "", file=sys.stderr, flush=True
+            )
+        elif tenths > self._tenths:
+            self._tenths = tenths
+            print(f"{self._what} {done} of {of}", file=sys.stderr, flush=True)
+
+
+def _disk_matrix(seed: int, every: int) -> bool:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="angarium-crash-") as folder:
+        report = crash.run_crash_matrix(_Progress("failing disk: run"), Path(folder), every, seed)
+    seconds = time.monotonic() - began
+    print(f"failing disk, seed {seed}: {report.runs} runs of {report.calls} disk calls in {seconds:.0f} s")
+    print(f"  violations  {len(report.broken) or 'none'}")
+    for sentence in report.broken:
+        print(f"    {sentence}")
+    return not report.broken
+
+
+def _kills(seed: int, kills: int) -> bool:
+    report = run_kill_drill(_Progress("kill"), kills, seed)
+    print(report)
+    return not report.broken
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run both drills; return 0 when every promise held, else 1."""
+    parser = argparse.ArgumentParser(prog="script/crash", description=__doc__)
+    parser.add_argument("--kills", type=int, metavar="N", help="how often to kill (default 100)")
+    parser.add_argument("--quick", action="store_true", help="every 13th disk call only, and 10 kills")
+    parser.add_argument("--seed", type=int, metavar="S", help="repeat the choices of an earlier run")
+    options = parser.parse_args(arguments)
+    seed = options.seed if options.seed is not None else SystemRandom().randrange(1_000_000)
+    kills = options.kills if options.kills is not None else _QUICK_KILLS if options.quick else 100
+    print(f"seed {seed}", flush=True)
+    held = _disk_matrix(seed, _QUICK_EVERY if options.quick else 1)
+    held &= kills == 0 or _kills(seed, kills)
+    print("every promise held" if held else f"broken promises; run again with --seed {seed}")
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
