@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -32,12 +32,13 @@ from angarium.spool.reader import find_message
 from angarium.spool.recovery import Recovery, read_body
 from angarium.spool.segment import SegmentLog
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import NewMessage, SettledStore, Settling
+from angarium.spool.settled import SettledStore, Settling
 from angarium.spool.settler import Changes, Settler, Write
 
 SPACE_CHECK_S = 1.0
 SEGMENT_MARGIN = 4096
 BODY_TRIES = 5
+STRAGGLERS_AT_ONCE = 500
 
 
 class SegmentUse:
@@ -95,7 +96,9 @@ class Partition:
             raise
         self._large = LargeBodies(path / "large", disk, settings, self._threads)
         self._journal = Journal(self._log, settings, loop, self._done, self._mark.set)
-        self._settler = Settler(self._store, loop, self._flows_changed, settings.retry_delay_s)
+        self._settler = Settler(
+            self._store, loop, self._body_to_settle, self._flows_changed, settings.retry_delay_s
+        )
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._live: dict[MessageId, Live] = {}
         self._uses: dict[int, SegmentUse] = {}
@@ -110,6 +113,7 @@ class Partition:
         self._ahead: dict[tuple[MessageId, int], Event] = {}
         self._refusal: SpoolError | None = SpoolError("the spool has not been recovered yet")
         self._space_checked = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._unreadable: dict[MessageId, int] = {}
         self._recovered = False
         self._closed = False
@@ -156,6 +160,7 @@ class Partition:
         if self._recovered:
             await self._loop.run_in_executor(self._threads, self._journal.stop)
             self._apply_events()
+            await asyncio.gather(*self._tasks)
             await self._loop.run_in_executor(self._threads, self._settler.stop)
         await asyncio.to_thread(self._threads.shutdown)
         if self._events_timer is not None:
@@ -284,7 +289,7 @@ class Partition:
         if not item.flags & LARGE:
             self._bodies.add(message.id, item.body)
         if item.flags & SETTLED:
-            self._settle_live(live, leased=False)
+            self._settle_live([live], leased=False)
 
     def _is_open(self, event: Event) -> bool:
         live = self._live.get(event.message)
@@ -312,14 +317,21 @@ class Partition:
         self._uses[live.generation].live -= 1
         if live.is_large:
             if live.stored:
-                self._write(Write(partial(self._remove_unless_stored, message_id), (), (), _nothing))
+                self._in_background(self._remove_unless_stored(message_id))
             else:
                 self._large.remove(message_id)
 
-    def _remove_unless_stored(self, message_id: MessageId) -> Sequence[NewMessage]:
-        if not self._store.known([message_id]):
-            self._large.remove(message_id)
-        return ()
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _remove_unless_stored(self, message_id: MessageId) -> None:
+        try:
+            if await self._settler.ask(lambda store: not store.known([message_id])):
+                self._large.remove(message_id)
+        except SpoolError:
+            return  # the next recovery removes files of no message
 
     def _release(self) -> None:
         """Let go of the oldest segments that nothing needs any more."""
@@ -344,7 +356,7 @@ class Partition:
             self._events_timer = None
         events, self._events = self._events, []
         if events:
-            self._write(Write(None, (), events, partial(self._applied, self._ticket + 1, events)))
+            self._write(Write(partial(self._applied, self._ticket + 1, events), events=events))
 
     def _applied(self, ticket: int, events: list[tuple[Event, bytes]]) -> None:
         self._done_ticket = ticket
@@ -369,12 +381,13 @@ class Partition:
             rows.append(Settling(recipient, expires, False, events))
         self._send(rows, leaving, item.then)
 
-    def _settle_live(self, live: Live, *, leased: bool) -> None:
+    def _settle_live(self, lives: list[Live], *, leased: bool) -> None:
         rows = [
             Settling(r, self.settings.expires_at(r), leased, live.events_of(r.index))
+            for live in lives
             for r in live.recipients(live.open, self.settings)
         ]
-        self._send(rows, {live.message.id: live.open}, None)
+        self._send(rows, {live.message.id: live.open for live in lives}, None)
 
     def _send(self, rows: list[Settling], leaving: dict[MessageId, int], then: Then | None) -> None:
         self._apply_events()
@@ -384,17 +397,8 @@ class Partition:
             live.open &= ~bits
             live.settling |= bits
             live.stored = True
-        messages = partial(self._new_messages, lives) if lives else None
-        self._write(Write(messages, rows, (), partial(self._settled, self._ticket + 1, leaving, then)))
-
-    def _new_messages(self, lives: list[Live]) -> Sequence[NewMessage]:
-        """Read what the store needs of messages that it has not got. In the settler's thread."""
-        known = self._store.known([live.message.id for live in lives])
-        return [
-            NewMessage(live.message, self._body_to_settle(live))
-            for live in lives
-            if live.message.id not in known
-        ]
+        done = partial(self._settled, self._ticket + 1, leaving, then)
+        self._write(Write(done, lives=lives, recipients=rows))
 
     def _body_to_settle(self, live: Live) -> bytes | None:
         if live.is_large:
@@ -435,8 +439,8 @@ class Partition:
                 break
             if live.open:
                 stragglers.append(live)
-        for live in stragglers:
-            self._settle_live(live, leased=True)
+        for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
+            self._settle_live(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
 
     def _flows_changed(self, changes: Changes, gone_large: list[MessageId]) -> None:
         for message_id in gone_large:
@@ -575,10 +579,6 @@ def _matches(selection: Selection, recipient: Recipient) -> bool:
 
 def _nobody(error: SpoolError | None) -> None:
     """Take an answer that nobody waits for."""
-
-
-def _nothing() -> None:
-    """Do nothing, when a write is done that nobody waits for."""
 
 
 def _lock(path: Path) -> int:

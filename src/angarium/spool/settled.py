@@ -25,6 +25,8 @@ from angarium.spool.port import Selection, SpoolError
 
 SCHEMA_VERSION = 1
 MAX_ROWS = 1 << 62
+MANY_FLOWS = 64
+"""From here on, rows are selected by going through all in key order rather than flow by flow."""
 KEPT_EVENTS = 20
 """How many events a settled recipient remembers."""
 
@@ -47,7 +49,7 @@ CREATE TABLE event (
 CREATE INDEX by_due ON recipient (flow, due) WHERE leased = 0 AND held = 0;
 CREATE INDEX by_flow ON recipient (flow) WHERE leased = 0;
 CREATE INDEX by_expiry ON recipient (expires) WHERE leased = 0;
-CREATE INDEX by_lease ON recipient (leased) WHERE leased = 1;
+CREATE INDEX by_lease ON recipient (flow) WHERE leased = 1;
 CREATE INDEX flow_changed ON flow (changed) WHERE changed = 1;
 CREATE TRIGGER recipient_in AFTER INSERT ON recipient WHEN new.leased = 0 BEGIN
   UPDATE flow SET queued = queued + (new.held = 0), held = held + new.held, changed = 1
@@ -133,7 +135,11 @@ class SettledStore:
         db.execute("UPDATE recipient SET leased = 0 WHERE leased = 1")
         db.execute("DELETE FROM flow WHERE queued = 0 AND held = 0")
         db.execute("UPDATE flow SET changed = 0 WHERE changed = 1")
-        for no, *names in db.execute("SELECT no, binding, domain, lane, source FROM flow"):
+        self._load_flows()
+
+    def _load_flows(self) -> None:
+        self._flows, self._by_no = {}, {}
+        for no, *names in self.db.execute("SELECT no, binding, domain, lane, source FROM flow"):
             self._intern(Flow(*names), no)
 
     def _intern(self, flow: Flow, no: int) -> int:
@@ -157,9 +163,7 @@ class SettledStore:
         self.gone_large = []
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
-        kept = {no for (no,) in self.db.execute("SELECT no FROM flow")}
-        for no in [no for no in self._by_no if no not in kept]:
-            del self._flows[self._by_no.pop(no)]
+        self._load_flows()
 
     def _flow_no(self, flow: Flow) -> int:
         no = self._flows.get(flow)
@@ -186,7 +190,7 @@ class SettledStore:
             )
         return found
 
-    def settle(self, messages: Sequence[NewMessage], recipients: Sequence[Settling]) -> None:
+    def settle(self, messages: Iterable[NewMessage], recipients: Sequence[Settling]) -> None:
         """Insert or update rows, within a transaction. A row whose seq is higher than what is given stays."""
         rows = ((m.message.id, encode(m.message), m.body) for m in messages)
         _insert(self.db, "INSERT OR IGNORE INTO message (id, meta, body)", 3, rows, "", _BODIES_PER_STATEMENT)
@@ -310,12 +314,25 @@ class SettledStore:
             return self._recipients(
                 self.db.execute(f"SELECT {_COLUMNS} FROM recipient WHERE {where} {order}", values).fetchall()
             )
+        matching = self._matching(selection)
+        if len(matching) > MANY_FLOWS:
+            return self._select_among(matching, where, values, order)
         rows: list[tuple[Any, ...]] = []
-        for no in self._matching(selection):
+        for no in matching:
             sql = f"SELECT {_COLUMNS} FROM recipient WHERE flow = {no} AND {where} {order}"
             rows += self.db.execute(sql, values).fetchall()
             rows = sorted(rows, key=lambda row: row[:2])[:limit]
         return self._recipients(rows)
+
+    def _select_among(self, flows: list[int], where: str, values: list[Any], order: str) -> list[Recipient]:
+        self.db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (no INTEGER PRIMARY KEY)")
+        self.db.execute("DELETE FROM wanted")
+        self.db.executemany("INSERT INTO wanted VALUES (?)", [(no,) for no in flows])
+        sql = (
+            f"SELECT {_COLUMNS} FROM recipient NOT INDEXED "
+            f"WHERE {where} AND flow IN (SELECT no FROM wanted) {order}"
+        )
+        return self._recipients(self.db.execute(sql, values).fetchall())
 
     def _matching(self, selection: Selection) -> list[int]:
         return [
@@ -384,7 +401,19 @@ class SettledStore:
         """Return the summaries of flows that have changed since the last call, within a transaction."""
         changed = self.db.execute("SELECT no, queued, held FROM flow WHERE changed = 1").fetchall()
         self.db.execute("UPDATE flow SET changed = 0 WHERE changed = 1")
-        return [self._summary(*row) for row in changed]
+        summaries = [self._summary(*row) for row in changed]
+        self._drop_flows([no for no, queued, held in changed if not queued and not held])
+        return summaries
+
+    def _drop_flows(self, empty: list[int]) -> None:
+        """Forget flows without rows, leased ones included, so that domains long gone take no memory."""
+        for no in empty:
+            sql = (
+                "DELETE FROM flow WHERE no = ?1 AND NOT EXISTS "
+                "(SELECT 1 FROM recipient INDEXED BY by_lease WHERE flow = ?1 AND leased = 1)"
+            )
+            if self.db.execute(sql, (no,)).rowcount:
+                del self._flows[self._by_no.pop(no)]
 
     def summaries(self) -> list[tuple[Flow, FlowSummary]]:
         """Return the summary of every flow that is not empty."""

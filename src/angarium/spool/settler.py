@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary
+from angarium.spool.live import Live
 from angarium.spool.port import SpoolError
 from angarium.spool.settled import NewMessage, SettledStore, Settling
 
@@ -20,21 +21,22 @@ Changes = list[tuple[Flow, FlowSummary]]
 
 
 class Write:
-    """Rows to settle, or events to apply, in one piece. *done* is called on the loop once they are durable.
+    """Rows to settle and events to apply. *done* is called on the loop once they are durable.
 
-    *messages* is called in the thread, so that bodies are read only when their turn comes.
+    *lives* are the messages that the store may not have yet. Events come after the rows.
     """
 
-    __slots__ = ("done", "events", "messages", "recipients", "size")
+    __slots__ = ("done", "events", "lives", "recipients", "size")
 
     def __init__(
         self,
-        messages: Callable[[], Sequence[NewMessage]] | None,
-        recipients: Sequence[Settling],
-        events: Sequence[tuple[Event, bytes]],
         done: Callable[[], None],
+        *,
+        lives: Sequence[Live] = (),
+        recipients: Sequence[Settling] = (),
+        events: Sequence[tuple[Event, bytes]] = (),
     ) -> None:
-        self.messages = messages
+        self.lives = lives
         self.recipients = recipients
         self.events = events
         self.done = done
@@ -64,14 +66,16 @@ class Ask:
 class Settler:
     """Runs a store.
 
-    *changed* is called on the loop with the flows whose summary has changed, and the finished messages whose
-    body is a file.
+    *read_body* gives the body of a message that settles, None for one in a file of its own; it is called in
+    the thread and may raise SpoolError: then the transaction is tried again. *changed* is called on the loop
+    with the flows whose summary has changed, and the finished messages whose body is a file.
     """
 
     def __init__(
         self,
         store: SettledStore,
         loop: asyncio.AbstractEventLoop,
+        read_body: Callable[[Live], bytes | None],
         changed: Callable[[Changes, list[MessageId]], None],
         retry_delay_s: float,
     ) -> None:
@@ -80,6 +84,7 @@ class Settler:
         """Rows and events waiting, as the loop sees it."""
         self.unwell = ""
         self._loop = loop
+        self._read_body = read_body
         self._changed = changed
         self._retry_delay_s = retry_delay_s
         self._work: deque[Write | Ask] = deque()
@@ -165,20 +170,25 @@ class Settler:
     def _apply(self, writes: list[Write]) -> Changes:
         store = self.store
         store.begin()
+        lives: list[Live] = []
         recipients: list[Settling] = []
         for write in writes:
-            if write.events and recipients:
-                store.settle((), recipients)
-                recipients = []
-            if write.messages is not None:
-                store.settle(write.messages(), ())
+            lives += write.lives
             recipients += write.recipients
             if write.events:
+                self._settle(lives, recipients)
+                lives, recipients = [], []
                 store.apply(write.events)
-        store.settle((), recipients)
+        self._settle(lives, recipients)
         changes = store.take_changes()
         store.commit()
         return changes
+
+    def _settle(self, lives: list[Live], recipients: list[Settling]) -> None:
+        known = self.store.known({live.message.id for live in lives})
+        new = {live.message.id: live for live in lives if live.message.id not in known}
+        messages = (NewMessage(live.message, self._read_body(live)) for live in new.values())
+        self.store.settle(messages, recipients)
 
     def _failed(self, exc: Exception) -> None:
         self.unwell = f"the settled store could not be written: {exc}"
