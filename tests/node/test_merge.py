@@ -190,6 +190,8 @@ def test_gauges_of_a_worker_that_is_away_are_not_counted():
     assert totals.merge({0: [["queues", "", 2]]}) == [("queues", "", 2)]
 
 
-def test_holds_are_shown_with_the_place_that_set_them():
-    assert str(HeldBy("Suspend_Delivery", "angarium.conf:3", "suspended")) == "suspended (angarium.conf:3)"
+def test_holds_are_shown_with_the_option_and_the_place_that_set_it():
+    named = HeldBy("Suspend_Delivery", "angarium.conf:3", "Suspend_Delivery is set")
+    assert str(named) == "Suspend_Delivery is set (angarium.conf:3)"
+    assert str(HeldBy("Retry_Interval", "", "put off")) == "put off (Retry_Interval, default)"
     assert str(HeldBy(text="not resolved yet")) == "not resolved yet"

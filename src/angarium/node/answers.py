@@ -23,7 +23,11 @@ class HeldBy(msgspec.Struct, frozen=True):
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.where})" if self.where else self.text
+        """The reason with the option to change, unless it names that itself, and its place."""
+        if not self.option:
+            return self.text
+        place = self.where or "default"
+        return f"{self.text} ({place if self.option in self.text else f'{self.option}, {place}'})"
 
 
 class Plan(msgspec.Struct, frozen=True):

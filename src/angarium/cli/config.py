@@ -1,0 +1,79 @@
+"""What the configuration says, and whether a file is good."""
+
+from pathlib import Path
+
+import click
+
+from angarium.cli.options import connect, data_option, finish, json_option
+from angarium.cli.output import print_json
+
+_config_option = click.option(
+    "--config", type=click.Path(path_type=Path), help="Ask this file instead of the running node."
+)
+
+
+@click.group()
+def config_command() -> None:
+    """Check a configuration file, or ask which values are in force and who set them."""
+
+
+@config_command.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def check_command(file: Path, as_json: bool) -> None:
+    """Read FILE and print every problem. Exit code 1 when there are any."""
+    from angarium.config.explain import check
+
+    ok, text, record = check(file)
+    _answer(ok, text, record, as_json)
+
+
+@config_command.command("eval")
+@click.argument("words", nargs=-1, required=True, metavar="[SCOPE NAME]... OPTION")
+@_config_option
+@data_option
+@json_option
+def eval_command(words: tuple[str, ...], config: Path | None, data: Path, as_json: bool) -> None:
+    """Say which value OPTION has, and which file and line set it.
+
+    SCOPE is one of binding_group, binding, domain, host, listener, listen, peer, as in
+    `angarium config eval binding warm domain example.com Max_Outbound_Connections`.
+    """
+    if config is None:
+        with connect(data) as client:
+            answer = client.call("config_eval", {"words": words}, kind=dict)
+        _answer(answer["ok"], answer["text"], answer["record"], as_json)
+        return
+    from angarium.config.explain import evaluate, read_question
+    from angarium.config.load import load_config
+
+    question = read_question(words)
+    _answer(*evaluate(load_config(config), question), as_json)
+
+
+@config_command.command("show")
+@click.option(
+    "--effective", is_flag=True, help="Show options that nobody has set as well, with their defaults."
+)
+@_config_option
+@data_option
+@json_option
+def show_command(effective: bool, config: Path | None, data: Path, as_json: bool) -> None:
+    """Write the configuration as one file, every line with the place that set it."""
+    if config is None:
+        with connect(data) as client:
+            answer = client.call("config_show", {"defaults": effective}, kind=dict)
+        _answer(answer["ok"], answer["text"], answer["record"], as_json)
+        return
+    from angarium.config.explain import show_effective
+    from angarium.config.load import load_config
+
+    _answer(*show_effective(load_config(config), defaults=effective), as_json)
+
+
+def _answer(ok: bool, text: str, record: object, as_json: bool) -> None:
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(text)
+    finish(ok)

@@ -1,0 +1,97 @@
+"""Everything that is known of one message."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from angarium.cli.options import Failure, connect, data_option, finish, json_option
+from angarium.cli.output import Column, Row, clean, moment, print_json, print_table, size, span, warn, when
+from angarium.node.answers import MessageHistory, RecipientRow
+
+_RECIPIENT_COLUMNS = (
+    Column("RECIPIENT"),
+    Column("STATE"),
+    Column("BINDING"),
+    Column("DOMAIN"),
+    Column("TRIES", True),
+    Column("NEXT TRY"),
+)
+
+
+@click.command()
+@click.argument("message_id", metavar="ID")
+@data_option
+@json_option
+def message_command(message_id: str, data: Path, as_json: bool) -> None:
+    """Tell the story of message ID: envelope, recipients, every event, and each attempt's dialogue with its timings.
+
+    Exit code 1 when the node does not know the message, or knows it no longer.
+    """
+    with connect(data) as client:
+        history = client.call("message", {"id": message_id}, kind=MessageHistory)
+    if as_json:
+        print_json(history)
+        finish(history.message is not None)
+    if history.message is None:
+        warn(history.problems)
+        raise Failure(
+            f"message {message_id} is not known: never accepted here, or finished and forgotten since"
+        )
+    for line in _envelope(history.message):
+        click.echo(clean(line))
+    _print_recipients(history.recipients)
+    click.echo()
+    for event in history.events:
+        for line in event_lines(event):
+            click.echo(clean(line))
+    warn(history.problems)
+
+
+def _envelope(message: dict[str, Any]) -> list[str]:
+    """Return the envelope as lines; only what is known of it."""
+    if "received_at" not in message:
+        return [f"message {message['id']}; its envelope is no longer known"]
+    origin = message["origin"]
+    came = f"{origin['protocol']} at listener {origin['listener']}"
+    if origin["peer"]:
+        came += f", from {origin['peer']} (HELO {origin['helo']}), session {origin['session']}"
+    return [
+        f"message {message['id']}, {size(message['size'])}, {message['lane']}, binding {message['binding']}",
+        f"    received {moment(message['received_at'])}, {span(time.time() - message['received_at'])} ago",
+        f"    from     <{message['sender']}>",
+        f"    by       {came}",
+    ]
+
+
+def _print_recipients(recipients: list[RecipientRow]) -> None:
+    if not recipients:
+        return
+    click.echo()
+    print_table(_RECIPIENT_COLUMNS, [_recipient(row) for row in recipients], "LAST REPLY")
+
+
+def _recipient(row: RecipientRow) -> Row:
+    due = when(row.due_at, time.time()) if row.state == "queued" else "-"
+    cells = [row.recipient, row.state, row.binding, row.domain, str(row.attempts), due]
+    return Row(cells, [row.last_reply] if row.last_reply else [])
+
+
+def event_lines(event: dict[str, Any]) -> list[str]:
+    """Return one event: when, what, of whom, the reply, and how the attempt went."""
+    words = [moment(event["at"]), event["type"].ljust(9), event["recipient"], event["reply"], event["note"]]
+    lines = ["  ".join(word for word in words if word)]
+    if event["due_at"] is not None and event["type"] != "received":
+        lines.append(f"    next try {moment(event['due_at'])}")
+    return lines + (attempt_lines(event["attempt"]) if event["attempt"] else [])
+
+
+def attempt_lines(attempt: dict[str, Any]) -> list[str]:
+    """Return one attempt: the connection, and how long each answer of the peer was waited for."""
+    tls = f", {attempt['tls']}" if attempt["tls"] else ""
+    peer = f"{attempt['host']} {attempt['peer']}".strip() or "no connection"
+    source = f" from {attempt['source']}" if attempt["source"] else ""
+    first = f"    {attempt['method']} to {peer}{source}{tls}, session {attempt['session'] or '-'}"
+    steps = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in attempt["timings"])
+    return [first, f"    reached {attempt['stage']}" + (f": {steps}" if steps else "")]

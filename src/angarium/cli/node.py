@@ -1,0 +1,75 @@
+"""Running a node, and asking how it is."""
+
+import time
+from pathlib import Path
+
+import click
+
+from angarium.cli.options import connect, data_option, finish, json_option
+from angarium.cli.output import clean, print_json, span, warn
+from angarium.cli.words import headline, health_lines
+from angarium.node.answers import Status
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="ANGARIUM_DATA",
+    show_default="ANGARIUM_DATA, Data_Directory, or ./data",
+    help="Data folder; made if it does not exist.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
+def serve_command(config: Path | None, data: Path | None, workers: int | None) -> None:
+    """Run a node in the foreground, until SIGTERM or Ctrl-C."""
+    from angarium.node.supervisor import run
+
+    click.get_current_context().exit(run(config, data, workers))
+
+
+@click.command()
+@data_option
+@json_option
+def reload_command(data: Path, as_json: bool) -> None:
+    """Have the node read its configuration again; a bad file leaves the old one in force."""
+    with connect(data) as client:
+        result = client.call("reload", kind=dict)
+    if as_json:
+        print_json(result)
+        return
+    click.echo(f"generation {result['generation']} is in force")
+    for listener in result["changed_listeners"]:
+        click.echo(
+            f"listener {clean(listener)} has changed: its sessions are asked to come again (421 4.3.2)"
+        )
+
+
+@click.command()
+@data_option
+@json_option
+def status_command(data: Path, as_json: bool) -> None:
+    """Say whether the node takes mail, and what waits. Exit code 1 when it is not ready or unwell."""
+    with connect(data) as client:
+        status = client.call("status", kind=Status)
+    if as_json:
+        print_json(status)
+    else:
+        _print(status)
+    finish(not status.health.not_ready and not status.health.unwell)
+
+
+def _print(status: Status) -> None:
+    now, node = time.time(), status.node
+    for line in [*health_lines(status.health), *headline(status.totals, now)]:
+        click.echo(clean(line))
+    where = f"{node.config}, generation {node.generation}" if node.config else "the built-in configuration"
+    up = span(now - node.started_at)
+    click.echo(
+        f"angarium {node.version}, process {node.pid}, up {up}, {node.workers} workers, {clean(where)}"
+    )
+    for listener, address in node.addresses.items():
+        click.echo(f"  {clean(listener)} on {clean(address)}")
+    warn(status.problems)

@@ -1,0 +1,118 @@
+"""What waits, and why it waits."""
+
+import time
+from pathlib import Path
+
+import click
+
+from angarium.cli.options import connect, data_option, json_option
+from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size, span, warn, when
+from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
+from angarium.node.answers import Queues, RecipientRow, Recipients
+
+_RECIPIENT_COLUMNS = (
+    Column("MESSAGE"),
+    Column("RECIPIENT"),
+    Column("SENDER"),
+    Column("STATE"),
+    Column("TRIES", True),
+    Column("NEXT TRY"),
+    Column("AGE", True),
+    Column("SIZE", True),
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--domain", help="Only the queues of this routing domain.")
+@click.option("--binding", help="Only the queues of this binding.")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list.")
+@click.option("--all", "everything", is_flag=True, help="List every queue.")
+@data_option
+@json_option
+@click.pass_context
+def queue_command(
+    ctx: click.Context,
+    domain: str | None,
+    binding: str | None,
+    limit: int,
+    everything: bool,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """List the queues with most mail, and say what holds them.
+
+    A queue is a binding and a routing domain. ACTIVE recipients are due, DELAYED wait for their time, HELD were set
+    aside; the first line says what holds most of them.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    args = {"domain": domain, "binding": binding, "limit": None if everything else limit}
+    with connect(data) as client:
+        queues = client.call("queues", args, kind=Queues)
+    if as_json:
+        print_json(queues)
+    else:
+        _print_queues(queues)
+
+
+def _print_queues(queues: Queues) -> None:
+    now = time.time()
+    for line in headline(queues.totals, now):
+        click.echo(clean(line))
+    if queues.rows:
+        click.echo()
+        print_table(QUEUE_COLUMNS, queue_rows(queues.rows, now), "WHY")
+    hidden = queues.totals.queues - len(queues.rows)
+    if hidden:
+        click.echo(f"{amount(hidden, 'more queue')}; --all lists them")
+    warn(queues.problems)
+
+
+@queue_command.command("show")
+@click.argument("domain")
+@click.option("--binding", help="Only mail of this binding.")
+@click.option("--state", type=click.Choice(["queued", "held"]), help="Only recipients in this state.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many to list."
+)
+@data_option
+@json_option
+def show_command(
+    domain: str, binding: str | None, state: str | None, limit: int, data: Path, as_json: bool
+) -> None:
+    """List the recipients that wait for DOMAIN, those due first first."""
+    args = {"domain": domain, "binding": binding, "state": state, "limit": limit}
+    with connect(data) as client:
+        recipients = client.call("recipients", args, kind=Recipients)
+    if as_json:
+        print_json(recipients)
+    else:
+        _print_recipients(domain, recipients)
+
+
+def _print_recipients(domain: str, recipients: Recipients) -> None:
+    now = time.time()
+    if not recipients.rows:
+        click.echo(f"No mail is waiting for {clean(domain)}.")
+    else:
+        print_table(_RECIPIENT_COLUMNS, [recipient_row(row, now) for row in recipients.rows], "LAST REPLY")
+    if recipients.more:
+        click.echo("There are more; --limit lists them")
+    warn(recipients.problems)
+
+
+def recipient_row(row: RecipientRow, now: float) -> Row:
+    """Return a recipient as a row of the listing."""
+    due = when(row.due_at, now) if row.state == "queued" else "-"
+    age = span(now - row.received_at) if row.received_at is not None else "-"
+    cells = [
+        row.message,
+        row.recipient,
+        f"<{row.sender}>",
+        row.state,
+        str(row.attempts),
+        due,
+        age,
+        size(row.size),
+    ]
+    return Row(cells, [row.last_reply] if row.last_reply else [])

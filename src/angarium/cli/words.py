@@ -1,0 +1,67 @@
+"""The sentences that answer "why is my mail not moving": pure, from the merged answers."""
+
+from angarium.cli.output import Column, Row, amount, span, when
+from angarium.node.answers import Health, QueueRow, QueueTotals, Reason
+
+QUEUE_COLUMNS = (
+    Column("DOMAIN"),
+    Column("BINDING"),
+    Column("ACTIVE", True),
+    Column("DELAYED", True),
+    Column("HELD", True),
+    Column("IN FLIGHT", True),
+    Column("CONN", True),
+    Column("OLDEST", True),
+    Column("NEXT TRY"),
+)
+
+
+def headline(totals: QueueTotals, now: float) -> list[str]:
+    """Say how much waits, until when, and what holds most of it."""
+    flight = f", {totals.in_flight} in flight" if totals.in_flight else ""
+    if not totals.waiting:
+        return [f"No mail is waiting{flight}."]
+    verb = "waits" if totals.waiting == 1 else "wait"
+    first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.queues, 'queue')}{flight}"
+    if totals.next_try is not None:
+        first += f", next try {when(totals.next_try, now)}"
+    return [_with_reason(first, totals), *map(_reason, totals.reasons[1:])]
+
+
+def _with_reason(first: str, totals: QueueTotals) -> str:
+    if not totals.reasons:
+        return f"{first}. Nothing holds it."
+    heaviest = totals.reasons[0]
+    if heaviest.waiting == totals.waiting:
+        return f"{first}. Why: {heaviest.held_by}"
+    return f"{first}. Why {heaviest.waiting} of them: {heaviest.held_by}"
+
+
+def _reason(reason: Reason) -> str:
+    return f"Why {reason.waiting} in {amount(reason.queues, 'queue')}: {reason.held_by}"
+
+
+def queue_rows(rows: list[QueueRow], now: float) -> list[Row]:
+    """Return each queue as a row of `QUEUE_COLUMNS` with what holds it and what was said last."""
+    return [Row(_numbers(row, now), _details(row, now)) for row in rows]
+
+
+def _numbers(row: QueueRow, now: float) -> list[str]:
+    counts = (row.active, row.delayed, row.held, row.in_flight, row.connections)
+    oldest = span(now - row.oldest) if row.oldest is not None else "-"
+    return [row.domain, row.binding, *map(str, counts), oldest, when(row.next_try, now)]
+
+
+def _details(row: QueueRow, now: float) -> list[str]:
+    lines = [f"why: {held_by}" for held_by in row.held_by]
+    if row.last_reply:
+        lines.append(f"last reply at {when(row.last_reply_at, now)}: {row.last_reply}")
+    if row.plan is not None:
+        lines.append(" ".join([f"route: {row.plan.why}", *row.plan.addresses]))
+    return lines
+
+
+def health_lines(health: Health) -> list[str]:
+    """Say whether mail is taken, and what a person must look at."""
+    lines = [f"Not ready: {reason}" for reason in health.not_ready] or ["Ready: takes mail."]
+    return lines + [f"Unwell: {reason}" for reason in health.unwell]
