@@ -1,9 +1,7 @@
 """The embedded engine: one partition of the spool as segment files and a settled store, with one writer."""
 
 import asyncio
-import fcntl
 import os
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.spool.admission import Admission
 from angarium.spool.bodies import LargeBodies, LargeBodyFile, ResidentBodies
 from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
 from angarium.spool.cursors import pinned_generation
@@ -18,13 +17,13 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.durable import DurableMark
 from angarium.spool.journal import Item, Journal
 from angarium.spool.live import Live
+from angarium.spool.lock import lock_partition
 from angarium.spool.port import (
     Body,
     LargeBody,
     RecoveryReport,
     Selection,
     SpoolError,
-    SpoolFull,
     SpoolStatus,
     Then,
 )
@@ -33,9 +32,8 @@ from angarium.spool.recovery import Recovery, read_body
 from angarium.spool.segment import SegmentLog
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settled import SettledStore, Settling
-from angarium.spool.settler import Changes, Settler, Write
+from angarium.spool.waiting import Waiting
 
-SPACE_CHECK_S = 1.0
 SEGMENT_MARGIN = 4096
 BODY_TRIES = 5
 STRAGGLERS_AT_ONCE = 500
@@ -77,7 +75,7 @@ class Partition:
         self.settings = settings
         self.disk = disk
         self._loop = loop
-        self._lock = _lock(path)
+        self._lock = lock_partition(path)
         try:
             for name in ("journal", "large", "damaged", "cursors"):
                 (path / name).mkdir(mode=0o700, exist_ok=True)
@@ -96,23 +94,23 @@ class Partition:
             raise
         self._large = LargeBodies(path / "large", disk, settings, self._threads)
         self._journal = Journal(self._log, settings, loop, self._done, self._mark.set)
-        self._settler = Settler(
-            self._store, loop, self._body_to_settle, self._flows_changed, settings.retry_delay_s
+        self._waiting = Waiting(
+            self._store,
+            loop,
+            settings,
+            read_body=self._body_to_settle,
+            give_back=self.settle,
+            progressed=self._release,
+            gone_large=self._gone_large,
         )
+        self._settler = self._waiting.settler
+        self._admission = Admission(path, disk, settings, self._journal, lambda: self._settler.backlog)
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._live: dict[MessageId, Live] = {}
         self._uses: dict[int, SegmentUse] = {}
         self._current = -1
         self._use = SegmentUse()
-        self._ticket = 0
-        self._done_ticket = 0
-        self._flows: dict[Flow, FlowSummary] = {}
-        self._tell: list[Callable[[Flow, FlowSummary], None]] = []
-        self._events: list[tuple[Event, bytes]] = []
-        self._events_timer: asyncio.TimerHandle | None = None
-        self._ahead: dict[tuple[MessageId, int], Event] = {}
-        self._refusal: SpoolError | None = SpoolError("the spool has not been recovered yet")
-        self._space_checked = 0.0
+        self._refusal = SpoolError("the spool has not been recovered yet")
         self._tasks: set[asyncio.Task[None]] = set()
         self._unreadable: dict[MessageId, int] = {}
         self._recovered = False
@@ -144,8 +142,8 @@ class Partition:
         self._journal.begin()
         self._uses.setdefault(max(self._log.segments, default=0), SegmentUse())
         self._release()
-        self._flows = dict(self._store.summaries())
-        self._refusal = None
+        self._waiting.flows.update(self._store.summaries())
+        self._refusal = SpoolError("the spool is closed")
         self._recovered = True
         self._journal.start()
         self._settler.start()
@@ -156,15 +154,12 @@ class Partition:
         if self._closed:
             return
         self._closed = True
-        self._refusal = SpoolError("the spool is closed")
         if self._recovered:
             await self._loop.run_in_executor(self._threads, self._journal.stop)
-            self._apply_events()
+            self._waiting.flush()
             await asyncio.gather(*self._tasks)
             await self._loop.run_in_executor(self._threads, self._settler.stop)
         await asyncio.to_thread(self._threads.shutdown)
-        if self._events_timer is not None:
-            self._events_timer.cancel()
         self._store.close()
         self._log.close()
         self._mark.close()
@@ -195,29 +190,7 @@ class Partition:
             return self._refusal
         if size + SEGMENT_MARGIN > self.settings.segment_bytes:
             return SpoolError(f"a message of {size} bytes does not fit in a journal segment")
-        return self._accepting() if refusable else None
-
-    def _accepting(self) -> SpoolError | None:
-        now = time.monotonic()
-        if now >= self._space_checked:
-            self._space_checked = now + SPACE_CHECK_S
-            self._refusal = self._check_space()
-        if self._refusal is None and now < self._journal.refused_until:
-            return self._journal.refusal
-        return self._refusal
-
-    def _check_space(self) -> SpoolError | None:
-        try:
-            free = self.disk.free_bytes(self.path)
-        except OSError as exc:
-            return SpoolError(f"the disk cannot be asked for its free space: {exc.strerror}")
-        if free < self.settings.min_free_bytes:
-            return SpoolFull(
-                f"the disk has {free >> 20} MB free, less than the {self.settings.min_free_bytes >> 20} kept"
-            )
-        if self._settler.backlog > self.settings.store_backlog:
-            return SpoolFull(f"the settled store is {self._settler.backlog} rows behind")
-        return None
+        return self._admission.refusal() if refusable else None
 
     def _refused(self, message: Message, flags: int, then: Then, error: SpoolError) -> None:
         if flags & LARGE:
@@ -237,7 +210,7 @@ class Partition:
         for number, event in enumerate(events):
             asks = then if number == last else None
             if event.index >= 0 and not self._is_open(event):
-                self._ahead[event.message, event.index] = event
+                self._waiting.expect(event)
             self._journal.append(Item(EVENT, encode(event), b"", event, asks, sync=asks is not None))
         if last < 0 and then is not None:
             self._journal.append(Item(0, b"", b"", None, then, sync=True))
@@ -304,10 +277,8 @@ class Partition:
             if not live.open and not live.settling:
                 self._finish(live)
             return
-        self._use.ticket = self._ticket + 1
-        self._events.append((event, item.meta))
-        if self._events_timer is None:
-            self._events_timer = self._loop.call_later(self.settings.settle_delay_s, self._apply_events)
+        self._use.ticket = self._waiting.next_ticket
+        self._waiting.add(event, item.meta)
 
     def _finish(self, live: Live) -> None:
         """Let go of a message whose recipients are all finished, or in the store."""
@@ -337,34 +308,13 @@ class Partition:
         """Let go of the oldest segments that nothing needs any more."""
         while len(self._uses) > 1:
             oldest, use = next(iter(self._uses.items()))
-            if use.live or use.ticket > self._done_ticket:
+            if use.live or use.ticket > self._waiting.done_ticket:
                 return
             del self._uses[oldest]
             self._log.first = next(iter(self._uses))
             self._mark.set_first(self._log.first)
 
     # -- the settled store's side
-
-    def _write(self, write: Write) -> None:
-        self._ticket += 1
-        self._settler.write(write)
-
-    def _apply_events(self) -> None:
-        """Send the gathered events of settled recipients to the store."""
-        if self._events_timer is not None:
-            self._events_timer.cancel()
-            self._events_timer = None
-        events, self._events = self._events, []
-        if events:
-            self._write(Write(partial(self._applied, self._ticket + 1, events), events=events))
-
-    def _applied(self, ticket: int, events: list[tuple[Event, bytes]]) -> None:
-        self._done_ticket = ticket
-        for event, _ in events:
-            key = event.message, event.index
-            if self._ahead.get(key) is event:
-                del self._ahead[key]
-        self._release()
 
     def _settle_now(self, item: Item) -> None:
         """Send recipients to the store, now that all that was recorded of them is durable."""
@@ -390,15 +340,14 @@ class Partition:
         self._send(rows, {live.message.id: live.open for live in lives}, None)
 
     def _send(self, rows: list[Settling], leaving: dict[MessageId, int], then: Then | None) -> None:
-        self._apply_events()
         lives = [self._live[message_id] for message_id in leaving]
         for live in lives:
             bits = leaving[live.message.id]
             live.open &= ~bits
             live.settling |= bits
             live.stored = True
-        done = partial(self._settled, self._ticket + 1, leaving, then)
-        self._write(Write(done, lives=lives, recipients=rows))
+        done = partial(self._settled, leaving, then)
+        self._waiting.send(lives, rows, done)
 
     def _body_to_settle(self, live: Live) -> bytes | None:
         if live.is_large:
@@ -416,14 +365,12 @@ class Partition:
                 raise
             return None
 
-    def _settled(self, ticket: int, leaving: dict[MessageId, int], then: Then | None) -> None:
-        self._done_ticket = ticket
+    def _settled(self, leaving: dict[MessageId, int], then: Then | None) -> None:
         for message_id, bits in leaving.items():
             live = self._live[message_id]
             live.settling &= ~bits
             if not live.open and not live.settling:
                 self._finish(live)
-        self._release()
         self._call(then, None)
 
     def _relieve(self) -> None:
@@ -442,73 +389,36 @@ class Partition:
         for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
             self._settle_live(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
 
-    def _flows_changed(self, changes: Changes, gone_large: list[MessageId]) -> None:
-        for message_id in gone_large:
+    def _gone_large(self, message_ids: list[MessageId]) -> None:
+        for message_id in message_ids:
             if message_id not in self._live:
                 self._large.remove(message_id)
-        for flow, summary in changes:
-            if summary.queued or summary.held:
-                self._flows[flow] = summary
-            else:
-                self._flows.pop(flow, None)
-            for tell in self._tell:
-                tell(flow, summary)
 
     def flows(self) -> Mapping[Flow, FlowSummary]:
         """See `Spool.flows`."""
-        return self._flows
+        return self._waiting.flows
 
     def on_flow(self, tell: Callable[[Flow, FlowSummary], None]) -> None:
         """See `Spool.on_flow`."""
-        self._tell.append(tell)
+        self._waiting.tell.append(tell)
 
     async def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
         """See `Spool.page`."""
-        self._apply_events()
-        found = await self._settler.ask(
-            lambda store: store.page(flow, now, limit), transaction=True, abandoned=self.settle
-        )
-        current, stale = self._brought_up(found, lambda r: r.state == "queued" and r.flow == flow)
-        if stale:
-            self.settle(stale)
-        return current
-
-    def _brought_up(
-        self, found: list[Recipient], wanted: Callable[[Recipient], bool]
-    ) -> tuple[list[Recipient], list[Recipient]]:
-        """Apply what was recorded but is not in the store yet. Returns what is still wanted, and what is not
-        (alive).
-        """
-        current, stale = [], []
-        for recipient in found:
-            event = self._ahead.get(recipient.key)
-            if event is not None:
-                recipient.apply(event)
-                if not wanted(recipient):
-                    if recipient.state in ("queued", "held"):
-                        stale.append(recipient)
-                    continue
-            current.append(recipient)
-        return current, stale
+        return await self._waiting.page(flow, now, limit)
 
     async def count(self, selection: Selection) -> int:
         """See `Spool.count`."""
-        self._apply_events()
-        return await self._settler.ask(lambda store: store.count(selection))
+        return await self._waiting.count(selection)
 
     async def select(
         self, selection: Selection, after: tuple[MessageId, int] | None, limit: int
     ) -> list[Recipient]:
         """See `Spool.select`."""
-        self._apply_events()
-        found = await self._settler.ask(lambda store: store.select(selection, after, limit))
-        return self._brought_up(found, lambda r: _matches(selection, r))[0]
+        return await self._waiting.select(selection, after, limit)
 
     async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
         """See `Spool.due_to_expire`."""
-        self._apply_events()
-        found = await self._settler.ask(lambda store: store.due_to_expire(now, limit))
-        return self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
+        return await self._waiting.due_to_expire(now, limit)
 
     # -- bodies and questions
 
@@ -542,7 +452,7 @@ class Partition:
 
     async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:
         """See `Spool.history`."""
-        self._apply_events()
+        self._waiting.flush()
         message, events = await self._loop.run_in_executor(self._threads, find_message, self._log, message_id)
         stored, older = await self._settler.ask(
             lambda s: (s.messages([message_id]).get(message_id), s.events(message_id))
@@ -557,9 +467,9 @@ class Partition:
     def status(self) -> SpoolStatus:
         """See `Spool.status`."""
         files = len(self._log.segments)
-        settled = sum(summary.queued + summary.held for summary in self._flows.values())
+        settled = sum(summary.queued + summary.held for summary in self._waiting.flows.values())
         return SpoolStatus(
-            self._accepting() if self._recovered and not self._closed else self._refusal,
+            self._admission.refusal() if self._recovered and not self._closed else self._refusal,
             "; ".join(filter(None, (self._journal.complaint(), self._settler.unwell))),
             files * self.settings.segment_bytes,
             len(self._uses),
@@ -568,29 +478,5 @@ class Partition:
         )
 
 
-def _matches(selection: Selection, recipient: Recipient) -> bool:
-    return (
-        recipient.state in ("queued", "held")
-        and selection.state in (None, recipient.state)
-        and selection.domain in (None, recipient.domain)
-        and selection.binding in (None, recipient.binding)
-    )
-
-
 def _nobody(error: SpoolError | None) -> None:
     """Take an answer that nobody waits for."""
-
-
-def _lock(path: Path) -> int:
-    """Take the partition for this process. Returns the descriptor that holds the lock."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(fd)
-        raise SpoolError(f"the spool partition {path} is in use by another process") from exc
-    return fd

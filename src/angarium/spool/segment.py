@@ -157,7 +157,7 @@ class SegmentLog:
 
     def _take_file(self, path: Path, urgent: bool) -> int:
         active = sum(1 for g in self.segments if g >= self.first)
-        roomy = self._room() and active < self.settings.journal_segments
+        roomy = self._room() and (urgent or active < self.settings.journal_segments)
         if (old := self._reusable(keep=self.settings.history_segments if roomy else 0)) is not None:
             return self._rename(old, path)
         if roomy:
