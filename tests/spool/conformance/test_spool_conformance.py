@@ -125,12 +125,16 @@ def test_a_large_body_is_kept_as_long_as_somebody_needs_it(play):
     async def next_day(spool):
         (second,) = await spool.spool.page(next(iter(spool.spool.flows())), LATER, 1)
         assert await spool.body(message) == b"a" * 1000 + b"b" * 1000 + b"c" * 1000
-        path = (await spool.spool.load_body(message)).path
+        next_day.path = (await spool.spool.load_body(message)).path
+        assert next_day.path.exists()
         await spool.tell(second, "delivered")
         assert await spool.spool.count(Selection()) == 0
-        spool.gone = path
 
-    play(day, next_day)
+    async def third_day(spool):
+        assert spool.recovered == []
+        assert not next_day.path.exists()
+
+    play(day, next_day, third_day)
 
 
 def test_a_discarded_large_body_leaves_nothing(play):
