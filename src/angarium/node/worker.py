@@ -132,6 +132,7 @@ class Worker:
         self._reception.shutdown()
         await self._dispatcher.drain(seconds)
         await self._intake.settled()
+        self._reception.cut_off()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._spool.close()

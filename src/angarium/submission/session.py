@@ -95,6 +95,11 @@ class Reception:
         for session in list(self.sessions):
             session.end(SHUTTING_DOWN)
 
+    def cut_off(self) -> None:
+        """End the sessions that are left, in the middle of a message: it has not been answered, so it is not lost."""
+        for session in list(self.sessions):
+            session.cut_off(SHUTTING_DOWN)
+
 
 class Session(asyncio.Protocol):
     """One connection of one peer. Implements smtp.server_handler.ServerHandler."""
@@ -217,6 +222,12 @@ class Session(asyncio.Protocol):
         """Say 421 at the next boundary and close."""
         self._ended = str(reply)
         self._machine.shutdown(reply)
+        self._flush()
+
+    def cut_off(self, reply: Reply) -> None:
+        """Say 421 at once and close."""
+        self._ended = str(reply)
+        self._machine.cut_off(reply)
         self._flush()
 
     def _flush(self) -> None:
