@@ -150,7 +150,8 @@ class Explainer:
         if queue.delayed_until is not None:
             return self._delayed(queue)
         if queue.due and queue.resident:
-            text = f"its share of memory, {queue.options.max_resident_active_queue} recipients, is in use; more come as these leave"
+            most = queue.options.max_resident_active_queue
+            text = f"its share of memory, {most} recipients, is in use; more come as these leave"
             return Hold("Max_Resident_Active_Queue", self._where("Max_Resident_Active_Queue", key), text)
         return self._waiting(key, stored, now) if not queue.in_flight else None
 

@@ -164,7 +164,6 @@ class Ledger:
         account.free_since = now
         if account.owed and now < account.contested_until:
             account.owed -= 1
-            account.retry_at = now
             self._give_back(account, 1)
         elif now < account.contested_until and not account.has_waiting:
             self._give_back(account, account.free)
@@ -221,9 +220,11 @@ class Ledger:
         self.forget_if_idle(account)
 
     def forget_if_idle(self, account: Account) -> None:
-        """Drop an account that nobody uses or waits for."""
+        """Drop an account that nobody uses or waits for; what is left of a rate first lapses."""
         if account.idle:
             self.accounts.pop(account.rule.key, None)
+        elif account.free and account.rule.limit.is_rate and not account.has_waiting:
+            self._wake(account, account.lapses_at)
 
     def leave(self, queue: "Queue") -> None:
         """*queue* no longer waits for anything."""
@@ -254,5 +255,7 @@ class Ledger:
         self._emit(Lease(account.rule.key, max(1, want), limit, lane))
 
     def _give_back(self, account: Account, count: int) -> None:
+        """Return units. The authority then forgets that we wanted more, so we may ask again at any time."""
         account.free -= count
+        account.retry_at = 0.0
         self._emit(GiveBack(account.rule.key, count))
