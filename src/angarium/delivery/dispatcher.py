@@ -10,22 +10,20 @@ from functools import partial
 from traceback import format_exc
 from typing import Any, Protocol, get_args
 
-import msgspec
-
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.identity import IdentityCache
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Attempt, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Flow, FlowSummary, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
+from angarium.delivery.handover import Handover
 from angarium.delivery.journaling import Recorder
 from angarium.delivery.router import Router
 from angarium.delivery.settings import client_settings
 from angarium.delivery.trace import TraceHub
-from angarium.mime.eightbit import downgrade
 from angarium.queue.commands import (
     Connect,
     ConnectFailure,
@@ -42,10 +40,7 @@ from angarium.queue.commands import (
 from angarium.queue.plan import Method, RouteFailure, RoutePlan
 from angarium.queue.routing import routing_domain
 from angarium.queue.scheduler import Scheduler
-from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
-
-_PIECE = 262_144
-_INTENT = "an attempt begins; held if its outcome does not become known (Ambiguous_Delivery = hold)"
+from angarium.spool.port import Body, Spool, SpoolError, Then
 
 
 class Leases(Protocol):
@@ -92,9 +87,7 @@ class Dispatcher:
         }
         self._pump_planned = False
         self._settled_down = asyncio.Event()
-        self._draining = False
-        self._intents: dict[int, list[Recipient]] = {}
-        self._intents_unwritten = 0
+        self._handover = Handover(spool, self._recorder, clock, log, self.finished, self._settled_down.set)
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: float | None = None
         self._run: dict[type, Callable[[Any], object]] = {
@@ -194,85 +187,10 @@ class Dispatcher:
         self._tasks.start(connection.open())
 
     def _deliver(self, command: Deliver) -> None:
-        body = self.spool.body_now(command.recipients[0].message)
         connection = self._connections.get(command.conn)
-        if connection is None or connection.is_over:
-            # It went while the command was on its way: nothing was tried.
-            self._lost_before(command)
-        elif body is None:
-            self._tasks.start(self._load_and_deliver(connection, command))
-        else:
-            self._begin(connection, command, body)
-
-    def _lost_before(self, command: Deliver) -> None:
-        reply = Reply(421, "4.4.2", "[internal] the connection had gone")
-        attempt = Attempt(self._clock.now(), "idle")
-        results = [Result(each, "untried", reply, attempt, session_fault=True) for each in command.recipients]
-        self._withdraw(command.conn, command.recipients)
-        self.scheduler.finished(command.conn, results, False, self._clock.now())
-
-    async def _load_and_deliver(self, connection: Connection, command: Deliver) -> None:
-        message = command.recipients[0].message
-        try:
-            body = await self.spool.load_body(message)
-        except SpoolError as error:
-            self._log.error("body", self._clock.now(), message=message.id.hex(), error=str(error))
-            reply = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
-            attempt = connection.attempt("body")
-            results = [Result(each, "transient", reply, attempt) for each in command.recipients]
-            self.transaction_finished(connection, results, usable=not connection.is_over)
-            return
-        if connection.is_over:
-            self._lost_before(command)
-            self.plan_pump()
-        else:
-            self._begin(connection, command, body)
-
-    def _begin(self, connection: Connection, command: Deliver, body: Body) -> None:
-        self.traces.follow(connection, command.recipients[0].message)
-        if connection.command.options.ambiguous_delivery == "hold":
-            self._intend(connection, command, body)
-        else:
-            connection.deliver(command, body)
-
-    def _intend(self, connection: Connection, command: Deliver, body: Body) -> None:
-        """Write down that the recipients are held unless an outcome follows, then deliver.
-
-        So they are held also when this process dies between the final dot and its reply. In memory nothing
-        changes: they are in flight.
-        """
-        now = self._clock.now()
-        intents = [each.event("intent", now, "held", note=_INTENT) for each in command.recipients]
-        for event, recipient in zip(intents, command.recipients, strict=True):
-            recipient.apply(msgspec.structs.replace(event, state="queued"))
-        self._intents[connection.id] = command.recipients
-        self._intents_unwritten += 1
-
-        def written(error: SpoolError | None) -> None:
-            self._intents_unwritten -= 1
-            self._settled_down.set()
-            if connection.is_over or self._draining:
-                self._lost_before(command)
-            elif error is None:
-                connection.deliver(command, body)
-            else:
-                reply = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
-                attempt = connection.attempt("mail")
-                results = [Result(each, "transient", reply, attempt) for each in command.recipients]
-                self.transaction_finished(connection, results, usable=True)
-            self.plan_pump()
-
-        self._recorder.record(Record(intents, command.recipients), written)
-
-    def _withdraw(self, conn: int, untried: list[Recipient]) -> None:
-        """The attempt has ended; who was *untried* in it, or all of it, is to be queued after a crash as well."""
-        intended = self._intents.pop(conn, None)
-        if intended and untried:
-            now = self._clock.now()
-            events = [each.event("released", now, "queued", note="not attempted") for each in untried]
-            for event, recipient in zip(events, untried, strict=True):
-                recipient.apply(event)
-            self._recorder.record(Record(events, untried))
+        if connection is not None:
+            self.traces.follow(connection, command.recipients[0].message)
+        self._handover.deliver(command, connection)
 
     def _quit(self, command: Quit) -> None:
         connection = self._connections.pop(command.conn, None)
@@ -341,12 +259,15 @@ class Dispatcher:
         """See connection.Owner."""
         if not usable:
             self._connections.pop(connection.id, None)
+        self.finished(connection.id, results, usable)
+
+    def finished(self, conn: int, results: list[Result], usable: bool) -> None:
+        """Tell the scheduler how a transaction ended, on the wire or before it."""
         self._settled_down.set()
         for result in results:
             self._counters.add("attempts_total", result.verdict)
-        if self._intents:
-            self._withdraw(connection.id, [each.recipient for each in results if each.verdict == "untried"])
-        self.scheduler.finished(connection.id, results, usable, self._clock.now())
+        self._handover.concluded(conn, results)
+        self.scheduler.finished(conn, results, usable, self._clock.now())
         self.plan_pump()
 
     def connection_closed(self, connection: Connection) -> None:
@@ -357,31 +278,11 @@ class Dispatcher:
 
     def body_wanted(self, connection: Connection) -> None:
         """See connection.Owner."""
-        self._tasks.start(self._feed(connection))
-
-    async def _feed(self, connection: Connection) -> None:
-        body = connection.body
-        assert isinstance(body, LargeBody)
-        with await asyncio.to_thread(open, body.path, "rb") as file:
-            more = True
-            while more:
-                piece = await asyncio.to_thread(file.read, _PIECE)
-                more = await connection.feed(piece, file.tell() >= body.size or not piece)
+        self._handover.feed(connection)
 
     def downgrade_wanted(self, connection: Connection) -> None:
         """See connection.Owner."""
-        self._tasks.start(self._downgrade(connection))
-
-    async def _downgrade(self, connection: Connection) -> None:
-        body = connection.body
-        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
-        converted = await asyncio.to_thread(downgrade, data)
-        if converted is None:
-            connection.refuse_held(
-                Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
-            )
-        else:
-            connection.retry_with(converted)
+        self._handover.convert(connection)
 
     # -- time, change, end
 
@@ -399,7 +300,7 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new; let attempts past their final dot finish, up to *seconds*; drop the rest, still queued."""
-        self._draining = True
+        self._handover.is_draining = True
         self.scheduler.drain(self._clock.now())
         self.pump()
         try:
@@ -417,7 +318,7 @@ class Dispatcher:
             if connection.past_final_dot:
                 connection.give_up()  # ambiguous, and told as such
             else:
-                self._withdraw(connection.id, self._intents.get(connection.id, []))
+                self._handover.abandon(connection.id)
                 connection.quit()
         self.pump()
 
@@ -425,7 +326,7 @@ class Dispatcher:
     def _is_past_recall(self) -> bool:
         """Whether something is under way whose outcome must be waited for."""
         connections = self._connections.values()
-        return self._intents_unwritten > 0 or any(connection.past_final_dot for connection in connections)
+        return self._handover.is_writing or any(connection.past_final_dot for connection in connections)
 
     @property
     def connections(self) -> list[Connection]:

@@ -452,6 +452,7 @@ class Partition:
 
     async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:
         """See `Spool.history`."""
+        await self._written()
         self._waiting.flush()
         message, events = await self._loop.run_in_executor(self._threads, find_message, self._log, message_id)
         stored, older = await self._settler.ask(
@@ -463,6 +464,17 @@ class Partition:
         return message or stored or (live.message if live else None), sorted(
             both, key=lambda e: (e.at, e.seq)
         )
+
+    async def _written(self) -> None:
+        """Wait until what was recorded before can be read back, or cannot be written for now."""
+        written = self._loop.create_future()
+
+        def then(error: SpoolError | None) -> None:
+            if not written.done():
+                written.set_result(None)
+
+        self._journal.append(Item(0, b"", b"", None, then, sync=True, refusable=True))
+        await written
 
     def status(self) -> SpoolStatus:
         """See `Spool.status`."""

@@ -1,0 +1,175 @@
+"""Bringing one transaction onto its connection: the body fetched, the intent written where the policy asks for it.
+
+*Intents* belong to `Ambiguous_Delivery = hold`: the recipients of an attempt are written down as held before it
+begins, so that they are held also when this process dies between the final dot and its reply. In memory nothing
+changes: they are in flight, and the outcome's event replaces the intent.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.core.records import Attempt, Recipient
+from angarium.core.reply import Reply
+from angarium.core.tasks import Tasks
+from angarium.delivery.connection import Connection
+from angarium.delivery.journaling import Recorder
+from angarium.mime.eightbit import downgrade
+from angarium.queue.commands import Deliver, Record, Result, Verdict
+from angarium.spool.port import Body, LargeBody, Spool, SpoolError
+
+_PIECE = 262_144
+_INTENT = "an attempt begins; held if its outcome does not become known (Ambiguous_Delivery = hold)"
+_GONE = Reply(421, "4.4.2", "[internal] the connection had gone")
+_UNREADABLE = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
+_UNWRITTEN = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
+_NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
+
+
+class Finished(Protocol):
+    """Hears how a transaction ended that never reached the peer; `Dispatcher.finished` is one."""
+
+    def __call__(self, conn: int, results: list[Result], usable: bool) -> None:
+        """Take the results; the connection can take another transaction if *usable*."""
+        ...
+
+
+class Handover:
+    """All transactions of one worker between the scheduler's command and the peer."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        recorder: Recorder,
+        clock: Clock,
+        log: Log,
+        finished: Finished,
+        changed: Callable[[], None],
+    ) -> None:
+        """*changed* is called whenever `is_writing` may have become False."""
+        self.is_draining = False
+        self._spool = spool
+        self._recorder = recorder
+        self._clock = clock
+        self._log = log
+        self._finished = finished
+        self._changed = changed
+        self._tasks = Tasks(log, clock)
+        self._intents: dict[int, list[Recipient]] = {}
+        self._unwritten = 0
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether an intent is on its way to the disk."""
+        return self._unwritten > 0
+
+    def deliver(self, command: Deliver, connection: Connection | None) -> None:
+        """Carry *command* out on *connection*, None when that has gone already."""
+        body = self._spool.body_now(command.recipients[0].message)
+        if connection is None or connection.is_over:
+            self._end(command, "untried", _GONE, usable=False)
+        elif body is None:
+            self._tasks.start(self._load(command, connection))
+        else:
+            self._begin(command, connection, body)
+
+    async def _load(self, command: Deliver, connection: Connection) -> None:
+        message = command.recipients[0].message
+        try:
+            body = await self._spool.load_body(message)
+        except SpoolError as error:
+            self._log.error("body", self._clock.now(), message=message.id.hex(), error=str(error))
+            self._end(command, "transient", _UNREADABLE, usable=not connection.is_over)
+            return
+        if connection.is_over:
+            self._end(command, "untried", _GONE, usable=False)
+        else:
+            self._begin(command, connection, body)
+
+    def _begin(self, command: Deliver, connection: Connection, body: Body) -> None:
+        if connection.command.options.ambiguous_delivery == "hold":
+            self._intend(command, connection, body)
+        else:
+            connection.deliver(command, body)
+
+    def _end(self, command: Deliver, verdict: Verdict, reply: Reply, *, usable: bool) -> None:
+        attempt = Attempt(self._clock.now(), "idle")
+        is_untried = verdict == "untried"
+        results = [Result(each, verdict, reply, attempt, is_untried) for each in command.recipients]
+        self._finished(command.conn, results, usable)
+
+    # -- intents
+
+    def _intend(self, command: Deliver, connection: Connection, body: Body) -> None:
+        now = self._clock.now()
+        intents = [each.event("intent", now, "held", note=_INTENT) for each in command.recipients]
+        for event, recipient in zip(intents, command.recipients, strict=True):
+            recipient.apply(msgspec.structs.replace(event, state="queued"))
+        self._intents[connection.id] = command.recipients
+        self._unwritten += 1
+
+        def written(error: SpoolError | None) -> None:
+            self._unwritten -= 1
+            self._changed()
+            if connection.is_over or self.is_draining:
+                self._end(command, "untried", _GONE, usable=False)
+            elif error is None:
+                connection.deliver(command, body)
+            else:
+                self._end(command, "transient", _UNWRITTEN, usable=True)
+
+        self._recorder.record(Record(intents, command.recipients), written)
+
+    def concluded(self, conn: int, results: list[Result]) -> None:
+        """An attempt has ended: who was untried in it is to be queued after a crash as well."""
+        if self._intents:
+            self._withdraw(conn, [each.recipient for each in results if each.verdict == "untried"])
+
+    def abandon(self, conn: int) -> None:
+        """The attempt on *conn* is dropped before its message was whole."""
+        self._withdraw(conn, self._intents.get(conn, []))
+
+    def _withdraw(self, conn: int, untried: list[Recipient]) -> None:
+        intended = self._intents.pop(conn, None)
+        if intended and untried:
+            now = self._clock.now()
+            events = [each.event("released", now, "queued", note="not attempted") for each in untried]
+            for event, recipient in zip(events, untried, strict=True):
+                recipient.apply(event)
+            self._recorder.record(Record(events, untried))
+
+    # -- bodies that need more than one write
+
+    def feed(self, connection: Connection) -> None:
+        """Send the large body that the peer of *connection* is ready for."""
+        self._tasks.start(self._feed(connection))
+
+    async def _feed(self, connection: Connection) -> None:
+        body = connection.body
+        assert isinstance(body, LargeBody)
+        try:
+            with await asyncio.to_thread(open, body.path, "rb") as file:
+                more = True
+                while more:
+                    piece = await asyncio.to_thread(file.read, _PIECE)
+                    more = await connection.feed(piece, file.tell() >= body.size or not piece)
+        except OSError as error:
+            self._log.error("body", self._clock.now(), file=str(body.path), error=str(error))
+            connection.give_up()
+
+    def convert(self, connection: Connection) -> None:
+        """Give *connection* a 7-bit form of the body that its peer does not take."""
+        self._tasks.start(self._convert(connection))
+
+    async def _convert(self, connection: Connection) -> None:
+        body = connection.body
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
+        converted = await asyncio.to_thread(downgrade, data)
+        if converted is None:
+            connection.refuse_held(_NOT_SEVEN_BIT)
+        else:
+            connection.retry_with(converted)
