@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
-from angarium.config.values import Gateway, ListenAddress, Route, Where
+from angarium.config.values import Gateway, ListenAddress, Route, Where, stanza_domain
 from angarium.core.records import QueueKey
 from angarium.delivery.router import Router, local_addresses, ourselves_of
 from angarium.dns.resolver import Resolver, ResolverSettings
@@ -34,7 +34,7 @@ class Config:
     listeners: tuple[ListenerConfig, ...] = ()
 
     def outbound(self, binding: str, domain: str) -> OutboundOptions:
-        return self.options.get(domain, OutboundOptions())
+        return self.options.get(stanza_domain(domain), OutboundOptions())
 
     def resolve(self, option: str, *, binding: str | None = None, domain: str | None = None) -> Resolved:
         return Resolved()

@@ -86,6 +86,7 @@ class Dispatcher:
             method: IdentityCache(partial(client_settings, method=method)) for method in get_args(Method)
         }
         self._pump_planned = False
+        self._pages = 0
         self._settled_down = asyncio.Event()
         self._handover = Handover(spool, self._recorder, clock, log, self.finished, self._settled_down.set)
         self._wake: asyncio.TimerHandle | None = None
@@ -205,13 +206,22 @@ class Dispatcher:
             self._log.error("settle", self._clock.now(), error=str(error))
 
     async def _page(self, command: Page) -> None:
+        self._pages += 1
         try:
             recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error))
             recipients = []
+        self._pages -= 1
         self.scheduler.paged(command.flow, recipients, self._clock.now())
+        self._settled_down.set()
         self.plan_pump()
+
+    async def pages_arrived(self) -> None:
+        """Wait until no recipient is between the settled store and the scheduler, where neither can find it."""
+        while self._pages:
+            self._settled_down.clear()
+            await self._settled_down.wait()
 
     # -- what happened
 

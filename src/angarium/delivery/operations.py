@@ -60,6 +60,7 @@ class Operator:
             selection = selection._replace(state=_FROM[action])
         _, in_flight = self._dispatcher.scheduler.census.count(selection)
         change = self._change(action, target, "quiet" if quiet else note)
+        await self._dispatcher.pages_arrived()
         done = self._change_resident(selection, change)
         progress(done)
         after: tuple[MessageId, int] | None = None
