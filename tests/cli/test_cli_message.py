@@ -1,0 +1,103 @@
+"""`angarium message ID`: the whole story of a message."""
+
+import json
+
+ID = "01a1fdba29c3712cb8cc52757d868ff0"
+AT = 1_700_049_600.25
+
+ATTEMPT = {
+    "started_at": AT,
+    "host": "mx.example.org",
+    "peer": "192.0.2.1:25",
+    "source": "198.51.100.7:40000",
+    "stage": "rcpt",
+    "method": "ESMTP",
+    "session": "s1",
+    "tls": "",
+    "timings": [["connect", 12.34], ["banner", 5.0], ["rcpt", 80.06]],
+    "bytes_sent": 120,
+}
+HISTORY = {
+    "message": {
+        "id": ID,
+        "received_at": AT,
+        "sender": "a@example.com",
+        "recipients": ["b@example.org"],
+        "size": 2048,
+        "binding": "warm",
+        "lane": "transactional",
+        "source": "",
+        "envid": "",
+        "origin": {
+            "listener": "default",
+            "peer": "127.0.0.1:4000",
+            "helo": "client.example",
+            "protocol": "ESMTP",
+            "session": "s0",
+        },
+    },
+    "recipients": [{"message": ID, "recipient": "b@example.org", "binding": "warm", "domain": "example.org"}],
+    "events": [
+        {
+            "type": "delayed",
+            "at": AT + 1,
+            "recipient": "b@example.org",
+            "state": "queued",
+            "due_at": AT + 61,
+            "reply": "451 4.7.1 greylisted",
+            "note": "",
+            "attempt": ATTEMPT,
+        },
+        {
+            "type": "cancelled",
+            "at": AT + 9,
+            "recipient": "b@example.org",
+            "state": "cancelled",
+            "due_at": None,
+            "reply": "554 5.7.0 failed by the operator",
+            "note": "wrong list",
+            "attempt": None,
+        },
+    ],
+}
+
+
+def test_envelope_recipients_events_and_the_timings_of_each_attempt(cli, control):
+    control.says["message"] = HISTORY
+    lines = cli("message", ID).stdout.splitlines()
+    assert lines[0] == f"message {ID}, 2.0 KB, transactional, binding warm"
+    assert lines[1].startswith("    received 2023-11-15 12:00:00.250, ")
+    assert lines[2:4] == [
+        "    from     <a@example.com>",
+        "    by       ESMTP at listener default, from 127.0.0.1:4000 (HELO client.example), session s0",
+    ]
+    assert lines[6].split() == ["b@example.org", "queued", "warm", "example.org", "0", "-"]
+    assert lines[8:] == [
+        "2023-11-15 12:00:01.250  delayed    b@example.org  451 4.7.1 greylisted",
+        "    next try 2023-11-15 12:01:01.250",
+        "    ESMTP to mx.example.org 192.0.2.1:25 from 198.51.100.7:40000, session s1",
+        "    reached rcpt: connect 12.3 ms, banner 5.0 ms, rcpt 80.1 ms",
+        "2023-11-15 12:00:09.250  cancelled  b@example.org  554 5.7.0 failed by the operator  wrong list",
+    ]
+
+
+def test_a_message_whose_envelope_is_forgotten_still_has_its_events(cli, control):
+    control.says["message"] = {**HISTORY, "message": {"id": ID}, "recipients": []}
+    result = cli("message", ID)
+    assert result.stdout.splitlines()[0] == f"message {ID}; its envelope is no longer known"
+    assert "greylisted" in result.stdout
+
+
+def test_an_unknown_message_is_exit_code_1(cli, control):
+    control.says["message"] = {"message": None}
+    result = cli("message", ID)
+    assert result.exit_code == 1
+    assert f"message {ID} is not known" in result.stderr
+    as_json = cli("message", ID, "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout)["message"]) == (1, None)
+
+
+def test_the_story_as_json_is_one_document(cli, control):
+    control.says["message"] = HISTORY
+    document = json.loads(cli("message", ID, "--json").stdout)
+    assert document["events"][0]["attempt"]["timings"][0] == ["connect", 12.34]

@@ -1,0 +1,198 @@
+"""`angarium queue`, `queue show`, `status`, `reload`: what a person reads, and what a program gets."""
+
+import json
+import time
+
+import pytest
+
+from angarium.cli.output import aligned
+from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
+from angarium.core.errors import AngariumError
+from angarium.node.answers import HeldBy, Plan, QueueRow, QueueTotals, Reason
+
+NOON = 1_700_049_600.0  # 12:00:00 UTC
+THROTTLE = HeldBy("Outbound_Throttle_Messages", "angarium.conf:12", "throttle 50/60 of binding_group warm")
+RESTING = HeldBy(text="all addresses rest until 12:05:00")
+
+
+def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
+    row = QueueRow(
+        "warm",
+        "gmail.com",
+        active=1204,
+        in_flight=12,
+        connections=3,
+        oldest=NOON - 7500,
+        next_try=NOON + 10,
+        last_reply="421 4.7.28 unusual rate",
+        last_reply_at=NOON - 60,
+        held_by=[THROTTLE],
+        plan=Plan("MX of gmail.com", ["192.0.2.1:25"]),
+    )
+    other = QueueRow("default", "a.example", delayed=3, oldest=NOON - 5)
+    assert "\n".join(aligned(QUEUE_COLUMNS, queue_rows([row, other], NOON))) == (
+        "DOMAIN     BINDING  ACTIVE  DELAYED  HELD  IN FLIGHT  CONN     OLDEST  NEXT TRY\n"
+        "gmail.com  warm       1204        0     0         12     3  2 h 5 min  12:00:10\n"
+        "    why: throttle 50/60 of binding_group warm (Outbound_Throttle_Messages, angarium.conf:12)\n"
+        "    last reply at 11:59:00: 421 4.7.28 unusual rate\n"
+        "    route: MX of gmail.com 192.0.2.1:25\n"
+        "a.example  default       0        3     0          0     0        5 s  -"
+    )
+
+
+@pytest.mark.parametrize(
+    ("totals", "lines"),
+    [
+        (QueueTotals(), ["No mail is waiting."]),
+        (QueueTotals(queues=1, in_flight=2), ["No mail is waiting, 2 in flight."]),
+        (
+            QueueTotals(queues=1, active=1),
+            ["1 recipient waits in 1 queue. Nothing holds it."],
+        ),
+        (
+            QueueTotals(
+                queues=2, active=5, delayed=5, in_flight=1, next_try=NOON, reasons=[Reason(RESTING, 10, 2)]
+            ),
+            [
+                "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00. "
+                "Why: all addresses rest until 12:05:00"
+            ],
+        ),
+        (
+            QueueTotals(queues=3, held=10, reasons=[Reason(THROTTLE, 7, 1), Reason(RESTING, 3, 2)]),
+            [
+                "10 recipients wait in 3 queues. Why 7 of them: throttle 50/60 of binding_group warm "
+                "(Outbound_Throttle_Messages, angarium.conf:12)",
+                "Why 3 in 2 queues: all addresses rest until 12:05:00",
+            ],
+        ),
+    ],
+)
+def test_the_first_line_says_why_mail_is_not_moving(totals, lines):
+    assert headline(totals, NOON) == lines
+
+
+def queues(rows, **totals):
+    return {"rows": rows, "totals": {"queues": len(rows), **totals}, "problems": []}
+
+
+def test_the_listing_begins_with_the_answer_and_says_what_it_left_out(cli, control):
+    row = {"binding": "default", "domain": "example.com", "active": 2}
+    control.says["queues"] = {**queues([row], active=9), "problems": ["worker 1: reading its spool"]}
+    control.says["queues"]["totals"]["queues"] = 4
+    result = cli("queue", "--limit", "1")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "9 recipients wait in 4 queues. Nothing holds it."
+    assert lines[3].split()[:3] == ["example.com", "default", "2"]
+    assert lines[-1] == "3 more queues; --all lists them"
+    assert result.stderr == "angarium: worker 1: reading its spool; the answer is without it\n"
+    assert control.asked == [("queues", {"domain": None, "binding": None, "limit": 1})]
+
+
+def test_all_asks_for_every_queue_and_options_narrow_it(cli, control):
+    control.says["queues"] = queues([])
+    cli("queue", "--all", "--domain", "Example.com", "--binding", "b")
+    assert control.asked == [("queues", {"domain": "Example.com", "binding": "b", "limit": None})]
+
+
+def test_the_listing_as_json_is_one_document(cli, control):
+    control.says["queues"] = queues([{"binding": "b", "domain": "example.com", "active": 2}], active=2)
+    document = json.loads(cli("queue", "--json").stdout)
+    assert document["rows"][0]["domain"] == "example.com"
+    assert document["totals"]["active"] == 2
+
+
+def test_what_a_peer_said_cannot_steer_the_terminal(cli, control):
+    reply = "421 \x1b[2J\x1b]0;owned\x07 \u202egone\r\nnext"
+    control.says["queues"] = queues(
+        [{"binding": "b", "domain": "a\x9b.example", "active": 1, "last_reply": reply}]
+    )
+    result = cli("queue")
+    assert "421 \\x1b[2J\\x1b]0;owned\\x07 \\u202egone\\r\\nnext" in result.stdout
+    assert "a\\x9b.example" in result.stdout
+
+
+def recipient(**fields):
+    return {
+        "message": "01a1fdba29c3712cb8cc52757d868ff0",
+        "recipient": "b@example.org",
+        "sender": "",
+        "received_at": time.time() - 3700,
+        "size": 2048,
+        **fields,
+    }
+
+
+def test_the_recipients_of_a_domain_are_listed(cli, control):
+    rows = [recipient(attempts=2, due_at=NOON, last_reply="451 4.2.1 later"), recipient(state="held")]
+    control.says["recipients"] = {"rows": rows, "more": True}
+    result = cli("queue", "show", "example.org", "--state", "held", "--limit", "2")
+    assert result.stdout.splitlines() == [
+        "MESSAGE                           RECIPIENT      SENDER  STATE   TRIES  NEXT TRY                AGE    SIZE",
+        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      queued      2  2023-11-15 12:00  1 h 1 min  2.0 KB",
+        "    451 4.2.1 later",
+        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      held        0  -                 1 h 1 min  2.0 KB",
+        "There are more; --limit lists them",
+    ]
+    asked = {"domain": "example.org", "binding": None, "state": "held", "limit": 2}
+    assert control.asked == [("recipients", asked)]
+
+
+def test_a_domain_without_mail_is_told_so(cli, control):
+    control.says["recipients"] = {"rows": []}
+    assert cli("queue", "show", "example.org").stdout == "No mail is waiting for example.org.\n"
+
+
+STATUS = {
+    "node": {
+        "version": "1.0",
+        "pid": 42,
+        "started_at": NOON,
+        "data": "/data",
+        "config": "angarium.conf",
+        "generation": 3,
+        "workers": 2,
+        "addresses": {"default": "127.0.0.1:2525"},
+    },
+    "health": {"not_ready": [], "unwell": []},
+    "totals": {},
+}
+
+
+def test_status_of_a_healthy_node(cli, control):
+    control.says["status"] = STATUS
+    result = cli("status")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == ["Ready: takes mail.", "No mail is waiting."]
+    assert "process 42" in result.stdout
+    assert "angarium.conf, generation 3" in result.stdout
+    assert "  default on 127.0.0.1:2525" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("health", "line"),
+    [
+        ({"not_ready": ["worker 1: reading its spool"]}, "Not ready: worker 1: reading its spool"),
+        ({"unwell": ["worker 0: a sync failed"]}, "Unwell: worker 0: a sync failed"),
+    ],
+)
+def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, health, line):
+    control.says["status"] = {**STATUS, "health": health}
+    result = cli("status")
+    assert result.exit_code == 1
+    assert line in result.stdout.splitlines()
+    assert cli("status", "--json").exit_code == 1
+
+
+def test_reload_says_what_is_in_force(cli, control):
+    control.says["reload"] = {"generation": 4, "changed_listeners": ["default"]}
+    result = cli("reload")
+    assert result.stdout.splitlines()[0] == "generation 4 is in force"
+    assert "listener default has changed" in result.stdout
+
+
+def test_a_bad_configuration_at_reload_is_exit_code_1_with_its_problems(cli, control):
+    control.says["reload"] = AngariumError("angarium.conf:3:1: unknown option Retry_Intervall")
+    result = cli("reload")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "angarium.conf:3:1: unknown option" in result.stderr

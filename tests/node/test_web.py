@@ -1,0 +1,135 @@
+"""Health and metrics over HTTP, asked by a plain client on a real socket."""
+
+import asyncio
+import http.client
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from angarium.core.metrics import METRICS
+from angarium.node.answers import Health
+from angarium.node.web import WebServer, exposition, make_app
+
+METRICS_PAGE = Path(__file__).parents[2] / "docs/metrics.md"
+
+
+def serving(client, health=None, stats=()):
+    """Serve while *client*, a function of the port, asks from a thread; return what it returned."""
+
+    async def tell_health():
+        return health or Health()
+
+    async def tell_stats():
+        return list(stats)
+
+    async def run():
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        server = WebServer(make_app(tell_health, tell_stats), [sock])
+        await server.start()
+        try:
+            return await asyncio.to_thread(client, port)
+        finally:
+            await server.stop()
+
+    return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def ask(path, health=None, stats=(), method="GET"):
+    """Serve one question; return status, headers and body."""
+
+    def client(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        result = answer.status, dict(answer.getheaders()), answer.read()
+        connection.close()
+        return result
+
+    return serving(client, health, stats)
+
+
+@pytest.mark.parametrize(
+    ("path", "health", "status", "reasons"),
+    [
+        ("/healthz", Health(), 200, []),
+        ("/readyz", Health(), 200, []),
+        ("/healthz", Health(not_ready=["worker 1: reading its spool"]), 200, []),
+        ("/readyz", Health(not_ready=["worker 1: reading its spool"]), 503, ["worker 1: reading its spool"]),
+        ("/healthz", Health(unwell=["worker 0: a sync failed"]), 503, ["worker 0: a sync failed"]),
+        ("/readyz", Health(unwell=["worker 0: a sync failed"]), 200, []),
+    ],
+)
+def test_healthz_is_about_the_node_and_readyz_about_taking_mail(path, health, status, reasons):
+    code, headers, body = ask(path, health)
+    assert (code, json.loads(body)) == (status, {"ok": not reasons, "reasons": reasons})
+    assert headers["content-type"] == "application/json"
+    assert headers["cache-control"] == "no-store"
+
+
+def test_metrics_have_the_prefix_their_help_and_their_labels():
+    stats = [("events_total", "delivered", 5.0), ("events_total", "bounced", 1.0), ("queues", "", 2.0)]
+    code, headers, body = ask("/metrics", stats=stats)
+    assert code == 200
+    assert headers["content-type"].startswith("text/plain")
+    assert body.decode().splitlines() == [
+        "# HELP angarium_events_total State changes of recipients, by event type.",
+        "# TYPE angarium_events_total counter",
+        'angarium_events_total{type="delivered"} 5.0',
+        'angarium_events_total{type="bounced"} 1.0',
+        "# HELP angarium_queues Queues (binding and domain) with mail.",
+        "# TYPE angarium_queues gauge",
+        "angarium_queues 2.0",
+    ]
+
+
+def test_every_metric_can_be_read_by_prometheus():
+    stats = [(name, "x" if metric.label else "", 1.0) for name, metric in METRICS.items()]
+    families = {family.name: family for family in text_string_to_metric_families(exposition(stats).decode())}
+    for name, metric in METRICS.items():
+        family = families[f"angarium_{name.removesuffix('_total')}"]
+        assert (family.type, family.documentation) == (metric.kind, metric.help)
+        assert [sample.name for sample in family.samples] == [f"angarium_{name}"]
+
+
+def test_counters_end_in_total_and_gauges_do_not():
+    for name, metric in METRICS.items():
+        assert name.endswith("_total") == (metric.kind == "counter"), name
+
+
+def test_a_number_that_is_not_described_is_shown_all_the_same():
+    assert b"angarium_surprise 1.0" in exposition([("surprise", "", 1.0)])
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/healthz", 405)])
+def test_there_is_nothing_else(method, path, status):
+    assert ask(path, method=method)[0] == status
+
+
+def test_a_header_without_end_is_refused():
+    def client(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 30_000)
+            return sock.recv(100)
+
+    assert serving(client).startswith(b"HTTP/1.1 400 ")
+
+
+def test_signals_are_left_to_the_supervisor():
+    before = signal.getsignal(signal.SIGTERM)
+    ask("/healthz")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_page_on_metrics_has_each_with_its_kind_label_and_help():
+    rows = {}
+    for line in METRICS_PAGE.read_text().splitlines():
+        if match := re.match(r"\| `angarium_(\w+)` \| (\w+) \| (\S*) ?\| (.*?) \|", line):
+            rows[match[1]] = match.groups()[1:]
+    wanted = {name: (m.kind, f"`{m.label}`" if m.label else "", m.help) for name, m in METRICS.items()}
+    assert rows == wanted
