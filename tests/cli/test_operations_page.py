@@ -1,0 +1,61 @@
+"""docs/operations.md has every command, option, operation and field."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+
+from angarium.cli.main import main
+from angarium.node import answers, arguments
+from angarium.node.console import Console
+
+PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+def structs(module: object) -> Iterator[type]:
+    for _, member in inspect.getmembers(module, inspect.isclass):
+        if issubclass(member, msgspec.Struct) and member is not msgspec.Struct:
+            yield member
+
+
+COMMANDS = list(commands(main, "angarium"))
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[path for path, _ in COMMANDS])
+def test_every_command_and_option(path, command):
+    if not isinstance(command, click.Group):
+        assert path in PAGE or f"`{path.split()[-1]}`" in PAGE
+    for parameter in command.params:
+        for option in parameter.opts:
+            assert not option.startswith("--") or option in PAGE, option
+
+
+def test_every_operation():
+    for operation in vars(Console(None))["_operations"]:
+        assert f"`{operation}`" in PAGE, operation
+
+
+@pytest.mark.parametrize(
+    "struct", [*structs(answers), *structs(arguments)], ids=lambda struct: struct.__name__
+)
+def test_every_field(struct):
+    for field in msgspec.structs.fields(struct):
+        assert f"`{field.name}`" in PAGE, field.name
+
+
+def test_every_exit_code():
+    for code in range(4):
+        assert f"\n| {code} | " in PAGE
