@@ -150,8 +150,13 @@ class Worker:
         self._reception.sweep(now)
         self._dispatcher.sweep(now)
         self._expiry.sweep(now)
-        self._intake.refuses = refusal(self._spool.status(), self._load())
+        self._admit()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def _admit(self) -> str:
+        """Decide whether mail is taken from now on; return why not."""
+        self._intake.refuses = refusal(self._spool.status(), self._load())
+        return str(self._intake.refuses or "")
 
     def _load(self) -> Load:
         options = self._dispatcher.config.globals
@@ -285,9 +290,8 @@ class Worker:
 
     async def _op_health(self, args: dict[str, Any]) -> Any:
         status = self._spool.status()
-        reason = refusal(status, self._load())
         return {
-            "accepting": str(reason or ""),
+            "accepting": self._admit(),  # ready means that the next client is not refused
             "unwell": status.unwell,
             "recovered": True,
             "listening": len(self._acceptors),

@@ -85,7 +85,7 @@ class Partition:
                 path / "journal", disk, settings, partial(pinned_generation, path / "cursors")
             )
             self._log.load()
-            self._store = SettledStore(path / "settled.db", disk)
+            self._store = SettledStore(path / "settled.db", disk, settings.store_reserve_bytes)
         except OSError as exc:
             os.close(self._lock)
             raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc

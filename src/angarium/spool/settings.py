@@ -26,6 +26,7 @@ class SpoolSettings:
     settled by force; at the bound new mail is refused. *history_segments* finished segments are kept for
     `history` before they are used again. Acceptance is refused while the disk has less than *min_free_bytes*.
     *large_body_bytes* is the largest body that the journal takes; larger ones come as files.
+    *store_reserve_bytes* is room that the settled store keeps for its changes on a full disk.
 
     *write_delay_s* is how long events may gather in memory before they are written (a killed process loses
     those), *sync_delay_s* how long written events wait for a sync of their own (a power cut loses those),
@@ -41,6 +42,7 @@ class SpoolSettings:
     large_body_bytes: int = 1 << 20
     max_resident: int = 100_000
     store_backlog: int = 100_000
+    store_reserve_bytes: int = 4 << 20
     write_delay_s: float = 0.02
     sync_delay_s: float = 0.5
     settle_delay_s: float = 0.2

@@ -22,6 +22,7 @@ from angarium.core.reply import Reply
 from angarium.spool.codec import decode_event, decode_message, encode
 from angarium.spool.disk import Disk
 from angarium.spool.port import Selection, SpoolError
+from angarium.spool.reserve import begin_anew, reserve
 
 SCHEMA_VERSION = 1
 MAX_ROWS = 1 << 62
@@ -100,8 +101,11 @@ class NewMessage(NamedTuple):
 class SettledStore:
     """One partition's database."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
-        """Open or make the database. Raises SpoolError when it cannot be used."""
+    def __init__(self, path: Path, disk: Disk, reserve_bytes: int = 0) -> None:
+        """Open or make the database. Raises SpoolError when it cannot be used.
+
+        *reserve_bytes* is how much it can change on a full disk.
+        """
         self.path = path
         self.disk = disk
         self._flows: dict[Flow, int] = {}
@@ -115,6 +119,7 @@ class SettledStore:
                 path, isolation_level=None, check_same_thread=False, cached_statements=256
             )
             self._prepare()
+            reserve(self.db, path, reserve_bytes)
         except sqlite3.Error as exc:
             raise SpoolError(f"the settled store {path} cannot be opened: {exc}") from exc
 
@@ -164,6 +169,7 @@ class SettledStore:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._load_flows()
+        begin_anew(self.db)  # where there was no room, there is some now
 
     def _flow_no(self, flow: Flow) -> int:
         no = self._flows.get(flow)

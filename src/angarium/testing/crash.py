@@ -32,6 +32,7 @@ SETTINGS = SpoolSettings(
     min_free_bytes=0,
     resident_body_bytes=8 << 10,
     max_resident=12,
+    store_reserve_bytes=0,
     write_delay_s=0.0,
     sync_delay_s=0.001,
     settle_delay_s=0.0,

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from angarium.testing.programs import PATIENCE_S, Program, free_port, run
 
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
+_OK = (200).__eq__
 _LISTENERS = """\
 ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }}
 HTTP_Listener "default" {{ Listen "127.0.0.1:{http_port}" {{ }} }}
@@ -102,9 +104,12 @@ class Node:
         """Have the node read its configuration again (SIGHUP). Returns at once."""
         os.kill(self.program.pid, signal.SIGHUP)
 
-    def start(self, ready_within_s: float = PATIENCE_S) -> None:
-        """Start again, on the same data and ports, after `stop` or `kill`."""
-        self.program = self._start(ready_within_s)
+    def start(self, ready_within_s: float = PATIENCE_S, *, is_ready: Callable[[int], bool] = _OK) -> None:
+        """Start again, on the same data and ports, after `stop` or `kill`.
+
+        *is_ready* is asked about the status of `/readyz`, for nodes that cannot become ready.
+        """
+        self.program = self._start(ready_within_s, is_ready)
 
     def restart(self) -> None:
         """Stop in order and start again."""
@@ -125,12 +130,12 @@ class Node:
         if self._remove:
             shutil.rmtree(self.folder)
 
-    def _start(self, ready_within_s: float) -> Program:
+    def _start(self, ready_within_s: float, is_ready: Callable[[int], bool] = _OK) -> Program:
         places = ["--config", str(self.config_file), "--data", str(self.data)]
         arguments = [str(ANGARIUM), "serve", *places, "--workers", str(self._workers)]
         program = Program(arguments, name="angarium", env=self._env, log_to=self._log_to)
         try:
-            program.wait_until(lambda: self.get("/readyz")[0] == 200, "readiness", ready_within_s)
+            program.wait_until(lambda: is_ready(self.get("/readyz")[0]), "readiness", ready_within_s)
         except BaseException:
             program.kill_group()
             program.stop()
