@@ -8,7 +8,7 @@ happened.
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, NamedTuple
 
@@ -18,7 +18,6 @@ from angarium.core.records import (
     Attempt,
     Event,
     Flow,
-    FlowSummary,
     ForwardPath,
     Lane,
     Message,
@@ -45,6 +44,7 @@ from angarium.queue.commands import (
 from angarium.queue.plan import Address, Level, RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.shaping import Policy
+from angarium.testing.memory_store import Store
 
 ACCEPTED = Reply(250, "2.0.0", "taken")
 REFUSED = Reply(451, "4.4.1", "[internal] connection refused")
@@ -77,43 +77,6 @@ class Delivery(NamedTuple):
     address: Address
     queue: QueueKey
     recipient: Recipient
-
-
-@dataclass
-class Store:
-    """What a worker has settled, in memory."""
-
-    flows: dict[Flow, list[tuple[float, int, Recipient]]] = field(default_factory=dict)
-    held: dict[tuple[MessageId, int], Recipient] = field(default_factory=dict)
-    count: int = 0
-
-    def settle(self, recipients: Iterable[Recipient]) -> set[Flow]:
-        """Take recipients in; returns the flows that have changed."""
-        changed = set()
-        for recipient in recipients:
-            changed.add(recipient.flow)
-            if recipient.state == "held":
-                self.held[recipient.key] = recipient
-                continue
-            self.count += 1
-            entry = (recipient.due_at, self.count, recipient)
-            heapq.heappush(self.flows.setdefault(recipient.flow, []), entry)
-        return changed
-
-    def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
-        """Take out what is due."""
-        rows = self.flows.get(flow, [])
-        taken: list[Recipient] = []
-        while rows and len(taken) < limit and rows[0][0] <= now:
-            taken.append(heapq.heappop(rows)[2])
-        return taken
-
-    def summary(self, flow: Flow) -> FlowSummary:
-        """Summarise one flow."""
-        rows = self.flows.get(flow, [])
-        held = sum(recipient.flow == flow for recipient in self.held.values())
-        oldest = min((row[2].message.received_at for row in rows[:100]), default=None)
-        return FlowSummary(len(rows), held, rows[0][0] if rows else None, oldest)
 
 
 def one_host(domain: str, *, lifetime_s: float = 3600.0) -> Callable[[QueueKey, float], RoutePlan]:
