@@ -68,7 +68,7 @@ def settings_of(config: Config, workers: int, view: ConfigView) -> SpoolSettings
 
 async def open_spool(path: Path, settings: SpoolSettings, log: Log, clock: Clock) -> Partition:
     """Open a partition, waiting for a predecessor that is just letting go of it. Raises SpoolError."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True, mode=0o700)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _LOCK_PATIENCE_S
     while True:
