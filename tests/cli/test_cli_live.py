@@ -53,7 +53,7 @@ def glance(at, **counters):
     stats = [("events_total", name, value) for name, value in counters.items()]
     stats += [("events_total", "released", 99), ("connections_open", "", 4)]
     node = NodeInfo("1.0", 42, at - 3600, "/data", workers=2)
-    return Glance(at, node, Health(), Queues([], QueueTotals(queues=1, active=5)), stats)
+    return Glance(at, node, Health(), Queues([], QueueTotals(waited_in=1, active=5)), stats)
 
 
 def test_rates_are_differences_of_counters_over_time():

@@ -46,12 +46,12 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
         (QueueTotals(), ["No mail is waiting."]),
         (QueueTotals(queues=1, in_flight=2), ["No mail is waiting, 2 in flight."]),
         (
-            QueueTotals(queues=1, active=1),
+            QueueTotals(queues=4, waited_in=1, active=1),
             ["1 recipient waits in 1 queue. Nothing holds it."],
         ),
         (
             QueueTotals(
-                queues=2, active=5, delayed=5, in_flight=1, next_try=NOON, reasons=[Reason(RESTING, 10, 2)]
+                waited_in=2, active=5, delayed=5, in_flight=1, next_try=NOON, reasons=[Reason(RESTING, 10, 2)]
             ),
             [
                 "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00. "
@@ -59,7 +59,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
             ],
         ),
         (
-            QueueTotals(queues=3, held=10, reasons=[Reason(THROTTLE, 7, 1), Reason(RESTING, 3, 2)]),
+            QueueTotals(waited_in=3, held=10, reasons=[Reason(THROTTLE, 7, 1), Reason(RESTING, 3, 2)]),
             [
                 "10 recipients wait in 3 queues. Why 7 of them: throttle 50/60 of binding_group warm "
                 "(Outbound_Throttle_Messages, angarium.conf:12)",
@@ -79,7 +79,7 @@ def queues(rows, **totals):
 def test_the_listing_begins_with_the_answer_and_says_what_it_left_out(cli, control):
     row = {"binding": "default", "domain": "example.com", "active": 2}
     control.says["queues"] = {**queues([row], active=9), "problems": ["worker 1: reading its spool"]}
-    control.says["queues"]["totals"]["queues"] = 4
+    control.says["queues"]["totals"] |= {"queues": 4, "waited_in": 4}
     result = cli("queue", "--limit", "1")
     lines = result.stdout.splitlines()
     assert lines[0] == "9 recipients wait in 4 queues. Nothing holds it."

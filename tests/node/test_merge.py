@@ -64,6 +64,12 @@ def test_a_limit_keeps_the_heaviest_queues_and_the_totals_of_all():
     assert (queues.totals.queues, queues.totals.waiting, queues.totals.oldest) == (10, 55, 1.0)
 
 
+def test_a_queue_with_nothing_but_open_connections_is_not_one_that_mail_waits_in():
+    rows = [queue("idle.example", connections=1), queue("busy.example", held=1)]
+    totals = merge_queues(Answers({0: rows}), None).totals
+    assert (totals.queues, totals.waited_in) == (2, 1)
+
+
 def test_reasons_are_weighed_by_the_mail_that_waits_for_them():
     rows = [
         queue("a.example", active=1, held_by=[RESTING]),

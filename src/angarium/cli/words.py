@@ -22,7 +22,7 @@ def headline(totals: QueueTotals, now: float) -> list[str]:
     if not totals.waiting:
         return [f"No mail is waiting{flight}."]
     verb = "waits" if totals.waiting == 1 else "wait"
-    first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.queues, 'queue')}{flight}"
+    first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.waited_in, 'queue')}{flight}"
     if totals.next_try is not None:
         first += f", next try {when(totals.next_try, now)}"
     return [_with_reason(first, totals), *map(_reason, totals.reasons[1:])]

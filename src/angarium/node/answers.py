@@ -74,11 +74,13 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class QueueTotals(msgspec.Struct, frozen=True):
-    """All queues that were asked for, also those that a limit kept out of the rows. *reasons*: the heaviest
-    first.
+    """All queues that were asked for, also those that a limit kept out of the rows. *reasons*: the heaviest first.
+
+    *queues* counts those with nothing but open connections as well, *waited_in* only those in which mail waits.
     """
 
     queues: int = 0
+    waited_in: int = 0
     active: int = 0
     delayed: int = 0
     held: int = 0

@@ -91,6 +91,7 @@ def total(rows: Sequence[QueueRow]) -> QueueTotals:
     """Add up queues, and weigh what holds them by the mail that waits for it."""
     return QueueTotals(
         queues=len(rows),
+        waited_in=sum(1 for row in rows if row.waiting),
         active=sum(row.active for row in rows),
         delayed=sum(row.delayed for row in rows),
         held=sum(row.held for row in rows),
