@@ -16,7 +16,7 @@ from angarium.core.reply import Reply
 from angarium.mime.header import HeaderBlock
 from angarium.mime.trace import date_line, message_id_line, received_line
 from angarium.queue.binding import BindingFacts, choose_binding
-from angarium.spool.port import Body, LargeBodyWriter, Spool, SpoolError, SpoolStatus, Then
+from angarium.spool.port import Body, LargeBody, LargeBodyWriter, Spool, SpoolError, SpoolStatus, Then
 from angarium.submission.policy import (
     HEADER_TOO_LARGE,
     LOOP,
@@ -123,6 +123,8 @@ class Intake:
         header = HeaderBlock.scan(head)
         problem = self._problem(header, options)
         if problem is not None:
+            if isinstance(body, LargeBody):
+                self._spool.large_body(message_id).discard()
             answer(problem)
             return
         message = self._message(now, message_id, envelope, origin, options, body, header)
