@@ -139,6 +139,8 @@ class Pool:
                 own = next((other for other in site.idle if other.queue is queue), None)
                 if own is not None:
                     connection = own
+                elif self._lacks_for_messages(connection, queue, now):
+                    return "limit"  # before it is moved, or two queues would take it from each other for ever
                 elif not self._move(connection, queue, now):
                     return ""
             hold = self._hand_over(connection, queue, now)
@@ -173,11 +175,9 @@ class Pool:
         limit = options.max_recipients_per_batch
         if options.max_recipients_per_connection:
             limit = min(limit, options.max_recipients_per_connection - connection.recipients)
-        rules = queue.message_rules
-        if connection.message_rules:
-            rules = slowest_first(rules + connection.message_rules)
+        rules = _message_rules(connection, queue)
         if rules:
-            if self._ledger.lacking(rules, queue, queue.ready.lane, queue.ready.count, now) is not None:
+            if self._lacks_for_messages(connection, queue, now):
                 return "limit"
             limit = min(limit, self._ledger.at_hand(rules, now))
         batch = queue.ready.take(limit)
@@ -194,6 +194,11 @@ class Pool:
         queue.progress_at = now
         self._state.emit(Deliver(connection.id, queue.key, batch))
         return ""
+
+    def _lacks_for_messages(self, connection: Connection, queue: Queue, now: float) -> bool:
+        """Whether a limit on messages holds what *queue* would send over *connection*; then it waits for that."""
+        rules, ready = _message_rules(connection, queue), queue.ready
+        return self._ledger.lacking(rules, queue, ready.lane, ready.count, now) is not None
 
     def _without_expired(self, queue: Queue, batch: list[Recipient], now: float) -> list[Recipient]:
         kept = []
@@ -364,3 +369,9 @@ class Pool:
     def _put(self, account: Account, now: float) -> None:
         self._ledger.put(account, now)
         self._state.freed[account] = None
+
+
+def _message_rules(connection: Connection, queue: Queue) -> Rules:
+    if not connection.message_rules:
+        return queue.message_rules
+    return slowest_first(queue.message_rules + connection.message_rules)
