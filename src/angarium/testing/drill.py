@@ -1,6 +1,7 @@
 """`script/crash`: everything that this machine can break on purpose, in one run with one summary."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = options.seed if options.seed is not None else SystemRandom().randrange(1_000_000)
     kills = options.kills if options.kills is not None else _QUICK_KILLS if options.quick else 100
     print(f"seed {seed}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the node is stopped as well
     held = _disk_matrix(seed, _QUICK_EVERY if options.quick else 1)
     held &= kills == 0 or _kills(seed, kills)
     print("every promise held" if held else f"broken promises; run again with --seed {seed}")

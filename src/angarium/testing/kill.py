@@ -33,7 +33,7 @@ CONFIG: Final = f"""
 Log_Level = warning
 Routes = ( "smtp://127.0.0.1?port=%d" )
 Retry_Interval = 1
-Max_Retry_Interval = 2
+Max_Retry_Interval = 1
 Host_Failure_Retry = 1
 Max_Resident_Messages = 400
 Body_Cache_Size = 1048576
