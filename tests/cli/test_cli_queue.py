@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from angarium.cli.output import aligned
+from angarium.cli.output import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
 from angarium.core.errors import AngariumError
 from angarium.node.answers import HeldBy, Plan, QueueRow, QueueTotals, Reason
@@ -30,7 +30,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
         plan=Plan("MX of gmail.com", ["192.0.2.1:25"]),
     )
     other = QueueRow("default", "a.example", delayed=3, oldest=NOON - 5)
-    assert "\n".join(aligned(QUEUE_COLUMNS, queue_rows([row, other], NOON))) == (
+    assert "\n".join(line.text for line in table_lines(QUEUE_COLUMNS, queue_rows([row, other], NOON))) == (
         "DOMAIN     BINDING  ACTIVE  DELAYED  HELD  IN FLIGHT  CONN     OLDEST  NEXT TRY\n"
         "gmail.com  warm       1204        0     0         12     3  2 h 5 min  12:00:10\n"
         "    why: throttle 50/60 of binding_group warm (Outbound_Throttle_Messages, angarium.conf:12)\n"

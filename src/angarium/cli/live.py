@@ -11,12 +11,13 @@ import click
 
 from angarium.cli.glance import Rates, glance_lines
 from angarium.cli.options import connect, data_option, json_option
-from angarium.cli.output import clean, print_json_line, print_table, rich_table, warn
+from angarium.cli.output import clean, print_json_line, print_table, table_lines, warn
 from angarium.cli.words import QUEUE_COLUMNS, queue_rows
 from angarium.core.ids import parse_id
 from angarium.node.answers import Glance
 
 _COLOURS = {"C": "green", "S": "cyan"}
+_STYLES = {"head": "bold", "row": "", "detail": "dim"}
 
 
 @click.group()
@@ -101,7 +102,6 @@ def _follow(glances: Iterable[Glance], as_json: bool) -> None:
 
 
 def _draw(glances: Iterable[Glance], as_json: bool) -> None:
-    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
@@ -109,5 +109,7 @@ def _draw(glances: Iterable[Glance], as_json: bool) -> None:
     with Live(screen=True, auto_refresh=False) as live:
         for glance in glances:
             lines = glance_lines(glance, rates.since_last(glance))
-            table = rich_table(QUEUE_COLUMNS, queue_rows(glance.queues.rows, glance.at), "WHY")
-            live.update(Group(Text("\n".join(lines)), table), refresh=True)
+            text = Text("\n".join([*lines, "", ""]))
+            for line in table_lines(QUEUE_COLUMNS, queue_rows(glance.queues.rows, glance.at)):
+                text.append(f"{line.text}\n", _STYLES[line.kind])
+            live.update(text, refresh=True)

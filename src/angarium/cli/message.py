@@ -69,7 +69,7 @@ def _print_recipients(recipients: list[RecipientRow]) -> None:
     if not recipients:
         return
     click.echo()
-    print_table(_RECIPIENT_COLUMNS, [_recipient(row) for row in recipients], "LAST REPLY")
+    print_table(_RECIPIENT_COLUMNS, [_recipient(row) for row in recipients])
 
 
 def _recipient(row: RecipientRow) -> Row:

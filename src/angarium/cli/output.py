@@ -1,12 +1,11 @@
-"""How answers are printed: tables on a terminal, plain aligned text in a pipe, JSON when asked for.
+"""How answers are printed: aligned tables, with colours on a terminal only, or JSON when asked for.
 
 Everything that came from outside (addresses, replies) goes through `clean`: a peer's words must not steer a terminal.
 """
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import click
 import msgspec
@@ -20,7 +19,7 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of cells. *details* are lines of text under it, or in a column of their own on a terminal."""
+    """One row of cells. *details* are lines of text under it."""
 
     cells: Sequence[str]
     details: Sequence[str] = ()
@@ -42,23 +41,30 @@ def warn(problems: Iterable[str]) -> None:
         click.echo(f"angarium: {clean(problem)}; the answer is without it", err=True)
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Row], details: str = "") -> None:
-    """Print a table. *details* is the title of the rows' details on a terminal."""
-    if sys.stdout.isatty():
-        _print_rich(columns, rows, details)
-    else:
-        for line in aligned(columns, rows):
-            click.echo(line)
+class Line(NamedTuple):
+    """One line of a table as text, and what it is."""
+
+    text: str
+    kind: Literal["head", "row", "detail"]
 
 
-def aligned(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    """Return a table as lines of text, two spaces between columns, details indented under their row."""
+def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Print a table; on a terminal the head is bold and the details are dim."""
+    for line in table_lines(columns, rows):
+        click.secho(line.text, bold=line.kind == "head" or None, dim=line.kind == "detail" or None)
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Row]) -> list[Line]:
+    """Return a table as lines of text, two spaces between columns, details indented under their row.
+
+    Cells are never broken: an id or an address must stay whole to be copied.
+    """
     cells = [[column.title for column in columns], *([clean(cell) for cell in row.cells] for row in rows)]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    lines = [_align(columns, widths, cells[0])]
+    lines = [Line(_align(columns, widths, cells[0]), "head")]
     for row, texts in zip(rows, cells[1:], strict=True):
-        lines.append(_align(columns, widths, texts))
-        lines += [f"    {clean(detail)}" for detail in row.details]
+        lines.append(Line(_align(columns, widths, texts), "row"))
+        lines += [Line(f"    {clean(detail)}", "detail") for detail in row.details]
     return lines
 
 
@@ -68,29 +74,6 @@ def _align(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str
         for column, width, cell in zip(columns, widths, cells, strict=True)
     ]
     return "  ".join(padded).rstrip()
-
-
-def _print_rich(columns: Sequence[Column], rows: Sequence[Row], details: str) -> None:
-    from rich.console import Console
-
-    Console().print(rich_table(columns, rows, details))
-
-
-def rich_table(columns: Sequence[Column], rows: Sequence[Row], details: str = "") -> Any:
-    """Return the table as something that rich can show."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
-    if details:
-        table.add_column(details, overflow="fold", style="dim", ratio=1)
-    for row in rows:
-        extra = [Text("\n".join(map(clean, row.details)))] if details else []
-        table.add_row(*(Text(clean(cell)) for cell in row.cells), *extra)
-    return table
 
 
 def clean(text: str) -> str:

@@ -61,7 +61,7 @@ def _print_queues(queues: Queues) -> None:
         click.echo(clean(line))
     if queues.rows:
         click.echo()
-        print_table(QUEUE_COLUMNS, queue_rows(queues.rows, now), "WHY")
+        print_table(QUEUE_COLUMNS, queue_rows(queues.rows, now))
     hidden = queues.totals.queues - len(queues.rows)
     if hidden:
         click.echo(f"{amount(hidden, 'more queue')}; --all lists them")
@@ -95,7 +95,7 @@ def _print_recipients(domain: str, recipients: Recipients) -> None:
     if not recipients.rows:
         click.echo(f"No mail is waiting for {clean(domain)}.")
     else:
-        print_table(_RECIPIENT_COLUMNS, [recipient_row(row, now) for row in recipients.rows], "LAST REPLY")
+        print_table(_RECIPIENT_COLUMNS, [recipient_row(row, now) for row in recipients.rows])
     if recipients.more:
         click.echo("There are more; --limit lists them")
     warn(recipients.problems)
