@@ -185,10 +185,11 @@ def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, health, line):
 
 
 def test_reload_says_what_is_in_force(cli, control):
-    control.says["reload"] = {"generation": 4, "changed_listeners": ["default"]}
+    control.says["reload"] = {"generation": 4, "changed_listeners": ["default"], "needs_restart": ["Workers"]}
     result = cli("reload")
     assert result.stdout.splitlines()[0] == "generation 4 is in force"
     assert "listener default has changed" in result.stdout
+    assert "Workers has changed: it takes effect when the node is started again" in result.stdout
 
 
 def test_a_bad_configuration_at_reload_is_exit_code_1_with_its_problems(cli, control):

@@ -10,6 +10,7 @@ from angarium.config.explain import (
     BadQuestion,
     check,
     evaluate,
+    needs_restart,
     read_question,
     show_effective,
 )
@@ -164,3 +165,10 @@ def test_the_example_is_good_and_does_what_its_comments_say() -> None:
     assert [throttle.scope for throttle in throttles if throttle] == ["binding_group campaigns"] * 2
     assert config.outbound("default", "yahoo.co.uk").max_outbound_connections == 4
     assert config.where("Max_Outbound_Connections", domain="yahoo.co.uk") is not None
+
+
+def test_a_reload_names_what_takes_a_restart() -> None:
+    before = parse_config("")
+    after = parse_config('Workers = 3 Log_Level = debug HTTP_Listener "h" { Listen "127.0.0.1:8088" { } }')
+    assert needs_restart(before, after) == ["Workers", "HTTP_Listener"]
+    assert needs_restart(before, parse_config("Log_Level = debug")) == []

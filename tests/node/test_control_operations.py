@@ -233,4 +233,4 @@ def test_configuration_is_explained_from_what_is_in_force(node):
 
 
 def test_reload_tells_the_generation_in_force(node):
-    assert ask(node, "reload") == {"generation": 4, "changed_listeners": []}
+    assert ask(node, "reload") == {"generation": 4, "changed_listeners": [], "needs_restart": []}

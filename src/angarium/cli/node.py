@@ -45,6 +45,8 @@ def reload_command(data: Path, as_json: bool) -> None:
         click.echo(
             f"listener {clean(listener)} has changed: its sessions are asked to come again (421 4.3.2)"
         )
+    for option in result["needs_restart"]:
+        click.echo(f"{clean(option)} has changed: it takes effect when the node is started again")
 
 
 @click.command()

@@ -119,6 +119,17 @@ def show_effective(config: Config, *, defaults: bool = True) -> Answer:
     return Answer(True, "\n".join(lines), record)
 
 
+def needs_restart(before: Config, after: Config) -> list[str]:
+    """Name the options that differ between two generations and take effect with a restart only."""
+    fixed = [option for option in OPTIONS if option.family == "global" and not option.reload]
+    changed = [
+        option.name
+        for option in fixed
+        if getattr(before.globals, option.field) != getattr(after.globals, option.field)
+    ]
+    return changed + (["HTTP_Listener"] if before.http_listens != after.http_listens else [])
+
+
 def json_value(value: object) -> Any:
     """Return a value as JSON holds it: numbers, booleans and None as they are, others as written."""
     if value is None or isinstance(value, bool | int):

@@ -49,7 +49,7 @@ _SPOOL = (
     _fixed("Data_Directory", k.PATH, "", "Folder of all that the node keeps; `--data` goes before it."),
     _fixed("SpoolBase", k.PATH, "", "Folder of the spool (default: `spool` in the data folder)."),
     _fixed("Spool_Segment_Size", k.SIZE, "bytes", "Size of a journal segment.", 1 << 20, 1 << 32),
-    _row(
+    _fixed(
         "Spool_Max_Journal_Size",
         k.SIZE,
         "bytes",
@@ -57,7 +57,7 @@ _SPOOL = (
         1 << 22,
         1 << 44,
     ),
-    _row(
+    _fixed(
         "Spool_Min_Free_Space",
         k.SIZE,
         "bytes",
@@ -65,7 +65,7 @@ _SPOOL = (
         0,
         1 << 50,
     ),
-    _row(
+    _fixed(
         "Spool_History_Segments",
         k.INT,
         "segments",
@@ -73,7 +73,7 @@ _SPOOL = (
         0,
         10_000,
     ),
-    _row(
+    _fixed(
         "Large_Message_Threshold",
         k.SIZE,
         "bytes",
@@ -84,7 +84,7 @@ _SPOOL = (
 )
 
 _MEMORY = (
-    _row(
+    _fixed(
         "Max_Resident_Messages",
         k.INT,
         "recipients",
@@ -92,7 +92,7 @@ _MEMORY = (
         100,
         100_000_000,
     ),
-    _row("Body_Cache_Size", k.SIZE, "bytes", "Bodies that a worker keeps in memory.", 1 << 20, 1 << 40),
+    _fixed("Body_Cache_Size", k.SIZE, "bytes", "Bodies that a worker keeps in memory.", 1 << 20, 1 << 40),
     _row(
         "Memory_Limit",
         k.SIZE,
@@ -105,7 +105,7 @@ _MEMORY = (
         "Max_Queued_Recipients",
         k.INT,
         "recipients",
-        "Queued recipients above which new mail is answered 451; 0 = no limit.",
+        "Queued recipients of the node above which new mail is answered 452; 0 = no limit.",
         0,
         10**12,
     ),
@@ -144,7 +144,7 @@ _NAMES = (
     _row("Resolv_Conf", k.PATH, "", "File that names the resolvers where DNS_Servers does not."),
     _row("DNS_Timeout", k.SECONDS, "s", "Wait for one answer before the question is sent again.", 1, 60),
     _row("DNS_Deadline", k.SECONDS, "s", "Wait for an answer in all.", 1, 300),
-    _row("DNS_Cache_Size", k.INT, "entries", "Answers that a worker remembers.", 100, 10_000_000),
+    _fixed("DNS_Cache_Size", k.INT, "entries", "Answers that a worker remembers.", 100, 10_000_000),
     _row("Min_DNS_TTL", k.SECONDS, "s", "Least time an answer is remembered.", 0, 86_400),
     _row("Max_DNS_TTL", k.SECONDS, "s", "Longest time an answer is remembered.", 1, 2**31),
     _row(

@@ -77,7 +77,7 @@ class NodePort(Protocol):
         ...
 
     async def reload(self) -> dict[str, Any]:
-        """Read the configuration again; return `generation` and `changed_listeners`.
+        """Read the configuration again; return `generation`, `changed_listeners` and `needs_restart`.
 
         Raises AngariumError with all problems; then the old one stays in force.
         """

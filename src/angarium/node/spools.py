@@ -50,17 +50,17 @@ def partitions_with_mail(data: Path, config: Config) -> int:
     return max(numbers, default=-1) + 1
 
 
-def settings_of(config: Config, workers: int, view: ConfigView) -> SpoolSettings:
-    """Return what one of *workers* partitions may use."""
+def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
+    """Return what a worker's partition may use."""
     options = config.globals
     return SpoolSettings(
         segment_bytes=options.spool_segment_size,
-        journal_segments=max(4, options.spool_max_journal_size // options.spool_segment_size // workers),
+        journal_segments=max(4, options.spool_max_journal_size // options.spool_segment_size),
         history_segments=options.spool_history_segments,
         min_free_bytes=options.spool_min_free_space,
-        resident_body_bytes=options.body_cache_size // workers,
+        resident_body_bytes=options.body_cache_size,
         large_body_bytes=options.large_message_threshold,
-        max_resident=options.max_resident_messages // workers,
+        max_resident=options.max_resident_messages,
         queue_of=view.queue_of,
         expires_at=view.expires_at,
     )

@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 
 from angarium import __version__
-from angarium.config.explain import Question, evaluate, show_effective
+from angarium.config.explain import Question, evaluate, needs_restart, show_effective
 from angarium.config.load import load_config
 from angarium.config.model import Config, Place
 from angarium.config.records import ListenOptions
@@ -289,6 +289,7 @@ class Supervisor:
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}
         changed = sorted(name for name in before if before[name] != after.get(name))
+        restart = needs_restart(self.config, config)
         self.config = config
         self.log.level = config.globals.log_level
         spec = {"config": pickle.dumps(config), "changed": changed}
@@ -298,7 +299,7 @@ class Supervisor:
             except LinkLost:
                 continue  # it starts again with the new configuration
             self._sockets.send(worker.sockets)
-        return {"generation": config.generation, "changed_listeners": changed}
+        return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
 
     def _running(self) -> list[WorkerProcess]:
         return [worker for worker in self._workers.values() if worker.recovered is not None]

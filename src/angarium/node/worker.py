@@ -89,12 +89,12 @@ class Worker:
         rng = random.Random()
         self._view = ConfigView(config)
         folder = partition_folder(Path(spec["data"]), config, self._index)
-        settings = settings_of(config, self._workers, self._view)
+        settings = settings_of(config, self._view)
         self._spool = await open_spool(folder, settings, self._log, self._clock)
         self._report, recipients = self._spool.recover()
         self._resolver = Resolver(resolver_settings(config.globals), self._clock)
         router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
-        most = config.globals.max_resident_messages // self._workers
+        most = config.globals.max_resident_messages
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
         self._dispatcher = Dispatcher(
             config, scheduler, self._spool, router, self._leases, self._clock, self._log, self._counters
@@ -164,7 +164,7 @@ class Worker:
             self._spool.status().settled_recipients + self._dispatcher.scheduler.census.resident,
             options.max_queued_recipients // self._workers,
             memory_bytes(),
-            options.memory_limit // self._workers,
+            options.memory_limit,
         )
 
     # -- listening sockets
