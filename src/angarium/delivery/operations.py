@@ -7,11 +7,13 @@ recipient either changed or not. Recipients in flight are left alone and counted
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
+from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.dispatcher import Dispatcher
+from angarium.delivery.dispatcher import Dispatcher, recipients_of
+from angarium.delivery.reports import QUIET
 from angarium.queue.commands import Record
 from angarium.queue.explain import QueueStatus
 from angarium.queue.routing import routing_domain
@@ -59,7 +61,7 @@ class Operator:
         if action in _FROM and selection.state is None:
             selection = selection._replace(state=_FROM[action])
         _, in_flight = self._dispatcher.scheduler.census.count(selection)
-        change = self._change(action, target, "quiet" if quiet else note)
+        change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
         await self._dispatcher.pages_arrived()
         done = self._change_resident(selection, change)
         progress(done)
@@ -148,7 +150,7 @@ class Operator:
             return None
         return {
             "message": describe_message(message) if message is not None else {"id": format_id(message_id)},
-            "recipients": _states(message, events),
+            "recipients": _states(message, events, self._dispatcher.config),
             "events": [describe_event(each, message) for each in events],
         }
 
@@ -263,14 +265,11 @@ def describe_event(event: Event, message: Message | None) -> dict[str, Any]:
     }
 
 
-def _states(message: Message | None, events: list[Event]) -> list[dict[str, Any]]:
+def _states(message: Message | None, events: list[Event], config: Config) -> list[dict[str, Any]]:
     """Return each recipient in the state its last event left it in."""
     if message is None:
         return []
-    recipients = [
-        Recipient(message, index, message.binding, path.domain)
-        for index, path in enumerate(message.recipients)
-    ]
+    recipients = recipients_of(message, config)
     for event in events:
         if 0 <= event.index < len(recipients):
             recipients[event.index].apply(event)

@@ -24,6 +24,9 @@ from angarium.spool.port import Body, LargeBody
 
 Action = Literal["failed", "delayed", "delivered", "relayed"]
 
+QUIET = "quietly: "
+"""How the note of a `cancelled` event begins whose sender is not to be told."""
+
 _HEADER_LIMIT = 65_536
 _FULL_LIMIT = 1_048_576
 
@@ -48,7 +51,7 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
         return _success_action(event, notify) if notify & NOTIFY_SUCCESS else None
     if event.type in ("bounced", "expired", "cancelled"):
         wanted = not notify or bool(notify & NOTIFY_FAILURE)
-        quiet = event.type == "cancelled" and event.note == "quiet"
+        quiet = event.type == "cancelled" and event.note.startswith(QUIET)
         options = config.outbound(event.binding, event.domain)
         return "failed" if wanted and not quiet and options.generate_bounces else None
     if event.type == "delayed":

@@ -124,5 +124,9 @@ class Link(asyncio.Protocol):
             answer = ["result", number, op, await self._handler(op, args)]
         except AngariumError as error:
             answer = ["error", number, op, str(error)]
+        except Exception as error:
+            if kind == "call":
+                self._send(["error", number, op, f"a fault of Angarium's own: {error!r}; see the log"])
+            raise
         if kind == "call":
             self._send(answer)

@@ -124,7 +124,7 @@ class Explainer:
             text = f"put off; next try {_clock(stored.next_due)}"
             return Hold("Retry_Interval", self._where("Retry_Interval", key), text, stored.next_due)
         if stored.held and not stored.queued:
-            return Hold("", None, "held; `angarium queue release` lets it go")
+            return Hold("", None, "held; `angarium release` lets it go")
         return None
 
     def _hold(self, queue: Queue, stored: FlowSummary, now: float) -> Hold | None:
