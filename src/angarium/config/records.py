@@ -171,6 +171,7 @@ class GlobalOptions:
     # process
     workers: int = 0
     drain_timeout: int = 30
+    worker_timeout: int = 60
     log_format: Literal["auto", "json", "pretty"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     match_cache_size: int = 16_384

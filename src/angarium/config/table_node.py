@@ -28,6 +28,14 @@ _PROCESS = (
     _row(
         "Drain_Timeout", k.SECONDS, "s", "How long a stop waits for deliveries under way to finish.", 0, 3600
     ),
+    _row(
+        "Worker_Timeout",
+        k.SECONDS,
+        "s",
+        "A worker that has said nothing for so long is stuck; it is killed and started again.",
+        3,
+        86_400,
+    ),
     _fixed(
         "Log_Format",
         k.enum("auto", "json", "pretty"),

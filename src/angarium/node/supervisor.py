@@ -20,6 +20,7 @@ from angarium import __version__
 from angarium.config.explain import Question, evaluate, needs_restart, show_effective
 from angarium.config.load import load_config
 from angarium.config.model import Config, Place
+from angarium.config.problems import ConfigErrors
 from angarium.config.records import ListenOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
@@ -40,7 +41,6 @@ from angarium.queue.limits import Limit
 
 _RESTART_S = (0.2, 10.0)
 _STABLE_S = 30.0
-_RATE_TICK_S = 0.02
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class WorkerProcess:
     started_at: float
     recovered: dict[str, Any] | None = None
     listening: bool = False
+    heard_at: float = 0.0
 
 
 class Supervisor:
@@ -92,6 +93,7 @@ class Supervisor:
             for index in range(self._count):
                 self._tasks.start(self._keep_running(index))
             self.log.info("listening", self.clock.now(), **self.addresses())
+            self._tasks.start(self._watch())
             await self._stopping.wait()
             await self._stop()
         finally:
@@ -161,8 +163,11 @@ class Supervisor:
             "data": str(self.data),
             "config": pickle.dumps(self.config),
         }
+        generation = self.config.generation
         try:
             worker.recovered = await worker.link.call("start", **spec)
+            if self.config.generation != generation:  # there was a reload while it read its spool
+                await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
         except LinkLost:
             return
         except CallFailed as error:
@@ -171,6 +176,20 @@ class Supervisor:
             return
         self._sockets.send(worker.sockets)
         self.log.info("worker", self.clock.now(), worker=worker.index, pid=worker.process.pid, state="ready")
+
+    async def _watch(self) -> None:
+        """Kill a worker that says nothing any more: it is stuck, and its mail moves only in a new process."""
+        loop = asyncio.get_running_loop()
+        while True:
+            limit_s = self.config.globals.worker_timeout
+            await asyncio.sleep(limit_s / 4)
+            for worker in self._workers.values():
+                silent_s = loop.time() - worker.heard_at
+                if worker.heard_at and silent_s > limit_s:
+                    error = f"silent for {silent_s:.0f} s; killed"
+                    self.log.error("worker", self.clock.now(), worker=worker.index, error=error)
+                    worker.heard_at = 0.0
+                    worker.process.kill()
 
     def _forget(self, worker: WorkerProcess) -> None:
         self._workers.pop(worker.index, None)
@@ -188,6 +207,8 @@ class Supervisor:
         elif op == "give_back":
             self._authority.release(index, args["key"], args["count"], self.clock.now())
             self._tell_holders()
+        elif op == "alive":
+            self._workers[index].heard_at = asyncio.get_running_loop().time()
         elif op == "listening":
             self._workers[index].listening = True
         else:
@@ -280,11 +301,14 @@ class Supervisor:
     async def reload(self) -> dict[str, Any]:
         """Read the configuration anew and swap it in everywhere.
 
-        Raises ConfigErrors or CannotListen; then the configuration and sockets that were in force still are.
+        Raises AngariumError with all problems; then the configuration and sockets that were in force still are.
         """
-        config = await asyncio.to_thread(
-            load_config, self._config_path, generation=self.config.generation + 1
-        )
+        try:
+            config = await asyncio.to_thread(
+                load_config, self._config_path, generation=self.config.generation + 1
+            )
+        except ConfigErrors as errors:
+            raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
         self._sockets.follow(config)
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}

@@ -147,6 +147,7 @@ class Worker:
 
     def _sweep(self) -> None:
         now = self._clock.now()
+        self._link.tell("alive")
         self._reception.sweep(now)
         self._dispatcher.sweep(now)
         self._expiry.sweep(now)
