@@ -124,6 +124,16 @@ def queue_row(ask: Ask) -> Ask:
     return wait
 
 
+@pytest.fixture(scope="session")
+def drained(queue_row: Ask) -> Ask:
+    """Wait until no mail for a domain is left."""
+
+    def is_empty(row: Any) -> bool:
+        return row is None or not (row["active"] or row["delayed"] or row["held"] or row["in_flight"])
+
+    return lambda node, domain: queue_row(node, domain, is_empty)
+
+
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     with Lab() as running:

@@ -4,6 +4,7 @@ Every change is an event like any other, so the journal tells who changed what, 
 recipient either changed or not. Recipients in flight are left alone and counted: their outcome is already on its way.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from angarium.delivery.reports import QUIET
 from angarium.queue.commands import Record
 from angarium.queue.explain import QueueStatus
 from angarium.queue.routing import routing_domain
-from angarium.spool.port import Selection, Spool
+from angarium.spool.port import Selection, Spool, SpoolError
 
 Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -52,8 +53,9 @@ class Operator:
     ) -> dict[str, int]:
         """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
 
-        *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a binding that is not
-        configured, before anything is changed.
+        What was changed is durable when this returns; only a failure that its sender is told of is written after the
+        report. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a binding that is
+        not configured, before anything is changed, and SpoolError when the changes cannot be written.
         """
         if action == "rebind" and target not in self._dispatcher.config.bindings:
             known = ", ".join(sorted(self._dispatcher.config.bindings))
@@ -63,26 +65,39 @@ class Operator:
         _, in_flight = self._dispatcher.scheduler.census.count(selection)
         change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
         await self._dispatcher.pages_arrived()
-        done = self._change_resident(selection, change)
+        changed = self._change_resident(selection, change)
+        done = len(changed)
         progress(done)
         after: tuple[MessageId, int] | None = None
-        while rows := await self._spool.select(selection, after, _BATCH):
-            after = rows[-1].key
+        while found := await self._spool.select(selection, after, _BATCH):
+            after = found[-1].key
+            rows = [each for each in found if each.key not in changed]
             self._record(rows, change)
             done += len(rows)
             progress(done)
         if action == "flush":
             self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
+        await self._written()
+        await self._spool.count(selection)  # the store has it as well by then, so that the queue is shown as it is
         return {"changed": done, "in_flight": in_flight}
 
-    def _change_resident(self, selection: Selection, change: "Change") -> int:
+    def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
+        """Change what is in memory and give it to the settled store, where it may be met again before long."""
         recipients = self._dispatcher.scheduler.evict(selection, self._now())
         self._record(recipients, change)
         waiting = [each for each in recipients if each.state in ("queued", "held")]
         if waiting:
             self._spool.settle(waiting)
-        return len(recipients)
+        return {each.key for each in recipients}
+
+    async def _written(self) -> None:
+        """Wait until what was recorded is durable: what an operator was told has happened. Raises SpoolError."""
+        written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self._spool.record((), written.set_result)
+        error = await written
+        if error is not None:
+            raise error
 
     def _record(self, recipients: list[Recipient], change: "Change") -> None:
         events = []

@@ -63,12 +63,8 @@ class LabSink:
         return list(self._sink.messages)
 
     def to(self, recipient: str) -> list[SinkMessage]:
-        """The messages kept for *recipient*; `@domain` stands for all of that domain."""
-        return [
-            message
-            for message in self.messages
-            if any(each == recipient or each.endswith(recipient) for each in message.recipients)
-        ]
+        """The messages kept for *recipient*."""
+        return [message for message in self.messages if recipient in message.recipients]
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Wait until *condition* holds. Raises NotSeen."""
