@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from angarium.testing.programs import PATIENCE_S, Program, free_port, run
 
+_LOG_SHOWN = 20_000
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 _OK = (200).__eq__
@@ -148,5 +149,5 @@ class Node:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        print(f"--- log of angarium\n{self.program.log}")  # pytest shows it when the test failed
+        print(f"--- end of angarium's log\n{self.program.log[-_LOG_SHOWN:]}")  # pytest shows it on failure
         self.close()
