@@ -43,6 +43,18 @@ def test_hold_holds_after_the_worker_was_killed_between_final_dot_and_reply(
         assert len(sink.wait_for_messages(2)) == 2
 
 
+def test_hold_holds_also_what_had_been_put_off_before(lab, act, queue_row):
+    sink = lab.sink("on rcpt first 1: reply 450 4.2.0 later\non final first 1: keep; hang")
+    with Node(routed(sink, HOLD.replace("Retry_Interval = 1", "Retry_Interval = 3600")), workers=1) as node:
+        submit(node.smtp_port, "me@example.org", [TO])
+        queue_row(node, "example.com", lambda row: row and row["delayed"] == 1)
+        assert act(node, "flush", domain="example.com") == 1
+        sink.wait_for_messages(1)
+        node.kill_worker()
+        queue_row(node, "example.com", lambda row: row and row["held"] == 1)
+        assert sink.counters.messages == 1
+
+
 def test_retry_tries_again_and_says_that_it_may_be_a_duplicate(lab, ask, drained):
     sink = lab.sink("on final first 1: keep; close")
     with Node(routed(sink, "Retry_Interval = 1\n")) as node:

@@ -5,6 +5,7 @@ import signal
 import smtplib
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -326,3 +327,28 @@ def test_not_ready_while_a_worker_is_away_and_ready_again_when_it_is_back(lab):
         node.program.wait_until(lambda: node.get("/readyz")[0] == 503, "not ready")
         node.program.wait_until(lambda: node.get("/readyz")[0] == 200, "ready again")
         assert "angarium_worker_restarts_total 1.0" in node.get("/metrics")[1]
+
+
+def test_a_worker_that_is_starting_does_not_miss_a_reload(lab):
+    with Node() as node:
+        old = set(node.pids)
+        node.kill_worker()
+        fresh = 0
+
+        def begun():
+            nonlocal fresh
+            fresh = next((pid for pid in node.pids if pid not in old), 0)
+            return fresh and b"angarium.node.worker" in Path(f"/proc/{fresh}/cmdline").read_bytes()
+
+        node.program.wait_until(begun, "a new worker")
+        os.kill(fresh, signal.SIGSTOP)
+        node.configure('ESMTP_Listener "default" { Static_Banner = "after the reload" }\n')
+        node.reload()
+        node.program.wait_for('"event":"reload"|"generation":2')
+        os.kill(fresh, signal.SIGCONT)
+        node.program.wait_until(lambda: node.get("/readyz")[0] == 200, "readiness")
+        clients = [socket.create_connection(("127.0.0.1", node.smtp_port), 20) for _ in range(4)]
+        banners = {client.recv(1000) for client in clients}
+        for client in clients:
+            client.close()
+        assert all(banner.endswith(b" after the reload\r\n") for banner in banners)

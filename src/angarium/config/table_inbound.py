@@ -81,7 +81,7 @@ _PROTOCOL = (
         "",
         "Name in the greeting and in the reply to EHLO (default: Hostname).",
     ),
-    _row("Static_Banner", k.BANNER, "", "Text of the greeting behind 220, instead of host name and product."),
+    _row("Static_Banner", k.BANNER, "", "Text of the greeting behind 220 and the host name."),
     _row("Received_Hostname", k.OWN_NAME, "", "Own name in Received lines (default: Hostname)."),
     _row("Require_EHLO", k.BOOL, "", "Whether EHLO or HELO must come before MAIL (Momentum: no)."),
     _row(
