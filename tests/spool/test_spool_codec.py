@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 from angarium.core.records import Event
 from angarium.spool.codec import (
     EVENT,
-    HEADER_SIZE,
     Damage,
     End,
-    Image,
     Record,
     decode_event,
     decode_message,
@@ -17,6 +15,7 @@ from angarium.spool.codec import (
     frame,
     position,
 )
+from angarium.spool.scan import Scan
 from angarium.testing.spool import make_message
 
 SALT, GENERATION = 0x1234, 7
@@ -34,8 +33,15 @@ def segment(records, batch=1, size=0):
     return bytes(data).ljust(size, b"\0")
 
 
-def read(data, end=None):
-    return list(Image(data, GENERATION, SALT).read(0, end))
+def scan(data, generation=GENERATION, salt=SALT, **known):
+    """Read *data* in blocks that are smaller than most records."""
+    return Scan(
+        lambda at, size: bytes(data[at : at + size]), generation, salt, **{"block_bytes": 50, **known}
+    )
+
+
+def read(data, end=None, **known):
+    return list(scan(data, **known).read(0, end))
 
 
 def contents(items):
@@ -100,9 +106,9 @@ def test_a_known_end_makes_every_hole_damage_and_hides_what_is_behind(records, d
 @given(payloads)
 def test_records_of_another_generation_salt_or_place_are_not_read(records):
     data = segment(records)
-    assert list(Image(data, GENERATION + 1, SALT).read(0, None)) == [End(0, 0)]
-    assert not contents(Image(data, GENERATION, SALT + 1).read(0, None))
-    assert not contents(Image(bytes(8) + data, GENERATION, SALT).read(8, None))
+    assert read(data, generation=GENERATION + 1) == [End(0, 0)]
+    assert not contents(read(data, salt=SALT + 1))
+    assert not contents(scan(bytes(8) + data).read(8, None))
 
 
 def test_a_mail_that_contains_a_record_does_not_become_one():
@@ -124,11 +130,47 @@ def test_a_torn_last_write_is_measured():
     assert end == End(0, len(data))
 
 
-def test_the_record_around_a_place_is_found():
-    data = segment([(b"first", b"x" * 50), (b"second", b"y" * 50)])
-    image = Image(data, GENERATION, SALT)
-    assert bytes(image.record_around(data.find(b"second")).meta) == b"second"
-    assert bytes(image.record_around(HEADER_SIZE + 1).meta) == b"first"
+@given(payloads, st.integers(0, 8), st.data())
+def test_a_hole_before_what_is_known_to_have_been_durable_is_damage(records, count, draw):
+    """Also when nothing behind it can tell."""
+    durable = len(segment(records[:count], 100))
+    data = segment(records, 100)
+    hole = draw.draw(st.integers(0, len(data)))
+    image = data[:hole] + bytes(len(data) - hole + 64)
+    *items, end = read(image, durable=durable)
+    damaged = [item for item in items if isinstance(item, Damage)]
+    assert bool(damaged) == (image[:durable] != data[:durable])
+    assert end.offset >= durable
+    assert contents(items) == records[: len(contents(items))]
+
+
+@given(payloads, st.data())
+def test_behind_the_horizon_nothing_is_searched(records, draw):
+    data = segment(records)
+    asked = []
+
+    def fetch(at, size):
+        asked.append(at)
+        return (data + bytes(10_000))[at : at + size]
+
+    *items, end = Scan(fetch, GENERATION, SALT, horizon=len(data), block_bytes=50).read(0, None)
+    assert (contents(items), end) == (records, End(len(data), 0))
+    assert max(asked) <= len(data)
+
+
+def test_records_that_follow_are_read_whatever_the_horizon_says():
+    data = segment([(b"a", b""), (b"b", b""), (b"c", b"")])
+    assert contents(read(data + bytes(100), horizon=10)) == [(b"a", b""), (b"b", b""), (b"c", b"")]
+
+
+@given(st.integers(0, 40), st.integers(0, 600))
+def test_the_records_of_a_message_are_found_wherever_blocks_begin(others, size):
+    wanted = make_message()
+    event = Event("delayed", 1.5, wanted.id, 1, 3, "queued", "default", "b.example", 2, 9.5, note="why")
+    noise = [(encode(make_message()), bytes(size)) for _ in range(others)]
+    data = segment([*noise, (encode(wanted), b"body"), *noise[:3], (encode(event), b"")])
+    found = scan(data, block_bytes=400).containing(wanted.id, 0, len(data))
+    assert [bytes(record.meta) for record in found] == [encode(wanted), encode(event)]
 
 
 def test_positions_order_records_across_segments():

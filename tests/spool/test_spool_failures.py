@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -286,7 +287,79 @@ def test_a_torn_last_write_is_dropped_and_counted(play, engine):
     (segment,) = (engine.path / "journal").glob("*.seg")
     data = segment.read_bytes()
     segment.write_bytes(data[: data.find(b"the body of " + messages[1].id) + 3].ljust(len(data), b"\0"))
+    (engine.path / "durable").unlink()  # it says that all was synced
     play(next_day, third_day, settings=SMALL)
+
+
+def test_damage_to_the_last_write_is_told_from_a_torn_one_when_it_had_been_synced(play, engine):
+    messages = [make_message() for _ in range(2)]
+
+    async def day(spool):
+        for message in messages:
+            await spool.accept(message, b"the body of " + message.id)
+
+    async def next_day(spool):
+        assert [r.message.id for r in spool.recovered] == [messages[0].id]
+        assert (spool.report.damaged, spool.report.torn_bytes) == (1, 0)
+        (aside,) = (engine.path / "damaged").iterdir()
+        assert b"the body of" in aside.read_bytes()
+
+    play(day, settings=SMALL)
+    (segment,) = (engine.path / "journal").glob("*.seg")
+    data = segment.read_bytes()
+    segment.write_bytes(data[: data.find(b"the body of " + messages[1].id) + 14].ljust(len(data), b"\0"))
+    play(next_day, next_day, settings=SMALL)
+
+
+def test_a_start_reads_what_was_written_and_not_what_is_left_of_a_segments_earlier_use(play, engine):
+    message = make_message()
+    settings = replace(SMALL, segment_bytes=8 << 20)
+
+    class Counting(RealDisk):
+        read = 0
+
+        def pread(self, fd, size_bytes, offset):
+            data = super().pread(fd, size_bytes, offset)
+            self.read += len(data)
+            return data
+
+    async def day(spool):
+        await spool.accept(message, b"body")
+
+    async def next_day(spool):
+        assert [r.message.id for r in spool.recovered] == [message.id]
+        assert disk.read <= 4 << 20
+
+    play(day, settings=settings)
+    (segment,) = (engine.path / "journal").glob("*.seg")
+    data = segment.read_bytes()
+    segment.write_bytes(data.rstrip(b"\0").ljust(len(data), b"x"))
+    disk = Counting()
+    play(next_day, settings=settings, disk=disk)
+
+
+def test_what_a_copied_partition_holds_is_read_whatever_the_mark_of_its_original_said(play, engine, tmp_path):
+    """The mark of a partition that was being written while it was copied may be older than its segments."""
+    messages = [make_message() for _ in range(3)]
+
+    async def day(spool):
+        await spool.accept(messages[0], b"first")
+        shutil.copy(engine.path / "durable", tmp_path / "older")
+        for message in messages[1:]:
+            await spool.accept(message, b"later")
+
+    async def next_day(spool):
+        assert [r.message.id for r in spool.recovered] == [messages[0].id, messages[2].id]
+        assert spool.report.damaged == 1
+
+    play(day, settings=SMALL)
+    (segment,) = (engine.path / "journal").glob("*.seg")
+    data = bytearray(segment.read_bytes())
+    data[data.find(b"later")] ^= 1
+    segment.write_bytes(data)
+    (engine.path / "durable").unlink()
+    shutil.move(tmp_path / "older", engine.path / "durable")
+    play(next_day, settings=SMALL)
 
 
 def test_a_segment_that_cannot_be_read_stops_the_start(play, engine):

@@ -1,4 +1,4 @@
-"""How a record looks in a segment, and how a segment is read again.
+"""How a record looks in a segment.
 
 A record is a header of 32 bytes, then *meta* (MessagePack), then *body* (raw bytes):
 
@@ -14,7 +14,6 @@ end of an unfinished last write.
 """
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
@@ -112,101 +111,78 @@ def position(generation: int, offset: int) -> int:
     return generation << 32 | offset
 
 
+class Header(NamedTuple):
+    """A sound header as found, of a record that may be damaged."""
+
+    offset: int
+    kind: int
+    flags: int
+    version: int
+    synced: int
+    meta_size: int
+    body_size: int
+    checksum: int
+
+    @property
+    def end(self) -> int:
+        """Where the record ends."""
+        return self.offset + HEADER_SIZE + self.meta_size + self.body_size
+
+
 class Image:
-    """The bytes of one segment from *base* on, to be read as records."""
+    """Some bytes of a segment, from offset *base* to offset *end*."""
 
-    def __init__(self, data: bytes | bytearray, generation: int, salt: int, base: int = 0) -> None:
+    def __init__(self, data: bytes, generation: int, salt: int, base: int = 0) -> None:
         self.data = data
-        self.view = memoryview(data)
-        self.generation = generation
-        self.salt = salt
         self.base = base
+        self.end = base + len(data)
+        self._view = memoryview(data)
+        self._salt = salt
         self._start = _MAGIC + generation.to_bytes(4, "little")
-        self._synced: int | None = None
 
-    def record_at(self, offset: int) -> Record | int:
-        """Return the record at *offset*; or where to look on, as its header tells; or 0 when there is no
-        header.
-        """
+    def begins(self, offset: int) -> bool:
+        """Whether the bytes at *offset* are those that every header of the segment begins with."""
+        return offset >= self.base and self.data.startswith(self._start, offset - self.base)
+
+    def header_at(self, offset: int) -> Header | None:
+        """Return the sound header at *offset*."""
         at = offset - self.base
-        if at < 0 or not self.data.startswith(self._start, at) or at + HEADER_SIZE > len(self.data):
-            return 0
-        view = self.view
-        head = view[at : at + HEADER_SIZE - 4]
-        check: int = _CHECK.unpack_from(view, at + HEADER_SIZE - 4)[0]
-        if check != crc32(head, (self.salt + offset) & 0xFFFFFFFF):
-            return 0
+        if at + HEADER_SIZE > len(self.data) or not self.begins(offset):
+            return None
+        head = self._view[at : at + HEADER_SIZE - 4]
+        check: int = _CHECK.unpack_from(self._view, at + HEADER_SIZE - 4)[0]
+        if check != crc32(head, (self._salt + offset) & 0xFFFFFFFF):
+            return None
         _, _, meta_size, body_size, synced, checksum, kind, version, flags = _HEAD.unpack(head)
-        meta_at = at + HEADER_SIZE
-        body_at = meta_at + meta_size
-        end = body_at + body_size
-        meta, body = view[meta_at:body_at], view[body_at:end]
-        if end > len(view) or crc32(body, crc32(meta)) != checksum:
-            return self.base + int(end)
-        return Record(offset, kind, flags, version, synced, meta, body)
+        return Header(offset, kind, flags, version, synced, meta_size, body_size, checksum)
 
-    def next_header(self, offset: int) -> int | None:
-        """Return the offset of the next place, at or after *offset*, that has a sound header."""
+    def record(self, header: Header) -> Record | None:
+        """Return the record of *header* if all of it is here, intact."""
+        meta_at = header.offset - self.base + HEADER_SIZE
+        body_at = meta_at + header.meta_size
+        meta, body = self._view[meta_at:body_at], self._view[body_at : header.end - self.base]
+        if header.end > self.end or crc32(body, crc32(meta)) != header.checksum:
+            return None
+        return Record(header.offset, header.kind, header.flags, header.version, header.synced, meta, body)
+
+    def record_at(self, offset: int) -> Record | None:
+        """Return the intact record at *offset*."""
+        header = self.header_at(offset)
+        return self.record(header) if header is not None else None
+
+    def next_header(self, offset: int) -> Header | None:
+        """Return the first sound header at or behind *offset*."""
         at = offset - self.base
         while (at := self.data.find(self._start, at)) >= 0:
-            if self.record_at(self.base + at) != 0:
-                return self.base + at
+            if (header := self.header_at(self.base + at)) is not None:
+                return header
             at += 1
         return None
 
-    def record_around(self, offset: int) -> Record | None:
-        """Return the intact record that *offset* lies in."""
-        at = offset - self.base
-        while (at := self.data.rfind(self._start, 0, at)) >= 0:
-            found = self.record_at(self.base + at)
-            if isinstance(found, Record):
-                return found if offset < found.end else None
+    def header_before(self, offset: int, reach: int) -> Header | None:
+        """Return the last sound header that begins at most *reach* before *offset*."""
+        first, at = max(0, offset - self.base - reach), offset - self.base
+        while (at := self.data.rfind(self._start, first, at)) >= 0:
+            if (header := self.header_at(self.base + at)) is not None:
+                return header
         return None
-
-    def read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
-        """Yield what lies from *start* on, and at last an `End`.
-
-        With *end* (told by a later segment) every hole before it is damage. Without it, a hole ends the
-        segment unless a record behind it proves that it had been durable.
-        """
-        at = start
-        limit = self.base + len(self.data) if end is None else min(end, self.base + len(self.data))
-        while at < limit:
-            found = self.record_at(at)
-            if isinstance(found, Record):
-                yield found
-                at = found.end
-                continue
-            resume = found or self.next_header(at + 1)
-            if end is None and self._proved() <= at:
-                yield End(at, self._torn_bytes(at))
-                return
-            resume = limit if resume is None else min(resume, limit)
-            yield Damage(at, resume - at)
-            at = resume
-        yield End(at, 0)
-
-    def _proved(self) -> int:
-        """Return the offset up to which the intact records say that all was durable."""
-        if self._synced is None:
-            self._synced = max((r.synced for r in self._intact(self.base)), default=0)
-        return self._synced
-
-    def _intact(self, start: int) -> Iterator[Record]:
-        at: int | None = self.next_header(start)
-        while at is not None:
-            found = self.record_at(at)
-            if isinstance(found, Record):
-                yield found
-                found = found.end
-            at = self.next_header(found)
-
-    def _torn_bytes(self, offset: int) -> int:
-        last, at = offset, self.next_header(offset)
-        while at is not None:
-            found = self.record_at(at)
-            last = found.end if isinstance(found, Record) else found
-            at = self.next_header(last)
-        if last == offset and self.data.startswith(self._start, offset - self.base):
-            return HEADER_SIZE
-        return min(last, self.base + len(self.data)) - offset

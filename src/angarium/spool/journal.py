@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 from angarium.spool.codec import HEADER_SIZE
 from angarium.spool.disk import spool_error
+from angarium.spool.log import Log, lay_out
 from angarium.spool.port import SpoolError, SpoolFull
-from angarium.spool.segment import Segment, SegmentLog
 from angarium.spool.settings import SpoolSettings
 
 
@@ -81,11 +81,10 @@ class Journal:
 
     def __init__(
         self,
-        log: SegmentLog,
+        log: Log,
         settings: SpoolSettings,
         loop: asyncio.AbstractEventLoop,
         done: Callable[[list[Item]], None],
-        synced: Callable[[int, int], None],
     ) -> None:
         self.log = log
         self.settings = settings
@@ -99,13 +98,11 @@ class Journal:
         self.refused_until = 0.0
         self._loop = loop
         self._done = done
-        self._synced = synced
         self._pending: deque[Item] = deque()
         self._wake = threading.Event()
         self._kicked = False
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
-        self._current: Segment | None = None
         self._todo: list[Item] = []
         self._unsynced: list[Item] = []
         self._unsynced_since = 0.0
@@ -141,9 +138,12 @@ class Journal:
         """Return why the journal is unwell, "" when it is not: a poisoned segment is needed, or nothing can
         be written.
         """
-        if self._current is None or any(segment.poisoned for segment in list(self.log.segments.values())):
-            return self.unwell
-        return ""
+        return self.unwell if self.log.current is None or self.log.is_wounded else ""
+
+    @property
+    def backlog(self) -> int:
+        """How many items wait to be written."""
+        return len(self._pending) + len(self._todo)
 
     def stop(self) -> None:
         """Write and sync what was appended, then end the thread. Blocks: not on the loop's thread."""
@@ -211,26 +211,27 @@ class Journal:
             else:
                 kept.append(item)
         self._todo = kept
+        self._note_refusal(error)
+
+    def _note_refusal(self, error: SpoolError) -> None:
         self.refusal, self.refused_until = error, time.monotonic() + self.settings.retry_delay_s
 
     def _poison(self, exc: OSError) -> SpoolError:
         self.unwell = f"a journal segment could not be written: {exc.strerror or exc}"
-        if self._current is not None:
-            self.log.poison(self._current)
-            self._current = None
+        self.log.poison()
         return spool_error("a journal segment could not be written", exc)
 
     def _write(self, sync: bool) -> None:
-        if self._current and self._current.reserved and any(item.refusable for item in self._todo):
+        current = self.log.current
+        if current and current.reserved and any(item.refusable for item in self._todo):
             self._rotate()
         while self._todo:
-            segment = self._current
-            count = self._fitting(segment) if segment else 0
-            if segment is None or count == 0:
+            current, count = self.log.current, self._fitting()
+            if current is None or count == 0:
                 self._rotate()
                 continue
             taken = self._todo[:count]
-            self.log.write(segment, taken)
+            self.log.write(*lay_out(taken, current, b"" if current.end else self.log.seal()))
             self.writes += 1
             del self._todo[:count]
             if not self._unsynced:
@@ -240,9 +241,9 @@ class Journal:
         if self._unsynced and (sync or self._is_late() or not self._is_dirty()):
             self._sync()
 
-    def _fitting(self, segment: Segment) -> int:
-        """Return how many of the items to do have room in *segment*."""
-        room = self.settings.segment_bytes - (segment.end or self.log.seal_size())
+    def _fitting(self) -> int:
+        """Return how many of the items to do have room in the current stretch."""
+        room = self.log.room()
         for count, item in enumerate(self._todo):
             room -= item.size
             if room < 0:
@@ -250,47 +251,34 @@ class Journal:
         return len(self._todo)
 
     def _rotate(self) -> None:
-        """Go on in another segment; the one before is whole and durable by then. Raises SpoolFull or
-        OSError.
-        """
+        """Go on in another stretch; the one before is whole and durable by then. Raises SpoolFull or OSError."""
         self._sync()
-        previous, self._current = self._current, None
-        urgent = not any(item.refusable for item in self._todo)
-        try:
-            self._current = self.log.open_next(urgent=urgent)
-        except SpoolFull:
-            self._current = previous
-            raise
-        if not self._current.reserved:
-            self.log.ensure_spare()
+        self.log.rotate(urgent=not any(item.refusable for item in self._todo))
 
     def _sync(self) -> None:
-        if self._current is not None and self._is_dirty():
-            self.log.sync(self._current)
+        if self._is_dirty():
+            self.log.sync()
             self.syncs += 1
-            self._synced(self._current.generation, self._current.synced)
         self._finished += self._unsynced
         self._unsynced = []
 
     def _is_dirty(self) -> bool:
-        return self._current is not None and self._current.end > self._current.synced
+        current = self.log.current
+        return current is not None and current.end > current.synced
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._unsynced_since >= self.settings.sync_delay_s
 
     def begin(self) -> None:
-        """Open the first segment and make its seal durable; before `start`. On a bad or full disk, try again
+        """Open the first stretch and make its seal durable; before `start`. On a bad or full disk, try again
         later.
         """
         try:
-            self._current = self.log.open_next(urgent=True)
-            self.log.write(self._current, ())
+            self.log.rotate(urgent=True)
+            if self.log.current is not None:
+                self.log.write(*lay_out((), self.log.current, self.log.seal()))
             self._sync()
-            self.log.ensure_spare()
         except SpoolFull as exc:
-            self.refusal, self.refused_until = exc, time.monotonic() + self.settings.retry_delay_s
+            self._note_refusal(exc)
         except OSError as exc:
-            self.refusal, self.refused_until = (
-                self._poison(exc),
-                time.monotonic() + self.settings.retry_delay_s,
-            )
+            self._note_refusal(self._poison(exc))

@@ -15,6 +15,7 @@ from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
 from angarium.spool.cursors import pinned_generation
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.durable import DurableMark
+from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
 from angarium.spool.live import Live
 from angarium.spool.lock import lock_partition
@@ -27,7 +28,6 @@ from angarium.spool.port import (
     SpoolStatus,
     Then,
 )
-from angarium.spool.reader import find_message
 from angarium.spool.recovery import Recovery, read_body
 from angarium.spool.segment import SegmentLog
 from angarium.spool.settings import SpoolSettings
@@ -81,9 +81,8 @@ class Partition:
                 (path / name).mkdir(mode=0o700, exist_ok=True)
             self._threads = ThreadPoolExecutor(2, thread_name_prefix="spool")
             self._mark = DurableMark(path / "durable")
-            self._log = SegmentLog(
-                path / "journal", disk, settings, partial(pinned_generation, path / "cursors")
-            )
+            pinned = partial(pinned_generation, path / "cursors")
+            self._log = SegmentLog(path / "journal", disk, settings, pinned, self._mark, self._mark.last)
             self._log.load()
             self._store = SettledStore(path / "settled.db", disk, settings.store_reserve_bytes)
         except OSError as exc:
@@ -93,7 +92,7 @@ class Partition:
             os.close(self._lock)
             raise
         self._large = LargeBodies(path / "large", disk, settings, self._threads)
-        self._journal = Journal(self._log, settings, loop, self._done, self._mark.set)
+        self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
             self._store,
             loop,
@@ -127,7 +126,7 @@ class Partition:
             self.disk,
             self.settings,
             self.path / "damaged",
-            self._mark.first,
+            self._mark.last.first,
         )
         try:
             report, recipients = recovery.run()
@@ -454,16 +453,15 @@ class Partition:
         """See `Spool.history`."""
         await self._written()
         self._waiting.flush()
-        message, events = await self._loop.run_in_executor(self._threads, find_message, self._log, message_id)
+        live = self._live.get(message_id)
+        begin = (live.generation, live.offset) if live is not None else (0, 0)
+        message, events = await self._loop.run_in_executor(
+            self._threads, find_message, self._log, message_id, *begin
+        )
         stored, older = await self._settler.ask(
             lambda s: (s.messages([message_id]).get(message_id), s.events(message_id))
         )
-        seen = {(e.index, e.seq) for e in events}
-        both = [e for e in older if (e.index, e.seq) not in seen] + events
-        live = self._live.get(message_id)
-        return message or stored or (live.message if live else None), sorted(
-            both, key=lambda e: (e.at, e.seq)
-        )
+        return message or stored or (live.message if live else None), in_order(events, older)
 
     async def _written(self) -> None:
         """Wait until what was recorded before can be read back, or cannot be written for now."""

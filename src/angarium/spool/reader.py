@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from angarium.core.ids import MessageId
-from angarium.core.records import Event, Message
 from angarium.spool.codec import (
     ACCEPT,
     EVENT,
     MAX_OFFSET,
-    Image,
     Record,
     decode_event,
     decode_message,
@@ -42,9 +39,11 @@ class FileJournalReader:
         """
         with opened_log(self.path, self.disk) as (log, durable):
             place = max(0, after)
-            for segment, image, _ in log.images(place >> 32, place & MAX_OFFSET):
+            first, start = place >> 32, place & MAX_OFFSET
+            for segment in log.from_generation(first):
                 generation = segment.generation
-                for found in image.read(image.base, log.ends.get(generation)):
+                begin = start if generation == first else 0
+                for found in log.scan(segment).read(begin, log.ends.get(generation)):
                     place = position(generation, found.offset)
                     if place >= durable:
                         return
@@ -73,12 +72,13 @@ def opened_log(path: Path, disk: Disk) -> Iterator[tuple[SegmentLog, int]]:
     """Open a partition's segments for reading; with the position before which all that is there is
     durable.
     """
-    durable = read_mark(path / "durable") if is_in_use(path) else EVERYTHING
-    log = SegmentLog(path / "journal", disk, SpoolSettings(), lambda: 0)
+    in_use = is_in_use(path)
+    mark = read_mark(path / "durable")
+    log = SegmentLog(path / "journal", disk, SpoolSettings(), last=None if in_use else mark)
     try:
         log.load(read_only=True)
         log.first, log.ends = seals(log)
-        yield log, durable
+        yield log, mark.durable if in_use else EVERYTHING
     finally:
         log.close()
 
@@ -96,34 +96,3 @@ def is_in_use(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
-
-
-def find_message(log: SegmentLog, message_id: MessageId) -> tuple[Message | None, list[Event]]:
-    """Return a message and its events as far as the segments still have them, searching for the id's
-    bytes.
-    """
-    message: Message | None = None
-    events: list[Event] = []
-    for segment, image, _ in log.images():
-        for record in records_with(image, segment.end, message_id):
-            if record.kind == ACCEPT:
-                message = decode_message(record.meta)
-            elif record.kind == EVENT:
-                events.append(decode_event(record.meta))
-    return message, events
-
-
-def records_with(image: Image, end: int, message_id: MessageId) -> Iterator[Record]:
-    """Yield the records of an image, before *end*, that are of a message."""
-    at = 0
-    while 0 <= (at := image.data.find(message_id, at)) < end:
-        record = image.record_around(at)
-        if record is not None and _names(record, message_id):
-            yield record
-        at = max(at + 1, record.end if record is not None else 0)
-
-
-def _names(record: Record, message_id: MessageId) -> bool:
-    if record.kind == ACCEPT:
-        return decode_message(record.meta).id == message_id
-    return record.kind == EVENT and decode_event(record.meta).message == message_id

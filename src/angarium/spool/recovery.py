@@ -24,6 +24,7 @@ from angarium.spool.codec import (
 from angarium.spool.disk import Disk
 from angarium.spool.live import Live
 from angarium.spool.port import RecoveryReport, SpoolError
+from angarium.spool.scan import BLOCK_BYTES
 from angarium.spool.segment import Segment, SegmentLog, seals
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settled import NewMessage, SettledStore, Settling
@@ -64,13 +65,8 @@ class Recovery:
         began = time.monotonic()
         first, self.log.ends = seals(self.log)
         self.log.first = max(first, self._first)
-        for segment, image, unread in self.log.images(self.log.first):
-            if unread:
-                raise SpoolError(
-                    f"{unread} bytes of {segment.path} cannot be read; starting without them could lose mail or "
-                    "send it twice. When the disk will not give them, move the file away and start again"
-                )
-            self._replay(segment, image)
+        for segment in self.log.from_generation(self.log.first):
+            self._replay(segment)
             if self._open > 2 * self.settings.max_resident:
                 self._flush_events()
                 self._compare(list(self.live))
@@ -87,13 +83,19 @@ class Recovery:
         )
         return report, recipients
 
-    def _replay(self, segment: Segment, image: Image) -> None:
-        for found in image.read(0, self.log.ends.get(segment.generation)):
+    def _replay(self, segment: Segment) -> None:
+        for found in self.log.scan(segment).read(0, self.log.ends.get(segment.generation)):
+            if segment.unread_bytes:
+                raise SpoolError(
+                    f"{segment.unread_bytes} bytes of {segment.path} cannot be read; starting without them could "
+                    "lose mail or send it twice. When the disk will not give them, move the file away and start "
+                    "again"
+                )
             if isinstance(found, Record):
                 self._take(found, segment.generation)
             elif isinstance(found, Damage):
                 self.damaged += 1
-                self._set_aside(segment, image, found)
+                self._set_aside(segment, found)
             else:
                 segment.end = segment.synced = found.offset
                 self.torn_bytes += found.torn_bytes
@@ -128,11 +130,13 @@ class Recovery:
         if not live.open:
             del self.live[event.message]
 
-    def _set_aside(self, segment: Segment, image: Image, damage: Damage) -> None:
+    def _set_aside(self, segment: Segment, damage: Damage) -> None:
         path = self.aside / f"{segment.generation:010d}-{damage.offset:08x}.bin"
         fd = self.disk.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         try:
-            self.disk.pwritev(fd, [image.view[damage.offset : damage.offset + damage.size]], 0)
+            for done in range(0, damage.size, BLOCK_BYTES):
+                size = min(BLOCK_BYTES, damage.size - done)
+                self.disk.pwritev(fd, [self.disk.pread(segment.fd, size, damage.offset + done)], done)
         finally:
             self.disk.close(fd)
 
@@ -209,7 +213,7 @@ def read_body(log: SegmentLog, live: Live) -> bytes:
     data = log.read(live.generation, live.offset, live.size)
     segment = log.segments.get(live.generation)
     if segment is not None:
-        found = Image(data, live.generation, segment.salt, live.offset).record_at(live.offset)
-        if isinstance(found, Record):
+        found = Image(data, *segment.epoch, live.offset).record_at(live.offset)
+        if found is not None:
             return bytes(found.body)
     raise SpoolError(f"the journal's record of message {live.message.id.hex()} is damaged")

@@ -5,48 +5,40 @@ A segment's name holds its generation and its salt, so that nothing in the file 
 records are checked. A file is used again by renaming it: the records of its earlier generation are no longer
 valid there.
 
-Used by the journal's thread alone, except for `read` and for setting `first`.
+Implements `Log`. Used by the journal's thread alone, except for reading and for setting `first`.
 """
 
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from angarium.spool.codec import SEAL, Image, Record, Seal, decode_seal, encode, frame
+from angarium.spool.codec import SEAL, Image, Seal, decode_seal, encode
 from angarium.spool.disk import Disk
+from angarium.spool.durable import DurableMark, LastRun
+from angarium.spool.log import Buffers, Epoch
 from angarium.spool.port import SpoolError, SpoolFull
+from angarium.spool.scan import Scan
 from angarium.spool.settings import SpoolSettings
 
 IOV_MAX = 1000
-READ_BYTES = 4 << 20
 SEAL_READ_BYTES = 64 << 10
+SEAL_BYTES = 80
+"""At least what the first record of a segment takes, without 16 bytes for each segment before."""
 SPARE = "spare.free"
 FRESH = "fresh.tmp"
 
 _NAME = re.compile(r"(\d{10})-([0-9a-f]{8})\.seg")
 
 
-class Entry(Protocol):
-    """What can be written: the log notes in it where it went."""
-
-    kind: int
-    flags: int
-    meta: bytes
-    body: bytes
-    generation: int
-    offset: int
-
-
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file. *end* is where the next record goes (or where the last one ended), *synced* how far it is
-    durable.
+    """One file, a `Stretch`. When it is not written any more, *end* is where its last record ended.
 
-    *poisoned*: takes nothing more. *reserved*: was the spare, and takes only what no client can be refused.
+    *poisoned*: takes nothing more. *reserved*: was the spare. *unread_bytes*: what a scan could not read.
     """
 
     generation: int
@@ -57,6 +49,12 @@ class Segment:
     synced: int = 0
     poisoned: bool = False
     reserved: bool = False
+    unread_bytes: int = 0
+
+    @property
+    def epoch(self) -> Epoch:
+        """What is in every record of it."""
+        return Epoch(self.generation, self.salt)
 
 
 def segment_name(generation: int, salt: int) -> str:
@@ -70,38 +68,32 @@ def parse_name(name: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2], 16)) if found else None
 
 
-def read_image(disk: Disk, fd: int, generation: int, salt: int, base: int = 0) -> tuple[Image, int]:
-    """Read a segment from *base* on. Returns it, and how many bytes the disk would not give (zeros stand for
-    them).
-    """
-    data, unread, at = bytearray(), 0, base
-    while True:
-        try:
-            piece = disk.pread(fd, READ_BYTES, at)
-        except OSError:
-            size = os.fstat(fd).st_size
-            piece = bytes(max(0, min(READ_BYTES, size - at)))
-            unread += len(piece)
-        if not piece:
-            return Image(data, generation, salt, base), unread
-        data += piece
-        at += len(piece)
-
-
 class SegmentLog:
     """The segments of one partition."""
 
     def __init__(
-        self, directory: Path, disk: Disk, settings: SpoolSettings, pinned: Callable[[], int]
+        self,
+        directory: Path,
+        disk: Disk,
+        settings: SpoolSettings,
+        pinned: Callable[[], int] = lambda: 0,
+        mark: DurableMark | None = None,
+        last: LastRun | None = None,
     ) -> None:
+        """A log in *directory*, to be loaded. Without a *mark* it is only read. *last* is what the writer before
+        has noted, None for a reader beside it.
+        """
         self.directory = directory
         self.disk = disk
         self.settings = settings
+        self.current: Segment | None = None
         self.segments: dict[int, Segment] = {}
         self.ends: dict[int, int] = {}
         self.first = 0
         """The oldest generation that is still needed; older ones are history."""
         self._pinned = pinned
+        self._mark = mark
+        self._last = last or LastRun()
         self._spare: Path | None = None
 
     def load(self, *, read_only: bool = False) -> None:
@@ -123,24 +115,26 @@ class SegmentLog:
             elif name == SPARE:
                 self._spare = self.directory / name
 
-    def ensure_spare(self) -> None:
-        """Keep one segment aside for outcomes on a full disk. Does nothing when there is no room for it
-        either.
-        """
+    def _ensure_spare(self) -> None:
+        """Keep one segment aside for outcomes on a full disk, if there is room for it."""
         spare = self.directory / SPARE
-        if self._spare is None and self._room():
-            try:
+        try:
+            if self._spare is None and self._room():
                 self.disk.close(self._create(spare))
-            except (SpoolFull, OSError):
-                return  # nothing depends on it yet; the next rotation tries again
-            self._spare = spare
+                self._spare = spare
+        except (SpoolFull, OSError):
+            return  # nothing depends on it yet; the next rotation tries again
 
-    def open_next(self, *, urgent: bool) -> Segment:
-        """Make the next segment: a released one used again, else a new one; where *urgent*, at last the
-        spare.
+    def rotate(self, *, urgent: bool) -> None:
+        """See `Log.rotate`. Takes a released segment, else makes a new one; where *urgent*, at last the spare."""
+        previous, self.current = self.current, None
+        try:
+            self.current = self._open_next(urgent)
+        except SpoolFull:
+            self.current = previous
+            raise
 
-        Raises SpoolFull when the disk or the limit does not allow it, OSError when the disk fails.
-        """
+    def _open_next(self, urgent: bool) -> Segment:
         generation = max(self.first, *self.segments, 0) + 1
         salt = int.from_bytes(os.urandom(4), "big")
         path = self.directory / segment_name(generation, salt)
@@ -151,8 +145,10 @@ class SegmentLog:
         try:
             self.disk.fsync_dir(self.directory)
         except OSError:
-            self.poison(segment)
+            self._poison(segment)
             raise
+        if not segment.reserved:
+            self._ensure_spare()
         return segment
 
     def _take_file(self, path: Path, urgent: bool) -> int:
@@ -214,34 +210,30 @@ class SegmentLog:
             raise
         return fd
 
-    def write(self, segment: Segment, entries: Sequence[Entry]) -> None:
-        """Append *entries* to *segment* with one call where it can be. Raises OSError; then it must be
-        poisoned.
-        """
-        buffers: list[bytes | memoryview] = []
-        generation, salt, offset, synced = segment.generation, segment.salt, segment.end, segment.synced
-        if offset == 0:
-            meta = self._seal(generation)
-            head = frame(SEAL, 0, meta, b"", generation, salt, 0, 0)
-            buffers += (head, meta)
-            offset = len(head) + len(meta)
-        for entry in entries:
-            entry.generation, entry.offset = generation, offset
-            if entry.kind:
-                meta, body = entry.meta, entry.body
-                head = frame(entry.kind, entry.flags, meta, body, generation, salt, offset, synced)
-                buffers += (head, meta, body) if body else (head, meta)
-                offset += len(head) + len(meta) + len(body)
-        self._write_all(segment.fd, buffers, segment.end)
-        segment.end = offset
+    @property
+    def is_wounded(self) -> bool:
+        """See `Log.is_wounded`."""
+        return any(segment.poisoned for segment in list(self.segments.values()))
 
-    def seal_size(self) -> int:
-        """Return at least how many bytes the first record of the next segment takes."""
-        return 64 + 16 * (len(self.segments) + 1)
+    def room(self) -> int:
+        """See `Log.room`."""
+        if self.current is None:
+            return 0
+        return self.settings.segment_bytes - (self.current.end or SEAL_BYTES + 16 * len(self.segments))
 
-    def _seal(self, generation: int) -> bytes:
-        ends = tuple((g, self.ends.get(g, s.end)) for g, s in self.segments.items() if g != generation)
-        return encode(Seal(ends, self.first))
+    def seal(self) -> bytes:
+        """See `Log.seal`."""
+        others = [(g, s) for g, s in self.segments.items() if s is not self.current]
+        return encode(Seal(tuple((g, self.ends.get(g, s.end)) for g, s in others), self.first))
+
+    def write(self, batch: Buffers, end: int) -> None:
+        """See `Log.write`. One call of the system where it can be."""
+        segment = self.current
+        assert segment is not None
+        if self._mark is not None:
+            self._mark.writing(*segment.epoch, end)
+        self._write_all(segment.fd, batch, segment.end)
+        segment.end = end
 
     def _write_all(self, fd: int, buffers: list[bytes | memoryview], offset: int) -> None:
         while buffers:
@@ -256,13 +248,22 @@ class SegmentLog:
             if written:
                 buffers[0] = memoryview(buffers[0])[written:]
 
-    def sync(self, segment: Segment) -> None:
-        """Make durable what was written. Raises OSError; then the segment must be poisoned."""
+    def sync(self) -> None:
+        """See `Log.sync`."""
+        segment = self.current
+        assert segment is not None
         self.disk.fdatasync(segment.fd)
         segment.synced = segment.end
+        if self._mark is not None:
+            self._mark.set(segment.generation, segment.synced)
 
-    def poison(self, segment: Segment) -> None:
-        """Take no more records into *segment*: what was not synced there counts as never written."""
+    def poison(self) -> None:
+        """See `Log.poison`."""
+        if self.current is not None:
+            self._poison(self.current)
+            self.current = None
+
+    def _poison(self, segment: Segment) -> None:
         segment.poisoned = True
         segment.end = self.ends[segment.generation] = segment.synced
 
@@ -276,13 +277,24 @@ class SegmentLog:
         except OSError as exc:
             raise SpoolError(f"journal segment {segment.path.name} cannot be read: {exc.strerror}") from exc
 
-    def images(self, first: int = 0, start: int = 0) -> Iterator[tuple[Segment, Image, int]]:
-        """Yield the segments from generation *first* on, oldest first, that one from offset *start* on; and
-        how many bytes of each could not be read."""
-        for generation, segment in sorted(self.segments.items()):
-            if generation >= first:
-                base = start if generation == first else 0
-                yield (segment, *read_image(self.disk, segment.fd, generation, segment.salt, base))
+    def scan(self, segment: Segment) -> Scan:
+        """Return a reader of *segment*. What the disk will not give is read as zeros and counted there."""
+        durable, horizon = self._last.bounds(*segment.epoch)
+        return Scan(partial(self._fetch, segment), *segment.epoch, durable=durable, horizon=horizon)
+
+    def _fetch(self, segment: Segment, offset: int, size: int) -> bytes:
+        try:
+            return self.disk.pread(segment.fd, size, offset)
+        except OSError:
+            if segment.generation not in self.segments:
+                return b""  # it was given up meanwhile
+            missing = max(0, min(size, os.fstat(segment.fd).st_size - offset))
+            segment.unread_bytes += missing
+            return bytes(missing)
+
+    def from_generation(self, first: int) -> list[Segment]:
+        """Return the segments from generation *first* on, oldest first."""
+        return [segment for generation, segment in sorted(self.segments.items()) if generation >= first]
 
     def close(self) -> None:
         """Close the files. Does not sync."""
@@ -301,7 +313,7 @@ def seals(log: SegmentLog) -> tuple[int, dict[int, int]]:
     for generation, segment in sorted(log.segments.items()):
         head = log.disk.pread(segment.fd, SEAL_READ_BYTES, 0)
         found = Image(head, generation, segment.salt).record_at(0)
-        if isinstance(found, Record) and found.kind == SEAL:
+        if found is not None and found.kind == SEAL:
             seal = decode_seal(found.meta)
             first = max(first, seal.first)
             ends.update(seal.ends)

@@ -88,11 +88,12 @@ def survey(path: Path, disk: Disk | None = None) -> Survey:
     found = Survey(path)
     try:
         with opened_log(path, disk or RealDisk()) as (log, _):
-            for segment, image, unread in log.images():
-                facts = SegmentSurvey(segment.path.name, segment.generation >= log.first, unread_bytes=unread)
+            for segment in log.from_generation(0):
+                facts = SegmentSurvey(segment.path.name, segment.generation >= log.first)
                 found.segments.append(facts)
-                for item in image.read(0, log.ends.get(segment.generation)):
+                for item in log.scan(segment).read(0, log.ends.get(segment.generation)):
                     _take(found, facts, segment.generation, item)
+                facts.unread_bytes = segment.unread_bytes
     except OSError as exc:
         raise SpoolError(f"the spool partition {path} cannot be read: {exc}") from exc
     return found

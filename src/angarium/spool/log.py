@@ -1,0 +1,111 @@
+"""What the journal asks of the log that keeps its records: batches of encoded records, with an epoch.
+
+A log is a row of stretches, each with an epoch of its own, of which the last is appended to. What a stretch is,
+a file or rows in a database, is the engine's affair, and so is what makes an epoch exclusive: a writer that has
+lost the log to another must fail at its next write.
+
+All calls are made from the journal's thread, or before it runs, and block.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from angarium.spool.codec import HEADER_SIZE, SEAL, frame
+
+Buffers = list[bytes | memoryview]
+
+
+class Epoch(NamedTuple):
+    """Which stretch a record is of. Both numbers are in every record of it."""
+
+    generation: int
+    salt: int
+
+
+class Entry(Protocol):
+    """What can be written: its place is noted in it."""
+
+    kind: int
+    flags: int
+    meta: bytes
+    body: bytes
+    generation: int
+    offset: int
+
+
+class Stretch(Protocol):
+    """The part of the log that is appended to. *end* is where the next record goes, *synced* how far it is
+    durable. *reserved*: it takes only what no client can be refused.
+    """
+
+    @property
+    def epoch(self) -> Epoch: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def synced(self) -> int: ...
+    @property
+    def reserved(self) -> bool: ...
+
+
+class Log(Protocol):
+    """The log of one partition, as its only writer sees it."""
+
+    @property
+    def current(self) -> Stretch | None:
+        """What is appended to; None when nothing can be."""
+        ...
+
+    @property
+    def is_wounded(self) -> bool:
+        """Whether a stretch that failed is still needed."""
+        ...
+
+    def room(self) -> int:
+        """How many bytes of records the current stretch still takes; 0 when there is none."""
+        ...
+
+    def seal(self) -> bytes:
+        """Return the meta of the first record of the current stretch: what is true of those before it."""
+        ...
+
+    def write(self, batch: Buffers, end: int) -> None:
+        """Append the records in *batch*, which end at *end*. Raises OSError; then `poison` must be called."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what was written. Raises OSError; then `poison` must be called."""
+        ...
+
+    def rotate(self, *, urgent: bool) -> None:
+        """Go on in another stretch. Where *urgent*, what is kept aside for a full disk may be used.
+
+        Raises SpoolFull when disk or limit do not allow it, and the current one stays; OSError when the disk
+        fails, and there is none.
+        """
+        ...
+
+    def poison(self) -> None:
+        """The current stretch takes no more records: what was not synced there counts as never written."""
+        ...
+
+
+def lay_out(entries: Sequence[Entry], stretch: Stretch, seal: bytes) -> tuple[Buffers, int]:
+    """Return *entries* as the bytes that follow in *stretch*, and where they end; notes their places in them.
+
+    At the beginning of a stretch its *seal* goes first.
+    """
+    (generation, salt), offset, synced = stretch.epoch, stretch.end, stretch.synced
+    batch: Buffers = []
+    if offset == 0:
+        head = frame(SEAL, 0, seal, b"", generation, salt, 0, 0)
+        batch += (head, seal)
+        offset = HEADER_SIZE + len(seal)
+    for entry in entries:
+        entry.generation, entry.offset = generation, offset
+        if entry.kind:
+            meta, body = entry.meta, entry.body
+            head = frame(entry.kind, entry.flags, meta, body, generation, salt, offset, synced)
+            batch += (head, meta, body) if body else (head, meta)
+            offset += HEADER_SIZE + len(meta) + len(body)
+    return batch, offset
