@@ -17,8 +17,10 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.durable import DurableMark
 from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
+from angarium.spool.leaving import Leaving
 from angarium.spool.live import Live
 from angarium.spool.lock import lock_partition
+from angarium.spool.places import BodyPlaces
 from angarium.spool.port import (
     Body,
     LargeBody,
@@ -28,27 +30,14 @@ from angarium.spool.port import (
     SpoolStatus,
     Then,
 )
-from angarium.spool.recovery import Recovery, read_body
+from angarium.spool.recovery import Recovery
 from angarium.spool.segment import SegmentLog
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import SettledStore, Settling
+from angarium.spool.settled import SettledStore
+from angarium.spool.uses import SegmentUses
 from angarium.spool.waiting import Waiting
 
 SEGMENT_MARGIN = 4096
-BODY_TRIES = 5
-STRAGGLERS_AT_ONCE = 500
-
-
-class SegmentUse:
-    """Why a segment is still needed: messages that live in it, and the store's work that must be done
-    first.
-    """
-
-    __slots__ = ("live", "ticket")
-
-    def __init__(self) -> None:
-        self.live = 0
-        self.ticket = 0
 
 
 def open_partition(
@@ -92,26 +81,25 @@ class Partition:
             os.close(self._lock)
             raise
         self._large = LargeBodies(path / "large", disk, settings, self._threads)
+        self._live: dict[MessageId, Live] = {}
+        self._bodies = ResidentBodies(settings.resident_body_bytes)
+        self._places = BodyPlaces(self._bodies, self._log, self._large, self._live, self._threads)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
             self._store,
             loop,
             settings,
-            read_body=self._body_to_settle,
+            read_body=self._places.read_to_settle,
             give_back=self.settle,
             progressed=self._release,
             gone_large=self._gone_large,
         )
         self._settler = self._waiting.settler
         self._admission = Admission(path, disk, settings, self._journal, lambda: self._settler.backlog)
-        self._bodies = ResidentBodies(settings.resident_body_bytes)
-        self._live: dict[MessageId, Live] = {}
-        self._uses: dict[int, SegmentUse] = {}
-        self._current = -1
-        self._use = SegmentUse()
+        self._leaving = Leaving(self._live, self._waiting, settings, self._finish)
+        self._uses = SegmentUses()
         self._refusal = SpoolError("the spool has not been recovered yet")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unreadable: dict[MessageId, int] = {}
         self._recovered = False
         self._closed = False
 
@@ -132,14 +120,11 @@ class Partition:
             report, recipients = recovery.run()
         except OSError as exc:
             raise SpoolError(f"the spool partition {self.path} cannot be read: {exc}") from exc
-        self._live = recovery.live
-        for generation in sorted(self._log.segments):
-            if generation >= self._log.first:
-                self._uses[generation] = SegmentUse()
-        for live in self._live.values():
-            self._uses[live.generation].live += 1
+        self._live.update(recovery.live)
+        needed = [segment.generation for segment in self._log.from_generation(self._log.first)]
         self._journal.begin()
-        self._uses.setdefault(max(self._log.segments, default=0), SegmentUse())
+        newest = max(self._log.segments, default=0)
+        self._uses.recovered(needed, (live.generation for live in self._live.values()), newest)
         self._release()
         self._waiting.flows.update(self._store.summaries())
         self._refusal = SpoolError("the spool is closed")
@@ -231,7 +216,7 @@ class Partition:
                 else:
                     self._call(item.then, item.error)
                 continue
-            if item.kind and item.generation != self._current:
+            if item.kind and item.generation != self._uses.newest:
                 self._begin_segment(item.generation)
             if item.kind == ACCEPT:
                 assert isinstance(subject, Message)
@@ -245,23 +230,23 @@ class Partition:
             elif item.subject is None:
                 self._call(item.then, None)
             else:
-                self._settle_now(item)
+                assert isinstance(subject, list)
+                self._leaving.settle(subject, partial(self._call, item.then, None))
         self._release()
 
     def _begin_segment(self, generation: int) -> None:
-        self._current = generation
-        self._use = self._uses.setdefault(generation, SegmentUse())
+        self._uses.begin(generation)
         if len(self._uses) > max(2, self.settings.journal_segments * 3 // 4):
-            self._relieve()
+            self._leaving.relieve(self._uses.oldest)
 
     def _accepted(self, item: Item, message: Message) -> None:
         live = Live(message, item.generation, item.offset, item.size, item.flags)
         self._live[message.id] = live
-        self._use.live += 1
+        self._uses.accepted()
         if not item.flags & LARGE:
             self._bodies.add(message.id, item.body)
         if item.flags & SETTLED:
-            self._settle_live([live], leased=False)
+            self._leaving.settle_whole([live], leased=False)
 
     def _is_open(self, event: Event) -> bool:
         live = self._live.get(event.message)
@@ -276,7 +261,7 @@ class Partition:
             if not live.open and not live.settling:
                 self._finish(live)
             return
-        self._use.ticket = self._waiting.next_ticket
+        self._uses.await_store(self._waiting.next_ticket)
         self._waiting.add(event, item.meta)
 
     def _finish(self, live: Live) -> None:
@@ -284,7 +269,7 @@ class Partition:
         message_id = live.message.id
         del self._live[message_id]
         self._bodies.drop(message_id)
-        self._uses[live.generation].live -= 1
+        self._uses.finished(live.generation)
         if live.is_large:
             if live.stored:
                 self._in_background(self._remove_unless_stored(message_id))
@@ -305,88 +290,12 @@ class Partition:
 
     def _release(self) -> None:
         """Let go of the oldest segments that nothing needs any more."""
-        while len(self._uses) > 1:
-            oldest, use = next(iter(self._uses.items()))
-            if use.live or use.ticket > self._waiting.done_ticket:
-                return
-            del self._uses[oldest]
-            self._log.first = next(iter(self._uses))
-            self._mark.set_first(self._log.first)
+        first = self._uses.release(self._waiting.done_ticket)
+        if first is not None:
+            self._log.first = first
+            self._mark.set_first(first)
 
     # -- the settled store's side
-
-    def _settle_now(self, item: Item) -> None:
-        """Send recipients to the store, now that all that was recorded of them is durable."""
-        rows: list[Settling] = []
-        leaving: dict[MessageId, int] = {}
-        assert isinstance(item.subject, list)
-        for recipient, expires in item.subject:
-            message_id, bit = recipient.message.id, 1 << recipient.index
-            live = self._live.get(message_id)
-            events: tuple[tuple[int, bytes], ...] = ()
-            if live is not None and live.open & bit:
-                leaving[message_id] = leaving.get(message_id, 0) | bit
-                events = live.events_of(recipient.index)
-            rows.append(Settling(recipient, expires, False, events))
-        self._send(rows, leaving, item.then)
-
-    def _settle_live(self, lives: list[Live], *, leased: bool) -> None:
-        rows = [
-            Settling(r, self.settings.expires_at(r), leased, live.events_of(r.index))
-            for live in lives
-            for r in live.recipients(live.open, self.settings)
-        ]
-        self._send(rows, {live.message.id: live.open for live in lives}, None)
-
-    def _send(self, rows: list[Settling], leaving: dict[MessageId, int], then: Then | None) -> None:
-        lives = [self._live[message_id] for message_id in leaving]
-        for live in lives:
-            bits = leaving[live.message.id]
-            live.open &= ~bits
-            live.settling |= bits
-            live.stored = True
-        done = partial(self._settled, leaving, then)
-        self._waiting.send(lives, rows, done)
-
-    def _body_to_settle(self, live: Live) -> bytes | None:
-        if live.is_large:
-            return None
-        body = self._bodies.get(live.message.id)
-        if body is not None:
-            return body
-        try:
-            return read_body(self._log, live)
-        except SpoolError:
-            # tried again with the whole transaction, since a disk may recover; in the end the message settles
-            # without its body, which `load_body` will report, rather than hold up all others
-            tries = self._unreadable[live.message.id] = self._unreadable.get(live.message.id, 0) + 1
-            if tries < BODY_TRIES:
-                raise
-            return None
-
-    def _settled(self, leaving: dict[MessageId, int], then: Then | None) -> None:
-        for message_id, bits in leaving.items():
-            live = self._live[message_id]
-            live.settling &= ~bits
-            if not live.open and not live.settling:
-                self._finish(live)
-        self._call(then, None)
-
-    def _relieve(self) -> None:
-        """Settle copies of what lives in the oldest segment, leased, since the scheduler still has it in
-        memory.
-
-        From then on its events go to the store like those of a paged recipient; so the segment can go.
-        """
-        oldest = next(iter(self._uses))
-        stragglers = []
-        for live in self._live.values():
-            if live.generation > oldest:
-                break
-            if live.open:
-                stragglers.append(live)
-        for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
-            self._settle_live(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
 
     def _gone_large(self, message_ids: list[MessageId]) -> None:
         for message_id in message_ids:
@@ -427,23 +336,7 @@ class Partition:
 
     async def load_body(self, message: Message) -> Body:
         """See `Spool.load_body`."""
-        body = self._bodies.get(message.id)
-        if body is not None:
-            return body
-        live = self._live.get(message.id)
-        if live is not None and not live.is_large:
-            try:
-                return await self._loop.run_in_executor(self._threads, read_body, self._log, live)
-            except SpoolError:
-                if message.id in self._live and not live.stored:
-                    raise
-        if live is None:
-            known, body = await self._settler.ask(lambda store: store.body(message.id))
-            if body is not None:
-                return body
-            if not known:
-                raise SpoolError(f"the body of message {message.id.hex()} is not in the spool any more")
-        return self._large.load(message.id)
+        return await self._places.load(message.id, self._settler)
 
     def large_body(self, message_id: MessageId) -> LargeBodyFile:
         """See `Spool.large_body`."""

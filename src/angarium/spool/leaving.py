@@ -1,0 +1,91 @@
+"""Mail on its way from the journal to the settled store."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from angarium.core.ids import MessageId
+from angarium.core.records import Recipient
+from angarium.spool.live import Live
+from angarium.spool.settings import SpoolSettings
+from angarium.spool.settled import Settling
+from angarium.spool.waiting import Waiting
+
+STRAGGLERS_AT_ONCE = 500
+
+
+class Leaving:
+    """Sends to the store what is to settle, of the messages in *live*. *finish* is called with a message that
+    the journal need not keep any more.
+    """
+
+    def __init__(
+        self,
+        live: dict[MessageId, Live],
+        waiting: Waiting,
+        settings: SpoolSettings,
+        finish: Callable[[Live], None],
+    ) -> None:
+        self._live = live
+        self._waiting = waiting
+        self._settings = settings
+        self._finish = finish
+
+    def settle(self, rows: Sequence[tuple[Recipient, float]], done: Callable[[], None]) -> None:
+        """Send recipients, with their expiry, now that all that was recorded of them is durable; *done* is
+        called when the store has them.
+        """
+        settling: list[Settling] = []
+        leaving: dict[MessageId, int] = {}
+        for recipient, expires in rows:
+            message_id, bit = recipient.message.id, 1 << recipient.index
+            live = self._live.get(message_id)
+            events: tuple[tuple[int, bytes], ...] = ()
+            if live is not None and live.open & bit:
+                leaving[message_id] = leaving.get(message_id, 0) | bit
+                events = live.events_of(recipient.index)
+            settling.append(Settling(recipient, expires, False, events))
+        self._send(settling, leaving, done)
+
+    def settle_whole(self, lives: Sequence[Live], *, leased: bool) -> None:
+        """Send all open recipients of messages."""
+        settling = [
+            Settling(r, self._settings.expires_at(r), leased, live.events_of(r.index))
+            for live in lives
+            for r in live.recipients(live.open, self._settings)
+        ]
+        self._send(settling, {live.message.id: live.open for live in lives}, _nothing)
+
+    def relieve(self, oldest: int) -> None:
+        """Settle copies of what lives in segment *oldest*, leased, since the scheduler still has it in memory.
+
+        From then on its events go to the store like those of a paged recipient; so the segment can go.
+        """
+        stragglers = []
+        for live in self._live.values():
+            if live.generation > oldest:
+                break
+            if live.open:
+                stragglers.append(live)
+        for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
+            self.settle_whole(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
+
+    def _send(self, rows: list[Settling], leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
+        lives = [self._live[message_id] for message_id in leaving]
+        for live in lives:
+            bits = leaving[live.message.id]
+            live.open &= ~bits
+            live.settling |= bits
+            live.stored = True
+        self._waiting.send(lives, rows, partial(self._settled, leaving, done))
+
+    def _settled(self, leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
+        for message_id, bits in leaving.items():
+            live = self._live[message_id]
+            live.settling &= ~bits
+            if not live.open and not live.settling:
+                self._finish(live)
+        done()
+
+
+def _nothing() -> None:
+    """Take an answer that nobody waits for."""
