@@ -185,6 +185,44 @@ def test_a_drain_finishes_what_is_in_flight_and_begins_nothing(simulate: Simulat
     assert hold(sim) == "the node is stopping"
 
 
+def test_while_paused_what_is_in_flight_ends_and_nothing_begins_until_it_goes_on(simulate: Simulate) -> None:
+    sim = simulate("Max_Outbound_Connections = 2")
+    sim.peers["x.example"] = Peer(transaction_s=1.0)
+    sim.send("x.example", count=10)
+    sim.run(0.5)
+    begun, opened = len(sim.deliveries), len(sim.opened)
+    sim.scheduler.pause("the journal cannot be written", sim.now)
+    sim.obey(0)
+    sim.send("x.example")
+    sim.send("y.example")
+    sim.run(30)
+    assert (len(sim.deliveries), len(sim.opened)) == (begun, opened)
+    assert sim.states()["delivered"] == begun
+    rows = sim.scheduler.status(sim.now)
+    assert [row.queue.domain for row in rows] == ["x.example", "y.example"]
+    assert {str(row.hold) for row in rows} == {"delivery pauses: the journal cannot be written"}
+    sim.scheduler.pause(None, sim.now)
+    sim.obey(0)
+    sim.run(30)
+    assert sim.states() == {"delivered": 12}
+
+
+def test_stored_mail_that_became_due_in_a_pause_is_read_when_it_ends(simulate: Simulate) -> None:
+    sim = simulate("Retry_Interval = 60")
+    sim.peers["x.example"] = Peer(answer=lambda recipient, now: ("transient", REFUSED))
+    sim.send("x.example", count=5)
+    sim.run(2)
+    sim.scheduler.pause("a reason", sim.now)
+    sim.peers["x.example"].answer = Peer().answer
+    sim.run(300)
+    assert sim.states() == {"queued": 5}
+    assert hold(sim) == "delivery pauses: a reason"
+    sim.scheduler.pause(None, sim.now)
+    sim.obey(0)
+    sim.run(2)
+    assert sim.states() == {"delivered": 5}
+
+
 def test_evicting_takes_what_matches_and_leaves_what_is_in_flight(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 1")
     sim.peers["x.example"] = Peer(transaction_s=1.0)

@@ -106,6 +106,36 @@ def test_events_of_a_failed_batch_are_written_again_in_order(play, disk):
     play(day, next_day, settings=SMALL, disk=disk)
 
 
+def test_the_status_tells_how_much_waits_for_the_disk(play, disk):
+    async def day(spool):
+        recipients = [(await spool.take(make_message(), b"x"))[0] for _ in range(5)]
+        assert spool.spool.status().backlog == 0
+        disk.bad = {"pwritev": errno.EIO}
+        answers = [asyncio.ensure_future(spool.tell(r, "delivered")) for r in recipients]
+        assert await spool.accept(make_message(), b"y") is not None
+        assert spool.spool.status().backlog == 5
+        disk.bad = {}
+        await asyncio.gather(*answers)
+        assert spool.spool.status().backlog == 0
+
+    play(day, settings=SMALL, disk=disk)
+
+
+def test_the_status_tells_how_much_waits_for_the_settled_store(play, disk):
+    async def day(spool):
+        disk.loop, disk.failed_commit = asyncio.get_running_loop(), asyncio.Event()
+        recipients = [(await spool.take(make_message(), b"x"))[0] for _ in range(5)]
+        disk.bad = {"commit": errno.EIO}
+        settled = asyncio.ensure_future(spool.settle(*recipients))
+        await disk.failed_commit.wait()
+        assert spool.spool.status().backlog == 5
+        disk.bad = {}
+        await settled
+        assert spool.spool.status().backlog == 0
+
+    play(day, settings=SMALL, disk=disk)
+
+
 def test_a_bounce_message_outlives_a_failed_sync_like_the_event_of_its_cause(play, disk):
     async def day(spool):
         (cause,) = await spool.take(make_message(), b"x")

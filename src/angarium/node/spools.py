@@ -7,7 +7,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Message, QueueKey, Recipient
-from angarium.queue.retry import expires_at
+from angarium.queue.retry import sweep_at
 from angarium.queue.routing import routing_domain
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import SpoolError
@@ -29,8 +29,8 @@ class ConfigView:
         return QueueKey(message.binding, domain)
 
     def expires_at(self, recipient: Recipient) -> float:
-        """Return when a recipient is given up."""
-        return expires_at(recipient, self.config.outbound(recipient.binding, recipient.domain))
+        """Return when a settled recipient is given up: its last try was due some time before."""
+        return sweep_at(recipient, self.config.outbound(recipient.binding, recipient.domain))
 
 
 def spool_folder(data: Path, config: Config) -> Path:

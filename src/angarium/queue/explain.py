@@ -125,10 +125,15 @@ class Explainer:
             return Hold("Retry_Interval", self._where("Retry_Interval", key), text, stored.next_due)
         if stored.held and not stored.queued:
             return Hold("", None, "held; `angarium release` lets it go")
-        return None
+        return self._pause() if self._state.paused and stored.queued else None
+
+    def _pause(self) -> Hold:
+        return Hold("", None, f"delivery pauses: {self._state.paused}")
 
     def _hold(self, queue: Queue, stored: FlowSummary, now: float) -> Hold | None:
         kind, key = queue.hold, queue.key
+        if self._state.paused and (queue.ready.count or queue.due):
+            return self._pause()
         if kind == "suspended":
             return Hold("Suspend_Delivery", self._where("Suspend_Delivery", key), "suspended")
         if kind == "limit":

@@ -16,6 +16,7 @@ from angarium.queue.shaping import Rules
 HoldKind = Literal[
     "",  # nothing holds it
     "draining",
+    "paused",
     "suspended",
     "delayed",
     "resolving",

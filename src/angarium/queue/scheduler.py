@@ -3,7 +3,7 @@
 Inputs are method calls with the time; what to do is returned by `take_commands`, and `wake_at` says when to
 call `tick`. Every input only marks the queues that it concerns; `_run` then lets each of them do what it can,
 in `_advance`. No input looks at all queues or all recipients, but for an operator's `evict` and `flush`, and
-for `reconfigure`, which is spread over several ticks.
+for `reconfigure` and the end of a pause, which are spread over several ticks.
 
 In memory are recipients that are due (ready) or in flight. All others, delayed, held and overflowing, are in
 the settled store; the scheduler knows them as flows with a due time, and pages them in when it can send them.
@@ -219,6 +219,17 @@ class Scheduler:
             self._pool.end(connection, now)
         self._run(now)
 
+    def pause(self, reason: str | None, now: float) -> None:
+        """Begin no connection or transaction while there is a *reason*, which is shown with all mail that waits;
+        with None, go on. What is in flight goes on, and open connections are kept. Cheap when nothing changes.
+        """
+        resumed = bool(self._state.paused) and not reason
+        self._state.paused = reason or ""
+        if resumed:
+            self._renewing = list(self._state.queues.values())
+            self._renew_some()
+            self._run(now)
+
     # --- the loop
 
     def _run(self, now: float) -> None:
@@ -266,6 +277,8 @@ class Scheduler:
         """The steps of one queue, in order of preference. Returns what holds it."""
         if self._state.draining:
             return "draining"
+        if self._state.paused:
+            return "paused"
         if queue.options.suspend_delivery:
             self._memory.settle_ready(queue)
             return "suspended"

@@ -15,13 +15,16 @@ LAST_REPLIES = 20_000
 
 
 class State:
-    """The records. *todo* are queues to advance, *freed* accounts whose waiting queues may go on."""
+    """The records. *todo* are queues to advance, *freed* accounts whose waiting queues may go on. *paused* says
+    why nothing is to begin, empty when it may.
+    """
 
     def __init__(self, config: Policy, rng: Random, workers: int) -> None:
         self.config = config
         self.rng = rng
         self.generation = 0
         self.draining = False
+        self.paused = ""
         self.commands: list[Command] = []
         self.queues: dict[tuple[str, str], Queue] = {}
         self.sites: dict[tuple[str, str, str], Site] = {}

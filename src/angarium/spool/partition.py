@@ -378,6 +378,7 @@ class Partition:
             len(self._uses),
             settled,
             self._bodies.size_bytes,
+            self._journal.backlog + self._waiting.backlog,
         )
 
 

@@ -79,7 +79,8 @@ class RecoveryReport(NamedTuple):
 
 class SpoolStatus(NamedTuple):
     """*accepting* None means yes; else the SpoolError that an acceptance would meet now. *unwell* says why,
-    or "".
+    or "". *backlog* counts what waits in memory to be written: records for the journal, rows for the settled
+    store. It grows with every outcome while the disk fails.
     """
 
     accepting: SpoolError | None
@@ -88,6 +89,7 @@ class SpoolStatus(NamedTuple):
     segments: int
     settled_recipients: int
     resident_bodies_bytes: int
+    backlog: int = 0
 
 
 class Spool(Protocol):

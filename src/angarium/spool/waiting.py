@@ -56,6 +56,11 @@ class Waiting:
         """The ticket of the work given next."""
         return self._ticket + 1
 
+    @property
+    def backlog(self) -> int:
+        """How many rows and events are not in the store yet."""
+        return len(self._events) + self.settler.backlog
+
     def expect(self, event: Event) -> None:
         """Note an event that is on its way through the journal to a settled recipient."""
         self._ahead[event.message, event.index] = event
