@@ -40,7 +40,10 @@ from angarium.queue.commands import (
 from angarium.queue.plan import Method, RouteFailure, RoutePlan
 from angarium.queue.routing import routing_domain
 from angarium.queue.scheduler import Scheduler
-from angarium.spool.port import Body, Spool, SpoolError, Then
+from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
+
+_MOST_UNWRITTEN = 1000
+_MOST_WAITING = 200_000
 
 
 class Leases(Protocol):
@@ -297,9 +300,11 @@ class Dispatcher:
     # -- time, change, end
 
     def sweep(self, now: float) -> None:
-        """End stages whose time is up; called each second, so that no connection needs a timer."""
+        """End stages whose time is up, and pause while outcomes pile up; called each second."""
         for connection in list(self._connections.values()):
             connection.check(now)
+        self.scheduler.pause(pause_reason(self.spool.status()), now)
+        self.plan_pump()
 
     def reconfigure(self, config: Config) -> None:
         """Obey a new generation of the configuration from now on."""
@@ -342,6 +347,16 @@ class Dispatcher:
     def connections(self) -> list[Connection]:
         """Connections under way, open or opening."""
         return list(self._connections.values())
+
+
+def pause_reason(status: SpoolStatus) -> str | None:
+    """Return why nothing further should be delivered, or None.
+
+    What was delivered and cannot be written down is held in memory, and would be delivered again after a crash.
+    """
+    if status.backlog <= (_MOST_UNWRITTEN if status.unwell else _MOST_WAITING):
+        return None
+    return f"{status.backlog} outcomes wait for the disk" + (f": {status.unwell}" if status.unwell else "")
 
 
 def recipients_of(message: Message, config: Config) -> list[Recipient]:

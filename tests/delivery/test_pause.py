@@ -1,0 +1,19 @@
+"""Delivery waits for the disk before what is delivered and not written down gets too much."""
+
+import pytest
+
+from angarium.delivery.dispatcher import pause_reason
+from angarium.spool.port import SpoolStatus
+
+
+@pytest.mark.parametrize(
+    ("unwell", "backlog", "reason"),
+    [
+        ("", 200_000, None),
+        ("", 200_001, "200001 outcomes wait for the disk"),
+        ("input/output error", 1000, None),
+        ("input/output error", 1001, "1001 outcomes wait for the disk: input/output error"),
+    ],
+)
+def test_an_unwell_spool_pauses_delivery_early(unwell: str, backlog: int, reason: str | None) -> None:
+    assert pause_reason(SpoolStatus(None, unwell, 0, 0, 0, 0, backlog)) == reason
