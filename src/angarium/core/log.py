@@ -72,10 +72,7 @@ class Log:
             self.soon()
 
     def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
-        return (
-            self._encode({"at": round(at, 6), "level": level, "event": event, **self._fields, **fields})
-            + b"\n"
-        )
+        return self._encode({"at": at, "level": level, "event": event, **self._fields, **fields}) + b"\n"
 
     def _pretty(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
         time = datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]

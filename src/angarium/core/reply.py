@@ -34,13 +34,14 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
         return self.code >= 500
 
     def __str__(self) -> str:
-        return " ".join(
-            part for part in (str(self.code), self.enhanced, self.text.replace("\n", " ")) if part
-        )
+        code = f"{self.code} {self.enhanced}" if self.enhanced else str(self.code)
+        return f"{code} {self.text}".replace("\n", " ") if self.text else code
 
     def encode(self) -> bytes:
         """Return the reply as it goes on the wire, each line with code and enhanced code."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
+        if "\n" not in self.text:
+            return f"{self.code} {prefix}{self.text}\r\n".encode("utf-8", "replace")
         lines = self.text.split("\n")
         head = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines[:-1])
         return f"{head}{self.code} {prefix}{lines[-1]}\r\n".encode("utf-8", "replace")

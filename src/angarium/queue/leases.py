@@ -76,6 +76,8 @@ class Account:
 
         At once to a better lane, after its quantum to equals. *lane* 2 stands for no mail: at once to anybody.
         """
+        if not (self.has_waiting or self.owed):
+            return False
         if any(queue is not user for waiting in self.waiting[:lane] for queue in waiting):
             return True
         if held_s < QUANTUM_S and lane < 2:

@@ -234,12 +234,13 @@ class Session(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        output = self._machine.take_output()
+        machine = self._machine
+        output = machine.take_output()
         if output:
             transport.write(output)
-        if self._machine.closing:
+        if machine.state == "closed":
             transport.close()
-        else:
+        elif self._paused or machine.state == "waiting":  # else nothing that reading depends on has changed
             self._pace()
 
     def pause_writing(self) -> None:
