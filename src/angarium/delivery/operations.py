@@ -79,7 +79,7 @@ class Operator:
             self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
         await self._written()
-        await self._spool.count(selection)  # the store has it as well by then, so that the queue is shown as it is
+        await self._spool.count(selection)  # by then the store has it as well: the queue is shown as it is
         return {"changed": done, "in_flight": in_flight}
 
     def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
