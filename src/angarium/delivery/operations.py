@@ -75,7 +75,7 @@ class Operator:
             self._record(rows, change)
             done += len(rows)
             progress(done)
-        if action == "flush":
+        if action in ("flush", "release"):
             self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
         await self._written()
