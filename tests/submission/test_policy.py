@@ -27,7 +27,13 @@ def denies(options: InboundOptions, peer: str, sender: str, recipient: str) -> b
         (InboundOptions(open_relay=True), STRANGER, "a.example", "b.example", False),
         (InboundOptions(relay_domains=domains("b.example")), STRANGER, "a.example", "b.example", False),
         (InboundOptions(relay_domains=domains("*.b.example")), STRANGER, "a.example", "b.example", True),
-        (InboundOptions(relay_for_sending_domains=domains("a.example")), STRANGER, "a.example", "b.example", False),
+        (
+            InboundOptions(relay_for_sending_domains=domains("a.example")),
+            STRANGER,
+            "a.example",
+            "b.example",
+            False,
+        ),
         # The null sender belongs to nobody's domain: it opens nothing.
         (InboundOptions(relay_for_sending_domains=domains("*")), STRANGER, "", "b.example", True),
     ],
@@ -64,6 +70,8 @@ def test_session_limits_count_the_session_that_asks() -> None:
         (None, Load(10**9, 0, 10**12, 0), None),
     ],
 )
-def test_admission_is_refused_early_and_for_now(error: SpoolError | None, load: Load, code: int | None) -> None:
+def test_admission_is_refused_early_and_for_now(
+    error: SpoolError | None, load: Load, code: int | None
+) -> None:
     reply = refusal(SpoolStatus(error, "", 0, 0, 0, 0), load)
     assert (reply.code if reply else None) == code
