@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 
@@ -138,14 +138,8 @@ class CidrSet:
         An IPv4-mapped IPv6 address counts as IPv4. What is not an address, such as the empty peer of a Unix
         socket, is in no range.
         """
-        try:
-            address = ipaddress.ip_address(ip)
-        except ValueError:
-            return None
-        if address.version == 6 and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        number = int(address)
-        for shift, found in self._index[address.version]:
+        version, number = _numeric(ip)
+        for shift, found in self._index.get(version, ()):
             if number >> shift in found:
                 return found[number >> shift]
         return None
@@ -185,6 +179,18 @@ class DomainSet:
 
 NOWHERE = CidrSet()
 NO_DOMAINS = DomainSet()
+
+
+@lru_cache(maxsize=4096)
+def _numeric(ip: str) -> tuple[int, int]:
+    """Return version and value of an address; version 0 of what is none. Cached: the same peers come again."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return 0, 0
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.version, int(address)
 
 
 def _is_glob(pattern: str) -> bool:
