@@ -188,4 +188,5 @@ def test_transactional_mail_passes_a_bulk_backlog(node, lab_peers, ask):
     ask(node, "reload")
     messages = lab_peers.lanes.wait_for_messages(51)
     order = [message.recipients[0] for message in messages]
-    assert order.index("urgent@lanes.test") == 0
+    # One of the backlog may have been on its way when the urgent one came up.
+    assert order.index("urgent@lanes.test") <= 1

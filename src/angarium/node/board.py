@@ -47,7 +47,7 @@ class Board:
 
     def leave(self, peer: str) -> None:
         """Count it out."""
-        self._totals[self._row][0] -= 1
+        self._totals[self._row][0] = max(0, self._totals[self._row][0] - 1)
         bucket = _bucket(peer)
         self._peers[self._row][bucket] = max(0, self._peers[self._row][bucket] - 1)
 

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from angarium.config.values import SocketAddress
 from angarium.core.errors import AngariumError
 from angarium.testing.dns import ScriptedDns
-from angarium.testing.programs import PATIENCE_S
+from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink, SinkCounters
 from angarium.testing.sink_store import SinkMessage
 
@@ -115,8 +115,8 @@ class Lab:
 
     def sinks(self, *hosts: str) -> list[LabSink]:
         """Start a sink on each of the loopback addresses *hosts*, all on one port."""
-        first = self.sink(host=hosts[0])
-        return [first, *(self.sink(host=host, port=first.port) for host in hosts[1:])]
+        port = free_port(*hosts)
+        return [self.sink(host=host, port=port) for host in hosts]
 
     def dns(self, zone: str) -> "LabDns":
         """Start a name server."""

@@ -6,6 +6,7 @@ when to give up, and then the output is part of the error.
 
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -26,12 +27,28 @@ class ProgramFailed(AngariumError):
     """A program ended, or did not do in time what was waited for. The text ends with its last lines."""
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now, for programs that cannot say which one they took."""
+_OWN_PORTS = (10_000, 32_000)
+
+
+def free_port(*hosts: str) -> int:
+    """Return a port that is free now on *hosts* (127.0.0.1), for programs that cannot say which one they took.
+
+    It lies below the ports that the kernel gives to outgoing connections, so that none of those takes it meanwhile.
+    """
+    while True:
+        port = random.randrange(*_OWN_PORTS)
+        if all(_is_free(host, port) for host in hosts or ("127.0.0.1",)):
+            return port
+
+
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
 
 class Program:
