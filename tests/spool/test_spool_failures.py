@@ -128,12 +128,34 @@ def test_the_status_tells_how_much_waits_for_the_settled_store(play, disk):
         disk.bad = {"commit": errno.EIO}
         settled = asyncio.ensure_future(spool.settle(*recipients))
         await disk.failed_commit.wait()
-        assert spool.spool.status().backlog == 5
+        assert (spool.spool.status().backlog, spool.spool.status().settled_recipients) == (5, 5)
         disk.bad = {}
         await settled
-        assert spool.spool.status().backlog == 0
+        assert (spool.spool.status().backlog, spool.spool.status().settled_recipients) == (0, 5)
 
     play(day, settings=SMALL, disk=disk)
+
+
+def test_a_recipient_that_settles_is_counted_at_every_moment(play):
+    """Nobody has it in memory from the call on."""
+
+    async def day(spool):
+        recipients = [(await spool.take(make_message(), b"x"))[0] for _ in range(3)]
+        status = spool.spool.status
+        settled = asyncio.ensure_future(spool.settle(*recipients))
+        counts = set()
+        while not settled.done():
+            await asyncio.sleep(0)
+            counts.add(status().settled_recipients)
+        assert counts == {3}
+        (one, *_) = await spool.spool.page(recipients[0].flow, NOW * 2, 1)
+        assert status().settled_recipients == 2
+        spool.spool.settle([one])
+        assert status().settled_recipients == 3
+        assert await spool.accept(make_message("a.example", "b.example"), b"y", settled=True) is None
+        assert status().settled_recipients == 5
+
+    play(day, settings=SMALL)
 
 
 def test_a_bounce_message_outlives_a_failed_sync_like_the_event_of_its_cause(play, disk):

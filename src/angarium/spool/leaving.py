@@ -29,10 +29,12 @@ class Leaving:
         self._waiting = waiting
         self._settings = settings
         self._finish = finish
+        self.on_the_way = 0
+        """Recipients that nobody has in memory any more and that the store does not count yet."""
 
     def settle(self, rows: Sequence[tuple[Recipient, float]], done: Callable[[], None]) -> None:
         """Send recipients, with their expiry, now that all that was recorded of them is durable; *done* is
-        called when the store has them.
+        called when the store has them. They have been counted as `on_the_way`.
         """
         settling: list[Settling] = []
         leaving: dict[MessageId, int] = {}
@@ -44,7 +46,7 @@ class Leaving:
                 leaving[message_id] = leaving.get(message_id, 0) | bit
                 events = live.events_of(recipient.index)
             settling.append(Settling(recipient, expires, False, events))
-        self._send(settling, leaving, done)
+        self._send(settling, leaving, partial(self._arrived, len(rows), done))
 
     def settle_whole(self, lives: Sequence[Live], *, leased: bool) -> None:
         """Send all open recipients of messages."""
@@ -53,7 +55,11 @@ class Leaving:
             for live in lives
             for r in live.recipients(live.open, self._settings)
         ]
-        self._send(settling, {live.message.id: live.open for live in lives}, _nothing)
+        alone = 0 if leased else len(settling)
+        self.on_the_way += alone
+        self._send(
+            settling, {live.message.id: live.open for live in lives}, partial(self._arrived, alone, _nothing)
+        )
 
     def relieve(self, oldest: int) -> None:
         """Settle copies of what lives in segment *oldest*, leased, since the scheduler still has it in memory.
@@ -77,6 +83,10 @@ class Leaving:
             live.settling |= bits
             live.stored = True
         self._waiting.send(lives, rows, partial(self._settled, leaving, done))
+
+    def _arrived(self, count: int, done: Callable[[], None]) -> None:
+        self.on_the_way -= count
+        done()
 
     def _settled(self, leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
         for message_id, bits in leaving.items():

@@ -203,6 +203,7 @@ class Partition:
         """See `Spool.settle`."""
         expires_at = self.settings.expires_at
         rows = [(r, expires_at(r)) for r in recipients]
+        self._leaving.on_the_way += len(rows)
         self._journal.append(Item(0, b"", b"", rows, then, sync=then is not None))
 
     def _done(self, items: list[Item]) -> None:
@@ -376,7 +377,7 @@ class Partition:
             "; ".join(filter(None, (self._journal.complaint(), self._settler.unwell))),
             files * self.settings.segment_bytes,
             len(self._uses),
-            settled,
+            settled + self._leaving.on_the_way,
             self._bodies.size_bytes,
             self._journal.backlog + self._waiting.backlog,
         )

@@ -80,7 +80,8 @@ class RecoveryReport(NamedTuple):
 class SpoolStatus(NamedTuple):
     """*accepting* None means yes; else the SpoolError that an acceptance would meet now. *unwell* says why,
     or "". *backlog* counts what waits in memory to be written: records for the journal, rows for the settled
-    store. It grows with every outcome while the disk fails.
+    store. It grows with every outcome while the disk fails. *settled_recipients* are
+    those in the settled store that are not in memory, and those on the way there.
     """
 
     accepting: SpoolError | None
