@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._source = ""
         self._was_ready = False
+        self.gone = asyncio.Event()
+        """Set when the socket is closed, which is a moment after the session has ended."""
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -167,6 +169,11 @@ class Connection(asyncio.Protocol):
         self._machine.trace = hear
 
     @property
+    def is_connected(self) -> bool:
+        """Whether there is a socket that is not closed yet."""
+        return self._transport is not None and not self.gone.is_set()
+
+    @property
     def past_final_dot(self) -> bool:
         """Whether the peer may already have taken responsibility for what is under way."""
         return not self.is_over and self._machine.is_message_sent
@@ -192,6 +199,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._writable.set()
+        self.gone.set()
         if not self.is_over:
             self._machine.connection_lost(self._clock.now(), str(exc) if exc else "closed by the peer")
             self._progress()

@@ -44,6 +44,7 @@ from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
+_CLOSING_S = 1.0
 
 
 class Leases(Protocol):
@@ -84,6 +85,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder(self, spool, clock, log, counters)
         self._connections: dict[int, Connection] = {}
+        self._leaving: dict[int, Connection] = {}
         self._tasks = Tasks(log, clock)
         self._settings = {
             method: IdentityCache(partial(client_settings, method=method)) for method in get_args(Method)
@@ -188,7 +190,24 @@ class Dispatcher:
         connection = Connection(command, settings, self, self._clock, session)
         self._connections[command.conn] = connection
         self.traces.attach(connection)
-        self._tasks.start(connection.open())
+        self._tasks.start(self._open(connection))
+
+    async def _open(self, connection: Connection) -> None:
+        # The scheduler has counted closing connections out; their peers have not, until the sockets are closed.
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                for leaving in list(self._leaving.values()):
+                    await leaving.gone.wait()
+                    self._leaving.pop(leaving.id, None)
+        except TimeoutError:
+            self._leaving.clear()
+        await connection.open()
+
+    def _leave(self, conn: int) -> Connection | None:
+        connection = self._connections.pop(conn, None)
+        if connection is not None and connection.is_connected:
+            self._leaving[conn] = connection
+        return connection
 
     def _deliver(self, command: Deliver) -> None:
         connection = self._connections.get(command.conn)
@@ -197,7 +216,7 @@ class Dispatcher:
         self._handover.deliver(command, connection)
 
     def _quit(self, command: Quit) -> None:
-        connection = self._connections.pop(command.conn, None)
+        connection = self._leave(command.conn)
         if connection is not None:
             connection.quit()
 
@@ -251,7 +270,7 @@ class Dispatcher:
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
         """See connection.Owner."""
         self._counters.add("connections_total", "failed")
-        self._connections.pop(connection.id, None)
+        self._leave(connection.id)
         queue = connection.command.queue
         self._log.info(
             "connection",
@@ -271,7 +290,7 @@ class Dispatcher:
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
         """See connection.Owner."""
         if not usable:
-            self._connections.pop(connection.id, None)
+            self._leave(connection.id)
         self.finished(connection.id, results, usable)
 
     def finished(self, conn: int, results: list[Result], usable: bool) -> None:
@@ -285,7 +304,7 @@ class Dispatcher:
 
     def connection_closed(self, connection: Connection) -> None:
         """See connection.Owner."""
-        self._connections.pop(connection.id, None)
+        self._leave(connection.id)
         self.scheduler.closed(connection.id, self._clock.now())
         self.plan_pump()
 
