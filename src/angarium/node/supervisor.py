@@ -17,9 +17,9 @@ from typing import Any
 import uvloop
 
 from angarium import __version__
-from angarium.config.explain import Question, evaluate, needs_restart, show_effective
+from angarium.config.explain import needs_restart
 from angarium.config.load import load_config
-from angarium.config.model import Config, Place
+from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors
 from angarium.config.records import ListenOptions
 from angarium.core.clock import SystemClock
@@ -281,15 +281,6 @@ class Supervisor:
     def stats(self) -> list[Stat]:
         """See NodePort."""
         return [(name, label, value) for (name, label), value in self.counters.values.items()]
-
-    def config_eval(self, option: str, scopes: dict[str, str | None]) -> Any:
-        """See NodePort."""
-        group = scopes.pop("binding_group", None)
-        return evaluate(self.config, Question(option, Place(group=group, **scopes)))
-
-    def config_show(self) -> Any:
-        """See NodePort."""
-        return show_effective(self.config)
 
     def addresses(self) -> dict[str, str]:
         """Where each listener can be reached."""
