@@ -328,6 +328,7 @@ def test_a_stop_tells_waiting_sessions_and_does_not_lose_what_it_acknowledged(la
     sink = lab.sink("on connect first 1: hang")
     with Node(f'Routes = ( "127.0.0.1:{sink.port}" )\nHost_Failure_Retry = 0\n') as node:
         submit(node.smtp_port, "a@far.test", ["kept@ours.test"])
+        sink.wait_for(lambda: sink.counters.connections == 1)
         waiting = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20)
         sending = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20)
         for client in (waiting, sending):

@@ -45,6 +45,7 @@ from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
 _CLOSING_S = 1.0
+_PAGE_RETRY_S = 2.0
 
 
 class Leases(Protocol):
@@ -232,12 +233,19 @@ class Dispatcher:
         try:
             recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
         except SpoolError as error:
-            self._log.error("page", self._clock.now(), error=str(error))
+            self._log.error("page", self._clock.now(), error=str(error), again_in_s=_PAGE_RETRY_S)
+            self._loop.call_later(_PAGE_RETRY_S, self._ask_again, command.flow)
             recipients = []
         self._pages -= 1
         self.scheduler.paged(command.flow, recipients, self._clock.now())
         self._settled_down.set()
         self.plan_pump()
+
+    def _ask_again(self, flow: Flow) -> None:
+        # To the scheduler an empty page means that nothing is due: tell it what there is.
+        summary = self.spool.flows().get(flow)
+        if summary is not None:
+            self._flow_changed(flow, summary)
 
     async def pages_arrived(self) -> None:
         """Wait until no recipient is between the settled store and the scheduler, where neither can find it."""
