@@ -16,10 +16,13 @@ FLOORS = {
     "smtp": 1,
     "mime": 1,
     "dns": 2,
+    "render": 2,
     "queue": 3,
     "spool": 3,
+    "identity": 3,
     "submission": 4,
     "delivery": 4,
+    "http": 5,
     "testing": 5,  # shipped with the product, used by nothing of it
     "node": 6,
     "cli": 6,

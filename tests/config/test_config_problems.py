@@ -79,7 +79,10 @@ def problems(text: str) -> list[str]:
             "Scope_Max_Outbound_Connections = 0",
             "1:34 Scope_Max_Outbound_Connections: 0 is too small | write 1 or more",
         ),
-        ('TLS = "ifavailable"', '1:7 TLS: "ifavailable" is known, but not supported yet | write no'),
+        (
+            'Delivery_Method = "ecstream"',
+            '1:19 Delivery_Method: "ecstream" is known, but not supported yet | write ESMTP | SMTP | LMTP',
+        ),
         (
             'Domain "/(/" { }',
             "1:8 Domain: the pattern /(/ is wrong: missing ), unterminated subpattern at position 0 | ",

@@ -18,15 +18,17 @@ from angarium.config.reading import (
     scalars,
     whole_number,
 )
-from angarium.config.syntax import Value
+from angarium.config.syntax import Scalar, Value
 from angarium.config.values import (
     CidrSet,
     DomainSet,
     Gateway,
     Route,
+    Secret,
     SharedLimit,
     SocketAddress,
     Throttle,
+    quoted,
     show_value,
 )
 
@@ -244,8 +246,9 @@ def _choice(meaning: Mapping[str, object], form: str, not_yet: tuple[str, ...]) 
     return Kind("word", form, read, show=lambda value: str(shown[value]))
 
 
-def words(served: frozenset[str], not_yet: tuple[str, ...]) -> Kind:
-    """Make a kind that is a list of words out of *served*, in any case."""
+def words(served: frozenset[str], not_yet: tuple[str, ...], also: frozenset[str] = frozenset()) -> Kind:
+    """Make a kind that is a list of words out of *served* and *also*, in any case."""
+    served = served | also
     form = f"( {' '.join(sorted(served))} )"
 
     def read(value: Value) -> frozenset[str]:
@@ -254,11 +257,66 @@ def words(served: frozenset[str], not_yet: tuple[str, ...]) -> Kind:
     def one(text: str) -> str:
         if text in served:
             return text
+        if text.startswith("AUTH "):
+            raise BadValue(
+                f'"{text}" names a mechanism', "write AUTH here, and the mechanisms in Auth_Mechanisms"
+            )
         if text.split(" ")[0] in not_yet:
             raise BadValue(f'"{text}" is known, but not supported yet', f"leave it out of {form}")
         raise BadValue(f'"{text}" is unknown here', f"write some of {form}")
 
     return Kind("list of words", "( … )", read)
+
+
+def _text(value: Value) -> str:
+    text = scalar(value, '"text"')
+    if not re.fullmatch(r"[ -~]{1,1000}", text):
+        raise BadValue("takes one line of up to 1000 printable ASCII characters")
+    return text
+
+
+def _secret(value: Value) -> Secret:
+    return Secret(scalar(value, '"secret"'))
+
+
+def _optional_path(value: Value) -> Path | None:
+    return None if scalar(value, '"/path"') in ("", "none") else _path(value)
+
+
+def _paths(value: Value) -> tuple[Path, ...]:
+    texts = [value.text] if isinstance(value, Scalar) else scalars(value, '( "/one.pem" "/other.pem" )')
+    if not all(texts):
+        raise BadValue("a path is empty", 'write "/path"')
+    return tuple(map(Path, texts))
+
+
+def _header_names(value: Value) -> tuple[str, ...]:
+    names = scalars(value, "( From Subject Date )")
+    for name in names:
+        if not re.fullmatch(r"[!-9;-~]{1,100}", name):
+            raise BadValue(f'"{name}" is not the name of a header field', "write ( From Subject Date )")
+    return tuple(names)
+
+
+TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
+_TOO_OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1")
+
+
+def _protocols(value: Value) -> tuple[str, ...]:
+    """Read `+ALL:-TLSv1.2` as Momentum writes it; signs apply from left to right."""
+    chosen: set[str] = set()
+    known = {name.lower(): name for name in (*TLS_VERSIONS, *_TOO_OLD, "ALL")}
+    for word in re.split(r"[:\s]+", scalar(value, '"+ALL"').strip()):
+        name = known.get(word.lstrip("+-").lower())
+        if name is None:
+            raise BadValue(f'"{word}" is no version of TLS', 'write "+ALL", "TLSv1.2" or "TLSv1.3"')
+        if name in _TOO_OLD and not word.startswith("-"):
+            raise BadValue(f"{name} is broken and not served", 'write "+ALL", "TLSv1.2" or "TLSv1.3"')
+        meant = set(TLS_VERSIONS) if name == "ALL" else {name}
+        chosen = chosen - meant if word.startswith("-") else chosen | meant
+    if not chosen & set(TLS_VERSIONS):
+        raise BadValue("no version of TLS is left", 'write "+ALL"')
+    return tuple(name for name in TLS_VERSIONS if name in chosen)
 
 
 OWN_NAME = Kind("host name", "mta.example.com", _own_name)
@@ -268,6 +326,12 @@ SIZE = Kind("size", "bytes", _size)
 SECONDS = Kind("duration", "seconds", _seconds)
 BOOL = Kind("bool", "true | false", _bool)
 PERMS = Kind("file mode", "0660", _perms, show="{:04o}".format)
+TEXT = Kind("string", '"text"', _text)
+SECRET = Kind("secret", '"secret"', _secret)
+OPTIONAL_PATH = Kind("path", '"/path" | none', _optional_path, none="none")
+PATHS = Kind("paths", '"/path" | ( "/one" "/other" )', _paths)
+HEADER_NAMES = Kind("header names", "( From Subject )", _header_names)
+PROTOCOLS = Kind("TLS versions", '"+ALL" | "TLSv1.3"', _protocols, show=lambda value: quoted(":".join(value)))  # type: ignore[arg-type]
 PATH = Kind("path", '"/path"', _path)
 MAILBOX = Kind("address", "name@example.com", _mailbox)
 RETRIES = Kind("number", "auto | none | N", _retries, none="auto")

@@ -38,6 +38,8 @@ BINDINGS: tuple[ScopeKind, ...] = ("global", "binding_group", "binding")
 HOST: tuple[ScopeKind, ...] = ("host",)
 I: tuple[ScopeKind, ...] = ("global", "esmtp_listener", "listen", "peer")  # noqa: E741
 LISTENERS: tuple[ScopeKind, ...] = ("esmtp_listener", "listen", "peer")
+LISTENERS_ONLY: tuple[ScopeKind, ...] = ("esmtp_listener", "listen")
+SMTP_SOCKETS: tuple[ScopeKind, ...] = ("esmtp_listener", "listen")
 SOCKETS: tuple[ScopeKind, ...] = ("esmtp_listener", "http_listener", "listen")
 G: tuple[ScopeKind, ...] = ("global",)
 

@@ -16,6 +16,7 @@ from angarium.config.values import (
     Gateway,
     ListenAddress,
     Route,
+    Secret,
     SharedLimit,
     SocketAddress,
     Throttle,
@@ -25,6 +26,30 @@ from angarium.config.values import (
 from angarium.core.records import Lane
 
 LOOPBACK = cidrs("127.0.0.0/8", "::1")
+
+DKIM_HEADERS = (
+    *("From", "Sender", "Reply-To", "Subject", "Date", "Message-ID", "To", "Cc"),
+    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-ID", "Content-Description"),
+    *("Resent-Date", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Message-ID"),
+    *("In-Reply-To", "References", "List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post"),
+    *("List-Subscribe", "List-Post", "List-Owner", "List-Archive", "Feedback-ID"),
+)
+"""What RFC 6376 §5.4.1 advises to sign, and what mailbox providers ask for besides."""
+DKIM_OVERSIGN_HEADERS = (
+    *(
+        "From",
+        "Sender",
+        "Reply-To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "To",
+        "Cc",
+        "MIME-Version",
+        "Content-Type",
+    ),
+)
+"""Signed once more than they stand there, so that nobody can add another (RFC 6376 §5.4.2)."""
 
 LoneEnd = Literal["pedantic", "fix", "ignore"]
 """What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is."""
@@ -79,8 +104,27 @@ class OutboundOptions:
     quit_timeout: int = 5
     idle_timeout: int = 5
     transform_8bitmime_content: Literal["ifneeded", "bounce", "no"] = "ifneeded"
-    tls: Literal["no", "ifavailable", "required"] = "no"
+    # security
+    tls: Literal["no", "ifavailable", "required"] = "ifavailable"
+    tls_ifavailable_fallback: bool = True
     tls_verify: Literal["no", "ca", "host", "optional"] = "no"
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ciphers: str | None = None
+    tls_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
+    tls_timeout: int = 60
+    xclient: Literal["no", "ifavailable", "required"] = "no"
+    outbound_smtp_auth_type: Literal["none", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2"] = (
+        "none"
+    )
+    outbound_smtp_auth_user: str | None = None
+    outbound_smtp_auth_pass: Secret | None = None
+    outbound_smtp_auth_pass_file: Path | None = None
+    # signatures
+    opendkim_sign: bool = True
+    dkim_headers: tuple[str, ...] = DKIM_HEADERS
+    dkim_oversign_headers: tuple[str, ...] = DKIM_OVERSIGN_HEADERS
     # notifications
     generate_bounces: bool = True
     bounces_inline_original: Literal["none", "headers", "all"] = "headers"
@@ -111,9 +155,38 @@ class InboundOptions:
     open_relay: bool = False
     lane: Lane = 0
     priority_header: bool = True
+    # authentication
+    require_authentication: bool = False
+    auth_mechanisms: frozenset[str] = frozenset(("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256"))
+    auth_without_tls: bool = False
+    auth_failure_delay: int = 1
+    auth_failures_to_block: int = 10
+    auth_block_time: int = 900
+    xclient_hosts: CidrSet = NOWHERE
+    # encryption
+    tls_certificate: tuple[Path, ...] = ()
+    tls_key: tuple[Path, ...] = ()
+    tls_client_ca: Path | None = None
+    tls_verify_mode: Literal["none", "request", "require"] = "none"
+    tls_verified_peer_can_relay: bool = False
+    tls_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
+    tls_ciphers: str | None = None
+    tls_timeout: int = 30
+    starttls_injection_policy: Literal["reject", "discard"] = "reject"
     # what is said
     smtp_extensions: frozenset[str] = frozenset(
-        ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "LIMITS")
+        (
+            "PIPELINING",
+            "8BITMIME",
+            "SMTPUTF8",
+            "SIZE",
+            "DSN",
+            "ENHANCEDSTATUSCODES",
+            "CHUNKING",
+            "LIMITS",
+            "STARTTLS",
+            "AUTH",
+        )
     )
     banner_hostname: str = "localhost"
     static_banner: str | None = None
@@ -161,6 +234,10 @@ class ListenOptions:
     enable: bool = True
     listen_backlog: int = 1024
     file_mode: int = 0o660
+    use_ssl: bool = False
+    proxy_protocol: bool = False
+    proxy_protocol_timeout: int = 10
+    proxy_hosts: CidrSet = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +260,9 @@ class GlobalOptions:
     spool_min_free_space: int = 268_435_456
     spool_history_segments: int = 2
     large_message_threshold: int = 1_048_576
+    # identity
+    identity_store: str | None = None
+    secrets_key_file: Path | None = None
     # memory
     max_resident_messages: int = 65_536
     body_cache_size: int = 134_217_728

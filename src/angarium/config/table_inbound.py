@@ -1,14 +1,24 @@
 """The options for mail on its way in."""
 
 from angarium.config import kinds as k
-from angarium.config.options import LISTENERS, SOCKETS, I, Option, ScopeKind
+from angarium.config.options import (
+    LISTENERS,
+    LISTENERS_ONLY,
+    SMTP_SOCKETS,
+    SOCKETS,
+    I,
+    Option,
+    ScopeKind,
+)
 from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL
 
 _EXTENSIONS = k.words(
     InboundOptions().smtp_extensions,
-    ("STARTTLS", "AUTH", "XCLIENT", "XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT"),
+    ("XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT"),
+    also=frozenset(("XCLIENT",)),
 )
+_MECHANISMS = k.words(InboundOptions().auth_mechanisms, ("XOAUTH2", "NTLM", "GSSAPI"))
 _LONE = k.enum("pedantic", "fix", "ignore", aliases={"reject": "pedantic"})
 
 
@@ -70,6 +80,89 @@ _WHO = (
         "",
         "Whether a `Priority` header field chooses the lane: `urgent` or `normal` transactional, "
         "`non-urgent` bulk.",
+    ),
+)
+
+_AUTH = (
+    _row(
+        "Require_Authentication",
+        k.BOOL,
+        "",
+        "Whether only authenticated sessions may send, whatever Relay_Hosts and the like say.",
+    ),
+    _row("Auth_Mechanisms", _MECHANISMS, "", "Ways to log in that are offered by AUTH."),
+    _row(
+        "Auth_Without_TLS",
+        k.BOOL,
+        "",
+        "Whether PLAIN and LOGIN, which show the password, are taken without encryption.",
+    ),
+    _time(
+        "Auth_Failure_Delay",
+        "How long the answer to a failed login is held back; doubled by each further one, up to 30.",
+        0,
+        30,
+    ),
+    _count(
+        "Auth_Failures_To_Block",
+        "failures",
+        "Failed logins of one address, or for one name, after which it is blocked; 0 = never.",
+    ),
+    _time("Auth_Block_Time", "How long it stays blocked.", 1, 86_400),
+    _row(
+        "XCLIENT_Hosts",
+        k.CIDRS,
+        "",
+        "Peers that are believed when they say by XCLIENT whom they speak for; it is offered to no other.",
+    ),
+)
+
+_TLS = (
+    _row(
+        "TLS_Certificate",
+        k.PATHS,
+        "",
+        "Certificate chains in PEM; the one is shown whose name the client asks for, else the first "
+        "(default: one made at the first start, signed by itself).",
+        scopes=LISTENERS_ONLY,
+    ),
+    _row(
+        "TLS_Key",
+        k.PATHS,
+        "",
+        "Their private keys in the same order; needless where the certificate's file holds it.",
+        scopes=LISTENERS_ONLY,
+    ),
+    _row(
+        "TLS_Client_CA",
+        k.OPTIONAL_PATH,
+        "",
+        "Authorities whose client certificates are believed.",
+        scopes=LISTENERS_ONLY,
+    ),
+    _row(
+        "TLS_Verify_Mode",
+        k.enum("none", "request", "require"),
+        "",
+        "Whether clients are asked for a certificate, or must show a good one.",
+        scopes=LISTENERS_ONLY,
+    ),
+    _row(
+        "TLS_Verified_Peer_Can_Relay",
+        k.BOOL,
+        "",
+        "Whether a peer with a good certificate may send to any domain.",
+        scopes=LISTENERS,
+    ),
+    _row("TLS_Protocols", k.PROTOCOLS, "", "Versions of TLS that are spoken.", scopes=LISTENERS_ONLY),
+    _row("TLS_Ciphers", k.TEXT, "", "Ciphers up to TLS 1.2, as OpenSSL writes them.", scopes=LISTENERS_ONLY),
+    _row("TLS_Timeout", k.SECONDS, "s", "Wait for the handshake.", 1, 600, LISTENERS_ONLY),
+    _row(
+        "Starttls_Injection_Policy",
+        k.enum("reject", "discard"),
+        "",
+        "What becomes of a session that sends more behind STARTTLS before the handshake: it ends, or "
+        "what was sent is thrown away.",
     ),
 )
 
@@ -194,10 +287,25 @@ def _socket(
     return Option(name, "listen", SOCKETS, kind, unit, sentence, minimum, maximum)
 
 
+def _smtp_socket(
+    name: str, kind: k.Kind, unit: str, sentence: str, minimum: int | None = None, maximum: int | None = None
+) -> Option:
+    return Option(name, "listen", SMTP_SOCKETS, kind, unit, sentence, minimum, maximum)
+
+
 _SOCKETS = (
     _socket("Enable", k.BOOL, "", "Whether the listener or socket is in use."),
     _socket("Listen_Backlog", k.INT, "connections", "Connections that wait to be taken.", 1, 65_535),
     _socket("File_Mode", k.PERMS, "", "Permissions of a Unix socket."),
+    _smtp_socket("Use_SSL", k.BOOL, "", "Whether TLS begins with the first byte, as usual on port 465."),
+    _smtp_socket(
+        "Proxy_Protocol",
+        k.BOOL,
+        "",
+        "Whether each connection begins with a PROXY header (version 1 or 2) that names the client.",
+    ),
+    _smtp_socket("Proxy_Protocol_Timeout", k.SECONDS, "s", "Wait for that header.", 1, 600),
+    _smtp_socket("Proxy_Hosts", k.CIDRS, "", "Proxies that are believed; others are turned away."),
 )
 
-ROWS: tuple[Option, ...] = (*_WHO, *_PROTOCOL, *_TIME, *_LIMITS, *_TEXT, *_SOCKETS)
+ROWS: tuple[Option, ...] = (*_WHO, *_AUTH, *_TLS, *_PROTOCOL, *_TIME, *_LIMITS, *_TEXT, *_SOCKETS)

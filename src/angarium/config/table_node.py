@@ -91,6 +91,22 @@ _SPOOL = (
     ),
 )
 
+_IDENTITY = (
+    _fixed(
+        "Identity_Store",
+        k.TEXT,
+        "",
+        'Database of accounts, keys and domains, `"postgresql://user@host/name"` '
+        "(default: SQLite in the data folder).",
+    ),
+    _fixed(
+        "Secrets_Key_File",
+        k.OPTIONAL_PATH,
+        "",
+        "File with the keys under which secrets are encrypted (default: `identity/secrets.key` in the data folder).",
+    ),
+)
+
 _MEMORY = (
     _fixed(
         "Max_Resident_Messages",
@@ -160,4 +176,4 @@ _NAMES = (
     ),
 )
 
-ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_MEMORY, *_DELIVERY, *_NAMES)
+ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_IDENTITY, *_MEMORY, *_DELIVERY, *_NAMES)

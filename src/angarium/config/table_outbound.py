@@ -223,16 +223,73 @@ _SESSION = (
         "sent as it is.",
     ),
     _row(
-        "TLS",
-        k.enum("no", not_yet=("ifavailable", "required")),
+        "XCLIENT",
+        k.enum("no", "ifavailable", "required"),
         "",
-        "Whether connections are encrypted by STARTTLS.",
+        "Whether the peer is told by XCLIENT whom each message came from; it must trust us.",
+    ),
+)
+
+_SECURITY = (
+    _row(
+        "TLS",
+        k.enum("no", "ifavailable", "required"),
+        "",
+        "Whether connections are encrypted by STARTTLS (Momentum: no).",
+    ),
+    _row(
+        "TLS_Ifavailable_Fallback",
+        k.BOOL,
+        "",
+        "With `TLS = ifavailable`: whether mail goes in clear text, on a new connection, after a "
+        "handshake failed; otherwise it waits.",
     ),
     _row(
         "TLS_Verify",
-        k.enum("no", not_yet=("ca", "host", "optional")),
+        k.enum("no", "ca", "host", "optional"),
         "",
-        "What the peer's certificate must prove.",
+        "What the peer's certificate must prove: nothing, its issuer, its issuer and the host's name; "
+        "`optional` writes down whether it does and sends anyway.",
+    ),
+    _row(
+        "TLS_CA", k.OPTIONAL_PATH, "", "File with the authorities that are believed (default: the system's)."
+    ),
+    _row("TLS_Certificate", k.OPTIONAL_PATH, "", "Certificate chain that is shown to the peer, in PEM."),
+    _row("TLS_Key", k.OPTIONAL_PATH, "", "Its private key; may stand in the file of the certificate."),
+    _row("TLS_Ciphers", k.TEXT, "", "Ciphers up to TLS 1.2, as OpenSSL writes them."),
+    _row("TLS_Protocols", k.PROTOCOLS, "", "Versions of TLS that are spoken."),
+    _time("TLS_Timeout", "Wait for the handshake."),
+    _row(
+        "Outbound_SMTP_AUTH_Type",
+        k.enum("none", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2"),
+        "",
+        "How we log in to the peer; PLAIN, LOGIN and XOAUTH2 only under TLS.",
+    ),
+    _row("Outbound_SMTP_AUTH_User", k.TEXT, "", "Name to log in with."),
+    _row("Outbound_SMTP_AUTH_Pass", k.SECRET, "", "Password or, for XOAUTH2, access token; never shown."),
+    _row(
+        "Outbound_SMTP_AUTH_Pass_File",
+        k.OPTIONAL_PATH,
+        "",
+        "File that holds it instead, read for each login, so that a token can be renewed.",
+    ),
+    _row(
+        "OpenDKIM_Sign",
+        k.BOOL,
+        "",
+        "Whether mail whose author's domain has a verified key is signed.",
+    ),
+    _row(
+        "DKIM_Headers",
+        k.HEADER_NAMES,
+        "",
+        "Header fields that a signature covers, as often as they stand there.",
+    ),
+    _row(
+        "DKIM_Oversign_Headers",
+        k.HEADER_NAMES,
+        "",
+        "Header fields that are signed once more, so that nobody can add another.",
     ),
 )
 
@@ -303,4 +360,4 @@ _HOST = (
     ),
 )
 
-ROWS: tuple[Option, ...] = (*_ROUTING, *_LIMITS, *_RETRY, *_SESSION, *_NOTIFICATIONS, *_HOST)
+ROWS: tuple[Option, ...] = (*_ROUTING, *_LIMITS, *_RETRY, *_SESSION, *_SECURITY, *_NOTIFICATIONS, *_HOST)

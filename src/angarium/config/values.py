@@ -177,6 +177,18 @@ class DomainSet:
         return bool(self.patterns)
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that is never shown: not by `repr`, not by `str`, not in the configuration as it is printed."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+
 NOWHERE = CidrSet()
 NO_DOMAINS = DomainSet()
 
@@ -228,6 +240,8 @@ def show_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value if re.fullmatch(r"[A-Za-z0-9_.:@*-]+", value) else quoted(value)
+    if isinstance(value, Secret):
+        return '"(secret)"'
     if isinstance(value, frozenset):
         value = sorted(value)
     if isinstance(value, CidrSet):

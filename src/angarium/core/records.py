@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from angarium.core.ids import MessageId
+from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.reply import Reply
 
 TRANSACTIONAL: Final = 0
@@ -77,13 +78,15 @@ class ForwardPath(msgspec.Struct, frozen=True, array_like=True):
 
     *address* is the mailbox without angle brackets, untouched but for quoting. *domain* is its domain in lower-case
     A-labels, or an address literal with its brackets. *notify* holds NOTIFY_* bits. *orcpt* is the decoded ORCPT
-    parameter, `type;address`, or empty (RFC 3461 §4.2).
+    parameter, `type;address`, or empty (RFC 3461 §4.2). *role* says how it came to be a recipient: named by RCPT
+    (empty), or added by an option of the message.
     """
 
     address: str
     domain: str
     notify: int = 0
     orcpt: str = ""
+    role: Literal["", "cc", "bcc", "archive"] = ""
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):
@@ -106,6 +109,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     (`Received`, a missing Date or Message-ID), whole lines with CRLF. *body_size* counts the submitted bytes, header
     block and body, without *trace*. *source* names whose mail this is where sources take turns.
     *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
+    *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
+    From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported
+    as failed: it is never attempted, and every recipient bounces with that reply. *submission* is what several
+    messages made of one submission share (copies), the id of the first of them; empty: its own.
     """
 
     id: MessageId
@@ -122,6 +129,12 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     ret: str = ""
     envid: str = ""
     origin: Origin = Origin()
+    account: int = 0
+    server: int = 0
+    options: Options = NO_OPTIONS
+    author_domain: str = ""
+    refusal: Reply | None = None
+    submission: bytes = b""
 
     @property
     def size(self) -> int:
@@ -129,12 +142,29 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
         return len(self.trace) + self.body_size
 
 
+class TlsFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What was negotiated on an encrypted connection.
+
+    *version* and *cipher* as OpenSSL names them. *verified* says what the peer's certificate was seen to prove: "host"
+    (issuer and name), "ca" (issuer), or "" with the reason in *problem*, which is empty where nothing was asked for.
+    *names* are the host names in the certificate, *not_after* its end in seconds of Unix time, 0 where it showed none.
+    """
+
+    version: str
+    cipher: str
+    verified: Literal["", "ca", "host"] = ""
+    problem: str = ""
+    names: tuple[str, ...] = ()
+    not_after: float = 0.0
+    resumed: bool = False
+
+
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
     """One try at delivering to one or more recipients over one connection.
 
     *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
     had it, empty likewise. *timings* are milliseconds spent waiting at each stage reached, in order. *tls* is empty
-    for clear text, else version and cipher. *dsn_passed* says that the peer took over the sender's wish for delivery
+    for clear text, else version and cipher; *tls_facts* says the rest. *dsn_passed* says that the peer took over the sender's wish for delivery
     status notifications (RFC 3461 §5.2.2).
     """
 
@@ -149,6 +179,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     timings: tuple[tuple[str, float], ...] = ()
     bytes_sent: int = 0
     dsn_passed: bool = False
+    tls_facts: TlsFacts | None = None
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

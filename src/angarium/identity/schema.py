@@ -1,0 +1,176 @@
+"""The tables of the identity store, the same for SQLite and PostgreSQL.
+
+Every change of anything here raises the one row of `generation` in its own transaction, whose lock puts the changes in
+an order; workers look at that number to learn that something changed, and at `audit` for whose account it was.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column that is called INTEGER."""
+
+
+def _owner(table: str, *, nullable: bool = False) -> Column[int]:
+    key = ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return Column(table.removesuffix("s"), _ID, key, nullable=nullable, index=True)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("suspended", Boolean, nullable=False, default=False),
+    Column("limits", JSON, nullable=False, default=dict),
+    Column("options", JSON, nullable=False, default=dict),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _owner("accounts"),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("suspended", Boolean, nullable=False, default=False),
+    Column("smtp", Boolean, nullable=False, default=True),
+    Column("on_error", String(10), nullable=False, default="vendor"),
+    Column("limits", JSON, nullable=False, default=dict),
+    Column("options", JSON, nullable=False, default=dict),
+    UniqueConstraint("account", "name"),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("server", _ID, ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(30), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("kind", String(20), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("archived_at", Float),
+    Column("options", JSON, nullable=False, default=dict),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _owner("accounts"),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("name", String(200), nullable=False, default=""),
+    Column("password", Text, nullable=False),  # argon2id, with its parameters
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    _owner("accounts"),
+    _owner("servers", nullable=True),
+    Column("stream", String(30)),
+    Column("label", String(200), nullable=False, default=""),
+    Column("username", String(200), unique=True),  # NULL where the secret is its own name
+    Column("short", String(8), nullable=False, default=""),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the secret, which is random
+    Column("scram", Text),  # "iterations:salt:StoredKey:ServerKey", base64 (RFC 5802 §3); derived, one way
+    Column("sealed", LargeBinary),  # the secret under the node's key, only where challenge is set
+    Column("challenge", Boolean, nullable=False, default=False),
+    Column("grants", JSON, nullable=False, default=list),
+    Column("networks", JSON, nullable=False, default=list),
+    Column("options", JSON, nullable=False, default=dict),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("last_used_at", Float),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _owner("accounts"),
+    Column("name", String(253), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("verified_at", Float),
+    Column("checked_at", Float),
+    Column("return_path", String(253), nullable=False, default=""),
+    UniqueConstraint("account", "name"),
+)
+
+domain_keys = Table(
+    "domain_keys",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _owner("domains"),
+    Column("selector", String(63), nullable=False),
+    Column("algorithm", String(10), nullable=False),
+    Column("public", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the private key, PKCS #8 DER, under the node's key
+    Column("state", String(10), nullable=False, default="pending"),
+    Column("created_at", Float, nullable=False),
+    Column("verified_at", Float),
+    Column("retired_at", Float),
+    UniqueConstraint("domain", "selector"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("scope", String(40), primary_key=True),  # "account:3", "server:7"
+    Column("seconds", Integer, primary_key=True),  # length of the window; 86400 is the daily quota
+    Column("starts_at", BigInteger, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("generation", BigInteger, nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("what", String(200), nullable=False),
+    Column("account", _ID),  # no foreign key: the log outlives the account
+    Column("details", JSON, nullable=False, default=dict),
+    Index("ix_audit_account_id", "account", "id"),
+)
+
+generation = Table(
+    "generation",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("value", BigInteger, nullable=False),
+)
