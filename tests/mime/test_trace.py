@@ -24,6 +24,18 @@ def test_received_says_from_by_with_id_for_and_when() -> None:
     )
 
 
+def test_received_says_how_the_session_was_encrypted() -> None:
+    tls = "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    origin = Origin("default", "192.0.2.1:4567", "mail.example.com", "ESMTPSA", "s1", tls)
+    assert received_line(origin, "mx.test", "abc", "to@example.org", NOW) == (
+        b"Received: from mail.example.com ([192.0.2.1])\r\n"
+        b"\tby mx.test with ESMTPSA (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
+        b"\tid abc\r\n"
+        b"\tfor <to@example.org>;\r\n"
+        b"\tSat, 21 Nov 2026 10:09:42 +0000\r\n"
+    )
+
+
 def test_several_recipients_do_not_learn_of_each_other() -> None:
     assert b"\tfor" not in received_line(ORIGIN, "mx.test", "abc", "", NOW)
 

@@ -92,7 +92,8 @@ class ForwardPath(msgspec.Struct, frozen=True, array_like=True):
 class Origin(msgspec.Struct, frozen=True, array_like=True):
     """Where a message came from: listener name, peer `address:port`, its HELO name, protocol (`ESMTP` …), session id.
 
-    A message made here (a DSN) has listener `internal` and an empty peer.
+    A message made here (a DSN) has listener `internal` and an empty peer. *tls* is version and cipher as OpenSSL names
+    them, empty for clear text.
     """
 
     listener: str = "internal"
@@ -100,6 +101,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     helo: str = ""
     protocol: str = "internal"
     session: str = ""
+    tls: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):

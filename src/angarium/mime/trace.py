@@ -53,13 +53,15 @@ def received_line(
 
     *recipient* is the only recipient's address, empty when there are several, who must not
     learn of each other.
-    What the peer said of itself is written only as far as it can do no harm.
+    What the peer said of itself is written only as far as it can do no harm. How an encrypted session was encrypted
+    stands as a comment behind the protocol.
     """
     protocol = _UTF8_KEYWORDS.get(origin.protocol, origin.protocol) if smtputf8 else origin.protocol
     wanted = recipient and (smtputf8 or recipient.isascii()) and not _UNSAFE.search(recipient)
     for_ = f"\r\n\tfor <{recipient}>" if wanted else ""
+    secured = f" ({origin.tls})\r\n\t" if origin.tls else " "
     return (
-        f"Received: {_from(origin)}by {hostname} with {protocol} id {message_id}{for_};\r\n"
+        f"Received: {_from(origin)}by {hostname} with {protocol}{secured}id {message_id}{for_};\r\n"
         f"\t{_date_text(int(now))}\r\n"
     ).encode()
 
