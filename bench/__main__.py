@@ -1,6 +1,7 @@
 """`script/bench`: Angarium and Debian's Postfix side by side, on the same disk, taking turns."""
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -14,9 +15,10 @@ from typing import Any
 
 from angarium.testing.programs import free_port
 from bench.latency import disk_latency, relay_latency
-from bench.load import SCENARIOS, Scenario, Sink, inject
+from bench.load import SCENARIOS, Scenario, Sink, inject, inject_securely
 from bench.processes import MemoryWatch, cpu_s
 from bench.report import show
+from bench.secure import SECURE_SYSTEMS, make_certificate
 from bench.systems import SYSTEMS, System
 
 OUT = Path(__file__).parent / "out"
@@ -59,30 +61,63 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, and return the figures as they are written to the JSON file."""
     wanted = options.only or [*(scenario.name for scenario in SCENARIOS), "latency"]
+    figures: dict[str, Any] = {
+        "machine": machine(options.folder),
+        "settings": {},
+        "runs": [],
+        "memory": {},
+        "latency": {},
+    }
+    plain = [each for each in SCENARIOS if each.name in wanted and not each.is_secure]
+    secure = [each for each in SCENARIOS if each.name in wanted and each.is_secure]
+    if plain or "latency" in wanted:
+        run_plain(plain, "latency" in wanted, options, figures)
+    if secure:
+        run_secure(secure, options, figures)
+    figures["summary"] = summary(figures["runs"])
+    return figures
+
+
+def run_plain(
+    scenarios: list[Scenario], with_latency: bool, options: argparse.Namespace, figures: dict[str, Any]
+) -> None:
+    """Measure without encryption, as `smtp-source` and `smtp-sink` can."""
     sink_port = free_port()
-    systems: list[System] = []
-    figures: dict[str, Any] = {"machine": machine(options.folder), "runs": [], "memory": {}, "latency": {}}
-    try:
+    with contextlib.ExitStack() as running:
+        systems: list[System] = []
         for name in options.system or SYSTEMS:
-            systems.append(SYSTEMS[name](sink_port, options.folder))  # noqa: PERF401 - stopped below, if one fails
-        figures["settings"] = {system.name: system.settings() for system in systems}
-        for scenario in SCENARIOS:
-            if scenario.name in wanted:
-                sink = Sink(sink_port)
-                try:
-                    run_scenario(systems, scenario, sink, options, figures)
-                finally:
-                    sink.stop()
-        if "latency" in wanted:
+            systems.append(SYSTEMS[name](sink_port, options.folder))
+            running.callback(systems[-1].stop)
+        figures["settings"] |= {system.name: system.settings() for system in systems}
+        for scenario in scenarios:
+            sink = Sink(sink_port)
+            try:
+                run_scenario(systems, scenario, sink, options, figures)
+            finally:
+                sink.stop()
+        if with_latency:
             figures["latency"]["disk"] = disk_latency(options.folder, options.samples)
             for system in systems:
                 say(f"latency: {system.name}")
                 figures["latency"][system.name] = relay_latency(system.smtp_port, sink_port, options.samples)
-    finally:
-        for system in systems:
-            system.stop()
-    figures["summary"] = summary(figures["runs"])
-    return figures
+
+
+def run_secure(scenarios: list[Scenario], options: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """Measure with logins and encryption, with a load and a sink of our own."""
+    sink_port = free_port()
+    with contextlib.ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="angarium-bench-")))
+        certificate = folder / "certificate.pem"
+        make_certificate(certificate)
+        sink = Sink(sink_port, certificate)
+        running.callback(sink.stop)
+        systems: list[System] = []
+        for name in options.system or SECURE_SYSTEMS:
+            systems.append(SECURE_SYSTEMS[name](sink_port, options.folder, certificate))
+            running.callback(systems[-1].stop)
+        figures["settings"] |= {f"{system.name}, secure": system.settings() for system in systems}
+        for scenario in scenarios:
+            run_scenario(systems, scenario, sink, options, figures)
 
 
 def run_scenario(
@@ -117,7 +152,11 @@ def run_scenario(
 def measure(system: System, scenario: Scenario, sink: Sink, messages: int) -> dict[str, Any]:
     """Inject and wait for the last delivery: rate from the first connection on, and what the tree spent."""
     taken, cpu_before, start = sink.taken, cpu_s(system.root_pid), time.monotonic()
-    injected = inject(system.smtp_port, scenario, messages)
+    if scenario.is_secure:
+        assert system.login is not None
+        injected = inject_securely(system.smtp_port, scenario, messages, system.login)
+    else:
+        injected = inject(system.smtp_port, scenario, messages)
     injected_after = time.monotonic() - start
     took = sink.wait_for(taken + injected) - start
     quiet(system)

@@ -7,10 +7,13 @@ away.
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from angarium.testing.peers import find_program
 from angarium.testing.programs import run
@@ -21,6 +24,13 @@ RECIPIENT = "bench@sink.example.com"
 _COUNTERS = re.compile(rb"mesg=(\d+)")
 
 
+class Login(NamedTuple):
+    """What a secure load logs in with."""
+
+    user: str
+    password: str
+
+
 @dataclass(frozen=True)
 class Scenario:
     """Injected: *sessions* at a time of *per_session* messages each; 0: kept to the end of the run."""
@@ -29,6 +39,8 @@ class Scenario:
     size_bytes: int
     sessions: int
     per_session: int
+    is_secure: bool = False
+    """With STARTTLS and AUTH PLAIN in, and STARTTLS out."""
 
 
 SCENARIOS = (
@@ -37,7 +49,15 @@ SCENARIOS = (
     Scenario("50k", 51_200, 30, 20),
     Scenario("10k-single", 10_240, 30, 1),
     Scenario("10k-two", 10_240, 2, 0),
+    Scenario("10k-secure", 10_240, 30, 20, is_secure=True),
 )
+
+
+def inject_securely(port: int, scenario: Scenario, messages: int, login: Login) -> int:
+    """Inject as `inject` does, logged in under TLS. Raises ProgramFailed."""
+    counts = map(str, (port, scenario.sessions, scenario.per_session, scenario.size_bytes, messages))
+    command = [sys.executable, "-m", "bench.secure_load", *counts]
+    return int(run(command, f"{login.user}\n{login.password}\n".encode(), timeout_s=600))
 
 
 def inject(port: int, scenario: Scenario, messages: int) -> int:
@@ -75,13 +95,13 @@ class SinkStalled(Exception):
 class Sink:
     """A running smtp-sink. `taken` counts the messages it has answered with 250 since it was started."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: Path | None = None) -> None:
+        """With a *certificate*, take one that speaks STARTTLS, which smtp-sink does not."""
         self.taken = 0
         self.last_at = time.monotonic()
         self._news = threading.Condition()
-        command = [str(find_program("smtp-sink", "postfix")), "-4", "-c", "-m", "1000"]
-        command += ["-u", "nobody"] if os.geteuid() == 0 else []
-        self._process = subprocess.Popen([*command, f"127.0.0.1:{port}", "1000"], stdout=subprocess.PIPE)
+        command = _smtp_sink(port) if certificate is None else _secure_sink(port, certificate)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self._thread = threading.Thread(target=self._count, daemon=True)
         self._thread.start()
 
@@ -115,3 +135,13 @@ class Sink:
         self._process.terminate()
         self._process.wait()
         self._thread.join()
+
+
+def _smtp_sink(port: int) -> list[str]:
+    command = [str(find_program("smtp-sink", "postfix")), "-4", "-c", "-m", "1000"]
+    command += ["-u", "nobody"] if os.geteuid() == 0 else []
+    return [*command, f"127.0.0.1:{port}", "1000"]
+
+
+def _secure_sink(port: int, certificate: Path) -> list[str]:
+    return [sys.executable, "-m", "bench.secure_sink", str(port), str(certificate)]

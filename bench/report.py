@@ -12,6 +12,7 @@ LABELS = {
     "50k": "50 KB, 30 sessions of 20",
     "10k-single": "10 KB, 30 sessions of 1",
     "10k-two": "10 KB, 2 connections",
+    "10k-secure": "10 KB, 30 sessions of 20, AUTH and TLS",
 }
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from angarium.testing.node import Node
 from angarium.testing.peers import Postfix
+from bench.load import Login
 
 POSTFIX_SETTINGS = {
     # As many processes and connections as the load asks for; Postfix's defaults are 100, 20 and 5.
@@ -37,6 +38,7 @@ class System(Protocol):
     name: str
     smtp_port: int
     root_pid: int
+    login: Login | None
 
     def settings(self) -> dict[str, str]:
         """What it was configured with, for the report."""
@@ -51,6 +53,7 @@ class PostfixSystem:
     """Debian's Postfix, logging to a file through its own postlogd."""
 
     name = "postfix"
+    login: Login | None = None
 
     def __init__(self, sink_port: int, folder: Path) -> None:
         self._log = folder / "postfix.log"
@@ -74,6 +77,7 @@ class AngariumSystem:
     """`angarium serve` with all its workers, journal, and its log in a file."""
 
     name = "angarium"
+    login: Login | None = None
 
     def __init__(self, sink_port: int, folder: Path, workers: int = 2) -> None:
         self._config = ANGARIUM_CONFIG.format(sink_port=sink_port)

@@ -209,6 +209,8 @@ discard unix - - n - - discard
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
 showq unix n - n - - showq
 postlog unix-dgram n - n - 1 postlogd
 """
