@@ -1,0 +1,107 @@
+"""Turns JSON bodies and query strings into records, and says everything that is wrong with them at once. Pure."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from angarium.http.problem import FieldError, Problem
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_PLACE = re.compile(r" - at `(\$[^`]*)`$")
+_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
+
+
+def decode_body(data: bytes, kind: type[T]) -> T:
+    """Return the JSON document *data* as a *kind*. Raises Problem with an error for each wrong field."""
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem("invalid", f"the body is not JSON in UTF-8: {error}") from error
+    if not isinstance(value, dict):
+        raise Problem("invalid", f"the body must be a JSON object with: {_names(kind)}")
+    return convert(value, kind, prefix="/", strict=True)
+
+
+def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
+    """Return the parameters of a query string as a *kind*. Raises Problem; a parameter may be given once."""
+    value: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in value:
+            raise Problem("invalid", f"the parameter {name} is given twice; give it once")
+        value[name] = text
+    return convert(value, kind, prefix="", strict=False)
+
+
+def convert(value: Mapping[str, Any], kind: type[T], *, prefix: str, strict: bool) -> T:
+    """Return *value* as a *kind*. *prefix* goes before the names in pointers."""
+    errors = list(_errors(value, kind, prefix, strict))
+    if errors:
+        sentences = "; ".join(f"{error.pointer}: {error.detail}" for error in errors)
+        raise Problem("invalid", sentences, errors)
+    return msgspec.convert(value, kind, strict=strict)
+
+
+def _errors(
+    value: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str, strict: bool
+) -> Iterator[FieldError]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name in value:
+        if name not in fields:
+            yield FieldError(prefix + _escaped(name), f"is unknown; {_known(name, list(fields))}")
+    for name, field in fields.items():
+        if name in value:
+            yield from _field_error(value[name], field.type, prefix + name, strict)
+        elif field.required:
+            yield FieldError(prefix + name, "is missing")
+
+
+def _field_error(value: Any, kind: Any, pointer: str, strict: bool) -> Iterator[FieldError]:
+    try:
+        msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        place = _PLACE.search(text)
+        steps = [first or second for first, second in _STEP.findall(place[1])] if place else []
+        message = text[: place.start()] if place else text
+        yield FieldError("/".join([pointer, *steps]), _said(message, kind, steps))
+
+
+def _said(message: str, kind: Any, steps: list[str]) -> str:
+    """Return msgspec's sentence as ours; what is not known is told with what is."""
+    name = re.fullmatch(r"Object contains unknown field `(.*)`", message)
+    if name is None:
+        return message[:1].lower() + message[1:].replace("`", "")
+    return f"{name[1]} is unknown; {_known(name[1], _allowed(msgspec.inspect.type_info(kind), steps))}"
+
+
+def _allowed(info: Any, steps: list[str]) -> list[str]:
+    """Return the names of the fields of the record that *steps* lead to."""
+    if isinstance(info, msgspec.inspect.UnionType):
+        found = (_allowed(choice, steps) for choice in info.types)
+        return next((names for names in found if names), [])
+    if isinstance(info, msgspec.inspect.StructType):
+        if not steps:
+            return [field.encode_name for field in info.fields]
+        inner = (field.type for field in info.fields if field.encode_name == steps[0])
+        return next((_allowed(kind, steps[1:]) for kind in inner), [])
+    items = getattr(info, "item_type", None) or getattr(info, "value_type", None)
+    return _allowed(items, steps[1:]) if items is not None and steps else []
+
+
+def _known(name: str, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(name, allowed, 1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"{guess}known are: {', '.join(allowed) or 'none'}"
+
+
+def _names(kind: type[msgspec.Struct]) -> str:
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def _escaped(name: str) -> str:
+    """Write a name as a step of a JSON pointer (RFC 6901 §3)."""
+    return name.replace("~", "~0").replace("/", "~1")
