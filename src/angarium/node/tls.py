@@ -1,0 +1,122 @@
+"""The node's own certificate, for where none is configured: made at the first start, signed by itself.
+
+Enough for a laptop and for clients that encrypt without asking whom they speak to. It is made anew when it has
+expired, when its two files do not belong together, and when the node has got another name.
+"""
+
+import contextlib
+import datetime
+import ipaddress
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from angarium.submission.tls import Pair
+from angarium.submission.tls_certificate import TlsProblem, holds_for, read_certificate
+
+LIFETIME_DAYS = 3650
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_CLOCK_SKEW_S = 3600
+
+
+def own_pair(data: Path) -> Pair:
+    """Return where the node's own certificate lies, whether it was made or not."""
+    return Pair(data / "tls" / "certificate.pem", data / "tls" / "key.pem")
+
+
+def ensure_own_certificate(data: Path, hostname: str, now: float) -> bool:
+    """Make the node's own certificate unless there is a good one. Returns whether it did. Raises TlsProblem.
+
+    The key's file can be read by its owner only.
+    """
+    pair = own_pair(data)
+    if _is_good(pair, hostname, now):
+        return False
+    key = ec.generate_private_key(ec.SECP256R1())
+    try:
+        pair.certificate.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        assert pair.key is not None
+        _write(pair.key, _key_text(key), 0o600)
+        _write(pair.certificate, _sign(key, hostname, now), 0o644)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise TlsProblem(
+            f"{pair.certificate.parent}: {reason}; the node writes its own certificate there"
+        ) from error
+    return True
+
+
+def _is_good(pair: Pair, hostname: str, now: float) -> bool:
+    try:
+        certificate = read_certificate(pair.certificate)
+    except TlsProblem:
+        return False
+    return (
+        not certificate.is_expired(now) and holds_for(certificate.names, hostname) and _belong_together(pair)
+    )
+
+
+def _belong_together(pair: Pair) -> bool:
+    try:
+        assert pair.key is not None
+        key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except (OSError, ValueError, TypeError):  # gone, damaged, with a passphrase: another is made
+        return False
+    return key.public_key() == certificate.public_key()
+
+
+def _key_text(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _sign(key: ec.EllipticCurvePrivateKey, hostname: str, now: float) -> bytes:
+    # A common name has at most 64 characters (RFC 5280, appendix A.1); clients read the list of names.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    begin = datetime.datetime.fromtimestamp(now - _CLOCK_SKEW_S, datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + datetime.timedelta(days=LIFETIME_DAYS))
+        .add_extension(x509.SubjectAlternativeName(_alternatives(hostname)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _alternatives(hostname: str) -> list[x509.GeneralName]:
+    return [_alternative(name) for name in dict.fromkeys((hostname.lower(), *_LOCAL))]
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    with contextlib.suppress(ValueError):
+        return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
+    return x509.DNSName(name)
+
+
+def _write(path: Path, text: bytes, mode: int) -> None:
+    """Make the file appear whole, with *mode* from its first moment, and stay."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(fd, "wb") as file:
+        file.write(text)
+        os.fsync(file.fileno())
+    new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
