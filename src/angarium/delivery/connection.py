@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from angarium.core.clock import Clock
-from angarium.core.records import Attempt, QueueKey, Recipient, Stage
+from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
 from angarium.delivery.settings import bind_ip, transaction_of
-from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
+from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result, Verdict
 from angarium.smtp.client import ClientMachine
 from angarium.smtp.client_events import (
     ClientEvent,
@@ -112,19 +112,19 @@ class Connection(asyncio.Protocol):
 
     # -- what the owner asks
 
-    def deliver(self, command: Deliver, body: Body) -> None:
-        """Begin a transaction on this ready, idle connection."""
+    def deliver(self, command: Deliver, body: Body, head: bytes) -> None:
+        """Begin a transaction on this ready, idle connection. *head* leaves before *body*: whole lines."""
         self.queue = command.queue
         self.body = body
         self._recipients = command.recipients
         self._started_at = now = self._clock.now()
-        self._machine.deliver(transaction_of(command.recipients, body), now)
+        self._machine.deliver(transaction_of(command.recipients, body, head), now)
         self._progress()
 
-    def retry_with(self, body: bytes) -> None:
-        """Go on with a 7-bit form of the body after `downgrade_wanted`."""
+    def retry_with(self, body: bytes, head: bytes) -> None:
+        """Go on with a 7-bit form of the body, and what leaves before it, after `downgrade_wanted`."""
         self.body = body
-        transaction = transaction_of(self._recipients, body)
+        transaction = transaction_of(self._recipients, body, head)
         transaction.body_size = len(body)
         transaction.eight_bit = False
         self._machine.deliver(transaction, self._clock.now())
@@ -134,7 +134,8 @@ class Connection(asyncio.Protocol):
         """Give the message up after `downgrade_wanted`; the session ends with it."""
         recipients, self._recipients = self._recipients, []
         attempt = self.attempt("mail")
-        results = [Result(each, "permanent", reply, attempt) for each in recipients]
+        verdict: Verdict = "permanent" if reply.code >= 500 else "transient"
+        results = [Result(each, verdict, reply, attempt) for each in recipients]
         self.quit()
         self._owner.transaction_finished(self, results, usable=False)
 
@@ -167,6 +168,11 @@ class Connection(asyncio.Protocol):
     def transcribe(self, hear: Callable[[str, str], None] | None) -> None:
         """Tell *hear* each line said from now on, or stop telling."""
         self._machine.trace = hear
+
+    @property
+    def message(self) -> Message | None:
+        """The message under way."""
+        return self._recipients[0].message if self._recipients else None
 
     @property
     def is_connected(self) -> bool:

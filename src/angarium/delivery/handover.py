@@ -94,7 +94,7 @@ class Handover:
         if connection.command.options.ambiguous_delivery == "hold":
             self._intend(command, connection, body)
         else:
-            connection.deliver(command, body)
+            connection.deliver(command, body, command.recipients[0].message.trace)
 
     def _end(self, command: Deliver, verdict: Verdict, reply: Reply, *, usable: bool) -> None:
         attempt = Attempt(self._clock.now(), "idle")
@@ -118,7 +118,7 @@ class Handover:
             if connection.is_over or self.is_draining:
                 self._end(command, "untried", _GONE, usable=False)
             elif error is None:
-                connection.deliver(command, body)
+                connection.deliver(command, body, command.recipients[0].message.trace)
             else:
                 self._end(command, "transient", _UNWRITTEN, usable=True)
 
@@ -166,10 +166,13 @@ class Handover:
         self._tasks.start(self._convert(connection))
 
     async def _convert(self, connection: Connection) -> None:
-        body = connection.body
+        body, message = connection.body, connection.message
+        assert message is not None
         data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
         converted = await asyncio.to_thread(downgrade, data)
+        if connection.message is not message:
+            return  # the connection was lost meanwhile, and its owner has heard
         if converted is None:
             connection.refuse_held(_NOT_SEVEN_BIT)
         else:
-            connection.retry_with(converted)
+            connection.retry_with(converted, message.trace)

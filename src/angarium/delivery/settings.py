@@ -37,13 +37,13 @@ def bind_ip(options: OutboundOptions, peer_ip: str) -> str | None:
     return None if chosen in (None, "*") else chosen
 
 
-def transaction_of(recipients: list[Recipient], body: Body) -> Transaction:
-    """Return the transaction that hands *recipients*, all of one message, over."""
+def transaction_of(recipients: list[Recipient], body: Body, head: bytes) -> Transaction:
+    """Return the transaction that hands *recipients*, all of one message, over; *head* leaves before *body*."""
     message = recipients[0].message
     return Transaction(
         message.reverse_path,
         [recipient.path for recipient in recipients],
-        message.trace,
+        head,
         body if isinstance(body, bytes) else None,
         message.body_size,
         message.eight_bit,
