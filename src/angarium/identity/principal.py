@@ -1,0 +1,321 @@
+"""Who is sending, as far as a session has to know, and what follows from it. Pure: no store, no clock.
+
+A `Principal` is what a login becomes once it is let in. It is a picture of the store at one moment;
+`directory.Directory.current` says whether that still holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal, NamedTuple
+
+from angarium.config.values import CidrSet
+from angarium.core.options import NO_OPTIONS, Options, layered
+from angarium.core.records import BULK
+from angarium.core.reply import Reply
+from angarium.identity.buckets import Bucket, buckets_of
+from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Limits, Person, Server, Stream
+
+DEFAULT_STREAM: Final = "outbound"
+
+BAD_LOGIN = Reply(
+    535,
+    "5.7.8",
+    "authentication failed: check user name and password, and that they are enabled and may send by SMTP",
+)
+"""The one answer to whoever is not let in, whatever the cause."""
+
+UNCHECKED = Reply(454, "4.7.0", "logins cannot be checked at the moment; try again in a moment")
+"""While the identity store does not answer."""
+
+PERSON_OPTIONS = Options(
+    track_opens=False,
+    track_links="none",
+    track_bounces=False,
+    inline_css=False,
+    prevent_scam=False,
+    host_images=False,
+)
+"""A person's own password lets mail through and switches nothing on (reference: SMTPeter, account fallback)."""
+
+Reason = Literal[
+    "unknown",  # nobody is called that
+    "wrong",  # the secret is not the one
+    "disabled",
+    "expired",
+    "suspended",  # its account or server is
+    "smtp_off",  # its server does not take mail by SMTP
+    "grant",  # an API key without "Send via SMTP"
+    "network",  # not from this address
+]
+"""Why somebody was not let in: for logs and counters, never for the peer."""
+
+Key = tuple[Kind, int]
+"""What a principal is known by: its kind, and the id of its credential or person."""
+
+Seen = tuple[int, int]
+"""A moment of the store: how often it was replaced by an older copy, and its generation (`changes.Changes`)."""
+
+
+class Refused(NamedTuple):
+    """Somebody is not let in. *name* and *account* say who it was, if that is known."""
+
+    reason: Reason
+    name: str = ""
+    account: int = 0
+    reply: Reply = BAD_LOGIN
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody who was let in, with everything that decides what they may do.
+
+    *name* is for logs and events: `login 7 "newsletter"`. *stream* is the one it is bound to. *options* are those of
+    the login or key. *verified_domains* are the account's, in A-labels. *stamp* differs when the password does.
+    """
+
+    kind: Kind
+    id: int
+    name: str
+    account: Account
+    server: Server | None = None
+    streams: Mapping[str, Stream] = field(default_factory=dict, repr=False)
+    stream: str | None = None
+    options: Options = NO_OPTIONS
+    grants: frozenset[str] = frozenset()
+    networks: tuple[str, ...] = ()
+    verified_domains: frozenset[str] = field(default=frozenset(), repr=False)
+    enabled: bool = True
+    expires_at: float | None = None
+    stamp: bytes = field(default=b"", repr=False)
+    seen: Seen = (0, 0)
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.kind, self.id
+
+    @cached_property
+    def max_recipients(self) -> int | None:
+        """Most recipients of one message: the smaller of the server's and the account's. None: no limit."""
+        return _least(limits.max_recipients for limits in _limits(self))
+
+    @cached_property
+    def max_message_size(self) -> int | None:
+        """Most bytes of one message: the smaller of the server's and the account's. None: no limit."""
+        return _least(limits.max_message_size for limits in _limits(self))
+
+    @cached_property
+    def needs_verified_domain(self) -> bool:
+        """Whether the account or the server wants the author's domain verified. Neither can undo the other's word."""
+        return any(limits.sender_domains == "verified" for limits in _limits(self))
+
+    @cached_property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """What is counted of it, in the one order in which all workers lock the counts. Usually nothing."""
+        return buckets_of(self.account, self.server)
+
+    @cached_property
+    def allowed_peers(self) -> CidrSet:
+        """The networks it may be used from, as a set; an empty one means any."""
+        return CidrSet(self.networks)
+
+
+def principal_of_credential(
+    credential: Credential,
+    account: Account,
+    server: Server | None,
+    streams: Mapping[str, Stream],
+    *,
+    grants: frozenset[str],
+    verified_domains: frozenset[str],
+    seen: Seen = (0, 0),
+) -> Principal:
+    """Return who a credential stands for. *grants* are those of an API key with all that they imply."""
+    return Principal(
+        kind=credential.kind,
+        id=credential.id,
+        name=_name(credential),
+        account=account,
+        server=server,
+        streams=streams,
+        stream=credential.stream,
+        options=credential.options,
+        grants=grants if credential.kind == "api_key" else frozenset((SEND_GRANT,)),
+        networks=credential.networks,
+        verified_domains=verified_domains,
+        enabled=credential.enabled,
+        expires_at=credential.expires_at,
+        seen=seen,
+    )
+
+
+def principal_of_person(
+    person: Person,
+    account: Account,
+    server: Server | None,
+    streams: Mapping[str, Stream],
+    *,
+    stamp: bytes,
+    verified_domains: frozenset[str],
+    seen: Seen = (0, 0),
+) -> Principal:
+    """Return who a person is when sending: the account's first server, every optional feature off."""
+    return Principal(
+        kind="person",
+        id=person.id,
+        name=f'person {person.id} "{person.email}"',
+        account=account,
+        server=server,
+        streams=streams,
+        options=PERSON_OPTIONS,
+        grants=frozenset((SEND_GRANT,)),
+        verified_domains=verified_domains,
+        enabled=person.enabled,
+        stamp=stamp,
+        seen=seen,
+    )
+
+
+def may_send(principal: Principal, now: float) -> Reason | None:
+    """Return why *principal* may not send at *now*, or None when it may. Its peer is another question."""
+    if not principal.enabled:
+        return "disabled"
+    if principal.expires_at is not None and principal.expires_at <= now:
+        return "expired"
+    if principal.account.suspended or (principal.server is not None and principal.server.suspended):
+        return "suspended"
+    if principal.server is not None and not principal.server.smtp:
+        return "smtp_off"
+    return None if SEND_GRANT in principal.grants else "grant"
+
+
+def refuses(principal: Principal, now: float) -> Reply | None:
+    """Return what to say to somebody who was let in and may no longer send at *now*, or None when all is well."""
+    reason = may_send(principal, now)
+    return None if reason is None else Reply(535, "5.7.8", _refusal(principal, reason))
+
+
+def revoked(principal: Principal) -> Reply:
+    """Say that what *principal* logged in with is no longer there, or is another now."""
+    return Reply(
+        535, "5.7.8", f"{_called(principal)} was deleted or changed; log in again with what is valid now"
+    )
+
+
+def allows_peer(principal: Principal, peer_ip: str) -> bool:
+    """Whether *principal* may be used from the numeric address *peer_ip*."""
+    return not principal.networks or principal.allowed_peers.contains(peer_ip)
+
+
+def stream_of(principal: Principal, wanted: str | None) -> str | None:
+    """Return the id of the stream that mail of *principal* takes: the bound one, else *wanted*, else the default.
+
+    None: its account has no server yet, so that there are no streams.
+    """
+    chosen = principal.stream or wanted
+    if chosen is not None:
+        return chosen
+    return DEFAULT_STREAM if DEFAULT_STREAM in principal.streams else None
+
+
+def stream_problem(principal: Principal, wanted: str | None) -> str | None:
+    """Return what is wrong with *wanted* (the stream that the message names, or None), as a sentence, or None."""
+    if principal.stream is not None and wanted not in (None, principal.stream):
+        return f"{_called(principal)} sends in stream {principal.stream!r} only, not in {wanted!r}: leave the stream out"
+    chosen = stream_of(principal, wanted)
+    if chosen is None:
+        return None
+    stream = principal.streams.get(chosen)
+    if stream is None:
+        return f"there is no stream {chosen!r}: {_streams_in_use(principal)}"
+    if stream.archived_at is not None:
+        return f"stream {chosen!r} is archived: unarchive it, or {_streams_in_use(principal)}"
+    return None
+
+
+def options_for(principal: Principal, header: Options) -> Options:
+    """Return the options in force: the message's header over login, stream, server and account.
+
+    The stream is that of `stream_of`, and is named in the result; a broadcast stream is bulk mail unless somebody
+    says otherwise.
+    """
+    chosen = stream_of(principal, header.stream)
+    stream = principal.streams.get(chosen) if chosen is not None else None
+    server = principal.server.options if principal.server is not None else NO_OPTIONS
+    return layered(
+        Options(stream=chosen) if chosen is not None else NO_OPTIONS,
+        header,
+        principal.options,
+        stream.options if stream is not None else NO_OPTIONS,
+        _BROADCAST if stream is not None and stream.kind == "broadcast" else NO_OPTIONS,
+        server,
+        principal.account.options,
+    )
+
+
+def domain_problem(principal: Principal, author_domain: str) -> Reply | None:
+    """Return the refusal of mail written in the name of *author_domain* (A-labels), or None when it may be sent."""
+    if not principal.needs_verified_domain or author_domain in principal.verified_domains:
+        return None
+    if not author_domain:
+        return Reply(
+            550, "5.7.1", "the From field names no domain: write From with one of your verified domains"
+        )
+    return Reply(
+        550,
+        "5.7.1",
+        f"account {principal.account.name} may not send from {author_domain}: verify that domain first "
+        f"(angarium domains add {author_domain}, angarium domains verify {author_domain})",
+    )
+
+
+_BROADCAST = Options(lane=BULK)
+
+_CALLED: dict[Kind, str] = {
+    "api_key": "API key",
+    "server_token": "server token",
+    "smtp_token": "SMTP token",
+    "smtp_login": "login",
+    "person": "person",
+}
+
+
+def _name(credential: Credential) -> str:
+    called = f"{_CALLED[credential.kind]} {credential.id}"
+    return f'{called} "{credential.label}"' if credential.label else called
+
+
+def _called(principal: Principal) -> str:
+    return f"this {_CALLED[principal.kind]}" if principal.kind != "person" else "this password"
+
+
+def _refusal(principal: Principal, reason: Reason) -> str:
+    called = _called(principal)
+    if reason == "suspended":
+        who = f"account {principal.account.name}"
+        if not principal.account.suspended and principal.server is not None:
+            who = f"server {principal.server.name}"
+        return f"{who} is suspended; ask whoever runs this service"
+    sentences: dict[Reason, str] = {
+        "disabled": f"{called} is disabled; enable it or use another",
+        "expired": f"{called} has expired; make a new one",
+        "smtp_off": "this server may not be used by SMTP; switch that on or use another server",
+        "grant": f"{called} lacks the grant {SEND_GRANT!r}; add it or use another",
+    }
+    return sentences[reason]
+
+
+def _streams_in_use(principal: Principal) -> str:
+    names = sorted(id for id, stream in principal.streams.items() if stream.archived_at is None)
+    return f"use one of {', '.join(names)}" if names else "make a server first, its streams come with it"
+
+
+def _limits(principal: Principal) -> tuple[Limits, ...]:
+    if principal.server is None:
+        return (principal.account.limits,)
+    return principal.account.limits, principal.server.limits
+
+
+def _least(values: Iterable[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
