@@ -7,10 +7,8 @@ import asyncio
 import os
 import pickle
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +26,17 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
 from angarium.node.answers import NodeInfo, Stat
-from angarium.node.board import Board
 from angarium.node.console import Console
 from angarium.node.control import ControlServer
-from angarium.node.link import CallFailed, Link, LinkLost
+from angarium.node.crew import Crew, WorkerProcess
+from angarium.node.link import LinkLost
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
+from angarium.node.tls_watch import CertificateWatch
 from angarium.node.web import WebServer, make_app
 from angarium.node.worker import make_log
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
-
-_RESTART_S = (0.2, 10.0)
-_STABLE_S = 30.0
-
-
-@dataclass(slots=True)
-class WorkerProcess:
-    """One worker as its supervisor knows it."""
-
-    index: int
-    process: asyncio.subprocess.Process
-    link: Link
-    sockets: socket.socket
-    started_at: float
-    recovered: dict[str, Any] | None = None
-    listening: bool = False
-    heard_at: float = 0.0
 
 
 class Supervisor:
@@ -67,13 +49,10 @@ class Supervisor:
         self.clock = SystemClock()
         self.log = log
         self._config_path = config_path
-        self._count = workers
-        self._workers: dict[int, WorkerProcess] = {}
         self._tasks = Tasks(log, self.clock)
+        self._crew = Crew(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
-        self._board_fd = Board.make_fd(workers)
-        self._board = Board(self._board_fd, workers, 0)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
         self._console = Console(self)
@@ -83,19 +62,21 @@ class Supervisor:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
 
-        Raises CannotListen, or ControlError when another node runs on the same data, before anything has begun.
+        Raises CannotListen, TlsProblem, or ControlError when another node runs on the same data, before anything
+        has begun.
         """
         await self._control.start()
         try:
+            self._certificates.prepare(self.config)
             self._sockets.follow(self.config)
             await self._serve_web()
             self._obey_signals()
-            for index in range(self._count):
-                self._tasks.start(self._keep_running(index))
+            self._crew.start()
             self.log.info("listening", self.clock.now(), **self.addresses())
-            self._tasks.start(self._watch())
             await self._stopping.wait()
-            await self._stop()
+            seconds = self.config.globals.drain_timeout
+            self.log.info("draining", self.clock.now(), seconds=seconds)
+            await self._crew.stop(seconds)
         finally:
             await self._web.stop()
             await self._control.stop()
@@ -113,116 +94,49 @@ class Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self._reload_and_log()))
 
-    # -- workers
+    # -- crew.Owner
 
-    async def _keep_running(self, index: int) -> None:
-        wait_s = _RESTART_S[0]
-        while not self._stopping.is_set():
-            worker = await self._spawn(index)
-            self._tasks.start(self._bring_up(worker))
-            code = await worker.process.wait()
-            self._forget(worker)
-            if self._stopping.is_set():
-                return
-            lived_s = self.clock.now() - worker.started_at
-            wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
-            self.counters.add("worker_restarts_total")
-            self.log.error(
-                "worker", self.clock.now(), worker=index, ended=_how(code), lived_s=lived_s, again_in_s=wait_s
-            )
-            try:
-                await asyncio.wait_for(self._stopping.wait(), wait_s)
-            except TimeoutError:
-                continue
-
-    async def _spawn(self, index: int) -> WorkerProcess:
-        link_ours, link_theirs = socket.socketpair()
-        sockets_ours, sockets_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._board.clear(index)
-        fds = (link_theirs.fileno(), sockets_theirs.fileno(), self._board_fd)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "angarium.node.worker", *map(str, fds), pass_fds=fds
-        )
-        link_theirs.close()
-        sockets_theirs.close()
-        link = await Link.connect(
-            link_ours,
-            lambda op, args: self._worker_asks(index, op, args),
-            lambda op, args: self._worker_tells(index, op, args),
-            lambda: None,
-        )
-        worker = WorkerProcess(index, process, link, sockets_ours, self.clock.now())
-        self._workers[index] = worker
-        return worker
-
-    async def _bring_up(self, worker: WorkerProcess) -> None:
-        """Have it recover its partition, then give it the sockets."""
+    async def bring_up(self, worker: WorkerProcess) -> None:
+        """See crew.Owner: have it recover its partition, then give it the sockets."""
         spec = {
             "index": worker.index,
-            "workers": self._count,
+            "workers": len(self._crew.numbers),
             "data": str(self.data),
             "config": pickle.dumps(self.config),
         }
         generation = self.config.generation
-        try:
-            worker.recovered = await worker.link.call("start", **spec)
-            if self.config.generation != generation:  # there was a reload while it read its spool
-                await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
-        except LinkLost:
-            return
-        except CallFailed as error:
-            self.log.error("worker", self.clock.now(), worker=worker.index, error=str(error))
-            worker.process.kill()
-            return
+        worker.recovered = await worker.link.call("start", **spec)
+        if self.config.generation != generation:  # there was a reload while it read its spool
+            await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
         self._sockets.send(worker.sockets)
-        self.log.info("worker", self.clock.now(), worker=worker.index, pid=worker.process.pid, state="ready")
 
-    async def _watch(self) -> None:
-        """Kill a worker that says nothing any more: it is stuck, and its mail moves only in a new process."""
-        loop = asyncio.get_running_loop()
-        while True:
-            limit_s = self.config.globals.worker_timeout
-            await asyncio.sleep(limit_s / 4)
-            for worker in self._workers.values():
-                silent_s = loop.time() - worker.heard_at
-                if worker.heard_at and silent_s > limit_s:
-                    error = f"silent for {silent_s:.0f} s; killed"
-                    self.log.error("worker", self.clock.now(), worker=worker.index, error=error)
-                    worker.heard_at = 0.0
-                    worker.process.kill()
-
-    def _forget(self, worker: WorkerProcess) -> None:
-        self._workers.pop(worker.index, None)
-        worker.link.close()
-        worker.sockets.close()
-        self._board.clear(worker.index)
-        self._authority.holder_gone(worker.index, self.clock.now())
+    def gone(self, index: int) -> None:
+        """See crew.Owner."""
+        self._authority.holder_gone(index, self.clock.now())
         self._tell_holders()
 
-    # -- what workers say
+    def worker_timeout_s(self) -> float:
+        """See crew.Owner."""
+        return self.config.globals.worker_timeout
 
-    def _worker_tells(self, index: int, op: str, args: dict[str, Any]) -> bool:
+    def told(self, index: int, op: str, args: dict[str, Any]) -> bool:
+        """See crew.Owner."""
         if op == "lease":
             self._lease(index, args)
         elif op == "give_back":
             self._authority.release(index, args["key"], args["count"], self.clock.now())
             self._tell_holders()
-        elif op == "alive":
-            self._workers[index].heard_at = asyncio.get_running_loop().time()
-        elif op == "listening":
-            self._workers[index].listening = True
+        elif op == "login_failed":
+            self._crew.tell_others(index, op, args)
         else:
             return self._console.heard(op, args)
         return True
-
-    async def _worker_asks(self, index: int, op: str, args: dict[str, Any]) -> Any:
-        raise AngariumError(f"the supervisor does not know {op!r}")
 
     def _lease(self, index: int, args: dict[str, Any]) -> None:
         key, want, limit = args["key"], args["want"], Limit(*args["limit"])
         count, retry_at = self._authority.acquire(index, key, want, limit, self.clock.now(), args["lane"])
         if want:
-            self._tell(index, "granted", key=key, count=count, retry_at=retry_at)
+            self._crew.tell(index, "granted", key=key, count=count, retry_at=retry_at)
         self._tell_holders()
 
     def _tell_holders(self) -> None:
@@ -230,40 +144,24 @@ class Supervisor:
             index = message.holder
             assert isinstance(index, int)
             if isinstance(message, Grant):
-                self._tell(index, "granted", key=message.key, count=message.units, retry_at=None)
+                self._crew.tell(index, "granted", key=message.key, count=message.units, retry_at=None)
             else:
-                self._tell(index, "recall", key=message.key, count=message.units)
-
-    def _tell(self, index: int, op: str, **args: Any) -> None:
-        worker = self._workers.get(index)
-        if worker is not None:
-            worker.link.tell(op, **args)
+                self._crew.tell(index, "recall", key=message.key, count=message.units)
 
     # -- console.NodePort
 
     @property
     def workers(self) -> Sequence[int]:
         """See NodePort."""
-        return range(self._count)
+        return self._crew.numbers
 
     def away(self) -> Mapping[int, str]:
         """See NodePort."""
-        reasons = {}
-        for index in self.workers:
-            worker = self._workers.get(index)
-            if worker is None:
-                reasons[index] = "not running; it is started again"
-            elif worker.recovered is None:
-                reasons[index] = "reading its spool"
-            elif self._stopping.is_set():
-                reasons[index] = "shutting down"
-        return reasons
+        return self._crew.away()
 
     async def ask(self, worker: int, op: str, args: dict[str, Any]) -> Any:
         """See NodePort."""
-        if worker not in self._workers:
-            raise LinkLost("not running; it is started again")
-        return await self._workers[worker].link.call(op, **args)
+        return await self._crew.ask(worker, op, args)
 
     def describe(self) -> NodeInfo:
         """See NodePort."""
@@ -274,7 +172,7 @@ class Supervisor:
             str(self.data),
             str(self._config_path or ""),
             self.config.generation,
-            self._count,
+            len(self.workers),
             self.addresses(),
         )
 
@@ -300,6 +198,7 @@ class Supervisor:
             )
         except ConfigErrors as errors:
             raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
+        self._certificates.prepare(config)
         self._sockets.follow(config)
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}
@@ -308,16 +207,13 @@ class Supervisor:
         self.config = config
         self.log.level = config.globals.log_level
         spec = {"config": pickle.dumps(config), "changed": changed}
-        for worker in self._running():
+        for worker in self._crew.running():
             try:
                 await worker.link.call("config", **spec)
             except LinkLost:
                 continue  # it starts again with the new configuration
             self._sockets.send(worker.sockets)
         return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
-
-    def _running(self) -> list[WorkerProcess]:
-        return [worker for worker in self._workers.values() if worker.recovered is not None]
 
     async def _reload_and_log(self) -> None:
         try:
@@ -328,31 +224,6 @@ class Supervisor:
             )
         else:
             self.log.info("reload", self.clock.now(), **result)
-
-    # -- end
-
-    async def _stop(self) -> None:
-        """Tell all workers to drain, and wait until they have; a worker that does not come to an end is killed."""
-        seconds = self.config.globals.drain_timeout
-        self.log.info("draining", self.clock.now(), seconds=seconds)
-        workers = list(self._workers.values())
-        for worker in workers:
-            worker.link.tell("drain", seconds=seconds)
-        waits = asyncio.gather(*(worker.process.wait() for worker in workers))
-        try:
-            await asyncio.wait_for(asyncio.shield(waits), seconds + 10)
-        except TimeoutError:
-            for worker in workers:
-                if worker.process.returncode is None:
-                    self.log.error(
-                        "worker", self.clock.now(), worker=worker.index, error="did not drain; killed"
-                    )
-                    worker.process.kill()
-            await waits
-
-
-def _how(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
 def run(config_path: Path | None, data: Path | None, workers: int | None) -> int:

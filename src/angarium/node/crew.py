@@ -1,0 +1,224 @@
+"""The workers as processes: started, kept running, watched, told things, ended."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.tasks import Tasks
+from angarium.node.board import Board
+from angarium.node.link import CallFailed, Link, LinkLost
+
+_RESTART_S = (0.2, 10.0)
+_STABLE_S = 30.0
+_GRACE_S = 10.0
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """One worker as its supervisor knows it."""
+
+    index: int
+    process: asyncio.subprocess.Process
+    link: Link
+    sockets: socket.socket
+    started_at: float
+    recovered: dict[str, Any] | None = None
+    listening: bool = False
+    heard_at: float = 0.0
+
+
+class Owner(Protocol):
+    """What the crew asks of the supervisor."""
+
+    def told(self, index: int, op: str, args: dict[str, Any]) -> bool:
+        """A worker says something; return whether it was understood."""
+        ...
+
+    async def bring_up(self, worker: WorkerProcess) -> None:
+        """Have a new worker start its engine. Raises LinkLost when it is gone, CallFailed when it cannot."""
+        ...
+
+    def gone(self, index: int) -> None:
+        """A worker has ended."""
+        ...
+
+    def worker_timeout_s(self) -> float:
+        """How long a worker may be silent."""
+        ...
+
+
+class Crew:
+    """All workers of a node, each on the partition of its number. One that dies is started again."""
+
+    def __init__(self, owner: Owner, count: int, clock: Clock, log: Log, counters: Counters) -> None:
+        self.board_fd = Board.make_fd(count)
+        self._owner = owner
+        self._count = count
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._board = Board(self.board_fd, count, 0)
+        self._workers: dict[int, WorkerProcess] = {}
+        self._tasks = Tasks(log, clock)
+        self._stopping = asyncio.Event()
+
+    def start(self) -> None:
+        """Start all of them, in the background."""
+        for index in self.numbers:
+            self._tasks.start(self._keep_running(index))
+        self._tasks.start(self._watch())
+
+    @property
+    def numbers(self) -> range:
+        """The workers' numbers."""
+        return range(self._count)
+
+    def running(self) -> list[WorkerProcess]:
+        """Those whose engine is up."""
+        return [worker for worker in self._workers.values() if worker.recovered is not None]
+
+    def away(self) -> dict[int, str]:
+        """Return why a worker cannot be asked anything, for those that cannot."""
+        reasons = {}
+        for index in self.numbers:
+            worker = self._workers.get(index)
+            if worker is None:
+                reasons[index] = "not running; it is started again"
+            elif worker.recovered is None:
+                reasons[index] = "reading its spool"
+            elif self._stopping.is_set():
+                reasons[index] = "shutting down"
+        return reasons
+
+    def tell(self, index: int, op: str, **args: Any) -> None:
+        """Tell one worker something, if it is there."""
+        worker = self._workers.get(index)
+        if worker is not None:
+            worker.link.tell(op, **args)
+
+    def tell_others(self, index: int, op: str, args: dict[str, Any]) -> None:
+        """Tell all workers but *index* something."""
+        for worker in self.running():
+            if worker.index != index:
+                worker.link.tell(op, **args)
+
+    async def ask(self, index: int, op: str, args: dict[str, Any]) -> Any:
+        """Ask one worker something. Raises LinkLost when it is not there, CallFailed when it could not answer."""
+        if index not in self._workers:
+            raise LinkLost("not running; it is started again")
+        return await self._workers[index].link.call(op, **args)
+
+    async def stop(self, seconds: float) -> None:
+        """Tell all workers to drain, and wait until they have; a worker that does not come to an end is killed."""
+        self._stopping.set()
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.link.tell("drain", seconds=seconds)
+        waits = asyncio.gather(*(worker.process.wait() for worker in workers))
+        try:
+            await asyncio.wait_for(asyncio.shield(waits), seconds + _GRACE_S)
+        except TimeoutError:
+            self._kill(worker for worker in workers if worker.process.returncode is None)
+            await waits
+
+    def _kill(self, workers: Iterable[WorkerProcess]) -> None:
+        for worker in workers:
+            self._say_error(worker.index, error="did not drain; killed")
+            worker.process.kill()
+
+    async def _keep_running(self, index: int) -> None:
+        wait_s = _RESTART_S[0]
+        while not self._stopping.is_set():
+            worker = await self._spawn(index)
+            self._tasks.start(self._bring_up(worker))
+            code = await worker.process.wait()
+            self._forget(worker)
+            if self._stopping.is_set():
+                return
+            lived_s = self._clock.now() - worker.started_at
+            wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
+            self._counters.add("worker_restarts_total")
+            self._say_error(index, ended=_how(code), lived_s=lived_s, again_in_s=wait_s)
+            try:
+                await asyncio.wait_for(self._stopping.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def _spawn(self, index: int) -> WorkerProcess:
+        link_ours, link_theirs = socket.socketpair()
+        sockets_ours, sockets_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._board.clear(index)
+        fds = (link_theirs.fileno(), sockets_theirs.fileno(), self.board_fd)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "angarium.node.worker", *map(str, fds), pass_fds=fds
+        )
+        link_theirs.close()
+        sockets_theirs.close()
+        link = await Link.connect(link_ours, _refuse, self._hears(index), lambda: None)
+        worker = WorkerProcess(index, process, link, sockets_ours, self._clock.now())
+        self._workers[index] = worker
+        return worker
+
+    def _hears(self, index: int) -> Callable[[str, dict[str, Any]], bool]:
+        def hear(op: str, args: dict[str, Any]) -> bool:
+            if op == "alive":
+                self._workers[index].heard_at = asyncio.get_running_loop().time()
+            elif op == "listening":
+                self._workers[index].listening = True
+            else:
+                return self._owner.told(index, op, args)
+            return True
+
+        return hear
+
+    async def _bring_up(self, worker: WorkerProcess) -> None:
+        try:
+            await self._owner.bring_up(worker)
+        except LinkLost:
+            return
+        except CallFailed as error:
+            self._say_error(worker.index, error=str(error))
+            worker.process.kill()
+            return
+        self._log.info(
+            "worker", self._clock.now(), worker=worker.index, pid=worker.process.pid, state="ready"
+        )
+
+    async def _watch(self) -> None:
+        """Kill a worker that says nothing any more: it is stuck, and its mail moves only in a new process."""
+        loop = asyncio.get_running_loop()
+        while True:
+            limit_s = self._owner.worker_timeout_s()
+            await asyncio.sleep(limit_s / 4)
+            for worker in self._workers.values():
+                silent_s = loop.time() - worker.heard_at
+                if worker.heard_at and silent_s > limit_s:
+                    self._say_error(worker.index, error=f"silent for {silent_s:.0f} s; killed")
+                    worker.heard_at = 0.0
+                    worker.process.kill()
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._workers.pop(worker.index, None)
+        worker.link.close()
+        worker.sockets.close()
+        self._board.clear(worker.index)
+        self._owner.gone(worker.index)
+
+    def _say_error(self, index: int, **what: Any) -> None:
+        self._log.error("worker", self._clock.now(), worker=index, **what)
+
+
+async def _refuse(op: str, args: dict[str, Any]) -> Any:
+    raise AngariumError(f"the supervisor does not know {op!r}")
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
