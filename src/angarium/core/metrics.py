@@ -19,6 +19,13 @@ METRICS: dict[str, Metric] = {
     "sessions_total": Metric("counter", "SMTP sessions begun."),
     "sessions_refused_total": Metric("counter", "SMTP sessions refused at the door, by reason.", "reason"),
     "sessions_open": Metric("gauge", "SMTP sessions open now."),
+    "auth_total": Metric(
+        "counter", "Logins by SMTP AUTH, by result: ok, or why nobody was let in.", "result"
+    ),
+    "tls_handshakes_total": Metric("counter", "TLS handshakes of SMTP sessions, by result.", "result"),
+    "tls_certificate_not_after": Metric(
+        "gauge", "When a listener's certificate ends, in Unix time.", "certificate"
+    ),
     "received_messages_total": Metric("counter", "Messages accepted and durable."),
     "received_recipients_total": Metric("counter", "Recipients of accepted messages."),
     "received_bytes_total": Metric("counter", "Bytes of accepted messages, without trace lines."),
@@ -58,3 +65,8 @@ class Counters:
     def set(self, name: str, value: float, label: str = "") -> None:
         """Set a gauge."""
         self.values[name, label] = value
+
+    def forget(self, name: str) -> None:
+        """Forget what was set under *name*, with all its labels."""
+        for key in [key for key in self.values if key[0] == name]:
+            del self.values[key]

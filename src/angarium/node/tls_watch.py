@@ -70,6 +70,7 @@ class CertificateWatch:
 
     def _take(self, plans: Iterable[TlsPlan], stamps: dict[Path, Stamp | None]) -> None:
         self._stamps = stamps
+        self._counters.forget("tls_certificate_not_after")
         for path in sorted({pair.certificate for plan in plans for pair in plan.pairs}):
             self._show(read_certificate(path))
 
