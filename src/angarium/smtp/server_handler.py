@@ -56,3 +56,33 @@ class ServerHandler(Protocol):
     def on_help(self, argument: str) -> Reply | None:
         """HELP; *argument* is often empty."""
         ...
+
+    def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
+        """AUTH with a mechanism that is offered, in upper case; *initial* is the decoded initial response.
+
+        Usually None: then `ServerMachine.challenge` asks the client for a response, any number of times, and
+        `ServerMachine.answer` ends it with 235 or a refusal; both may be called before this returns.
+        """
+        ...
+
+    def on_auth_line(self, data: bytes) -> None:
+        """The client's response to a challenge, decoded. To be followed by `challenge` or `answer`, now or later."""
+        ...
+
+    def on_auth_cancel(self) -> None:
+        """The exchange is over without a result: cancelled, or not base64. The machine has answered."""
+        ...
+
+    def on_starttls(self) -> Reply | None:
+        """STARTTLS where it is offered. After 220 the machine is in state "tls": the shell makes the handshake
+        once the output is written, and calls `ServerMachine.secured`. A transaction is void, and so is all else
+        that the peer has said.
+        """
+        ...
+
+    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
+        """XCLIENT from a peer to which it is offered: names in upper case, values decoded and checked; addresses
+        without `IPV6:`; `[UNAVAILABLE]` and `[TEMPUNAVAIL]` as they are. After a positive reply the session begins
+        anew with our greeting.
+        """
+        ...

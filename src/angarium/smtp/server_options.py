@@ -16,7 +16,10 @@ EXTENSIONS = (
     "LIMITS",
     "HELP",
 )
-"""Every extension the machine knows, in the order in which it offers them."""
+"""Every extension that needs no circumstances, in the order in which the machine offers them."""
+
+XCLIENT_NAMES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT")
+"""The attributes of XCLIENT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,11 @@ class ServerOptions:
     *lone_lf_in_commands*: "fix" takes an LF alone for the end of a command. With
     *refuse_unauthorised_pipelining* a peer that goes on before the reply to a command that must end its group
     (RFC 2920 §3.1), or at all where PIPELINING was not offered, is told so and cut off.
+
+    *auth* are the SASL mechanisms offered now, *auth_under_tls* those that need TLS first (538). With *starttls*
+    that is offered while the connection is not encrypted; what a peer sends behind it in clear text ends the
+    session ("reject") or is thrown away ("discard"), and is never obeyed. *xclient* are the attributes that this
+    peer may set.
     """
 
     hostname: str
@@ -37,6 +45,11 @@ class ServerOptions:
     lone_lf_in_headers: LineEndPolicy = "refuse"
     lone_lf_in_body: LineEndPolicy = "refuse"
     lone_cr: LineEndPolicy = "refuse"
+    auth: tuple[str, ...] = ()
+    auth_under_tls: tuple[str, ...] = ()
+    starttls: bool = False
+    starttls_injection: Literal["reject", "discard"] = "reject"
+    xclient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +94,9 @@ def body_rules(options: ServerOptions, limits: ServerLimits) -> BodyRules:
     )
 
 
-def offered_lines(options: ServerOptions, limits: ServerLimits) -> tuple[str, ...]:
+def offered_lines(
+    options: ServerOptions, limits: ServerLimits, is_encrypted: bool = False
+) -> tuple[str, ...]:
     """Return the extension lines of the reply to EHLO. SIZE has no number where there is no limit (RFC 1870
     §4).
     """
@@ -92,4 +107,8 @@ def offered_lines(options: ServerOptions, limits: ServerLimits) -> tuple[str, ..
         named = (("MAILMAX", limits.max_messages), ("RCPTMAX", limits.max_recipients))
         values = " ".join(f"{name}={limit}" for name, limit in named if limit)
         lines["LIMITS"] = f"LIMITS {values}" if values else ""
+    if options.starttls and not is_encrypted:
+        lines["STARTTLS"] = "STARTTLS"
+    for name, words in (("AUTH", options.auth), ("XCLIENT", options.xclient)):
+        lines[name] = f"{name} {' '.join(words)}" if words else ""
     return tuple(line for line in lines.values() if line)
