@@ -23,6 +23,7 @@ COMMANDS = {
     "trace": "live",
     "top": "live",
     "config": "config",
+    "tls": "tls",
     "spool": "spool",
     "sink": "sink",
     "version": "main",

@@ -21,6 +21,17 @@ from angarium.submission.tls_certificate import TlsProblem, holds_for, read_cert
 LIFETIME_DAYS = 3650
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _CLOCK_SKEW_S = 3600
+_SIGNS_ONLY = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def own_pair(data: Path) -> Pair:
@@ -90,7 +101,10 @@ def _sign(key: ec.EllipticCurvePrivateKey, hostname: str, now: float) -> bytes:
         .not_valid_after(begin + datetime.timedelta(days=LIFETIME_DAYS))
         .add_extension(x509.SubjectAlternativeName(_alternatives(hostname)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_SIGNS_ONLY, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
