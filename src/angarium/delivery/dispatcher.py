@@ -23,6 +23,7 @@ from angarium.delivery.handover import Handover
 from angarium.delivery.journaling import Recorder
 from angarium.delivery.router import Router
 from angarium.delivery.settings import client_settings
+from angarium.delivery.signing import KeySource
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import (
     Connect,
@@ -73,6 +74,7 @@ class Dispatcher:
         clock: Clock,
         log: Log,
         counters: Counters,
+        keys: KeySource | None = None,
     ) -> None:
         self.config = config
         self.scheduler = scheduler
@@ -94,7 +96,8 @@ class Dispatcher:
         self._pump_planned = False
         self._pages = 0
         self._settled_down = asyncio.Event()
-        self._handover = Handover(spool, self._recorder, clock, log, self.finished, self._settled_down.set)
+        settled_down = self._settled_down.set
+        self._handover = Handover(spool, self._recorder, clock, log, self.finished, settled_down, keys)
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: float | None = None
         self._run: dict[type, Callable[[Any], object]] = {

@@ -6,18 +6,20 @@ changes: they are in flight, and the outcome's event replaces the intent.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from traceback import format_exc
 from typing import Protocol
 
 import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
-from angarium.core.records import Attempt, Recipient
+from angarium.core.records import Attempt, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.journaling import Recorder
+from angarium.delivery.signing import CannotSign, KeySource, Signer
 from angarium.mime.eightbit import downgrade
 from angarium.queue.commands import Deliver, Record, Result, Verdict
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
@@ -27,6 +29,7 @@ _INTENT = "an attempt begins; held if its outcome does not become known (Ambiguo
 _GONE = Reply(421, "4.4.2", "[internal] the connection had gone")
 _UNREADABLE = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
 _UNWRITTEN = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
+_UNSIGNED = Reply(451, "4.7.0", "[internal] the message could not be signed; see the log")
 _NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
 
 
@@ -49,6 +52,7 @@ class Handover:
         log: Log,
         finished: Finished,
         changed: Callable[[], None],
+        keys: KeySource | None,
     ) -> None:
         """*changed* is called whenever `is_writing` may have become False."""
         self.is_draining = False
@@ -58,6 +62,7 @@ class Handover:
         self._log = log
         self._finished = finished
         self._changed = changed
+        self._signer = Signer(keys, clock)
         self._tasks = Tasks(log, clock)
         self._intents: dict[int, list[Recipient]] = {}
         self._unwritten = 0
@@ -91,10 +96,39 @@ class Handover:
             self._begin(command, connection, body)
 
     def _begin(self, command: Deliver, connection: Connection, body: Body) -> None:
-        if connection.command.options.ambiguous_delivery == "hold":
-            self._intend(command, connection, body)
+        head = self._signer.head_now(command.recipients[0].message, connection.command.options)
+        if head is None:
+            self._tasks.start(self._sign(command, connection, body))
         else:
-            connection.deliver(command, body, command.recipients[0].message.trace)
+            self._hand_over(command, connection, body, head)
+
+    async def _sign(self, command: Deliver, connection: Connection, body: Body) -> None:
+        message, options = command.recipients[0].message, connection.command.options
+        head = await self._signed(message, self._signer.head_for(message, body, options))
+        if connection.is_over or self.is_draining:
+            self._end(command, "untried", _GONE, usable=False)
+        elif isinstance(head, Reply):
+            self._end(command, "transient", head, usable=True)
+        else:
+            self._hand_over(command, connection, body, head)
+
+    async def _signed(self, message: Message, signing: Awaitable[bytes]) -> bytes | Reply:
+        """Return what *signing* makes, or what to tell the recipients instead: nothing leaves unsigned."""
+        try:
+            return await signing
+        except CannotSign as error:
+            self._log.error("signing", self._clock.now(), message=message.id.hex(), error=str(error))
+            return error.reply
+        except Exception as error:  # noqa: BLE001 - a fault of ours never loses or bounces mail
+            now, where = self._clock.now(), format_exc()
+            self._log.error("bug", now, message=message.id.hex(), error=repr(error), traceback=where)
+            return _UNSIGNED
+
+    def _hand_over(self, command: Deliver, connection: Connection, body: Body, head: bytes) -> None:
+        if connection.command.options.ambiguous_delivery == "hold":
+            self._intend(command, connection, body, head)
+        else:
+            connection.deliver(command, body, head)
 
     def _end(self, command: Deliver, verdict: Verdict, reply: Reply, *, usable: bool) -> None:
         attempt = Attempt(self._clock.now(), "idle")
@@ -104,7 +138,7 @@ class Handover:
 
     # -- intents
 
-    def _intend(self, command: Deliver, connection: Connection, body: Body) -> None:
+    def _intend(self, command: Deliver, connection: Connection, body: Body, head: bytes) -> None:
         now = self._clock.now()
         intents = [each.event("intent", now, "held", note=_INTENT) for each in command.recipients]
         for event, recipient in zip(intents, command.recipients, strict=True):
@@ -118,7 +152,7 @@ class Handover:
             if connection.is_over or self.is_draining:
                 self._end(command, "untried", _GONE, usable=False)
             elif error is None:
-                connection.deliver(command, body, command.recipients[0].message.trace)
+                connection.deliver(command, body, head)
             else:
                 self._end(command, "transient", _UNWRITTEN, usable=True)
 
@@ -170,9 +204,14 @@ class Handover:
         assert message is not None
         data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
         converted = await asyncio.to_thread(downgrade, data)
+        head: bytes | Reply = _NOT_SEVEN_BIT
+        if converted is not None:
+            signing = self._signer.head_of_other(message, converted, connection.command.options)
+            head = await self._signed(message, signing)
         if connection.message is not message:
             return  # the connection was lost meanwhile, and its owner has heard
-        if converted is None:
-            connection.refuse_held(_NOT_SEVEN_BIT)
+        if isinstance(head, Reply):
+            connection.refuse_held(head)
         else:
-            connection.retry_with(converted, message.trace)
+            assert converted is not None
+            connection.retry_with(converted, head)

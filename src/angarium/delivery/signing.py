@@ -1,0 +1,222 @@
+"""Signing what leaves: DKIM for mail whose author's domain has a verified key.
+
+The private keys are used in threads of their own, outside the interpreter lock, so that the loop goes on meanwhile.
+What was signed is kept for a while for messages with several recipients, whose transactions all need the same.
+"""
+
+import asyncio
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Protocol
+
+from angarium.config.records import OutboundOptions
+from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
+from angarium.core.records import Message
+from angarium.core.reply import Reply
+from angarium.mime.header import HeaderBlock
+from angarium.render.canonical import relaxed_body_hash, relaxed_pieces_hash
+from angarium.render.dkim import Prepared, SigningKey, prepare
+from angarium.spool.port import Body, LargeBody
+
+Keys = tuple[SigningKey, ...]
+
+_SMALL_BODY = 65_536
+_PIECE = 262_144
+_KEPT = 256
+_KEPT_S = 300.0
+_THREADS = min(4, os.cpu_count() or 1)
+_NO_KEY = Reply(451, "4.7.0", "[internal] the signing key cannot be read at the moment")
+_NO_TEXT = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
+
+
+class KeySource(Protocol):
+    """Where the verified keys of a domain are; `identity.directory.Directory` is one.
+
+    *account* 0 is mail of nobody who logged in: the keys are then those of whoever had the domain verified first.
+    """
+
+    def signing_keys_now(self, account: int, domain: str) -> Keys | None:
+        """Return the keys if they are known without waiting, else None. An empty tuple: the domain has none."""
+        ...
+
+    async def signing_keys(self, account: int, domain: str) -> Keys:
+        """Return the keys. Raises an AngariumError when the store cannot be asked."""
+        ...
+
+
+class CannotSign(AngariumError):
+    """A message that must not leave unsigned cannot be signed at the moment. *reply* is for its recipients."""
+
+    def __init__(self, reply: Reply, why: str) -> None:
+        super().__init__(why)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Signatures of one message, made or being made, and what they were made by."""
+
+    by: tuple[Keys, tuple[str, ...], tuple[str, ...]]
+    at: float
+    signatures: asyncio.Future[bytes]
+
+
+class Signer:
+    """Signs for one event loop. Without a *source* nothing is signed."""
+
+    def __init__(self, source: KeySource | None, clock: Clock, threads: int = _THREADS) -> None:
+        self._source = source
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(threads, "dkim")
+        self._kept: OrderedDict[MessageId, _Kept] = OrderedDict()
+        self._made: deque[tuple[asyncio.Future[bytes], bytes | Exception]] = deque()
+        self._is_told = False
+
+    def head_now(self, message: Message, options: OutboundOptions) -> bytes | None:
+        """Return what leaves before the body of *message*, None when `head_for` has to be asked."""
+        if self._source is None or not _is_wanted(message, options):
+            return message.trace
+        try:
+            keys = self._source.signing_keys_now(message.account, message.author_domain)
+        except AngariumError:
+            return None  # asked again, and told, by head_for
+        if keys is not None and not keys:
+            return message.trace
+        kept = self._kept.get(message.id) if keys else None
+        if kept is None or not keys or not kept.signatures.done() or kept.signatures.exception() is not None:
+            return None
+        return kept.signatures.result() + message.trace if self._fits(kept, message, keys, options) else None
+
+    async def head_for(self, message: Message, body: Body, options: OutboundOptions) -> bytes:
+        """Return what leaves before *body*: signatures, the newest on top, and trace lines. Raises CannotSign."""
+        keys = await self._keys(message, options)
+        if not keys:
+            return message.trace
+        return await self._shared(message, body, keys, options) + message.trace
+
+    async def head_of_other(self, message: Message, body: bytes, options: OutboundOptions) -> bytes:
+        """Return the same for a *body* that is not the message's own any more: one converted for a peer."""
+        keys = await self._keys(message, options)
+        if not keys:
+            return message.trace
+        return await self._sign(message, body, _chosen(message, keys), options) + message.trace
+
+    async def _keys(self, message: Message, options: OutboundOptions) -> Keys:
+        if self._source is None or not _is_wanted(message, options):
+            return ()
+        try:
+            keys = self._source.signing_keys_now(message.account, message.author_domain)
+            if keys is None:
+                keys = await self._source.signing_keys(message.account, message.author_domain)
+        except AngariumError as error:
+            raise CannotSign(_NO_KEY, f"the keys of {message.author_domain}: {error}") from error
+        return keys
+
+    # -- signatures that several transactions need
+
+    async def _shared(self, message: Message, body: Body, keys: Keys, options: OutboundOptions) -> bytes:
+        if len(message.recipients) == 1:
+            return await self._sign(message, body, _chosen(message, keys), options)
+        kept = self._kept.get(message.id)
+        if kept is None or not self._fits(kept, message, keys, options):
+            kept = self._keep(message, body, keys, options)
+        try:
+            return await asyncio.shield(kept.signatures)
+        except Exception:
+            self._kept.pop(message.id, None)  # the next attempt begins anew
+            raise
+
+    def _keep(self, message: Message, body: Body, keys: Keys, options: OutboundOptions) -> _Kept:
+        chosen = _chosen(message, keys)
+        by = (chosen, options.dkim_headers, options.dkim_oversign_headers)
+        kept = _Kept(by, self._clock.now(), self._sign(message, body, chosen, options))
+        self._kept[message.id] = kept
+        self._kept.move_to_end(message.id)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return kept
+
+    def _fits(self, kept: _Kept, message: Message, keys: Keys, options: OutboundOptions) -> bool:
+        by = (_chosen(message, keys), options.dkim_headers, options.dkim_oversign_headers)
+        return kept.by == by and self._clock.now() - kept.at < _KEPT_S
+
+    # -- work for the threads
+
+    def _sign(
+        self, message: Message, body: Body, keys: Keys, options: OutboundOptions
+    ) -> asyncio.Future[bytes]:
+        work = partial(_prepared, message.trace, body, keys, options, self._clock.now())
+        if isinstance(body, bytes) and len(body) <= _SMALL_BODY:
+            # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
+            return self._start(work().signed)
+        return self._start(lambda: work().signed())
+
+    def _start(self, work: Callable[[], bytes]) -> asyncio.Future[bytes]:
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._threads.submit(self._run, work, future)
+        return future
+
+    def _run(self, work: Callable[[], bytes], future: asyncio.Future[bytes]) -> None:
+        """Do *work* in a thread; the loop is told once for all that was made before it looks."""
+        made: bytes | Exception
+        try:
+            made = work()
+        except OSError as error:
+            made = CannotSign(_NO_TEXT, str(error))
+        except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
+            made = error
+        self._made.append((future, made))
+        if not self._is_told:
+            self._is_told = True
+            self._loop.call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._is_told = False  # first: what is made from now on is told again
+        while self._made:
+            future, made = self._made.popleft()
+            if future.done():
+                continue
+            if isinstance(made, bytes):
+                future.set_result(made)
+            else:
+                future.set_exception(made)
+
+
+def _is_wanted(message: Message, options: OutboundOptions) -> bool:
+    return bool(message.author_domain) and options.opendkim_sign and message.options.sign is not False
+
+
+def _chosen(message: Message, keys: Keys) -> Keys:
+    """Return the key that the sender named, or all when there is none of that name: never unsigned."""
+    named = message.options.dkim_key
+    return tuple(key for key in keys if key.selector == named) or keys if named else keys
+
+
+def _prepared(trace: bytes, body: Body, keys: Keys, options: OutboundOptions, now: float) -> Prepared:
+    """Prepare the signatures over *trace* and *body*. Reads the file of a large body: raises OSError."""
+    if isinstance(body, LargeBody):
+        block, body_hash = _hashed_file(body)
+    else:
+        block = HeaderBlock.scan(body)
+        body_hash = relaxed_body_hash(body, block.body_at)
+    header = HeaderBlock(trace + block.raw, len(trace) + block.size, True)
+    return prepare(header, body_hash, keys, options.dkim_headers, options.dkim_oversign_headers, now)
+
+
+def _hashed_file(body: LargeBody) -> tuple[HeaderBlock, bytes]:
+    with open(body.path, "rb") as file:
+        start = file.read(_PIECE)
+        block = HeaderBlock.scan(start)
+        while not block.is_complete and (more := file.read(len(start))):
+            start += more
+            block = HeaderBlock.scan(start)
+        rest = iter(partial(file.read, _PIECE), b"")
+        return block, relaxed_pieces_hash(chain((start[block.body_at :],), rest))
