@@ -5,7 +5,11 @@ a lone LF ends a line as CRLF does, since that is how it is read further on.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+Span = tuple[int, int]
+"""A stretch of bytes: where it begins, and where it has ended."""
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -65,6 +69,13 @@ class HeaderBlock:
         """Whether there is a field called *name*, given in lower case."""
         return b"\n" + name + b":" in self._lower or (self._has_blanks and self.count(name) > 0)
 
+    def has_prefix(self, prefix: bytes) -> bool:
+        """Whether there may be a field whose name begins with *prefix*, given in lower case.
+
+        Certain when False; when True, a line that is no field may have looked like one.
+        """
+        return b"\n" + prefix in self._lower
+
     def missing(self, *names: bytes) -> tuple[bytes, ...]:
         """Return those of *names*, given in lower case, that no field has."""
         return tuple(name for name in names if not self.has(name))
@@ -77,21 +88,28 @@ class HeaderBlock:
         colon = self._find(name)
         if colon < 0:
             return ""
-        value = self.raw[colon + 1 : self._end_of(colon)].decode("utf-8", "replace")
-        return _FOLD.sub("", value).strip()
+        return unfold(self.raw[colon + 1 : self._end_of(colon)])
 
     def fields(self) -> list[Field]:
         """Return all fields in order. Lines before the first field, and without a colon, belong to none."""
+        return [field for _, field in self.placed()]
+
+    def placed(self) -> Iterator[tuple[int, Field]]:
+        """Yield all fields in order, each with the place where it begins."""
         raw = self.raw
-        found: list[Field] = []
         at = 0
         while at < len(raw):
             end = self._end_of(at)
             match = _FIELD.match(raw, at, end)
             if match is not None:
-                found.append(Field(match[1].lower(), raw[at:end], raw[match.end() : end].rstrip(b"\r\n")))
+                yield at, Field(match[1].lower(), raw[at:end], raw[match.end() : end].rstrip(b"\r\n"))
             at = end
-        return found
+
+    def spans(self, *names: bytes) -> list[Span]:
+        """Return where the fields called one of *names*, given in lower case, stand."""
+        if not any(self.has(name) for name in names):
+            return []
+        return [(at, at + len(field.raw)) for at, field in self.placed() if field.name in names]
 
     def _find(self, name: bytes) -> int:
         """Return the place of the colon of the first field called *name*, or -1."""
@@ -110,3 +128,19 @@ class HeaderBlock:
                 return len(raw)
             if raw[at : at + 1] not in (b" ", b"\t"):
                 return at
+
+
+def unfold(value: bytes) -> str:
+    """Return a field's value as one line of text (RFC 5322 §2.2.3), stripped. No UTF-8 comes back as U+FFFD."""
+    return _FOLD.sub("", value.decode("utf-8", "replace")).strip()
+
+
+def cut(data: bytes, spans: Iterable[Span]) -> bytes:
+    """Return *data* without *spans*, which may come in any order and overlap. Nothing else of it changes."""
+    kept: list[bytes] = []
+    at = 0
+    for begin, end in sorted(spans):
+        if begin > at:
+            kept.append(data[at:begin])
+        at = max(at, end)
+    return b"".join((*kept, data[at:])) if at else data

@@ -31,11 +31,12 @@ def choose_binding(config: Config, facts: BindingFacts, rng: Random) -> str:
     headers = {name: value for name, value in found if value is not None}
     for rule in config.binding_rules:
         if rule.matches(facts.listener, facts.peer_ip, facts.sender_domain, headers):
-            return rule.binding or _member(config, rule.group or DEFAULT, rng)
+            return rule.binding or member_of(config, rule.group or DEFAULT, rng)
     return DEFAULT
 
 
-def _member(config: Config, group: str, rng: Random) -> str:
+def member_of(config: Config, group: str, rng: Random) -> str:
+    """Return one binding of *group*, drawn evenly from those that are not suspended, else from all."""
     members = [name for name, info in config.bindings.items() if info.group == group]
     awake = [name for name in members if not config.outbound(name, "").suspend_delivery]
     return rng.choice(awake or members or [DEFAULT])

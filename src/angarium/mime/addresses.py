@@ -1,0 +1,160 @@
+"""Mailbox lists as header fields write them (RFC 5322 §3.4): names, comments, quoted strings, groups, routes.
+
+Everything that looks like an address is found, also where the list is not quite right: who may write as whom is
+decided from what is found, so a second address must not hide behind a first.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import idna
+
+from angarium.mime.words import decode_words, encode_words
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|\[[^\]]*+\]?|[<>,:;()@]|[^"\[<>,:;()@\s]++', re.S)
+_COMMENT_PART = re.compile(r"[^()\\]++|\\.?|[()]", re.S)
+_PAIR = re.compile(r"\\(.)", re.S)
+_LDH = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
+)
+_LITERAL = re.compile(r"\[[0-9A-Za-z:.]+\]")
+_DOT_STRING = re.compile(
+    r"[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]++(?:\.[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]++)*+"
+)
+_ATOMS = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~ ]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_LONGEST_DOMAIN = 255
+
+
+class FieldMailbox(NamedTuple):
+    """One mailbox of a field. *name* is the display name in plain text, or empty; *address* what was written,
+    without comments and blanks; *domain* its domain in lower-case A-labels, or an address literal."""
+
+    name: str
+    address: str
+    domain: str
+
+
+def mailboxes(value: str) -> list[FieldMailbox]:
+    """Return the mailboxes in an unfolded field value, in order, those in groups included.
+
+    What is no mailbox is passed over; an empty list means that there is no usable one. Takes time in proportion
+    to the length.
+    """
+    found: list[FieldMailbox | None] = []
+    words: list[str] = []
+    inside: list[str] | None = None  # what stands in angle brackets, while they are open
+    for token in _tokens(value):
+        if inside is not None:
+            inside = _inside(inside, token, words, found)
+        elif token == "<":
+            inside = []
+        elif token in (",", ";"):
+            found.append(_mailbox("", words))
+            words.clear()
+        elif token == ":":  # a group begins, its name was no mailbox
+            words.clear()
+        else:
+            words.append(token)
+    found.append(_mailbox("", words if inside is None else inside))
+    return [mailbox for mailbox in found if mailbox is not None]
+
+
+def _inside(
+    inside: list[str], token: str, words: list[str], found: list[FieldMailbox | None]
+) -> list[str] | None:
+    """Take a token in angle brackets; None when it closes them. Source routes are dropped (RFC 5322 §4.4)."""
+    if token == ">":
+        found.append(_mailbox(_phrase(words), inside))
+        words.clear()
+        return None
+    if token == ":":
+        return []
+    inside.append(token)
+    return inside
+
+
+def written(name: str, address: str) -> str:
+    """Return a mailbox as a field holds it, all ASCII for an ASCII address. *name* may be anything."""
+    name = _CONTROLS.sub(" ", name).strip()
+    if not name:
+        return address
+    if not name.isascii():
+        return f"{encode_words(name)} <{address}>"
+    if _ATOMS.fullmatch(name) is None:
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name} <{address}>"
+
+
+def ascii_domain(text: str) -> str | None:
+    """Return a domain in lower-case A-labels, an address literal as it is, None for anything else."""
+    if len(text) > _LONGEST_DOMAIN:
+        return None
+    text = text.removesuffix(".")
+    if _LDH.fullmatch(text) is not None or _LITERAL.fullmatch(text) is not None:
+        return text.lower()
+    return None if text.isascii() else _encode_idn(text)
+
+
+@lru_cache(4096)
+def _encode_idn(text: str) -> str | None:
+    try:
+        return idna.encode(unicodedata.normalize("NFC", text.lower()), std3_rules=True).decode("ascii")
+    except UnicodeError:
+        return None
+
+
+def _tokens(value: str) -> Iterator[str]:
+    """Yield quoted strings, domain literals, specials and the words between them, without comments."""
+    at = 0
+    while (match := _TOKEN.search(value, at)) is not None:
+        at = match.end()
+        if match[0] == "(":
+            at = _end_of_comment(value, at)
+        elif match[0] != ")":
+            yield match[0]
+
+
+def _end_of_comment(value: str, at: int) -> int:
+    depth = 1
+    for match in _COMMENT_PART.finditer(value, at):
+        depth += (match[0] == "(") - (match[0] == ")")
+        if not depth:
+            return match.end()
+    return len(value)
+
+
+def _phrase(words: list[str]) -> str:
+    text = " ".join(
+        _PAIR.sub(r"\1", word[1:].removesuffix('"')) if word[0] == '"' else word for word in words
+    )
+    return decode_words(text)
+
+
+def _mailbox(name: str, words: list[str]) -> FieldMailbox | None:
+    """Put an address together: words may stand apart only beside a dot or an @."""
+    if "@" not in words:
+        return None
+    last = len(words) - 1 - words[::-1].index("@")
+    local, domain = _joined(words[:last]), _joined(words[last + 1 :])
+    if local is None or domain is None or not _is_local(local):
+        return None
+    checked = ascii_domain(domain)
+    return None if checked is None else FieldMailbox(name, f"{local}@{domain}", checked)
+
+
+def _joined(words: list[str]) -> str | None:
+    for before, after in pairwise(words):
+        if not (before.endswith(".") or after.startswith(".")):
+            return None
+    return "".join(words)
+
+
+def _is_local(text: str) -> bool:
+    if text.startswith('"'):
+        return len(text) >= 2 and text.endswith('"') and text.count('"', 1) == text.count('\\"', 1) + 1
+    return _DOT_STRING.fullmatch(text) is not None

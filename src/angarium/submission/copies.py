@@ -1,0 +1,93 @@
+"""Copies that an option of the message asks for: further recipients of it, and messages of their own for bcc. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from angarium.core.ids import MessageId
+from angarium.core.records import ForwardPath, Message
+from angarium.mime.addresses import mailboxes, written
+from angarium.mime.header import HeaderBlock, Span, unfold
+from angarium.submission.dialect_values import CopyTo, HeaderOptions
+
+
+class Copies(NamedTuple):
+    """Who gets the message besides those named by RCPT, each address once.
+
+    *further* are recipients of the message itself, *hidden* get a message of their own, in which they see themselves.
+    """
+
+    further: tuple[ForwardPath, ...] = ()
+    hidden: tuple[CopyTo, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """How many recipients they are."""
+        return len(self.further) + len(self.hidden)
+
+
+NO_COPIES = Copies()
+
+
+def plan_copies(named: Iterable[ForwardPath], said: HeaderOptions) -> Copies:
+    """Return the copies to make. *named* are the recipients of the envelope; who is among them gets no second copy."""
+    if not (said.cc or said.bcc or said.archive):
+        return NO_COPIES
+    seen = {_key(path.address, path.domain) for path in named}
+    cc, bcc, archive = (_fresh(copies, seen) for copies in (said.cc, said.bcc, said.archive))
+    return Copies((*_paths(cc, "cc"), *_paths(archive, "archive")), bcc)
+
+
+def _fresh(copies: Sequence[CopyTo], seen: set[tuple[str, str]]) -> tuple[CopyTo, ...]:
+    found = []
+    for copy in copies:
+        key = _key(copy.address, copy.domain)
+        if key not in seen:
+            seen.add(key)
+            found.append(copy)
+    return tuple(found)
+
+
+def _key(address: str, domain: str) -> tuple[str, str]:
+    """Compare the domain without case, and the local part as its owner may: with it (RFC 5321 §2.4)."""
+    return address.rpartition("@")[0], domain
+
+
+def _paths(copies: Iterable[CopyTo], role: Literal["cc", "bcc", "archive"]) -> tuple[ForwardPath, ...]:
+    return tuple(ForwardPath(copy.address, copy.domain, role=role) for copy in copies)
+
+
+def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Span]]:
+    """Return the Cc field that shows *cc*, and the fields that it takes the place of.
+
+    Who stands in Cc already is not added; what stood there stays byte for byte. Both are empty when nobody is missing.
+    """
+    if not cc:
+        return b"", []
+    fields = [(at, field) for at, field in header.placed() if field.name == b"cc"]
+    present = {
+        _key(mailbox.address, mailbox.domain) for _, field in fields for mailbox in mailboxes(unfold(field.value))
+    }
+    missing = _fresh(cc, present)
+    if not missing:
+        return b"", []
+    parts = [text for _, field in fields if (text := field.value.strip())]
+    parts += [written(copy.name, copy.address).encode() for copy in missing]
+    return b"Cc: " + b",\r\n\t".join(parts) + b"\r\n", [(at, at + len(field.raw)) for at, field in fields]
+
+
+def hidden_copy(message: Message, copy: CopyTo, message_id: MessageId, trace: bytes) -> Message:
+    """Return the message of its own that *copy* gets: the same, but for its envelope and a Bcc field that names it.
+
+    *message* is the one that the others get, *trace* what this node puts before both.
+    """
+    return msgspec.structs.replace(
+        message,
+        id=message_id,
+        recipients=_paths((copy,), "bcc"),
+        trace=trace + b"Bcc: " + written(copy.name, copy.address).encode() + b"\r\n",
+        ret="",
+        envid="",
+        submission=message.id,
+    )

@@ -1,0 +1,75 @@
+"""What a submission server owes to mail of those who logged in (RFC 6409): who wrote it, and what must not leave."""
+
+from functools import lru_cache
+from typing import Final
+
+from angarium.core.options import Options
+from angarium.core.reply import Reply
+from angarium.identity.principal import Principal
+from angarium.identity.records import Kind
+from angarium.mime.addresses import FieldMailbox, mailboxes
+from angarium.mime.header import HeaderBlock, Span
+from angarium.submission.dialect_values import Vendor
+
+HIDDEN: Final = (b"bcc", b"resent-bcc")
+"""Fields that no recipient may see (RFC 5322 §3.6.3)."""
+
+VENDORS: dict[Kind, Vendor] = {
+    "server_token": "postmark",
+    "smtp_token": "postmark",
+    "api_key": "sparkpost",
+    "smtp_login": "smtpeter",
+    "person": "smtpeter",
+}
+"""Whose habits somebody expects, by what they logged in with."""
+
+NO_FROM = Reply(550, "5.6.0", "the message has no From field: write From: with the author's address")
+TWO_FROM = Reply(550, "5.6.0", "the message has several From fields: write one, with all authors in it")
+BAD_FROM = Reply(550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>")
+
+_CACHED_VALUE = 500
+"""Characters up to which a From value is remembered: programs write the same one again and again."""
+
+
+def authors_of(header: HeaderBlock) -> tuple[FieldMailbox, ...]:
+    """Return the mailboxes of the From field, empty without a usable one or with several From fields."""
+    if header.count(b"from") != 1:
+        return ()
+    value = header.first(b"from")
+    return _remembered(value) if len(value) <= _CACHED_VALUE else tuple(mailboxes(value))
+
+
+@lru_cache(4096)
+def _remembered(value: str) -> tuple[FieldMailbox, ...]:
+    return tuple(mailboxes(value))
+
+
+def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Reply | None:
+    """Return what is wrong with the From field, None when somebody stands in it."""
+    if authors:
+        return None
+    number = header.count(b"from")
+    return NO_FROM if not number else TWO_FROM if number > 1 else BAD_FROM
+
+
+def sender_line(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> bytes:
+    """Return the Sender field that must stand beside several authors (RFC 5322 §3.6.2): the first of them.
+
+    Empty where it is not needed or stands there already. One author needs none: who logged in is in the events, not in
+    the message.
+    """
+    if len(authors) < 2 or header.has(b"sender"):
+        return b""
+    return f"Sender: {authors[0].address}\r\n".encode()
+
+
+def hidden_spans(header: HeaderBlock) -> list[Span]:
+    """Return where the fields stand that no recipient may see."""
+    return header.spans(*HIDDEN)
+
+
+def replaces_id(principal: Principal, options: Options) -> bool:
+    """Whether the Message-ID is replaced by ours: for Postmark's logins unless they say otherwise, for others never."""
+    if options.keep_id is not None:
+        return not options.keep_id
+    return VENDORS[principal.kind] == "postmark"

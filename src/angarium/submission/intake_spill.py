@@ -1,0 +1,110 @@
+"""A large body on its way from its session to its file."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from angarium.mime.header import HeaderBlock, Span, cut
+from angarium.spool.port import Body, LargeBodyWriter, SpoolError
+from angarium.submission.dialect import read_options
+
+Prepare = Callable[[HeaderBlock], Iterable[Span]]
+"""Says what of a header block must not be stored."""
+
+
+def option_fields(header: HeaderBlock) -> Iterable[Span]:
+    """Have the option fields taken out, which leave no node."""
+    return read_options(header).spans
+
+
+class Spill:
+    """Writes at the pace of the disk.
+
+    *slow* is called with True when the session should stop reading for a while, and with False when it may go on.
+    Nothing is written before the header block is complete, or has become longer than *max_header_size*, and what
+    *prepare* names of it never is. *head* is the beginning of the message as it came, the whole header block in it;
+    *eight_bit* says of what was stored whether it is more than ASCII.
+    """
+
+    _HIGH = 2_097_152
+
+    def __init__(
+        self,
+        writer: LargeBodyWriter,
+        slow: Callable[[bool], None],
+        prepare: Prepare = option_fields,
+        max_header_size: int = 524_288,
+    ) -> None:
+        self.head = b""
+        self.eight_bit = False
+        self._prepare = prepare
+        self._max_header_size = max_header_size
+        self._has_header = False
+        self._writer = writer
+        self._slow = slow
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._error: SpoolError | None = None
+        self._wake = asyncio.Event()
+        self._ended = False
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece; it is written in the background."""
+        if self._has_header:
+            self._write(piece)
+            return
+        self.head += piece
+        header = HeaderBlock.scan(self.head)
+        if header.is_complete or header.size > self._max_header_size:
+            self._write_head(header)
+
+    def _write_head(self, header: HeaderBlock) -> None:
+        self._has_header = True
+        # a header beyond the limit is refused later, whatever is in it
+        is_whole = header.size <= self._max_header_size
+        self._write(cut(self.head, self._prepare(header)) if is_whole else self.head)
+
+    def _write(self, piece: bytes) -> None:
+        self.eight_bit = self.eight_bit or not piece.isascii()
+        self._waiting.append(piece)
+        self._waiting_bytes += len(piece)
+        self._wake.set()
+        if self._waiting_bytes > self._HIGH:
+            self._slow(True)
+
+    async def finish(self) -> Body:
+        """Write what is left and make it durable. Raises SpoolError; the file is gone then."""
+        if not self._has_header:
+            self._write_head(HeaderBlock.scan(self.head))
+        self._ended = True
+        self._wake.set()
+        await self._task
+        if self._error is None:
+            try:
+                return await self._writer.finish()
+            except SpoolError as error:
+                self._error = error
+        self._writer.discard()
+        raise self._error
+
+    def abandon(self) -> None:
+        """The message will not come to its end: forget it and its file."""
+        self._task.cancel()
+        self._writer.discard()
+
+    async def _run(self) -> None:
+        while not (self._ended and not self._waiting):
+            if not self._waiting:
+                self._wake.clear()
+                self._slow(False)
+                await self._wake.wait()
+                continue
+            piece = b"".join(self._waiting)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            if self._error is None:
+                try:
+                    await self._writer.write(piece)
+                except SpoolError as error:
+                    self._error = error
+        self._slow(False)

@@ -1,0 +1,74 @@
+"""`x-smtpeter-*`: switches and tags as senders of SMTPeter write them."""
+
+from typing import Any, Final
+
+from angarium.core.options import Options
+from angarium.core.reply import Reply
+from angarium.mime.header import Field
+from angarium.submission.dialect_values import OptionError, Problem, name_of, shown, switch, text_of
+
+PREFIX: Final = b"x-smtpeter-"
+MAX_TAGS = 100
+MAX_TAG = 255
+
+_SWITCHES = {
+    b"inlinecss": "inline_css",
+    b"trackopens": "track_opens",
+    b"trackbounces": "track_bounces",
+    b"preventscam": "prevent_scam",
+    # as they were called in earlier days
+    b"inlinizecss": "inline_css",
+    b"openstracking": "track_opens",
+    b"bouncetracking": "track_bounces",
+}
+_CLICKS = (b"trackclicks", b"clicktracking")
+_IMAGES = (b"images", b"embedded")
+
+
+def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
+    """Return what *fields* ask for. Unknown and empty ones say nothing; of a repeated one the first counts."""
+    said: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for field in fields:
+        try:
+            for name, value in _read_one(field).items():
+                said.setdefault(name, value)
+        except OptionError as error:
+            problems.append(Problem("smtpeter", error.reason, Reply(550, "5.6.0", str(error))))
+    return Options(**said), problems
+
+
+def _read_one(field: Field) -> dict[str, Any]:
+    name = field.name[len(PREFIX) :]
+    if name in _SWITCHES:
+        value = switch(field)
+        return {} if value is None else {_SWITCHES[name]: value}
+    if name in _CLICKS:
+        value = switch(field)
+        return {} if value is None else {"track_links": "all" if value else "none"}
+    if name in _IMAGES:
+        return _images(field)
+    if name == b"tags":
+        return _tags(field)
+    return {}
+
+
+def _images(field: Field) -> dict[str, Any]:
+    text = text_of(field).lower()
+    if not text:
+        return {}
+    if text not in ("hosted", "default"):
+        raise OptionError(f"{name_of(field)} must be hosted or default, not {shown(text)}")
+    return {"host_images": text == "hosted"}
+
+
+def _tags(field: Field) -> dict[str, Any]:
+    tags = tuple(dict.fromkeys(tag for part in text_of(field).split(",") if (tag := part.strip())))
+    if len(tags) > MAX_TAGS:
+        raise OptionError(f"{name_of(field)} may name {MAX_TAGS} tags, not {len(tags)}", "option_limit")
+    longest = max(tags, key=len, default="")
+    if len(longest) > MAX_TAG:
+        raise OptionError(
+            f"{name_of(field)}: {shown(longest)} is longer than {MAX_TAG} characters", "option_limit"
+        )
+    return {"tags": tags} if tags else {}
