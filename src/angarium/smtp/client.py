@@ -2,158 +2,41 @@
 
     (opening, see `client_opening`) ─► ready ─► (a transaction, see `client_run`) ─► ready … ─► quit ─► closed
 
-The shell around it gives it what happens (`start`, `receive`, `connection_lost`, `timed_out`) and what is
-wanted (`deliver`, `feed`, `quit`), and after each call writes `take_output()`, obeys `take_events()` and sets
-its timer to `deadline`.
+The shell around it gives it what happens (`start`, `receive`, `connection_lost`, `timed_out`; after `NeedTls`
+`secured` or `tls_failed`) and what is wanted (`deliver`, `feed`, `quit`), and after each call writes
+`take_output()`, obeys `take_events()` and sets its timer to `deadline`.
 """
-
-from typing import Literal
 
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply
+from angarium.smtp.client_core import ClientCore
 from angarium.smtp.client_events import (
-    AWAITED,
-    ClientEvent,
-    ClientSettings,
     Closed,
     Finished,
     NeedBody,
     NeedDowngrade,
+    NeedTls,
     NotReady,
     Ready,
     Result,
-    Trace,
     Transaction,
+    Verdict,
 )
-from angarium.smtp.client_opening import Opening
+from angarium.smtp.client_opening import INJECTED, Opening
 from angarium.smtp.client_run import Run
-from angarium.smtp.client_writer import ClientWriter
+from angarium.smtp.client_xclient import NO_MORE_XCLIENT, Introduction, xclient_command
 from angarium.smtp.envelope import message_refusal
-from angarium.smtp.extensions import NO_EXTENSIONS, Extensions
 from angarium.smtp.replies import ReplyParser, shorten
-
-SessionStage = Literal["new", "ready", "quit", "closed"]
 
 
 class LocalProtocolError(AngariumError):
     """The machine was asked for something it cannot do now. A mistake of the caller, never of the peer."""
 
 
-class ClientMachine:
+class ClientMachine(ClientCore):
     """One session. Times are seconds on any clock that does not run backwards."""
 
-    __slots__ = (
-        "_count",
-        "_events",
-        "_held",
-        "_needs_reset",
-        "_next",
-        "_opening",
-        "_parser",
-        "_run",
-        "_settings",
-        "_since",
-        "_stage",
-        "_writer",
-        "extensions",
-    )
-
-    def __init__(self, settings: ClientSettings, trace: Trace | None = None) -> None:
-        self.extensions: Extensions = NO_EXTENSIONS
-        self._settings = settings
-        self._writer = ClientWriter(trace)
-        self._parser = ReplyParser()
-        self._events: list[ClientEvent] = []
-        self._opening: Opening | None = None
-        self._stage: SessionStage = "new"
-        self._since = 0.0
-        self._run: Run | None = None
-        self._next: Run | None = None
-        self._held: Transaction | None = None
-        self._needs_reset = False
-        self._count = 0
-
-    # What the shell reads
-
-    def take_output(self) -> list[bytes]:
-        """Return the buffers to be written, in order, and forget them."""
-        return self._writer.take()
-
-    def take_events(self) -> list[ClientEvent]:
-        """Return what has happened since the last call, in order."""
-        events, self._events = self._events, []
-        return events
-
-    @property
-    def stage(self) -> str:
-        """What is waited for: a stage of the session or, in a transaction, of that."""
-        part = self._run or self._opening
-        return self._stage if part is None else part.stage
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether `deliver` may be called, with no transaction under way."""
-        return self._stage == "ready" and self._run is None
-
-    @property
-    def is_message_sent(self) -> bool:
-        """Whether the peer has a whole message whose answer is outstanding: breaking off now would be ambiguous."""
-        return self._run is not None and self._run.is_sent
-
-    @property
-    def trace(self) -> Trace | None:
-        """Who is told each line of the dialog; may be set at any time."""
-        return self._writer.trace
-
-    @trace.setter
-    def trace(self, trace: Trace | None) -> None:
-        self._writer.trace = trace
-
-    @property
-    def can_prefetch(self) -> bool:
-        """Whether `deliver` may be called although the answer to the last message is outstanding.
-
-        Its envelope then rides behind the final dot (RFC 2920 §3.1).
-        """
-        run = self._run
-        return (
-            run is not None
-            and self._settings.use_prefetch
-            and self._is_pipelined
-            and run.is_sent
-            and run.stage == "final"
-            and not run.dead
-            and self._next is None
-            and self._has_mails_left
-        )
-
-    @property
-    def deadline(self) -> float | None:
-        """When to call `timed_out`, on the clock of the *now* arguments; None while nothing is awaited."""
-        wait_s = self.wait_s
-        return None if wait_s is None else self._since + wait_s
-
-    @property
-    def wait_s(self) -> float | None:
-        """How long the present stage may take, in seconds, from its last progress on."""
-        run = self._run
-        stage = "rset" if run is not None and run.is_resetting else self.stage
-        name = "ehlo_s" if stage == "helo" else f"{stage}_s"
-        wait_s: float | None = getattr(self._settings.timeouts, name, None)
-        return wait_s
-
-    @property
-    def _is_pipelined(self) -> bool:
-        return self._settings.use_pipelining and self.extensions.pipelining
-
-    @property
-    def _has_mails_left(self) -> bool:
-        most = self.extensions.mail_max
-        return most is None or self._count < most
-
-    @property
-    def _awaited(self) -> str:
-        return self._run.awaited if self._run is not None else AWAITED[self.stage]
+    __slots__ = ()
 
     # What the shell tells
 
@@ -167,10 +50,33 @@ class ClientMachine:
         for reply in self._parser.feed(data):
             if self._stage == "closed":
                 return
+            opening = self._opening
+            if opening is not None:
+                if opening.stage == "tls":
+                    self._end(INJECTED, now)
+                    return
+                reply = opening.without_secrets(reply)
             self._writer.note_reply(reply)
             self._on_reply(reply, now)
-        if self._parser.error is not None and self._stage != "closed":
+        if self._opening is not None and self._opening.stage == "tls":
+            self._need_tls(now)
+        elif self._parser.error is not None and self._stage != "closed":
             self._end(Reply(421, "4.5.0", f"[internal] {self._parser.error}"), now)
+
+    def secured(self, now: float) -> None:
+        """The handshake that `NeedTls` asked for was made."""
+        opening = self._opening
+        if opening is None or opening.stage != "tls":
+            raise LocalProtocolError(f"a handshake while the session is at {self.stage}")
+        self._parser = ReplyParser()
+        self._since = now
+        opening.secured(now)
+
+    def tls_failed(self, why: str, now: float) -> None:
+        """It was not, or what it showed will not do, or encryption failed before the first encrypted answer."""
+        if self._opening is None or not self._opening.is_about_tls:
+            raise LocalProtocolError(f"a failed handshake while the session is at {self.stage}")
+        self._end(Reply(421, "4.7.5", f"[internal] {why}"), now)
 
     def connection_lost(self, now: float, why: str = "") -> None:
         """The connection has ended, or the shell has given it up; *why* goes into the replies we make up."""
@@ -237,6 +143,14 @@ class ClientMachine:
 
     # Inside
 
+    def _need_tls(self, now: float) -> None:
+        # What came in clear text behind the answer must not be taken for encrypted: believe nothing of it
+        # (RFC 3207 §5).
+        if self._parser.is_between_replies and self._parser.error is None:
+            self._events.append(NeedTls())
+        else:
+            self._end(INJECTED, now)
+
     def _on_reply(self, reply: Reply, now: float) -> None:
         self._since = now
         run = self._run
@@ -262,14 +176,64 @@ class ClientMachine:
         elif opening.is_open:
             self._opening = None
             self._stage = "ready"
+            self._is_encrypted = opening.is_encrypted
             self.extensions = opening.extensions
-            self._events.append(Ready(opening.extensions, tuple(opening.timings)))
+            if isinstance(opening, Introduction):
+                self._on_introduced(opening)
+            else:
+                self._events.append(Ready(opening.extensions, tuple(opening.timings)))
 
-    def _not_ready(self, opening: Opening, reply: Reply) -> None:
+    def _not_ready(self, opening: Opening, reply: Reply, tls_failed: bool = False) -> None:
         self._opening = None
+        if self._introduced is not None:
+            self._not_introduced(self._introduced, opening, reply)
+            return
         address_fault = reply.code < 500
         timings = tuple(opening.timings)
-        self._events.append(NotReady(reply, opening.reported_stage, address_fault, timings))
+        self._events.append(NotReady(reply, opening.reported_stage, address_fault, timings, tls_failed))
+
+    def _opening_ended(self, opening: Opening, reply: Reply, now: float) -> None:
+        """The session ended by *reply*, one of our own, before it was ready."""
+        opening.note_time(now)
+        tls_failed = opening.is_about_tls and reply is not INJECTED
+        if tls_failed:
+            text = reply.text.removeprefix("[internal] ")
+            reply = Reply(451, "4.7.5", f"[internal] TLS negotiation failed: {text}")
+        self._not_ready(opening, reply, tls_failed)
+
+    # XCLIENT
+
+    def _introduce(self, transaction: Transaction, now: float) -> bool:
+        """Tell the peer where the message came from, if it wants to know; returns whether there is no beginning now."""
+        attributes = transaction.xclient
+        if not attributes or not self._told.is_news(attributes):
+            return False
+        command = xclient_command(attributes, self.extensions)
+        if not command:
+            if self._told.has_told:
+                self._refuse(transaction, NO_MORE_XCLIENT, usable=False, untried=True)
+                self._close()
+            return self._told.has_told
+        opening = Introduction(self._settings, self._writer, self.extensions, command, now)
+        opening.is_encrypted = self._is_encrypted
+        opening.begin(self._told.has_told, self._needs_reset)
+        self._opening, self._introduced, self._since = opening, transaction, now
+        self._needs_reset = False
+        return True
+
+    def _on_introduced(self, opening: Introduction) -> None:
+        transaction, self._introduced = self._introduced, None
+        assert transaction is not None
+        self._told.note(transaction.xclient, opening.is_believed)
+        self._run_through(transaction, self._since, opening)
+
+    def _not_introduced(self, transaction: Transaction, opening: Opening, reply: Reply) -> None:
+        """The session ended before the transaction; a new one would be better only if this one had been good."""
+        self._introduced = None
+        verdict: Verdict = "untried" if self._count else "transient"
+        stage = opening.reported_stage
+        results = [Result(index, verdict, reply, stage, True) for index in range(len(transaction.recipients))]
+        self._events.append(Finished(transaction, results, False, False, tuple(opening.timings), 0))
 
     # Transactions
 
@@ -278,8 +242,14 @@ class ClientMachine:
         return transaction.eight_bit and policy == "convert" and not self.extensions.eight_bit_mime
 
     def _begin(self, transaction: Transaction, now: float) -> None:
+        if self._settings.xclient == "no" or not self._introduce(transaction, now):
+            self._run_through(transaction, now)
+
+    def _run_through(self, transaction: Transaction, now: float, opening: Opening | None = None) -> None:
         is_first = self._count == 0
         run = Run(transaction, self._settings, self.extensions, self._writer, is_first)
+        if opening is not None:
+            run.timings += opening.timings
         run.begin(now, self._needs_reset, self._settings.bdat_at_once_bytes)
         if run.done:
             self._report(run)
@@ -297,7 +267,7 @@ class ClientMachine:
     ) -> None:
         """Finish a transaction of which nothing was sent."""
         indexes = range(len(transaction.recipients))
-        verdict: Literal["untried", "permanent"] = "untried" if untried else "permanent"
+        verdict: Verdict = "untried" if untried else "permanent"
         results = [Result(index, verdict, reply, "mail", untried) for index in indexes]
         usable = usable and self._has_mails_left
         self._events.append(Finished(transaction, results, usable, False, (), 0))
@@ -337,8 +307,7 @@ class ClientMachine:
             self._refuse(held, reply, usable=False, untried=True)
             is_told = True
         if self._opening is not None:
-            self._opening.note_time(now)
-            self._not_ready(self._opening, reply)
+            self._opening_ended(self._opening, reply, now)
             is_told = True
         self._close(None if is_told or self._stage == "quit" else reply)
 

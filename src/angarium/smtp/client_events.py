@@ -9,9 +9,14 @@ import msgspec
 from angarium.core.records import ForwardPath, Stage
 from angarium.core.reply import Reply
 from angarium.smtp.extensions import Extensions
+from angarium.smtp.sasl import ClientExchange
 
 Method = Literal["ESMTP", "SMTP", "LMTP"]
 EightBitPolicy = Literal["convert", "send", "bounce"]
+Use = Literal["no", "ifavailable", "required"]
+"""Whether an extension is used: never, where the peer offers it, or not without it."""
+XclientAttributes = tuple[tuple[str, str], ...]
+"""What the peer is told of a message's client: names in upper case, values as they are, "" for what is not known."""
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
 Timings = tuple[tuple[Stage, float], ...]
 """Milliseconds waited at each stage reached, in order."""
@@ -21,6 +26,10 @@ AWAITED: Final = {
     "banner": "the banner",
     "ehlo": "the answer to our greeting",
     "helo": "the answer to our greeting",
+    "starttls": "the answer to STARTTLS",
+    "tls": "the TLS handshake",
+    "xclient": "the answer to XCLIENT",
+    "auth": "the answer to AUTH",
     "ready": "the next message",
     "rset": "the answer to RSET",
     "mail": "the answer to MAIL",
@@ -40,12 +49,14 @@ Trace = Callable[[str, str], None]
 class Timeouts:
     """How long an answer is waited for at each stage, in seconds (RFC 5321 §4.5.3.2).
 
+    *ehlo_s* is for XCLIENT and AUTH as well, *tls_s* for STARTTLS and for the handshake.
     *body_s* is for the peer to take the next piece of a message, *final_s* for its answer to the final dot:
     shortening that one makes duplicates (RFC 1047).
     """
 
     banner_s: float = 300.0
     ehlo_s: float = 300.0
+    tls_s: float = 60.0
     mail_s: float = 300.0
     rcpt_s: float = 300.0
     data_s: float = 120.0
@@ -56,13 +67,28 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAuth:
+    """How to log in. *begin* makes an exchange of *mechanism* each time it is called.
+
+    With *needs_tls* the secret itself is sent: never in clear text. *secret* is taken out of what the peer
+    answers, should it repeat it.
+    """
+
+    mechanism: str
+    begin: Callable[[], ClientExchange] = field(repr=False)
+    needs_tls: bool = True
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """How a client machine behaves.
 
     *eight_bit* says what to do with an 8-bit message where the peer does not offer 8BITMIME: have it
     converted (`NeedDowngrade`), send it as it is, or bounce it. *use_prefetch* allows the next transaction to
     be handed over while the answer to the final dot is outstanding. Bodies of at most *bdat_at_once_bytes* go
-    in one write with their envelope where the peer offers CHUNKING and PIPELINING.
+    in one write with their envelope where the peer offers CHUNKING and PIPELINING. With *auth* the session is
+    not ready before the peer has let us in.
     """
 
     ehlo_name: str
@@ -73,6 +99,9 @@ class ClientSettings:
     use_prefetch: bool = False
     eight_bit: EightBitPolicy = "convert"
     bdat_at_once_bytes: int = 65_536
+    tls: Use = "no"
+    auth: ClientAuth | None = None
+    xclient: Use = "no"
 
 
 @dataclass(slots=True)
@@ -82,7 +111,8 @@ class Transaction:
     *reverse_path* is empty for the null sender; addresses are without angle brackets. *head* is sent before
     *body*: whole trace lines with CRLF. *body* has CRLF lines and is not dot-stuffed; None means that it is
     fed in pieces (`ClientMachine.feed`). *body_size* counts its bytes. *eight_bit* and *smtputf8* say what
-    the message needs of the way. *ret* is "", "FULL" or "HDRS"; *envid* is decoded (RFC 3461).
+    the message needs of the way. *ret* is "", "FULL" or "HDRS"; *envid* is decoded (RFC 3461). *xclient* says
+    where it came from, for settings that want the peer to be told.
     """
 
     reverse_path: str
@@ -94,6 +124,7 @@ class Transaction:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    xclient: XclientAttributes = ()
 
 
 class Result(msgspec.Struct, gc=False):
@@ -113,6 +144,10 @@ class Result(msgspec.Struct, gc=False):
     session_fault: bool = False
 
 
+class NeedTls(msgspec.Struct):
+    """The peer is ready for a handshake: read nothing more in clear text, and call `secured` or `tls_failed`."""
+
+
 class Ready(msgspec.Struct):
     """The session is ready for its first transaction."""
 
@@ -124,13 +159,15 @@ class NotReady(msgspec.Struct):
     """The session did not become ready. `Closed` follows.
 
     *address_fault*: it speaks against this address only, another may do better (4xx, lost connection,
-    timeout, nonsense); otherwise the peer said no for good (5xx).
+    timeout, nonsense); otherwise the peer said no for good (5xx). *tls_failed*: it came to nothing between
+    STARTTLS and the first encrypted answer, so that it may be another matter without.
     """
 
     reply: Reply
     stage: Stage
     address_fault: bool
     timings: Timings
+    tls_failed: bool = False
 
 
 class Finished(msgspec.Struct):
@@ -170,4 +207,4 @@ class Closed(msgspec.Struct):
     reply: Reply | None = None
 
 
-ClientEvent = Ready | NotReady | Finished | NeedBody | NeedDowngrade | Closed
+ClientEvent = NeedTls | Ready | NotReady | Finished | NeedBody | NeedDowngrade | Closed

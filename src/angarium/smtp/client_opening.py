@@ -1,9 +1,10 @@
 """The sending side from the banner to a session that is ready for mail (RFC 5321 §3.1, §3.2; LHLO: RFC 2033).
 
-    banner ─► ehlo ─► open
-                └──► helo ─► open          when EHLO is refused with 5xx
+    banner ─► ehlo ─► starttls ─► tls ─► ehlo ─► auth ─► open
+                └──► helo                                       when EHLO is refused with 5xx
 
-STARTTLS and AUTH will be further rows of `_ON_REPLY`, entered from `_on_ehlo`.
+STARTTLS and AUTH are there as the settings want them and the peer offers them (RFC 3207, RFC 4954). During `tls`
+the shell makes the handshake; what was learnt before it is forgotten.
 """
 
 from collections.abc import Callable
@@ -12,46 +13,91 @@ from typing import Literal
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
 from angarium.smtp.client_events import AWAITED, ClientSettings
+from angarium.smtp.client_login import Login, login_problem
 from angarium.smtp.client_writer import ClientWriter
-from angarium.smtp.extensions import NO_EXTENSIONS, parse_extensions
+from angarium.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
 from angarium.smtp.replies import shorten
 
-OpeningStage = Literal["banner", "ehlo", "helo"]
+OpeningStage = Literal["banner", "ehlo", "helo", "starttls", "tls", "auth", "rset", "xclient"]
 _GREETING = {"ESMTP": "EHLO", "SMTP": "HELO", "LMTP": "LHLO"}
+_REPORTED: dict[str, Stage] = {
+    "banner": "banner",
+    "starttls": "tls",
+    "tls": "tls",
+    "auth": "auth",
+}
+
+NO_STARTTLS = Reply(451, "4.7.6", "[internal] STARTTLS required but not advertised")
+NO_XCLIENT = Reply(451, "4.7.6", "[internal] XCLIENT required but not advertised")
+INJECTED = Reply(
+    451, "4.7.5", "[internal] the peer, or somebody on the way, sent more behind its answer to STARTTLS"
+)
 
 
 class Opening:
     """How far a session has come on its way to being ready.
 
-    *is_open*: it is ready, and *extensions* says what the peer offers. *refusal*: the peer does not want us.
-    Neither: go on. *timings* are those of `Ready` and `NotReady`.
+    *is_open*: it is ready, and *extensions* says what the peer offers. *refusal*: the peer does not want us, or
+    we it. Neither: go on. *is_encrypted*: the handshake was made. *timings* are those of `Ready` and `NotReady`.
     """
 
-    __slots__ = ("_settings", "_since", "_writer", "extensions", "is_open", "refusal", "stage", "timings")
+    __slots__ = (
+        "_login",
+        "_may_encrypt",
+        "_settings",
+        "_since",
+        "_writer",
+        "extensions",
+        "is_encrypted",
+        "is_open",
+        "refusal",
+        "stage",
+        "timings",
+    )
 
     def __init__(self, settings: ClientSettings, writer: ClientWriter, now: float) -> None:
         self.stage: OpeningStage = "banner"
-        self.extensions = NO_EXTENSIONS
+        self.extensions: Extensions = NO_EXTENSIONS
         self.is_open = False
+        self.is_encrypted = False
         self.refusal: Reply | None = None
         self.timings: list[tuple[Stage, float]] = []
         self._settings = settings
         self._writer = writer
         self._since = now
+        self._login: Login | None = None
+        self._may_encrypt = settings.tls != "no"
 
     @property
     def reported_stage(self) -> Stage:
-        """The stage as records name it: HELO is part of *ehlo*."""
-        return "banner" if self.stage == "banner" else "ehlo"
+        """The stage as records name it: HELO is part of *ehlo*, STARTTLS and handshake are *tls*."""
+        return _REPORTED.get(self.stage, "ehlo")
+
+    @property
+    def is_about_tls(self) -> bool:
+        """Whether a failure now may be one of the encryption: up to the first encrypted answer."""
+        return self.stage in ("starttls", "tls") or (self.is_encrypted and self.stage == "ehlo")
+
+    def without_secrets(self, reply: Reply) -> Reply:
+        """Return *reply* without what we logged in with, should the peer repeat it."""
+        return reply if self._login is None else self._login.without_secrets(reply)
 
     def reply(self, reply: Reply, now: float) -> None:
         """Take the peer's next answer."""
         self.note_time(now)
-        if 300 <= reply.code < 400:
+        if 300 <= reply.code < 400 and self.stage != "auth":
             text = f"[internal] unexpected reply while waiting for {AWAITED[self.stage]}: {reply}"
             self.refusal = shorten(Reply(421, "4.5.0", text))
         else:
             _ON_REPLY[self.stage](self, reply)
+
+    def secured(self, now: float) -> None:
+        """The handshake was made: greet again, as if nothing had been said (RFC 3207 §4.2)."""
+        self.note_time(now)
+        self.is_encrypted = True
+        self._may_encrypt = False
+        self.extensions = NO_EXTENSIONS
+        self._greet(_GREETING[self._settings.method])
 
     def note_time(self, now: float) -> None:
         """Count the time since the last progress to the present stage."""
@@ -67,17 +113,72 @@ class Opening:
     def _on_ehlo(self, reply: Reply) -> None:
         if reply.code < 300:
             self.extensions = parse_extensions(reply)
-            self.is_open = True
+            self._greeted()
         elif reply.code >= 500 and self._settings.method == "ESMTP":
-            self._greet("HELO")
+            self._refused_ehlo()
         else:
             self._refused(reply)
 
+    def _refused_ehlo(self) -> None:
+        """Say HELO instead, unless what only EHLO offers is required."""
+        problem = self._problem()
+        if problem is None:
+            self._greet("HELO")
+        else:
+            self._give_up(problem)
+
     def _on_helo(self, reply: Reply) -> None:
         if reply.code < 300:
-            self.is_open = True
+            self._greeted()
         else:
             self._refused(reply)
+
+    def _greeted(self) -> None:
+        """The peer knows us and we know what it offers: encrypt, log in, or be done."""
+        if self._may_encrypt and self.extensions.starttls:
+            self._writer.say("STARTTLS\r\n")
+            self.stage = "starttls"
+            return
+        problem = self._problem()
+        if problem is not None:
+            self._give_up(problem)
+        elif self._settings.auth is not None:
+            self.stage = "auth"
+            self._login = Login(self._settings.auth, self._writer)
+            self._login.begin()
+        else:
+            self.is_open = True
+
+    def _problem(self) -> Reply | None:
+        """Return what the settings require and the peer does not offer."""
+        settings = self._settings
+        if settings.tls == "required" and not self.is_encrypted:
+            return NO_STARTTLS
+        if settings.xclient == "required" and not self.extensions.xclient:
+            return NO_XCLIENT
+        if settings.auth is not None:
+            return login_problem(settings.auth, self.extensions, self.is_encrypted)
+        return None
+
+    def _on_starttls(self, reply: Reply) -> None:
+        if reply.code < 300:
+            self.stage = "tls"
+        elif reply.code == 421:
+            self._refused(reply)
+        elif self._settings.tls == "required":
+            self._give_up(shorten(Reply(451, "4.7.5", f"[internal] the peer refused STARTTLS: {reply}")))
+        else:
+            self._may_encrypt = False
+            self._greeted()
+
+    def _on_auth(self, reply: Reply) -> None:
+        login = self._login
+        assert login is not None
+        login.reply(reply)
+        if login.refusal is not None:
+            self._refused(login.refusal)
+        else:
+            self.is_open = login.is_done
 
     def _greet(self, verb: str) -> None:
         self._writer.say(f"{verb} {self._settings.ehlo_name}\r\n")
@@ -85,13 +186,18 @@ class Opening:
 
     def _refused(self, reply: Reply) -> None:
         """The peer said no: say goodbye, unless it has hung up already with 421."""
-        if reply.code != 421:
+        self._give_up(shorten(reply), is_silent=reply.code == 421)
+
+    def _give_up(self, reply: Reply, *, is_silent: bool = False) -> None:
+        if not is_silent:
             self._writer.say("QUIT\r\n")
-        self.refusal = shorten(reply)
+        self.refusal = reply
 
 
 _ON_REPLY: dict[str, Callable[[Opening, Reply], None]] = {
     "banner": Opening._on_banner,
     "ehlo": Opening._on_ehlo,
     "helo": Opening._on_helo,
+    "starttls": Opening._on_starttls,
+    "auth": Opening._on_auth,
 }

@@ -44,6 +44,14 @@ class ClientWriter:
                 self.trace("C", line[:MAX_TRACED_CHARS])
         return len(data)
 
+    def say_secret(self, command: str, shown: str) -> int:
+        """Write a command of which the transcript gets *shown*, and nothing else keeps anything."""
+        data = command.encode()
+        self._buffers.append(data)
+        if self.trace is not None:
+            self.trace("C", shown)
+        return len(data)
+
     def message(self, head: bytes, body: bytes) -> int:
         """Write a whole message after 354, with the final dot."""
         stuffer = DotStuffer()

@@ -10,7 +10,8 @@ class Extensions(msgspec.Struct, frozen=True):
 
     *size* is the largest message in bytes the peer takes, 0 when it set no limit, None without SIZE (RFC
     1870). *rcpt_max* and *mail_max* are its LIMITS (RFC 9422): recipients per transaction, transactions per
-    session; None where it named none. *auth* holds SASL mechanisms in upper case.
+    session; None where it named none. *auth* holds SASL mechanisms in upper case, *xclient* what the peer
+    believes us to know of clients, in upper case.
     """
 
     pipelining: bool = False
@@ -23,6 +24,7 @@ class Extensions(msgspec.Struct, frozen=True):
     mail_max: int | None = None
     starttls: bool = False
     auth: tuple[str, ...] = ()
+    xclient: tuple[str, ...] = ()
 
 
 NO_EXTENSIONS = Extensions()
@@ -46,6 +48,7 @@ def parse_extensions(reply: Reply) -> Extensions:
         mail_max=limits.get("MAILMAX"),
         starttls="STARTTLS" in offered,
         auth=tuple(offered.get("AUTH", "").upper().split()),
+        xclient=tuple(offered.get("XCLIENT", "").upper().split()),
     )
 
 

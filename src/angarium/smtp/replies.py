@@ -62,6 +62,11 @@ class ReplyParser:
         self._keep(data[start:])
         return replies
 
+    @property
+    def is_between_replies(self) -> bool:
+        """Whether nothing has come after the last whole reply."""
+        return not self._rest and not self._lines
+
     def _keep(self, rest: bytes) -> None:
         """Remember an unfinished line, within bounds."""
         if len(rest) > MAX_LINE_BYTES:
