@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-RecordType = Literal["A", "AAAA", "MX", "TLSA", "TXT"]
+RecordType = Literal["A", "AAAA", "CNAME", "MX", "TLSA", "TXT"]
 
 Status = Literal["found", "nodata", "nxdomain", "failure"]
 """*nodata*: the name exists without such records. *failure*: no server gave a usable answer in time."""
@@ -25,11 +25,11 @@ class Mx(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What DNS says to a question, CNAMEs followed.
+    """What DNS says to a question, CNAMEs followed unless they are what was asked for.
 
     *records* are there only when *status* is found: `Mx`, or text: numeric addresses, the joined strings of
-    TXT, the four fields of TLSA. Names are in presentation form, odd bytes escaped. *ttl_s* is how long the
-    answer may be used from now on. *authenticated* is the AD flag (RFC 4035 §3.2.3), worth as much as the way
+    TXT, the target of CNAME, the four fields of TLSA. Names are in presentation form, odd bytes escaped.
+    *ttl_s* is how long the answer may be used from now on. *authenticated* is the AD flag (RFC 4035 §3.2.3), worth as much as the way
     to the server. *note* says what went wrong, for logs and the operator.
     """
 

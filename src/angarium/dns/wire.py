@@ -9,6 +9,7 @@ import dns.name
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
+from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TXT import TXT
 
@@ -88,6 +89,8 @@ def text_of(name: dns.name.Name) -> str:
 def _value(rdata: dns.rdata.Rdata) -> Mx | str:
     if isinstance(rdata, MX):
         return Mx(rdata.preference, text_of(rdata.exchange))
+    if isinstance(rdata, CNAME):
+        return text_of(rdata.target)
     if isinstance(rdata, TXT):
         return b"".join(rdata.strings).decode("utf-8", "replace")
     return rdata.to_text()
