@@ -53,6 +53,7 @@ class Supervisor:
         self._crew = Crew(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
+        self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
         self._console = Console(self)
@@ -72,6 +73,7 @@ class Supervisor:
             await self._serve_web()
             self._obey_signals()
             self._crew.start()
+            self._tasks.start(self._certificates.run(lambda: self.config, self._renew_certificates))
             self.log.info("listening", self.clock.now(), **self.addresses())
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout
@@ -214,6 +216,15 @@ class Supervisor:
                 continue  # it starts again with the new configuration
             self._sockets.send(worker.sockets)
         return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
+
+    async def _renew_certificates(self) -> None:
+        """Have the workers read the certificates' files, which have changed and are good."""
+        for worker in self._crew.running():
+            try:
+                await worker.link.call("certificates")
+            except LinkLost:
+                continue  # it reads them when it starts again
+        self.log.info("tls", self.clock.now(), renewed=True)
 
     async def _reload_and_log(self) -> None:
         try:
