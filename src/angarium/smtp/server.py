@@ -7,6 +7,8 @@ has no clock: the time arrives as an argument, in seconds of any clock that does
 from angarium.core.reply import Reply
 from angarium.smtp import answers
 from angarium.smtp.answers import wire
+from angarium.smtp.server_access import MAX_RESPONSE_LINE
+from angarium.smtp.server_options import ServerLimits, ServerOptions
 from angarium.smtp.server_verbs import ServerVerbs
 
 MAX_BUFFERED = 65_536
@@ -35,7 +37,7 @@ class ServerMachine(ServerVerbs):
             self._end(refusal or self._shutdown or answers.SHUTTING_DOWN)
             return
         self.state = "command"
-        self._out.append(wire(Reply(220, "", f"{self._options.hostname} {self._options.greeting}")))
+        self._out.append(wire(self._greeting()))
 
     def receive(self, data: bytes, now: float) -> None:
         """Take what the peer sent."""
@@ -44,6 +46,9 @@ class ServerMachine(ServerVerbs):
             return
         if self.state == "connect":
             self._end(answers.EARLY_TALK)
+            return
+        if self.state == "tls":
+            self._note_injection(len(data))
             return
         if self._pos >= len(self._buffer):
             self._buffer = data
@@ -72,6 +77,42 @@ class ServerMachine(ServerVerbs):
         if not self._running:
             self._run()
 
+    def challenge(self, data: bytes) -> None:
+        """Send *data* as a challenge of AUTH; the response comes by `on_auth_line`, or `on_auth_cancel` is called.
+
+        May be called from inside `on_auth` and `on_auth_line`. Ignored once the connection is closed. Raises
+        RuntimeError when nobody authenticates.
+        """
+        if self.state == "closed":
+            return
+        self._send_challenge(data)
+        if not self._running:
+            self._run()
+
+    def secured(self, now: float) -> None:
+        """The connection is encrypted: after STARTTLS the session begins anew, without a greeting (RFC 3207
+        §4.2); before the greeting it is to be called where TLS comes first. Ignored once the connection is closed.
+        Raises RuntimeError at any other time.
+        """
+        if self.state == "closed":
+            return
+        if self.state not in ("connect", "tls"):
+            raise RuntimeError(f"no handshake was due in state {self.state}")
+        self._now = self._since = now
+        self.is_encrypted = True
+        if self.state == "tls":
+            self._restart()
+            self.state = "command"
+            self._run()  # it may be time to shut down
+
+    def set_options(self, options: ServerOptions, limits: ServerLimits | None = None) -> None:
+        """Go on with other options: what is offered changes with the next EHLO. Raises RuntimeError in mid
+        transaction.
+        """
+        if self._sender:
+            raise RuntimeError("options do not change in mid transaction")
+        self._obey(options, limits or self._limits)
+
     def take_output(self) -> bytes:
         """Return what is to be written, often nothing, and forget it."""
         out = self._out
@@ -85,7 +126,7 @@ class ServerMachine(ServerVerbs):
         now and then; every few seconds is often enough.
         """
         self._now = now
-        if self.state in ("connect", "waiting", "closed"):
+        if self.state in ("connect", "waiting", "tls", "closed"):
             self._since = now
             return None
         if self.state in ("data", "chunk") and self._is_too_slow(now):
@@ -125,16 +166,18 @@ class ServerMachine(ServerVerbs):
     @property
     def wants_read(self) -> bool:
         """Whether more input is of use at present. Commands that were pipelined while an answer is due may
-        come in.
+        come in; once STARTTLS is answered, what comes is not for the machine.
         """
-        return self.state != "closed" and (self.state != "waiting" or self.buffered < MAX_BUFFERED)
+        if self.state == "waiting":
+            return self.buffered < MAX_BUFFERED
+        return self.state not in ("tls", "closed")
 
     @property
     def wait_s(self) -> float | None:
         """Seconds the peer has to finish its command, or to send the next bytes of a body; None: it owes
         nothing.
         """
-        if self.state in ("command", "skip"):
+        if self.state in ("command", "skip", "auth"):
             return self._limits.command_timeout_s or None
         if self.state in ("data", "chunk"):
             return self._limits.data_timeout_s or None
@@ -156,9 +199,12 @@ class ServerMachine(ServerVerbs):
                     self._read_chunk()
                 elif state == "skip":
                     self._skip_line()
+                elif state == "auth":
+                    if not self._read_response():
+                        break
                 else:
                     break
-            if self._shutdown is not None and self.state == "command" and not self._in_bdat:
+            if self._shutdown is not None and self.state in ("command", "auth") and not self._in_bdat:
                 self._end(self._shutdown)
         finally:
             self._running = False
@@ -171,12 +217,15 @@ class ServerMachine(ServerVerbs):
         buffer, start = self._buffer, self._pos
         end = buffer.find(b"\n", start)
         longest = self._limits.max_command_length
-        if end < 0 and len(buffer) - start < longest:
-            return False
         if end < 0 or end - start >= longest:
-            self.state = "skip"
-            self._skipped = 0
-            return True
+            is_auth = bool(self._options.auth) and buffer[start : start + 5].upper() == b"AUTH "
+            if is_auth:
+                longest = max(longest, MAX_RESPONSE_LINE)
+            if end < 0 and len(buffer) - start < longest:
+                return False
+            if end < 0 or end - start >= longest:
+                self._skip_from_here(answers.AUTH_LINE_TOO_LONG if is_auth else answers.LINE_TOO_LONG)
+                return True
         if self._shutdown is not None and not self._in_bdat:
             self._end(self._shutdown)
             return True
@@ -199,7 +248,7 @@ class ServerMachine(ServerVerbs):
         self._pos = len(buffer) if end < 0 else end + 1
         self._skipped += self._pos - start
         if self._skipped > self._limits.swallow_limit:
-            self._end(answers.LINE_TOO_LONG)
+            self._end(self._skip_reply)
         elif end < 0:
             self._skipped_cr = buffer.endswith(b"\r")
         elif self._options.lone_lf_in_commands == "refuse" and not (
@@ -210,4 +259,4 @@ class ServerMachine(ServerVerbs):
             self.state = "command"
             self._since = self._now
             self.counters.commands += 1
-            self._say(answers.LINE_TOO_LONG)
+            self._say(self._skip_reply)

@@ -10,10 +10,10 @@ from angarium.smtp.dataphase import BodyReader
 from angarium.smtp.server_handler import ServerHandler
 from angarium.smtp.server_options import ServerLimits, ServerOptions, body_rules
 
-State = Literal["connect", "command", "skip", "data", "chunk", "waiting", "closed"]
-"""*connect*: the greeting was not sent. *skip*: inside a command line that is too long. *data*, *chunk*:
-inside a body. *waiting*: for the handler's `answer`. *closed*: nothing more is read; the connection ends once
-the output is sent.
+State = Literal["connect", "command", "skip", "auth", "data", "chunk", "waiting", "tls", "closed"]
+"""*connect*: the greeting was not sent. *skip*: inside a line that is too long. *auth*: before the response to a
+challenge. *data*, *chunk*: inside a body. *waiting*: for the handler's `answer`. *tls*: for `secured`. *closed*:
+nothing more is read; the connection ends once the output is sent.
 """
 
 
@@ -33,13 +33,15 @@ class Verb(NamedTuple):
 
     *run* gets the line and returns our refusal or the handler's answer, None when that comes later or when all is
     said. *then* gets either and returns what is to be said. *group*: "any" may be followed by other commands in
-    one write, "last" may not (RFC 2920 §3.1), "free" is not checked. *idle* commands bring no mail nearer.
+    one write, "last" may not (RFC 2920 §3.1), "free" is not checked. *idle* commands bring no mail nearer. With
+    *keeps_state* *run* sets the machine's state itself when it returns None.
     """
 
     run: Callable[[Any, bytes], Reply | None]
     then: Callable[[Any, Reply], Reply | None] | None = None
     group: Literal["any", "last", "free"] = "any"
     idle: bool = False
+    keeps_state: bool = False
 
 
 class ServerCore:
@@ -73,6 +75,7 @@ class ServerCore:
         "_sender",
         "_shutdown",
         "_since",
+        "_skip_reply",
         "_skipped",
         "_skipped_cr",
         "_smtputf8",
@@ -82,6 +85,9 @@ class ServerCore:
         "_with_enhanced",
         "counters",
         "helo_name",
+        "injected",
+        "is_authenticated",
+        "is_encrypted",
         "is_esmtp",
         "state",
     )
@@ -90,15 +96,18 @@ class ServerCore:
         self, handler: ServerHandler, options: ServerOptions, limits: ServerLimits, now: float
     ) -> None:
         self._handler = handler
-        self._options = options
-        self._limits = limits
-        self._body = BodyReader(body_rules(options, limits))
+        self._offered: tuple[str, ...] = ()
+        self._obey(options, limits)
         self.state: State = "connect"
         self.counters = Counters()
         self.helo_name = ""
         """The name in the last HELO or EHLO that was taken."""
         self.is_esmtp = False
         """Whether that was EHLO."""
+        self.is_encrypted = self.is_authenticated = False
+        """Whether `secured` was called; whether AUTH has succeeded since the session began."""
+        self.injected = 0
+        """Bytes that came in clear text behind STARTTLS: an attack, or a client that does not wait."""
         self._now = self._since = now
         self._body_at: float | None = None
         self._body_bytes = 0
@@ -107,16 +116,52 @@ class ServerCore:
         self._out: list[bytes] = []
         self._verb: Verb | None = None
         """The command that is answered next; None: it is a body."""
-        self._offered: tuple[str, ...] = ()
-        self._may_pipeline = self._tolerates_haste = not options.refuse_unauthorised_pipelining
-        self._with_enhanced = "ENHANCEDSTATUSCODES" in options.extensions
         self._refusal: Reply | None = None
         self._shutdown: Reply | None = None
+        self._skip_reply = answers.LINE_TOO_LONG
         self._running = self._in_bdat = self._is_last_chunk = self._skipped_cr = False
         self._sender = self._open = self._smtputf8 = self._pending_utf8 = False
         self._pending_name = ("", "")
         self._recipients = self._tried = self._errors = self._idle = 0
         self._chunk_left = self._chunk_size = self._skipped = 0
+
+    def _obey(self, options: ServerOptions, limits: ServerLimits) -> None:
+        self._options = options
+        self._limits = limits
+        self._body = BodyReader(body_rules(options, limits))
+        self._tolerates_haste = not options.refuse_unauthorised_pipelining
+        self._with_enhanced = "ENHANCEDSTATUSCODES" in options.extensions
+        self._offer(self._offered)
+
+    def _greeting(self) -> Reply:
+        return Reply(220, "", f"{self._options.hostname} {self._options.greeting}")
+
+    def _skip_from_here(self, reply: Reply) -> None:
+        """Throw the rest of a line away, and answer it with *reply* at its end."""
+        self.state = "skip"
+        self._skipped = 0
+        self._skip_reply = reply
+
+    def _conclude(self, verb: Verb, reply: Reply) -> None:
+        """Act on the answer to a command and say it."""
+        if self._pos < len(self._buffer) and self._is_hasty(verb):
+            self._end(answers.UNAUTHORISED_PIPELINING)
+            return
+        said = reply if verb.then is None else verb.then(self, reply)
+        if said is not None:
+            self._say(said)
+        if verb.idle and self.state == "command":
+            self._count_idle()
+
+    def _is_hasty(self, verb: Verb) -> bool:
+        """Whether a peer that has gone on already should have waited for the reply to *verb*."""
+        if verb.group == "any":
+            return not self._may_pipeline
+        return verb.group == "last" and not self._tolerates_haste
+
+    def _offer(self, extensions: tuple[str, ...]) -> None:
+        self._offered = extensions
+        self._may_pipeline = self._tolerates_haste or "PIPELINING" in extensions
 
     def _say(self, reply: Reply) -> None:
         """Reply to a command or a body; the peer is cut off when the reply says so or its errors are too

@@ -2,9 +2,7 @@
 
 import re
 
-NO_MAIL_VERBS = frozenset(
-    (b"AUTH", b"STARTTLS", b"EXPN", b"TURN", b"ETRN", b"ATRN", b"SEND", b"SOML", b"SAML", b"BURL")
-)
+NO_MAIL_VERBS = frozenset((b"EXPN", b"TURN", b"ETRN", b"ATRN", b"SEND", b"SOML", b"SAML", b"BURL"))
 """Commands that exist and are not served."""
 
 WEB_VERBS = frozenset(

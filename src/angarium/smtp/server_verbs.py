@@ -3,7 +3,7 @@
 from angarium.core.reply import Reply
 from angarium.smtp import answers
 from angarium.smtp.command import CommandError, parse_mail, parse_rcpt
-from angarium.smtp.server_bodies import ServerBodies
+from angarium.smtp.server_access import ServerAccess
 from angarium.smtp.server_core import Verb
 from angarium.smtp.server_options import offered_lines
 from angarium.smtp.server_syntax import NO_MAIL_VERBS, WEB_VERBS, argument, parse_bdat, parse_name
@@ -13,7 +13,7 @@ RECIPIENT_OVERSHOOT = 1000
 """
 
 
-class ServerVerbs(ServerBodies):
+class ServerVerbs(ServerAccess):
     """Commands. Each asks the handler and returns our refusal or its answer, None when that comes later.
 
     See `server.ServerMachine`.
@@ -24,7 +24,7 @@ class ServerVerbs(ServerBodies):
     def _perform(self, line: bytes) -> None:
         verb = _VERBS.get(line[:4].upper())
         if verb is None or line[4:5] not in b" ":
-            verb = _UNKNOWN
+            verb = _LONG_VERBS.get(line.partition(b" ")[0].upper(), _UNKNOWN)
         self._verb = verb
         try:
             reply = answers.BAD_CHARACTERS if b"\r" in line or b"\0" in line else verb.run(self, line)
@@ -34,25 +34,8 @@ class ServerVerbs(ServerBodies):
             reply = answers.BAD_CHARACTERS
         if reply is not None:
             self._conclude(verb, reply)
-        elif self.state == "command":
+        elif self.state == "command" and not verb.keeps_state:
             self.state = "waiting"
-
-    def _conclude(self, verb: Verb, reply: Reply) -> None:
-        """Act on the answer to a command and say it."""
-        if self._pos < len(self._buffer) and self._is_hasty(verb):
-            self._end(answers.UNAUTHORISED_PIPELINING)
-            return
-        said = reply if verb.then is None else verb.then(self, reply)
-        if said is not None:
-            self._say(said)
-        if verb.idle and self.state == "command":
-            self._count_idle()
-
-    def _is_hasty(self, verb: Verb) -> bool:
-        """Whether a peer that has gone on already should have waited for the reply to *verb*."""
-        if verb.group == "any":
-            return not self._may_pipeline
-        return verb.group == "last" and not self._tolerates_haste
 
     def _helo(self, line: bytes) -> Reply | None:
         name = parse_name(line)
@@ -72,11 +55,8 @@ class ServerVerbs(ServerBodies):
             self._offer(())
             return Reply(250, "", first)
         self._offer(self._options.extensions)
-        return Reply(250, "", "\n".join((first, *offered_lines(self._options, self._limits))))
-
-    def _offer(self, extensions: tuple[str, ...]) -> None:
-        self._offered = extensions
-        self._may_pipeline = self._tolerates_haste or "PIPELINING" in extensions
+        lines = offered_lines(self._options, self._limits, self.is_encrypted)
+        return Reply(250, "", "\n".join((first, *lines)))
 
     def _mail(self, line: bytes) -> Reply | None:
         if self._options.require_helo and not self.helo_name:
@@ -197,5 +177,10 @@ _VERBS = {
     b"VRFY": Verb(ServerVerbs._vrfy, group="last", idle=True),
     b"HELP": Verb(ServerVerbs._help, idle=True),
     b"QUIT": Verb(ServerVerbs._quit, group="free"),
+    b"AUTH": Verb(ServerVerbs._auth, ServerVerbs._auth_done, "last", idle=True, keeps_state=True),
+}
+_LONG_VERBS = {
+    b"STARTTLS": Verb(ServerVerbs._starttls, ServerVerbs._starttls_done, "free", idle=True),
+    b"XCLIENT": Verb(ServerVerbs._xclient, ServerVerbs._xclient_done, "last", idle=True),
 }
 _UNKNOWN = Verb(ServerVerbs._unknown, group="free", idle=True)
