@@ -32,6 +32,9 @@ METRICS: dict[str, Metric] = {
     "refused_messages_total": Metric(
         "counter", "Messages refused at the end of data, by reply code.", "code"
     ),
+    "problems_total": Metric(
+        "counter", "Messages refused, or taken and reported as failed, for what they say, by reason.", "reason"
+    ),
     "events_total": Metric("counter", "State changes of recipients, by event type.", "type"),
     "attempts_total": Metric("counter", "Recipients' delivery attempts, by verdict.", "verdict"),
     "connections_open": Metric("gauge", "Outbound connections open now."),

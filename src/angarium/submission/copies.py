@@ -67,7 +67,9 @@ def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Spa
         return b"", []
     fields = [(at, field) for at, field in header.placed() if field.name == b"cc"]
     present = {
-        _key(mailbox.address, mailbox.domain) for _, field in fields for mailbox in mailboxes(unfold(field.value))
+        _key(mailbox.address, mailbox.domain)
+        for _, field in fields
+        for mailbox in mailboxes(unfold(field.value))
     }
     missing = _fresh(cc, present)
     if not missing:

@@ -1,52 +1,51 @@
-"""From what a session received to a durable message: trace lines, lane, binding, and the answer that follows."""
+"""From what a session received to a durable message, and the answer that follows."""
 
 import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from angarium.config.model import Config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, new_id
 from angarium.core.log import Log
-from angarium.core.records import ForwardPath, Message, Origin
+from angarium.core.metrics import Counters
+from angarium.core.records import Message, Origin
 from angarium.core.reply import Reply
-from angarium.mime.header import HeaderBlock
-from angarium.mime.trace import date_line, message_id_line, received_line
-from angarium.queue.binding import BindingFacts, choose_binding
-from angarium.spool.port import Body, LargeBody, LargeBodyWriter, Spool, SpoolError, SpoolStatus, Then
+from angarium.core.tasks import Tasks
+from angarium.identity.buckets import Exceeded
+from angarium.identity.principal import Principal
+from angarium.mime.header import HeaderBlock, cut
+from angarium.spool.port import Body, LargeBody, LargeBodyWriter, Spool, SpoolError, SpoolStatus
+from angarium.submission.copies import NO_COPIES, Copies, hidden_copy, plan_copies
+from angarium.submission.dialect_values import Problem, Reason
+from angarium.submission.intake_copies import Entrance, Quota, bodies_for, enter_together
+from angarium.submission.intake_draft import Draft, Verdict, draft_of, judge
+from angarium.submission.intake_message import (
+    Arrival,
+    Envelope,
+    added_lines,
+    binding_of,
+    message_of,
+    received,
+)
+from angarium.submission.intake_spill import Spill
 from angarium.submission.policy import (
     HEADER_TOO_LARGE,
     LOOP,
     OUT_OF_MEMORY,
     QUEUE_FULL,
-    lane_of,
+    UNCOUNTED,
+    Relay,
     storage_reply,
 )
 
+__all__ = ["Answer", "Entrance", "Envelope", "Intake", "Load", "Spill", "refusal"]
+
 Answer = Callable[[Reply], None]
-
-
-class Envelope(NamedTuple):
-    """What MAIL and RCPT said."""
-
-    reverse_path: str
-    sender_domain: str
-    recipients: list[ForwardPath]
-    eight_bit: bool
-    smtputf8: bool
-    ret: str
-    envid: str
-
-
-class Entrance(Protocol):
-    """The way into spool and scheduler; `delivery.dispatcher.Dispatcher` is one."""
-
-    def enter(self, message: Message, body: Body, then: Then) -> None:
-        """Make durable and deliver."""
-        ...
 
 
 class Load(NamedTuple):
@@ -70,13 +69,25 @@ def refusal(status: SpoolStatus, load: Load) -> Reply | None:
 
 
 class Intake:
-    """Takes messages of all sessions of a worker. *refuses* is set by its owner from `refusal`, each second."""
+    """Takes messages of all sessions of a worker. *refuses* is set by its owner from `refusal`, each second.
+
+    *quota*, where there is one, counts recipients that options add; those named by RCPT were counted then.
+    """
 
     def __init__(
-        self, config: Config, entrance: Entrance, spool: Spool, clock: Clock, log: Log, rng: random.Random
+        self,
+        config: Config,
+        entrance: Entrance,
+        spool: Spool,
+        clock: Clock,
+        log: Log,
+        rng: random.Random,
+        counters: Counters | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self.config = config
         self.refuses: Reply | None = None
+        self.quota = quota
         self._pending = 0
         self._none_pending = asyncio.Event()
         self._none_pending.set()
@@ -85,10 +96,33 @@ class Intake:
         self._clock = clock
         self._log = log
         self._rng = rng
+        self._counters = counters or Counters()
+        self._tasks = Tasks(log, clock)
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """Open a file for a body that does not fit into the journal."""
         return self._spool.large_body(message_id)
+
+    def spill(
+        self,
+        message_id: MessageId,
+        slow: Callable[[bool], None],
+        origin: Origin,
+        options: InboundOptions,
+        principal: Principal | None = None,
+        verified_peer: bool = False,
+    ) -> Spill:
+        """Open a file for a body that does not fit into the journal, as it will be stored.
+
+        The arguments must be those of the `submit` that follows: what is cut out of the header depends on them.
+        """
+        trusts = partial(_trusts, origin, options, verified_peer)
+        return Spill(
+            self._spool.large_body(message_id),
+            slow,
+            lambda header: draft_of(header, principal, trusts).spans,
+            options.max_header_size,
+        )
 
     async def settled(self) -> None:
         """Wait until every message that was handed to the spool has been answered."""
@@ -114,93 +148,138 @@ class Intake:
         body: Body,
         head: bytes,
         answer: Answer,
+        *,
+        principal: Principal | None = None,
+        verified_peer: bool = False,
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, for a 250 only when the message is durable.
 
-        *head* is as much of the body's beginning as surely holds the header block.
+        *head* is as much of the message's beginning as surely holds the header block, as it was received; a body in
+        a file comes from `spill`. *principal* is who logged in. *verified_peer* says that the peer may relay for
+        another reason than its address, so that its option fields count.
         """
-        now = self._clock.now()
+        arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal)
         header = HeaderBlock.scan(head)
-        problem = self._problem(header, options)
+        problem = _beyond_bounds(header, options)
         if problem is not None:
-            if isinstance(body, LargeBody):
-                self._spool.large_body(message_id).discard()
-            answer(problem)
+            self._refuse(arrival, body, Verdict("refuse", *problem), answer)
             return
-        message = self._message(now, message_id, envelope, origin, options, body, header)
+        draft = draft_of(header, principal, partial(_trusts, origin, options, verified_peer))
+        if draft.spans and isinstance(body, bytes):
+            body = cut(body, draft.spans)
+            envelope = envelope._replace(eight_bit=not body.isascii())
+            arrival = arrival._replace(envelope=envelope)
+        self._decide(arrival, draft, header, body, answer)
 
-        def accepted(error: SpoolError | None) -> None:
-            self._count(-1)
-            if error is None:
-                self._log_reception(message)
-                answer(Reply(250, "2.0.0", f"queued as {format_id(message_id)}"))
-            else:
-                self._log.error("refused", self._clock.now(), message=format_id(message_id), error=str(error))
-                answer(storage_reply(error))
-
-        self._count(1)
-        self._entrance.enter(message, body, accepted)
-
-    def _problem(self, header: HeaderBlock, options: InboundOptions) -> Reply | None:
-        if header.size > options.max_header_size:
-            return HEADER_TOO_LARGE
-        if options.max_received_headers and header.received_count > options.max_received_headers:
-            return LOOP
-        return None
-
-    def _message(
-        self,
-        now: float,
-        message_id: MessageId,
-        envelope: Envelope,
-        origin: Origin,
-        options: InboundOptions,
-        body: Body,
-        header: HeaderBlock,
-    ) -> Message:
-        peer_ip = origin.peer.rpartition(":")[0].strip("[]")
-        return Message(
-            message_id,
-            now,
-            envelope.reverse_path,
-            tuple(envelope.recipients),
-            choose_binding(
-                self.config,
-                BindingFacts(origin.listener, peer_ip, envelope.sender_domain, partial(_value, header)),
-                self._rng,
-            ),
-            lane_of(options, header.first(b"priority")) if header.has(b"priority") else options.lane,
-            peer_ip or origin.listener,
-            self._trace(now, message_id, envelope, origin, options, header),
-            len(body) if isinstance(body, bytes) else body.size,
-            envelope.eight_bit,
-            envelope.smtputf8,
-            envelope.ret,
-            envelope.envid,
-            origin,
+    def _decide(
+        self, arrival: Arrival, draft: Draft, header: HeaderBlock, body: Body, answer: Answer
+    ) -> None:
+        problems = draft.problems
+        binding = binding_of(self.config, arrival, draft, header, self._rng)
+        if not isinstance(binding, str):
+            problems, binding = (*problems, binding), "default"
+        copies = plan_copies(arrival.envelope.recipients, draft.said)
+        if copies.number:
+            problems += _too_many(arrival, copies)
+        verdict = judge(problems, arrival.principal) if problems else None
+        if verdict is not None and verdict.action == "refuse":
+            self._refuse(arrival, body, verdict, answer)
+            return
+        if verdict is not None:
+            self._counters.add("problems_total", verdict.reason)
+            copies = NO_COPIES
+        message = message_of(
+            arrival,
+            draft,
+            header,
+            binding=binding,
+            body_size=len(body) if isinstance(body, bytes) else body.size,
+            further=copies.further,
+            refusal=verdict.reply if verdict is not None else None,
         )
+        if copies.number:
+            self._count(1)
+            added = added_lines(arrival, draft, header)
+            self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))
+        else:
+            self._count(1)
+            self._entrance.enter(message, body, partial(self._entered, [message], answer))
 
-    def _trace(
-        self,
-        now: float,
-        message_id: MessageId,
-        envelope: Envelope,
-        origin: Origin,
-        options: InboundOptions,
-        header: HeaderBlock,
-    ) -> bytes:
-        hostname = options.received_hostname
-        lines = b""
-        if options.rfc2822_trace_headers:
-            single = envelope.recipients[0].address if len(envelope.recipients) == 1 else ""
-            lines = received_line(origin, hostname, format_id(message_id), single, now, envelope.smtputf8)
-        if options.rfc2822_date_header == "ifneeded" and not header.has(b"date"):
-            lines += date_line(now)
-        if options.rfc2822_messageid_header == "ifneeded" and not header.has(b"message-id"):
-            lines += message_id_line(format_id(message_id), hostname)
-        return lines
+    def _entered(self, messages: list[Message], answer: Answer, error: SpoolError | None) -> None:
+        self._count(-1)
+        message_id = format_id(messages[0].id)
+        if error is None:
+            for message in messages:
+                self._log_reception(message)
+            answer(Reply(250, "2.0.0", f"queued as {message_id}"))
+        else:
+            self._log.error(
+                "refused", self._clock.now(), message=message_id, reason="storage", error=str(error)
+            )
+            answer(storage_reply(error))
+
+    async def _enter_copies(
+        self, arrival: Arrival, message: Message, added: bytes, body: Body, copies: Copies, answer: Answer
+    ) -> None:
+        exceeded = await self._charge(arrival, copies)
+        if exceeded is not None:
+            self._count(-1)
+            self._refuse(arrival, body, Verdict("refuse", "quota", exceeded), answer)
+            return
+        messages = [message]
+        for copy in copies.hidden:
+            copy_id = self.new_id()
+            trace = received(arrival, copy_id, copy.address) + added
+            messages.append(hidden_copy(message, copy, copy_id, trace))
+        try:
+            bodies = await bodies_for(self._spool, body, [message.id for message in messages[1:]])
+        except SpoolError as error:
+            self._discard(arrival.id, body)
+            self._entered(messages, answer, error)
+            return
+        enter_together(self._entrance, messages, [body, *bodies], partial(self._entered, messages, answer))
+
+    async def _charge(self, arrival: Arrival, copies: Copies) -> Reply | None:
+        """Count the recipients that options added. Returns the refusal of whoever has no room for them."""
+        if self.quota is None or arrival.principal is None:
+            return None
+        try:
+            taken = await self.quota.take(arrival.principal, copies.number, self._clock.now())
+        except AngariumError as error:
+            self._log.error("quota", self._clock.now(), message=format_id(arrival.id), error=str(error))
+            return UNCOUNTED
+        return taken.reply if isinstance(taken, Exceeded) else None
+
+    def _refuse(self, arrival: Arrival, body: Body, verdict: Verdict, answer: Answer) -> None:
+        self._discard(arrival.id, body)
+        self._counters.add("problems_total", verdict.reason)
+        self._log.info(
+            "refused",
+            arrival.at,
+            message=format_id(arrival.id),
+            reason=verdict.reason,
+            reply=str(verdict.reply),
+            sender=arrival.envelope.reverse_path,
+            recipients=len(arrival.envelope.recipients),
+            peer=arrival.origin.peer,
+            listener=arrival.origin.listener,
+            session=arrival.origin.session,
+            **_whose(arrival.principal),
+        )
+        answer(verdict.reply)
+
+    def _discard(self, message_id: MessageId, body: Body) -> None:
+        if isinstance(body, LargeBody):
+            self._spool.large_body(message_id).discard()
 
     def _log_reception(self, message: Message) -> None:
+        fields: dict[str, Any] = {}
+        if message.account:
+            fields = {"account": message.account, "server": message.server, "stream": message.options.stream}
+        if message.refusal is not None:
+            fields["refusal"] = str(message.refusal)
+        if message.submission:
+            fields["submission"] = format_id(message.submission)
         self._log.info(
             "received",
             message.received_at,
@@ -213,77 +292,32 @@ class Intake:
             peer=message.origin.peer,
             listener=message.origin.listener,
             session=message.origin.session,
+            **fields,
         )
 
 
-def _value(header: HeaderBlock, name: str) -> str | None:
-    """Return the value of a header field for the binding rules."""
-    field = name.encode("ascii", "replace")
-    return header.first(field) if header.has(field) else None
+def _trusts(origin: Origin, options: InboundOptions, verified_peer: bool) -> bool:
+    """Whether option fields count without a login: from who may relay by address, or by *verified_peer*."""
+    return verified_peer or Relay.of_peer(options, origin.peer.rpartition(":")[0].strip("[]")).peer_may
 
 
-class Spill:
-    """A large body on its way to its file, at the pace of the disk.
+def _beyond_bounds(header: HeaderBlock, options: InboundOptions) -> tuple[Reason, Reply] | None:
+    if header.size > options.max_header_size:
+        return "header_size", HEADER_TOO_LARGE
+    if options.max_received_headers and header.received_count > options.max_received_headers:
+        return "loop", LOOP
+    return None
 
-    *slow* is called with True when the session should stop reading for a while, and with False when it may go on.
-    """
 
-    _HIGH = 2_097_152
+def _too_many(arrival: Arrival, copies: Copies) -> tuple[Problem, ...]:
+    """Hold a login's limit of recipients against those of the envelope and those that options add."""
+    most = arrival.principal.max_recipients if arrival.principal is not None else None
+    number = len(arrival.envelope.recipients) + copies.number
+    if most is None or number <= most:
+        return ()
+    sentence = f"a message of this account may have {most} recipients, not {number}; split it"
+    return (Problem("sparkpost", "too_many_recipients", Reply(550, "5.5.3", sentence)),)
 
-    def __init__(self, writer: LargeBodyWriter, slow: Callable[[bool], None]) -> None:
-        self.head = b""
-        self.eight_bit = False
-        self._writer = writer
-        self._slow = slow
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
-        self._error: SpoolError | None = None
-        self._wake = asyncio.Event()
-        self._ended = False
-        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def add(self, piece: bytes) -> None:
-        """Take a piece; it is written in the background."""
-        if not self.head:
-            self.head = piece
-        self.eight_bit = self.eight_bit or not piece.isascii()
-        self._waiting.append(piece)
-        self._waiting_bytes += len(piece)
-        self._wake.set()
-        if self._waiting_bytes > self._HIGH:
-            self._slow(True)
-
-    async def finish(self) -> Body:
-        """Write what is left and make it durable. Raises SpoolError; the file is gone then."""
-        self._ended = True
-        self._wake.set()
-        await self._task
-        if self._error is None:
-            try:
-                return await self._writer.finish()
-            except SpoolError as error:
-                self._error = error
-        self._writer.discard()
-        raise self._error
-
-    def abandon(self) -> None:
-        """The message will not come to its end: forget it and its file."""
-        self._task.cancel()
-        self._writer.discard()
-
-    async def _run(self) -> None:
-        while not (self._ended and not self._waiting):
-            if not self._waiting:
-                self._wake.clear()
-                self._slow(False)
-                await self._wake.wait()
-                continue
-            piece = b"".join(self._waiting)
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            if self._error is None:
-                try:
-                    await self._writer.write(piece)
-                except SpoolError as error:
-                    self._error = error
-        self._slow(False)
+def _whose(principal: Principal | None) -> dict[str, Any]:
+    return {} if principal is None else {"account": principal.account.id, "login": principal.name}

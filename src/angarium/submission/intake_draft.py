@@ -1,5 +1,6 @@
 """What becomes of a header block before it is stored: options in force, fields taken out, fields added. Pure."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options
@@ -48,10 +49,10 @@ class Verdict(NamedTuple):
     reply: Reply
 
 
-def draft_of(header: HeaderBlock, principal: Principal | None, *, is_trusted: bool) -> Draft:
-    """Read a header block. *principal* is who logged in; *is_trusted* says that option fields of others count.
+def draft_of(header: HeaderBlock, principal: Principal | None, trusts: Callable[[], bool]) -> Draft:
+    """Read a header block. *principal* is who logged in; without a login *trusts* is asked whether option fields count.
 
-    Where neither holds, the message comes from elsewhere: its option fields are taken out, unheeded.
+    Where they do not, the message comes from elsewhere: its option fields are taken out, unheeded.
     """
     said = read_options(header)
     authors = authors_of(header)
@@ -60,7 +61,7 @@ def draft_of(header: HeaderBlock, principal: Principal | None, *, is_trusted: bo
         return _submitted(header, principal, said, authors, author_domain)
     if said is NOTHING_SAID:
         return Draft(author_domain)
-    if not is_trusted:
+    if not trusts():
         return Draft(author_domain, spans=said.spans)
     cc, spans = cc_field(header, said.cc)
     if said.bcc:
@@ -119,7 +120,9 @@ def _author_problems(
     return []
 
 
-def _problem(principal: Principal, reason: Reason, reply: Reply, code: int, *, is_pm: bool = False) -> Problem:
+def _problem(
+    principal: Principal, reason: Reason, reply: Reply, code: int, *, is_pm: bool = False
+) -> Problem:
     vendor = VENDORS[principal.kind]
     if is_pm or vendor == "postmark":
         return pm.problem(ascii_text(reply.text), reason, code, reply.enhanced)

@@ -116,7 +116,9 @@ def _check_depth(data: Any, levels: int = MAX_DEPTH) -> None:
     if not levels:
         raise OptionError(f"X-MSYS-API 'metadata' may be nested {MAX_DEPTH} levels deep", "option_limit")
     if isinstance(data, int) and not -(2**63) <= data < 2**64:
-        raise OptionError("X-MSYS-API 'metadata' has a number of more than 64 bits; write it as a string", "option_limit")
+        raise OptionError(
+            "X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string", "option_limit"
+        )
     for inner in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
         _check_depth(inner, levels - 1)
 

@@ -7,7 +7,16 @@ from angarium.core.records import BULK, TRANSACTIONAL, Lane
 from angarium.core.reply import Reply
 from angarium.spool.port import SpoolError, SpoolFull
 
-RELAYING_DENIED = Reply(550, "5.7.1", "relaying denied: this address or sender may not send through here")
+RELAYING_DENIED = Reply(
+    550,
+    "5.7.1",
+    "relaying denied: log in first (STARTTLS, then AUTH), or send from an address in Relay_Hosts",
+)
+AUTHENTICATION_REQUIRED = Reply(
+    530, "5.7.0", "authentication required: say STARTTLS, then AUTH with a login of this service"
+)
+TLS_READY = Reply(220, "2.0.0", "ready for the TLS handshake")
+NO_TLS_NOW = Reply(454, "4.7.0", "TLS is not available at the moment; try again later")
 TOO_MANY_SESSIONS = Reply(421, "4.4.5", "too many sessions; try again later")
 TOO_MANY_OF_PEER = Reply(421, "4.4.5", "too many sessions from your address; close some or try again later")
 SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down; try again in a moment")
@@ -21,6 +30,7 @@ HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")
 QUEUE_FULL = Reply(452, "4.3.1", "too many recipients are queued; try again later")
 SPOOL_FULL = Reply(452, "4.3.1", "not enough storage; try again later")
 SPOOL_FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
+UNCOUNTED = Reply(451, "4.3.0", "the recipients could not be counted; try again in a moment")
 OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
 
 _LANES: dict[str, Lane] = {
@@ -42,9 +52,13 @@ class Relay:
     peer_may: bool
 
     @classmethod
-    def of_peer(cls, options: InboundOptions, peer_ip: str) -> "Relay":
-        """Judge the peer. A Unix socket has an empty *peer_ip*: whoever may open it is as good as a relay host."""
-        return cls(options, options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip))
+    def of_peer(cls, options: InboundOptions, peer_ip: str, is_verified: bool = False) -> "Relay":
+        """Judge the peer. A Unix socket has an empty *peer_ip*: whoever may open it is as good as a relay host.
+
+        *is_verified*: it has shown a client certificate that is believed.
+        """
+        may = options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip)
+        return cls(options, may or (is_verified and options.tls_verified_peer_can_relay))
 
     def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
         """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""
@@ -64,11 +78,10 @@ def refuses_session(options: InboundOptions, sessions: int, sessions_of_peer: in
     return None
 
 
-def lane_of(options: InboundOptions, priority: str) -> Lane:
-    """Return the lane that a `Priority` header field's value asks for, else the listener's."""
-    if not options.priority_header:
-        return options.lane
-    return _LANES.get(priority.strip().lower(), options.lane)
+def lane_of(options: InboundOptions, priority: str, otherwise: Lane | None = None) -> Lane:
+    """Return the lane that a `Priority` header field's value asks for, else *otherwise*, else the listener's."""
+    fallback = options.lane if otherwise is None else otherwise
+    return _LANES.get(priority.strip().lower(), fallback) if options.priority_header else fallback
 
 
 def storage_reply(error: SpoolError) -> Reply:

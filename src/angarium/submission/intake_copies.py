@@ -1,0 +1,83 @@
+"""Handing in a message that has copies of its own: all of them are durable before anybody is told so."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from angarium.core.ids import MessageId
+from angarium.core.records import Message
+from angarium.identity.buckets import Allowed, Exceeded
+from angarium.identity.principal import Principal
+from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
+
+_PIECE_BYTES = 1 << 20
+
+
+class Entrance(Protocol):
+    """The way into spool and scheduler; `delivery.dispatcher.Dispatcher` is one."""
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        """Make durable and deliver."""
+        ...
+
+
+class Quota(Protocol):
+    """What accounts and servers may still send; `identity.usage.Usage` is one."""
+
+    async def take(self, principal: Principal, n: int, now: float) -> Allowed | Exceeded:
+        """Count *n* recipients more, or say why not. Raises AngariumError when that cannot be found out."""
+        ...
+
+
+def enter_together(
+    entrance: Entrance, messages: list[Message], bodies: list[Body], done: Callable[[SpoolError | None], None]
+) -> None:
+    """Hand in *messages*, and call *done* once all are answered: with None when all are durable.
+
+    With an error some may be durable all the same and go out; the sender, told to try again, then repeats them.
+    """
+    waiting = len(messages)
+    failed: SpoolError | None = None
+
+    def answered(error: SpoolError | None) -> None:
+        nonlocal waiting, failed
+        waiting -= 1
+        failed = failed or error
+        if not waiting:
+            done(failed)
+
+    for message, body in zip(messages, bodies, strict=True):
+        entrance.enter(message, body, answered)
+
+
+async def bodies_for(spool: Spool, body: Body, message_ids: list[MessageId]) -> list[Body]:
+    """Return a body for each of *message_ids*, a file of its own where *body* is one.
+
+    Raises SpoolError; files that were made are gone then.
+    """
+    if isinstance(body, bytes):
+        return [body] * len(message_ids)
+    made: dict[MessageId, Body] = {}
+    try:
+        for message_id in message_ids:
+            made[message_id] = await _copied(spool, body, message_id)
+    except SpoolError:
+        for message_id in made:
+            spool.large_body(message_id).discard()
+        raise
+    return list(made.values())
+
+
+async def _copied(spool: Spool, body: LargeBody, message_id: MessageId) -> Body:
+    writer = spool.large_body(message_id)
+    try:
+        with await asyncio.to_thread(open, body.path, "rb") as file:
+            while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+                await writer.write(piece)
+        return await writer.finish()
+    except OSError as error:
+        writer.discard()
+        raise SpoolError(f"a large body could not be copied: {error.strerror}") from error
+    except SpoolError:
+        writer.discard()
+        raise

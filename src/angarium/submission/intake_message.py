@@ -1,0 +1,153 @@
+"""The record of an accepted message, and the lines that are put before it. Pure but for the binding drawn."""
+
+import random
+import uuid
+from functools import partial
+from typing import NamedTuple
+
+from angarium.config.model import Config
+from angarium.config.records import InboundOptions
+from angarium.core.ids import MessageId, format_id
+from angarium.core.records import ForwardPath, Lane, Message, Origin
+from angarium.core.reply import Reply
+from angarium.identity.principal import Principal
+from angarium.mime.header import HeaderBlock
+from angarium.mime.trace import date_line, message_id_line, received_line
+from angarium.queue.binding import BindingFacts, choose_binding, member_of
+from angarium.submission.dialect_values import Problem, shown
+from angarium.submission.intake_draft import Draft
+from angarium.submission.policy import lane_of
+
+
+class Envelope(NamedTuple):
+    """What MAIL and RCPT said."""
+
+    reverse_path: str
+    sender_domain: str
+    recipients: list[ForwardPath]
+    eight_bit: bool
+    smtputf8: bool
+    ret: str
+    envid: str
+
+
+class Arrival(NamedTuple):
+    """What is known of a message when its data has ended, besides its text."""
+
+    id: MessageId
+    at: float
+    envelope: Envelope
+    origin: Origin
+    options: InboundOptions
+    principal: Principal | None
+
+    @property
+    def peer_ip(self) -> str:
+        """The numeric address of the peer, empty for a Unix socket."""
+        return self.origin.peer.rpartition(":")[0].strip("[]")
+
+
+def binding_of(
+    config: Config, arrival: Arrival, draft: Draft, header: HeaderBlock, rng: random.Random
+) -> str | Problem:
+    """Return the binding that the options name (of a group one member), else the one that the rules choose."""
+    name = draft.options.binding
+    if name is None:
+        facts = BindingFacts(
+            arrival.origin.listener, arrival.peer_ip, arrival.envelope.sender_domain, partial(_value, header)
+        )
+        return choose_binding(config, facts, rng)
+    if name in config.bindings:
+        return name
+    if name in config.groups:
+        return member_of(config, name, rng)
+    if draft.said.options.binding == name:
+        sentence = f"X-MSYS-API 'ip_pool' names {shown(name)}, which is no binding or binding group here"
+        return Problem("sparkpost", "unknown_binding", Reply(550, "5.6.0", sentence))
+    sentence = (
+        f"the binding {shown(name)} of this login is not declared here; the operator must change one of them"
+    )
+    return Problem(None, "unknown_binding", Reply(451, "4.3.5", sentence))
+
+
+def _value(header: HeaderBlock, name: str) -> str | None:
+    """Return the value of a header field for the binding rules."""
+    field = name.encode("ascii", "replace")
+    return header.first(field) if header.has(field) else None
+
+
+def message_of(
+    arrival: Arrival,
+    draft: Draft,
+    header: HeaderBlock,
+    *,
+    binding: str,
+    body_size: int,
+    further: tuple[ForwardPath, ...],
+    refusal: Reply | None,
+) -> Message:
+    """Return the message. *further* are recipients besides those of the envelope."""
+    envelope, principal = arrival.envelope, arrival.principal
+    recipients = (*envelope.recipients, *further)
+    single = recipients[0].address if len(recipients) == 1 else ""
+    server = principal.server if principal is not None else None
+    return Message(
+        arrival.id,
+        arrival.at,
+        envelope.reverse_path,
+        recipients,
+        binding,
+        _lane(arrival.options, draft, header),
+        f"account-{principal.account.id}"
+        if principal is not None
+        else arrival.peer_ip or arrival.origin.listener,
+        received(arrival, arrival.id, single) + added_lines(arrival, draft, header),
+        body_size,
+        envelope.eight_bit or not draft.lines.isascii(),
+        envelope.smtputf8,
+        envelope.ret,
+        envelope.envid,
+        arrival.origin,
+        principal.account.id if principal is not None else 0,
+        server.id if server is not None else 0,
+        draft.options,
+        draft.author_domain,
+        refusal,
+    )
+
+
+def _lane(options: InboundOptions, draft: Draft, header: HeaderBlock) -> Lane:
+    """The message's own Priority field goes before what login, stream, server and account say."""
+    wished = draft.options.lane
+    otherwise: Lane = options.lane if wished is None else 1 if wished else 0
+    if not header.has(b"priority"):
+        return otherwise
+    return lane_of(options, header.first(b"priority"), otherwise)
+
+
+def received(arrival: Arrival, message_id: MessageId, recipient: str) -> bytes:
+    """Return the Received field, or nothing where it is switched off. *recipient* is the only one, or empty."""
+    if not arrival.options.rfc2822_trace_headers:
+        return b""
+    return received_line(
+        arrival.origin,
+        arrival.options.received_hostname,
+        format_id(message_id),
+        recipient,
+        arrival.at,
+        arrival.envelope.smtputf8,
+    )
+
+
+def added_lines(arrival: Arrival, draft: Draft, header: HeaderBlock) -> bytes:
+    """Return what is put before the header block behind Received; the same in every copy."""
+    options = arrival.options
+    lines = draft.lines
+    if options.rfc2822_date_header == "ifneeded" and not header.has(b"date"):
+        lines += date_line(arrival.at)
+    if draft.replaces_id:
+        # as a UUID: so senders of Postmark know the id of a message
+        lines += message_id_line(str(uuid.UUID(bytes=arrival.id)), options.received_hostname)
+    elif options.rfc2822_messageid_header == "ifneeded" and not header.has(b"message-id"):
+        lines += message_id_line(format_id(arrival.id), options.received_hostname)
+    return lines
