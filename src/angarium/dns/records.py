@@ -29,8 +29,8 @@ class Answer:
 
     *records* are there only when *status* is found: `Mx`, or text: numeric addresses, the joined strings of
     TXT, the target of CNAME, the four fields of TLSA. Names are in presentation form, odd bytes escaped.
-    *ttl_s* is how long the answer may be used from now on. *authenticated* is the AD flag (RFC 4035 §3.2.3), worth as much as the way
-    to the server. *note* says what went wrong, for logs and the operator.
+    *ttl_s* is how long the answer may be used from now on. *authenticated* is the AD flag (RFC 4035 §3.2.3),
+    worth as much as the way to the server. *note* says what went wrong, for logs and the operator.
     """
 
     status: Status
