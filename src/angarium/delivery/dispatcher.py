@@ -19,6 +19,7 @@ from angarium.core.records import Flow, FlowSummary, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
+from angarium.delivery.entering import fail_refused, recipients_of
 from angarium.delivery.handover import Handover
 from angarium.delivery.journaling import Recorder
 from angarium.delivery.router import Router
@@ -39,7 +40,6 @@ from angarium.queue.commands import (
     Settle,
 )
 from angarium.queue.plan import Method, RouteFailure, RoutePlan
-from angarium.queue.routing import routing_domain
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 
@@ -117,7 +117,8 @@ class Dispatcher:
 
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
-        roomy = self.scheduler.has_room(message.source, self._clock.now())
+        # What is refused ends at once and needs no room.
+        roomy = message.refusal is not None or self.scheduler.has_room(message.source, self._clock.now())
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
@@ -130,7 +131,8 @@ class Dispatcher:
 
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
-        self.scheduler.add(recipients, self._clock.now())
+        now = self._clock.now()
+        self.scheduler.add(fail_refused(recipients, now, self._recorder.record), now)
         self.plan_pump()
 
     def record(self, command: Record) -> None:
@@ -234,7 +236,8 @@ class Dispatcher:
     async def _page(self, command: Page) -> None:
         self._pages += 1
         try:
-            recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
+            paged = await self.spool.page(command.flow, self._clock.now(), command.limit)
+            recipients = fail_refused(paged, self._clock.now(), self._recorder.record)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=_PAGE_RETRY_S)
             self._loop.call_later(_PAGE_RETRY_S, self._ask_again, command.flow)
@@ -387,12 +390,3 @@ def pause_reason(status: SpoolStatus) -> str | None:
     if status.backlog <= (_MOST_UNWRITTEN if status.unwell else _MOST_WAITING):
         return None
     return f"{status.backlog} outcomes wait for the disk" + (f": {status.unwell}" if status.unwell else "")
-
-
-def recipients_of(message: Message, config: Config) -> list[Recipient]:
-    """Make the units of state of a fresh message, each in the queue that its domain leads to."""
-    binding = message.binding
-    return [
-        Recipient(message, index, binding, routing_domain(config, binding, path.domain))
-        for index, path in enumerate(message.recipients)
-    ]

@@ -13,7 +13,8 @@ from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.dispatcher import Dispatcher, recipients_of
+from angarium.delivery.dispatcher import Dispatcher
+from angarium.delivery.entering import recipients_of
 from angarium.delivery.reports import QUIET
 from angarium.queue.commands import Record
 from angarium.queue.explain import QueueStatus

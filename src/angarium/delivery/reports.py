@@ -42,9 +42,12 @@ class Report:
 
 
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
-    """Say what the sender is to be told of *event*, or None. The null sender is never told anything."""
+    """Say what the sender is to be told of *event*, or None. The null sender is never told anything.
+
+    Nor is anybody of a message that was taken only to be reported as failed: its report is the event.
+    """
     message = recipient.message
-    if not message.reverse_path:
+    if not message.reverse_path or message.refusal is not None:
         return None
     notify = recipient.path.notify
     if event.type == "delivered":
