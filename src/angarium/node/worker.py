@@ -100,7 +100,9 @@ class Worker:
             config, scheduler, self._spool, router, self._leases, self._clock, self._log, self._counters
         )
         self._leases.answer_to(self._dispatcher)
-        self._intake = Intake(config, self._dispatcher, self._spool, self._clock, self._log, rng)
+        self._intake = Intake(
+            config, self._dispatcher, self._spool, self._clock, self._log, rng, self._counters
+        )
         self._reception = Reception(config, self._intake, self._board, self._clock, self._log, self._counters)
         self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
