@@ -1,4 +1,6 @@
-"""The HTTP listener: whether the node is alive, whether it takes mail, and its numbers for Prometheus."""
+"""The HTTP listener: whether the node is alive, whether it takes mail, its numbers for Prometheus, and what the
+dialects in room `http` answer.
+"""
 
 import asyncio
 import contextlib
@@ -13,7 +15,7 @@ from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from angarium.core import metrics
 from angarium.node.answers import Health, Stat
@@ -25,9 +27,11 @@ _UNKNOWN = metrics.Metric("gauge", "Not described.")
 
 
 def make_app(
-    health: Callable[[], Awaitable[Health]], stats: Callable[[], Awaitable[list[Stat]]]
+    health: Callable[[], Awaitable[Health]],
+    stats: Callable[[], Awaitable[list[Stat]]],
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application; `console.Console` has both functions."""
+    """Return the application; `console.Console` has both functions. *more* are the routes of the dialects."""
 
     async def healthz(request: Request) -> Response:
         return health_answer((await health()).unwell)
@@ -39,7 +43,12 @@ def make_app(
         return Response(exposition(await stats()), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)]
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", show_metrics),
+            *more,
+        ]
     )
 
 
