@@ -44,7 +44,7 @@ def network_of(address: str) -> str:
 class _Failures(NamedTuple):
     """Failures in a row. They are forgotten once *until* has passed; blocked when *blocked*."""
 
-    count: int
+    times: int
     until: float
     blocked: bool = False
 
@@ -75,7 +75,7 @@ class Guard:
     def delay_s(self, address: str, name: str, now: float, options: InboundOptions) -> float:
         """Return how long to wait before a failure is answered: doubled with each further one."""
         count = max(
-            (found.count for found in self._found(address, name) if found.until > now),
+            (found.times for found in self._found(address, name) if found.until > now),
             default=0,
         )
         if not count:
@@ -96,6 +96,6 @@ class Guard:
 
 def _count(kept: Bounded[str, _Failures], key: str, now: float, options: InboundOptions) -> None:
     before = kept.get(key)
-    count = before.count + 1 if before is not None and before.until > now else 1
+    count = before.times + 1 if before is not None and before.until > now else 1
     blocked = 0 < options.auth_failures_to_block <= count
     kept.put(key, _Failures(count, now + options.auth_block_time, blocked))

@@ -4,6 +4,7 @@ A `Principal` is what a login becomes once it is let in. It is a picture of the 
 `directory.Directory.current` says whether that still holds.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -156,11 +157,14 @@ def principal_of_person(
     server: Server | None,
     streams: Mapping[str, Stream],
     *,
-    stamp: bytes,
+    password: str,
     verified_domains: frozenset[str],
     seen: Seen = (0, 0),
 ) -> Principal:
-    """Return who a person is when sending: the account's first server, every optional feature off."""
+    """Return who a person is when sending: the account's first server, every optional feature off.
+
+    *password* is the hash that is stored of theirs.
+    """
     return Principal(
         kind="person",
         id=person.id,
@@ -172,7 +176,7 @@ def principal_of_person(
         grants=frozenset((SEND_GRANT,)),
         verified_domains=verified_domains,
         enabled=person.enabled,
-        stamp=stamp,
+        stamp=hashlib.sha256(password.encode()).digest(),
         seen=seen,
     )
 
@@ -222,7 +226,7 @@ def stream_of(principal: Principal, wanted: str | None) -> str | None:
 def stream_problem(principal: Principal, wanted: str | None) -> str | None:
     """Return what is wrong with *wanted* (the stream that the message names, or None), as a sentence, or None."""
     if principal.stream is not None and wanted not in (None, principal.stream):
-        return f"{_called(principal)} sends in stream {principal.stream!r} only, not in {wanted!r}: leave the stream out"
+        return f"{_called(principal)} sends in stream {principal.stream!r} only, not in {wanted!r}: name no stream"
     chosen = stream_of(principal, wanted)
     if chosen is None:
         return None

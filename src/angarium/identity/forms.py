@@ -1,0 +1,69 @@
+"""The forms in which somebody says who they are. Pure: a user name and a secret in, what to look up out.
+
+| user name | secret | who |
+|---|---|---|
+| a server token | the same token | the server (Postmark) |
+| the access key of an SMTP token | its secret key | the stream it is bound to (Postmark) |
+| `SMTP_Injection`, with or without `:X-MSYS-SUBACCOUNT=7` | an API key that may send | its account (SparkPost) |
+| the name of an SMTP login | its password | the login (SMTPeter) |
+| an e-mail address | its password | the person, every optional feature off (SMTPeter) |
+"""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from angarium.identity.records import SMTP_INJECTION, Kind
+from angarium.identity.secrets import digest_of
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_INJECTION = re.compile(rf"{SMTP_INJECTION}(?::X-MSYS-SUBACCOUNT=(\d{{1,18}}))?", re.IGNORECASE)
+_GENERATED = re.compile(r"PM-[TB]-[a-z0-9_-]{1,30}-[A-Za-z0-9_-]{22}|[0-9a-f]{32}")
+
+_NAMED: Final[frozenset[Kind]] = frozenset(("smtp_token", "smtp_login"))
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_MAX_NAME_CHARS = 320
+
+
+class Question(NamedTuple):
+    """Whom to look up: by the *digest* of the secret, by *username* or by *email*; only *kinds* are meant.
+
+    *digest* is that of the secret given, whatever is looked up by, for the one comparison that every login gets; empty
+    where a challenge keeps the secret with the client. *account*: it has to be this one, if not None.
+    """
+
+    by: Literal["digest", "username", "email"]
+    value: str
+    digest: bytes
+    kinds: frozenset[Kind]
+    account: int | None = None
+
+
+def question_of(username: str, secret: str) -> Question:
+    """Return whom a user name and a secret mean."""
+    injection = _INJECTION.fullmatch(username)
+    if injection is not None:
+        account = int(injection[1]) if injection[1] else None
+        return Question("digest", "", digest_of(secret), frozenset(("api_key",)), account)
+    if _UUID.fullmatch(username) and username.lower() == secret.lower():
+        return Question("digest", "", digest_of(secret.lower()), frozenset(("server_token",)))
+    name = username[:_MAX_NAME_CHARS]
+    if "@" in name:
+        return Question("email", name.lower(), digest_of(secret), frozenset(("person",)))
+    return Question("username", name, digest_of(secret), _NAMED)
+
+
+def challenge_question_of(username: str) -> Question:
+    """Return whom a user name means where the secret is not sent. A server token is its own name, and so is known."""
+    if _UUID.fullmatch(username):
+        return Question("digest", "", digest_of(username.lower()), frozenset(("server_token",)))
+    return Question("username", username[:_MAX_NAME_CHARS], b"", _NAMED)
+
+
+def shown(username: str) -> str:
+    """Return *username* as it may stand in a log. What is not known to be no secret is cut: tokens are user names
+    too, and people paste passwords into the wrong field.
+    """
+    name = username[:_MAX_NAME_CHARS]
+    if any(usual.fullmatch(name) for usual in (_GENERATED, _INJECTION, _EMAIL)):
+        return name
+    return f"{name[:4]}…" if len(name) > 8 else "…"

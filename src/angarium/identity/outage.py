@@ -1,0 +1,32 @@
+"""Saying once that something cannot be done, and once that it can be again."""
+
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+
+
+class Outage:
+    """Whether *what* is failing. The log gets a line when that begins and a line when it ends, however often it is
+    tried in between.
+    """
+
+    def __init__(self, what: str, log: Log, clock: Clock) -> None:
+        self._what = what
+        self._log = log
+        self._clock = clock
+        self._since: float | None = None
+
+    def __bool__(self) -> bool:
+        return self._since is not None
+
+    def begins(self, error: Exception) -> None:
+        """It failed."""
+        if self._since is None:
+            self._since = self._clock.now()
+            self._log.error("identity_outage", self._since, what=self._what, error=str(error))
+
+    def ends(self) -> None:
+        """It succeeded."""
+        if self._since is not None:
+            now, since = self._clock.now(), self._since
+            self._since = None
+            self._log.info("identity_outage_over", now, what=self._what, lasted_s=round(now - since, 1))

@@ -1,0 +1,59 @@
+"""Checking the passwords of people: slow on purpose, so in a thread of its own and for few at a time."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from angarium.core.clock import Clock
+from angarium.identity.bounded import Bounded
+from angarium.identity.lookup import Found
+from angarium.identity.principal import Key
+from angarium.identity.secrets import hash_password, verify_password
+from angarium.identity.threads import Worker
+
+REMEMBERED_S: Final = 60.0
+"""How long a right password is taken without the slow check. The stored hash has to be the same still."""
+
+_MOST_WAITING = 100
+
+
+class Passwords:
+    """Checks one password at a time, each with exactly one slow verification, also for somebody who does not exist.
+
+    *verify* is given the stored hash and the password.
+    """
+
+    def __init__(self, clock: Clock, verify: Callable[[str, str], bool] = verify_password) -> None:
+        self._clock = clock
+        self._verify = verify
+        self._worker = Worker("password check", _MOST_WAITING)
+        self._right: Bounded[Key, tuple[float, str, bytes]] = Bounded(1000)
+        self._nobodys: str | None = None
+
+    async def matches(self, found: Found | None, secret: str, digest: bytes) -> bool:
+        """Whether *secret*, whose SHA-256 is *digest*, is the password of *found*. Raises StoreError when too many
+        checks are waiting.
+        """
+        if found is not None and self._is_remembered(found, digest):
+            return True
+        stored = found.password if found is not None else None
+        is_right = await self._worker.ask(lambda: self._check(stored, secret), timeout_s=30)
+        if is_right and found is not None:
+            until = self._clock.now() + REMEMBERED_S
+            self._right.put(found.principal.key, (until, found.password, digest))
+        return is_right
+
+    async def close(self) -> None:
+        """Stop the thread."""
+        await self._worker.close()
+
+    def _is_remembered(self, found: Found, digest: bytes) -> bool:
+        until, password, right = self._right.get(found.principal.key) or (0.0, "", b"")
+        return self._clock.now() < until and password == found.password and hmac.compare_digest(right, digest)
+
+    def _check(self, stored: str | None, secret: str) -> bool:
+        if self._nobodys is None:
+            self._nobodys = hash_password(secrets.token_hex())
+        is_right = self._verify(stored or self._nobodys, secret)
+        return is_right and stored is not None

@@ -1,0 +1,50 @@
+"""What challenge mechanisms are told about a user, whether there is one or not. Used by one thread."""
+
+import hashlib
+import secrets
+from typing import Final
+
+from angarium.identity.decoy import decoy_scram
+from angarium.identity.errors import KeyRingError, StoreError
+from angarium.identity.lookup import Found
+from angarium.identity.secrets import CREDENTIAL_CONTEXT, KeyRing, key_of
+from angarium.smtp.sasl import Secrets
+
+SCRAM: Final = "SCRAM-SHA-256"
+
+
+class Proofs:
+    """Opens what is kept of secrets; an answer costs the same for somebody who does not exist."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._nobodys = b""
+
+    def of(self, found: Found | None, mechanism: str, username: str) -> Secrets | None:
+        """Return what *mechanism* needs to know of *found*; None: it is not kept, or there is nobody.
+
+        Raises StoreError when what is kept cannot be decrypted.
+        """
+        if mechanism == SCRAM:
+            verifier = found.scram if found is not None else None
+            return Secrets(scram=verifier or decoy_scram(self._decoy_key(), username))
+        if found is not None and found.principal.kind == "server_token":
+            return Secrets(password=username)  # it is its own name, and has just come in clear
+        sealed = found.sealed if found is not None else None
+        password = self._open(sealed or self._sealed_for_nobody())
+        return Secrets(password=password) if sealed is not None else None
+
+    def _open(self, sealed: bytes) -> str:
+        try:
+            return self._ring.open(sealed, CREDENTIAL_CONTEXT).decode()
+        except KeyRingError as error:
+            raise StoreError(str(error)) from error
+
+    def _sealed_for_nobody(self) -> bytes:
+        if key_of(self._nobodys) != self._ring.key_ids[0]:
+            self._nobodys = self._ring.seal(secrets.token_urlsafe(27).encode(), CREDENTIAL_CONTEXT)
+        return self._nobodys
+
+    def _decoy_key(self) -> bytes:
+        """Return something that every worker knows and no client does."""
+        return hashlib.sha256(b"decoy" + self._ring.key_ids[-1]).digest()
