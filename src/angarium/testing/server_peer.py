@@ -1,10 +1,11 @@
 """The server machine with a handler that follows a script: the peer of dialogs, and of tests of the machine.
 
 As `@` lines it takes `option NAME VALUE` and `limit NAME VALUE` (fields of ServerOptions and ServerLimits),
-and `answer WHAT: REPLY` where WHAT is helo, mail, rcpt, data, message, vrfy or help, for mail and rcpt also
-with an address, and REPLY is a reply or `later`; `silent` keeps the greeting back until `! greet`. As `!` lines:
-`greet` (with a REPLY: refuse the session), `wait SECONDS` and look at the timers, `answer REPLY`, `shutdown`,
-`cut REPLY`, `lost`.
+and `answer WHAT: REPLY` where WHAT is helo, mail, rcpt, data, message, vrfy, help, auth, starttls or xclient, for
+mail and rcpt also with an address, and REPLY is a reply or `later`; `user NAME PASSWORD` may authenticate;
+`silent` keeps the greeting back until `! greet`. As `!` lines: `greet` (with a REPLY: refuse the session), `wait
+SECONDS` and look at the timers, `answer REPLY`, `challenge TEXT`, `secured`, `option NAME VALUE`, `shutdown`, `cut
+REPLY`, `lost`.
 """
 
 from dataclasses import fields, replace
@@ -15,6 +16,7 @@ from angarium.smtp import answers
 from angarium.smtp.command import MailCommand, RcptCommand
 from angarium.smtp.server import ServerMachine
 from angarium.smtp.server_options import ServerLimits, ServerOptions
+from angarium.testing.auth_peer import NO_ENTRY, AuthScript
 
 LONGEST_SHOWN = 512
 """Bodies up to this many bytes are shown in events, with escapes; of others the size."""
@@ -24,15 +26,17 @@ class ScriptedHandler:
     """Answers by *script*, positively where that says nothing, and writes down what it is asked.
 
     *bodies* holds every complete body. `later` in the script means that `machine.answer` is called by someone
-    else.
+    else. *users* (name → password) may authenticate.
     """
 
-    def __init__(self, script: dict[str, str] | None = None) -> None:
+    def __init__(self, script: dict[str, str] | None = None, users: dict[str, str] | None = None) -> None:
         self.script = script or {}
+        self.users = users or {}
         self.machine: ServerMachine | None = None
         self.events: list[str] = []
         self.bodies: list[bytes] = []
         self._pieces: list[bytes] = []
+        self._auth: AuthScript | None = None
 
     def on_helo(self, verb: str, name: str) -> Reply | None:
         self.events.append(f"helo {verb} {name}")
@@ -75,6 +79,32 @@ class ScriptedHandler:
         self.events.append(f"help {argument}".rstrip())
         return self._answer("help", argument, answers.HELP)
 
+    def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
+        self.events.append(f"auth {mechanism}" if initial is None else f"auth {mechanism} {shown(initial)}")
+        if "auth" in self.script:
+            return self._answer("auth", "", NO_ENTRY)
+        assert self.machine is not None
+        self._auth = AuthScript(self.users, self.machine.challenge, self.machine.answer, self.events)
+        self._auth.begin(mechanism, initial)
+        return None
+
+    def on_auth_line(self, data: bytes) -> None:
+        self.events.append(f"response {shown(data)}".rstrip())
+        if self._auth is not None:
+            self._auth.respond(data)
+
+    def on_auth_cancel(self) -> None:
+        self.events.append("cancelled")
+        self._auth = None
+
+    def on_starttls(self) -> Reply | None:
+        self.events.append("starttls")
+        return self._answer("starttls", "", answers.TLS_READY)
+
+    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
+        self.events.append(" ".join(["xclient", *(f"{name}={value}" for name, value in attributes.items())]))
+        return self._answer("xclient", "", answers.XCLIENT_OK)
+
     def _answer(self, what: str, about: str, usual: Reply) -> Reply | None:
         text = self.script.get(f"{what} {about}", self.script.get(what))
         if text is None:
@@ -87,6 +117,7 @@ class ServerPeer:
 
     def __init__(self, *settings: str) -> None:
         options, limits, script = ServerOptions(hostname="mx.test"), ServerLimits(), {}
+        users: dict[str, str] = {}
         greets = True
         for setting in settings:
             word, _, rest = setting.partition(" ")
@@ -97,12 +128,15 @@ class ServerPeer:
             elif word == "answer":
                 what, _, reply = rest.partition(": ")
                 script[what] = reply
+            elif word == "user":
+                name, _, users[name] = rest.partition(" ")
             elif word == "silent":
                 greets = False
             else:
                 raise ValueError(f"{word!r} is not a setting of the server machine")
         self.now = 0.0
-        self.handler = ScriptedHandler(script)
+        self.options = options
+        self.handler = ScriptedHandler(script, users)
         self.machine = self.handler.machine = ServerMachine(self.handler, options, limits, self.now)
         if greets:
             self.machine.greet(self.now)
@@ -130,6 +164,13 @@ class ServerPeer:
             self.machine.check(self.now)
         elif word == "answer":
             self.machine.answer(parse_reply(rest))
+        elif word == "challenge":
+            self.machine.challenge(rest.encode())
+        elif word == "secured":
+            self.machine.secured(self.now)
+        elif word == "option":
+            self.options = replace(self.options, **_field(self.options, rest))
+            self.machine.set_options(self.options)
         elif word == "shutdown":
             self.machine.shutdown()
         elif word == "cut":
