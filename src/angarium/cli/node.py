@@ -23,10 +23,18 @@ from angarium.node.answers import Status
     help="Data folder; made if it does not exist.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
-def serve_command(config: Path | None, data: Path | None, workers: int | None) -> None:
+@click.option(
+    "--init", "first", is_flag=True, help="Do what `angarium init --if-needed` does before the first start."
+)
+def serve_command(config: Path | None, data: Path | None, workers: int | None, first: bool) -> None:
     """Run a node in the foreground, until SIGTERM or Ctrl-C."""
     from angarium.node.supervisor import run
 
+    if first:
+        from angarium.cli.identity import Place
+        from angarium.cli.init import initialise
+
+        initialise(Place(config, data), if_needed=True)
     click.get_current_context().exit(run(config, data, workers))
 
 

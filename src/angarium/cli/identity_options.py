@@ -1,0 +1,167 @@
+"""Options of the commands that manage who may send: limits, message options, networks, times."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from angarium.core.options import Options
+    from angarium.identity.records import Limits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NONE = "none"
+
+_SPAN = re.compile(r"(\d+)([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LIMITS = ("rate", "daily_quota", "max_recipients", "max_message_size", "sender_domains")
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+all_option = click.option(
+    "--limit", type=click.IntRange(1, 500), default=100, show_default=True, help="Rows."
+)
+after_option = click.option("--after", type=int, metavar="ID", help="Go on behind this id.")
+
+
+def rate(text: str) -> tuple[int, int] | str:
+    """Read `100/60`, a number of recipients in so many seconds, or `none`. Raises BadParameter."""
+    count, _, seconds = text.partition("/")
+    if text == NONE:
+        return text
+    if not (count.isdecimal() and seconds.isdecimal() and int(count) and int(seconds)):
+        raise click.BadParameter(
+            f"{text!r} is no rate; write it as 100/60, 100 recipients in 60 seconds, or none"
+        )
+    return int(count), int(seconds)
+
+
+def number(text: str) -> int | str:
+    """Read a number above 0, or `none`. Raises BadParameter."""
+    if text == NONE:
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is neither a number above 0 nor none")
+    return int(text)
+
+
+def moment(text: str) -> float | str:
+    """Read a date or time, a span from now on such as `90d`, or `never`. Raises BadParameter."""
+    span = _SPAN.fullmatch(text)
+    if text == "never":
+        return text
+    if span is not None:
+        return time.time() + int(span[1]) * _SECONDS[span[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        said = f"{text!r} is no time; write 90d, 12h, 2030-01-31, 2030-01-31T12:00:00Z or never"
+        raise click.BadParameter(said) from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+page_options = _added(all_option, after_option)
+
+limits_options = _added(
+    click.option(
+        "--rate", type=rate, metavar="COUNT/SECONDS", help="Recipients in a window of time; none lifts it."
+    ),
+    click.option("--daily-quota", type=number, metavar="NUMBER", help="Recipients a day (UTC)."),
+    click.option("--max-recipients", type=number, metavar="NUMBER", help="Recipients of one message."),
+    click.option("--max-message-size", type=number, metavar="NUMBER", help="Bytes of one message."),
+    click.option(
+        "--sender-domains",
+        type=click.Choice(["any", "verified", NONE]),
+        help="Domains that the author of a message may have.",
+    ),
+)
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="A message option, as in track_opens=true or tags='[\"a\"]'; an empty value takes it back.",
+)
+
+network_option = click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Peers it may be used from; may be given several times; `any` lifts it.",
+)
+
+expires_option = click.option(
+    "--expires", type=moment, metavar="WHEN", help="When it ends: 90d, 2030-01-31, or never."
+)
+
+
+def limits_said(old: "Limits", given: dict[str, Any]) -> "Limits | None":
+    """Return *old* with the limits that were *given*, which are taken out of it; None when there are none."""
+    import msgspec
+
+    from angarium.identity import records
+
+    said = {name: value for name in _LIMITS if (value := given.pop(name)) is not None}
+    for name, value in said.items():
+        if value == NONE:
+            said[name] = None
+        elif name == "rate":
+            said[name] = records.Rate(*value)
+    return msgspec.structs.replace(old, **said) if said else None
+
+
+def options_said(old: "Options", settings: tuple[str, ...]) -> "Options | None":
+    """Return *old* with what `--set` says; None when it says nothing. Raises UsageError."""
+    if not settings:
+        return None
+    from angarium.http.bodies import convert
+    from angarium.http.manage_bodies import OptionsBody, options_with
+    from angarium.http.problem import Problem
+
+    said = dict(map(_setting, settings))
+    try:
+        return options_with(old, convert(said, OptionsBody, prefix="", strict=False))
+    except Problem as problem:
+        raise click.UsageError(f"--set {problem}") from problem
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import msgspec
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set {text}: write OPTION=VALUE, as in track_opens=true")
+    if not value:
+        return name, None
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value
+
+
+def networks_said(networks: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the networks given, `any` as none at all; None when nothing is said."""
+    if not networks:
+        return None
+    return tuple(network for network in networks if network != "any")
+
+
+def expiry_said(expires: float | str | None) -> dict[str, float | None]:
+    """Return the expiry as a field to be changed."""
+    if expires is None:
+        return {}
+    return {"expires_at": None if isinstance(expires, str) else expires}

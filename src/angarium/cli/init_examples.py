@@ -1,0 +1,127 @@
+"""What `angarium init` prints: the secrets, and examples that can be pasted as they are. Pure."""
+
+import shlex
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from angarium.config.model import Config
+from angarium.config.values import ListenAddress
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_ORDER = (587, 2525, 25)
+"""Ports that programs send by, the usual first."""
+
+
+class FirstSecrets(NamedTuple):
+    """The secrets of a new node."""
+
+    token: str
+    key: str
+    user: str
+    password: str
+
+
+class Smtp(NamedTuple):
+    """A socket to send by, as a program on this machine reaches it."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "implicit"]
+
+
+class Endpoints(NamedTuple):
+    """Where this node takes mail and commands; None when it does not by TCP. *manage* is the manage API's address."""
+
+    smtp: Smtp | None
+    manage: str | None
+
+
+def endpoints(config: Config) -> Endpoints:
+    """Return the best sockets of a configuration."""
+    found = [
+        Smtp(
+            _reachable(listen.host),
+            listen.port,
+            "implicit" if config.listen_options(listener.name, listen.name).use_ssl else "starttls",
+        )
+        for listener in config.listeners
+        for listen in listener.listens
+        if listen.port
+    ]
+    http = [listen for listen in config.http_listens if listen.port]
+    return Endpoints(min(found, key=_rank, default=None), _url(http[0]) if http else None)
+
+
+def _rank(smtp: Smtp) -> tuple[bool, int]:
+    order = _ORDER.index(smtp.port) if smtp.port in _ORDER else len(_ORDER)
+    return smtp.tls == "implicit", order
+
+
+def _reachable(host: str) -> str:
+    return _WILDCARDS.get(host, host)
+
+
+def _url(listen: ListenAddress) -> str:
+    host = _reachable(listen.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}/manage/v1"
+
+
+def examples(first: FirstSecrets, where: Endpoints) -> dict[str, str]:
+    """Return an example for each program, by its name."""
+    found: dict[str, str] = {}
+    if where.smtp is not None:
+        found["swaks"] = _swaks(first, where.smtp)
+        found["smtplib"] = _smtplib(first, where.smtp)
+    if where.manage is not None:
+        found["curl"] = _curl(first, where.manage)
+    return found
+
+
+def _swaks(first: FirstSecrets, smtp: Smtp) -> str:
+    """The password goes by the environment: a command line can be read by every user of the machine."""
+    tls = "--tls" if smtp.tls == "starttls" else "--tls-on-connect"
+    return (
+        f"SWAKS_OPT_auth_password={shlex.quote(first.password)} swaks --server {smtp.host} --port {smtp.port} \\\n"
+        f"  {tls} --auth PLAIN --auth-user {shlex.quote(first.user)} \\\n"
+        "  --from you@example.com --to someone@example.com"
+    )
+
+
+def _smtplib(first: FirstSecrets, smtp: Smtp) -> str:
+    kind = "SMTP" if smtp.tls == "starttls" else "SMTP_SSL"
+    start = "    smtp.starttls()\n" if smtp.tls == "starttls" else ""
+    return (
+        "python3 - <<'END'\n"
+        "import smtplib\n"
+        f'with smtplib.{kind}("{smtp.host}", {smtp.port}) as smtp:\n'
+        f"{start}"
+        f'    smtp.login("{first.user}", "{first.password}")\n'
+        '    smtp.sendmail("you@example.com", ["someone@example.com"],\n'
+        '                  "From: you@example.com\\r\\nTo: someone@example.com\\r\\n"\n'
+        '                  "Subject: Hello\\r\\n\\r\\nIt works.\\r\\n")\n'
+        "END"
+    )
+
+
+def _curl(first: FirstSecrets, manage: str) -> str:
+    return f"echo 'Authorization: Bearer {first.key}' | curl --globoff --header @- {manage}/servers"
+
+
+def page(first: FirstSecrets, where: Endpoints, data: Path) -> str:
+    """Return everything as text."""
+    lines = [
+        f"The first account of {data} is made. What follows is shown only now; keep it safe.",
+        "",
+        f"  SMTP login    user name {first.user}",
+        f"                password  {first.password}",
+        f"  server token  {first.token}",
+        f"  API key       {first.key}",
+    ]
+    titles = {
+        "swaks": "Send with swaks (the node must run; put your own addresses in):",
+        "smtplib": "Send with Python:",
+        "curl": "Ask the manage API:",
+    }
+    for name, example in examples(first, where).items():
+        lines += ["", titles[name], "", *example.splitlines()]
+    return "\n".join(lines)

@@ -1,0 +1,229 @@
+"""The manage API over HTTP: who asks, may they, what do they ask, and the answer as JSON.
+
+What the handlers do blocks on the store, so each runs in a thread.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from angarium import __version__
+from angarium.http.bodies import decode_body, decode_query
+from angarium.http.caller import Authenticator, Caller, key_of
+from angarium.http.manage_call import Call, Checker
+from angarium.http.manage_table import ENDPOINTS, PREFIX, Endpoint
+from angarium.http.openapi import document
+from angarium.http.problem import MEDIA_TYPE, FieldError, Problem
+from angarium.identity.errors import Conflict, Invalid, NotFound, StoreError
+from angarium.identity.grants import implied
+from angarium.identity.store import Store
+
+MAX_BODY_BYTES: Final = 1 << 20
+_JSON: Final = "application/json"
+_HEADERS: Final = {"Cache-Control": "no-store"}
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="angarium"'}
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """What the node gives."""
+
+    store: Store
+    authenticator: Authenticator
+    check: Checker
+    hostname: Callable[[], str]
+
+
+def make_manage_routes(
+    store: Store,
+    authenticator: Authenticator,
+    domain_checker: Checker,
+    hostname: Callable[[], str] = lambda: "",
+) -> list[BaseRoute]:
+    """Return the manage API as routes to be mounted at the top of an application.
+
+    *hostname* tells the node's name, to which bounces come; without it the records about bounces are left out.
+    """
+    node = _Node(store, authenticator, domain_checker, hostname)
+    paths: dict[str, list[Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, []).append(endpoint)
+    routes = [Route(path, _Resource(endpoints, node)) for path, endpoints in paths.items()]
+    described = Response(msgspec.json.encode(document(ENDPOINTS, __version__)), media_type=_JSON)
+
+    async def openapi(request: Request) -> Response:
+        return described
+
+    app = Starlette(
+        routes=[Route("/openapi.json", openapi), *routes],
+        exception_handlers={
+            Problem: _answer_problem,
+            HTTPException: _answer_http,
+            Exception: _answer_fault,
+        },
+    )
+    return [Mount(PREFIX, app=app)]
+
+
+class _Resource:
+    """All methods of one path."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], node: _Node) -> None:
+        self._methods = {endpoint.method: endpoint for endpoint in endpoints}
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        endpoint = self._endpoint(request.method)
+        caller = await self._caller(request)
+        _may(caller, endpoint)
+        arguments = await _arguments(endpoint, request)
+        call = Call(
+            store=self._node.store,
+            check=self._node.check,
+            caller=caller,
+            actor=caller.name.replace(" ", ":", 1),
+            hostname=self._node.hostname(),
+            path=request.url.path,
+            query=dict(request.query_params),
+        )
+        return _response(endpoint, request.url.path, await _carry_out(endpoint, call, arguments))
+
+    def _endpoint(self, method: str) -> Endpoint:
+        found = self._methods.get("GET" if method == "HEAD" else method)
+        if found is None:
+            allowed = ", ".join(self._methods)
+            raise Problem("method", f"{method} is not for this; use {allowed}", headers={"Allow": allowed})
+        return found
+
+    async def _caller(self, request: Request) -> Caller:
+        key = key_of(request.headers.raw)
+        peer = request.client.host if request.client else ""
+        try:
+            caller = await self._node.authenticator.authenticate(key, peer) if key else None
+        except StoreError as error:
+            raise _unavailable() from error
+        if caller is None:
+            said = "the API key is not good, or not for this address" if key else "there is no API key"
+            raise Problem(
+                "not-authenticated",
+                f"{said}; send one as `Authorization: Bearer KEY`; `angarium keys create` makes one",
+                headers=_CHALLENGE,
+            )
+        return caller
+
+
+def _may(caller: Caller, endpoint: Endpoint) -> None:
+    if caller.account.suspended:
+        raise Problem("not-allowed", f"account {caller.account.name} is suspended; ask who runs this node")
+    if endpoint.grant is not None and endpoint.grant not in implied(caller.grants):
+        raise Problem("not-allowed", f"the API key lacks the grant {endpoint.grant}; use one that has it")
+
+
+async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    found = {name: _in_path(request.path_params[name], kind) for name, kind in endpoint.parameters.items()}
+    if endpoint.query is not None:
+        found["query"] = decode_query(request.query_params.multi_items(), endpoint.query)
+    if endpoint.body is not None:
+        found["body"] = decode_body(await _read(request), endpoint.body)
+    return found
+
+
+def _in_path(text: str, kind: type) -> Any:
+    if kind is not int:
+        return text
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Problem("not-found", f"{text} is no id; ids are numbers, as the listings show them")
+    return int(text)
+
+
+async def _read(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if media_type != _JSON:
+        raise Problem("media-type", f"the body is {media_type}; send {_JSON}")
+    body = bytearray()
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise _too_large()
+    except ClientDisconnect as error:
+        raise Problem("invalid", "the connection was closed before the body had come") from error
+    return bytes(body)
+
+
+def _too_large() -> Problem:
+    said = f"the body is larger than {MAX_BODY_BYTES} bytes; send less"
+    return Problem("too-large", said, headers={"Connection": "close"})
+
+
+async def _carry_out(endpoint: Endpoint, call: Call, arguments: dict[str, Any]) -> Any:
+    try:
+        if inspect.iscoroutinefunction(endpoint.handler):
+            return await endpoint.handler(call, **arguments)
+        return await asyncio.to_thread(endpoint.handler, call, **arguments)
+    except NotFound as error:
+        raise Problem("not-found", str(error)) from error
+    except Conflict as error:
+        raise Problem("conflict", str(error)) from error
+    except Invalid as error:
+        pointer = f"/{error.field.replace('.', '/')}"
+        raise Problem("invalid", str(error), [FieldError(pointer, str(error))]) from error
+    except StoreError as error:
+        raise _unavailable() from error
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        "unavailable",
+        "the identity store does not answer; try again in a moment",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _response(endpoint: Endpoint, path: str, answer: Any) -> Response:
+    if answer is None:
+        return Response(status_code=endpoint.status, headers=_HEADERS)
+    headers = dict(_HEADERS)
+    if endpoint.status == 201:
+        headers["Location"] = f"{path}/{answer.id}"
+    return Response(msgspec.json.encode(answer), endpoint.status, headers, _JSON)
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return Response(error.body(), error.status, {**_HEADERS, **error.headers}, MEDIA_TYPE)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: there is no such path, or /openapi.json is not asked for by GET."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return await _answer_problem(
+            request,
+            Problem("method", f"{request.method} is not for this; use {allowed}", headers=error.headers),
+        )
+    return await _answer_problem(
+        request, Problem("not-found", f"{request.url.path} is no resource; see {PREFIX}/openapi.json")
+    )
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    """Answer for a fault of ours. It is raised again behind the answer, so that the server logs it."""
+    detail = "the node could not carry this out; whether it was done is not known. Its log says why"
+    return await _answer_problem(request, Problem("internal", detail))

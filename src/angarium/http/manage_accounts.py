@@ -1,0 +1,141 @@
+"""The manage API: accounts, servers and streams."""
+
+from angarium.http.manage_bodies import (
+    AccountChange,
+    AccountNew,
+    ServerChange,
+    ServerNew,
+    StreamChange,
+    StreamNew,
+    changes,
+)
+from angarium.http.manage_call import AccountQuery, Call, PageQuery
+from angarium.http.manage_views import (
+    AccountView,
+    Page,
+    ServerView,
+    StreamView,
+    account_view,
+    server_view,
+    stream_view,
+)
+from angarium.identity.records import Account, Server, Stream
+
+
+class StreamQuery(PageQuery):
+    """A listing of streams; archived ones only when asked for."""
+
+    archived: bool = False
+
+
+def list_accounts(call: Call, query: PageQuery) -> Page[AccountView]:
+    """List accounts: the key's own, or all for a key with node/manage."""
+    if not call.operator:
+        return Page([account_view(call.store.account(call.caller.account.id))], None)
+    rows = call.store.accounts(after=query.after, limit=query.limit + 1)
+    return call.page(rows, query, account_view, lambda row: row.id)
+
+
+def create_account(call: Call, body: AccountNew) -> AccountView:
+    """Make an account."""
+    fields = changes(body, Account(0, "", 0.0))
+    return account_view(call.store.create_account(**fields, actor=call.actor))
+
+
+def show_account(call: Call, account: int) -> AccountView:
+    """Show an account."""
+    call.sees(account, f"account {account}")
+    return account_view(call.store.account(account))
+
+
+def change_account(call: Call, account: int, body: AccountChange) -> AccountView:
+    """Change an account. Its limits and its suspension are the operator's (node/manage)."""
+    call.sees(account, f"account {account}")
+    fields = changes(body, call.store.account(account))
+    if "limits" in fields or "suspended" in fields:
+        call.operators_only("changing an account's limits or suspension")
+    return account_view(call.store.change_account(account, actor=call.actor, **fields))
+
+
+def delete_account(call: Call, account: int) -> None:
+    """Delete an account with all that belongs to it."""
+    call.store.delete_account(account, actor=call.actor)
+
+
+def list_servers(call: Call, query: AccountQuery) -> Page[ServerView]:
+    """List servers."""
+    rows = call.store.servers(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    return call.page(rows, query, server_view, lambda row: row.id)
+
+
+def create_server(call: Call, body: ServerNew) -> ServerView:
+    """Make a server with its two default streams."""
+    fields = changes(body, Server(0, 0, "", 0.0))
+    account = call.account_of(fields.pop("account", None))
+    return server_view(call.store.create_server(account, **fields, actor=call.actor))
+
+
+def show_server(call: Call, server: int) -> ServerView:
+    """Show a server."""
+    return server_view(server_of(call, server))
+
+
+def change_server(call: Call, server: int, body: ServerChange) -> ServerView:
+    """Change a server."""
+    fields = changes(body, server_of(call, server))
+    return server_view(call.store.change_server(server, actor=call.actor, **fields))
+
+
+def delete_server(call: Call, server: int) -> None:
+    """Delete a server with its streams, tokens and logins."""
+    server_of(call, server)
+    call.store.delete_server(server, actor=call.actor)
+
+
+def list_streams(call: Call, server: int, query: StreamQuery) -> Page[StreamView]:
+    """List the streams of a server."""
+    server_of(call, server)
+    return Page([stream_view(row) for row in call.store.streams(server, archived=query.archived)], None)
+
+
+def create_stream(call: Call, server: int, body: StreamNew) -> StreamView:
+    """Make a stream."""
+    server_of(call, server)
+    fields = changes(body, _NO_STREAM)
+    made = call.store.create_stream(server, **fields, actor=call.actor)
+    return stream_view(made)
+
+
+def show_stream(call: Call, server: int, stream: str) -> StreamView:
+    """Show a stream."""
+    server_of(call, server)
+    return stream_view(call.store.stream(server, stream))
+
+
+def change_stream(call: Call, server: int, stream: str, body: StreamChange) -> StreamView:
+    """Change a stream; its id and kind stay."""
+    server_of(call, server)
+    fields = changes(body, call.store.stream(server, stream))
+    return stream_view(call.store.change_stream(server, stream, actor=call.actor, **fields))
+
+
+def archive_stream(call: Call, server: int, stream: str) -> StreamView:
+    """Archive a stream: mail that names it is refused from then on."""
+    server_of(call, server)
+    return stream_view(call.store.archive_stream(server, stream, actor=call.actor))
+
+
+def unarchive_stream(call: Call, server: int, stream: str) -> StreamView:
+    """Take a stream into use again."""
+    server_of(call, server)
+    return stream_view(call.store.unarchive_stream(server, stream, actor=call.actor))
+
+
+def server_of(call: Call, server: int) -> Server:
+    """Return a server that the caller may see. Raises NotFound."""
+    found = call.store.server(server)
+    call.sees(found.account, f"server {server}")
+    return found
+
+
+_NO_STREAM = Stream("", 0, "", "transactional", 0.0)

@@ -1,0 +1,10 @@
+"""The manage API: who changed what."""
+
+from angarium.http.manage_call import AccountQuery, Call
+from angarium.http.manage_views import ChangeView, Page, change_view
+
+
+def list_changes(call: Call, query: AccountQuery) -> Page[ChangeView]:
+    """List changes, oldest first."""
+    rows = call.store.audit(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    return call.page(rows, query, change_view, lambda row: row.id)

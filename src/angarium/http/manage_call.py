@@ -1,0 +1,107 @@
+"""One request to the manage API as its handlers see it, and what it may touch."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import UnsetType
+
+from angarium.http.caller import Caller
+from angarium.http.manage_views import Page
+from angarium.http.problem import Problem
+from angarium.identity.domain_check import DomainReport
+from angarium.identity.errors import NotFound
+from angarium.identity.grants import NODE_GRANT, implied
+from angarium.identity.records import Credential, Domain
+from angarium.identity.store import Store
+
+R = TypeVar("R")
+V = TypeVar("V")
+
+Checker = Callable[[Domain], Awaitable[DomainReport]]
+"""Asks the DNS about a domain; `identity.domain_check.check_domain` with a resolver."""
+
+
+class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where a listing goes on, and how much of it comes at once."""
+
+    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+
+
+class AccountQuery(PageQuery):
+    """A listing of one account's things; without `account` of all that the key may see."""
+
+    account: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request whose key is known. *actor* is how the audit log names who did it, *hostname* is the node's name."""
+
+    store: Store
+    check: Checker
+    caller: Caller
+    actor: str
+    hostname: str
+    path: str
+    query: Mapping[str, str]
+
+    @property
+    def operator(self) -> bool:
+        """Whether the key is for the whole node."""
+        return NODE_GRANT in self.caller.grants
+
+    def sees(self, account: int | None, what: str) -> None:
+        """Raise NotFound, as if *what* did not exist, when it is not the key's account's."""
+        if not self.operator and account != self.caller.account.id:
+            raise NotFound(what)
+
+    def account_of(self, wanted: int | UnsetType | None) -> int:
+        """Return the account that something is made for: *wanted*, or the key's own."""
+        if not isinstance(wanted, int):
+            return self.caller.account.id
+        self.sees(wanted, f"account {wanted}")
+        return wanted
+
+    def listed(self, wanted: int | None) -> int | None:
+        """Return whose things are listed; None is everybody's."""
+        if wanted is None:
+            return None if self.operator else self.caller.account.id
+        return self.account_of(wanted)
+
+    def operators_only(self, what: str) -> None:
+        """Raise Problem unless the key is for the whole node."""
+        if not self.operator:
+            raise Problem(
+                "not-allowed", f"{what} needs a key with the grant {NODE_GRANT}; ask who runs this node"
+            )
+
+    def may_grant(self, grants: Iterable[str]) -> None:
+        """Raise Problem when a key would get *grants* that this one has not."""
+        beyond = sorted(set(grants) - implied(self.caller.grants))
+        if beyond:
+            raise Problem("not-allowed", f"a key cannot give what it has not: leave out {', '.join(beyond)}")
+
+    def may_touch(self, credential: Credential) -> None:
+        """Raise Problem when *credential* may do more than this key."""
+        beyond = sorted(set(credential.grants) - implied(self.caller.grants))
+        if beyond:
+            raise Problem(
+                "not-allowed",
+                f"key {credential.id} has grants that this key has not: {', '.join(beyond)}; "
+                "use a key that has them",
+            )
+
+    def page(
+        self, rows: list[R], query: PageQuery, view: Callable[[R], V], at: Callable[[R], int]
+    ) -> Page[V]:
+        """Return a page of *rows*, which were asked for with `query.limit + 1`; *at* tells a row's id."""
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        return Page([view(row) for row in shown], self._next(at(shown[-1])) if more else None)
+
+    def _next(self, after: int) -> str:
+        return f"{self.path}?{urlencode({**self.query, 'after': after})}"

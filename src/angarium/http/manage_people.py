@@ -1,0 +1,48 @@
+"""The manage API: people, who have an e-mail address and a password."""
+
+from angarium.http.manage_bodies import PersonChange, PersonNew, changes
+from angarium.http.manage_call import AccountQuery, Call
+from angarium.http.manage_views import Page, PersonView, person_view
+from angarium.identity.records import Person
+
+
+def list_people(call: Call, query: AccountQuery) -> Page[PersonView]:
+    """List people."""
+    rows = call.store.people(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    return call.page(rows, query, person_view, lambda row: row.id)
+
+
+def create_person(call: Call, body: PersonNew) -> PersonView:
+    """Make a person."""
+    account = call.account_of(body.account)
+    made = call.store.create_person(account, body.email, body.name, body.password, actor=call.actor)
+    return person_view(made)
+
+
+def show_person(call: Call, person: int) -> PersonView:
+    """Show a person."""
+    return person_view(_seen(call, person))
+
+
+def change_person(call: Call, person: int, body: PersonChange) -> PersonView:
+    """Change a person; a new password holds from then on."""
+    found = _seen(call, person)
+    fields = changes(body, found)
+    password = fields.pop("password", None)
+    if fields:
+        found = call.store.change_person(person, actor=call.actor, **fields)
+    if password is not None:
+        call.store.set_password(person, password, actor=call.actor)
+    return person_view(found)
+
+
+def delete_person(call: Call, person: int) -> None:
+    """Delete a person."""
+    _seen(call, person)
+    call.store.delete_person(person, actor=call.actor)
+
+
+def _seen(call: Call, person: int) -> Person:
+    found = call.store.person(person)
+    call.sees(found.account, f"person {person}")
+    return found

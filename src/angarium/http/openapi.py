@@ -1,0 +1,108 @@
+"""The OpenAPI document of the manage API (OpenAPI 3.1), made from its table of routes. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from types import NoneType
+from typing import Any
+
+import msgspec
+
+from angarium.http.manage_table import PREFIX, Endpoint
+from angarium.http.problem import MEDIA_TYPE, SORTS, ProblemBody
+
+_REF = "#/components/schemas/{name}"
+_ALWAYS = ("not-authenticated", "not-allowed", "internal", "unavailable")
+
+Schema = dict[str, Any]
+
+
+def document(endpoints: Sequence[Endpoint], version: str) -> Schema:
+    """Return the document for *endpoints*. *version* is the program's."""
+    kinds = _kinds(endpoints)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    by_kind = dict(zip(kinds, schemas, strict=True))
+    paths: dict[str, Schema] = {}
+    for endpoint in endpoints:
+        operation = _operation(endpoint, by_kind, components)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Angarium manage API",
+            "version": version,
+            "description": "Accounts, servers, streams, people, keys, tokens, logins and sending domains.",
+        },
+        "servers": [{"url": PREFIX}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": {name: _problem(name) for name in SORTS},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+        },
+    }
+
+
+def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
+    found: dict[Any, None] = {ProblemBody: None}
+    for endpoint in endpoints:
+        for kind in (endpoint.body, endpoint.query, endpoint.answer):
+            if kind is not None and kind is not NoneType:
+                found[kind] = None
+    return list(found)
+
+
+def _problem(name: str) -> Schema:
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemBody.__name__)}}}
+    return {"description": SORTS[name].title, "content": content}
+
+
+def _operation(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[str, Schema]) -> Schema:
+    first, _, rest = endpoint.summary.partition(". ")
+    needs = f"Needs the grant `{endpoint.grant}`." if endpoint.grant else "Any key will do."
+    operation: Schema = {
+        "operationId": endpoint.handler.__name__,
+        "tags": [endpoint.path.split("/")[1]],
+        "summary": first.rstrip("."),
+        "description": f"{rest} {needs}".strip(),
+        "parameters": [*_in_path(endpoint), *_in_query(endpoint, by_kind, components)],
+        "responses": _responses(endpoint, by_kind),
+    }
+    if endpoint.body is not None:
+        content = {"application/json": {"schema": by_kind[endpoint.body]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _in_path(endpoint: Endpoint) -> list[Schema]:
+    names = re.findall(r"\{(\w+)\}", endpoint.path)
+    kinds = endpoint.parameters
+    return [
+        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(kinds[name])}
+        for name in names
+    ]
+
+
+def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[str, Schema]) -> list[Schema]:
+    if endpoint.query is None:
+        return []
+    schema = components[by_kind[endpoint.query]["$ref"].rpartition("/")[2]]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": kind}
+        for name, kind in schema["properties"].items()
+    ]
+
+
+def _responses(endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
+    done: Schema = {"description": "Done."}
+    if endpoint.answer is not NoneType:
+        done["content"] = {"application/json": {"schema": by_kind[endpoint.answer]}}
+    names = list(_ALWAYS)
+    if endpoint.body is not None:
+        names += ["invalid", "conflict", "too-large", "media-type"]
+    elif endpoint.query is not None:
+        names += ["invalid"]
+    if endpoint.body is not None or endpoint.parameters:
+        names += ["not-found"]
+    problems = {str(SORTS[name].status): {"$ref": f"#/components/responses/{name}"} for name in names}
+    return {str(endpoint.status): done, **dict(sorted(problems.items()))}
