@@ -11,7 +11,6 @@ in the meantime. That ends by itself when the store answers again.
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -41,7 +40,7 @@ from angarium.identity.principal import (
 from angarium.identity.proofs import Proofs
 from angarium.identity.secrets import KeyRing
 from angarium.identity.signing import Keys, SigningKeys
-from angarium.identity.threads import Worker
+from angarium.identity.threads import Worker, regularly
 from angarium.smtp.sasl import Claim, Secrets
 
 POLL_S: Final = 0.5
@@ -85,8 +84,8 @@ class Directory:
         """Ask the store for the first time, and go on asking. A store that is silent is waited for, not raised."""
         await self.poll()
         self._services = [
-            self._tasks.start(self._each(POLL_S, self.poll)),
-            self._tasks.start(self._each(FLUSH_S, self.flush)),
+            self._tasks.start(regularly(POLL_S, self.poll, self._tasks)),
+            self._tasks.start(regularly(FLUSH_S, self.flush, self._tasks)),
         ]
 
     async def close(self) -> None:
@@ -189,12 +188,6 @@ class Directory:
             self._unwritten.begins(error)
         else:
             self._unwritten.ends()
-
-    async def _each(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do *work* now and then. A fault of ours in it is logged, and it is tried again all the same."""
-        while True:
-            await asyncio.sleep(seconds)
-            await asyncio.wait((self._tasks.start(work()),))
 
     async def _take(self, news: News) -> None:
         """Read anew who is known of the accounts that changed, then believe only what is as new as *news*."""
