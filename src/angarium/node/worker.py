@@ -33,11 +33,14 @@ from angarium.node.board import Board
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
+from angarium.node.tls import own_pair
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
 from angarium.submission.intake import Intake, Load, refusal
-from angarium.submission.listener import Acceptor
-from angarium.submission.session import Reception, Session
+from angarium.submission.listener import Acceptor, door_of
+from angarium.submission.reception import Reception
+from angarium.submission.session import Session
+from angarium.submission.tls import TlsContexts
 
 _SWEEP_S = 1.0
 _PAGE_BYTES = resource.getpagesize()
@@ -64,6 +67,7 @@ class Worker:
         self._operator: Operator
         self._reception: Reception
         self._intake: Intake
+        self._tls: TlsContexts
         self._expiry: Expiry
         self._leases: SupervisorLeases
         self._resolver: Resolver
@@ -103,7 +107,11 @@ class Worker:
         self._intake = Intake(
             config, self._dispatcher, self._spool, self._clock, self._log, rng, self._counters
         )
-        self._reception = Reception(config, self._intake, self._board, self._clock, self._log, self._counters)
+        self._tls = TlsContexts(own_pair(Path(spec["data"])), self._clock, self._log)
+        self._tls.follow(config)
+        self._reception = Reception(
+            config, self._intake, self._board, self._clock, self._log, self._counters, None, self._tls
+        )
         self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
         for flow, summary in self._spool.flows().items():
@@ -198,7 +206,8 @@ class Worker:
         def make_session(peer: tuple[str, int] | None) -> Session:
             return Session(reception, listener, listen, peer)
 
-        return Acceptor(sock, make_session, self._board, self._clock, self._log)
+        door = door_of(self._view.config, self._tls, key)
+        return Acceptor(sock, make_session, door, self._board, self._clock, self._log)
 
     # -- what the supervisor says
 
@@ -231,8 +240,14 @@ class Worker:
         self._log.level = config.globals.log_level
         self._view.config = config
         self._resolver.reconfigure(resolver_settings(config.globals))
+        self._tls.follow(config)
+        for key, acceptor in self._acceptors.items():
+            acceptor.door = door_of(config, self._tls, key)
         self._reception.reconfigure(config, set(args["changed"]))
         self._dispatcher.reconfigure(config)
+
+    async def _op_certificates(self, args: dict[str, Any]) -> None:
+        self._tls.follow(self._view.config)
 
     async def _op_queues(self, args: dict[str, Any]) -> Any:
         return self._operator.queues(args.get("domain"), args.get("binding"))

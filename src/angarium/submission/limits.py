@@ -1,10 +1,13 @@
 """From a listener's options to what the server machine wants. Pure."""
 
+from dataclasses import replace
 from typing import Literal
 
 from angarium.config.records import InboundOptions
+from angarium.identity.principal import Principal
 from angarium.smtp.dataphase import LineEndPolicy
-from angarium.smtp.server_options import EXTENSIONS, ServerLimits, ServerOptions
+from angarium.smtp.sasl import MECHANISMS, PASSWORD_MECHANISMS
+from angarium.smtp.server_options import EXTENSIONS, XCLIENT_NAMES, ServerLimits, ServerOptions
 
 _LINE_ENDS: dict[str, LineEndPolicy] = {"pedantic": "refuse", "fix": "fix", "ignore": "ignore"}
 _RFC_LINE = 998
@@ -13,40 +16,100 @@ _STEPS = ("HELP",)
 """Extensions that need no option: offering them binds nobody."""
 
 
-Settings = tuple[ServerOptions, ServerLimits]
+class Settings:
+    """How sessions with the same options are led. Bodies above *large_message_bytes* are handed over in pieces.
+
+    What is offered hangs on circumstances as well; each combination is made once.
+    """
+
+    __slots__ = ("_can_encrypt", "_can_log_in", "_made", "_options", "limits")
+
+    def __init__(
+        self, options: InboundOptions, *, large_message_bytes: int, can_log_in: bool, can_encrypt: bool
+    ) -> None:
+        self.limits = server_limits(options, large_message_bytes)
+        self._options = options
+        self._can_log_in = can_log_in
+        self._can_encrypt = can_encrypt
+        self._made: dict[tuple[bool, bool], ServerOptions] = {}
+
+    def offer(self, is_encrypted: bool, is_trusted: bool) -> ServerOptions:
+        """Return what is offered; a *trusted* peer may say by XCLIENT whom it speaks for."""
+        found = self._made.get((is_encrypted, is_trusted))
+        if found is None:
+            found = self._made[is_encrypted, is_trusted] = self._offer(is_encrypted, is_trusted)
+        return found
+
+    def _offer(self, is_encrypted: bool, is_trusted: bool) -> ServerOptions:
+        options = self._options
+        now, under_tls = mechanisms(options, is_encrypted) if self._can_log_in else ((), ())
+        return replace(
+            server_options(options),
+            auth=now,
+            auth_under_tls=under_tls,
+            starttls=self._can_encrypt and "STARTTLS" in options.smtp_extensions,
+            starttls_injection=options.starttls_injection_policy,
+            xclient=XCLIENT_NAMES if is_trusted else (),
+        )
 
 
-def server_settings(options: InboundOptions, large_message_bytes: int) -> Settings:
-    """Return how a session is led. Bodies above *large_message_bytes* are handed over in pieces."""
+def mechanisms(options: InboundOptions, is_encrypted: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the mechanisms that are offered now, and those that are once the connection is encrypted."""
+    if "AUTH" not in options.smtp_extensions:
+        return (), ()
+    wanted = tuple(name for name in MECHANISMS if name in options.auth_mechanisms)
+    if is_encrypted or options.auth_without_tls:
+        return wanted, ()
+    safe = tuple(name for name in wanted if name not in PASSWORD_MECHANISMS)
+    return safe, tuple(name for name in wanted if name in PASSWORD_MECHANISMS)
+
+
+def server_options(options: InboundOptions) -> ServerOptions:
+    """Return how a session is led, without what hangs on circumstances."""
     offered = options.smtp_extensions
     in_commands: Literal["refuse", "fix"] = (
         "refuse" if options.rfc2822_lone_lf_in_headers == "pedantic" else "fix"
     )
-    return (
-        ServerOptions(
-            hostname=options.banner_hostname,
-            greeting=options.static_banner or "ESMTP",
-            extensions=tuple(name for name in EXTENSIONS if name in offered or name in _STEPS),
-            require_helo=options.require_ehlo,
-            refuse_unauthorised_pipelining=options.strict_pipelining,
-            lone_lf_in_commands=in_commands,
-            lone_lf_in_headers=_LINE_ENDS[options.rfc2822_lone_lf_in_headers],
-            lone_lf_in_body=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
-            lone_cr=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
-        ),
-        ServerLimits(
-            max_command_length=options.max_command_length,
-            max_text_line_length=_RFC_LINE
-            if options.rfc2822_max_line_length == "reject"
-            else options.max_line_length,
-            max_message_size=options.max_message_size,
-            max_recipients=options.max_recipients_per_message,
-            max_errors=options.max_errors_per_connection,
-            max_messages=options.max_receptions_per_connection,
-            spill_threshold=large_message_bytes,
-            command_timeout_s=options.idle_time,
-            data_timeout_s=options.data_idle_time,
-            min_data_rate_bytes_per_s=options.min_data_rate,
-            data_rate_grace_s=options.min_data_rate_grace,
-        ),
+    return ServerOptions(
+        hostname=options.banner_hostname,
+        greeting=options.static_banner or "ESMTP",
+        extensions=tuple(name for name in EXTENSIONS if name in offered or name in _STEPS),
+        require_helo=options.require_ehlo,
+        refuse_unauthorised_pipelining=options.strict_pipelining,
+        lone_lf_in_commands=in_commands,
+        lone_lf_in_headers=_LINE_ENDS[options.rfc2822_lone_lf_in_headers],
+        lone_lf_in_body=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
+        lone_cr=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
     )
+
+
+def server_limits(options: InboundOptions, large_message_bytes: int) -> ServerLimits:
+    """Return how much a peer may ask for."""
+    refuses_long_lines = options.rfc2822_max_line_length == "reject"
+    return ServerLimits(
+        max_command_length=options.max_command_length,
+        max_text_line_length=_RFC_LINE if refuses_long_lines else options.max_line_length,
+        max_message_size=options.max_message_size,
+        max_recipients=options.max_recipients_per_message,
+        max_errors=options.max_errors_per_connection,
+        max_messages=options.max_receptions_per_connection,
+        spill_threshold=large_message_bytes,
+        command_timeout_s=options.idle_time,
+        data_timeout_s=options.data_idle_time,
+        min_data_rate_bytes_per_s=options.min_data_rate,
+        data_rate_grace_s=options.min_data_rate_grace,
+    )
+
+
+def limits_for(limits: ServerLimits, principal: Principal) -> ServerLimits:
+    """Return *limits* with those of whoever has logged in."""
+    size = _stricter(limits.max_message_size, principal.max_message_size)
+    recipients = _stricter(limits.max_recipients, principal.max_recipients)
+    if (size, recipients) == (limits.max_message_size, limits.max_recipients):
+        return limits
+    return replace(limits, max_message_size=size, max_recipients=recipients)
+
+
+def _stricter(limit: int, other: int | None) -> int:
+    """Return the smaller of two limits, of which 0 and None are none."""
+    return min((each for each in (limit, other) if each), default=0)

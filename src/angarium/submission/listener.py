@@ -9,15 +9,22 @@ may well meet in one worker; a plain shared socket gives them all to whoever wak
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
+from angarium.config.model import Config
+from angarium.config.records import ListenOptions
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
-
-Peer = tuple[str, int] | None
-"""Address and port of the other side; None for a Unix socket."""
+from angarium.smtp.proxy import ProxyError
+from angarium.submission.proxy_header import read_proxy_header
+from angarium.submission.session import Session
+from angarium.submission.session_shell import Peer
+from angarium.submission.session_tls import TLS_GOODBYE_S
+from angarium.submission.tls import Socket, TlsContexts
 
 _LEAVE_TO_OTHERS_S = 0.002
 _OUT_OF_FILES_S = 0.5
@@ -32,17 +39,39 @@ class Shares(Protocol):
         ...
 
 
+class Door(NamedTuple):
+    """What comes before the session on a socket. *context* gives what TLS from the first byte needs, if it can."""
+
+    options: ListenOptions = ListenOptions()
+    context: Callable[[], ssl.SSLContext | None] = lambda: None
+    handshake_s: float = 30.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the session begins at once."""
+        return not (self.options.use_ssl or self.options.proxy_protocol)
+
+
+def door_of(config: Config, contexts: TlsContexts, key: Socket) -> Door:
+    """Return the door of a socket as *config* has it."""
+    listener, listen = key
+    handshake_s = config.inbound(listener, listen, "").tls_timeout
+    return Door(config.listen_options(listener, listen), partial(contexts.of, listener, listen), handshake_s)
+
+
 class Acceptor:
-    """Accepts on one listening socket until closed."""
+    """Accepts on one listening socket until closed. *door* may be replaced; open sessions do not notice."""
 
     def __init__(
         self,
         sock: socket.socket,
-        make_session: Callable[[Peer], asyncio.Protocol],
+        make_session: Callable[[Peer], Session],
+        door: Door,
         shares: Shares,
         clock: Clock,
         log: Log,
     ) -> None:
+        self.door = door
         sock.setblocking(False)
         self._sock = sock
         self._make_session = make_session
@@ -88,6 +117,56 @@ class Acceptor:
             if self._pause is None:
                 self._rest(_OUT_OF_FILES_S)
             return
+        peer = address[:2] if isinstance(address, tuple) else None
         # The session counts itself in at once, so that the shares are right before the next accept.
-        session = self._make_session(address[:2] if isinstance(address, tuple) else None)
-        self._tasks.start(self._loop.connect_accepted_socket(lambda: session, connection))
+        session = self._make_session(peer)
+        if self.door.is_plain:
+            self._tasks.start(self._loop.connect_accepted_socket(lambda: session, connection))
+        else:
+            self._tasks.start(self._let_in(session, connection, peer))
+
+    async def _let_in(self, session: Session, connection: socket.socket, peer: Peer) -> None:
+        """Hear whom a proxy speaks for, and encrypt; a connection that fails at either is closed."""
+        if self.door.options.proxy_protocol and not await self._hear_proxy(session, connection, peer):
+            connection.close()
+            return
+        if not self.door.options.use_ssl:
+            await self._loop.connect_accepted_socket(lambda: session, connection)
+            return
+        context = self.door.context()
+        if context is None:
+            connection.close()
+            session.handshake_failed(ConnectionError("there is no certificate to show"))
+            return
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: session,
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=self.door.handshake_s,
+                ssl_shutdown_timeout=TLS_GOODBYE_S,
+            )
+        except OSError as error:
+            session.handshake_failed(error)
+
+    async def _hear_proxy(self, session: Session, connection: socket.socket, peer: Peer) -> bool:
+        """Read the PROXY header. Returns whether the connection may go on."""
+        options = self.door.options
+        if peer is not None and not options.proxy_hosts.contains(peer[0]):
+            session.turned_away(
+                "not in Proxy_Hosts: only these may connect where Proxy_Protocol is on", "proxy"
+            )
+            return False
+        connection.setblocking(False)
+        try:
+            async with asyncio.timeout(options.proxy_protocol_timeout):
+                header = await read_proxy_header(connection, self._loop)
+        except TimeoutError:
+            session.turned_away("no PROXY header in time", "proxy")
+        except (ProxyError, OSError) as error:
+            session.turned_away(f"no PROXY header: {error}", "proxy")
+        else:
+            if header.source is not None:
+                session.speaks_for(header.source)
+            return True
+        return False

@@ -1,0 +1,77 @@
+"""Who lets senders in: what a listener needs of the identity room, and what it says to those who are not let in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from angarium.core.reply import Reply
+from angarium.identity.buckets import Allowed, Exceeded
+from angarium.identity.guard import Guard
+from angarium.identity.principal import Principal, Refused
+from angarium.smtp.sasl import Claim, Secrets
+
+LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
+MALFORMED = Reply(501, "5.5.2", "this is not what the mechanism says; start the authentication again")
+TOO_MANY_FAILURES = Reply(
+    421, "4.7.0", "too many failed logins in this session: check user name and password"
+)
+LOGIN_ENDED = Reply(421, "4.7.0", "the login of this session is not valid any more; log in again")
+
+FAILURES_PER_SESSION = 3
+
+
+class Directory(Protocol):
+    """Knows who may log in; `identity.directory.Directory` is one. Raises StoreError when it cannot say."""
+
+    async def authenticate(self, claim: Claim, peer_ip: str) -> Principal | Refused:
+        """Check a name and a password."""
+        ...
+
+    async def secrets_for(self, mechanism: str, username: str) -> Secrets | None:
+        """Return what a challenge mechanism needs of a user."""
+        ...
+
+    async def principal_of(self, username: str, peer_ip: str) -> Principal | Refused:
+        """Return who a user name is that has proved itself."""
+        ...
+
+    def current(self, principal: Principal, peer_ip: str) -> Principal | Reply:
+        """Return the principal as it is now, or why it may not send."""
+        ...
+
+    def note_use(self, principal: Principal, now: float) -> None:
+        """Remember when a login was last used."""
+        ...
+
+
+class Usage(Protocol):
+    """Counts recipients against rates and quotas; `identity.usage.Usage` is one."""
+
+    def take_now(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded | None:
+        """Take *count* if that can be said at once; None: ask `take`."""
+        ...
+
+    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
+        """Take *count*. Raises StoreError."""
+        ...
+
+    def give_back(self, principal: Principal, count: int) -> None:
+        """Return what was taken for mail that was not accepted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What logging in needs. *on_failure* is told address and name of each failure, for the other workers."""
+
+    directory: Directory
+    usage: Usage
+    guard: Guard
+    on_failure: Callable[[str, str], None]
+
+
+def blocked(until: float) -> Reply:
+    """Say to a peer how long its logins are not looked at."""
+    moment = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Reply(421, "4.7.0", f"too many failed logins; come back after {moment}")

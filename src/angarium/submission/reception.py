@@ -1,0 +1,132 @@
+"""What all sessions of one worker share, and the sessions themselves."""
+
+from functools import partial
+from typing import Protocol
+
+from angarium.config.model import Config
+from angarium.config.records import InboundOptions
+from angarium.core.clock import Clock
+from angarium.core.identity import IdentityCache
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.reply import Reply
+from angarium.core.tasks import Tasks
+from angarium.submission.auth import Access
+from angarium.submission.intake import Intake
+from angarium.submission.limits import Settings
+from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
+from angarium.submission.tls import TlsContexts
+
+
+class Board(Protocol):
+    """Counts sessions over all workers; `node.board.Board` is one."""
+
+    def enter(self, peer: str) -> None:
+        """Count in."""
+        ...
+
+    def leave(self, peer: str) -> None:
+        """Count out."""
+        ...
+
+    def sessions(self) -> int:
+        """Sessions of all workers."""
+        ...
+
+    def sessions_of(self, peer: str) -> int:
+        """Sessions of one peer."""
+        ...
+
+
+class OpenSession(Protocol):
+    """What is done to a session from outside; `session.Session` is one."""
+
+    @property
+    def listener(self) -> str:
+        """The name of its listener."""
+        ...
+
+    def check(self, now: float) -> None:
+        """End it if it takes too long over what it is doing."""
+        ...
+
+    def end(self, reply: Reply) -> None:
+        """Say *reply* at the next boundary and close."""
+        ...
+
+    def cut_off(self, reply: Reply) -> None:
+        """Say *reply* at once and close."""
+        ...
+
+
+class Reception:
+    """The door of one worker. Without *access* nobody can log in; without *tls* nothing is encrypted."""
+
+    def __init__(
+        self,
+        config: Config,
+        intake: Intake,
+        board: Board,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+        access: Access | None = None,
+        tls: TlsContexts | None = None,
+    ) -> None:
+        self.config = config
+        self.intake = intake
+        self.board = board
+        self.clock = clock
+        self.log = log
+        self.counters = counters
+        self.access = access
+        self.tls = tls
+        self.sessions: set[OpenSession] = set()
+        self.tasks = Tasks(log, clock)
+        self.settings = self._settings_by(config)
+        self._number = 0
+
+    def next_name(self) -> str:
+        """Return a name for a session, unique on this node for as long as anybody looks for it."""
+        self._number += 1
+        return f"{int(self.clock.now() * 1000):x}.{self._number:x}"
+
+    def sweep(self, now: float) -> None:
+        """End what takes too long; called each second, so that no session needs a timer."""
+        for session in list(self.sessions):
+            session.check(now)
+        self.counters.set("sessions_open", len(self.sessions))
+
+    def auth_failed(self, address: str, name: str) -> None:
+        """Count a failed login that another worker has seen. *name* may be a fingerprint (`identity.guard`)."""
+        if self.access is not None:
+            options = self.config.inbound("", "", address)
+            self.access.guard.failed(address, name, self.clock.now(), options)
+
+    def reconfigure(self, config: Config, changed: set[str]) -> None:
+        """Obey a new configuration; sessions of *changed* listeners end with 421 at their next boundary."""
+        self.config = config
+        self.settings = self._settings_by(config)
+        self.intake.config = config
+        for session in list(self.sessions):
+            if session.listener in changed:
+                session.end(RECONFIGURED)
+
+    def shutdown(self) -> None:
+        """End every session with 421 at its next boundary."""
+        for session in list(self.sessions):
+            session.end(SHUTTING_DOWN)
+
+    def cut_off(self) -> None:
+        """End the sessions that are left, in the middle of a message: it has not been answered, so it is not lost."""
+        for session in list(self.sessions):
+            session.cut_off(SHUTTING_DOWN)
+
+    def _settings_by(self, config: Config) -> IdentityCache[InboundOptions, Settings]:
+        made = partial(
+            Settings,
+            large_message_bytes=config.globals.large_message_threshold,
+            can_log_in=self.access is not None,
+            can_encrypt=self.tls is not None,
+        )
+        return IdentityCache(made)

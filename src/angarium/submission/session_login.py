@@ -1,0 +1,235 @@
+"""Who a session is: logging in by AUTH (RFC 4954), and XCLIENT from those who may speak for others."""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from angarium.core.records import Origin
+from angarium.core.reply import Reply
+from angarium.identity.errors import StoreError
+from angarium.identity.forms import shown
+from angarium.identity.guard import fingerprint
+from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
+from angarium.smtp.sasl import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
+from angarium.smtp.sasl_server import exchange_for
+from angarium.submission.auth import (
+    FAILURES_PER_SESSION,
+    LOGGED_IN,
+    MALFORMED,
+    TOO_MANY_FAILURES,
+    Access,
+    blocked,
+)
+from angarium.submission.limits import limits_for
+from angarium.submission.session_tls import SessionTls
+
+UNKNOWN_PEER = "0.0.0.0"
+"""Stands for the client of a proxy that does not know it: it is not the proxy, and may do what anybody may."""
+
+XCLIENT_OK = Reply(220)
+
+_UNKNOWN = ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
+_NONCE_BYTES = 18
+
+
+class SessionLogin(SessionTls):
+    """See `session.Session`."""
+
+    _principal: Principal | None = None
+    _origin: Origin | None = None
+    """What messages of the session are said to come from; made anew when any of that changes."""
+    _exchange: Exchange | None = None
+    _mechanism = ""
+    _user = ""
+    _failures = 0
+    _said_helo = ""
+    _said_protocol = ""
+
+    # -- smtp.server_handler.ServerHandler
+
+    def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
+        """See ServerHandler."""
+        now = self._reception.clock.now()
+        self._mechanism, self._user = mechanism, ""
+        self._exchange = exchange_for(
+            mechanism, self._options.banner_hostname, secrets.token_urlsafe(_NONCE_BYTES), now
+        )
+        self._go_on(self._exchange.start(initial))
+        return None
+
+    def on_auth_line(self, data: bytes) -> None:
+        """See ServerHandler."""
+        assert self._exchange is not None
+        self._go_on(self._exchange.respond(data))
+
+    def on_auth_cancel(self) -> None:
+        """See ServerHandler."""
+        self._exchange = None
+        self._reception.counters.add("auth_total", "cancelled")
+
+    # -- the exchange
+
+    def _go_on(self, step: Step) -> None:
+        match step:
+            case Challenge(data):
+                self._machine.challenge(data)
+            case NeedSecrets(username):
+                self._ask(username, self._look_up(username))
+            case Claimed(claim):
+                self._ask(claim.username, self._check(claim))
+            case Proved(username):
+                self._ask(username, self._find(username))
+            case Failed("malformed"):
+                self._reception.counters.add("auth_total", "malformed")
+                self._exchange = None
+                self._machine.answer(MALFORMED)
+            case Failed():
+                self._fail(Refused("wrong"))
+
+    @property
+    def _access(self) -> Access:
+        access = self._reception.access
+        assert access is not None  # else AUTH is not offered
+        return access
+
+    def _ask(self, username: str, question: Coroutine[Any, Any, None]) -> None:
+        """Ask the directory, unless whoever calls itself *username* is not heard at present."""
+        self._user = username
+        until = self._access.guard.blocked_until(self.peer_ip, username, self._reception.clock.now())
+        if until is None:
+            self._reception.tasks.start(self._asked(question))
+            return
+        question.close()
+        self._exchange = None
+        self._note("blocked", until=until)
+        self._reception.counters.add("auth_total", "blocked")
+        self._conclude(blocked(until))
+
+    async def _asked(self, question: Coroutine[Any, Any, None]) -> None:
+        try:
+            await question
+        except StoreError as error:
+            self._exchange = None
+            self._note("auth_failed", reason="store", error=str(error))
+            self._reception.counters.add("auth_total", "store")
+            self._conclude(UNCHECKED)
+        if not self._lost:
+            self._flush()
+
+    async def _look_up(self, username: str) -> None:
+        found = await self._access.directory.secrets_for(self._mechanism, username)
+        if self._exchange is not None and not self._lost:
+            self._go_on(self._exchange.supply(found))
+
+    async def _check(self, claim: Claim) -> None:
+        self._decide(await self._access.directory.authenticate(claim, self.peer_ip))
+
+    async def _find(self, username: str) -> None:
+        self._decide(await self._access.directory.principal_of(username, self.peer_ip))
+
+    # -- its end
+
+    def _decide(self, found: Principal | Refused) -> None:
+        if isinstance(found, Refused):
+            self._fail(found)
+        else:
+            self._let_in(found)
+
+    def _let_in(self, principal: Principal) -> None:
+        reception, access = self._reception, self._access
+        now = reception.clock.now()
+        access.guard.succeeded(self.peer_ip, self._user, now)
+        access.directory.note_use(principal, now)
+        reception.counters.add("auth_total", "ok")
+        self._exchange = None
+        if self._lost:
+            return
+        self._take_principal(principal)
+        self._note("auth", login=principal.name, account=principal.account.id)
+        self._machine.answer(LOGGED_IN)
+
+    def _fail(self, refused: Refused) -> None:
+        """Count the failure, have the others count it, and hold the answer back for a while."""
+        reception, access = self._reception, self._access
+        now = reception.clock.now()
+        access.guard.failed(self.peer_ip, self._user, now, self._options)
+        access.on_failure(self.peer_ip, fingerprint(self._user))
+        reception.counters.add("auth_total", refused.reason)
+        self._note("auth_failed", reason=refused.reason, login=refused.name)
+        self._exchange = None
+        self._failures += 1
+        reply = BAD_LOGIN if self._failures < FAILURES_PER_SESSION else TOO_MANY_FAILURES
+        wait_s = access.guard.delay_s(self.peer_ip, self._user, now, self._options)
+        if wait_s:
+            asyncio.get_running_loop().call_later(wait_s, self._conclude, reply)
+        else:
+            self._conclude(reply)
+
+    def _conclude(self, reply: Reply) -> None:
+        if reply.code == 421:
+            self._ended = str(reply)
+        self._answer(reply)
+
+    def _note(self, event: str, **fields: Any) -> None:
+        now = self._reception.clock.now()
+        log = self._reception.log
+        say = log.info if event == "auth" else log.warning
+        user = shown(self._user) if self._user else ""
+        named = {"session": self._name, "listener": self.listener, "peer": self._peer}
+        say(event, now, **named, mechanism=self._mechanism, user=user, **fields)
+
+    # -- who the session is from now on
+
+    def _take_principal(self, principal: Principal | None) -> None:
+        """Go on as *principal*, with its limits; not in mid transaction."""
+        self._principal = principal
+        self._origin = None
+        limits = self._settings.limits
+        self._machine.set_options(self._offer(), limits_for(limits, principal) if principal else limits)
+
+    def _secured(self, transport: Any) -> None:
+        super()._secured(transport)
+        self._principal = None  # what was said in clear text is forgotten (RFC 3207 §4.2)
+
+    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
+        """See ServerHandler. LOGIN is believed too: a login of this node that the client has proved elsewhere."""
+        ip, port = self.peer_ip, self._peer.rpartition(":")[2]
+        if "ADDR" in attributes:
+            ip, port = attributes["ADDR"], "0"
+            ip = UNKNOWN_PEER if ip in _UNKNOWN else ip
+        if "PORT" in attributes:
+            port = attributes["PORT"]
+        self._said_helo = _known(attributes.get("HELO"), self._said_helo)
+        self._said_protocol = _known(attributes.get("PROTO"), self._said_protocol)
+        self._principal = None
+        self.speaks_for((ip, int(port) if port.isdigit() else 0))
+        login = _known(attributes.get("LOGIN"), "")
+        if not login or self._reception.access is None:
+            return XCLIENT_OK
+        self._reception.tasks.start(self._believe(login))
+        return None
+
+    async def _believe(self, login: str) -> None:
+        self._mechanism, self._user = "XCLIENT", login
+        try:
+            found = await self._access.directory.principal_of(login, self.peer_ip)
+        except StoreError as error:
+            self._note("auth_failed", reason="store", error=str(error))
+            self._conclude(UNCHECKED)
+            return
+        if self._lost:
+            return
+        if isinstance(found, Refused):
+            self._note("auth_failed", reason=found.reason, login=found.name)
+        else:
+            self._take_principal(found)
+            self._note("auth", login=found.name, account=found.account.id)
+        self._answer(XCLIENT_OK)
+
+
+def _known(value: str | None, before: str) -> str:
+    """Return what XCLIENT says; not said: *before*; not known to the peer: empty."""
+    if value is None:
+        return before
+    return "" if value in _UNKNOWN else value

@@ -1,0 +1,228 @@
+"""Socket and time around the sans-IO server machine: reading, writing, pacing, ending."""
+
+import asyncio
+from typing import Any, cast
+
+from angarium.config.records import InboundOptions
+from angarium.core.reply import Reply
+from angarium.smtp.server import ServerMachine
+from angarium.smtp.server_handler import ServerHandler
+from angarium.submission.limits import Settings
+from angarium.submission.policy import ENOUGH_TIME, Relay, refuses_session
+from angarium.submission.reception import Reception
+
+Peer = tuple[str, int] | None
+"""Address and port of the other side; None for a Unix socket."""
+
+
+class SessionShell(asyncio.Protocol):
+    """One connection of one peer. What is answered is decided by the classes on top; see `session.Session`."""
+
+    def __init__(self, reception: Reception, listener: str, listen: str, peer: Peer) -> None:
+        self.listener = listener
+        self._listen = listen
+        self._reception = reception
+        self._started_at = reception.clock.now()
+        self._name = reception.next_name()
+        self._transport: asyncio.Transport | None = None
+        self._paused = self._is_disk_slow = self._is_write_blocked = False
+        self._lost = False
+        self._is_encrypted = self._is_verified = self._is_trusted = False
+        self._via = ""
+        self._ended = ""
+        self._reception_began: float | None = None
+        self._take_peer(peer)
+        self._is_trusted = bool(peer) and self._options.xclient_hosts.contains(self.peer_ip)
+        self._machine = ServerMachine(
+            cast(ServerHandler, self), self._offer(), self._settings.limits, self._started_at
+        )
+        reception.board.enter(self.peer_ip)
+
+    # -- whose connection it is
+
+    def _take_peer(self, peer: Peer) -> None:
+        reception = self._reception
+        self.peer_ip, port = peer or ("", 0)
+        self._peer = _join(self.peer_ip, port) if peer else ""
+        self._options: InboundOptions = reception.config.inbound(self.listener, self._listen, self.peer_ip)
+        self._settings: Settings = reception.settings(self._options)
+        self._relay = Relay.of_peer(self._options, self.peer_ip, self._is_verified)
+
+    def speaks_for(self, peer: tuple[str, int]) -> None:
+        """Go on as the session of *peer*, whom a trusted proxy has named: its options, its limits, its rights."""
+        board = self._reception.board
+        board.leave(self.peer_ip)
+        self._via = self._via or self._peer
+        self._take_peer(peer)
+        board.enter(self.peer_ip)
+        self._machine.set_options(self._offer(), self._settings.limits)
+
+    def _offer(self) -> Any:
+        return self._settings.offer(self._is_encrypted, self._is_trusted)
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol. With TLS from the first byte the handshake is over by now."""
+        self._transport = transport  # type: ignore[assignment]
+        reception = self._reception
+        reception.sessions.add(self)
+        reception.counters.add("sessions_total")
+        board = reception.board
+        no = refuses_session(self._options, board.sessions(), board.sessions_of(self.peer_ip))
+        if no is not None:
+            reception.counters.add("sessions_refused_total", "too_many")
+            self._ended = str(no)
+            self._greet(no)
+        elif self._options.banner_delay:
+            asyncio.get_running_loop().call_later(self._options.banner_delay, self._greet)
+        else:
+            self._greet()
+
+    def turned_away(self, why: str, reason: str) -> None:
+        """The connection ends before the session could begin."""
+        self._reception.counters.add("sessions_refused_total", reason)
+        self._ended = why
+        self.connection_lost(None)
+
+    def _greet(self, refusal: Reply | None = None) -> None:
+        self._machine.greet(self._reception.clock.now(), refusal)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        now = self._reception.clock.now()
+        if self._machine.state == "connect" and not self._options.refuse_early_talkers:
+            self._machine.greet(now)
+        self._machine.receive(data, now)
+        self._flush()
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol. A peer that stops sending is done: nobody pipelines QUIT by half-closing."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        if self._lost:
+            return
+        self._lost = True
+        self._machine.connection_lost()
+        reception = self._reception
+        reception.sessions.discard(self)
+        reception.board.leave(self.peer_ip)
+        now = reception.clock.now()
+        ended = self._ended or (str(exc) if exc else "")
+        seconds = round(now - self._started_at, 3)
+        reception.log.info("session", now, **self._facts(), seconds=seconds, ended=ended)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what the log says of the session."""
+        machine = self._machine
+        facts = {
+            "session": self._name,
+            "listener": self.listener,
+            "peer": self._peer,
+            "helo": machine.helo_name,
+            "commands": machine.counters.commands,
+            "errors": machine.counters.errors,
+        }
+        if self._via:
+            facts["via"] = self._via
+        if machine.injected:
+            facts["injected_bytes"] = machine.injected
+        return facts
+
+    # -- its end
+
+    def check(self, now: float) -> None:
+        """End the session if it takes too long over what it is doing."""
+        options, state = self._options, self._machine.state
+        if options.session_time and now - self._started_at > options.session_time:
+            self._machine.shutdown(ENOUGH_TIME)
+        cut_off = self._machine.check(now)
+        if cut_off is not None:
+            self._ended = str(cut_off)
+        elif (
+            not self._machine.helo_name and state == "command" and self._late(options.first_command_time, now)
+        ):
+            self._cut("no EHLO or HELO in time")
+        elif self._reception_began is not None and self._late(
+            options.reception_time, now, self._reception_began
+        ):
+            self._cut("the message took too long to come in")
+        self._flush()
+
+    def _late(self, most_s: int, now: float, since: float | None = None) -> bool:
+        return bool(most_s) and now - (self._started_at if since is None else since) > most_s
+
+    def _cut(self, why: str) -> None:
+        """End it in the middle of whatever it is: the peer has had its time."""
+        self._ended = why
+        self._machine.cut_off(ENOUGH_TIME)
+
+    def end(self, reply: Reply) -> None:
+        """Say 421 at the next boundary and close."""
+        self._ended = str(reply)
+        self._machine.shutdown(reply)
+        self._flush()
+
+    def cut_off(self, reply: Reply) -> None:
+        """Say 421 at once and close."""
+        self._ended = str(reply)
+        self._machine.cut_off(reply)
+        self._flush()
+
+    # -- writing and pacing
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        machine = self._machine
+        output = machine.take_output()
+        if output:
+            transport.write(output)
+        state = machine.state
+        if state == "closed":
+            transport.close()
+        elif state == "tls":
+            self._begin_handshake(transport)
+        elif self._paused or state == "waiting":  # else nothing that reading depends on has changed
+            self._pace()
+
+    def _begin_handshake(self, transport: asyncio.Transport) -> None:
+        """The answer to STARTTLS is written; what comes next is TLS."""
+        raise NotImplementedError
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol. Who does not read our answers is not read either."""
+        self._is_write_blocked = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._is_write_blocked = False
+        self._pace()
+
+    def _slow_down(self, is_disk_slow: bool) -> None:
+        self._is_disk_slow = is_disk_slow
+        self._pace()
+
+    def _pace(self) -> None:
+        wants_pause = self._is_disk_slow or self._is_write_blocked or not self._machine.wants_read
+        if wants_pause != self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = wants_pause
+            if wants_pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _answer(self, reply: Reply) -> None:
+        """Give the answer that the machine waits for, from outside of it."""
+        if not self._lost:
+            self._machine.answer(reply)
+            self._flush()
+
+
+def _join(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
