@@ -1,0 +1,333 @@
+"""What leaves is signed: once for all recipients, off the event loop, and never not at all where it has to be."""
+
+import asyncio
+import threading
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import dkim
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from angarium.config.records import OutboundOptions
+from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
+from angarium.core.options import Options
+from angarium.core.records import ForwardPath, Message
+from angarium.delivery.signing import CannotSign, Keys, Signer
+from angarium.render.dkim import SigningKey
+from angarium.spool.port import LargeBody
+
+OPTIONS = OutboundOptions(ehlo_hostname="mail.test")
+BODY = b"From: a@example.com\r\nSubject: hello\r\n\r\ntext \r\n"
+ONE = Message(
+    id=MessageId(b"1" * 16),
+    received_at=0.0,
+    reverse_path="a@example.com",
+    recipients=(ForwardPath("one@far.test", "far.test"),),
+    binding="default",
+    lane=0,
+    source="",
+    trace=b"Received: by mail.test; Thu, 1 Jan 1970 00:00:00 +0000\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n",
+    body_size=len(BODY),
+    account=7,
+    author_domain="example.com",
+)
+TWO = msgspec.structs.replace(ONE, recipients=(*ONE.recipients, ForwardPath("two@far.test", "far.test")))
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+class Store:
+    """The keys of example.com in account 7. *is_known*: no need to wait for them."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.is_known = True
+        self.fails = False
+        self.questions: list[tuple[int, str]] = []
+
+    def signing_keys_now(self, account: int, domain: str) -> Keys | None:
+        self.questions.append((account, domain))
+        return self._find(account, domain) if self.is_known else None
+
+    async def signing_keys(self, account: int, domain: str) -> Keys:
+        if self.fails:
+            raise AngariumError("the disk is gone")
+        return self._find(account, domain)
+
+    def _find(self, account: int, domain: str) -> Keys:
+        return self.keys if (account, domain) == (7, "example.com") else ()
+
+
+class SlowKey:
+    """A private key that signs when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_go = threading.Event()
+
+    def sign(self, data: bytes) -> bytes:
+        assert self.may_go.wait(20), "the loop was held up"
+        return data
+
+
+def make_key(selector: str = "e1") -> SigningKey:
+    return SigningKey("example.com", selector, "ed25519", Ed25519PrivateKey.generate())
+
+
+KEY = make_key()
+
+
+def play(act: Callable[[Signer, Store, HandClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
+    async def scene() -> None:
+        store, clock = Store(keys), HandClock()
+        async with asyncio.timeout(30):
+            await act(Signer(store, clock), store, clock)
+
+    asyncio.run(scene())
+
+
+def is_good(head: bytes, body: bytes, key: SigningKey = KEY) -> bool:
+    def ask(name: bytes, timeout: int = 5) -> bytes | None:
+        raw = key.private.public_key().public_bytes_raw()  # type: ignore[union-attr]
+        return b"k=ed25519; p=" + b64encode(raw) if name.startswith(key.selector.encode()) else None
+
+    return bool(dkim.DKIM(head + body).verify(dnsfunc=ask))
+
+
+# -- what is signed
+
+
+def test_signatures_stand_on_top_and_cover_what_this_node_adds() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        assert signer.head_now(ONE, OPTIONS) is None
+        head = await signer.head_for(ONE, BODY, OPTIONS)
+        assert head.startswith(b"DKIM-Signature: ")
+        assert head.endswith(ONE.trace)
+        assert is_good(head, BODY)
+        with pytest.raises(dkim.ValidationError):
+            is_good(head, BODY.replace(b"text", b"test"))
+        assert not is_good(head.replace(b"Date: Thu", b"Date: Fri"), BODY)
+
+    play(act)
+
+
+UNSIGNED = {
+    "no author": (msgspec.structs.replace(ONE, author_domain=""), OPTIONS),
+    "another domain": (msgspec.structs.replace(ONE, author_domain="other.test"), OPTIONS),
+    "another account": (msgspec.structs.replace(ONE, account=8), OPTIONS),
+    "not wished by its sender": (msgspec.structs.replace(ONE, options=Options(sign=False)), OPTIONS),
+    "switched off": (ONE, replace(OPTIONS, opendkim_sign=False)),
+}
+
+
+@pytest.mark.parametrize(("message", "options"), UNSIGNED.values(), ids=UNSIGNED)
+def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: OutboundOptions) -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        assert signer.head_now(message, options) is message.trace
+        assert await signer.head_for(message, BODY, options) is message.trace
+        assert await signer.head_of_other(message, BODY, options) is message.trace
+
+    play(act)
+
+
+def test_without_identities_nothing_is_signed() -> None:
+    async def scene() -> None:
+        signer = Signer(None, HandClock())
+        assert signer.head_now(ONE, OPTIONS) is ONE.trace
+        assert await signer.head_for(ONE, BODY, OPTIONS) is ONE.trace
+
+    asyncio.run(scene())
+
+
+def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        for name in ("no author", "not wished by its sender", "switched off"):
+            signer.head_now(*UNSIGNED[name])
+        assert store.questions == []
+
+    play(act)
+
+
+def test_the_key_that_the_sender_names_signs_alone_and_an_unknown_name_takes_none_away() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        for named, count in (("e2", 1), ("gone", 2), (None, 2)):
+            message = msgspec.structs.replace(ONE, options=Options(dkim_key=named))
+            head = await signer.head_for(message, BODY, OPTIONS)
+            assert head.count(b"DKIM-Signature:") == count
+            assert b"s=e2;" in head
+            assert (b"s=e1;" in head) == (count == 2)
+
+    play(act, (make_key("e1"), make_key("e2")))
+
+
+def test_the_options_say_which_fields_are_covered() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        options = replace(OPTIONS, dkim_headers=("From", "Subject"), dkim_oversign_headers=("From",))
+        assert b"h=From:From:Subject;" in await signer.head_for(ONE, BODY, options)
+
+    play(act)
+
+
+def test_a_converted_body_has_a_signature_of_its_own() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        await signer.head_for(TWO, BODY, OPTIONS)
+        other = BODY.replace(b"text", b"t=65xt")
+        assert is_good(await signer.head_of_other(TWO, other, OPTIONS), other)
+
+    play(act)
+
+
+# -- bodies that are not in memory
+
+
+@pytest.mark.parametrize("size", [0, 10, 70_000, 3_000_000])
+def test_a_body_in_a_file_is_signed_like_one_in_memory(tmp_path: Path, size: int) -> None:
+    body = BODY + b"line of text \r\n" * (size // 15)
+    file = tmp_path / "body"
+    file.write_bytes(body)
+
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        head = await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS)
+        assert head == await signer.head_for(ONE, body, OPTIONS)
+        assert is_good(head, body)
+
+    play(act)
+
+
+def test_a_header_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
+    body = b"X-Long: " + b"word\r\n " * 150_000 + b"end\r\n" + BODY
+    file = tmp_path / "body"
+    file.write_bytes(body)
+
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        assert is_good(await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS), body)
+
+    play(act)
+
+
+def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        with pytest.raises(CannotSign) as raised:
+            await signer.head_for(ONE, LargeBody(tmp_path / "gone", 10), OPTIONS)
+        assert (raised.value.reply.code, raised.value.reply.enhanced) == (451, "4.3.0")
+
+    play(act)
+
+
+# -- keys that are not known
+
+
+def test_keys_are_waited_for() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        store.is_known = False
+        assert signer.head_now(ONE, OPTIONS) is None
+        assert is_good(await signer.head_for(ONE, BODY, OPTIONS), BODY)
+
+    play(act)
+
+
+def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        store.is_known, store.fails = False, True
+        for signing in (signer.head_for, signer.head_of_other):
+            with pytest.raises(CannotSign, match=r"the keys of example\.com: the disk is gone") as raised:
+                await signing(TWO, BODY, OPTIONS)
+            assert (
+                str(raised.value.reply) == "451 4.7.0 [internal] the signing key cannot be read at the moment"
+            )
+        store.fails = False
+        assert is_good(await signer.head_for(TWO, BODY, OPTIONS), BODY)
+
+    play(act)
+
+
+# -- one signature for all recipients
+
+
+def test_transactions_of_one_message_share_a_signature() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
+        await asyncio.sleep(0)
+        clock.at += 10  # one made now would bear another time
+        second = await signer.head_for(TWO, BODY, OPTIONS)
+        assert await first == second
+        assert signer.head_now(TWO, OPTIONS) == second
+        assert b"t=1000;" in second
+
+    play(act)
+
+
+@pytest.mark.parametrize("change", ["keys", "options", "age"])
+def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        await signer.head_for(TWO, BODY, OPTIONS)
+        options = OPTIONS
+        clock.at += 10
+        if change == "keys":
+            store.keys = (make_key("e2"),)
+        elif change == "options":
+            options = replace(OPTIONS, dkim_headers=("From",))
+        else:
+            clock.at += 1000
+        assert signer.head_now(TWO, options) is None
+        assert b"t=1000;" not in await signer.head_for(TWO, BODY, options)
+
+    play(act)
+
+
+def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        await signer.head_for(TWO, BODY, OPTIONS)
+        store.keys = ()
+        assert signer.head_now(TWO, OPTIONS) is TWO.trace
+
+    play(act)
+
+
+def test_what_is_kept_is_bounded() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        def numbered(number: int) -> Message:
+            return msgspec.structs.replace(TWO, id=MessageId(number.to_bytes(16, "big")))
+
+        for number in range(300):
+            await signer.head_for(numbered(number), BODY, OPTIONS)
+        kept = sum(signer.head_now(numbered(number), OPTIONS) is not None for number in range(300))
+        assert kept == 256
+        assert signer.head_now(numbered(299), OPTIONS) is not None
+
+    play(act)
+
+
+def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() -> None:
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
+        second = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert is_good(await second, BODY)
+
+    play(act)
+
+
+# -- the loop goes on
+
+
+def test_the_loop_goes_on_while_a_key_signs() -> None:
+    slow = SlowKey()
+
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        waiting = asyncio.ensure_future(signer.head_for(ONE, BODY, OPTIONS))
+        asyncio.get_running_loop().call_soon(slow.may_go.set)
+        assert (await waiting).startswith(b"DKIM-Signature: ")
+
+    play(act, (SigningKey("example.com", "slow", "ed25519", slow),))  # type: ignore[arg-type]
