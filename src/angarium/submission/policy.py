@@ -50,6 +50,8 @@ class Relay:
 
     options: InboundOptions
     peer_may: bool
+    is_verified: bool = False
+    """Whether the peer may relay since it has shown a client certificate that is believed."""
 
     @classmethod
     def of_peer(cls, options: InboundOptions, peer_ip: str, is_verified: bool = False) -> "Relay":
@@ -58,7 +60,8 @@ class Relay:
         *is_verified*: it has shown a client certificate that is believed.
         """
         may = options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip)
-        return cls(options, may or (is_verified and options.tls_verified_peer_can_relay))
+        counts = is_verified and options.tls_verified_peer_can_relay
+        return cls(options, may or counts, counts)
 
     def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
         """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""

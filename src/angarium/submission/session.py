@@ -106,7 +106,7 @@ class Session(SessionLogin):
                 self._where_from(),
                 self._options,
                 self._principal,
-                self._is_verified_relay,
+                self._relay.is_verified,
             )
         self._spill.add(piece)
 
@@ -211,13 +211,8 @@ class Session(SessionLogin):
             head,
             self._answer_message,
             principal=self._principal,
-            verified_peer=self._is_verified_relay,
+            verified_peer=self._relay.is_verified,
         )
-
-    @property
-    def _is_verified_relay(self) -> bool:
-        """Whether the peer may relay since it has shown a good certificate."""
-        return self._is_verified and self._options.tls_verified_peer_can_relay
 
     def _where_from(self) -> Origin:
         if self._origin is None:
