@@ -92,11 +92,12 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
     original = report.message
     options = config.outbound(event.binding, event.domain)
     hostname = config.globals.hostname
+    mailer_daemon = options.mailerdaemon.replace("__hostname__", hostname)
     message_id = new_id(report.at)
     text = build_dsn(
         action=report.action,
         hostname=hostname,
-        mailer_daemon=options.mailerdaemon.replace("__hostname__", hostname),
+        mailer_daemon=mailer_daemon,
         to=original.reverse_path,
         message_id=f"<{message_id.hex()}@{hostname}>",
         at=report.at,
@@ -124,6 +125,7 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
         body_size=len(text),
         eight_bit=not text.isascii(),
         smtputf8=not original.reverse_path.isascii(),
+        author_domain=mailer_daemon.rpartition("@")[2].lower(),
     )
     return message, text
 
