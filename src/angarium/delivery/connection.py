@@ -1,15 +1,19 @@
-"""One outbound connection: socket and time around the sans-IO client machine."""
+"""One outbound connection: socket, encryption and time around the sans-IO client machine."""
 
 import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
+from typing import Literal, Protocol
 
 from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
-from angarium.delivery.settings import bind_ip, transaction_of
+from angarium.delivery.login import LoginSetupError, login_of
+from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
+from angarium.delivery.tls_context import TlsSetupError
+from angarium.delivery.tls_session import Encryption, HandshakeFailed, words_of
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result, Verdict
 from angarium.smtp.client import ClientMachine
 from angarium.smtp.client_events import (
@@ -19,9 +23,11 @@ from angarium.smtp.client_events import (
     Finished,
     NeedBody,
     NeedDowngrade,
+    NeedTls,
     NotReady,
     Ready,
     Timings,
+    Transaction,
 )
 from angarium.spool.port import Body
 
@@ -35,6 +41,8 @@ _LOCAL_ERRORS = {
     errno.EACCES,
     errno.EPERM,
 }
+_TLS_SLACK_S = 5
+"""The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
 
 
 class Owner(Protocol):
@@ -46,6 +54,10 @@ class Owner(Protocol):
 
     def connection_failed(self, connection: "Connection", failure: ConnectFailure) -> None:
         """It never became ready, and is gone."""
+        ...
+
+    def connection_retried(self, connection: "Connection", failure: ConnectFailure) -> None:
+        """It never became ready, and is to be opened again in another way; it knows which."""
         ...
 
     def transaction_finished(self, connection: "Connection", results: list[Result], usable: bool) -> None:
@@ -69,7 +81,13 @@ class Connection(asyncio.Protocol):
     """One session with one address. `open` makes the connection; the owner is told how it went."""
 
     def __init__(
-        self, command: Connect, settings: ClientSettings, owner: Owner, clock: Clock, session: str
+        self,
+        command: Connect,
+        settings: ClientSettings,
+        encryption: Encryption,
+        owner: Owner,
+        clock: Clock,
+        session: str,
     ) -> None:
         self.id = command.conn
         self.command = command
@@ -80,19 +98,50 @@ class Connection(asyncio.Protocol):
         self.is_over = False
         self._recipients: list[Recipient] = []
         self._started_at = clock.now()
+        self._settings = settings
         self._machine = ClientMachine(settings)
+        self._encryption = encryption
+        self._opening_timings: Timings = ()
         self._owner = owner
         self._clock = clock
         self._transport: asyncio.Transport | None = None
         self._source = ""
         self._was_ready = False
         self.gone = asyncio.Event()
-        """Set when the socket is closed, which is a moment after the session has ended."""
+        """Set when the socket is as good as closed, which is a moment after the session has ended."""
         self._writable = asyncio.Event()
         self._writable.set()
+        self._settled = asyncio.Event()
+        """Set when a handshake is wanted, and when it is known that none is."""
 
     async def open(self) -> None:
-        """Connect, from the address that the options name."""
+        """Connect, from the address that the options name, and encrypt if that is wanted and offered."""
+        if not await self._prepare():
+            return
+        await self._connect()
+        if self._encryption.way.context is not None and not self.is_over:
+            await self._settled.wait()
+            if self._machine.stage == "tls":
+                await self._encrypt()
+
+    async def _prepare(self) -> bool:
+        """Find out how to go about it; what is wrong with our own files holds this destination's mail."""
+        try:
+            await self._encryption.prepare(self._clock.now())
+            auth = await login_of(self.command.options)
+        except TlsSetupError as error:
+            self._refused(Reply(451, "4.7.5", f"[internal] {error}"), "site")
+            return False
+        except LoginSetupError as error:
+            self._refused(Reply(451, "4.7.0", f"[internal] {error}"), "site")
+            return False
+        use = self._encryption.way.use
+        if use != self._settings.tls or auth is not None:
+            settings = replace(self._settings, tls=use, auth=auth)
+            self._machine = ClientMachine(settings, self._machine.trace)
+        return True
+
+    async def _connect(self) -> None:
         address, options = self.command.address, self.command.options
         local = bind_ip(options, address.ip)
         try:
@@ -105,10 +154,25 @@ class Connection(asyncio.Protocol):
                     local_addr=(local, 0) if local else None,
                 )
         except TimeoutError:
-            self._refused(Reply(450, "4.4.1", "[internal] connection timed out"), local=False)
+            self._refused(Reply(450, "4.4.1", "[internal] connection timed out"), "address")
         except OSError as error:
             reply = Reply(451, "4.4.1", f"[internal] cannot connect: {_words(error)}")
-            self._refused(reply, local=error.errno in _LOCAL_ERRORS)
+            self._refused(reply, "local" if error.errno in _LOCAL_ERRORS else "address")
+
+    async def _encrypt(self) -> None:
+        assert self._transport is not None
+        timeout_s = self.command.options.tls_timeout + _TLS_SLACK_S
+        try:
+            self._transport = await self._encryption.begin(self._transport, self, timeout_s)
+        except HandshakeFailed as error:
+            if not self.is_over:
+                self._machine.tls_failed(str(error), self._clock.now())
+        else:
+            if self.is_over:
+                self._transport.close()
+            else:
+                self._machine.secured(self._clock.now())
+        self._progress()
 
     # -- what the owner asks
 
@@ -118,13 +182,13 @@ class Connection(asyncio.Protocol):
         self.body = body
         self._recipients = command.recipients
         self._started_at = now = self._clock.now()
-        self._machine.deliver(transaction_of(command.recipients, body, head), now)
+        self._machine.deliver(self._transaction(body, head), now)
         self._progress()
 
     def retry_with(self, body: bytes, head: bytes) -> None:
         """Go on with a 7-bit form of the body, and what leaves before it, after `downgrade_wanted`."""
         self.body = body
-        transaction = transaction_of(self._recipients, body, head)
+        transaction = self._transaction(body, head)
         transaction.body_size = len(body)
         transaction.eight_bit = False
         self._machine.deliver(transaction, self._clock.now())
@@ -206,8 +270,8 @@ class Connection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._writable.set()
         self.gone.set()
-        if not self.is_over:
-            self._machine.connection_lost(self._clock.now(), str(exc) if exc else "closed by the peer")
+        if not self.is_over and self._machine.stage != "tls":  # else the handshake's error says more
+            self._machine.connection_lost(self._clock.now(), words_of(exc))
             self._progress()
 
     def pause_writing(self) -> None:
@@ -236,29 +300,45 @@ class Connection(asyncio.Protocol):
             self._finished(event)
         elif isinstance(event, Ready):
             self._was_ready = True
+            self._settled.set()
+            if self._encryption.name:
+                self._opening_timings = event.timings
+                self._keep_session()
             self._owner.connection_opened(self)
         elif isinstance(event, NeedBody):
             self._owner.body_wanted(self)
         elif isinstance(event, NeedDowngrade):
             self._owner.downgrade_wanted(self)
+        elif isinstance(event, NeedTls):
+            assert self._transport is not None
+            self._transport.pause_reading()
+            self._settled.set()
         elif isinstance(event, NotReady):
-            self.is_over = True
-            attempt = self.attempt(event.stage, event.timings)
-            failure = ConnectFailure(event.reply, attempt, "address" if event.address_fault else "site")
-            self._owner.connection_failed(self, failure)
-            self._close()
+            self._not_ready(event)
         elif isinstance(event, Closed):
             self._closed()
 
+    def _not_ready(self, event: NotReady) -> None:
+        self.is_over = True
+        attempt = self.attempt(event.stage, event.timings)
+        failure = ConnectFailure(event.reply, attempt, "address" if event.address_fault else "site")
+        self._close()
+        problem = event.reply.text.removeprefix("[internal] ")
+        if event.tls_failed and self._encryption.has_another_way(problem, self._clock.now()):
+            self._owner.connection_retried(self, failure)
+        else:
+            self._owner.connection_failed(self, failure)
+
     def _finished(self, event: Finished) -> None:
         recipients, self._recipients = self._recipients, []
+        timings, self._opening_timings = self._opening_timings + event.timings, ()
         self.body = b""
         attempts: dict[str, Attempt] = {}
         results = []
         for result in event.results:
             attempt = attempts.get(result.stage)
             if attempt is None:
-                attempt = self.attempt(result.stage, event.timings, event.bytes_sent, event.dsn_relayed)
+                attempt = self.attempt(result.stage, timings, event.bytes_sent, event.dsn_relayed)
                 attempts[result.stage] = attempt
             recipient = recipients[result.index]
             results.append(Result(recipient, result.verdict, result.reply, attempt, result.session_fault))
@@ -273,15 +353,28 @@ class Connection(asyncio.Protocol):
         if was_idle:
             self._owner.connection_closed(self)
 
-    def _refused(self, reply: Reply, *, local: bool) -> None:
+    def _refused(self, reply: Reply, fault: Literal["address", "site", "local"]) -> None:
         self.is_over = True
-        attempt = self.attempt("connect")
-        failure = ConnectFailure(reply, attempt, "local" if local else "address")
-        self._owner.connection_failed(self, failure)
+        self._owner.connection_failed(self, ConnectFailure(reply, self.attempt("connect"), fault))
+
+    def _transaction(self, body: Body, head: bytes) -> Transaction:
+        recipients, options = self._recipients, self.command.options
+        if options.xclient == "no":
+            return transaction_of(recipients, body, head)
+        xclient = xclient_of(recipients[0].message, options.ehlo_hostname, self._source)
+        return transaction_of(recipients, body, head, xclient)
 
     def _close(self) -> None:
+        self._settled.set()
+        if self._was_ready and self._encryption.name:
+            self._keep_session()
+            self.gone.set()  # the goodbyes of TLS go on for a while, but to the peer the session is over
         if self._transport is not None:
             self._transport.close()
+
+    def _keep_session(self) -> None:
+        if self._transport is not None:
+            self._encryption.keep(self._transport)
 
     def attempt(
         self, stage: Stage, timings: Timings = (), bytes_sent: int = 0, dsn_passed: bool = False
@@ -295,10 +388,11 @@ class Connection(asyncio.Protocol):
             self.peer,
             self._source,
             self.command.method,
-            "",
+            self._encryption.name,
             timings,
             bytes_sent,
             dsn_passed,
+            self._encryption.facts,
         )
 
 

@@ -6,24 +6,22 @@ so that a burst of acknowledgements or replies costs one pass.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from traceback import format_exc
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
-from angarium.core.identity import IdentityCache
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Flow, FlowSummary, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
+from angarium.delivery.dialing import Dialer
 from angarium.delivery.entering import fail_refused, recipients_of
 from angarium.delivery.handover import Handover
 from angarium.delivery.journaling import Recorder
 from angarium.delivery.router import Router
-from angarium.delivery.settings import client_settings
 from angarium.delivery.signing import KeySource
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import (
@@ -39,13 +37,12 @@ from angarium.queue.commands import (
     Result,
     Settle,
 )
-from angarium.queue.plan import Method, RouteFailure, RoutePlan
+from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
-_CLOSING_S = 1.0
 _PAGE_RETRY_S = 2.0
 
 
@@ -87,12 +84,9 @@ class Dispatcher:
         self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder(self, spool, clock, log, counters)
-        self._connections: dict[int, Connection] = {}
-        self._leaving: dict[int, Connection] = {}
+        self._dialer = Dialer(self, self.traces, clock, log, counters)
+        self._connections = self._dialer.connections
         self._tasks = Tasks(log, clock)
-        self._settings = {
-            method: IdentityCache(partial(client_settings, method=method)) for method in get_args(Method)
-        }
         self._pump_planned = False
         self._pages = 0
         self._settled_down = asyncio.Event()
@@ -103,7 +97,7 @@ class Dispatcher:
         self._run: dict[type, Callable[[Any], object]] = {
             Deliver: self._deliver,
             Record: self._recorder.record,
-            Connect: self._connect,
+            Connect: self._dialer.connect,
             Quit: self._quit,
             Settle: self._settle,
             Resolve: lambda command: self._tasks.start(self._resolve(command)),
@@ -190,31 +184,6 @@ class Dispatcher:
         self.scheduler.resolved(command.queue, outcome, self._clock.now())
         self.plan_pump()
 
-    def _connect(self, command: Connect) -> None:
-        settings = self._settings[command.method](command.options)
-        session = f"{command.conn:x}.{int(self._clock.now() * 1000):x}"
-        connection = Connection(command, settings, self, self._clock, session)
-        self._connections[command.conn] = connection
-        self.traces.attach(connection)
-        self._tasks.start(self._open(connection))
-
-    async def _open(self, connection: Connection) -> None:
-        # The scheduler has counted closing connections out; their peers have not, until the sockets are closed.
-        try:
-            async with asyncio.timeout(_CLOSING_S):
-                for leaving in list(self._leaving.values()):
-                    await leaving.gone.wait()
-                    self._leaving.pop(leaving.id, None)
-        except TimeoutError:
-            self._leaving.clear()
-        await connection.open()
-
-    def _leave(self, conn: int) -> Connection | None:
-        connection = self._connections.pop(conn, None)
-        if connection is not None and connection.is_connected:
-            self._leaving[conn] = connection
-        return connection
-
     def _deliver(self, command: Deliver) -> None:
         connection = self._connections.get(command.conn)
         if connection is not None:
@@ -222,7 +191,7 @@ class Dispatcher:
         self._handover.deliver(command, connection)
 
     def _quit(self, command: Quit) -> None:
-        connection = self._leave(command.conn)
+        connection = self._dialer.leave(command.conn)
         if connection is not None:
             connection.quit()
 
@@ -284,7 +253,7 @@ class Dispatcher:
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
         """See connection.Owner."""
         self._counters.add("connections_total", "failed")
-        self._leave(connection.id)
+        self._dialer.leave(connection.id)
         queue = connection.command.queue
         self._log.info(
             "connection",
@@ -301,10 +270,14 @@ class Dispatcher:
         self.scheduler.connect_failed(connection.id, failure, self._clock.now())
         self.plan_pump()
 
+    def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
+        """See connection.Owner."""
+        self._dialer.connect_again(connection, failure)
+
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
         """See connection.Owner."""
         if not usable:
-            self._leave(connection.id)
+            self._dialer.leave(connection.id)
         self.finished(connection.id, results, usable)
 
     def finished(self, conn: int, results: list[Result], usable: bool) -> None:
@@ -318,7 +291,7 @@ class Dispatcher:
 
     def connection_closed(self, connection: Connection) -> None:
         """See connection.Owner."""
-        self._leave(connection.id)
+        self._dialer.leave(connection.id)
         self.scheduler.closed(connection.id, self._clock.now())
         self.plan_pump()
 

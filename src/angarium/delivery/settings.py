@@ -1,8 +1,15 @@
 """From options and records to what the client machine wants. Pure."""
 
 from angarium.config.records import OutboundOptions
-from angarium.core.records import Recipient
-from angarium.smtp.client_events import ClientSettings, EightBitPolicy, Method, Timeouts, Transaction
+from angarium.core.records import Message, Recipient
+from angarium.smtp.client_events import (
+    ClientSettings,
+    EightBitPolicy,
+    Method,
+    Timeouts,
+    Transaction,
+    XclientAttributes,
+)
 from angarium.spool.port import Body
 
 _EIGHT_BIT: dict[str, EightBitPolicy] = {"ifneeded": "convert", "bounce": "bounce", "no": "send"}
@@ -16,6 +23,7 @@ def client_settings(options: OutboundOptions, method: Method) -> ClientSettings:
         timeouts=Timeouts(
             banner_s=options.banner_timeout,
             ehlo_s=options.ehlo_timeout,
+            tls_s=options.tls_timeout,
             mail_s=options.mailfrom_timeout,
             rcpt_s=options.rcptto_timeout,
             data_s=options.data_timeout,
@@ -25,6 +33,8 @@ def client_settings(options: OutboundOptions, method: Method) -> ClientSettings:
             quit_s=options.quit_timeout,
         ),
         eight_bit=_EIGHT_BIT[options.transform_8bitmime_content],
+        tls=options.tls,
+        xclient=options.xclient,
     )
 
 
@@ -37,8 +47,13 @@ def bind_ip(options: OutboundOptions, peer_ip: str) -> str | None:
     return None if chosen in (None, "*") else chosen
 
 
-def transaction_of(recipients: list[Recipient], body: Body, head: bytes) -> Transaction:
-    """Return the transaction that hands *recipients*, all of one message, over; *head* leaves before *body*."""
+def transaction_of(
+    recipients: list[Recipient], body: Body, head: bytes, xclient: XclientAttributes = ()
+) -> Transaction:
+    """Return the transaction that hands *recipients*, all of one message, over; *head* leaves before *body*.
+
+    *xclient* tells where the message came from, if the peer is to know.
+    """
     message = recipients[0].message
     return Transaction(
         message.reverse_path,
@@ -50,4 +65,25 @@ def transaction_of(recipients: list[Recipient], body: Body, head: bytes) -> Tran
         message.smtputf8,
         message.ret,
         message.envid,
+        xclient,
+    )
+
+
+def xclient_of(message: Message, our_name: str, our_address: str) -> XclientAttributes:
+    """Return what XCLIENT says of *message*: the client that gave it to us; for mail made here, ourselves.
+
+    Whoever logged in is known to the peer by account: `account-7`. A name from the DNS is never claimed.
+    """
+    origin = message.origin
+    is_ours = not origin.peer
+    ip, _, port = (our_address if is_ours else origin.peer).rpartition(":")
+    ip = ip.strip("[]")
+    has_login = bool(message.account) and origin.protocol.upper().endswith("A")
+    return (
+        ("NAME", ""),
+        ("ADDR", f"IPV6:{ip}" if ":" in ip else ip),
+        ("PORT", port),
+        ("PROTO", "SMTP" if origin.protocol == "SMTP" else "ESMTP"),
+        ("HELO", our_name if is_ours else origin.helo),
+        ("LOGIN", f"account-{message.account}" if has_login else ""),
     )

@@ -150,8 +150,8 @@ class Pool:
 
     def _move(self, connection: Connection, queue: Queue, now: float) -> bool:
         """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
-        if connection.options != queue.options:
-            return False
+        if connection.options != queue.options or queue.options.tls_verify == "host":
+            return False  # a certificate may have been checked for the name of its own domain
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
         held = {account.rule.key for account in connection.accounts}
         needed = tuple(rule for rule in rules if rule.key not in held)

@@ -100,9 +100,14 @@ class Opening:
         self._greet(_GREETING[self._settings.method])
 
     def note_time(self, now: float) -> None:
-        """Count the time since the last progress to the present stage."""
-        self.timings.append((self.reported_stage, (now - self._since) * 1000))
+        """Count the time since the last progress to the present stage, which may be entered twice."""
+        stage, spent_ms = self.reported_stage, (now - self._since) * 1000
         self._since = now
+        for index, (before, already_ms) in enumerate(self.timings):
+            if before == stage:
+                self.timings[index] = (stage, already_ms + spent_ms)
+                return
+        self.timings.append((stage, spent_ms))
 
     def _on_banner(self, reply: Reply) -> None:
         if reply.code >= 400:

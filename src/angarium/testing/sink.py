@@ -11,12 +11,15 @@ little more than find line ends, so that it can stand behind a benchmark.
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
 from angarium.core.clock import Clock, SystemClock
+from angarium.testing.sink_gate import GatedSession
 from angarium.testing.sink_script import Deed, Rule, SinkScript, SinkStage, parse_script
+from angarium.testing.sink_security import context_of
 from angarium.testing.sink_session import SinkSession
 from angarium.testing.sink_store import SinkMessage, Store
 
@@ -26,7 +29,8 @@ class SinkCounters:
     """What has come so far.
 
     *messages* counts messages kept, *recipients* those they were kept for, *bytes* message bytes as on the
-    wire. *most_connections* is the highest number of them open at a time.
+    wire. *most_connections* is the highest number of them open at a time. *handshakes* counts encrypted
+    connections, *failed_handshakes* those that did not become one after STARTTLS.
     """
 
     connections: int = 0
@@ -37,6 +41,8 @@ class SinkCounters:
     recipients: int = 0
     refusals: int = 0
     bytes: int = 0
+    handshakes: int = 0
+    failed_handshakes: int = 0
 
 
 class Sink:
@@ -44,7 +50,7 @@ class Sink:
 
     *script* is a script's text or what `parse_script` made of it; ScriptError comes from here. With *keep*,
     messages are collected in `messages`. *on_message* is called with each message kept. *store* is closed by
-    `stop`.
+    `stop`. *context* is what handshakes are made with, instead of the script's certificate.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Sink:
         on_message: Callable[[SinkMessage], None] | None = None,
         clock: Clock | None = None,
         reuse_port: bool = False,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.script = parse_script(script) if isinstance(script, str) else script
         self.counters = SinkCounters()
@@ -71,6 +78,7 @@ class Sink:
         self._on_message = on_message
         self._where = (host, port)
         self._reuse_port = reuse_port
+        self.context = context
         self._server: asyncio.Server | None = None
         self._changed: asyncio.Event = asyncio.Event()
         self._random = random.Random(self.script.seed)
@@ -89,8 +97,11 @@ class Sink:
     async def start(self) -> None:
         """Begin to listen. Raises OSError."""
         host, port = self._where
+        if self.context is None:
+            self.context = await asyncio.to_thread(context_of, self.script)
+        implicit = self.context if self.script.tls == "implicit" else None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: SinkSession(self), host, port, backlog=1024, reuse_port=self._reuse_port
+            lambda: GatedSession(self), host, port, backlog=1024, reuse_port=self._reuse_port, ssl=implicit
         )
 
     async def stop(self) -> None:

@@ -12,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply, reply_from_lines
 
-SinkStage = Literal["connect", "ehlo", "mail", "rcpt", "data", "body", "final", "rset", "quit"]
-SINK_STAGES: Final[tuple[str, ...]] = (
+SinkStage = Literal[
     "connect",
     "ehlo",
+    "starttls",
+    "handshake",
+    "auth",
+    "xclient",
     "mail",
     "rcpt",
     "data",
@@ -28,7 +31,8 @@ SINK_STAGES: Final[tuple[str, ...]] = (
     "final",
     "rset",
     "quit",
-)
+]
+SINK_STAGES: Final[tuple[str, ...]] = get_args(SinkStage)
 _CONDITIONS: Final = ("to", "from", "share", "every", "first", "after")
 _DEEDS: Final = ("accept", "reply", "delay", "drip", "hang", "close", "keep", "greylist")
 DEFAULT_OFFER: Final = {
@@ -98,13 +102,20 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class SinkScript:
-    """A whole script. Without rules, everything is accepted."""
+    """A whole script. Without rules, everything is accepted.
+
+    *tls* is how encryption begins, empty for never. *certificate* names the files of the certificate and, if it
+    is another, of its key; empty: one is made. *logins* are passwords by user name; empty: every one will do.
+    """
 
     rules: tuple[Rule, ...] = ()
     offer: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_OFFER))
     lmtp: bool = False
     hostname: str = "sink.example"
     seed: int = 0
+    tls: Literal["", "starttls", "implicit"] = ""
+    certificate: tuple[str, ...] = ()
+    logins: dict[str, str] = field(default_factory=dict)
 
 
 def load_script(path: Path) -> SinkScript:
@@ -170,6 +181,27 @@ def _withhold(script: SinkScript, rest: str, line: int) -> SinkScript:
     return replace(script, offer={key: value for key, value in script.offer.items() if key not in names})
 
 
+def _tls(script: SinkScript, rest: str, line: int) -> SinkScript:
+    if rest not in ("starttls", "implicit"):
+        raise ValueError(f"tls is starttls or implicit, not {rest!r}")
+    return replace(script, tls=cast(Literal["starttls", "implicit"], rest))
+
+
+def _certificate(script: SinkScript, rest: str, line: int) -> SinkScript:
+    files = tuple(rest.split())
+    if not 1 <= len(files) <= 2:
+        raise ValueError("certificate needs a file with certificate and key in PEM, or one of each")
+    return replace(script, certificate=files)
+
+
+def _login(script: SinkScript, rest: str, line: int) -> SinkScript:
+    """`login USER PASSWORD`."""
+    user, _, password = rest.partition(" ")
+    if not user or not password:
+        raise ValueError("login needs a user name and a password")
+    return replace(script, logins={**script.logins, user: password})
+
+
 def _on(script: SinkScript, rest: str, line: int) -> SinkScript:
     """`on STAGE CONDITIONS: DEEDS`."""
     match = re.match(r"(.*?):(?:\s+|$)(.*)", rest)
@@ -195,6 +227,9 @@ _STATEMENTS: Final[dict[str, Callable[[SinkScript, str, int], SinkScript]]] = {
     "seed": _seed,
     "offer": _offer,
     "withhold": _withhold,
+    "tls": _tls,
+    "certificate": _certificate,
+    "login": _login,
     "on": _on,
 }
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from angarium.core.reply import Reply
 from angarium.testing.sink_script import Deed, SinkStage
@@ -32,7 +32,7 @@ class SinkSession(SinkWire):
         super().__init__()
         self._sink = sink
         self._script = sink.script
-        self._commands = _LMTP if sink.script.lmtp else _SMTP
+        self._commands: Mapping[bytes, Callable[[Any, bytes], None]] = _LMTP if sink.script.lmtp else _SMTP
         self._reading: Literal["commands", "data", "chunk", "finals"] = "commands"
         self._peer = ""
         self._helo = ""
@@ -221,7 +221,16 @@ class SinkSession(SinkWire):
             self._mail_parameters,
             tuple(self._rcpt_parameters),
             self._peer,
+            *self._circumstances(),
         )
+
+    def _circumstances(self) -> tuple[Any, ...]:
+        """The fields of a kept message about encryption and login."""
+        return ()
+
+    def _offers(self) -> dict[str, str]:
+        """The extensions that are offered now, with their parameters."""
+        return self._script.offer
 
     # Answering
 
@@ -269,7 +278,7 @@ class SinkSession(SinkWire):
 
     def _on_ehlo(self, argument: bytes) -> None:
         lines = [self._script.hostname]
-        lines += [f"{keyword} {value}".rstrip() for keyword, value in self._script.offer.items()]
+        lines += [f"{keyword} {value}".rstrip() for keyword, value in self._offers().items()]
         self._greet(argument, Reply(250, "", "\n".join(lines)).encode().decode())
 
     def _greet(self, argument: bytes, reply: str) -> None:

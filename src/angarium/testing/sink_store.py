@@ -18,7 +18,8 @@ class SinkMessage(NamedTuple):
     """One message as it came. *data* is without dot-stuffing. *mail_parameters* is what followed the sender's
     path
     in MAIL, *rcpt_parameters* likewise per recipient. *at* is in epoch seconds. *session* counts from 1. *peer* is
-    the client's address."""
+    the client's address. *tls* is version and cipher, empty for clear text; *resumed* belongs to it. *login* is who
+    has logged in, *xclient* what was said by XCLIENT, as pairs."""
 
     reverse_path: str
     recipients: tuple[str, ...]
@@ -29,6 +30,10 @@ class SinkMessage(NamedTuple):
     mail_parameters: str = ""
     rcpt_parameters: tuple[str, ...] = ()
     peer: str = ""
+    tls: str = ""
+    resumed: bool = False
+    login: str = ""
+    xclient: tuple[tuple[str, str], ...] = ()
 
 
 class Store(Protocol):

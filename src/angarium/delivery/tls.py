@@ -1,0 +1,155 @@
+"""Encryption of outgoing connections: which way a connection is tried, and what is learnt from how it went.
+
+    way = await tls.way(policy, address, now)       clear text, or a context to make the handshake with
+    tls.failed(policy, address, way, error, now)    whether another way is to be tried at once
+
+What was learnt of an address is remembered for a while, so that not every connection pays for it again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from angarium.core.log import Log
+from angarium.delivery.tls_context import ClientContext, TlsSetupError, make_context, stamps_of
+from angarium.delivery.tls_policy import TlsPolicy
+from angarium.queue.plan import Address
+
+CLEAR_FOR_S: Final = 600.0
+"""After a handshake that failed, an address gets its mail in clear text for so long, where the policy allows it."""
+UNPROVED_FOR_S: Final = 3600.0
+"""With `TLS_Verify = optional`, a certificate that proved nothing is not checked again for so long."""
+LOOK_AGAIN_S: Final = 60.0
+"""Files are looked at this often; what was wrong with them is believed as long."""
+_MOST_LESSONS = 10_000
+
+
+class Way(NamedTuple):
+    """How a connection is to be tried.
+
+    *context* is None where *use* is "no". *verified*: the handshake fails unless the peer's issuer is known.
+    *problem* says why it is not done as the policy would like best, empty if it is.
+    """
+
+    use: Literal["no", "ifavailable", "required"]
+    context: ClientContext | None = None
+    verified: bool = False
+    problem: str = ""
+
+
+CLEAR = Way("no")
+
+
+class _Lesson(NamedTuple):
+    until: float
+    problem: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A context, or what was wrong, and the files it was made from."""
+
+    made: ClientContext | TlsSetupError
+    stamps: tuple[object, ...]
+    looked_at: float
+
+
+class TlsClient:
+    """One worker's contexts, sessions and lessons. *make* makes a context, in a thread."""
+
+    def __init__(self, log: Log, make: Callable[..., ClientContext] = make_context) -> None:
+        self._log = log
+        self._make = make
+        self._entries: dict[tuple[TlsPolicy, bool], _Entry] = {}
+        self._clear: dict[tuple[TlsPolicy, str, int], _Lesson] = {}
+        self._unproved: dict[tuple[TlsPolicy, str, int], _Lesson] = {}
+        self._renewing = asyncio.Lock()
+
+    async def way(self, policy: TlsPolicy, address: Address, now: float) -> Way:
+        """Return how to try *address*. Raises TlsSetupError when files or values of ours will not do."""
+        if policy.use == "no":
+            return CLEAR
+        where = (policy, address.ip, address.port)
+        lesson = _current(self._clear, where, now)
+        if lesson is not None:
+            return Way("no", problem=lesson.problem)
+        lesson = _current(self._unproved, where, now)
+        verified = policy.verify != "no" and lesson is None
+        context = await self._context(policy, verified, now)
+        return Way(policy.use, context, verified, "" if lesson is None else lesson.problem)
+
+    def failed(
+        self, policy: TlsPolicy, address: Address, way: Way, problem: str, now: float, *, unproved: bool
+    ) -> bool:
+        """Learn from a handshake that came to nothing; returns whether to try again at once, in another way.
+
+        *unproved*: it was the peer's certificate that would not do.
+        """
+        where = (policy, address.ip, address.port)
+        if unproved and policy.verify == "optional" and way.verified:
+            _learn(self._unproved, where, _Lesson(now + UNPROVED_FOR_S, problem), now)
+            return True
+        if policy.falls_back and way.context is not None:
+            _learn(self._clear, where, _Lesson(now + CLEAR_FOR_S, problem), now)
+            return True
+        return False
+
+    async def _context(self, policy: TlsPolicy, verified: bool, now: float) -> ClientContext:
+        key = (policy, verified)
+        entry = self._entries.get(key)
+        if entry is None or _is_due(entry, now):
+            async with self._renewing:
+                entry = self._entries.get(key)
+                if entry is None or _is_due(entry, now):
+                    entry = await self._look(key, entry, now)
+        if isinstance(entry.made, TlsSetupError):
+            raise entry.made
+        return entry.made
+
+    async def _look(self, key: tuple[TlsPolicy, bool], old: _Entry | None, now: float) -> _Entry:
+        entry = await asyncio.to_thread(self._renew, key, old, now)
+        self._entries[key] = entry
+        error = entry.made
+        if isinstance(error, TlsSetupError) and (old is None or old.made is not error):
+            self._log.error("tls", now, option=error.option, path=str(error.path or ""), error=str(error))
+        return entry
+
+    def _renew(self, key: tuple[TlsPolicy, bool], old: _Entry | None, now: float) -> _Entry:
+        """Return *old*, looked at again, unless its files have changed or it was none."""
+        policy, verified = key
+        stamps = stamps_of(policy)
+        if old is not None and old.stamps == stamps and not _is_outdated(old, now):
+            return _Entry(old.made, stamps, now)
+        try:
+            return _Entry(self._make(policy, verified=verified, now=now), stamps, now)
+        except TlsSetupError as error:
+            return _Entry(error, stamps, now)
+
+
+def _is_due(entry: _Entry, now: float) -> bool:
+    return now >= entry.looked_at + LOOK_AGAIN_S or _is_outdated(entry, now)
+
+
+def _is_outdated(entry: _Entry, now: float) -> bool:
+    return isinstance(entry.made, ClientContext) and now >= entry.made.expires_at
+
+
+def _current(
+    lessons: dict[tuple[TlsPolicy, str, int], _Lesson], where: tuple[TlsPolicy, str, int], now: float
+) -> _Lesson | None:
+    lesson = lessons.get(where) if lessons else None
+    return lesson if lesson is not None and now < lesson.until else None
+
+
+def _learn(
+    lessons: dict[tuple[TlsPolicy, str, int], _Lesson],
+    where: tuple[TlsPolicy, str, int],
+    lesson: _Lesson,
+    now: float,
+) -> None:
+    if len(lessons) >= _MOST_LESSONS:
+        kept = {key: each for key, each in lessons.items() if each.until > now}
+        lessons.clear()
+        lessons.update(kept if len(kept) < _MOST_LESSONS else {})
+    lessons[where] = lesson

@@ -1,0 +1,114 @@
+"""The encryption of one outgoing connection: the way it is tried, the handshake, and what that has shown."""
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+
+from angarium.core.errors import AngariumError
+from angarium.core.records import TlsFacts
+from angarium.delivery.tls import CLEAR, TlsClient, Way
+from angarium.delivery.tls_context import Place
+from angarium.delivery.tls_facts import facts_of
+from angarium.delivery.tls_policy import TlsPolicy
+from angarium.queue.plan import Address
+
+_GOODBYE_S = 2.0
+"""A socket whose peer does not answer the end of the encryption is closed after so long."""
+
+
+class HandshakeFailed(AngariumError):
+    """There is no encryption, or none that will do. The text says why."""
+
+
+class Encryption:
+    """Belongs to one connection to *address*. *names* are those that a certificate may be for.
+
+    *facts* is what was negotiated; without encryption None, or why there is none although it was tried.
+    """
+
+    __slots__ = ("_address", "_client", "_is_unproved", "_names", "_policy", "facts", "way")
+
+    def __init__(self, client: TlsClient, policy: TlsPolicy, address: Address, names: Iterable[str]) -> None:
+        self.way: Way = CLEAR
+        self.facts: TlsFacts | None = None
+        self._client = client
+        self._policy = policy
+        self._address = address
+        self._names = tuple(dict.fromkeys(names))
+        self._is_unproved = False
+
+    @property
+    def name(self) -> str:
+        """Version and cipher, empty for clear text."""
+        facts = self.facts
+        return f"{facts.version} {facts.cipher}" if facts is not None and facts.version else ""
+
+    @property
+    def _place(self) -> Place:
+        address = self._address
+        return address.host.rstrip(".") or address.ip, address.ip, address.port
+
+    async def prepare(self, now: float) -> None:
+        """Choose the way. Raises TlsSetupError."""
+        self.way = await self._client.way(self._policy, self._address, now)
+        if self.way.problem and self.way.context is None:
+            self.facts = TlsFacts("", "", problem=f"sent in clear text: {self.way.problem}")
+
+    async def begin(
+        self, transport: asyncio.Transport, protocol: asyncio.Protocol, timeout_s: float
+    ) -> asyncio.Transport:
+        """Make the handshake on *transport*; return the one to go on with. Raises HandshakeFailed."""
+        context = self.way.context
+        assert context is not None
+        if transport.is_closing():
+            raise HandshakeFailed("closed by the peer before the handshake")
+        resumption = context.resumption(self._place)
+        try:
+            made = await asyncio.get_running_loop().start_tls(
+                transport,
+                protocol,
+                resumption,
+                server_hostname=self._place[0],
+                ssl_handshake_timeout=timeout_s,
+                ssl_shutdown_timeout=_GOODBYE_S,
+            )
+        except (OSError, ValueError) as error:
+            context.forget(self._place)
+            self._is_unproved = isinstance(error, ssl.SSLCertVerificationError)
+            raise HandshakeFailed(words_of(error)) from None
+        finally:
+            context.done(resumption)
+        if made is None or made.is_closing():
+            raise HandshakeFailed("closed by the peer during the handshake")
+        self._look(made.get_extra_info("ssl_object"))
+        return made
+
+    def _look(self, made: ssl.SSLObject) -> None:
+        verify, way = self._policy.verify, self.way
+        asked = verify in ("host", "optional")
+        facts = facts_of(made, self._names, verified=way.verified, asked=asked, problem=way.problem)
+        if verify == "host" and facts.verified != "host":
+            raise HandshakeFailed(facts.problem)
+        self.facts = facts
+
+    def keep(self, transport: asyncio.Transport) -> None:
+        """Remember how to resume the session; the peer may send what that takes at any time."""
+        made = transport.get_extra_info("ssl_object")
+        if made is not None and self.way.context is not None:
+            self.way.context.keep(self._place, made)
+
+    def has_another_way(self, problem: str, now: float) -> bool:
+        """Whether to try again at once, without what came to nothing because of *problem*."""
+        unproved = self._is_unproved
+        return self._client.failed(self._policy, self._address, self.way, problem, now, unproved=unproved)
+
+
+def words_of(error: Exception | None) -> str:
+    """Say in words why a connection or a handshake ended."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not prove its issuer: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).lower().replace("_", " ")
+    if error is None or type(error) is ConnectionResetError:
+        return "closed by the peer"
+    return str(error) or type(error).__name__

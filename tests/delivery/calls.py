@@ -1,0 +1,152 @@
+"""One outbound connection after another, against a sink or any other peer, with nobody else around."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import uvloop
+
+from angarium.config.records import OutboundOptions
+from angarium.core.clock import SystemClock
+from angarium.core.ids import MessageId
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.records import ForwardPath, Message, Origin, QueueKey, Recipient
+from angarium.delivery.connection import Connection
+from angarium.delivery.dialing import Dialer
+from angarium.delivery.trace import TraceHub
+from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
+from angarium.queue.plan import Address, Method
+
+T = TypeVar("T")
+BODY = b"Subject: hello\r\n\r\ntext\r\n"
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+def run(work: Awaitable[T], loop: str = "uvloop") -> T:
+    """Run *work* on a loop of its own, for ten seconds at most."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(10):
+            return await work
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        return runner.run(bounded())
+
+
+def message(
+    number: int = 1,
+    origin: Origin = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP"),
+    account: int = 0,
+) -> Recipient:
+    """A recipient whose message came from *origin*."""
+    made = Message(
+        MessageId(number.to_bytes(16, "big")),
+        1000.0,
+        "me@from.test",
+        (ForwardPath("you@to.test", "to.test"),),
+        "default",
+        0,
+        "a",
+        b"Received: x\r\n",
+        len(BODY),
+        origin=origin,
+        account=account,
+    )
+    return Recipient(made, 0, "default", "to.test")
+
+
+@dataclass
+class Caller:
+    """Opens connections to *address* under *options*, and hands messages over. What came of it is noted."""
+
+    address: Address
+    options: OutboundOptions
+    method: Method = "ESMTP"
+    domain: str = "to.test"
+    failures: list[ConnectFailure] = field(default_factory=list)
+    retries: list[ConnectFailure] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.traces = TraceHub()
+        self.traces.start("test", self.domain, None, lambda record: self.lines.append(_line(record)))
+        self.counters = Counters()
+        self.dialer = Dialer(self, self.traces, SystemClock(), Log(2, level="error"), self.counters)
+        self._changed = asyncio.Event()
+        self._opened: Connection | None = None
+        self._usable = False
+        self._number = 0
+
+    # -- what a test does
+
+    async def call(self, *recipients: Recipient) -> Connection | None:
+        """Open a connection and hand *recipients* over, one by one; return it, None if it did not open."""
+        connection = await self.open()
+        for recipient in recipients or (message(),):
+            if connection is not None:
+                await self.deliver(connection, recipient)
+        return connection
+
+    async def open(self) -> Connection | None:
+        """Open a connection; None if it failed."""
+        self._number += 1
+        self._opened = None
+        before = len(self.failures)
+        queue = QueueKey("default", self.domain)
+        self.dialer.connect(Connect(self._number, queue, self.address, self.method, self.options))
+        await self._until(lambda: self._opened is not None or len(self.failures) > before)
+        return self._opened
+
+    async def deliver(self, connection: Connection, recipient: Recipient) -> Result:
+        """Hand one message over; return what came of it."""
+        before = len(self.results)
+        connection.deliver(Deliver(connection.id, connection.queue, [recipient]), BODY, b"Received: x\r\n")
+        await self._until(lambda: len(self.results) > before)
+        return self.results[-1]
+
+    def said(self, direction: str) -> list[str]:
+        """The lines of one side, C or S."""
+        return [line[3:] for line in self.lines if line.startswith(direction)]
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    # -- connection.Owner
+
+    def connection_opened(self, connection: Connection) -> None:
+        self._opened = connection
+        self._changed.set()
+
+    def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
+        self.failures.append(failure)
+        self._changed.set()
+
+    def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
+        self.retries.append(failure)
+        self.dialer.connect_again(connection, failure)
+
+    def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
+        self.results += results
+        self._usable = usable
+        self._changed.set()
+
+    def connection_closed(self, connection: Connection) -> None:
+        self._changed.set()
+
+    def body_wanted(self, connection: Connection) -> None:
+        raise AssertionError("the body was given whole")
+
+    def downgrade_wanted(self, connection: Connection) -> None:
+        raise AssertionError("the body is 7-bit")
+
+
+def _line(record: dict[str, Any]) -> str:
+    return f"{record['direction']}: {record['line']}"
