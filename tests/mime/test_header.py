@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.mime.header import Field, HeaderBlock
+from angarium.mime.header import Field, HeaderBlock, cut
 
 MESSAGE = (
     b"Received: from a by b;\r\n\tSat, 21 Nov 2026 10:00:00 +0000\r\n"
@@ -85,9 +85,44 @@ def test_odd_messages_have_a_header_block_too(data: bytes, raw: bytes, body: byt
     assert (header.raw, data[header.body_at :], header.is_complete) == (raw, body, complete)
 
 
+def test_fields_are_cut_out_and_everything_else_stays() -> None:
+    header = HeaderBlock.scan(MESSAGE)
+    spans = header.spans(b"received", b"x-old")
+    assert cut(MESSAGE, spans) == (
+        b"Subject: one\r\n two\r\nX-Empty:\r\nno field at all\r\nX-Odd: \xff\xc3\xa4\r\n\r\n"
+        b"Date: in the body\r\n\r\nmore"
+    )
+    assert header.spans(b"date") == []
+
+
+def test_cuts_may_overlap_and_come_in_any_order() -> None:
+    assert cut(b"0123456789", [(6, 8), (1, 3), (2, 4), (6, 7)]) == b"04589"
+    assert cut(b"0123456789", []) == b"0123456789"
+    assert cut(b"0123456789", [(0, 10)]) == b""
+
+
+def test_a_prefix_is_looked_for_at_the_beginning_of_lines() -> None:
+    header = HeaderBlock.scan(b"X-PM-Tag: a\r\nSubject: x-smtpeter-\r\n\r\nx-msys-api: b\r\n")
+    assert header.has_prefix(b"x-pm-")
+    assert not header.has_prefix(b"x-smtpeter-")
+    assert not header.has_prefix(b"x-msys-api")
+
+
 pieces = st.lists(
     st.sampled_from([b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"a", b"Received", b"Date: x", b"\0", b"\xff"])
 ).map(b"".join)
+
+
+def _without(data: bytes, name: bytes) -> list[bytes]:
+    """Return *data* in pieces, the fields called *name* left out, put together the slow way."""
+    header = HeaderBlock.scan(data)
+    kept, at = [], 0
+    for start, field in header.placed():
+        kept.append(data[at:start])
+        if field.name != name:
+            kept.append(field.raw)
+        at = start + len(field.raw)
+    return [*kept, data[at:]]
 
 
 @given(pieces | st.binary())
@@ -97,6 +132,7 @@ def test_no_bytes_are_too_odd(data: bytes) -> None:
     assert header.size <= header.body_at <= len(data)
     fields = header.fields()
     assert header.received_count == sum(field.name == b"received" for field in fields)
+    assert cut(data, header.spans(b"a")) == b"".join(_without(data, b"a"))
     for name in (b"date", b"a"):
         values = [field.value for field in fields if field.name == name]
         assert header.has(name) == bool(values)

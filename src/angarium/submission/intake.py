@@ -19,10 +19,10 @@ from angarium.core.tasks import Tasks
 from angarium.identity.buckets import Exceeded
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut
-from angarium.spool.port import Body, LargeBody, LargeBodyWriter, Spool, SpoolError, SpoolStatus
+from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus
 from angarium.submission.copies import NO_COPIES, Copies, hidden_copy, plan_copies
 from angarium.submission.dialect_values import Problem, Reason
-from angarium.submission.intake_copies import Entrance, Quota, bodies_for, enter_together
+from angarium.submission.intake_copies import Entrance, Files, Quota, bodies_for, enter_together
 from angarium.submission.intake_draft import Draft, Verdict, draft_of, judge
 from angarium.submission.intake_message import (
     Arrival,
@@ -78,7 +78,7 @@ class Intake:
         self,
         config: Config,
         entrance: Entrance,
-        spool: Spool,
+        files: Files,
         clock: Clock,
         log: Log,
         rng: random.Random,
@@ -92,7 +92,7 @@ class Intake:
         self._none_pending = asyncio.Event()
         self._none_pending.set()
         self._entrance = entrance
-        self._spool = spool
+        self._files = files
         self._clock = clock
         self._log = log
         self._rng = rng
@@ -101,7 +101,7 @@ class Intake:
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """Open a file for a body that does not fit into the journal."""
-        return self._spool.large_body(message_id)
+        return self._files.large_body(message_id)
 
     def spill(
         self,
@@ -118,7 +118,7 @@ class Intake:
         """
         trusts = partial(_trusts, origin, options, verified_peer)
         return Spill(
-            self._spool.large_body(message_id),
+            self._files.large_body(message_id),
             slow,
             lambda header: draft_of(header, principal, trusts).spans,
             options.max_header_size,
@@ -232,7 +232,7 @@ class Intake:
             trace = received(arrival, copy_id, copy.address) + added
             messages.append(hidden_copy(message, copy, copy_id, trace))
         try:
-            bodies = await bodies_for(self._spool, body, [message.id for message in messages[1:]])
+            bodies = await bodies_for(self._files, body, [message.id for message in messages[1:]])
         except SpoolError as error:
             self._discard(arrival.id, body)
             self._entered(messages, answer, error)
@@ -270,7 +270,7 @@ class Intake:
 
     def _discard(self, message_id: MessageId, body: Body) -> None:
         if isinstance(body, LargeBody):
-            self._spool.large_body(message_id).discard()
+            self._files.large_body(message_id).discard()
 
     def _log_reception(self, message: Message) -> None:
         fields: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Message
 from angarium.identity.buckets import Allowed, Exceeded
 from angarium.identity.principal import Principal
-from angarium.spool.port import Body, LargeBody, Spool, SpoolError, Then
+from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, Then
 
 _PIECE_BYTES = 1 << 20
 
@@ -18,6 +18,14 @@ class Entrance(Protocol):
 
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make durable and deliver."""
+        ...
+
+
+class Files(Protocol):
+    """Where large bodies are kept; every `spool.port.Spool` is one."""
+
+    def large_body(self, message_id: MessageId) -> LargeBodyWriter:
+        """Open a file for a body that is larger than the journal takes."""
         ...
 
 
@@ -50,7 +58,7 @@ def enter_together(
         entrance.enter(message, body, answered)
 
 
-async def bodies_for(spool: Spool, body: Body, message_ids: list[MessageId]) -> list[Body]:
+async def bodies_for(files: Files, body: Body, message_ids: list[MessageId]) -> list[Body]:
     """Return a body for each of *message_ids*, a file of its own where *body* is one.
 
     Raises SpoolError; files that were made are gone then.
@@ -60,16 +68,16 @@ async def bodies_for(spool: Spool, body: Body, message_ids: list[MessageId]) -> 
     made: dict[MessageId, Body] = {}
     try:
         for message_id in message_ids:
-            made[message_id] = await _copied(spool, body, message_id)
+            made[message_id] = await _copied(files, body, message_id)
     except SpoolError:
         for message_id in made:
-            spool.large_body(message_id).discard()
+            files.large_body(message_id).discard()
         raise
     return list(made.values())
 
 
-async def _copied(spool: Spool, body: LargeBody, message_id: MessageId) -> Body:
-    writer = spool.large_body(message_id)
+async def _copied(files: Files, body: LargeBody, message_id: MessageId) -> Body:
+    writer = files.large_body(message_id)
     try:
         with await asyncio.to_thread(open, body.path, "rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):

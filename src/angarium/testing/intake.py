@@ -1,0 +1,204 @@
+"""An intake at which a test hands in messages, and the people who do it. What it took is kept in memory."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from angarium.config.load import parse_config
+from angarium.config.records import InboundOptions
+from angarium.core.ids import MessageId, format_id
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.options import NO_OPTIONS, Options
+from angarium.core.records import ForwardPath, Message, Origin
+from angarium.core.reply import Reply
+from angarium.identity.principal import Principal
+from angarium.identity.records import (
+    DEFAULT_STREAMS,
+    SEND_GRANT,
+    Account,
+    Kind,
+    Server,
+    Stream,
+)
+from angarium.spool.port import Body, LargeBody, SpoolError, Then
+from angarium.submission.intake import Envelope, Intake
+from angarium.submission.intake_copies import Quota
+
+NOW = 1_900_000_000.0
+RELAY_HOST = "127.0.0.1:40000"
+STRANGER = "198.51.100.7:40000"
+
+
+def a_principal(
+    kind: Kind = "smtp_login",
+    *,
+    stream: str | None = None,
+    streams: Mapping[str, Stream] | None = None,
+    options: Options = NO_OPTIONS,
+    account: Account | None = None,
+    verified: Sequence[str] = ("example.org",),
+    **server: Any,
+) -> Principal:
+    """Return somebody of account 7, "acme", and its server 3, with the usual streams. *server* are its fields."""
+    if streams is None:
+        streams = {id: Stream(id, 3, id, kind, NOW) for id, kind in DEFAULT_STREAMS.items()}
+    return Principal(
+        kind=kind,
+        id=11,
+        name=f'{kind} 11 "app"',
+        account=account or Account(7, "acme", NOW),
+        server=Server(3, 7, "app", NOW, **server),
+        streams=streams,
+        stream=stream,
+        options=options,
+        grants=frozenset((SEND_GRANT,)),
+        verified_domains=frozenset(verified),
+    )
+
+
+class Taken(NamedTuple):
+    """What became of one message: the answer, and what entered the spool for it, each with its body."""
+
+    reply: Reply
+    entered: list[tuple[Message, bytes]]
+
+    @property
+    def message(self) -> Message:
+        """The only message that entered."""
+        ((message, _),) = self.entered
+        return message
+
+    @property
+    def sent(self) -> bytes:
+        """The only message as it leaves, without the Received field of this node."""
+        return self.texts[0]
+
+    @property
+    def texts(self) -> list[bytes]:
+        """All messages as they leave, without the Received field of this node, in order."""
+        return [_without_received(message.trace) + body for message, body in self.entered]
+
+
+def _without_received(trace: bytes) -> bytes:
+    lines = trace.split(b"\r\n")
+    at = next((n for n, line in enumerate(lines) if n and line[:1] not in b"\t "), len(lines))
+    return b"\r\n".join(lines[at:]) if trace.startswith(b"Received:") else trace
+
+
+class IntakeDesk:
+    """Takes messages by the real `Intake`. Large bodies are files in *folder*; the clock stands still.
+
+    *full_after* is how many messages the spool takes before it is full. To be made and used in one event loop.
+    """
+
+    def __init__(
+        self, folder: Path, config: str = "", *, quota: Quota | None = None, full_after: int | None = None
+    ) -> None:
+        self.folder = folder
+        self.counters = Counters()
+        self.entered: list[tuple[Message, bytes]] = []
+        self._full_after = full_after
+        self._log_file = folder / "log"
+        fd = os.open(self._log_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._config = parse_config(config, "angarium.conf")
+        log = Log(fd, fmt="json")
+        self.intake = Intake(
+            self._config,
+            self,
+            _Files(folder),
+            self,
+            log,
+            random.Random(1),
+            self.counters,
+            quota,
+        )
+
+    def now(self) -> float:
+        """See core.clock.Clock."""
+        return NOW
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        """See Entrance."""
+        if self._full_after is not None and len(self.entered) >= self._full_after:
+            asyncio.get_running_loop().call_soon(then, SpoolError("no room"))
+            return
+        self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
+        asyncio.get_running_loop().call_soon(then, None)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What was logged so far."""
+        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+
+    @property
+    def files(self) -> set[str]:
+        """The names of the large bodies that are there."""
+        return {path.name for path in self.folder.glob("*.body")}
+
+    async def submit(
+        self,
+        text: bytes,
+        *,
+        principal: Principal | None = None,
+        recipients: Sequence[str] = ("to@example.net",),
+        peer: str = RELAY_HOST,
+        pieces: int | None = None,
+        **options: Any,
+    ) -> Taken:
+        """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time."""
+        intake, inbound = self.intake, InboundOptions(**options)
+        origin = Origin("default", peer, "client.example", "ESMTP", "session")
+        message_id = intake.new_id()
+        body: Body = text
+        head, eight_bit = text, not text.isascii()
+        before = len(self.entered)
+        if pieces is not None:
+            spill = intake.spill(message_id, lambda slow: None, origin, inbound, principal)
+            for at in range(0, len(text), pieces):
+                spill.add(text[at : at + pieces])
+            body = await spill.finish()
+            head, eight_bit = spill.head, spill.eight_bit
+        envelope = Envelope("from@example.org", "example.org", _paths(recipients), eight_bit, False, "", "")
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        intake.submit(
+            message_id, envelope, origin, inbound, body, head, answer.set_result, principal=principal
+        )
+        return Taken(await answer, self.entered[before:])
+
+
+def _paths(recipients: Sequence[str]) -> list[ForwardPath]:
+    return [ForwardPath(address, address.rpartition("@")[2].lower()) for address in recipients]
+
+
+class _Files:
+    """The part of a spool that keeps large bodies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def large_body(self, message_id: MessageId) -> "_File":
+        """See Spool."""
+        return _File(self._folder / f"{format_id(message_id)}.body")
+
+
+class _File:
+    """See LargeBodyWriter."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._data = b""
+
+    async def write(self, piece: bytes) -> None:
+        self._data += piece
+
+    async def finish(self) -> LargeBody:
+        await asyncio.to_thread(self._path.write_bytes, self._data)
+        return LargeBody(self._path, len(self._data))
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)

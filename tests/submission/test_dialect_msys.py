@@ -1,0 +1,207 @@
+"""`X-MSYS-API`: one JSON object in a field, and what is wrong with some."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.core.options import Options
+from angarium.mime.header import HeaderBlock, cut
+from angarium.submission.dialect import HeaderOptions, read_options
+
+
+def read(value: str | bytes) -> HeaderOptions:
+    data = value.encode() if isinstance(value, str) else value
+    return read_options(HeaderBlock.scan(b"X-MSYS-API: " + data + b"\r\nSubject: x\r\n\r\nbody\r\n"))
+
+
+def said(value: Any) -> HeaderOptions:
+    found = read(json.dumps(value))
+    assert found.problems == ()
+    return found
+
+
+def problem(value: str | bytes | dict[str, Any]) -> str:
+    (only,) = read(json.dumps(value) if isinstance(value, dict) else value).problems
+    assert only.vendor == "sparkpost"
+    return f"{only.reason}: {only.reply}"
+
+
+def test_everything_it_may_say() -> None:
+    options = {
+        "open_tracking": True,
+        "click_tracking": False,
+        "transactional": True,
+        "skip_suppression": False,
+        "ip_pool": "warm",
+        "inline_css": True,
+        "dkim_key": "s1",
+    }
+    value = {
+        "campaign_id": "june",
+        "metadata": {"user": 7, "deep": {"list": [1, None, "x"]}},
+        "tags": ["a", "b", "a"],
+        "options": options,
+        "substitution_data": {"ignored": True},
+    }
+    assert said(value).options == Options(
+        tags=("a", "b"),
+        metadata={"user": 7, "deep": {"list": [1, None, "x"]}},
+        campaign="june",
+        binding="warm",
+        dkim_key="s1",
+        transactional=True,
+        skip_suppression=False,
+        track_opens=True,
+        track_links="none",
+        inline_css=True,
+    )
+
+
+def test_null_is_as_good_as_nothing() -> None:
+    assert (
+        said({"campaign_id": None, "tags": None, "options": {"open_tracking": None}, "cc": None}).options
+        == Options()
+    )
+
+
+def test_copies_are_strings_or_objects() -> None:
+    value = {
+        "cc": ["a@example.com", {"email": "b@example.com", "name": "Bee"}],
+        "bcc": ["C <c@Example.COM>"],
+        "archive": [],
+    }
+    found = said(value)
+    assert [tuple(copy) for copy in found.cc] == [
+        ("", "a@example.com", "example.com"),
+        ("Bee", "b@example.com", "example.com"),
+    ]
+    assert [tuple(copy) for copy in found.bcc] == [("C", "c@example.com", "example.com")]
+    assert found.archive == ()
+
+
+def test_tags_beyond_the_tenth_are_ignored() -> None:
+    assert said({"tags": [str(n) for n in range(12)]}).options.tags == tuple(str(n) for n in range(10))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"campaign_id":\r\n "gr\\u00fcn",\r\n\t"tags": ["x y"]}',  # folded at blanks, escaped
+        '{"campaign_id": "=?utf-8?q?gr=C3=BCn?=", "tags": ["x y"]}',
+        '{"campaign_id": "grün", "tags": ["x y"]}',  # raw UTF-8
+        '{"campaign_id": "grün", "tags": ["x\r\n   y"]}',  # folded inside a string: one blank remains
+        "=?utf-8?b?eyJjYW1wYWlnbl9pZCI6ICJnciJ9?=".replace(
+            "eyJjYW1wYWlnbl9pZCI6ICJnciJ9", "eyJjYW1wYWlnbl9pZCI6ICJncsO8biIsICJ0YWdzIjogWyJ4IHkiXX0="
+        ),
+    ],
+)
+def test_folding_and_encoding_make_no_difference(value: str) -> None:
+    found = read(value)
+    assert found.problems == ()
+    assert found.options == Options(campaign="grün", tags=("x y",))
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ('{"campaign_id": "a",}', "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ("", "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ("[1]", "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: it must be one object"),
+        ("[" * 5000, "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        (b'{"tags": ["\xff', "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ({"metadata": "x"}, "option_syntax: 550 5.6.0 X-MSYS-API 'metadata' must be of type 'json object'"),
+        ({"tags": "x"}, "option_syntax: 550 5.6.0 X-MSYS-API 'tags' must be of type 'json array'"),
+        ({"tags": [1]}, "option_syntax: 550 5.6.0 X-MSYS-API 'tags[]' must be of type 'json string'"),
+        (
+            {"campaign_id": 1},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'campaign_id' must be of type 'json string'",
+        ),
+        ({"options": []}, "option_syntax: 550 5.6.0 X-MSYS-API 'options' must be of type 'json object'"),
+        (
+            {"options": {"open_tracking": "true"}},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'options.open_tracking' must be of type 'json boolean'",
+        ),
+        (
+            {"campaign_id": "ü" * 33},
+            "option_limit: 550 5.6.0 X-MSYS-API 'campaign_id' is limited to 64 bytes; this one has 66",
+        ),
+        (
+            {"metadata": {"k": "v" * 10_240}},
+            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes of JSON; this has 10248",
+        ),
+        (
+            {"metadata": {"k": 2**64}},
+            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string",
+        ),
+        (
+            {"metadata": {"k": json.loads("[" * 30 + "]" * 30)}},
+            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' may be nested 20 levels deep",
+        ),
+        ({"cc": "a@example.com"}, "option_syntax: 550 5.6.0 X-MSYS-API 'cc' must be of type 'json array'"),
+        (
+            {"bcc": [{"name": "x"}]},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'bcc[]' must be of type 'json string'",
+        ),
+        (
+            {"cc": ["nobody"]},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'cc' has 'nobody', which is not one e-mail address",
+        ),
+        (
+            {"cc": ["a@example.com, b@example.com"]},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'cc' has 'a@example.com, b@example.com', which is not one e-mail",
+        ),
+        (
+            {"archive": ["ü@example.com"]},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'archive' has '?@example.com': what stands before the @ must be ASCII",
+        ),
+        (
+            {"bcc": [f"a{n}@example.com" for n in range(1001)]},
+            "option_limit: 550 5.6.0 X-MSYS-API may name 1000 addresses in 'cc', 'bcc' and 'archive' together, ",
+        ),
+    ],
+)
+def test_what_cannot_be_obeyed(value: str | bytes | dict[str, Any], sentence: str) -> None:
+    assert problem(value).startswith(sentence)
+
+
+def test_it_may_stand_there_once() -> None:
+    found = read_options(HeaderBlock.scan(b"X-MSYS-API: {}\r\nX-MSYS-API: {}\r\n\r\n"))
+    assert [problem.reply.text for problem in found.problems] == [
+        "X-MSYS-API may stand in a message once; put all into one JSON object"
+    ]
+
+
+def test_whatever_begins_so_is_taken_out() -> None:
+    text = b"X-MSYS-API: {\r\n }\r\nA: b\r\nX-MSYS-API-More: x\r\n\r\nX-MSYS-API: in the body\r\n"
+    found = read_options(HeaderBlock.scan(text))
+    assert cut(text, found.spans) == b"A: b\r\n\r\nX-MSYS-API: in the body\r\n"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+names = st.sampled_from(["campaign_id", "metadata", "tags", "options", "cc", "bcc", "archive", "other"])
+
+
+@given(st.dictionaries(names, json_values).map(json.dumps).map(str.encode) | st.binary())
+def test_nothing_is_too_odd_to_be_answered(value: bytes) -> None:
+    found = read(value.replace(b"\r", b"").replace(b"\n", b""))
+    for problem in found.problems:
+        assert problem.reply.encode().isascii()
+        assert problem.reply.encode().count(b"\r\n") == 1
+
+
+def test_dialects_go_together_postmark_before_sparkpost_before_smtpeter() -> None:
+    fields = [
+        b'X-MSYS-API: {"campaign_id": "c", "tags": ["m"], "options": {"open_tracking": true}}',
+        b"x-smtpeter-tags: s",
+        b"x-smtpeter-trackopens: false",
+        b"x-smtpeter-preventscam: true",
+        b"X-PM-Tag: p",
+    ]
+    found = read_options(HeaderBlock.scan(b"\r\n".join(fields) + b"\r\n\r\n"))
+    assert found.options == Options(tags=("p",), campaign="c", track_opens=True, prevent_scam=True)
