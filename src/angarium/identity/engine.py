@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, exc, make_url, text
 
-from angarium.config.records import Config
+from angarium.config.model import Config
 from angarium.identity.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -130,13 +130,9 @@ def migrate(engine: Engine) -> None:
 
 
 def _newest() -> str | None:
-    return _scripts().get_current_head()
-
-
-def _scripts() -> Any:
     from alembic.script import ScriptDirectory  # a fifth of a second, for those who need it
 
-    return ScriptDirectory(str(MIGRATIONS))
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def _revision(engine: Engine) -> str | None:
@@ -144,7 +140,8 @@ def _revision(engine: Engine) -> str | None:
     with reading(engine) as connection:
         if not sqlalchemy.inspect(connection).has_table("alembic_version"):
             return None
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 def _upgrade(engine: Engine) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -19,6 +20,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
+    insert,
 )
 
 metadata = MetaData(
@@ -174,3 +177,9 @@ generation = Table(
     Column("id", Integer, primary_key=True),  # always 1
     Column("value", BigInteger, nullable=False),
 )
+
+
+@event.listens_for(generation, "after_create")
+def _begin_counting(_table: object, connection: Connection, **_more: object) -> None:
+    """The first migration does the same: there is always one row to lock."""
+    connection.execute(insert(generation).values(id=1, value=0))

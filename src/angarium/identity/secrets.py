@@ -38,13 +38,14 @@ _ARGON2 = PasswordHasher()
 class KeyRing:
     """The node's keys, the newest first: that one encrypts, all of them decrypt.
 
-    Other processes may rotate the file at any time: keys that are not known yet are looked for in it. Threads may
-    share a ring.
+    Other processes may rotate the file at any time: keys that are not known yet are looked for in it, and what was
+    read from the store before can still be decrypted. Threads may share a ring.
     """
 
     def __init__(self, path: Path, keys: Iterable[NodeKey]) -> None:
         self.path = path
         self._keys = tuple(keys)
+        self._former: tuple[NodeKey, ...] = ()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -64,7 +65,7 @@ class KeyRing:
     def refresh(self) -> None:
         """Read the file again. Raises KeyRingError."""
         with self._lock:
-            self._keys = key_file.read(self.path)
+            self._take(key_file.read(self.path))
 
     def seal(self, clear: bytes, context: bytes) -> bytes:
         """Encrypt under the newest key; *context* is not kept, but needed to decrypt."""
@@ -87,15 +88,21 @@ class KeyRing:
     def rotate(self) -> None:
         """Put a new key in front; the others stay. Raises KeyRingError."""
         with self._lock:
-            self._keys = key_file.rewrite(self.path, lambda keys: (NodeKey.new(), *keys))
+            self._take(key_file.rewrite(self.path, lambda keys: (NodeKey.new(), *keys)))
 
     def drop(self, key_ids: Iterable[bytes]) -> None:
         """Take keys away for good, but never the newest. Raises KeyRingError."""
         gone = set(key_ids)
         with self._lock:
-            self._keys = key_file.rewrite(
-                self.path, lambda keys: (keys[0], *(key for key in keys[1:] if key.id not in gone))
+            self._take(
+                key_file.rewrite(
+                    self.path, lambda keys: (keys[0], *(key for key in keys[1:] if key.id not in gone))
+                )
             )
+
+    def _take(self, keys: tuple[NodeKey, ...]) -> None:
+        self._former += tuple(key for key in self._keys if key not in keys and key not in self._former)
+        self._keys = keys
 
     def _key(self, wanted: bytes) -> NodeKey:
         found = self._known(wanted)
@@ -110,7 +117,7 @@ class KeyRing:
         return found
 
     def _known(self, wanted: bytes) -> NodeKey | None:
-        return next((key for key in self._keys if key.id == wanted), None)
+        return next((key for key in (*self._keys, *self._former) if key.id == wanted), None)
 
 
 def key_of(sealed: bytes) -> bytes:
