@@ -289,6 +289,15 @@ def relayed(client):
     return client.rcpt("b@far.test")[0]
 
 
+def lets_in(client, context):
+    with contextlib.closing(client):
+        try:
+            client.starttls(context=context)
+            return client.ehlo()[0] == 250  # TLS 1.3: the client hears of its own certificate only now
+        except (OSError, smtplib.SMTPException):
+            return False
+
+
 def test_a_client_certificate_that_is_believed_lets_relay(place):
     for issued, code in ((place.authority.issue("client.test"), 250), (None, 550)):
         context = place.context()
@@ -303,19 +312,11 @@ def test_a_client_certificate_that_is_believed_lets_relay(place):
 def test_a_client_certificate_of_somebody_else_proves_nothing(place, tmp_path):
     context = place.context()
     context.load_cert_chain(Authority(tmp_path, "Somebody Else").issue("client.test").both)
-    client = place.plain("clients")
-    with pytest.raises((ssl.SSLError, OSError, smtplib.SMTPException)):
-        client.starttls(context=context)
-        client.ehlo()  # TLS 1.3: the client hears of it with the first answer
-    client.close()
+    assert not lets_in(place.plain("clients"), context)
 
 
 def test_without_a_certificate_there_is_no_session_where_one_is_required(place):
-    client = place.plain("strict")
-    with pytest.raises((ssl.SSLError, OSError, smtplib.SMTPException)):
-        client.starttls(context=place.context())
-        client.ehlo()
-    client.close()
+    assert not lets_in(place.plain("strict"), place.context())
 
 
 def test_a_node_does_not_start_with_a_certificate_that_is_of_no_use(tmp_path):
