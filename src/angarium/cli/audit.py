@@ -1,11 +1,10 @@
 """Who changed what of accounts, keys, logins and domains."""
 
 import time
-from collections import deque
 
 import click
 
-from angarium.cli.identity import Place, everything, open_store, store_options
+from angarium.cli.identity import Place, open_store, store_options
 from angarium.cli.identity_options import page_options
 from angarium.cli.identity_pick import account_id
 from angarium.cli.output import print_json, print_table
@@ -22,7 +21,7 @@ def audit_command(account: str | None, limit: int, after: int | None, place: Pla
     with open_store(place) as opened:
         store, owner = opened.store, account_id(opened.store, account)
         if after is None:
-            found = list(deque(everything(lambda **page: store.audit(owner, **page)), maxlen=limit))
+            found = store.audit(owner, limit=limit, newest_first=True)[::-1]
         else:
             found = store.audit(owner, after=after, limit=limit)
     if as_json:

@@ -12,10 +12,10 @@ from angarium.cli.identity_pick import account_id, pick_credential, pick_server
 from angarium.cli.output import clean, print_json, print_table
 
 if TYPE_CHECKING:
-    from angarium.identity.records import Credential
+    from angarium.identity.records import Credential, Kind
 
 
-def add_common(group: click.Group, noun: str, kinds: Collection[str]) -> None:
+def add_common(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
     """Add list, show, disable, enable and delete to the commands for *kinds* of credentials."""
     _add_list(group, noun, kinds)
     _add_show(group, noun, kinds)
@@ -24,7 +24,7 @@ def add_common(group: click.Group, noun: str, kinds: Collection[str]) -> None:
     _add_delete(group, noun, kinds)
 
 
-def _add_list(group: click.Group, noun: str, kinds: Collection[str]) -> None:
+def _add_list(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
     @group.command("list", help=f"List {noun}s; the first four characters of keys and tokens are shown.")
     @click.option("--account", help="Those of this account only.")
     @click.option("--server", help="Those of this server only.")
@@ -51,7 +51,7 @@ def _add_list(group: click.Group, noun: str, kinds: Collection[str]) -> None:
             print_table(CREDENTIAL_COLUMNS, [credential_row(row, time.time()) for row in found])
 
 
-def _add_show(group: click.Group, noun: str, kinds: Collection[str]) -> None:
+def _add_show(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
     @group.command("show", help=f"Show a {noun}, without its secret.")
     @click.argument("wanted", metavar="ID")
     @store_options
@@ -66,7 +66,7 @@ def _add_show(group: click.Group, noun: str, kinds: Collection[str]) -> None:
             click.echo("\n".join(map(clean, lines(found, time.time()))))
 
 
-def _add_switch(group: click.Group, noun: str, kinds: Collection[str], verb: str, sentence: str) -> None:
+def _add_switch(group: click.Group, noun: str, kinds: Collection["Kind"], verb: str, sentence: str) -> None:
     @group.command(verb, help=sentence)
     @click.argument("wanted", metavar="ID")
     @store_options
@@ -74,7 +74,7 @@ def _add_switch(group: click.Group, noun: str, kinds: Collection[str], verb: str
         change(wanted, kinds, noun, {"enabled": verb == "enable"}, f"{verb}d", place, as_json)
 
 
-def _add_delete(group: click.Group, noun: str, kinds: Collection[str]) -> None:
+def _add_delete(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
     @group.command("delete", help=f"Delete a {noun}. It is refused within a second.")
     @click.argument("wanted", metavar="ID")
     @yes_option
@@ -89,7 +89,7 @@ def _add_delete(group: click.Group, noun: str, kinds: Collection[str]) -> None:
 
 def change(
     wanted: str,
-    kinds: Collection[str],
+    kinds: Collection["Kind"],
     noun: str,
     fields: dict[str, Any],
     done: str,

@@ -122,8 +122,8 @@ def verify_command(domain: str, account: str | None, place: Place, as_json: bool
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
         report = asyncio.run(_check(opened, found))
-        opened.store.mark_checked(found.id, report.keys_found, time.time())
-        checked = opened.store.domain(found.id)
+        now = time.time()
+        checked = opened.store.mark_checked(found.id, report.keys_found, now, actor=opened.actor)
     if as_json:
         checks = [_check_record(check) for check in report.checks]
         print_json({"domain": record(checked), "checks": checks})

@@ -17,6 +17,7 @@ from angarium.cli.output import clean, print_json
 
 if TYPE_CHECKING:
     from angarium.config.model import Config
+    from angarium.identity.secrets import KeyRing
     from angarium.identity.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,9 +34,10 @@ class Place(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """An open store. *actor* is how the audit log names who runs this command; *data* is the data folder."""
+    """An open store and its keys. *actor*: how the audit log names who runs this command; *data*: the data folder."""
 
     store: "Store"
+    ring: "KeyRing"
     config: "Config"
     data: Path
     actor: str
@@ -85,7 +87,8 @@ def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
     engine = open_engine(store_url(config, data))
     try:
         migrate(engine)
-        yield Opened(Store(engine, KeyRing.load_or_create(keys), time.time), config, data, actor())
+        ring = KeyRing.load_or_create(keys)
+        yield Opened(Store(engine, ring, time.time), ring, config, data, actor())
     finally:
         engine.dispose()
 
@@ -144,7 +147,7 @@ def read_password(ask: str = "Password") -> str:
     """Return a password typed twice at a terminal, or the first line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(ask, hide_input=True, confirmation_prompt=True, err=True))
-    line: str = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    line = sys.stdin.readline().rstrip("\r\n")
     if not line:
         raise Failure("there is no password; type it, or write it as one line to standard input")
     return line

@@ -37,10 +37,7 @@ def pick_server(store: "Store", text: str | None) -> "Server":
 
 def pick_person(store: "Store", text: str) -> "Person":
     """Return the person with the id or the e-mail address *text*."""
-    if text.isdecimal():
-        return store.person(int(text))
-    rows = everything(lambda **page: store.people(**page))
-    return _named(rows, text, "person", lambda row: row.email)
+    return store.person(int(text) if text.isdecimal() else text)
 
 
 def pick_domain(store: "Store", text: str, account: str | None) -> "Domain":
@@ -81,10 +78,9 @@ def _named(rows: Iterable[R], text: str, noun: str, name: Callable[[R], str]) ->
     found = [row for row in rows if name(row).casefold() == text.casefold()]
     if len(found) == 1:
         return found[0]
-    plural = "people" if noun == "person" else f"{noun}s"
     if not found:
-        raise Failure(f"there is no {noun} {text}; `angarium {plural} list` shows them")
-    raise Failure(f"there are several {plural} called {text}; give the id, as in `angarium {plural} list`")
+        raise Failure(f"there is no {noun} {text}; `angarium {noun}s list` shows them")
+    raise Failure(f"there are several {noun}s called {text}; give the id, as in `angarium {noun}s list`")
 
 
 def _ascii(name: str) -> str:

@@ -1,5 +1,7 @@
 """Managing API keys."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from angarium.cli.accounts import changed
@@ -10,7 +12,10 @@ from angarium.cli.identity_pick import pick_account, pick_server
 from angarium.cli.options import json_option
 from angarium.cli.output import Column, Row, print_json, print_table
 
-_KINDS = ("api_key",)
+if TYPE_CHECKING:
+    from angarium.identity.records import Kind
+
+_KINDS: tuple["Kind", ...] = ("api_key",)
 _GRANTS = "What it may do, as `angarium keys grants` lists it; may be given several times."
 
 
@@ -44,6 +49,7 @@ def create_command(
     """Make an API key and show it, the only time."""
     if not grants:
         raise click.UsageError("say what it may do: --grant smtp/inject; `angarium keys grants` lists them")
+    ends: dict[str, Any] = expiry_said(expires)
     with open_store(place) as opened:
         store = opened.store
         of_server = None if server is None else pick_server(store, server)
@@ -56,7 +62,7 @@ def create_command(
             server=of_server.id if of_server else None,
             stream=stream,
             actor=opened.actor,
-            **expiry_said(expires),
+            **ends,
         )
     show_secret(made, secret, "key", as_json)
 

@@ -1,6 +1,6 @@
 """Managing what applications send with by SMTP: server tokens, SMTP tokens and SMTP logins."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,8 +17,11 @@ from angarium.cli.identity_options import (
 )
 from angarium.cli.identity_pick import pick_credential, pick_server
 
-_TOKENS = ("server_token", "smtp_token")
-_LOGINS = ("smtp_login",)
+if TYPE_CHECKING:
+    from angarium.identity.records import Kind
+
+_TOKENS: tuple["Kind", ...] = ("server_token", "smtp_token")
+_LOGINS: tuple["Kind", ...] = ("smtp_login",)
 
 _server_option = click.option("--server", help="Whose; id or name; needed when there are several.")
 _challenge_option = click.option(
@@ -57,17 +60,18 @@ def create_token_command(
     as_json: bool,
 ) -> None:
     """Make a server token, or an SMTP token with --stream, and show it, the only time."""
-    if challenge and stream is None:
-        raise click.UsageError("--challenge is for SMTP tokens; name a --stream, or leave it out")
-    given: dict[str, Any] = {"networks": networks_said(networks) or (), **expiry_said(expires)}
+    given: dict[str, Any] = {
+        "label": label,
+        "challenge": challenge,
+        "networks": networks_said(networks) or (),
+        **expiry_said(expires),
+    }
     with open_store(place) as opened:
         store, owner = opened.store, pick_server(opened.store, server).id
         if stream is None:
-            made, secret = store.create_server_token(owner, label, actor=opened.actor, **given)
+            made, secret = store.create_server_token(owner, actor=opened.actor, **given)
         else:
-            made, secret = store.create_smtp_token(
-                owner, stream, label=label, challenge=challenge, actor=opened.actor, **given
-            )
+            made, secret = store.create_smtp_token(owner, stream, actor=opened.actor, **given)
     show_secret(made, secret, "token", as_json)
 
 
@@ -144,7 +148,7 @@ def change_login_command(login: str, **given: Any) -> None:
 
 def _change(
     wanted: str,
-    kinds: tuple[str, ...],
+    kinds: tuple["Kind", ...],
     noun: str,
     *,
     label: str | None,

@@ -5,6 +5,7 @@ import sys
 import click
 
 from angarium.cli.identity import Place, open_store, say, store_options
+from angarium.cli.output import amount
 
 
 @click.group()
@@ -13,8 +14,11 @@ def secrets_command() -> None:
 
 
 @secrets_command.command("rotate")
+@click.option(
+    "--keep-old", is_flag=True, help="Keep the old keys: other nodes have not got the new file yet."
+)
 @store_options
-def rotate_command(place: Place, as_json: bool) -> None:
+def rotate_command(keep_old: bool, place: Place, as_json: bool) -> None:
     """Encrypt all secrets under a new key and drop the old ones. Can be broken off and run again."""
     from rich.console import Console
     from rich.progress import Progress
@@ -25,8 +29,11 @@ def rotate_command(place: Place, as_json: bool) -> None:
         Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress,
     ):
         task = progress.add_task("encrypting", total=None)
+        opened.ring.rotate()
         count = opened.store.rotate_secrets(
+            opened.ring,
+            keep_old=keep_old,
             actor=opened.actor,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    say(f"{count} secrets encrypted under a new key", as_json, {"encrypted": count})
+    say(f"{amount(count, 'secret')} encrypted under a new key", as_json, {"encrypted": count})

@@ -1,6 +1,7 @@
 """The manage API: API keys, tokens and SMTP logins. The answer to a creation is the only one with the secret."""
 
 from collections.abc import Collection
+from typing import Any
 
 from angarium.core.options import NO_OPTIONS
 from angarium.http.manage_accounts import server_of
@@ -88,26 +89,21 @@ def create_token(call: Call, body: TokenNew) -> CredentialView:
 
 
 def _make_token(call: Call, body: TokenNew) -> tuple[Credential, str]:
-    expires_at = _seconds(body.expires_at)
-    if body.kind == "smtp_token":
-        if body.stream is None:
-            raise _wrong("/stream", "an SMTP token is bound to a stream: name it, as in outbound")
-        return call.store.create_smtp_token(
-            body.server,
-            body.stream,
-            label=body.label,
-            challenge=body.challenge,
-            networks=body.networks,
-            expires_at=expires_at,
-            actor=call.actor,
-        )
-    if body.stream is not None or body.challenge:
-        raise _wrong(
-            "/kind", "only SMTP tokens have a stream or challenge: write smtp_token, or leave them out"
-        )
-    return call.store.create_server_token(
-        body.server, body.label, networks=body.networks, expires_at=expires_at, actor=call.actor
-    )
+    fields: dict[str, Any] = {
+        "label": body.label,
+        "challenge": body.challenge,
+        "networks": body.networks,
+        "expires_at": _seconds(body.expires_at),
+    }
+    if body.kind == "server_token":
+        if body.stream is not None:
+            raise _wrong(
+                "/kind", "only an smtp_token is bound to a stream: write that, or leave the stream out"
+            )
+        return call.store.create_server_token(body.server, actor=call.actor, **fields)
+    if body.stream is None:
+        raise _wrong("/stream", "an smtp_token is bound to a stream: name it, as in outbound")
+    return call.store.create_smtp_token(body.server, body.stream, actor=call.actor, **fields)
 
 
 def show_token(call: Call, token: int) -> CredentialView:

@@ -120,5 +120,4 @@ def _seen(call: Call, domain: int) -> Domain:
 
 
 def _note(call: Call, domain: int, found: Mapping[int, bool]) -> Domain:
-    call.store.mark_checked(domain, found, time.time())
-    return call.store.domain(domain)
+    return call.store.mark_checked(domain, found, time.time(), actor=call.actor)
