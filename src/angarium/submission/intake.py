@@ -203,14 +203,17 @@ class Intake:
             self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))
         else:
             self._count(1)
-            self._entrance.enter(message, body, partial(self._entered, [message], answer))
+            reason = verdict.reason if verdict is not None else ""
+            self._entrance.enter(message, body, partial(self._entered, [message], reason, answer))
 
-    def _entered(self, messages: list[Message], answer: Answer, error: SpoolError | None) -> None:
+    def _entered(
+        self, messages: list[Message], reason: str, answer: Answer, error: SpoolError | None
+    ) -> None:
         self._count(-1)
         message_id = format_id(messages[0].id)
         if error is None:
             for message in messages:
-                self._log_reception(message)
+                self._log_reception(message, reason)
             answer(Reply(250, "2.0.0", f"queued as {message_id}"))
         else:
             self._log.error(
@@ -235,9 +238,10 @@ class Intake:
             bodies = await bodies_for(self._files, body, [message.id for message in messages[1:]])
         except SpoolError as error:
             self._discard(arrival.id, body)
-            self._entered(messages, answer, error)
+            self._entered(messages, "", answer, error)
             return
-        enter_together(self._entrance, messages, [body, *bodies], partial(self._entered, messages, answer))
+        done = partial(self._entered, messages, "", answer)
+        enter_together(self._entrance, messages, [body, *bodies], done)
 
     async def _charge(self, arrival: Arrival, copies: Copies) -> Reply | None:
         """Count the recipients that options added. Returns the refusal of whoever has no room for them."""
@@ -272,12 +276,12 @@ class Intake:
         if isinstance(body, LargeBody):
             self._files.large_body(message_id).discard()
 
-    def _log_reception(self, message: Message) -> None:
+    def _log_reception(self, message: Message, reason: str) -> None:
         fields: dict[str, Any] = {}
         if message.account:
             fields = {"account": message.account, "server": message.server, "stream": message.options.stream}
         if message.refusal is not None:
-            fields["refusal"] = str(message.refusal)
+            fields |= {"reason": reason, "refusal": str(message.refusal)}
         if message.submission:
             fields["submission"] = format_id(message.submission)
         self._log.info(

@@ -1,0 +1,138 @@
+"""What is done for mail of those who logged in, and left alone in all other mail (RFC 6409)."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from angarium.core.records import ForwardPath
+from angarium.identity.records import Limits
+from angarium.mime.header import HeaderBlock
+from angarium.submission.duties import authors_of
+from angarium.testing.intake import STRANGER, IntakeDesk, Taken, a_principal
+
+FROM = b"From: App <app@example.org>\r\n"
+BODY = b"Subject: hi\r\n\r\nhello\r\n"
+WHOLE = b"Date: d\r\nMessage-ID: <i@example.org>\r\n"
+LOGIN = a_principal()
+
+
+def take(folder: Path, text: bytes, **how: Any) -> Taken:
+    async def story() -> Taken:
+        return await IntakeDesk(folder).submit(text, **{"received_hostname": "mx.example.org", **how})
+
+    return asyncio.run(story())
+
+
+def test_a_missing_date_and_message_id_are_added(tmp_path: Path) -> None:
+    taken = take(tmp_path, FROM + BODY, principal=LOGIN)
+    id = taken.message.id.hex().encode()
+    added = b"Date: Sun, 17 Mar 2030 17:46:40 +0000\r\nMessage-ID: <" + id + b"@mx.example.org>\r\n"
+    assert taken.sent == added + FROM + BODY
+
+
+def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    odd = "X-Odd: grün \x01\r\nSUBJECT :  hi  \r\n\r\n".encode() + b"\xe4\xfc latin\r\n.\r\n"
+    taken = take(tmp_path, FROM + WHOLE + odd, principal=LOGIN)
+    assert taken.sent == FROM + WHOLE + odd
+    assert taken.message.eight_bit
+
+
+def test_bcc_is_taken_out_of_submitted_mail_only(tmp_path: Path) -> None:
+    hidden = b"Bcc: a@example.com,\r\n b@example.com\r\nResent-BCC: c@example.com\r\nBCC:\r\n"
+    text = FROM + WHOLE + hidden + BODY
+    assert take(tmp_path, text, principal=LOGIN).sent == FROM + WHOLE + BODY
+    assert take(tmp_path, text).sent == text  # a relay host's mail was submitted elsewhere
+    assert take(tmp_path, text, peer=STRANGER).sent == text
+
+
+@pytest.mark.parametrize(
+    ("from_", "sender", "added"),
+    [
+        (b"From: a@example.org\r\n", b"", b""),
+        (b"From: A <a@example.org>, b@example.org\r\n", b"", b"Sender: a@example.org\r\n"),
+        (b"From: A <a@example.org>, b@example.org\r\n", b"Sender: c@example.org\r\n", b""),
+        (b"From: team: a@example.org, b@example.org;\r\n", b"", b"Sender: a@example.org\r\n"),
+    ],
+)
+def test_several_authors_get_the_sender_they_must_have(
+    tmp_path: Path, from_: bytes, sender: bytes, added: bytes
+) -> None:
+    taken = take(tmp_path, from_ + sender + WHOLE + BODY, principal=LOGIN)
+    assert taken.sent == added + from_ + sender + WHOLE + BODY
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (b"", "550 5.6.0 the message has no From field: write From: with the author's address"),
+        (FROM + FROM, "550 5.6.0 the message has several From fields: write one, with all authors in it"),
+        (
+            b"From: nobody\r\n",
+            "550 5.6.0 the From field has no usable address: write it as From: Name <name@example.com>",
+        ),
+    ],
+)
+def test_mail_without_an_author_is_refused(tmp_path: Path, header: bytes, sentence: str) -> None:
+    assert str(take(tmp_path, header + WHOLE + BODY, principal=LOGIN).reply) == sentence
+    # Postmark takes it and reports it as failed
+    token = take(tmp_path, header + WHOLE + BODY, principal=a_principal("server_token"))
+    assert token.reply.code == 250
+    assert str(token.message.refusal) == f"{sentence} (Postmark error 300)"
+    # of mail that is only passed on nothing is asked
+    relayed = take(tmp_path, header + WHOLE + BODY)
+    assert (relayed.reply.code, relayed.message.author_domain) == (250, "")
+
+
+VERIFIED_ONLY = Limits(sender_domains="verified")
+
+
+@pytest.mark.parametrize(
+    "author", [b"x@example.com", b"a@example.org, x@example.com", b"<a@example.org> <x@example.com>"]
+)
+def test_mail_of_a_domain_that_is_not_ours_is_refused(tmp_path: Path, author: bytes) -> None:
+    text = b"From: " + author + b"\r\n" + WHOLE + BODY
+    reply = take(tmp_path, text, principal=a_principal(limits=VERIFIED_ONLY)).reply
+    assert str(reply).startswith("550 5.7.1 account acme may not send from example.com: ")
+    assert "angarium domains" in reply.text
+    token = take(tmp_path, text, principal=a_principal("server_token", limits=VERIFIED_ONLY))
+    assert token.reply.code == 250
+    assert str(token.message.refusal).startswith("550 5.7.1 account acme may not send from example.com")
+    assert str(token.message.refusal).endswith(" (Postmark error 400)")
+
+
+def test_mail_of_a_verified_domain_is_taken_and_the_envelope_does_not_matter(tmp_path: Path) -> None:
+    assert take(tmp_path, FROM + BODY, principal=a_principal(limits=VERIFIED_ONLY)).reply.code == 250
+
+
+@pytest.mark.parametrize(
+    ("from_", "domain"),
+    [
+        (b"From: a@Example.ORG\r\n", "example.org"),
+        ("From: a@bücher.example\r\n".encode(), "xn--bcher-kva.example"),
+        (b'From: "x@fake.example" <a@example.org>\r\n', "example.org"),
+        (b"From: a@example.org, b@example.com\r\n", "example.org"),
+        (b"From: a@example.org\r\nFrom: b@example.com\r\n", ""),
+        (b"From: undisclosed:;\r\n", ""),
+        (b"", ""),
+    ],
+)
+def test_the_authors_domain_is_known_of_all_mail(tmp_path: Path, from_: bytes, domain: str) -> None:
+    assert take(tmp_path, from_ + BODY, peer=STRANGER).message.author_domain == domain
+
+
+def test_authors_are_read_from_very_long_fields_too() -> None:
+    value = b", ".join(b"a%d@example.org" % n for n in range(200))
+    assert len(authors_of(HeaderBlock.scan(b"From: " + value + b"\r\n\r\n"))) == 200
+
+
+def test_received_names_the_only_recipient_and_never_one_of_several(tmp_path: Path) -> None:
+    one = take(tmp_path, FROM + BODY, principal=LOGIN, recipients=("a@example.net",))
+    two = take(tmp_path, FROM + BODY, principal=LOGIN, recipients=("a@example.net", "b@example.net"))
+    assert b"for <a@example.net>" in one.message.trace
+    assert b"example.net" not in two.message.trace
+    assert two.message.recipients == (
+        ForwardPath("a@example.net", "example.net"),
+        ForwardPath("b@example.net", "example.net"),
+    )
