@@ -11,6 +11,7 @@ in the meantime. That ends by itself when the store answers again.
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -38,7 +39,7 @@ from angarium.identity.principal import (
     revoked,
 )
 from angarium.identity.proofs import Proofs
-from angarium.identity.secrets import KeyRing
+from angarium.identity.secrets import KeyRing, verify_password
 from angarium.identity.signing import Keys, SigningKeys
 from angarium.identity.threads import Worker, regularly
 from angarium.smtp.sasl import Claim, Secrets
@@ -57,7 +58,14 @@ class Directory:
     """Lets senders in, and knows whether they still may send. For one event loop."""
 
     def __init__(
-        self, engine: Engine, ring: KeyRing, clock: Clock, log: Log, *, cached: int = 50_000
+        self,
+        engine: Engine,
+        ring: KeyRing,
+        clock: Clock,
+        log: Log,
+        *,
+        cached: int = 50_000,
+        verify: Callable[[str, str], bool] = verify_password,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -69,12 +77,13 @@ class Directory:
         self._changes = Changes()
         self._known = Known(self._changes, cached)
         self._keys = SigningKeys(engine, ring, self._asking, self._changes)
-        self._passwords = Passwords(clock)
+        self._passwords = Passwords(clock, verify)
         self._proofs = Proofs(ring)
         self._uses = LastUses()
         self._reloading: set[Key] = set()
         self._services: list[asyncio.Task[Any]] = []
         self._polling = asyncio.Lock()
+        self._polled = asyncio.Event()
         self._asked_at: float | None = None
         self._answered_at = float("-inf")
         self._silence = Outage("identity store", log, clock)
@@ -110,6 +119,12 @@ class Directory:
             else:
                 self._answered_at, self._asked_at = started, None
                 self._silence.ends()
+        self._polled.set()
+        self._polled = asyncio.Event()
+
+    async def next_poll(self) -> None:
+        """Wait until the store has been asked for changes once more, whether it answered or not."""
+        await self._polled.wait()
 
     async def authenticate(self, claim: Claim, peer_ip: str) -> Principal | Refused:
         """Return who *claim* is, if they are let in from *peer_ip*. Raises StoreError when that cannot be said."""

@@ -40,6 +40,7 @@ class Question(NamedTuple):
 
 def question_of(username: str, secret: str) -> Question:
     """Return whom a user name and a secret mean."""
+    username, secret = _storable(username), _storable(secret)
     injection = _INJECTION.fullmatch(username)
     if injection is not None:
         account = int(injection[1]) if injection[1] else None
@@ -54,9 +55,15 @@ def question_of(username: str, secret: str) -> Question:
 
 def challenge_question_of(username: str) -> Question:
     """Return whom a user name means where the secret is not sent. A server token is its own name, and so is known."""
+    username = _storable(username)
     if _UUID.fullmatch(username):
         return Question("digest", "", digest_of(username.lower()), frozenset(("server_token",)))
     return Question("username", username[:_MAX_NAME_CHARS], b"", _NAMED)
+
+
+def _storable(text: str) -> str:
+    """Return *text* without what no database takes and no name or secret contains."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def shown(username: str) -> str:

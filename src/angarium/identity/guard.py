@@ -58,7 +58,11 @@ class Guard:
         self._trusted: Bounded[tuple[str, str], float] = Bounded(limit)
 
     def failed(self, address: str, name: str, now: float, options: InboundOptions) -> None:
-        """Count a failed login. *name* may be a `fingerprint`."""
+        """Count a failed login. *name* may be a `fingerprint`.
+
+        Not for a challenge put to somebody of whom no secret is kept: nothing can be guessed there, and programs try
+        CRAM-MD5 first, then send the password.
+        """
         network, who = network_of(address), fingerprint(name)
         self._trusted.pop((network, who))
         _count(self._addresses, network, now, options)

@@ -9,7 +9,7 @@ from angarium.core.clock import Clock
 from angarium.identity.bounded import Bounded
 from angarium.identity.lookup import Found
 from angarium.identity.principal import Key
-from angarium.identity.secrets import hash_password, verify_password
+from angarium.identity.secrets import hash_password
 from angarium.identity.threads import Worker
 
 REMEMBERED_S: Final = 60.0
@@ -24,7 +24,7 @@ class Passwords:
     *verify* is given the stored hash and the password.
     """
 
-    def __init__(self, clock: Clock, verify: Callable[[str, str], bool] = verify_password) -> None:
+    def __init__(self, clock: Clock, verify: Callable[[str, str], bool]) -> None:
         self._clock = clock
         self._verify = verify
         self._worker = Worker("password check", _MOST_WAITING)

@@ -1,0 +1,768 @@
+"""Who is let in, how soon a change is heard of, and what happens while the store is silent."""
+
+import asyncio
+import os
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from angarium.core.log import Log
+from angarium.core.options import Options
+from angarium.core.reply import Reply
+from angarium.identity import schema
+from angarium.identity.directory import Directory
+from angarium.identity.engine import migrate, open_engine, writing
+from angarium.identity.errors import StoreError
+from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
+from angarium.identity.records import Account, Server
+from angarium.identity.secrets import KeyRing, scram_of
+from angarium.identity.store import Store
+from angarium.smtp.sasl import Claim, Secrets
+
+PEER = "192.0.2.7"
+
+
+@dataclass
+class ManualClock:
+    time: float = 1_795_219_200.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@dataclass
+class Town:
+    """A store that is changed through one engine, and directories that read it through another."""
+
+    url: str
+    ring: KeyRing
+    log: Log
+    logged: Callable[[], str]
+    clock: ManualClock = field(default_factory=ManualClock)
+    directories: list[Directory] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.engine = open_engine(self.url)
+        migrate(self.engine)
+        self.store = Store(self.engine, self.ring, self.clock.now)
+        self.acme = self.store.create_account("acme", actor="test")
+        self.shop = self.store.create_server(self.acme.id, "shop", actor="test")
+
+    def directory(self, **settings: Any) -> Directory:
+        made = Directory(open_engine(self.url), self.ring, self.clock, self.log, **settings)
+        self.directories.append(made)
+        return made
+
+    def other(self) -> tuple[Account, Server]:
+        account = self.store.create_account("other", actor="test")
+        return account, self.store.create_server(account.id, "blog", actor="test")
+
+    def run(self, scenario: Callable[[Directory], Awaitable[None]], **settings: Any) -> None:
+        async def whole() -> None:
+            directory = self.directory(**settings)
+            await directory.poll()
+            try:
+                await scenario(directory)
+            finally:
+                for each in self.directories:
+                    await each.close()
+
+        asyncio.run(whole())
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with ExitStack() as stack:
+        read, write = os.pipe()
+        stack.callback(os.close, read)
+        stack.callback(os.close, write)
+        os.set_blocking(read, False)
+
+        def logged() -> str:
+            try:
+                return os.read(read, 65_536).decode()
+            except BlockingIOError:
+                return ""
+
+        ring = KeyRing.load_or_create(tmp_path / "secrets.key")
+        yield Town(f"sqlite:///{tmp_path / 'identity.db'}", ring, Log(write, fmt="json"), logged)
+
+
+def plain(username: str, secret: str) -> Claim:
+    return Claim("PLAIN", username, secret)
+
+
+async def let_in(directory: Directory, username: str, secret: str, peer: str = PEER) -> Principal:
+    result = await directory.authenticate(plain(username, secret), peer)
+    assert isinstance(result, Principal)
+    return result
+
+
+async def why_not(directory: Directory, username: str, secret: str, peer: str = PEER) -> str:
+    result = await directory.authenticate(plain(username, secret), peer)
+    assert isinstance(result, Refused)
+    assert result.reply is BAD_LOGIN
+    return result.reason
+
+
+class TestForms:
+    """The forms in which somebody says who they are."""
+
+    def test_a_server_token_is_user_name_and_password(self, town: Town) -> None:
+        credential, token = town.store.create_server_token(town.shop.id, "web", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, token, token)
+            assert principal.key == ("server_token", credential.id)
+            assert (principal.account, principal.server) == (town.acme, town.shop)
+            assert sorted(principal.streams) == ["broadcast", "outbound"]
+            await let_in(directory, token.upper(), token.upper())  # their values compare without case
+            assert await why_not(directory, token, "x") == "unknown"
+            assert await why_not(directory, "x", token) == "unknown"
+
+        town.run(scenario)
+
+    def test_an_smtp_token_is_bound_to_its_stream(self, town: Town) -> None:
+        credential, secret = town.store.create_smtp_token(town.shop.id, "broadcast", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, credential.username, secret)
+            assert principal.stream == "broadcast"
+            assert await why_not(directory, credential.username, secret + "x") == "wrong"
+            assert await why_not(directory, credential.username + "x", secret) == "unknown"
+
+        town.run(scenario)
+
+    def test_an_smtp_login_brings_its_switches(self, town: Town) -> None:
+        switches = Options(inline_css=True, track_links="all", binding="pool-a")
+        credential, secret = town.store.create_smtp_login(
+            town.shop.id, "news", options=switches, actor="test"
+        )
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, credential.username, secret)
+            assert principal.options == switches
+            assert principal.name == f'login {credential.id} "news"'
+            assert secret not in repr(principal)
+
+        town.run(scenario)
+
+    def test_an_api_key_is_the_password_of_smtp_injection(self, town: Town) -> None:
+        _, key = town.store.create_api_key(town.acme.id, "app", ["smtp/inject"], actor="test")
+        _, blind = town.store.create_api_key(town.acme.id, "app", ["metrics/view"], actor="test")
+        acme, other = town.acme.id, town.other()[0].id
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, "SMTP_Injection", key)
+            assert principal.server == town.shop  # the account's first
+            await let_in(directory, f"SMTP_Injection:X-MSYS-SUBACCOUNT={acme}", key)
+            assert await why_not(directory, f"SMTP_Injection:X-MSYS-SUBACCOUNT={other}", key) == "wrong"
+            assert await why_not(directory, "SMTP_Injection:X-MSYS-SUBACCOUNT=", key) == "unknown"
+            assert await why_not(directory, "SMTP_Injection", blind) == "grant"
+            assert await why_not(directory, key, key) == "unknown"
+
+        town.run(scenario)
+
+    def test_a_person_may_send_with_every_optional_feature_off(self, town: Town) -> None:
+        town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, "Ann@Acme.test", "correct horse")
+            assert (principal.server, principal.options.track_opens) == (town.shop, False)
+            assert await why_not(directory, "ann@acme.test", "wrong horse") == "wrong"
+            assert await why_not(directory, "bob@acme.test", "correct horse") == "unknown"
+
+        town.run(scenario)
+
+    def test_an_account_without_servers_may_send_too(self, town: Town) -> None:
+        town.store.delete_server(town.shop.id, actor="test")
+        _, key = town.store.create_api_key(town.acme.id, "app", ["smtp/inject"], actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, "SMTP_Injection", key)
+            assert (principal.server, dict(principal.streams)) == (None, {})
+
+        town.run(scenario)
+
+    def test_no_form_of_one_kind_opens_another(self, town: Town) -> None:
+        login, password = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+        _, token = town.store.create_server_token(town.shop.id, actor="test")
+        _, key = town.store.create_api_key(town.acme.id, "app", ["smtp/inject"], actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            for username in ("SMTP_Injection", password):
+                for secret in (password, token):
+                    assert await why_not(directory, username, secret) == "unknown"
+            assert await why_not(directory, login.username, token) == "wrong"
+            assert await why_not(directory, login.username, key) == "wrong"
+            for nonsense in ("", "@", "\udcff", "a" * 5000, "' OR 1=1 --", "\0"):
+                assert await why_not(directory, nonsense, nonsense) == "unknown"
+
+        town.run(scenario)
+
+
+REVOCATIONS: dict[str, Callable[[Town, int], object]] = {
+    "deleted": lambda town, login: town.store.delete_credential(login, actor="test"),
+    "disabled": lambda town, login: town.store.change_credential(login, enabled=False, actor="test"),
+    "expired": lambda town, login: town.store.change_credential(
+        login, expires_at=town.clock.now() - 1, actor="test"
+    ),
+    "account suspended": lambda town, login: town.store.change_account(
+        town.acme.id, suspended=True, actor="test"
+    ),
+    "server suspended": lambda town, login: town.store.change_server(
+        town.shop.id, suspended=True, actor="test"
+    ),
+    "server not for SMTP": lambda town, login: town.store.change_server(
+        town.shop.id, smtp=False, actor="test"
+    ),
+    "other networks": lambda town, login: town.store.change_credential(
+        login, networks=["198.51.100.0/24"], actor="test"
+    ),
+    "server deleted": lambda town, login: town.store.delete_server(town.shop.id, actor="test"),
+    "account deleted": lambda town, login: town.store.delete_account(town.acme.id, actor="test"),
+}
+
+
+class TestRevocation:
+    """A session that is open asks at every message whether its login still holds."""
+
+    @pytest.mark.parametrize("how", REVOCATIONS)
+    def test_a_login_that_was_taken_away_is_refused_after_the_next_poll(self, town: Town, how: str) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+        _, blog = town.other()
+        bystander, other_secret = town.store.create_smtp_login(blog.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            unharmed = await let_in(directory, bystander.username, other_secret)
+            assert directory.current(principal, PEER) is principal
+            REVOCATIONS[how](town, login.id)
+            await directory.poll()
+            answer = directory.current(principal, PEER)
+            assert isinstance(answer, Reply)
+            assert (answer.code, answer.enhanced) == (535, "5.7.8")
+            assert isinstance(await directory.authenticate(plain(login.username, secret), PEER), Refused)
+            assert directory.current(unharmed, PEER) is unharmed
+
+        town.run(scenario)
+
+    def test_an_api_key_loses_its_grant(self, town: Town) -> None:
+        credential, key = town.store.create_api_key(town.acme.id, "app", ["smtp/inject"], actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, "SMTP_Injection", key)
+            town.store.change_credential(credential.id, grants=["metrics/view"], actor="test")
+            await directory.poll()
+            answer = directory.current(principal)
+            assert (
+                str(answer) == "535 5.7.8 this API key lacks the grant 'smtp/inject'; add it or use another"
+            )
+
+        town.run(scenario)
+
+    def test_a_new_password_ends_the_sessions_of_the_old_one(self, town: Town) -> None:
+        ann = town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, "ann@acme.test", "correct horse")
+            town.store.set_password(ann.id, "battery staple", actor="test")
+            assert await why_not(directory, "ann@acme.test", "correct horse") == "wrong"  # before any poll
+            await directory.poll()
+            answer = directory.current(principal)
+            assert isinstance(answer, Reply)
+            assert answer.text == "this password was deleted or changed; log in again with what is valid now"
+            await let_in(directory, "ann@acme.test", "battery staple")
+
+        town.run(scenario)
+
+    def test_a_change_that_takes_nothing_away_is_heard_of_and_the_session_goes_on(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            town.store.change_credential(login.id, label="newsletter", actor="test")
+            town.store.create_stream(town.shop.id, "receipts", "Receipts", "transactional", actor="test")
+            await directory.poll()
+            latest = directory.current(principal)
+            assert isinstance(latest, Principal)
+            assert latest.name == f'login {login.id} "newsletter"'
+            assert "receipts" in latest.streams
+            assert directory.current(latest) is latest
+
+        town.run(scenario)
+
+    def test_a_login_that_expires_needs_no_change_to_end(self, town: Town) -> None:
+        until = town.clock.now() + 60
+        login, secret = town.store.create_smtp_login(town.shop.id, "", expires_at=until, actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            town.clock.time = until - 1
+            await directory.poll()
+            assert directory.current(principal) is principal
+            town.clock.time = until
+            await directory.poll()
+            assert str(directory.current(principal)) == "535 5.7.8 this login has expired; make a new one"
+
+        town.run(scenario)
+
+    def test_a_login_is_good_from_the_moment_it_was_made(self, town: Town) -> None:
+        async def scenario(directory: Directory) -> None:
+            _, token = town.store.create_server_token(town.shop.id, actor="test")
+            principal = await let_in(directory, token, token)
+            assert directory.current(principal) is principal
+            await directory.poll()
+            assert isinstance(directory.current(principal), Principal)
+
+        town.run(scenario)
+
+    def test_a_directory_that_asks_by_itself_hears_within_a_second(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            await directory.start()
+            principal = await let_in(directory, login.username, secret)
+            await asyncio.to_thread(town.store.delete_credential, login.id, actor="test")
+            deleted, polls = time.monotonic(), 0
+            while isinstance(directory.current(principal), Principal):
+                await asyncio.wait_for(directory.next_poll(), 10)
+                polls += 1
+            assert polls <= 2  # one may have been under way
+            assert time.monotonic() - deleted < 5  # half a second, on a machine that has nothing else to do
+
+        town.run(scenario)
+
+    def test_somebody_forgotten_here_is_read_again_when_their_account_changed(self, town: Town) -> None:
+        made = [town.store.create_smtp_login(town.shop.id, str(n), actor="test") for n in range(5)]
+
+        async def scenario(directory: Directory) -> None:
+            first, *_ = [await let_in(directory, login.username, secret) for login, secret in made]
+            town.store.change_server(town.shop.id, name="store", actor="test")
+            await directory.poll()
+            assert directory.current(first) is UNCHECKED
+            await directory.poll()
+            await directory.poll()  # one begins behind the question that this led to
+            latest = directory.current(first)
+            assert isinstance(latest, Principal)
+            assert latest.server is not None
+            assert latest.server.name == "store"
+
+        town.run(scenario, cached=2)
+
+    def test_a_store_that_was_replaced_by_an_older_copy_is_believed(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            for n in range(3):
+                town.store.change_credential(login.id, label=str(n), actor="test")
+            await directory.poll()
+            principal = await let_in(directory, login.username, secret)
+            with writing(town.engine) as connection:  # a copy in which the login is disabled
+                connection.execute(update(schema.generation).values(value=schema.generation.c.value - 2))
+                connection.execute(update(schema.credentials).values(enabled=False))
+            await directory.poll()
+            answer = directory.current(principal)
+            assert isinstance(answer, Reply)
+            assert answer.code == 535
+            town.store.change_credential(login.id, enabled=True, actor="test")
+            await directory.poll()
+            await let_in(directory, login.username, secret)
+
+        town.run(scenario)
+
+
+def silence(town: Town) -> None:
+    with writing(town.engine) as connection:
+        connection.execute(text("ALTER TABLE generation RENAME TO away"))
+
+
+def end_silence(town: Town) -> None:
+    with writing(town.engine) as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO generation"))
+
+
+class TestSilence:
+    """A store that does not answer lets nobody in, and nobody go on for long."""
+
+    def test_nobody_is_let_in_and_nobody_goes_on_until_it_answers_again(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            silence(town)
+            town.clock.time += 1.5
+            await directory.poll()
+            assert directory.current(principal) is principal
+            town.clock.time += 0.6
+            await directory.poll()
+            assert directory.current(principal) is UNCHECKED
+            with pytest.raises(StoreError):
+                await directory.authenticate(plain(login.username, secret), PEER)
+            with pytest.raises(StoreError):
+                await directory.secrets_for("SCRAM-SHA-256", login.username)
+            end_silence(town)
+            await directory.poll()
+            assert directory.current(principal) is principal
+            await let_in(directory, login.username, secret)
+
+        town.run(scenario)
+
+    def test_it_is_said_once_when_it_begins_and_once_when_it_ends(self, town: Town) -> None:
+        async def scenario(directory: Directory) -> None:
+            silence(town)
+            for _ in range(5):
+                town.clock.time += 0.5
+                await directory.poll()
+            said = town.logged()
+            assert said.count('"identity_outage"') == 1
+            end_silence(town)
+            for _ in range(3):
+                await directory.poll()
+            assert town.logged().count('"identity_outage_over"') == 1
+
+        town.run(scenario)
+
+    def test_what_changed_meanwhile_is_heard_of_first(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "news", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            silence(town)
+            town.clock.time += 3
+            await directory.poll()
+            end_silence(town)
+            town.store.delete_credential(login.id, actor="test")
+            await directory.poll()
+            answer = directory.current(principal)
+            assert isinstance(answer, Reply)
+            assert answer.code == 535
+
+        town.run(scenario)
+
+    def test_a_process_that_was_held_up_does_not_take_it_for_silence(self, town: Town) -> None:
+        _, token = town.store.create_server_token(town.shop.id, actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, token, token)
+            town.clock.time += 5  # no poll in between
+            assert directory.current(principal) is principal
+            town.clock.time += 6
+            assert directory.current(principal) is UNCHECKED
+
+        town.run(scenario)
+
+    def test_a_directory_starts_without_its_store(self, town: Town) -> None:
+        _, token = town.store.create_server_token(town.shop.id, actor="test")
+        silence(town)
+
+        async def scenario(directory: Directory) -> None:
+            await directory.start()
+            with pytest.raises(StoreError):
+                await directory.authenticate(plain(token, token), PEER)
+            end_silence(town)
+            await asyncio.wait_for(directory.next_poll(), 10)
+            principal = await let_in(directory, token, token)
+            assert directory.current(principal) is principal
+
+        town.run(scenario)
+
+
+class TestEqualWork:
+    """What a login costs does not tell whether there is somebody of that name."""
+
+    def test_every_password_is_checked_once_also_of_nobody(self, town: Town) -> None:
+        checked: list[str] = []
+
+        def verify(stored: str, password: str) -> bool:
+            checked.append(stored)
+            return password == "correct horse"
+
+        town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+        off = town.store.create_person(town.acme.id, "off@acme.test", "Off", "correct horse", actor="test")
+        town.store.change_person(off.id, enabled=False, actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            for email, password in (
+                ("ann@acme.test", "wrong"),
+                ("off@acme.test", "wrong"),
+                ("off@acme.test", "correct horse"),
+                ("nobody@acme.test", "wrong"),
+                ("nobody@acme.test", "correct horse"),
+            ):
+                checked.clear()
+                await why_not(directory, email, password)
+                assert len(checked) == 1
+                assert checked[0].startswith("$argon2id$")
+
+        town.run(scenario, verify=verify)
+
+    def test_a_right_password_is_checked_slowly_once_a_minute(self, town: Town) -> None:
+        checked: list[str] = []
+
+        def verify(stored: str, password: str) -> bool:
+            checked.append(stored)
+            return password == "correct horse"
+
+        town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            for _ in range(3):
+                await let_in(directory, "ann@acme.test", "correct horse")
+            assert len(checked) == 1
+            assert await why_not(directory, "ann@acme.test", "wrong") == "wrong"
+            assert len(checked) == 2
+            town.clock.time += 60
+            await let_in(directory, "ann@acme.test", "correct horse")
+            assert len(checked) == 3
+
+        town.run(scenario, verify=verify)
+
+    def test_a_slow_password_check_holds_up_no_other_login(self, town: Town) -> None:
+        may_end = threading.Event()
+
+        def verify(stored: str, password: str) -> bool:
+            return may_end.wait(30)
+
+        town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+        _, token = town.store.create_server_token(town.shop.id, actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            slow = asyncio.ensure_future(directory.authenticate(plain("ann@acme.test", "x"), PEER))
+            await let_in(directory, token, token)
+            await directory.poll()
+            assert not slow.done()
+            may_end.set()
+            assert isinstance(await slow, Principal)
+
+        town.run(scenario, verify=verify)
+
+
+class TestChallenges:
+    """What CRAM-MD5, DIGEST-MD5 and SCRAM-SHA-256 get to know."""
+
+    def test_the_secret_is_there_only_where_challenges_are_allowed(self, town: Town) -> None:
+        with_it, secret = town.store.create_smtp_login(town.shop.id, "", challenge=True, actor="test")
+        without, _ = town.store.create_smtp_login(town.shop.id, "", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            for mechanism in ("CRAM-MD5", "DIGEST-MD5"):
+                assert await directory.secrets_for(mechanism, with_it.username) == Secrets(password=secret)
+                assert await directory.secrets_for(mechanism, without.username) is None
+                assert await directory.secrets_for(mechanism, "nobody") is None
+            town.store.change_credential(with_it.id, challenge=False, actor="test")
+            assert await directory.secrets_for("CRAM-MD5", with_it.username) is None
+
+        town.run(scenario)
+
+    def test_a_server_token_proves_itself_by_its_own_name(self, town: Town) -> None:
+        credential, token = town.store.create_server_token(town.shop.id, actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            assert await directory.secrets_for("CRAM-MD5", token) == Secrets(password=token)
+            principal = await directory.principal_of(token, PEER)
+            assert isinstance(principal, Principal)
+            assert principal.id == credential.id
+            unknown = "6c2b5e0a-7b1f-4d55-9a53-0d8b1c1b8e11"
+            assert await directory.secrets_for("CRAM-MD5", unknown) is None
+
+        town.run(scenario)
+
+    def test_scram_gets_a_verifier_for_whoever_asks(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            other = town.directory()
+
+            async def verifier(of: Directory, username: str) -> str:
+                found = await of.secrets_for("SCRAM-SHA-256", username)
+                assert found is not None
+                assert found.password is None
+                assert found.scram is not None
+                return found.scram
+
+            real = await verifier(directory, login.username)
+            salt = real.split(":")[1]
+            assert real == scram_of(secret, b64decode(salt))
+            decoy = await verifier(directory, "nobody")
+            assert decoy == await verifier(other, "nobody")
+            assert decoy != await verifier(directory, "nobody else")
+            assert [len(part) for part in decoy.split(":")] == [len(part) for part in real.split(":")]
+            assert decoy.split(":")[0] == real.split(":")[0]
+            assert isinstance(await directory.principal_of("nobody", PEER), Refused)
+
+        town.run(scenario)
+
+    def test_who_has_proved_to_know_the_secret_must_still_be_allowed(self, town: Town) -> None:
+        login, _ = town.store.create_smtp_login(
+            town.shop.id, "", challenge=True, networks=["192.0.2.0/24"], actor="test"
+        )
+
+        async def scenario(directory: Directory) -> None:
+            assert isinstance(await directory.principal_of(login.username, PEER), Principal)
+            elsewhere = await directory.principal_of(login.username, "203.0.113.1")
+            assert isinstance(elsewhere, Refused)
+            assert elsewhere.reason == "network"
+            assert elsewhere.account == town.acme.id
+
+        town.run(scenario)
+
+
+class TestLastUse:
+    """When something was last used is written now and then, and is no change."""
+
+    def test_it_is_written_without_being_a_change(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "", actor="test")
+        ann = town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+        before = town.store.generation()
+
+        async def scenario(directory: Directory) -> None:
+            for username, password in ((login.username, secret), ("ann@acme.test", "correct horse")):
+                directory.note_use(await let_in(directory, username, password), 1000.5)
+            await directory.flush()
+            assert town.store.credential(login.id).last_used_at == 1000.5
+            assert town.store.person(ann.id).last_used_at == 1000.5
+            assert town.store.generation() == before
+
+        town.run(scenario)
+
+    def test_what_another_worker_wrote_later_stays(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            other = town.directory()
+            principal = await let_in(directory, login.username, secret)
+            other.note_use(principal, 2000.0)
+            directory.note_use(principal, 1000.0)
+            await other.flush()
+            await directory.flush()
+            assert town.store.credential(login.id).last_used_at == 2000.0
+
+        town.run(scenario)
+
+    def test_it_is_written_once_a_minute_and_kept_while_it_cannot_be(self, town: Town) -> None:
+        login, secret = town.store.create_smtp_login(town.shop.id, "", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, login.username, secret)
+            with writing(town.engine) as connection:
+                connection.execute(text("ALTER TABLE credentials RENAME TO away"))
+            directory.note_use(principal, 1000.0)
+            await directory.flush()
+            assert '"identity_outage"' in town.logged()
+            with writing(town.engine) as connection:
+                connection.execute(text("ALTER TABLE away RENAME TO credentials"))
+            await directory.flush()
+            directory.note_use(principal, 1059.0)
+            await directory.flush()
+            assert town.store.credential(login.id).last_used_at == 1000.0
+            directory.note_use(principal, 1060.0)
+            await directory.flush()
+            assert town.store.credential(login.id).last_used_at == 1060.0
+
+        town.run(scenario)
+
+
+class TestSigningKeys:
+    """The keys that mail of a domain is signed with."""
+
+    def verified(self, town: Town, account: int, name: str) -> int:
+        domain = town.store.create_domain(account, name, actor="test")
+        found = {key.id: True for key in domain.keys}
+        return town.store.mark_checked(domain.id, found, town.clock.now()).id
+
+    def test_a_verified_domain_has_its_keys_rsa_first(self, town: Town) -> None:
+        domain = town.store.domain(self.verified(town, town.acme.id, "acme.test"))
+
+        async def scenario(directory: Directory) -> None:
+            assert directory.signing_keys_now(town.acme.id, "acme.test") is None
+            keys = await directory.signing_keys(town.acme.id, "acme.test")
+            assert [key.algorithm for key in keys] == ["rsa", "ed25519"]
+            assert {key.selector for key in keys} == {key.selector for key in domain.keys}
+            assert directory.signing_keys_now(town.acme.id, "acme.test") is keys
+
+        town.run(scenario)
+
+    def test_others_have_none_and_that_is_known_without_asking_again(self, town: Town) -> None:
+        town.store.create_domain(town.acme.id, "pending.test", actor="test")
+        other, _ = town.other()
+        self.verified(town, other.id, "other.test")
+
+        async def scenario(directory: Directory) -> None:
+            for name in ("pending.test", "other.test", "nowhere.test", ""):
+                assert await directory.signing_keys(town.acme.id, name) == ()
+                assert directory.signing_keys_now(town.acme.id, name) == ()
+
+        town.run(scenario)
+
+    def test_mail_of_nobody_is_signed_by_whoever_verified_the_domain_first(self, town: Town) -> None:
+        other, _ = town.other()
+        first = town.store.domain(self.verified(town, other.id, "shared.test"))
+        self.verified(town, town.acme.id, "shared.test")
+
+        async def scenario(directory: Directory) -> None:
+            keys = await directory.signing_keys(0, "shared.test")
+            assert {key.selector for key in keys} == {key.selector for key in first.keys}
+            town.store.delete_domain(first.id, actor="test")
+            await directory.poll()
+            assert directory.signing_keys_now(0, "shared.test") is None
+            assert len(await directory.signing_keys(0, "shared.test")) == 2
+
+        town.run(scenario)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda store, domain: store.delete_domain(domain, actor="test"),
+            lambda store, domain: store.change_domain(domain, enabled=False, actor="test"),
+        ],
+        ids=["deleted", "disabled"],
+    )
+    def test_a_domain_that_is_gone_signs_nothing_after_the_next_poll(
+        self, town: Town, change: Callable[[Store, int], object]
+    ) -> None:
+        domain = self.verified(town, town.acme.id, "acme.test")
+
+        async def scenario(directory: Directory) -> None:
+            await directory.signing_keys(town.acme.id, "acme.test")
+            change(town.store, domain)
+            await directory.poll()
+            assert directory.signing_keys_now(town.acme.id, "acme.test") is None
+            assert await directory.signing_keys(town.acme.id, "acme.test") == ()
+
+        town.run(scenario)
+
+    def test_while_the_store_is_silent_known_keys_sign_and_unknown_ones_are_an_error(
+        self, town: Town
+    ) -> None:
+        self.verified(town, town.acme.id, "acme.test")
+
+        async def scenario(directory: Directory) -> None:
+            keys = await directory.signing_keys(town.acme.id, "acme.test")
+            silence(town)
+            town.clock.time += 60
+            await directory.poll()
+            assert directory.signing_keys_now(town.acme.id, "acme.test") is keys
+            with pytest.raises(StoreError):
+                await directory.signing_keys(town.acme.id, "other.test")
+
+        town.run(scenario)
+
+    def test_many_who_ask_at_once_share_one_answer(self, town: Town) -> None:
+        self.verified(town, town.acme.id, "acme.test")
+
+        async def scenario(directory: Directory) -> None:
+            answers = await asyncio.gather(
+                *(directory.signing_keys(town.acme.id, "acme.test") for _ in range(10))
+            )
+            assert all(keys[0] is answers[0][0] for keys in answers)
+
+        town.run(scenario)
