@@ -1,0 +1,91 @@
+"""The identity store on both engines: a test that asks for `url`, `engine` or `store` runs on SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from angarium.identity.engine import migrate, open_engine
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store import Store
+from angarium.testing.postgres import PostgresServer
+
+NOW = 1_795_262_400.0  # 2026-11-21T12:00:00Z
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> str:
+    """A PostgreSQL database with the tables, to copy from."""
+    name = postgres.create_database()
+    engine = open_engine(postgres.url(name))
+    migrate(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without tables."""
+    yield from _url(request, tmp_path, "template1")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with the tables."""
+    template = request.getfixturevalue("migrated") if request.param == "postgresql" else ""
+    yield from _url(request, tmp_path, template)
+
+
+def _url(request: pytest.FixtureRequest, tmp_path: Path, template: str) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'identity' / 'identity.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create_database(template)
+    yield server.url(name)
+    server.drop_database(name)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """The database, with the tables."""
+    engine = open_engine(url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What the store takes for the time."""
+    return Clock()
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    """The node's keys."""
+    return KeyRing.load_or_create(tmp_path / "identity" / "secrets.key")
+
+
+@pytest.fixture
+def store(engine: Engine, ring: KeyRing, clock: Clock) -> Store:
+    """A store with nothing in it."""
+    return Store(engine, ring, clock.now)

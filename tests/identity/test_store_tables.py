@@ -1,0 +1,156 @@
+"""The tables: migrations make what the code expects, on both engines, also when several begin at once."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
+
+from angarium.identity import schema
+from angarium.identity.engine import migrate, open_engine, reading, writing
+from angarium.identity.errors import StoreError
+
+SECRET = "hunter2"
+
+
+def everything_told(error: BaseException) -> str:
+    """Return what a log would say of an error and its causes."""
+    return "".join(traceback.format_exception(error))
+
+
+def described(connection: Connection) -> dict[str, object]:
+    """Return all there is to say of the tables, in words that can be compared."""
+    looking = inspect(connection)
+    tables = set(looking.get_table_names()) - {"alembic_version"}
+    return {
+        table: {
+            "columns": [
+                (column["name"], str(column["type"]), column["nullable"], column["default"])
+                for column in looking.get_columns(table)
+            ],
+            "primary key": looking.get_pk_constraint(table),
+            "foreign keys": sorted(looking.get_foreign_keys(table), key=str),
+            "unique": sorted(looking.get_unique_constraints(table), key=str),
+            "indexes": sorted(looking.get_indexes(table), key=str),
+        }
+        for table in tables
+    }
+
+
+def test_migrations_make_the_tables_of_the_schema(empty_url: str, request: pytest.FixtureRequest) -> None:
+    engine = open_engine(empty_url)
+    migrate(engine)
+    with reading(engine) as connection:
+        migrated = described(connection)
+    with writing(engine) as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+        schema.metadata.drop_all(connection)
+        schema.metadata.create_all(connection)
+        made = described(connection)
+    engine.dispose()
+    assert migrated == made
+    assert set(made) == set(schema.metadata.tables)
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(schema.generation.update().values(value=41))
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.scalar(select(schema.generation.c.value)) == 41
+
+
+_MIGRATE = """
+import sys
+from angarium.identity.engine import migrate, open_engine
+sys.stdin.readline()
+migrate(open_engine(sys.argv[1]))
+"""
+
+
+def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", _MIGRATE, empty_url], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    for process in starting:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in starting:
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors.decode()) == (0, "")
+    engine = open_engine(empty_url)
+    with reading(engine) as connection:
+        assert connection.execute(select(schema.generation)).all() == [(1, 0)]
+    engine.dispose()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="newer Angarium"):
+        migrate(engine)
+    with reading(engine) as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_the_file_of_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        engine = open_engine(f"sqlite:///{tmp_path}/new/identity.db")
+        migrate(engine)
+        with writing(engine) as connection:
+            connection.execute(schema.generation.update().values(value=1))
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["identity.db", "identity.db-wal", "identity.db-shm"], 0o600)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_sqlite_syncs_each_change_and_keeps_what_belongs_together(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/identity.db")
+    with reading(engine) as connection:
+        said = {
+            name: connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    engine.dispose()
+    assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize("url", ["", "mysql://a/b", "identity.db", "sqlite://", "postgresql+asyncpg://a/b"])
+def test_other_databases_are_refused_with_what_to_write(url: str) -> None:
+    with pytest.raises(StoreError, match=re.escape('write Identity_Store = "sqlite:')):
+        open_engine(url)
+
+
+def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    engine = open_engine(f"postgresql://someone:{SECRET}@/name?host={tmp_path}")
+    with pytest.raises(StoreError, match="does not answer") as raised:
+        migrate(engine)
+    assert SECRET not in everything_told(raised.value)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=f"{tmp_path}/file/identity.db cannot be opened: Not a directory"):
+        open_engine(f"sqlite:///{tmp_path}/file/identity.db")
+
+
+def test_what_is_sent_to_the_database_is_in_no_error(engine: Engine) -> None:
+    with pytest.raises(StoreError) as raised, writing(engine) as connection:
+        connection.execute(text("SELECT :a FROM nowhere"), {"a": SECRET})
+    assert "nowhere" in str(raised.value)
+    assert SECRET not in everything_told(raised.value)
+    assert create_engine("sqlite://").hide_parameters is False  # it has to be asked for
+    assert engine.hide_parameters is True
