@@ -29,6 +29,7 @@ from angarium.node.answers import NodeInfo, Stat
 from angarium.node.console import Console
 from angarium.node.control import ControlServer
 from angarium.node.crew import Crew, WorkerProcess
+from angarium.node.identities import NodeIdentities
 from angarium.node.link import LinkLost
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
@@ -53,6 +54,7 @@ class Supervisor:
         self._crew = Crew(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
+        self._identities = NodeIdentities(config, data, self.clock)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
@@ -69,6 +71,7 @@ class Supervisor:
         await self._control.start()
         try:
             self._certificates.prepare(self.config)
+            self._identities.prepare()
             self._sockets.follow(self.config)
             await self._serve_web()
             self._obey_signals()
@@ -87,7 +90,8 @@ class Supervisor:
 
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
-        self._web = WebServer(make_app(self._console.health, self._console.stats), sockets)
+        routes = self._identities.routes(lambda: self.config)
+        self._web = WebServer(make_app(self._console.health, self._console.stats, routes), sockets)
         await self._web.start()
 
     def _obey_signals(self) -> None:

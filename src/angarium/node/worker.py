@@ -30,6 +30,7 @@ from angarium.delivery.operations import Operator, selection_of
 from angarium.delivery.router import Router, local_addresses
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.node.board import Board
+from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
@@ -60,6 +61,7 @@ class Worker:
         self._stopped = asyncio.Event()
         self._draining = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._identities: WorkerIdentities
         self._link: Link
         self._log: Log
         self._spool: Spool
@@ -100,8 +102,20 @@ class Worker:
         router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
         most = config.globals.max_resident_messages
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
+        self._identities = WorkerIdentities(
+            config, Path(spec["data"]), self._clock, self._log, self._login_failed
+        )
+        await self._identities.start()
         self._dispatcher = Dispatcher(
-            config, scheduler, self._spool, router, self._leases, self._clock, self._log, self._counters
+            config,
+            scheduler,
+            self._spool,
+            router,
+            self._leases,
+            self._clock,
+            self._log,
+            self._counters,
+            self._identities.directory,
         )
         self._leases.answer_to(self._dispatcher)
         self._intake = Intake(
@@ -110,7 +124,14 @@ class Worker:
         self._tls = TlsContexts(own_pair(Path(spec["data"])), self._clock, self._log)
         self._tls.follow(config)
         self._reception = Reception(
-            config, self._intake, self._board, self._clock, self._log, self._counters, None, self._tls
+            config,
+            self._intake,
+            self._board,
+            self._clock,
+            self._log,
+            self._counters,
+            self._identities.access,
+            self._tls,
         )
         self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
@@ -125,6 +146,9 @@ class Worker:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         self._started.set()
+
+    def _login_failed(self, address: str, name: str) -> None:
+        self._link.tell("login_failed", address=address, name=name)
 
     async def drain(self, seconds: float) -> None:
         """Take no more mail, finish what must be finished, keep the rest in the spool, and end."""
@@ -145,6 +169,7 @@ class Worker:
         self._reception.cut_off()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self._identities.close()
         await self._spool.close()
         self._log.info("stopped", self._clock.now())
         self._log.flush()
@@ -216,6 +241,8 @@ class Worker:
             self._leases.granted(args)
         elif op == "recall":
             self._leases.recall(args)
+        elif op == "login_failed":
+            self._reception.auth_failed(args["address"], args["name"])
         else:
             return False
         return True

@@ -56,8 +56,8 @@ class Usage(Protocol):
         """Take *count*. Raises StoreError."""
         ...
 
-    def give_back(self, principal: Principal, count: int) -> None:
-        """Return what was taken for mail that was not accepted."""
+    def give_back(self, principal: Principal, count: int, since: float) -> None:
+        """Return what was taken, at *since* or later, for mail that was not accepted."""
         ...
 
 

@@ -37,6 +37,7 @@ class Session(SessionLogin):
     _recipient_count = 0
     _taken = 0
     """Recipients of the open transaction that were counted against the limits of whoever has logged in."""
+    _taken_since = 0.0
     _bytes = 0
 
     def __init__(self, *args: Any) -> None:
@@ -160,20 +161,23 @@ class Session(SessionLogin):
         return self._counted(path, answer)
 
     async def _take_later(self, principal: Principal, path: ForwardPath) -> None:
+        since = self._reception.clock.now()
         try:
-            answer = await self._access.usage.take(principal, 1, self._reception.clock.now())
+            answer = await self._access.usage.take(principal, 1, since)
         except StoreError:
             self._answer(UNCHECKED)
             return
         if self._lost:
             if not isinstance(answer, Exceeded):
-                self._access.usage.give_back(principal, 1)
+                self._access.usage.give_back(principal, 1, since)
             return
         self._answer(self._counted(path, answer))
 
     def _counted(self, path: ForwardPath, answer: object) -> Reply:
         if isinstance(answer, Exceeded):
             return answer.reply
+        if not self._taken:
+            self._taken_since = self._reception.clock.now()
         self._taken += 1
         return self._take(path)
 
@@ -181,7 +185,7 @@ class Session(SessionLogin):
         """Nothing was accepted for what had been counted."""
         taken, self._taken = self._taken, 0
         assert self._principal is not None
-        self._access.usage.give_back(self._principal, taken)
+        self._access.usage.give_back(self._principal, taken, self._taken_since)
 
     # -- the end of data
 

@@ -1,0 +1,90 @@
+"""The identity store as a node opens it: once for its supervisor, once for each worker."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.http.autoconfig import make_autoconfig_routes
+from angarium.http.caller import Caller
+from angarium.http.manage import make_manage_routes
+from angarium.identity.api_keys import ApiKeys
+from angarium.identity.directory import Directory
+from angarium.identity.domain_check import DomainReport, check_domain
+from angarium.identity.engine import key_file, migrate, open_engine, store_url
+from angarium.identity.guard import Guard
+from angarium.identity.records import Domain
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store import Store
+from angarium.identity.usage import Usage
+from angarium.submission.auth import Access
+
+
+class NodeIdentities:
+    """The supervisor's: brings the tables up to date before workers start, and serves what manages identities."""
+
+    def __init__(self, config: Config, data: Path, clock: Clock) -> None:
+        self._engine = open_engine(store_url(config, data))
+        self._key_file = key_file(config, data)
+        self._clock = clock
+
+    def prepare(self) -> None:
+        """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
+        KeyRing.load_or_create(self._key_file)
+        migrate(self._engine)
+
+    def routes(self, config_of: Callable[[], Config]) -> list[BaseRoute]:
+        """Return what HTTP serves of identities. *config_of* returns the configuration in force."""
+        store = Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
+        resolver = Resolver(resolver_settings(config_of().globals), self._clock)
+
+        def hostname() -> str:
+            return config_of().globals.hostname
+
+        async def check(domain: Domain) -> DomainReport:
+            resolver.reconfigure(resolver_settings(config_of().globals))
+            return await check_domain(domain, resolver, hostname=hostname())
+
+        manage = make_manage_routes(store, _Keys(ApiKeys(self._engine), self._clock), check, hostname)
+        return [*manage, *make_autoconfig_routes(config_of)]
+
+
+class _Keys:
+    """Implements http.caller.Authenticator."""
+
+    def __init__(self, keys: ApiKeys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    async def authenticate(self, key: str, peer_ip: str) -> Caller | None:
+        """See Authenticator."""
+        return await asyncio.to_thread(self._keys.principal_of, key, peer_ip, self._clock.now())
+
+
+class WorkerIdentities:
+    """A worker's: who logs in, what they have used, whose keys sign. *on_failure*: see `submission.auth.Access`."""
+
+    def __init__(
+        self, config: Config, data: Path, clock: Clock, log: Log, on_failure: Callable[[str, str], None]
+    ) -> None:
+        self._engine = open_engine(store_url(config, data))
+        ring = KeyRing.load_or_create(key_file(config, data))
+        self.directory = Directory(self._engine, ring, clock, log)
+        self._usage = Usage(self._engine, clock, log)
+        self.access = Access(self.directory, self._usage, Guard(), on_failure)
+
+    async def start(self) -> None:
+        """Begin to follow the store. It need not answer yet: until it does, logins are answered 454."""
+        await self.directory.start()
+        await self._usage.start()
+
+    async def close(self) -> None:
+        """Give back what was reserved, write what was noted."""
+        await self._usage.close()
+        await self.directory.close()
+        self._engine.dispose()
