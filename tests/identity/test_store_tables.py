@@ -143,7 +143,7 @@ def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Pa
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=f"{tmp_path}/file/identity.db cannot be opened: Not a directory"):
+    with pytest.raises(StoreError, match=f"{tmp_path}/file/identity.db cannot be opened: File exists"):
         open_engine(f"sqlite:///{tmp_path}/file/identity.db")
 
 
@@ -154,3 +154,10 @@ def test_what_is_sent_to_the_database_is_in_no_error(engine: Engine) -> None:
     assert SECRET not in everything_told(raised.value)
     assert create_engine("sqlite://").hide_parameters is False  # it has to be asked for
     assert engine.hide_parameters is True
+
+
+def test_a_file_that_is_something_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "identity.db").write_text("Dear diary, " * 100)
+    with pytest.raises(StoreError, match="identity.db cannot be used: file is not a database"):
+        migrate(open_engine(f"sqlite:///{tmp_path}/identity.db"))
+    assert (tmp_path / "identity.db").read_text() == "Dear diary, " * 100

@@ -6,10 +6,11 @@ it returns.
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, exc, make_url, text
@@ -68,7 +69,7 @@ def _parsed(url: str) -> URL:
 def _sqlite(url: URL) -> Engine:
     _create(Path(str(url.database)))
     engine = sqlalchemy.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_S})
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, url))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -81,10 +82,13 @@ def _create(path: Path) -> None:
         raise StoreError(f"the identity store {path} cannot be opened: {error.strerror}") from error
 
 
-def _prepare(database: Any, _record: object) -> None:
+def _prepare(url: URL, database: sqlite3.Connection, _record: object) -> None:
     database.isolation_level = None  # the driver would begin transactions where it likes
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        database.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            database.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        raise StoreError(f"the identity store {url.database} cannot be used: {error}") from error
 
 
 def _begin(connection: Connection) -> None:
