@@ -8,6 +8,10 @@ rest. `!` lines are what the shell does:
     ! settings method=LMTP …          fields of ClientSettings; before the session is opened
     ! deliver FROM TO,TO …            field=value of Transaction follow; body="text" with \\r\\n, body=pieces
     ! feed TEXT | ! last TEXT | ! lost | ! timeout | ! quit
+    ! secured | ! handshake fails WHY
+
+In settings, `auth=PLAIN` logs in by that mechanism as `tim` with the password `tanstaaftanstaaf`. In a
+transaction, `xclient="ADDR=192.0.2.7 HELO=app"` says where it came from.
 """
 
 import shlex
@@ -20,16 +24,19 @@ import pytest
 from angarium.core.records import ForwardPath
 from angarium.smtp.client import ClientMachine
 from angarium.smtp.client_events import (
+    ClientAuth,
     ClientEvent,
     ClientSettings,
     Closed,
     Finished,
     NeedBody,
     NeedDowngrade,
+    NeedTls,
     NotReady,
     Ready,
     Transaction,
 )
+from angarium.smtp.sasl_client import client_exchange
 
 DIALOGS = sorted((Path(__file__).parent / "dialogs" / "client").glob("*.smtp"))
 BODY = "Subject: hi\r\n\r\nhello\r\n"
@@ -76,7 +83,10 @@ class Player:
         if verb == "offer":
             self.offer([word.strip() for word in rest.split(",") if word.strip()])
         elif verb == "settings":
-            self.settings = replace(self.settings, **dict(pairs(rest)))
+            given = dict(pairs(rest))
+            if "auth" in given:
+                given["auth"] = auth(given["auth"])
+            self.settings = replace(self.settings, **given)
         elif verb == "deliver":
             self.start().deliver(transaction(rest), self.now)
         elif verb in ("feed", "last"):
@@ -90,6 +100,10 @@ class Player:
             self.start().timed_out(deadline)
         elif verb == "quit":
             self.start().quit(self.now)
+        elif verb == "secured":
+            self.start().secured(self.now)
+        elif verb == "handshake":
+            self.start().tls_failed(rest.removeprefix("fails "), self.now)
         else:
             raise AssertionError(f"what is {line!r}?")
 
@@ -135,9 +149,20 @@ def pairs(text: str) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for word in shlex.split(text):
         name, _, value = word.partition("=")
-        known: dict[str, object] = {"yes": True, "no": False}
+        known: dict[str, object] = {"yes": True, "no": False} if name not in ("tls", "xclient") else {}
         found.append((name, known.get(value, int(value) if value.isdigit() else value)))
     return found
+
+
+def auth(mechanism: str) -> ClientAuth:
+    """Log in as RFC 2195 does in its example."""
+    password = "tanstaaftanstaaf"
+    return ClientAuth(
+        mechanism=mechanism,
+        begin=lambda: client_exchange(mechanism, "tim", password, "rOprNGfwEbeRWgbNEkqO"),
+        needs_tls=mechanism in ("PLAIN", "LOGIN", "XOAUTH2"),
+        secret=password,
+    )
 
 
 def unescape(text: str) -> bytes:
@@ -156,6 +181,11 @@ def transaction(text: str) -> Transaction:
     sender, recipients, rest = [*text.split(" ", 2), ""][:3]
     options = dict(pairs(rest))
     given = options.pop("body", BODY)
+    if "xclient" in options:
+        words = str(options.pop("xclient")).split()
+        options["xclient"] = tuple(
+            (name, value) for name, _, value in (word.partition("=") for word in words)
+        )
     body = None if given == "pieces" else unescape(str(given))
     made = Transaction(
         reverse_path="" if sender == "<>" else sender,
@@ -177,8 +207,11 @@ def describe(event: ClientEvent) -> list[str]:
                 name for name in ("pipelining", "chunking", "eight_bit_mime") if getattr(extensions, name)
             ]
             return [" ".join(["ready", *words])]
-        case NotReady(reply, stage, address_fault):
-            return [f"not ready, {stage}, {'address' if address_fault else 'site'}: {reply}"]
+        case NeedTls():
+            return ["needs tls"]
+        case NotReady(reply, stage, address_fault, _, tls_failed):
+            fault = "tls" if tls_failed else "address" if address_fault else "site"
+            return [f"not ready, {stage}, {fault}: {reply}"]
         case Finished(given, results, usable):
             assert [result.index for result in results] == list(range(len(given.recipients)))
             lines = [

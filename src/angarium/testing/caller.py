@@ -1,4 +1,9 @@
-"""One outbound connection after another, against a sink or any other peer, with nobody else around."""
+"""One outbound connection after another, as a worker makes them, with no scheduler and no spool around.
+
+caller = Caller(Address("mx.test", *sink.address), OutboundOptions(tls="required"))
+await caller.call()
+caller.results[0].attempt.tls
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,22 +32,22 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
-def run(work: Awaitable[T], loop: str = "uvloop") -> T:
-    """Run *work* on a loop of its own, for ten seconds at most."""
+_PATIENCE_S = 20
+_CLIENT = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
+
+
+def run_on(loop: str, work: Awaitable[T]) -> T:
+    """Run *work* on a loop of that kind of its own; TimeoutError if it takes too long."""
 
     async def bounded() -> T:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(_PATIENCE_S):
             return await work
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         return runner.run(bounded())
 
 
-def message(
-    number: int = 1,
-    origin: Origin = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP"),
-    account: int = 0,
-) -> Recipient:
+def a_message(number: int = 1, origin: Origin = _CLIENT, account: int = 0) -> Recipient:
     """A recipient whose message came from *origin*."""
     made = Message(
         MessageId(number.to_bytes(16, "big")),
@@ -88,7 +93,7 @@ class Caller:
     async def call(self, *recipients: Recipient) -> Connection | None:
         """Open a connection and hand *recipients* over, one by one; return it, None if it did not open."""
         connection = await self.open()
-        for recipient in recipients or (message(),):
+        for recipient in recipients or (a_message(),):
             if connection is not None:
                 await self.deliver(connection, recipient)
         return connection
@@ -122,29 +127,36 @@ class Caller:
     # -- connection.Owner
 
     def connection_opened(self, connection: Connection) -> None:
+        """See connection.Owner. It is ready for mail."""
         self._opened = connection
         self._changed.set()
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
+        """See connection.Owner. It never became ready."""
         self.failures.append(failure)
         self._changed.set()
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
+        """See connection.Owner. It is opened again."""
         self.retries.append(failure)
         self.dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
+        """See connection.Owner. A transaction has ended."""
         self.results += results
         self._usable = usable
         self._changed.set()
 
     def connection_closed(self, connection: Connection) -> None:
+        """See connection.Owner. It was idle and has gone."""
         self._changed.set()
 
     def body_wanted(self, connection: Connection) -> None:
+        """See connection.Owner. Not asked for here."""
         raise AssertionError("the body was given whole")
 
     def downgrade_wanted(self, connection: Connection) -> None:
+        """See connection.Owner. Not asked for here."""
         raise AssertionError("the body is 7-bit")
 
 
