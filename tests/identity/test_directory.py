@@ -8,11 +8,10 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import Engine, text, update
 
 from angarium.core.log import Log
 from angarium.core.options import Options
@@ -48,16 +47,25 @@ class Town:
     logged: Callable[[], str]
     clock: ManualClock = field(default_factory=ManualClock)
     directories: list[Directory] = field(default_factory=list)
+    engines: list[Engine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = open_engine(self.url)
+        self.engine = self.open()
         migrate(self.engine)
         self.store = Store(self.engine, self.ring, self.clock.now)
         self.acme = self.store.create_account("acme", actor="test")
         self.shop = self.store.create_server(self.acme.id, "shop", actor="test")
 
+    def open(self) -> Engine:
+        self.engines.append(open_engine(self.url))
+        return self.engines[-1]
+
+    def dispose(self) -> None:
+        for engine in self.engines:
+            engine.dispose()
+
     def directory(self, **settings: Any) -> Directory:
-        made = Directory(open_engine(self.url), self.ring, self.clock, self.log, **settings)
+        made = Directory(self.open(), self.ring, self.clock, self.log, **settings)
         self.directories.append(made)
         return made
 
@@ -79,7 +87,7 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
+def town(url: str, ring: KeyRing) -> Iterator[Town]:
     with ExitStack() as stack:
         read, write = os.pipe()
         stack.callback(os.close, read)
@@ -92,8 +100,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
             except BlockingIOError:
                 return ""
 
-        ring = KeyRing.load_or_create(tmp_path / "secrets.key")
-        yield Town(f"sqlite:///{tmp_path / 'identity.db'}", ring, Log(write, fmt="json"), logged)
+        town = Town(url, ring, Log(write, fmt="json"), logged)
+        stack.callback(town.dispose)
+        yield town
 
 
 def plain(username: str, secret: str) -> Claim:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -60,14 +59,6 @@ class Office:
         self.workers.clear()
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('usage') / 'identity.db'}")
-    schema.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-
-
 @pytest.fixture
 def log() -> Iterator[tuple[Log, Callable[[], str]]]:
     with ExitStack() as stack:
@@ -86,13 +77,12 @@ def log() -> Iterator[tuple[Log, Callable[[], str]]]:
 
 
 @pytest.fixture
-def office(database: Engine, log: tuple[Log, Callable[[], str]]) -> Office:
-    empty(database)
-    return Office(database, log[0])
+def office(engine: Engine, log: tuple[Log, Callable[[], str]]) -> Office:
+    return Office(engine, log[0])
 
 
-def empty(database: Engine) -> None:
-    with writing(database) as connection:
+def empty(engine: Engine) -> None:
+    with writing(engine) as connection:
         connection.execute(delete(schema.usage))
 
 
@@ -340,16 +330,13 @@ def test_old_counts_are_deleted_days_some_days_later(office: Office) -> None:
 
 
 def test_a_silent_store_is_an_error_and_what_is_held_goes_on(
-    tmp_path: Path, log: tuple[Log, Callable[[], str]]
+    office: Office, log: tuple[Log, Callable[[], str]]
 ) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'identity.db'}")
-    schema.metadata.create_all(engine)
-    office = Office(engine, log[0])
 
     async def scenario() -> None:
         usage, principal = office.worker(), quota(1000)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
-        schema.usage.drop(engine)
+        schema.usage.drop(office.engine)
         assert usage.take_now(principal, 40, MORNING) is ALLOWED
         with pytest.raises(StoreError):
             await usage.take(principal, 40, MORNING)
@@ -358,11 +345,10 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(
         usage.give_back(principal, 1, MORNING)
         await usage.tidy()
         assert log[1]().count("identity_outage") == 1
-        schema.metadata.create_all(engine)
+        schema.usage.create(office.engine)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
 
     run(office, scenario)
-    engine.dispose()
 
 
 @dataclass
@@ -422,10 +408,10 @@ def days_work(draw: st.DrawFn) -> list[tuple[str, int, int]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=days_work())
 def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
-    database: Engine, log: tuple[Log, Callable[[], str]], work: list[tuple[str, int, int]]
+    engine: Engine, log: tuple[Log, Callable[[], str]], work: list[tuple[str, int, int]]
 ) -> None:
-    empty(database)
-    office = Office(database, log[0])
+    empty(engine)
+    office = Office(engine, log[0])
     principal = somebody(Limits(Rate(60, 60)), Limits(daily_quota=150))
     minute, day = principal.buckets
     passed: dict[tuple[Bucket, int], int] = {}
@@ -459,7 +445,7 @@ def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
                 crashed += 1
                 last.pop(who, None)
                 await usage._worker.close()
-                office.workers[who] = Usage(database, office.clock, office.log)
+                office.workers[who] = Usage(engine, office.clock, office.log)
             for (bucket, _), count_ in passed.items():
                 assert count_ <= bucket.limit
 

@@ -6,7 +6,7 @@ A crash loses what was not written yet. It is no change of the store: the genera
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Engine, Table, Update, bindparam, update
+from sqlalchemy import Engine, Table, Update, bindparam, select, update
 
 from angarium.identity import schema
 from angarium.identity.bounded import Bounded
@@ -61,7 +61,14 @@ def write_uses(engine: Engine, uses: Mapping[Key, float]) -> None:
 
 
 def _later(table: Table) -> Update:
-    """Return the statement; rows are locked in the order of their ids, so that two workers never wait in a circle."""
+    """Return the statement. A row that somebody is changing is left out rather than waited for: waiting for one
+    another, a change and this might be the end of the change.
+    """
     last = table.c.last_used_at
     is_later = last.is_(None) | (last < bindparam("at"))
-    return update(table).where(table.c.id == bindparam("key"), is_later).values(last_used_at=bindparam("at"))
+    free = select(table.c.id).where(table.c.id == bindparam("key"), is_later)
+    return (
+        update(table)
+        .where(table.c.id.in_(free.with_for_update(skip_locked=True)))
+        .values(last_used_at=bindparam("at"))
+    )
