@@ -70,7 +70,7 @@ class WorkerIdentities:
     """A worker's: who logs in, what they have used, whose keys sign. *on_failure*: see `submission.auth.Access`."""
 
     def __init__(
-        self, config: Config, data: Path, clock: Clock, log: Log, on_failure: Callable[[str, str], None]
+        self, config: Config, data: Path, clock: Clock, log: Log, on_failure: Callable[[str, str, str], None]
     ) -> None:
         self._engine = open_engine(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))

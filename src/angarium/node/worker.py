@@ -119,7 +119,14 @@ class Worker:
         )
         self._leases.answer_to(self._dispatcher)
         self._intake = Intake(
-            config, self._dispatcher, self._spool, self._clock, self._log, rng, self._counters
+            config,
+            self._dispatcher,
+            self._spool,
+            self._clock,
+            self._log,
+            rng,
+            self._counters,
+            self._identities.access.usage,
         )
         self._tls = TlsContexts(own_pair(Path(spec["data"])), self._clock, self._log)
         self._tls.follow(config)
@@ -147,8 +154,8 @@ class Worker:
         gc.set_threshold(50_000, 20, 50)
         self._started.set()
 
-    def _login_failed(self, address: str, name: str) -> None:
-        self._link.tell("login_failed", address=address, name=name)
+    def _login_failed(self, address: str, name: str, listener: str) -> None:
+        self._link.tell("login_failed", address=address, name=name, listener=listener)
 
     async def drain(self, seconds: float) -> None:
         """Take no more mail, finish what must be finished, keep the rest in the spool, and end."""
@@ -242,7 +249,7 @@ class Worker:
         elif op == "recall":
             self._leases.recall(args)
         elif op == "login_failed":
-            self._reception.auth_failed(args["address"], args["name"])
+            self._reception.auth_failed(args["address"], args["name"], args["listener"])
         else:
             return False
         return True

@@ -63,12 +63,12 @@ class Usage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What logging in needs. *on_failure* is told address and name of each failure, for the other workers."""
+    """What logging in needs. *on_failure* is told of each failure, for the other workers: address, name, listener."""
 
     directory: Directory
     usage: Usage
     guard: Guard
-    on_failure: Callable[[str, str], None]
+    on_failure: Callable[[str, str, str], None]
 
 
 def blocked(until: float) -> Reply:

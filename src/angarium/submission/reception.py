@@ -97,10 +97,10 @@ class Reception:
             session.check(now)
         self.counters.set("sessions_open", len(self.sessions))
 
-    def auth_failed(self, address: str, name: str) -> None:
+    def auth_failed(self, address: str, name: str, listener: str) -> None:
         """Count a failed login that another worker has seen. *name* may be a fingerprint (`identity.guard`)."""
         if self.access is not None:
-            options = self.config.inbound("", "", address)
+            options = self.config.inbound(listener, "", address)
             self.access.guard.failed(address, name, self.clock.now(), options)
 
     def reconfigure(self, config: Config, changed: set[str]) -> None:

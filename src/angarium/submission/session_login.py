@@ -42,6 +42,8 @@ class SessionLogin(SessionTls):
     _exchange: Exchange | None = None
     _mechanism = ""
     _user = ""
+    _is_guess = True
+    """Whether a failure can be one: not where a challenge was put to somebody of whom no secret is kept."""
     _failures = 0
     _said_helo = ""
     _said_protocol = ""
@@ -51,7 +53,7 @@ class SessionLogin(SessionTls):
     def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
         """See ServerHandler."""
         now = self._reception.clock.now()
-        self._mechanism, self._user = mechanism, ""
+        self._mechanism, self._user, self._is_guess = mechanism, "", True
         self._exchange = exchange_for(
             mechanism, self._options.banner_hostname, secrets.token_urlsafe(_NONCE_BYTES), now
         )
@@ -119,6 +121,7 @@ class SessionLogin(SessionTls):
 
     async def _look_up(self, username: str) -> None:
         found = await self._access.directory.secrets_for(self._mechanism, username)
+        self._is_guess = found is not None
         if self._exchange is not None and not self._lost:
             self._go_on(self._exchange.supply(found))
 
@@ -151,12 +154,13 @@ class SessionLogin(SessionTls):
 
     def _fail(self, refused: Refused) -> None:
         """Count the failure, have the others count it, and hold the answer back for a while."""
-        reception, access = self._reception, self._access
-        now = reception.clock.now()
-        access.guard.failed(self.peer_ip, self._user, now, self._options)
-        access.on_failure(self.peer_ip, fingerprint(self._user))
-        reception.counters.add("auth_total", refused.reason)
-        self._note("auth_failed", reason=refused.reason, login=refused.name)
+        access, now = self._access, self._reception.clock.now()
+        if self._is_guess:  # else it is a program that tries CRAM-MD5 first, then sends the password
+            access.guard.failed(self.peer_ip, self._user, now, self._options)
+            access.on_failure(self.peer_ip, fingerprint(self._user), self.listener)
+        reason = refused.reason if self._is_guess else "not_kept"
+        self._reception.counters.add("auth_total", reason)
+        self._note("auth_failed", reason=reason, login=refused.name)
         self._exchange = None
         self._failures += 1
         reply = BAD_LOGIN if self._failures < FAILURES_PER_SESSION else TOO_MANY_FAILURES

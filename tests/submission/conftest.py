@@ -1,0 +1,248 @@
+"""A session without a socket: what is written is text, who may log in is a table."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from angarium.config.load import parse_config
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.reply import Reply
+from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
+from angarium.identity.errors import StoreError
+from angarium.identity.guard import Guard
+from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
+from angarium.smtp.sasl import Claim, Secrets
+from angarium.smtp.sasl_scram import scram_verifier
+from angarium.submission.auth import Access
+from angarium.submission.reception import Reception
+from angarium.submission.session import Session
+from angarium.testing.intake import a_principal
+
+NOW = 1_900_000_000.0
+SALT = b"0123456789abcdef"
+
+
+class Directory:
+    """Implements submission.auth.Directory: *users* by name, with their passwords."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, tuple[str, Principal]] = {"ann": ("secret", a_principal())}
+        self.is_down = False
+        self.used: list[Principal] = []
+
+    def _answers(self) -> None:
+        if self.is_down:
+            raise StoreError("nobody answers")
+
+    async def authenticate(self, claim: Claim, peer_ip: str) -> Principal | Refused:
+        self._answers()
+        password, principal = self.users.get(claim.username, ("", None))
+        if principal is None:
+            return Refused("unknown")
+        return principal if claim.secret == password else Refused("wrong", principal.name)
+
+    async def secrets_for(self, mechanism: str, username: str) -> Secrets | None:
+        self._answers()
+        if username not in self.users:
+            return None
+        password = self.users[username][0]
+        return Secrets(password, scram_verifier(password, SALT, 4096))
+
+    async def principal_of(self, username: str, peer_ip: str) -> Principal | Refused:
+        self._answers()
+        return self.users[username][1] if username in self.users else Refused("unknown")
+
+    def current(self, principal: Principal, peer_ip: str) -> Principal | Reply:
+        if self.is_down:
+            return UNCHECKED
+        for _, latest in self.users.values():
+            if latest.id == principal.id:
+                return latest
+        return revoked(principal)
+
+    def note_use(self, principal: Principal, now: float) -> None:
+        self.used.append(principal)
+
+
+class Usage:
+    """Implements submission.auth.Usage with one limit. *is_slow*: every second answer has to be waited for."""
+
+    def __init__(self, limit: int = 10**9) -> None:
+        self.limit = limit
+        self.taken = 0
+        self.is_slow = False
+        self.is_down = False
+
+    def take_now(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded | None:
+        return None if self.is_slow else self._take(count)
+
+    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise StoreError("nobody answers")
+        return self._take(count)
+
+    def give_back(self, principal: Principal, count: int, since: float) -> None:
+        self.taken -= count
+
+    def _take(self, count: int) -> Allowed | Exceeded:
+        if self.taken + count > self.limit:
+            return Exceeded(Bucket("account:7", 86_400, self.limit, "account acme"), count, NOW + 3600)
+        self.taken += count
+        return ALLOWED
+
+
+class Intake:
+    """Takes every message with 250, or with what *says*."""
+
+    def __init__(self) -> None:
+        self.config: Any = None
+        self.refuses: Reply | None = None
+        self.says = Reply(250, "2.0.0", "queued")
+        self.taken: list[tuple[Any, Any, dict[str, Any]]] = []
+
+    def new_id(self) -> bytes:
+        return b"0123456789abcdef"
+
+    def submit(self, message_id, envelope, origin, options, body, head, answer, **more: Any) -> None:  # type: ignore[no-untyped-def]
+        self.taken.append((envelope, origin, more))
+        answer(self.says)
+
+
+class Board:
+    """Counts sessions by peer."""
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+
+    def enter(self, peer: str) -> None:
+        self.open.append(peer)
+
+    def leave(self, peer: str) -> None:
+        self.open.remove(peer)
+
+    def sessions(self) -> int:
+        return len(self.open)
+
+    def sessions_of(self, peer: str) -> int:
+        return self.open.count(peer)
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.is_closed = False
+        self.wrote = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.text += data.decode()
+        self.wrote.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> float:
+        return self.at
+
+
+class Hall:
+    """A reception and what it stands on. *config* is about the listener `default`."""
+
+    def __init__(self, config: str = "") -> None:
+        text = f'Hostname = mx.test\nESMTP_Listener "default" {{ Auth_Failure_Delay = 0\n{config} }}'
+        self.directory, self.usage, self.intake, self.board = Directory(), Usage(), Intake(), Board()
+        self.clock, self.counters = Clock(), Counters()
+        self.told: list[tuple[str, str, str]] = []
+        self.log_fd = os.memfd_create("log")
+        self.guard = Guard()
+        access = Access(self.directory, self.usage, self.guard, lambda *failure: self.told.append(failure))
+        self.reception = Reception(
+            parse_config(text, "angarium.conf"),
+            self.intake,  # type: ignore[arg-type]
+            self.board,
+            self.clock,
+            Log(self.log_fd, fmt="json"),
+            self.counters,
+            access,
+        )
+
+    def session(self, ip: str = "198.51.100.7") -> "Talk":
+        return Talk(self, ip)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The log so far, as records."""
+        text = os.pread(self.log_fd, 1 << 20, 0)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [record for record in self.log if record["event"] == name]
+
+    def count(self, name: str, label: str = "") -> float:
+        return self.counters.values.get((name, label), 0)
+
+
+class Talk:
+    """A client in the test's own words."""
+
+    def __init__(self, hall: Hall, ip: str) -> None:
+        self.wire = Wire()
+        self.session = Session(hall.reception, "default", "127.0.0.1:2525", (ip, 40_000))
+        self.session.connection_made(self.wire)  # type: ignore[arg-type]
+        self.wire.text = ""
+
+    async def say(self, line: str | bytes) -> str:
+        """Say one line and return the answer to it, whenever it comes."""
+        self.wire.text = ""
+        self.wire.wrote.clear()
+        self.session.data_received((line.encode() if isinstance(line, str) else line) + b"\r\n")
+        async with asyncio.timeout(10):
+            while not self.wire.text:
+                await self.wire.wrote.wait()
+                self.wire.wrote.clear()
+        return self.wire.text.strip()
+
+    async def helo(self) -> "Talk":
+        await self.say("EHLO client.test")
+        return self
+
+    async def all_of(self, *lines: str) -> list[str]:
+        """Say lines and return the code and enhanced code of each answer."""
+        return [" ".join((await self.say(line)).splitlines()[-1].split()[:2]) for line in lines]
+
+
+@pytest.fixture
+def hall() -> Iterator[Callable[..., Hall]]:
+    made: list[Hall] = []
+
+    def make(config: str = "") -> Hall:
+        made.append(Hall(config))
+        return made[-1]
+
+    yield make
+    for each in made:
+        os.close(each.log_fd)

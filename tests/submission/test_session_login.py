@@ -1,0 +1,396 @@
+"""Logging in, as a session leads it: who is let in, who is held back, and what a login may do."""
+
+import asyncio
+import base64
+
+import pytest
+
+from angarium.core.reply import Reply
+from angarium.identity.records import Account, Limits, Rate
+from angarium.smtp.sasl_client import client_exchange
+from angarium.testing.intake import a_principal
+
+OPEN = "Auth_Without_TLS = true\n"
+
+
+def plain(user, password):
+    return "AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
+def told(text):
+    """The challenge in a 334 reply."""
+    code, _, data = text.partition(" ")
+    assert code == "334", text
+    return base64.b64decode(data)
+
+
+def limited(**limits):
+    return a_principal(account=Account(7, "acme", 0.0, limits=Limits(**limits)))
+
+
+def in_loop(test):
+    """Run a test that is a coroutine."""
+
+    def run(hall):
+        asyncio.run(test(hall))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+async def logged_in(house, ip="198.51.100.7"):
+    talk = await house.session(ip).helo()
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 2.7.0 ")
+    return talk
+
+
+# -- what is offered
+
+
+@in_loop
+async def test_passwords_are_asked_for_under_tls_only(hall):
+    talk = hall().session()
+    greeting = await talk.say("EHLO client.test")
+    assert "AUTH SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5" in greeting
+    assert "PLAIN" not in greeting
+    assert (await talk.say(plain("ann", "secret"))).startswith("538 5.7.11 ")
+
+
+@in_loop
+async def test_an_option_lets_passwords_go_in_clear_text(hall):
+    talk = hall(OPEN).session()
+    assert "CRAM-MD5 PLAIN LOGIN" in await talk.say("EHLO client.test")
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
+async def test_mechanisms_are_those_of_the_option(hall):
+    talk = hall(OPEN + "Auth_Mechanisms = ( PLAIN )").session()
+    assert "AUTH PLAIN\r" in await talk.say("EHLO client.test") + "\r"
+    assert (await talk.say("AUTH CRAM-MD5")).startswith("504 5.5.4 ")
+
+
+@in_loop
+async def test_without_the_extension_nobody_logs_in(hall):
+    talk = hall(OPEN + "SMTP_Extensions = ( PIPELINING )").session()
+    assert "AUTH" not in await talk.say("EHLO client.test")
+    assert (await talk.say(plain("ann", "secret"))).startswith("502 ")
+
+
+# -- who is let in
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
+@pytest.mark.parametrize("password", ["secret", "wrong"])
+def test_every_mechanism_lets_the_right_password_in_and_no_other(hall, mechanism, password):
+    async def run():
+        house = hall(OPEN)
+        talk = await house.session().helo()
+        client = client_exchange(mechanism, "ann", password, "a-nonce")
+        first = client.start()
+        answer = await talk.say(
+            f"AUTH {mechanism}" + ("" if first is None else " " + (base64.b64encode(first).decode() or "="))
+        )
+        while answer.startswith("334"):
+            answer = await talk.say(base64.b64encode(client.respond(told(answer))))
+        assert answer.startswith("235 2.7.0 " if password == "secret" else "535 5.7.8 ")
+        assert house.count("auth_total", "ok" if password == "secret" else "wrong") == 1
+
+    asyncio.run(run())
+
+
+@in_loop
+async def test_every_failure_has_the_same_answer(hall):
+    house = hall(OPEN)
+    answers = set()
+    for user, password in (("ann", "wrong"), ("bob", "secret"), ("", "x")):
+        answers.add(await (await house.session().helo()).say(plain(user, password)))
+    assert len(answers) == 1
+    assert {record["reason"] for record in house.events("auth_failed")} == {"wrong", "unknown"}
+
+
+@in_loop
+async def test_nothing_secret_is_logged(hall):
+    house = hall(OPEN)
+    talk = await house.session().helo()
+    await talk.say(plain("a-token-in-the-wrong-field", "hunter2-hunter2"))
+    await talk.say(plain("ann", "secret"))
+    assert "wrong-field" not in str(house.log)
+    assert "hunter2" not in str(house.log)
+    assert "secret" not in str(house.log)
+    assert [record["login"] for record in house.events("auth")] == ['smtp_login 11 "app"']
+
+
+@in_loop
+async def test_logging_in_twice_or_in_mid_transaction_is_out_of_order(hall):
+    house = hall(OPEN + "Relay_Domains = ( b.test )")
+    talk = await house.session().helo()
+    await talk.say("MAIL FROM:<a@a.test>")
+    assert (await talk.say(plain("ann", "secret"))).startswith("503 5.5.1 ")
+    await talk.say("RSET")
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+    assert (await talk.say(plain("ann", "secret"))).startswith("503 5.5.1 ")
+
+
+@in_loop
+async def test_an_exchange_that_is_cancelled_leaves_the_session_as_it_was(hall):
+    talk = await hall(OPEN).session().helo()
+    assert (await talk.say("AUTH LOGIN")).startswith("334 ")
+    assert (await talk.say("*")).startswith("501 5.7.0 ")
+    assert (await talk.say("AUTH PLAIN %%%")).startswith("501 5.5.2 ")
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+# -- who is held back
+
+
+@in_loop
+async def test_the_third_failure_of_a_session_ends_it(hall):
+    talk = await hall(OPEN).session().helo()
+    assert await talk.all_of(*[plain("ann", "wrong")] * 3) == ["535 5.7.8", "535 5.7.8", "421 4.7.0"]
+    assert talk.wire.is_closed
+
+
+@in_loop
+async def test_an_answer_to_a_failure_is_held_back_longer_and_longer(hall):
+    loop = asyncio.get_running_loop()
+    talk = await hall(OPEN + "Auth_Failure_Delay = 1").session().helo()
+    began = loop.time()
+    await talk.say(plain("ann", "wrong"))
+    first = loop.time()
+    await talk.say(plain("ann", "wrong"))
+    assert first - began >= 1
+    assert loop.time() - first >= 2
+
+
+@in_loop
+async def test_who_guesses_is_turned_away_unheard_for_a_while(hall):
+    house = hall(OPEN + "Auth_Failures_To_Block = 4\nAuth_Block_Time = 60")
+    for _ in range(4):
+        await (await house.session().helo()).say(plain("ann", "wrong"))
+    answer = await (await house.session().helo()).say(plain("ann", "secret"))
+    assert answer == "421 4.7.0 too many failed logins; come back after 2030-03-17T17:47:40Z"
+    assert house.count("auth_total", "blocked") == 1
+    assert len(house.events("blocked")) == 1
+    house.clock.at += 61
+    assert (await (await house.session().helo()).say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
+async def test_other_workers_hear_of_failures_and_of_no_name(hall):
+    seen, other = hall(OPEN), hall(OPEN + "Auth_Failures_To_Block = 2")
+    for _ in range(2):
+        await (await seen.session().helo()).say(plain("ann", "wrong"))
+    assert [address for address, _, _ in seen.told] == ["198.51.100.7"] * 2
+    assert "ann" not in str(seen.told)
+    for failure in seen.told:
+        other.reception.auth_failed(*failure)
+    assert other.guard.blocked_until("198.51.100.7", "ann", other.clock.now()) is not None
+
+
+@in_loop
+async def test_a_challenge_to_whom_none_can_be_put_is_no_guess(hall):
+    house = hall(OPEN + "Auth_Failures_To_Block = 1")
+    talk = await house.session().helo()
+    await talk.say("AUTH CRAM-MD5")
+    assert (await talk.say(base64.b64encode(b"bob 0123456789abcdef0123456789abcdef"))).startswith(
+        "535 5.7.8 "
+    )
+    assert house.told == []
+    assert house.count("auth_total", "not_kept") == 1
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
+async def test_while_the_store_is_silent_nobody_gets_in_and_nobody_is_blamed(hall):
+    house = hall(OPEN)
+    house.directory.is_down = True
+    talk = await house.session().helo()
+    assert await talk.all_of(*[plain("ann", "secret")] * 4) == ["454 4.7.0"] * 4
+    assert house.told == []
+    house.directory.is_down = False
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+# -- what a login may do
+
+
+@in_loop
+async def test_relaying_is_for_those_who_have_logged_in(hall):
+    house = hall(OPEN)
+    stranger = await house.session().helo()
+    await stranger.say("MAIL FROM:<a@a.test>")
+    denied = await stranger.say("RCPT TO:<b@b.test>")
+    assert denied.startswith("550 5.7.1 relaying denied: log in")
+    talk = await logged_in(house)
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "250 2.1.5"]
+    await talk.say("DATA")
+    assert (await talk.say("Subject: x\r\n\r\ntext\r\n.")).startswith("250 ")
+    _, origin, more = house.intake.taken[0]
+    assert origin.protocol == "ESMTPA"
+    assert more["principal"].name == 'smtp_login 11 "app"'
+    assert house.directory.used == [more["principal"]]
+
+
+@in_loop
+async def test_where_it_is_required_even_relay_hosts_log_in(hall):
+    house = hall(OPEN + "Require_Authentication = true\nRelay_Hosts = ( 198.51.100.0/24 )")
+    talk = await house.session().helo()
+    assert (await talk.say("MAIL FROM:<a@a.test>")).startswith("530 5.7.0 ")
+    assert (await (await logged_in(house)).say("MAIL FROM:<a@a.test>")).startswith("250 ")
+
+
+@in_loop
+async def test_a_login_that_is_revoked_ends_its_session_at_the_next_message(hall):
+    house = hall(OPEN)
+    talk = await logged_in(house)
+    house.directory.users.clear()
+    answer = await talk.say("MAIL FROM:<a@a.test>")
+    assert answer.splitlines()[0].startswith("535 5.7.8 ")
+    assert answer.splitlines()[1].startswith("421 4.7.0 ")
+    assert talk.wire.is_closed
+
+
+@in_loop
+async def test_while_the_store_is_silent_no_further_message_begins(hall):
+    house = hall(OPEN)
+    talk = await logged_in(house)
+    house.directory.is_down = True
+    assert (await talk.say("MAIL FROM:<a@a.test>")).startswith("454 4.7.0 ")
+    house.directory.is_down = False
+    assert (await talk.say("MAIL FROM:<a@a.test>")).startswith("250 ")
+
+
+@in_loop
+async def test_a_change_of_the_account_holds_from_the_next_message_on(hall):
+    house = hall(OPEN)
+    talk = await logged_in(house)
+    await talk.say("MAIL FROM:<a@a.test>")
+    await talk.say("RSET")
+    house.directory.users["ann"] = ("secret", limited(max_recipients=1))
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "RCPT TO:<c@b.test>") == [
+        "250 2.1.0",
+        "250 2.1.5",
+        "452 4.5.3",
+    ]
+
+
+@in_loop
+async def test_the_account_limits_the_size_of_a_message(hall):
+    house = hall(OPEN)
+    house.directory.users["ann"] = ("secret", limited(max_message_size=1000))
+    talk = await logged_in(house)
+    assert (await talk.say("MAIL FROM:<a@a.test> SIZE=1001")).startswith("552 5.3.4 ")
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA")
+    assert (await talk.say("Subject: x\r\n\r\n" + "x" * 1000 + "\r\n.")).startswith("552 5.3.4 ")
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_recipients_over_the_quota_are_put_off_with_the_time_to_come_back(hall, is_slow):
+    async def run():
+        house = hall(OPEN)
+        house.directory.users["ann"] = ("secret", limited(daily_quota=2))
+        house.usage.limit, house.usage.is_slow = 2, is_slow
+        talk = await logged_in(house)
+        await talk.say("MAIL FROM:<a@a.test>")
+        codes = await talk.all_of(*(f"RCPT TO:<{name}@b.test>" for name in "bcd"))
+        assert codes == ["250 2.1.5", "250 2.1.5", "450 4.7.1"]
+        assert "send again after 2030-03-17T18:46:40Z" in talk.wire.text
+        assert house.usage.taken == 2
+
+    asyncio.run(run())
+
+
+@in_loop
+async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(hall):
+    house = hall(OPEN)
+    house.directory.users["ann"] = ("secret", limited(rate=Rate(10, 60)))
+    talk = await logged_in(house)
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "RSET")
+    assert house.usage.taken == 0
+    house.intake.says = Reply(550, "5.6.0", "no")
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
+    assert house.usage.taken == 0
+    house.intake.says = Reply(250, "2.0.0", "yes")
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
+    assert house.usage.taken == 1
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>")
+    talk.session.connection_lost(None)
+    assert house.usage.taken == 1
+
+
+@in_loop
+async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
+    house = hall(OPEN)
+    house.directory.users["ann"] = ("secret", limited(daily_quota=2))
+    house.usage.is_slow = house.usage.is_down = True
+    talk = await logged_in(house)
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "454 4.7.0"]
+
+
+# -- who speaks for others
+
+PROXY = OPEN + "XCLIENT_Hosts = ( 192.0.2.1 )\nRelay_Hosts = ( 192.0.2.1 192.0.2.50 )\n"
+
+
+@in_loop
+async def test_xclient_is_for_those_who_are_trusted(hall):
+    house = hall(PROXY)
+    stranger = house.session()
+    assert "XCLIENT" not in await stranger.say("EHLO client.test")
+    assert (await stranger.say("XCLIENT ADDR=192.0.2.50")).startswith("550 ")
+    trusted = house.session("192.0.2.1")
+    assert "XCLIENT NAME ADDR" in await trusted.say("EHLO proxy.test")
+    assert (await trusted.say("XCLIENT ADDR=198.51.100.9 PORT=77 HELO=behind.test PROTO=ESMTP")).startswith(
+        "220 "
+    )
+    assert house.board.open == ["198.51.100.7", "198.51.100.9"]
+    await trusted.say("EHLO proxy.test")
+    await trusted.say("MAIL FROM:<a@a.test>")
+    assert (await trusted.say("RCPT TO:<b@b.test>")).startswith(
+        "550 5.7.1 "
+    )  # the proxy might; its client may not
+
+
+@in_loop
+async def test_a_client_that_the_proxy_does_not_know_may_do_what_anybody_may(hall):
+    talk = await hall(PROXY).session("192.0.2.1").helo()
+    await talk.say("XCLIENT ADDR=[UNAVAILABLE]")
+    await talk.say("EHLO proxy.test")
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "550 5.7.1"]
+
+
+@in_loop
+async def test_mail_of_a_proxys_client_says_who_that_was(hall):
+    house = hall(PROXY)
+    talk = await house.session("192.0.2.1").helo()
+    await talk.say("XCLIENT ADDR=192.0.2.50 PORT=77 HELO=behind.test PROTO=SMTP")
+    await talk.say("EHLO proxy.test")
+    await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
+    _, origin, _ = house.intake.taken[0]
+    assert (origin.peer, origin.helo, origin.protocol) == ("192.0.2.50:77", "behind.test", "SMTP")
+    talk.session.connection_lost(None)
+    assert house.events("session")[0]["via"] == "192.0.2.1:40000"
+    assert house.board.open == []
+
+
+@in_loop
+async def test_a_login_that_a_proxy_vouches_for_counts_here(hall):
+    house = hall(PROXY)
+    talk = await house.session("192.0.2.1").helo()
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=ann")).startswith("220 ")
+    await talk.say("EHLO proxy.test")
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "250 2.1.5"]
+    talk = await house.session("192.0.2.1").helo()
+    await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=nobody")
+    await talk.say("EHLO proxy.test")
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "550 5.7.1"]
+
+
+@in_loop
+async def test_what_was_proved_before_xclient_is_forgotten(hall):
+    house = hall(PROXY)
+    talk = await logged_in(house, "192.0.2.1")
+    await talk.say("XCLIENT ADDR=198.51.100.9")
+    await talk.say("EHLO proxy.test")
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "550 5.7.1"]
