@@ -330,4 +330,4 @@ def test_the_loop_goes_on_while_a_key_signs() -> None:
         asyncio.get_running_loop().call_soon(slow.may_go.set)
         assert (await waiting).startswith(b"DKIM-Signature: ")
 
-    play(act, (SigningKey("example.com", "slow", "ed25519", slow),))  # type: ignore[arg-type]
+    play(act, (SigningKey("example.com", "slow", "rsa", slow),))  # type: ignore[arg-type]

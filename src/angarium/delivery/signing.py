@@ -5,10 +5,7 @@ What was signed is kept for a while for messages with several recipients, whose 
 """
 
 import asyncio
-import os
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -20,6 +17,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import Message
 from angarium.core.reply import Reply
+from angarium.delivery.offload import Offload
 from angarium.mime.header import HeaderBlock
 from angarium.render.canonical import relaxed_body_hash, relaxed_pieces_hash
 from angarium.render.dkim import Prepared, SigningKey, prepare
@@ -31,7 +29,7 @@ _SMALL_BODY = 65_536
 _PIECE = 262_144
 _KEPT = 256
 _KEPT_S = 300.0
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = 2  # no loop hands out more than one thread can sign; a large file then holds up only one of them
 _NO_KEY = Reply(451, "4.7.0", "[internal] the signing key cannot be read at the moment")
 _NO_TEXT = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
 
@@ -71,14 +69,11 @@ class _Kept:
 class Signer:
     """Signs for one event loop. Without a *source* nothing is signed."""
 
-    def __init__(self, source: KeySource | None, clock: Clock, threads: int = _THREADS) -> None:
+    def __init__(self, source: KeySource | None, clock: Clock) -> None:
         self._source = source
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(threads, "dkim")
+        self._threads = Offload(_THREADS, "dkim")
         self._kept: OrderedDict[MessageId, _Kept] = OrderedDict()
-        self._made: deque[tuple[asyncio.Future[bytes], bytes | Exception]] = deque()
-        self._is_told = False
 
     def head_now(self, message: Message, options: OutboundOptions) -> bytes | None:
         """Return what leaves before the body of *message*, None when `head_for` has to be asked."""
@@ -154,40 +149,13 @@ class Signer:
         self, message: Message, body: Body, keys: Keys, options: OutboundOptions
     ) -> asyncio.Future[bytes]:
         work = partial(_prepared, message.trace, body, keys, options, self._clock.now())
-        if isinstance(body, bytes) and len(body) <= _SMALL_BODY:
-            # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
-            return self._start(work().signed)
-        return self._start(lambda: work().signed())
-
-    def _start(self, work: Callable[[], bytes]) -> asyncio.Future[bytes]:
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        self._threads.submit(self._run, work, future)
-        return future
-
-    def _run(self, work: Callable[[], bytes], future: asyncio.Future[bytes]) -> None:
-        """Do *work* in a thread; the loop is told once for all that was made before it looks."""
-        made: bytes | Exception
-        try:
-            made = work()
-        except OSError as error:
-            made = CannotSign(_NO_TEXT, str(error))
-        except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
-            made = error
-        self._made.append((future, made))
-        if not self._is_told:
-            self._is_told = True
-            self._loop.call_soon_threadsafe(self._hand_out)
-
-    def _hand_out(self) -> None:
-        self._is_told = False  # first: what is made from now on is told again
-        while self._made:
-            future, made = self._made.popleft()
-            if future.done():
-                continue
-            if isinstance(made, bytes):
-                future.set_result(made)
-            else:
-                future.set_exception(made)
+        if not isinstance(body, bytes) or len(body) > _SMALL_BODY:
+            return self._threads.start(lambda: work().signed())
+        # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
+        prepared = work()
+        if any(key.algorithm == "rsa" for key in keys):
+            return self._threads.start(prepared.signed)
+        return self._threads.at_once(prepared.signed)  # Ed25519 costs less than handing it to a thread
 
 
 def _is_wanted(message: Message, options: OutboundOptions) -> bool:
@@ -201,9 +169,12 @@ def _chosen(message: Message, keys: Keys) -> Keys:
 
 
 def _prepared(trace: bytes, body: Body, keys: Keys, options: OutboundOptions, now: float) -> Prepared:
-    """Prepare the signatures over *trace* and *body*. Reads the file of a large body: raises OSError."""
+    """Prepare the signatures over *trace* and *body*. Reads the file of a large body; raises CannotSign."""
     if isinstance(body, LargeBody):
-        block, body_hash = _hashed_file(body)
+        try:
+            block, body_hash = _hashed_file(body)
+        except OSError as error:
+            raise CannotSign(_NO_TEXT, str(error)) from error
     else:
         block = HeaderBlock.scan(body)
         body_hash = relaxed_body_hash(body, block.body_at)
