@@ -80,7 +80,7 @@ class Caller:
 
     def __post_init__(self) -> None:
         self.traces = TraceHub()
-        self.traces.start("test", self.domain, None, lambda record: self.lines.append(_line(record)))
+        self.traces.start("test", self.domain, None, self._hear)
         self.counters = Counters()
         self.dialer = Dialer(self, self.traces, SystemClock(), Log(2, level="error"), self.counters)
         self._changed = asyncio.Event()
@@ -118,6 +118,14 @@ class Caller:
     def said(self, direction: str) -> list[str]:
         """The lines of one side, C or S."""
         return [line[3:] for line in self.lines if line.startswith(direction)]
+
+    async def heard(self, line: str) -> None:
+        """Return once the peer has said *line*."""
+        await self._until(lambda: line in self.said("S"))
+
+    def _hear(self, record: dict[str, Any]) -> None:
+        self.lines.append(f"{record['direction']}: {record['line']}")
+        self._changed.set()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -158,7 +166,3 @@ class Caller:
     def downgrade_wanted(self, connection: Connection) -> None:
         """See connection.Owner. Not asked for here."""
         raise AssertionError("the body is 7-bit")
-
-
-def _line(record: dict[str, Any]) -> str:
-    return f"{record['direction']}: {record['line']}"
