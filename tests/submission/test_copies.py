@@ -167,11 +167,14 @@ class Counting:
         self.answer = answer
         self.taken: list[int] = []
 
-    async def take(self, principal: Principal, n: int, now: float) -> Allowed | Exceeded:
-        self.taken.append(n)
+    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
+        self.taken.append(count)
         if isinstance(self.answer, AngariumError):
             raise self.answer
         return self.answer
+
+    def give_back(self, principal: Principal, count: int, since: float) -> None:
+        self.taken.append(-count)
 
 
 def charge(folder: Path, answer: Allowed | Exceeded | AngariumError, text: bytes) -> tuple[Taken, list[int]]:
@@ -193,6 +196,16 @@ def test_over_the_quota_nothing_is_taken(tmp_path: Path) -> None:
     full = Exceeded(Bucket("account:7", 86_400, 10, "account acme"), 1, NOW + 60)
     taken, _ = charge(tmp_path, full, FROM + wishes(bcc=["b@example.com"]) + BODY)
     assert (taken.reply.code, taken.reply.enhanced, taken.entered) == (450, "4.7.1", [])
+
+
+def test_what_was_counted_is_given_back_when_nothing_could_be_kept(tmp_path: Path) -> None:
+    async def story() -> None:
+        quota = Counting(ALLOWED)
+        desk = IntakeDesk(tmp_path, quota=quota, full_after=0)
+        await desk.submit(FROM + wishes(bcc=["b@example.com"]) + BODY, principal=API_KEY)
+        assert quota.taken == [1, -1]
+
+    asyncio.run(story())
 
 
 def test_when_it_cannot_be_counted_nothing_is_taken(tmp_path: Path) -> None:

@@ -165,11 +165,13 @@ class Recovery:
 
     def _spill(self) -> None:
         """Settle what must not or need not be in memory: what was accepted as settled, and the oldest over
-        the limit.
+        the limit. What was taken only to be reported as failed ends as soon as it is in memory.
         """
         excess = self._open - self.settings.max_resident
         spilled: list[Live] = []
         for live in self.live.values():
+            if live.message.refusal is not None:
+                continue
             if excess > 0 or live.flags & SETTLED:
                 spilled.append(live)
                 excess -= live.open.bit_count()

@@ -238,17 +238,29 @@ class Intake:
             bodies = await bodies_for(self._files, body, [message.id for message in messages[1:]])
         except SpoolError as error:
             self._discard(arrival.id, body)
-            self._entered(messages, "", answer, error)
+            self._copied(arrival, messages, copies, answer, error)
             return
-        done = partial(self._entered, messages, "", answer)
+        done = partial(self._copied, arrival, messages, copies, answer)
         enter_together(self._entrance, messages, [body, *bodies], done)
+
+    def _copied(
+        self,
+        arrival: Arrival,
+        messages: list[Message],
+        copies: Copies,
+        answer: Answer,
+        error: SpoolError | None,
+    ) -> None:
+        if error is not None and self.quota is not None and arrival.principal is not None:
+            self.quota.give_back(arrival.principal, copies.number, arrival.at)
+        self._entered(messages, "", answer, error)
 
     async def _charge(self, arrival: Arrival, copies: Copies) -> Reply | None:
         """Count the recipients that options added. Returns the refusal of whoever has no room for them."""
         if self.quota is None or arrival.principal is None:
             return None
         try:
-            taken = await self.quota.take(arrival.principal, copies.number, self._clock.now())
+            taken = await self.quota.take(arrival.principal, copies.number, arrival.at)
         except AngariumError as error:
             self._log.error("quota", self._clock.now(), message=format_id(arrival.id), error=str(error))
             return UNCOUNTED

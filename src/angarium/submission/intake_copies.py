@@ -32,8 +32,12 @@ class Files(Protocol):
 class Quota(Protocol):
     """What accounts and servers may still send; `identity.usage.Usage` is one."""
 
-    async def take(self, principal: Principal, n: int, now: float) -> Allowed | Exceeded:
-        """Count *n* recipients more, or say why not. Raises AngariumError when that cannot be found out."""
+    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
+        """Count *count* recipients more, or say why not. Raises AngariumError when that cannot be found out."""
+        ...
+
+    def give_back(self, principal: Principal, count: int, since: float) -> None:
+        """Return what was taken at *since* and not used after all."""
         ...
 
 

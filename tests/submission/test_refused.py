@@ -1,0 +1,228 @@
+"""Mail that was taken only to be reported as failed: bounced with its refusal, never attempted, told to nobody.
+
+The real dispatcher, scheduler and spool; the process ends wherever it may, and the next start does what is left.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from angarium.config.load import parse_config
+from angarium.core.clock import SystemClock
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.records import Event, ForwardPath, Message, QueueKey
+from angarium.core.reply import Reply
+from angarium.delivery.dispatcher import Dispatcher
+from angarium.delivery.router import Router
+from angarium.dns.records import Answer, RecordType
+from angarium.queue.commands import GiveBack, Lease
+from angarium.queue.scheduler import Scheduler
+from angarium.spool.partition import Partition, open_partition
+from angarium.spool.settings import SpoolSettings
+from angarium.testing.spool import make_message
+
+REFUSAL = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1001 (Postmark error 300)")
+PATIENCE_S = 20
+SMALL = SpoolSettings(segment_bytes=32 << 10, journal_segments=8, min_free_bytes=0, settle_delay_s=0.0)
+
+
+class Generous:
+    """Gives whatever is asked for."""
+
+    def __init__(self) -> None:
+        self.dispatcher: Dispatcher | None = None
+
+    def ask(self, command: Lease) -> None:
+        assert self.dispatcher is not None
+        asyncio.get_running_loop().call_soon(self.dispatcher.granted, command.key, command.want, None)
+
+    def give_back(self, command: GiveBack) -> None:
+        pass
+
+
+class NoResolver:
+    """Whoever asks wants to deliver."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def query(self, name: str, type: RecordType) -> Answer:
+        self.asked.append(name)
+        raise AssertionError("nothing is to be delivered")
+
+
+class Engine:
+    """Spool and dispatcher of one run."""
+
+    def __init__(self, spool: Partition, resolver: NoResolver, text: str = "") -> None:
+        config = parse_config(text, "angarium.conf")
+        clock, log = SystemClock(), Log(os.open(os.devnull, os.O_WRONLY))
+        self.spool = spool
+        self.counters = Counters()
+        self.report, recovered = spool.recover()
+        self.scheduler = Scheduler(config, random.Random(1))
+        router, leases = Router(resolver, config), Generous()
+        self.dispatcher = Dispatcher(config, self.scheduler, spool, router, leases, clock, log, self.counters)
+        leases.dispatcher = self.dispatcher
+        for flow, summary in spool.flows().items():
+            self.scheduler.flow_changed(flow, summary, clock.now())
+        self.dispatcher.add(recovered)
+
+    async def enter(self, message: Message) -> None:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.dispatcher.enter(message, b"Subject: x\r\n\r\n", done.set_result)
+        assert await done is None
+
+    async def bounced(self, message: Message) -> list[Event]:
+        """Wait until the last event of each recipient is there, and return all events."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                _, events = await self.spool.history(message.id)
+                if len(events) >= len(message.recipients):
+                    return events
+
+
+def refused_message() -> Message:
+    message = make_message("a.example", "b.example", received_at=SystemClock().now())
+    return msgspec.structs.replace(message, refusal=REFUSAL)
+
+
+def with_spool(
+    path: Path, story: Callable[[Partition], Awaitable[None]], settings: SpoolSettings = SMALL
+) -> None:
+    async def day() -> None:
+        spool = open_partition(path, asyncio.get_running_loop(), settings)
+        try:
+            await story(spool)
+        finally:
+            await spool.close()
+
+    asyncio.run(day())
+
+
+def run(
+    path: Path, story: Callable[[Engine], Awaitable[None]], settings: SpoolSettings = SMALL, config: str = ""
+) -> None:
+    """Play *story* on the engine as the day before left it. No name is looked up meanwhile."""
+
+    async def day(spool: Partition) -> None:
+        resolver = NoResolver()
+        await story(Engine(spool, resolver, config))
+        assert resolver.asked == []
+
+    with_spool(path, day, settings)
+
+
+def accept_and_vanish(path: Path, message: Message) -> None:
+    """Leave a spool as a crash does between the acceptance and the events."""
+
+    async def day(spool: Partition) -> None:
+        spool.recover()
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        spool.accept(message, b"Subject: x\r\n\r\n", done.set_result)
+        assert await done is None
+
+    with_spool(path, day)
+
+
+async def all_failed(engine: Engine, message: Message) -> None:
+    events = await engine.bounced(message)
+    assert [(event.type, event.state, event.index, event.attempts) for event in events] == [
+        ("bounced", "bounced", 0, 0),
+        ("bounced", "bounced", 1, 0),
+    ]
+    assert all(event.reply == REFUSAL and event.attempt is None for event in events)
+
+
+def test_every_recipient_bounces_at_once_and_nobody_is_told(tmp_path: Path) -> None:
+    message = refused_message()
+
+    async def story(engine: Engine) -> None:
+        await engine.enter(message)
+        await all_failed(engine, message)
+        assert engine.counters.values["events_total", "bounced"] == 2
+        assert ("reports_total", "failed") not in engine.counters.values
+        assert engine.scheduler.census.resident == 0
+
+    run(tmp_path, story)
+
+    async def next_day(engine: Engine) -> None:
+        assert (engine.report.messages, engine.report.settled_recipients) == (0, 0)
+
+    run(tmp_path, next_day)
+
+
+def test_a_start_after_a_crash_does_it(tmp_path: Path) -> None:
+    message = refused_message()
+    accept_and_vanish(tmp_path, message)
+
+    async def story(engine: Engine) -> None:
+        assert engine.report.recipients == 2
+        await all_failed(engine, message)
+        assert engine.scheduler.census.resident == 0
+
+    run(tmp_path, story)
+
+
+def test_so_does_one_with_no_room_in_memory(tmp_path: Path) -> None:
+    message = refused_message()
+    accept_and_vanish(tmp_path, message)
+
+    async def story(engine: Engine) -> None:
+        assert (engine.report.recipients, engine.report.settled_recipients) == (2, 0)
+        await all_failed(engine, message)
+
+    run(tmp_path, story, replace(SMALL, max_resident=0))
+
+
+def test_so_it_goes_when_it_was_settled_meanwhile(tmp_path: Path) -> None:
+    """The journal may have to let go of anything; what comes back by pages is not attempted either."""
+    message = refused_message()
+    accept_and_vanish(tmp_path, message)
+
+    async def settle(spool: Partition) -> None:
+        _, recipients = spool.recover()
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        spool.settle(recipients, done.set_result)
+        assert await done is None
+
+    with_spool(tmp_path, settle)
+
+    async def story(engine: Engine) -> None:
+        assert engine.report.settled_recipients == 2
+        await all_failed(engine, message)
+
+    run(tmp_path, story, config='Routes = ( "smtp://127.0.0.1?port=9" )')
+
+
+def test_other_mail_beside_it_goes_its_way(tmp_path: Path) -> None:
+    refused, other = refused_message(), make_message("c.example")
+
+    async def story(engine: Engine) -> None:
+        engine.scheduler.drain(0.0)  # nothing is tried
+        await engine.enter(other)
+        await engine.enter(refused)
+        await all_failed(engine, refused)
+        assert await engine.spool.history(other.id) == (other, [])
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("domain", ["a.example", "b.example"])
+def test_it_waits_in_no_queue(tmp_path: Path, domain: str) -> None:
+    message = refused_message()
+
+    async def story(engine: Engine) -> None:
+        await engine.enter(message)
+        assert engine.scheduler.census.queues == 0
+        assert message.recipients[0] == ForwardPath("r0@a.example", "a.example")
+        assert QueueKey("default", domain) not in {flow.queue for flow in engine.spool.flows()}
+
+    run(tmp_path, story)
