@@ -118,7 +118,7 @@ class SecureAngarium:
         self._log = folder / "angarium-secure.log"
         self._folder = Path(tempfile.mkdtemp(prefix="angarium-bench-", dir=folder))
         made = json.loads(run([ANGARIUM, "init", "--data", self._folder / "data", "--json"]))
-        self.login: Login | None = Login(made["login"]["username"], made["login"]["password"])
+        self.login: Login | None = Login(made["login"]["username"], made["login"]["secret"])
         self._node = Node(self._config, workers=workers, log_to=self._log, folder=self._folder)
         self._workers = workers
         self.smtp_port = self._node.smtp_port

@@ -40,7 +40,7 @@ class Service:
 
     @property
     def ca(self) -> Path:
-        return next((self.node.data / "tls").glob("*.pem"))
+        return self.node.data / "tls" / "certificate.pem"
 
     def job(self, **more: object) -> Job:
         given = {"port": self.node.smtp_port, "user": self.user, "password": self.password, "ca": self.ca}
@@ -64,7 +64,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             ESMTP_Listener "smtps" {{ Use_SSL = true Listen "127.0.0.1:{tls_port}" {{ }} }}
         """
         with Node(config, folder=folder) as node:
-            yield Service(node, dovecot, tls_port, login["username"], login["password"])
+            yield Service(node, dovecot, tls_port, login["username"], login["secret"])
 
 
 def sent_by(send: Send, service: Service, **more: object) -> bytes:
@@ -112,7 +112,7 @@ def test_smtplib(service: Service, mechanism: str) -> None:
             client.user, client.password = job.user, job.password
             client.ehlo()
             client.auth(mechanism, getattr(client, f"auth_{mechanism.lower().replace('-', '_')}"))
-            client.sendmail(job.sender, job.recipients, job.mail())
+            client.sendmail(job.sender, job.recipients, job.mail().replace(b"\n", b"\r\n"))
         return ""
 
     assert b"with ESMTPSA" in sent_by(send, service)

@@ -4,7 +4,6 @@ require "json"
 require "mail"
 
 job = JSON.parse($stdin.read)
-ENV["SSL_CERT_FILE"] = job["ca"]
 settings = {
   address: job["host"],
   port: job["port"],
@@ -12,6 +11,7 @@ settings = {
   password: job["password"],
   authentication: job["mechanism"].downcase.tr("-", "_").to_sym,
   openssl_verify_mode: "peer",
+  ca_file: job["ca"],
 }
 settings[job["tls"] == "tls" ? :tls : :enable_starttls_auto] = true
 message = Mail.new(charset: "UTF-8") do
