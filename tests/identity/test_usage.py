@@ -249,6 +249,27 @@ def test_what_was_taken_yesterday_is_not_given_back_to_today(office: Office) -> 
     run(office, scenario)
 
 
+def test_what_goes_back_to_yesterday_leaves_todays_chunk_alone(office: Office) -> None:
+    async def scenario() -> None:
+        usage, principal = office.worker(), quota(1000)
+        assert await usage.take(principal, 1, MORNING - 1) is ALLOWED
+        assert await usage.take(principal, 1, MORNING) is ALLOWED
+        usage.give_back(principal, 1, MORNING - 1)
+        assert usage.take_now(principal, 49, MORNING) is ALLOWED
+
+    run(office, scenario)
+
+
+def test_a_chunk_that_was_too_small_is_still_there_after_the_refusal(office: Office) -> None:
+    async def scenario() -> None:
+        usage, principal = office.worker(), quota(100)
+        assert await usage.take(principal, 1, MORNING) is ALLOWED
+        assert isinstance(await usage.take(principal, 100, MORNING), Exceeded)
+        assert usage.take_now(principal, 4, MORNING) is ALLOWED
+
+    run(office, scenario)
+
+
 def test_an_idle_chunk_goes_back_and_another_worker_may_use_it(office: Office) -> None:
     async def scenario() -> None:
         one, other, principal = office.worker(), office.worker(), quota(100)
@@ -402,7 +423,7 @@ def test_workers_at_the_same_time_never_exceed_the_limit_and_leave_nothing_behin
 def days_work(draw: st.DrawFn) -> list[tuple[str, int, int]]:
     """Draw what three workers do: take, give back what they took last, let time pass, tidy up, crash."""
     action = st.sampled_from(["take", "take", "take", "give back", "later", "tidy", "crash"])
-    return draw(st.lists(st.tuples(action, st.integers(0, 2), st.integers(1, 30)), max_size=40))
+    return draw(st.lists(st.tuples(action, st.integers(0, 2), st.integers(1, 30)), min_size=5, max_size=40))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
