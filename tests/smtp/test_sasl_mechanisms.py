@@ -1,6 +1,8 @@
 """Each mechanism of the server against the examples of its RFC, and against clients that bend the rules."""
 
-from base64 import b64decode
+import hmac
+from base64 import b64decode, b64encode
+from hashlib import sha256
 
 import pytest
 
@@ -16,9 +18,10 @@ from angarium.smtp.sasl import (
     Secrets,
     Step,
 )
+from angarium.smtp.sasl_digest import digest_response, parse_directives
 from angarium.smtp.sasl_digest import server_course as digest_course
 from angarium.smtp.sasl_prep import saslprep
-from angarium.smtp.sasl_scram import read_verifier, scram_verifier
+from angarium.smtp.sasl_scram import keys_of, read_verifier, scram_verifier, xor
 from angarium.smtp.sasl_server import cram_course, cram_digest, exchange_for
 from angarium.smtp.sasl_steps import CourseExchange
 
@@ -162,12 +165,20 @@ def test_digest_md5_offers_authentication_only() -> None:
         (b'"imap/elwood', b'"smtp/elwood'),
         (b"qop=auth", b"qop=auth-int"),
         (b"qop=auth", b'qop=auth,authzid="root"'),
-        (b"d388", b"d389"),
     ],
 )
 def test_a_digest_for_something_else_proves_nothing(old: bytes, new: bytes) -> None:
+    said = CHRIS.replace(old, new)
+    right = digest_response(parse_directives(said), "secret", "utf-8", "AUTHENTICATE")
     exchange = digest()
-    assert exchange.respond(CHRIS.replace(old, new)) == NeedSecrets("chris")
+    assert exchange.respond(said.replace(b"d388dad90d4bbd760a152321f2143af7", right)) == NeedSecrets("chris")
+    assert exchange.supply(Secrets("secret")) == WRONG
+
+
+def test_a_digest_that_was_overheard_proves_nothing_later() -> None:
+    exchange = CourseExchange(lambda initial: digest_course(initial, "elwood.innosoft.com", "new", "imap"))
+    exchange.start(None)
+    exchange.respond(CHRIS)
     assert exchange.supply(Secrets("secret")) == WRONG
 
 
@@ -285,6 +296,16 @@ def test_final_messages_of_scram(old: bytes, new: bytes, end: Step) -> None:
     exchange, _ = scram(FIRST)
     exchange.supply(PENCIL)
     assert exchange.respond(FINAL.replace(old, new)) == end
+
+
+def test_a_proof_for_another_nonce_is_none() -> None:
+    said = f"c=biws,r=rOprNGfwEbeRWgbNEkqO{NONCE}other".encode()
+    client_key, _ = keys_of("pencil", SALT, 4096)
+    signed = b",".join((FIRST.removeprefix(b"n,,"), SERVER_FIRST, said))
+    proof = xor(client_key, hmac.digest(sha256(client_key).digest(), signed, "sha256"))
+    exchange, _ = scram(FIRST)
+    exchange.supply(PENCIL)
+    assert exchange.respond(said + b",p=" + b64encode(proof)) == WRONG
 
 
 @pytest.mark.parametrize("secrets", [None, Secrets("pencil")])

@@ -124,6 +124,16 @@ def test_options_change_between_messages_only() -> None:
     assert said(peer, b"too long\r\n.\r\n").startswith(b"552")
 
 
+def test_other_options_hold_at_once() -> None:
+    peer = greeted()
+    said(peer, b"HELO client.example\r\n")
+    tolerant = ServerOptions(hostname="mx.test", refuse_unauthorised_pipelining=False)
+    peer.machine.set_options(tolerant)
+    assert said(peer, b"RSET\r\nRSET\r\n").count(b"250") == 2
+    peer.machine.set_options(ServerOptions(hostname="mx.test"))
+    assert said(peer, b"RSET\r\nRSET\r\n").startswith(b"503 5.5.0")
+
+
 LINES = st.sampled_from(
     [
         b"AUTH PLAIN",

@@ -1,6 +1,7 @@
 """AUTH for scripted servers: real exchanges with users who are named in the open. For tests only."""
 
 from collections.abc import Callable
+from functools import cache
 
 from angarium.core.reply import Reply
 from angarium.smtp.sasl import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Secrets, Step
@@ -68,4 +69,9 @@ class AuthScript:
 
     def _secrets(self, username: str) -> Secrets | None:
         password = self._users.get(username)
-        return None if password is None else Secrets(password, scram_verifier(password, SALT))
+        return None if password is None else Secrets(password, _verifier(password))
+
+
+@cache
+def _verifier(password: str) -> str:
+    return scram_verifier(password, SALT)
