@@ -69,12 +69,12 @@ class HeaderBlock:
         """Whether there is a field called *name*, given in lower case."""
         return b"\n" + name + b":" in self._lower or (self._has_blanks and self.count(name) > 0)
 
-    def has_prefix(self, prefix: bytes) -> bool:
-        """Whether there may be a field whose name begins with *prefix*, given in lower case.
+    def may_have(self, line: bytes) -> bool:
+        """Whether a line begins like *line*: LF and the beginning of a field's name in lower case.
 
-        Certain when False; when True, a line that is no field may have looked like one.
+        Certain when False; when True, the line may be no field.
         """
-        return b"\n" + prefix in self._lower
+        return line in self._lower
 
     def missing(self, *names: bytes) -> tuple[bytes, ...]:
         """Return those of *names*, given in lower case, that no field has."""
@@ -107,9 +107,16 @@ class HeaderBlock:
 
     def spans(self, *names: bytes) -> list[Span]:
         """Return where the fields called one of *names*, given in lower case, stand."""
-        if not any(self.has(name) for name in names):
-            return []
-        return [(at, at + len(field.raw)) for at, field in self.placed() if field.name in names]
+        if self._has_blanks:
+            return [(at, at + len(field.raw)) for at, field in self.placed() if field.name in names]
+        found = []
+        for name in names:
+            start = b"\n" + name + b":"
+            at = self._lower.find(start)
+            while at >= 0:
+                found.append((at, self._end_of(at)))
+                at = self._lower.find(start, at + 1)
+        return found
 
     def _find(self, name: bytes) -> int:
         """Return the place of the colon of the first field called *name*, or -1."""

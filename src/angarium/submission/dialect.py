@@ -26,10 +26,12 @@ __all__ = [
 PREFIXES = (pm.PREFIX, smtpeter.PREFIX, msys.PREFIX)
 """Fields whose names begin so are instructions, known or not: they never leave with the message."""
 
+_PM, _SMTPETER, _MSYS = (b"\n" + prefix for prefix in PREFIXES)
+
 
 def carries_options(header: HeaderBlock) -> bool:
     """Whether there may be an option field. Costs next to nothing, as most mail has none."""
-    return any(header.has_prefix(prefix) for prefix in PREFIXES)
+    return header.may_have(_PM) or header.may_have(_SMTPETER) or header.may_have(_MSYS)
 
 
 def read_options(header: HeaderBlock) -> HeaderOptions:

@@ -8,7 +8,7 @@ from angarium.core.reply import Reply
 from angarium.identity.principal import Principal
 from angarium.identity.records import Kind
 from angarium.mime.addresses import FieldMailbox, mailboxes
-from angarium.mime.header import HeaderBlock, Span
+from angarium.mime.header import HeaderBlock, Span, unfold
 from angarium.submission.dialect_values import Vendor
 
 HIDDEN: Final = (b"bcc", b"resent-bcc")
@@ -25,23 +25,29 @@ VENDORS: dict[Kind, Vendor] = {
 
 NO_FROM = Reply(550, "5.6.0", "the message has no From field: write From: with the author's address")
 TWO_FROM = Reply(550, "5.6.0", "the message has several From fields: write one, with all authors in it")
-BAD_FROM = Reply(550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>")
+BAD_FROM = Reply(
+    550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>"
+)
 
-_CACHED_VALUE = 500
-"""Characters up to which a From value is remembered: programs write the same one again and again."""
+_CACHED_OCTETS = 500
+"""Size up to which a From field is remembered: programs write the same one again and again."""
 
 
 def authors_of(header: HeaderBlock) -> tuple[FieldMailbox, ...]:
     """Return the mailboxes of the From field, empty without a usable one or with several From fields."""
-    if header.count(b"from") != 1:
+    fields = header.spans(b"from")
+    if len(fields) != 1:
         return ()
-    value = header.first(b"from")
-    return _remembered(value) if len(value) <= _CACHED_VALUE else tuple(mailboxes(value))
+    ((begin, end),) = fields
+    field = header.raw[begin:end]
+    return _remembered(field) if len(field) <= _CACHED_OCTETS else _read(field)
 
 
-@lru_cache(4096)
-def _remembered(value: str) -> tuple[FieldMailbox, ...]:
-    return tuple(mailboxes(value))
+def _read(field: bytes) -> tuple[FieldMailbox, ...]:
+    return tuple(mailboxes(unfold(field.partition(b":")[2])))
+
+
+_remembered = lru_cache(4096)(_read)
 
 
 def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Reply | None:
