@@ -11,6 +11,8 @@ import dkim
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from angarium.config.records import OutboundOptions
 from angarium.core.errors import AngariumError
@@ -84,7 +86,7 @@ def make_key(selector: str = "e1") -> SigningKey:
     return SigningKey("example.com", selector, "ed25519", Ed25519PrivateKey.generate())
 
 
-KEY = make_key()
+KEY = SigningKey("example.com", "r1", "rsa", generate_private_key(65537, 2048))
 
 
 def play(act: Callable[[Signer, Store, HandClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
@@ -98,8 +100,11 @@ def play(act: Callable[[Signer, Store, HandClock], Awaitable[None]], keys: Keys 
 
 def is_good(head: bytes, body: bytes, key: SigningKey = KEY) -> bool:
     def ask(name: bytes, timeout: int = 5) -> bytes | None:
-        raw = key.private.public_key().public_bytes_raw()  # type: ignore[union-attr]
-        return b"k=ed25519; p=" + b64encode(raw) if name.startswith(key.selector.encode()) else None
+        raw = key.algorithm == "ed25519"
+        form = PublicFormat.Raw if raw else PublicFormat.SubjectPublicKeyInfo
+        public = key.private.public_key().public_bytes(Encoding.Raw if raw else Encoding.DER, form)
+        text = b"k=%b; p=%b" % (key.algorithm.encode(), b64encode(public))
+        return text if name.startswith(key.selector.encode()) else None
 
     return bool(dkim.DKIM(head + body).verify(dnsfunc=ask))
 
@@ -109,7 +114,7 @@ def is_good(head: bytes, body: bytes, key: SigningKey = KEY) -> bool:
 
 def test_signatures_stand_on_top_and_cover_what_this_node_adds() -> None:
     async def act(signer: Signer, store: Store, clock: HandClock) -> None:
-        assert signer.head_now(ONE, OPTIONS) is None
+        assert signer.head_now(ONE, BODY, OPTIONS) is None
         head = await signer.head_for(ONE, BODY, OPTIONS)
         assert head.startswith(b"DKIM-Signature: ")
         assert head.endswith(ONE.trace)
@@ -133,7 +138,7 @@ UNSIGNED = {
 @pytest.mark.parametrize(("message", "options"), UNSIGNED.values(), ids=UNSIGNED)
 def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: OutboundOptions) -> None:
     async def act(signer: Signer, store: Store, clock: HandClock) -> None:
-        assert signer.head_now(message, options) is message.trace
+        assert signer.head_now(message, BODY, options) is message.trace
         assert await signer.head_for(message, BODY, options) is message.trace
         assert await signer.head_of_other(message, BODY, options) is message.trace
 
@@ -143,7 +148,7 @@ def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: O
 def test_without_identities_nothing_is_signed() -> None:
     async def scene() -> None:
         signer = Signer(None, HandClock())
-        assert signer.head_now(ONE, OPTIONS) is ONE.trace
+        assert signer.head_now(ONE, BODY, OPTIONS) is ONE.trace
         assert await signer.head_for(ONE, BODY, OPTIONS) is ONE.trace
 
     asyncio.run(scene())
@@ -152,7 +157,8 @@ def test_without_identities_nothing_is_signed() -> None:
 def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
     async def act(signer: Signer, store: Store, clock: HandClock) -> None:
         for name in ("no author", "not wished by its sender", "switched off"):
-            signer.head_now(*UNSIGNED[name])
+            message, options = UNSIGNED[name]
+            signer.head_now(message, BODY, options)
         assert store.questions == []
 
     play(act)
@@ -230,7 +236,7 @@ def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
 def test_keys_are_waited_for() -> None:
     async def act(signer: Signer, store: Store, clock: HandClock) -> None:
         store.is_known = False
-        assert signer.head_now(ONE, OPTIONS) is None
+        assert signer.head_now(ONE, BODY, OPTIONS) is None
         assert is_good(await signer.head_for(ONE, BODY, OPTIONS), BODY)
 
     play(act)
@@ -261,7 +267,7 @@ def test_transactions_of_one_message_share_a_signature() -> None:
         clock.at += 10  # one made now would bear another time
         second = await signer.head_for(TWO, BODY, OPTIONS)
         assert await first == second
-        assert signer.head_now(TWO, OPTIONS) == second
+        assert signer.head_now(TWO, BODY, OPTIONS) == second
         assert b"t=1000;" in second
 
     play(act)
@@ -279,8 +285,8 @@ def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> N
             options = replace(OPTIONS, dkim_headers=("From",))
         else:
             clock.at += 1000
-        assert signer.head_now(TWO, options) is None
-        assert b"t=1000;" not in await signer.head_for(TWO, BODY, options)
+        for head in (signer.head_now(TWO, BODY, options), await signer.head_for(TWO, BODY, options)):
+            assert b"t=1000;" not in (head or b"")
 
     play(act)
 
@@ -289,7 +295,7 @@ def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
     async def act(signer: Signer, store: Store, clock: HandClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         store.keys = ()
-        assert signer.head_now(TWO, OPTIONS) is TWO.trace
+        assert signer.head_now(TWO, BODY, OPTIONS) is TWO.trace
 
     play(act)
 
@@ -301,9 +307,9 @@ def test_what_is_kept_is_bounded() -> None:
 
         for number in range(300):
             await signer.head_for(numbered(number), BODY, OPTIONS)
-        kept = sum(signer.head_now(numbered(number), OPTIONS) is not None for number in range(300))
+        kept = sum(signer.head_now(numbered(number), BODY, OPTIONS) is not None for number in range(300))
         assert kept == 256
-        assert signer.head_now(numbered(299), OPTIONS) is not None
+        assert signer.head_now(numbered(299), BODY, OPTIONS) is not None
 
     play(act)
 
@@ -320,6 +326,21 @@ def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() 
 
 
 # -- the loop goes on
+
+
+@pytest.mark.parametrize("message", [ONE, TWO], ids=["one recipient", "two"])
+def test_what_takes_no_time_is_signed_at_once(message: Message) -> None:
+    quick = make_key("e1")
+
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        head = signer.head_now(message, BODY, OPTIONS)
+        assert head is not None
+        assert is_good(head, BODY, quick)
+        assert signer.head_now(message, BODY + b"line\r\n" * 20_000, OPTIONS) == (
+            None if message is ONE else head
+        )
+
+    play(act, (quick,))
 
 
 def test_the_loop_goes_on_while_a_key_signs() -> None:

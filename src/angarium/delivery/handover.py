@@ -96,7 +96,7 @@ class Handover:
             self._begin(command, connection, body)
 
     def _begin(self, command: Deliver, connection: Connection, body: Body) -> None:
-        head = self._signer.head_now(command.recipients[0].message, connection.command.options)
+        head = self._signer.head_now(command.recipients[0].message, body, connection.command.options)
         if head is None:
             self._tasks.start(self._sign(command, connection, body))
         else:

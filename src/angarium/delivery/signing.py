@@ -75,34 +75,44 @@ class Signer:
         self._threads = Offload(_THREADS, "dkim")
         self._kept: OrderedDict[MessageId, _Kept] = OrderedDict()
 
-    def head_now(self, message: Message, options: OutboundOptions) -> bytes | None:
-        """Return what leaves before the body of *message*, None when `head_for` has to be asked."""
+    def head_now(self, message: Message, body: Body, options: OutboundOptions) -> bytes | None:
+        """Return what leaves before *body*: signatures, if there are any, and trace lines.
+
+        None when that takes time: ask `head_for`.
+        """
         if self._source is None or not _is_wanted(message, options):
             return message.trace
         try:
             keys = self._source.signing_keys_now(message.account, message.author_domain)
         except AngariumError:
             return None  # asked again, and told, by head_for
-        if keys is not None and not keys:
-            return message.trace
-        kept = self._kept.get(message.id) if keys else None
-        if kept is None or not keys or not kept.signatures.done() or kept.signatures.exception() is not None:
+        if not keys:
+            return None if keys is None else message.trace
+        keys = _chosen(message, keys)
+        if message.id not in self._kept and not _is_quick(body, keys):
             return None
-        return kept.signatures.result() + message.trace if self._fits(kept, message, keys, options) else None
+        signatures = self._signatures(message, body, keys, options)
+        is_made = signatures.done() and signatures.exception() is None
+        return signatures.result() + message.trace if is_made else None
 
     async def head_for(self, message: Message, body: Body, options: OutboundOptions) -> bytes:
-        """Return what leaves before *body*: signatures, the newest on top, and trace lines. Raises CannotSign."""
+        """Return what leaves before *body*, when it is there. Raises CannotSign."""
         keys = await self._keys(message, options)
         if not keys:
             return message.trace
-        return await self._shared(message, body, keys, options) + message.trace
+        signatures = self._signatures(message, body, keys, options)
+        try:
+            return await asyncio.shield(signatures) + message.trace
+        except Exception:
+            self._kept.pop(message.id, None)  # the next attempt begins anew
+            raise
 
     async def head_of_other(self, message: Message, body: bytes, options: OutboundOptions) -> bytes:
         """Return the same for a *body* that is not the message's own any more: one converted for a peer."""
         keys = await self._keys(message, options)
         if not keys:
             return message.trace
-        return await self._sign(message, body, _chosen(message, keys), options) + message.trace
+        return await self._sign(message, body, keys, options) + message.trace
 
     async def _keys(self, message: Message, options: OutboundOptions) -> Keys:
         if self._source is None or not _is_wanted(message, options):
@@ -113,37 +123,23 @@ class Signer:
                 keys = await self._source.signing_keys(message.account, message.author_domain)
         except AngariumError as error:
             raise CannotSign(_NO_KEY, f"the keys of {message.author_domain}: {error}") from error
-        return keys
+        return _chosen(message, keys)
 
-    # -- signatures that several transactions need
-
-    async def _shared(self, message: Message, body: Body, keys: Keys, options: OutboundOptions) -> bytes:
+    def _signatures(
+        self, message: Message, body: Body, keys: Keys, options: OutboundOptions
+    ) -> asyncio.Future[bytes]:
+        """Return the signatures over the message's own body, for several recipients those that are kept."""
         if len(message.recipients) == 1:
-            return await self._sign(message, body, _chosen(message, keys), options)
+            return self._sign(message, body, keys, options)
+        by, now = (keys, options.dkim_headers, options.dkim_oversign_headers), self._clock.now()
         kept = self._kept.get(message.id)
-        if kept is None or not self._fits(kept, message, keys, options):
-            kept = self._keep(message, body, keys, options)
-        try:
-            return await asyncio.shield(kept.signatures)
-        except Exception:
-            self._kept.pop(message.id, None)  # the next attempt begins anew
-            raise
-
-    def _keep(self, message: Message, body: Body, keys: Keys, options: OutboundOptions) -> _Kept:
-        chosen = _chosen(message, keys)
-        by = (chosen, options.dkim_headers, options.dkim_oversign_headers)
-        kept = _Kept(by, self._clock.now(), self._sign(message, body, chosen, options))
-        self._kept[message.id] = kept
-        self._kept.move_to_end(message.id)
+        if kept is None or kept.by != by or now - kept.at > _KEPT_S:
+            kept = _Kept(by, now, self._sign(message, body, keys, options))
+            self._kept[message.id] = kept
+            self._kept.move_to_end(message.id)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return kept
-
-    def _fits(self, kept: _Kept, message: Message, keys: Keys, options: OutboundOptions) -> bool:
-        by = (_chosen(message, keys), options.dkim_headers, options.dkim_oversign_headers)
-        return kept.by == by and self._clock.now() - kept.at < _KEPT_S
-
-    # -- work for the threads
+        return kept.signatures
 
     def _sign(
         self, message: Message, body: Body, keys: Keys, options: OutboundOptions
@@ -152,10 +148,14 @@ class Signer:
         if not isinstance(body, bytes) or len(body) > _SMALL_BODY:
             return self._threads.start(lambda: work().signed())
         # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
-        prepared = work()
-        if any(key.algorithm == "rsa" for key in keys):
-            return self._threads.start(prepared.signed)
-        return self._threads.at_once(prepared.signed)  # Ed25519 costs less than handing it to a thread
+        sign = work().signed
+        return self._threads.at_once(sign) if _is_quick(body, keys) else self._threads.start(sign)
+
+
+def _is_quick(body: Body, keys: Keys) -> bool:
+    """Whether signing costs less than having it done by a thread."""
+    is_small = isinstance(body, bytes) and len(body) <= _SMALL_BODY
+    return is_small and all(key.algorithm == "ed25519" for key in keys)
 
 
 def _is_wanted(message: Message, options: OutboundOptions) -> bool:
