@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 
 import pytest
 
@@ -37,6 +38,16 @@ def test_a_second_init_changes_nothing_and_says_so(cli):
     again = cli("init", "--if-needed")
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "")
     assert cli("audit", "--json").stdout == before
+
+
+def test_of_many_first_starts_at_once_one_makes_everything(tmp_path):
+    arguments = [ANGARIUM, "init", "--if-needed", "--data", tmp_path, "--json"]
+    started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in started]
+    assert [status for _, _, status in ended] == [0, 0, 0, 0], ended
+    printed = [out for out, _, _ in ended if out]
+    assert len(printed) == 1
+    assert json.loads(printed[0])["account"]["id"] == 1
 
 
 def test_serve_makes_what_is_needed_before_the_first_start_only(tmp_path):

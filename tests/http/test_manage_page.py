@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from angarium.http.bodies import decode_body
 from angarium.http.manage_bodies import AccountNew
 from angarium.http.manage_table import ENDPOINTS
@@ -30,8 +32,6 @@ def test_every_sort_of_problem_has_its_status():
 
 def test_the_example_of_a_problem_is_what_is_answered():
     shown = json.loads(re.search(r'^\{"type".*?\]\}$', PAGE, re.MULTILINE | re.DOTALL)[0])
-    try:
+    with pytest.raises(Problem) as caught:
         decode_body(b'{"nam": "x"}', AccountNew)
-    except Problem as problem:
-        said = json.loads(problem.body())
-    assert said == shown
+    assert json.loads(caught.value.body()) == shown

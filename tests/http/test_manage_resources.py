@@ -181,6 +181,15 @@ def test_a_person_is_made_changed_and_deleted_and_the_password_is_never_shown(ap
     assert api("DELETE", one, key=CUSTOMER).status == 204
 
 
+def test_a_password_that_is_refused_leaves_the_rest_as_it_was(api):
+    body = {"email": "ann@example.com", "password": "correct horse", "name": "Ann"}
+    one = api("POST", f"{V1}/people", body, key=CUSTOMER).headers["location"]
+    refused = api("PATCH", one, {"name": "Bea", "password": "short"}, key=CUSTOMER)
+    assert refused.pointers.keys() == {"/password"}
+    assert b"short" not in refused.body
+    assert api("GET", one, key=CUSTOMER).json["name"] == "Ann"
+
+
 # keys, tokens, logins
 
 

@@ -58,7 +58,9 @@ def pick_credential(store: "Store", text: str, kinds: Collection[str], noun: str
     if text.isdecimal() and len(text) < 19:
         found = store.credential(int(text))
         if found.kind not in kinds:
-            raise Failure(f"{text} is no {noun} but of the kind {found.kind}; `angarium {noun}s list` shows them")
+            raise Failure(
+                f"{text} is no {noun} but of the kind {found.kind}; `angarium {noun}s list` shows them"
+            )
         return found
     rows = everything(lambda **page: store.credentials(**page))
     return _named((row for row in rows if row.kind in kinds), text, noun, lambda row: row.username)

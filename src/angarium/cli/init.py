@@ -26,24 +26,27 @@ def init_command(if_needed: bool, place: Place, as_json: bool) -> None:
 def initialise(place: Place, *, if_needed: bool, as_json: bool = False) -> None:
     """Make what a new node needs and print it. Raises Failure when there is something, unless *if_needed*."""
     with open_store(place, make=True) as opened:
-        if not opened.store.is_empty():
-            if if_needed:
-                return
+        made = _make(opened) if opened.store.is_empty() else None
+        if made is not None:
+            _print(opened, made, as_json)
+        elif not if_needed:
             raise Failure(
                 f"{opened.data} has an account already; `angarium accounts list` shows it, "
                 "`angarium logins create` makes another login"
             )
-        record = _make(opened)
-        _print(opened, record, as_json)
 
 
-def _make(opened: Opened) -> dict[str, Any]:
-    """Make everything; return it as a record with all secrets."""
+def _make(opened: Opened) -> dict[str, Any] | None:
+    """Make everything; return it as a record with all secrets, or None when another process was faster."""
     from angarium.cli.identity_words import record
+    from angarium.identity.errors import Conflict
     from angarium.identity.grants import GRANTS
 
     store, actor = opened.store, opened.actor
-    account = store.create_account(FIRST, actor=actor)
+    try:
+        account = store.create_account(FIRST, actor=actor)
+    except Conflict:
+        return None
     server = store.create_server(account.id, FIRST, actor=actor)
     token = store.create_server_token(server.id, FIRST, actor=actor)
     key = store.create_api_key(account.id, FIRST, tuple(GRANTS), actor=actor)

@@ -3,6 +3,7 @@
 from angarium.http.manage_bodies import PersonChange, PersonNew, changes
 from angarium.http.manage_call import AccountQuery, Call
 from angarium.http.manage_views import Page, PersonView, person_view
+from angarium.identity import checks
 from angarium.identity.records import Person
 
 
@@ -29,6 +30,8 @@ def change_person(call: Call, person: int, body: PersonChange) -> PersonView:
     found = _seen(call, person)
     fields = changes(body, found)
     password = fields.pop("password", None)
+    if password is not None:
+        checks.password("password", password)  # before anything is changed
     if fields:
         found = call.store.change_person(person, actor=call.actor, **fields)
     if password is not None:
