@@ -1,0 +1,74 @@
+"""`angarium tls show`: what an operator reads before clients complain."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from angarium.cli.main import main
+from angarium.node.tls import ensure_own_certificate
+from angarium.testing.authority import Authority
+
+
+@pytest.fixture
+def show(tmp_path):
+    def run(config="", *words):
+        file = tmp_path / "angarium.conf"
+        file.write_text(config)
+        places = ["--config", str(file), "--data", str(tmp_path / "data")]
+        return CliRunner().invoke(main, ["tls", "show", *places, *words])
+
+    return run
+
+
+def listener(certificate, more=""):
+    return f"""ESMTP_Listener "a" {{
+        TLS_Certificate = "{certificate}"
+        {more}
+        Listen "127.0.0.1:465" {{ Use_SSL = true }}
+    }}"""
+
+
+def test_the_nodes_own_certificate_is_shown_once_it_is_made(show, tmp_path):
+    before = show()
+    assert before.exit_code == 1
+    assert "not made yet: the node makes it when it starts" in before.output
+    ensure_own_certificate(tmp_path / "data", "localhost", datetime.now(UTC).timestamp())
+    after = show()
+    assert after.exit_code == 0
+    assert "signed by itself" in after.output
+    assert "3649 d" in after.output
+
+
+def test_every_certificate_of_every_socket_is_a_record(show, tmp_path):
+    issued = Authority(tmp_path).issue("mail.test", "*.mail.test")
+    shown = json.loads(show(listener(issued.both), "--json").output)
+    assert [(each["listener"], each["listen"], each["begins"]) for each in shown] == [
+        ("a", "127.0.0.1:465", "at once")
+    ]
+    assert shown[0]["names"] == ["mail.test", "*.mail.test"]
+    assert shown[0]["issuer"] == "CN=Test Authority"
+    assert (shown[0]["own"], shown[0]["expired"], shown[0]["problem"]) == (False, False, "")
+
+
+def test_an_expired_certificate_is_a_no(show, tmp_path):
+    past = datetime.now(UTC) - timedelta(days=1)
+    issued = Authority(tmp_path).issue("mail.test", begins=past - timedelta(days=9), ends=past)
+    answer = show(listener(issued.both))
+    assert answer.exit_code == 1
+    assert "problem: expired: clients that check it turn away" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("TLS_Verify_Mode = require", "TLS_Verify_Mode = require needs TLS_Client_CA"),
+        ('TLS_Key = "/nowhere/key.pem"', "/nowhere/key.pem: no such file or directory"),
+    ],
+)
+def test_what_is_wrong_is_said_as_the_node_would(show, tmp_path, more, problem):
+    issued = Authority(tmp_path).issue("mail.test")
+    answer = show(listener(issued.both, more))
+    assert answer.exit_code == 1
+    assert problem in answer.output
