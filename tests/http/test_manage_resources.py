@@ -361,3 +361,53 @@ def test_tokens_of_both_kinds_come_in_one_order(api, store, server):
         labels += [row["label"] for row in page["data"]]
         path = page["next"]
     assert labels == ["s0", "t0", "s1", "t1", "s2", "t2"]
+
+
+# strange values
+
+HUGE = (10**30, 2**63, 2**63 - 1, -1, 0)
+ODD = ("", "\x00", "\n", "a\x00b", "é" * 300, "\ufffd", "../..", "<script>")
+
+
+@pytest.mark.parametrize("number", HUGE)
+def test_no_number_makes_a_fault(api, number):
+    limits = dict.fromkeys(("daily_quota", "max_recipients", "max_message_size"), number)
+    for path in ("servers", "people", "keys", "tokens", "logins", "domains", "audit"):
+        for name in ("account", "after"):
+            assert api("GET", f"{V1}/{path}?{name}={number}").status in (200, 400, 404)
+    for path, body in (
+        ("accounts", {"name": "x", "limits": limits}),
+        ("accounts", {"name": "y", "limits": {"rate": {"count": number, "seconds": 1}}}),
+        ("servers", {"name": "x", "account": number}),
+        ("keys", {"label": "x", "grants": ["smtp/inject"], "server": number}),
+        ("tokens", {"server": number}),
+        ("logins", {"server": number, "label": "x"}),
+    ):
+        assert api("POST", f"{V1}/{path}", body).status in (201, 400, 404), (path, body)
+    assert api("GET", f"{V1}/servers/{number}").status == 404
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_no_text_makes_a_fault(api, server, text):
+    options = {"metadata": {text: text}, "tags": [text], "binding": text, "campaign": text}
+    for path, body in (
+        ("accounts", {"name": text}),
+        ("servers", {"name": text, "options": options}),
+        (f"servers/{server}/streams", {"id": text, "name": text, "kind": "broadcast"}),
+        ("people", {"email": text, "password": "long enough"}),
+        ("people", {"email": "ann@example.com", "password": f"long enough{text}", "name": text}),
+        ("keys", {"label": text, "grants": [text], "networks": [text], "stream": text}),
+        ("logins", {"server": server, "label": text, "stream": text, "options": options}),
+        ("domains", {"name": text, "return_path": text}),
+    ):
+        answer = api("POST", f"{V1}/{path}", body)
+        assert answer.status in (201, 400, 403, 404), (path, body)
+        assert answer.status == 201 or answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "1960-01-01T00:00:00Z"]
+)
+def test_no_time_makes_a_fault(api, moment):
+    body = {"label": "x", "grants": ["smtp/inject"], "expires_at": moment}
+    assert api("POST", f"{V1}/keys", body).status in (201, 400)

@@ -9,6 +9,8 @@ from msgspec import UNSET, UnsetType
 from angarium.core.options import Options, TrackLinks
 from angarium.identity.records import Limits, Rate, StreamKind
 
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What the store can count with."""
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -19,7 +21,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class RateBody(Body):
     """At most `count` recipients in each window of `seconds`."""
 
-    count: Annotated[int, msgspec.Meta(ge=1)]
+    count: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
@@ -27,9 +29,9 @@ class LimitsBody(Body):
     """What an account or a server may do at most; null is no limit of its own. `max_message_size` is in bytes."""
 
     rate: RateBody | UnsetType | None = UNSET
-    daily_quota: int | UnsetType | None = UNSET
-    max_recipients: int | UnsetType | None = UNSET
-    max_message_size: int | UnsetType | None = UNSET
+    daily_quota: Id | UnsetType | None = UNSET
+    max_recipients: Id | UnsetType | None = UNSET
+    max_message_size: Id | UnsetType | None = UNSET
     sender_domains: Literal["any", "verified"] | UnsetType | None = UNSET
 
 
@@ -77,7 +79,7 @@ class ServerNew(Body):
     """A new server. `account` is the key's own when it is not given."""
 
     name: str
-    account: int | UnsetType = UNSET
+    account: Id | UnsetType = UNSET
     smtp: bool | UnsetType = UNSET
     on_error: Literal["vendor", "accept", "refuse"] | UnsetType = UNSET
     limits: LimitsBody | UnsetType = UNSET
@@ -119,7 +121,7 @@ class PersonNew(Body):
     email: str
     password: str
     name: str = ""
-    account: int | UnsetType = UNSET
+    account: Id | UnsetType = UNSET
 
 
 class PersonChange(Body):
@@ -138,8 +140,8 @@ class KeyNew(Body):
     grants: tuple[str, ...]
     networks: tuple[str, ...] = ()
     expires_at: Moment | None = None
-    account: int | UnsetType = UNSET
-    server: int | None = None
+    account: Id | UnsetType = UNSET
+    server: Id | None = None
     stream: str | None = None
 
 
@@ -156,7 +158,7 @@ class KeyChange(Body):
 class TokenNew(Body):
     """A new token of a server: one for the whole server, or an SMTP token, which is bound to one stream."""
 
-    server: int
+    server: Id
     kind: Literal["server_token", "smtp_token"] = "server_token"
     label: str = ""
     stream: str | None = None
@@ -168,7 +170,7 @@ class TokenNew(Body):
 class LoginNew(Body):
     """A new SMTP login. `options` are its switches, binding and the like."""
 
-    server: int
+    server: Id
     label: str
     stream: str | None = None
     challenge: bool = False
@@ -194,7 +196,7 @@ class DomainNew(Body):
 
     name: str
     return_path: str = "bounces"
-    account: int | UnsetType = UNSET
+    account: Id | UnsetType = UNSET
 
 
 class DomainChange(Body):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from angarium.http.caller import Caller
+from angarium.http.manage_bodies import Id
 from angarium.http.manage_views import Page
 from angarium.http.problem import Problem
 from angarium.identity.domain_check import DomainReport
@@ -27,14 +28,14 @@ Checker = Callable[[Domain], Awaitable[DomainReport]]
 class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where a listing goes on, and how much of it comes at once."""
 
-    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    after: Id | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
 
 
 class AccountQuery(PageQuery):
     """A listing of one account's things; without `account` of all that the key may see."""
 
-    account: int | None = None
+    account: Id | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

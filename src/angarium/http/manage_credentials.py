@@ -6,6 +6,7 @@ from typing import Any
 from angarium.core.options import NO_OPTIONS
 from angarium.http.manage_accounts import server_of
 from angarium.http.manage_bodies import (
+    Id,
     KeyChange,
     KeyNew,
     LoginChange,
@@ -30,7 +31,7 @@ _LOGINS: tuple[Kind, ...] = ("smtp_login",)
 class CredentialQuery(AccountQuery):
     """A listing of keys, tokens or logins; `server`: those of one server."""
 
-    server: int | None = None
+    server: Id | None = None
 
 
 def list_keys(call: Call, query: CredentialQuery) -> Page[CredentialView]:
