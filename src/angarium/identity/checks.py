@@ -108,9 +108,10 @@ def return_path(field: str, value: Any, of: str) -> str:
     """A name under the domain *of*: a label in front of it, or all of the name; nothing is none."""
     if not isinstance(value, str):
         raise Invalid(field, f"write a name under {of}, such as bounces")
-    value = value.strip().removesuffix(".").lower()
+    value = value.strip().lower()
     if not value:
         return ""
+    value = value.removesuffix(".")
     full = value if value.endswith(f".{of}") else f"{value}.{of}"
     if len(full) > 253 or not all(_LABEL.fullmatch(label) for label in full.split(".")):
         raise Invalid(field, f"write a name under {of}, such as bounces or bounces.{of}")

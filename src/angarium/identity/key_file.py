@@ -49,16 +49,11 @@ Keys = tuple[NodeKey, ...]
 def create(path: Path) -> None:
     """Make *path* with one new key; does nothing if there is a file. Raises KeyRingError."""
     with _explained(path):
-        if path.exists():
-            return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = _written(path, (NodeKey.new(),))
-        try:
-            with contextlib.suppress(FileExistsError):  # another process was faster: its keys count
-                os.link(written, path)
-        finally:
-            written.unlink()
-        _sync(path.parent)
+        if not path.exists():
+            with _locked(path):
+                if not path.exists():  # another process may have been faster: its keys count
+                    _write(path, (NodeKey.new(),))
 
 
 def read(path: Path) -> Keys:
@@ -75,8 +70,7 @@ def rewrite(path: Path, change: Callable[[Keys], Keys]) -> Keys:
     """Replace the keys in *path* by what *change* makes of them, and return that. Raises KeyRingError."""
     with _explained(path), _locked(path):
         keys = change(read(path))
-        os.replace(_written(path, keys), path)
-        _sync(path.parent)
+        _write(path, keys)
         return keys
 
 
@@ -113,24 +107,26 @@ def _damaged(path: Path, how: str) -> KeyRingError:
     return KeyRingError(f"the key file {path} is damaged: {how}; restore it from a copy")
 
 
-def _written(path: Path, keys: Keys) -> Path:
-    """Return a new file beside *path* with *keys* in it, safe on the disk."""
-    target = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _write(path: Path, keys: Keys) -> None:
+    """Make *keys* the whole of *path*, safe on the disk. The folder must be locked."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)  # of one who was killed here: there are keys in it
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w") as file:
         file.write(_HEADING)
         file.writelines(f"{key.id.hex()} {base64.b64encode(key.key).decode()}\n" for key in keys)
         file.flush()
         os.fsync(descriptor)
-    _give_to_owner(path, target)
-    return target
+    _give_to_owner(path, new)
+    os.replace(new, path)
+    _sync(path.parent)
 
 
-def _give_to_owner(path: Path, target: Path) -> None:
+def _give_to_owner(path: Path, new: Path) -> None:
     """When root rotates the keys of another user's node, that user must still be able to read them."""
     if os.geteuid() == 0 and path.exists():
         owner = path.stat()
-        os.chown(target, owner.st_uid, owner.st_gid)
+        os.chown(new, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:

@@ -1,0 +1,177 @@
+"""Sending domains: keys are made, found in the DNS, replaced and retired."""
+
+import base64
+import re
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from angarium.identity import schema
+from angarium.identity.domain_keys import after_check, selectors
+from angarium.identity.engine import reading
+from angarium.identity.errors import Conflict, Invalid, NotFound
+from angarium.identity.records import Domain, DomainKey
+from angarium.identity.secrets import DOMAIN_KEY_CONTEXT, KeyRing
+from angarium.identity.store import Store
+
+ME = "cli:root"
+AT = 1_795_262_400.0  # 2026-11-21
+
+
+@pytest.fixture
+def domain(store: Store) -> Domain:
+    return store.create_domain(store.create_account("acme", actor=ME).id, "Example.COM.", actor=ME)
+
+
+def states(domain: Domain) -> list[str]:
+    return [f"{key.selector} {key.state}" for key in domain.keys]
+
+
+def test_a_domain_begins_with_two_pending_keys(store: Store, domain: Domain) -> None:
+    assert (domain.name, domain.return_path) == ("example.com", "bounces.example.com")
+    assert (domain.enabled, domain.verified_at, domain.checked_at) == (True, None, None)
+    assert states(domain) == ["ang20261121ar pending", "ang20261121ae pending"]
+    assert store.domain(domain.id) == store.domain((domain.account, "EXAMPLE.com")) == domain
+    assert store.domains() == store.domains(domain.account) == [domain]
+    assert store.domains(after=domain.id) == []
+
+
+def test_the_private_halves_fit_and_are_encrypted(
+    store: Store, engine: Engine, ring: KeyRing, domain: Domain
+) -> None:
+    with reading(engine) as connection:
+        query = select(schema.domain_keys.c.sealed).order_by(schema.domain_keys.c.id)
+        sealed = connection.execute(query).scalars().all()
+    rsa, ed25519 = [load_der_private_key(ring.open(each, DOMAIN_KEY_CONTEXT), None) for each in sealed]
+    assert isinstance(rsa, RSAPrivateKey)
+    assert isinstance(ed25519, Ed25519PrivateKey)
+    told = [base64.b64decode(key.public) for key in domain.keys]
+    assert (rsa.key_size, load_der_public_key(told[0])) == (2048, rsa.public_key())
+    assert told[1] == ed25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def test_a_key_that_is_found_signs(store: Store, domain: Domain) -> None:
+    rsa, ed25519 = domain.keys
+    checked = store.mark_checked(domain.id, {rsa.id: True, ed25519.id: False}, AT + 1)
+    assert states(checked) == ["ang20261121ar active", "ang20261121ae pending"]
+    assert (checked.verified_at, checked.checked_at, checked.keys[0].verified_at) == (AT + 1, AT + 1, AT + 1)
+
+
+def test_a_question_without_an_answer_changes_nothing(store: Store, domain: Domain) -> None:
+    checked = store.mark_checked(domain.id, {key.id: True for key in domain.keys}, AT + 1)
+    again = store.mark_checked(domain.id, {}, AT + 2)
+    assert (again.keys, again.verified_at, again.checked_at) == (checked.keys, AT + 1, AT + 2)
+
+
+def test_a_domain_whose_records_are_gone_is_not_verified(store: Store, domain: Domain) -> None:
+    rsa, ed25519 = domain.keys
+    store.mark_checked(domain.id, {rsa.id: True, ed25519.id: True}, AT + 1)
+    one_left = store.mark_checked(domain.id, {rsa.id: False}, AT + 2)
+    assert (one_left.verified_at, states(one_left)) == (
+        AT + 1,
+        ["ang20261121ar pending", "ang20261121ae active"],
+    )
+    gone = store.mark_checked(domain.id, {rsa.id: False, ed25519.id: False}, AT + 3)
+    assert gone.verified_at is None
+    back = store.mark_checked(domain.id, {rsa.id: True}, AT + 4)
+    assert (back.verified_at, back.keys[0].state) == (AT + 4, "active")
+
+
+def test_new_keys_take_over_when_they_are_found(store: Store, domain: Domain) -> None:
+    store.mark_checked(domain.id, {key.id: True for key in domain.keys}, AT)
+    rotated = store.rotate_keys(domain.id, actor=ME)
+    assert states(rotated) == [
+        "ang20261121ar active",
+        "ang20261121ae active",
+        "ang20261121br pending",
+        "ang20261121be pending",
+    ]
+    half = store.mark_checked(domain.id, {rotated.keys[2].id: True, rotated.keys[3].id: False}, AT + 5)
+    assert states(half) == [
+        "ang20261121ar retired",
+        "ang20261121ae active",
+        "ang20261121br active",
+        "ang20261121be pending",
+    ]
+    assert (half.keys[0].retired_at, half.verified_at) == (AT + 5, AT)
+    with pytest.raises(
+        Conflict, match=r"has new keys already \(ang20261121be\); publish their records and verify"
+    ):
+        store.rotate_keys(domain.id, actor=ME)
+
+
+def test_keys_are_retired_and_deleted_by_hand(store: Store, domain: Domain) -> None:
+    rsa, ed25519 = domain.keys
+    store.mark_checked(domain.id, {rsa.id: True}, AT)
+    with pytest.raises(Conflict, match="is signed with ang20261121ar; retire the key first"):
+        store.delete_key(rsa.id, actor=ME)
+    retired = store.retire_key(rsa.id, actor=ME)
+    assert (retired.keys[0].state, retired.verified_at) == ("retired", None)
+    assert store.retire_key(rsa.id, actor=ME) == retired
+    assert store.delete_key(rsa.id, actor=ME).keys == (ed25519,)
+    with pytest.raises(NotFound, match="there is no signing key 1"):
+        store.delete_key(rsa.id, actor=ME)
+
+
+def test_a_domain_is_changed_and_deleted(store: Store, domain: Domain) -> None:
+    changed = store.change_domain(domain.id, enabled=False, return_path="pm-bounces.example.com", actor=ME)
+    assert (changed.enabled, changed.return_path) == (False, "pm-bounces.example.com")
+    assert store.change_domain(domain.id, return_path="", actor=ME).return_path == ""
+    with pytest.raises(Invalid, match="verified_at: this cannot be changed; what can: enabled, return_path"):
+        store.change_domain(domain.id, verified_at=1.0, actor=ME)
+    store.delete_domain(domain.id, actor=ME)
+    assert store.domains() == []
+    with pytest.raises(NotFound, match=re.escape("there is no domain example.com of account 1")):
+        store.domain((domain.account, "example.com"))
+
+
+def test_two_accounts_may_claim_a_domain_but_one_only_once(store: Store, domain: Domain) -> None:
+    other = store.create_account("other", actor=ME).id
+    assert store.create_domain(other, "example.com", actor=ME).keys[0].public != domain.keys[0].public
+    with pytest.raises(Conflict, match=r"the account has the domain example\.com already"):
+        store.create_domain(domain.account, "example.com", actor=ME)
+
+
+def test_selectors_of_a_day_go_through_the_alphabet() -> None:
+    taken: list[str] = []
+    for _ in range(30):
+        taken += selectors(AT, taken).values()
+    assert taken[:4] == ["ang20261121ar", "ang20261121ae", "ang20261121br", "ang20261121be"]
+    assert taken[50:56:2] == ["ang20261121zr", "ang20261121aar", "ang20261121abr"]
+    assert len(set(taken)) == 60
+
+
+KEYS = st.lists(
+    st.tuples(st.sampled_from(["rsa", "ed25519"]), st.sampled_from(["pending", "active", "retired"])),
+    max_size=6,
+).map(
+    lambda drawn: [DomainKey(n, 1, f"s{n}", kind, "", state, 0.0) for n, (kind, state) in enumerate(drawn, 1)]
+)
+
+
+@given(KEYS, st.dictionaries(st.integers(1, 6), st.booleans()))
+def test_after_a_check_the_newest_key_that_is_there_signs(
+    keys: list[DomainKey], found: dict[int, bool]
+) -> None:
+    after = after_check(keys, found, AT)
+    assert [key.id for key in after] == [key.id for key in keys]
+    for kind in ("rsa", "ed25519"):
+        signing = [key.id for key in after if key.algorithm == kind and key.state == "active"]
+        could = [
+            key.id
+            for key in keys
+            if key.algorithm == kind and key.state != "retired" and found.get(key.id, key.state == "active")
+        ]
+        assert signing == could[-1:]
+    assert all(new.state == "retired" for old, new in zip(keys, after, strict=True) if old.state == "retired")
+    assert after_check(after, found, AT) == after
