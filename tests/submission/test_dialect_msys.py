@@ -107,12 +107,12 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ('{"campaign_id": "a",}', "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
-        ("", "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
-        ("[1]", "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: it must be one object"),
-        ("[" * 5000, "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
-        (b'{"tags": ["\xff', "option_syntax: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
-        ({"metadata": "x"}, "option_syntax: 550 5.6.0 X-MSYS-API 'metadata' must be of type 'json object'"),
+        ('{"campaign_id": "a",}', "json: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ("", "json: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ("[1]", "json: 550 5.6.0 JSON parsing error in X-MSYS-API: it must be one object"),
+        ("[" * 5000, "json: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        (b'{"tags": ["\xff', "json: 550 5.6.0 JSON parsing error in X-MSYS-API: "),
+        ({"metadata": "x"}, "metadata: 550 5.6.0 X-MSYS-API 'metadata' must be of type 'json object'"),
         ({"tags": "x"}, "option_syntax: 550 5.6.0 X-MSYS-API 'tags' must be of type 'json array'"),
         ({"tags": [1]}, "option_syntax: 550 5.6.0 X-MSYS-API 'tags[]' must be of type 'json string'"),
         (
@@ -130,15 +130,15 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
         ),
         (
             {"metadata": {"k": "v" * 10_240}},
-            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes of JSON; this has 10248",
+            "metadata: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes of JSON; this has 10248",
         ),
         (
             {"metadata": {"k": 2**64}},
-            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string",
+            "metadata: 550 5.6.0 X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string",
         ),
         (
             {"metadata": {"k": json.loads("[" * 30 + "]" * 30)}},
-            "option_limit: 550 5.6.0 X-MSYS-API 'metadata' may be nested 20 levels deep",
+            "metadata: 550 5.6.0 X-MSYS-API 'metadata' may be nested 20 levels deep",
         ),
         ({"cc": "a@example.com"}, "option_syntax: 550 5.6.0 X-MSYS-API 'cc' must be of type 'json array'"),
         (

@@ -92,17 +92,17 @@ def test_a_number_that_is_taken_is_not_given_again() -> None:
         ),
         (
             "X-PM-Metadata-" + "k" * 21 + ": v",
-            "option_limit: 550 5.6.0 Invalid metadata content. Field names are limited to 20 characters; "
+            "metadata: 550 5.6.0 Invalid metadata content. Field names are limited to 20 characters; "
             "'kkkkkkkkkkkkkkkkkkkkk' has 21 (Postmark error 300)",
         ),
         (
             "X-PM-Metadata-k: " + "v" * 81,
-            "option_limit: 550 5.6.0 Invalid metadata content. Field values are limited to 80 characters; that of 'k' "
+            "metadata: 550 5.6.0 Invalid metadata content. Field values are limited to 80 characters; that of 'k' "
             "has 81 (Postmark error 300)",
         ),
         (
             "X-PM-Metadata-: v",
-            "option_syntax: 550 5.6.0 Invalid metadata content. A name must follow X-PM-Metadata- (Postmark error 300)",
+            "metadata: 550 5.6.0 Invalid metadata content. A name must follow X-PM-Metadata- (Postmark error 300)",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_limits_include_their_end_and_count_characters(line: str) -> None:
 def test_ten_keys_of_metadata_are_taken_and_eleven_are_not() -> None:
     lines = [f"X-PM-Metadata-k{n}: v" for n in range(11)]
     assert len(said(*lines[:10]).metadata or {}) == 10
-    assert problem(*lines).startswith("option_limit: 550 5.6.0 Invalid metadata content. There may be 10 ")
+    assert problem(*lines).startswith("metadata: 550 5.6.0 Invalid metadata content. There may be 10 ")
 
 
 def test_the_good_fields_beside_a_bad_one_still_count() -> None:

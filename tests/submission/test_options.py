@@ -60,8 +60,14 @@ def test_a_relay_host_needs_no_login_for_its_options(tmp_path: Path) -> None:
 def test_of_mail_from_elsewhere_they_are_taken_out_unheeded(tmp_path: Path) -> None:
     taken = take(tmp_path, FROM + b"X-PM-Tag: a\r\nX-MSYS-API: {broken\r\n" + BODY, peer=STRANGER)
     assert taken.reply.code == 250
-    assert taken.message.options == NO_OPTIONS
+    assert taken.message.options == Options(sign=False)
     assert taken.sent == FROM + BODY
+
+
+def test_what_anybody_may_have_written_is_not_signed(tmp_path: Path) -> None:
+    assert take(tmp_path, FROM + BODY, peer=STRANGER).message.options.sign is False
+    assert take(tmp_path, FROM + BODY).message.options.sign is None
+    assert take(tmp_path, FROM + BODY, peer=STRANGER, principal=a_principal()).message.options.sign is None
 
 
 def test_eight_bit_is_said_of_what_is_stored(tmp_path: Path) -> None:
@@ -343,11 +349,11 @@ def test_all_sentences_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("principal", "field", "reason", "record"),
     [
-        (a_principal(), BROKEN_JSON, "option_syntax", "refused"),
+        (a_principal(), BROKEN_JSON, "json", "refused"),
         (a_principal("server_token"), BAD_TAG, "option_syntax", "received"),
         (a_principal("server_token"), LOST_STREAM, "unknown_stream", "received"),
         (a_principal("server_token", streams=archived()), OLD_STREAM, "archived_stream", "received"),
-        (a_principal(), b"X-PM-Metadata-k: " + b"v" * 81 + b"\r\n", "option_limit", "received"),
+        (a_principal(), b"X-PM-Metadata-k: " + b"v" * 81 + b"\r\n", "metadata", "received"),
     ],
 )
 def test_it_is_logged_and_counted_with_its_reason(

@@ -11,14 +11,16 @@ Vendor = Literal["postmark", "smtpeter", "sparkpost"]
 """Whose way of treating a mistake is followed: Postmark takes the mail and reports it as failed, the others refuse."""
 
 Reason = Literal[
-    "option_syntax",  # an option field that cannot be read
-    "option_limit",  # too long, too many, too large
+    "json",  # X-MSYS-API is none
+    "metadata",  # too many, too large, or not what metadata may be
+    "option_syntax",  # any other option field that cannot be read
+    "option_limit",  # too long, too many
     "unknown_stream",
     "archived_stream",
     "stream",  # any other stream that may not be used
     "unknown_binding",
     "no_author",  # no From, several, or none with an address
-    "sender_domain",
+    "domain",  # the author's is not verified
     "too_many_recipients",
     "quota",
     "header_size",

@@ -39,7 +39,6 @@ from angarium.submission.policy import (
     OUT_OF_MEMORY,
     QUEUE_FULL,
     UNCOUNTED,
-    Relay,
     storage_reply,
 )
 
@@ -107,20 +106,18 @@ class Intake:
         self,
         message_id: MessageId,
         slow: Callable[[bool], None],
-        origin: Origin,
         options: InboundOptions,
         principal: Principal | None = None,
-        verified_peer: bool = False,
+        peer_may_relay: bool = False,
     ) -> Spill:
         """Open a file for a body that does not fit into the journal, as it will be stored.
 
         The arguments must be those of the `submit` that follows: what is cut out of the header depends on them.
         """
-        trusts = partial(_trusts, origin, options, verified_peer)
         return Spill(
             self._files.large_body(message_id),
             slow,
-            lambda header: draft_of(header, principal, trusts).spans,
+            lambda header: draft_of(header, principal, is_trusted=peer_may_relay).spans,
             options.max_header_size,
         )
 
@@ -150,13 +147,13 @@ class Intake:
         answer: Answer,
         *,
         principal: Principal | None = None,
-        verified_peer: bool = False,
+        peer_may_relay: bool = False,
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, for a 250 only when the message is durable.
 
         *head* is as much of the message's beginning as surely holds the header block, as it was received; a body in
-        a file comes from `spill`. *principal* is who logged in. *verified_peer* says that the peer may relay for
-        another reason than its address, so that its option fields count.
+        a file comes from `spill`. *principal* is who logged in. *peer_may_relay* says that the peer needs no login:
+        its option fields count, and its mail is signed.
         """
         arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal)
         header = HeaderBlock.scan(head)
@@ -164,7 +161,7 @@ class Intake:
         if problem is not None:
             self._refuse(arrival, body, Verdict("refuse", *problem), answer)
             return
-        draft = draft_of(header, principal, partial(_trusts, origin, options, verified_peer))
+        draft = draft_of(header, principal, is_trusted=peer_may_relay)
         if draft.spans and isinstance(body, bytes):
             body = cut(body, draft.spans)
             envelope = envelope._replace(eight_bit=not body.isascii())
@@ -310,11 +307,6 @@ class Intake:
             session=message.origin.session,
             **fields,
         )
-
-
-def _trusts(origin: Origin, options: InboundOptions, verified_peer: bool) -> bool:
-    """Whether option fields count without a login: from who may relay by address, or by *verified_peer*."""
-    return verified_peer or Relay.of_peer(options, origin.peer.rpartition(":")[0].strip("[]")).peer_may
 
 
 def _beyond_bounds(header: HeaderBlock, options: InboundOptions) -> tuple[Reason, Reply] | None:

@@ -1,6 +1,5 @@
 """What becomes of a header block before it is stored: options in force, fields taken out, fields added. Pure."""
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options
@@ -22,6 +21,7 @@ from angarium.submission.duties import (
 )
 
 _MOST_SENTENCES = 5
+_FROM_ELSEWHERE = Options(sign=False)
 
 
 class Draft(NamedTuple):
@@ -49,20 +49,21 @@ class Verdict(NamedTuple):
     reply: Reply
 
 
-def draft_of(header: HeaderBlock, principal: Principal | None, trusts: Callable[[], bool]) -> Draft:
-    """Read a header block. *principal* is who logged in; without a login *trusts* is asked whether option fields count.
+def draft_of(header: HeaderBlock, principal: Principal | None, *, is_trusted: bool) -> Draft:
+    """Read a header block. *principal* is who logged in; *is_trusted* says that the peer needs no login.
 
-    Where they do not, the message comes from elsewhere: its option fields are taken out, unheeded.
+    Where neither holds, the message comes from elsewhere: its option fields are taken out, unheeded, and it is not
+    signed, since anybody may have written the author's name.
     """
     said = read_options(header)
     authors = authors_of(header)
     author_domain = authors[0].domain if authors else ""
     if principal is not None:
         return _submitted(header, principal, said, authors, author_domain)
+    if not is_trusted:
+        return Draft(author_domain, _FROM_ELSEWHERE, said.spans)
     if said is NOTHING_SAID:
         return Draft(author_domain)
-    if not trusts():
-        return Draft(author_domain, spans=said.spans)
     cc, spans = cc_field(header, said.cc)
     if said.bcc:
         spans += hidden_spans(header)
@@ -116,7 +117,7 @@ def _author_problems(
     for domain in dict.fromkeys(author.domain for author in authors):
         reply = domain_problem(principal, domain)
         if reply is not None:
-            return [_problem(principal, "sender_domain", reply, pm.BAD_SENDER)]
+            return [_problem(principal, "domain", reply, pm.BAD_SENDER)]
     return []
 
 

@@ -11,7 +11,7 @@ from angarium.core.reply import Reply
 from angarium.mime.addresses import mailboxes
 from angarium.mime.header import Field
 from angarium.mime.words import decode_words
-from angarium.submission.dialect_values import CopyTo, HeaderOptions, OptionError, Problem, shown
+from angarium.submission.dialect_values import CopyTo, HeaderOptions, OptionError, Problem, Reason, shown
 
 PREFIX: Final = b"x-msys-api"
 MAX_CAMPAIGN_OCTETS = 64
@@ -52,10 +52,10 @@ def _object(field: Field) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise OptionError(f"JSON parsing error in X-MSYS-API: {_short(error)}") from None
+        raise OptionError(f"JSON parsing error in X-MSYS-API: {_short(error)}", "json") from None
     if not isinstance(value, dict):
         raise OptionError(
-            'JSON parsing error in X-MSYS-API: it must be one object, as in {"campaign_id": "a"}'
+            'JSON parsing error in X-MSYS-API: it must be one object, as in {"campaign_id": "a"}', "json"
         )
     return value
 
@@ -84,7 +84,8 @@ def _read(value: dict[str, Any]) -> HeaderOptions:
 
 def _typed(name: str, value: Any, wanted: type) -> Any:
     if not isinstance(value, wanted):
-        raise OptionError(f"X-MSYS-API '{name}' must be of type 'json {_TYPES[wanted]}'")
+        reason: Reason = "metadata" if name == "metadata" else "option_syntax"
+        raise OptionError(f"X-MSYS-API '{name}' must be of type 'json {_TYPES[wanted]}'", reason)
     return value
 
 
@@ -106,7 +107,7 @@ def _metadata(value: Any) -> dict[str, Any]:
     if octets > MAX_METADATA_OCTETS:
         raise OptionError(
             f"X-MSYS-API 'metadata' is limited to {MAX_METADATA_OCTETS} bytes of JSON; this has {octets}",
-            "option_limit",
+            "metadata",
         )
     return {"metadata": data} if data else {}
 
@@ -114,10 +115,10 @@ def _metadata(value: Any) -> dict[str, Any]:
 def _check_depth(data: Any, levels: int = MAX_DEPTH) -> None:
     """Make sure that *data* can be kept: MessagePack has no larger numbers, and no reader goes deep for it."""
     if not levels:
-        raise OptionError(f"X-MSYS-API 'metadata' may be nested {MAX_DEPTH} levels deep", "option_limit")
+        raise OptionError(f"X-MSYS-API 'metadata' may be nested {MAX_DEPTH} levels deep", "metadata")
     if isinstance(data, int) and not -(2**63) <= data < 2**64:
         raise OptionError(
-            "X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string", "option_limit"
+            "X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string", "metadata"
         )
     for inner in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
         _check_depth(inner, levels - 1)

@@ -29,7 +29,6 @@ _LINKS: dict[str, TrackLinks] = {
 }
 
 
-
 def problem(sentence: str, reason: Reason, code: int = BAD_REQUEST, enhanced: str = "5.6.0") -> Problem:
     """Return a problem treated as Postmark does, with the number of its API for it."""
     return Problem("postmark", reason, Reply(550, enhanced, f"{sentence} (Postmark error {code})"))
@@ -53,7 +52,7 @@ def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
         sentence = (
             f"Invalid metadata content. There may be {MAX_KEYS} X-PM-Metadata fields, not {len(metadata)}"
         )
-        problems.append(problem(sentence, "option_limit"))
+        problems.append(problem(sentence, "metadata"))
     elif metadata:
         said["metadata"] = _numbered(metadata)
     return Options(**said), problems
@@ -100,17 +99,17 @@ def _links(field: Field, text: str) -> TrackLinks:
 def _pair(field: Field) -> tuple[str, str]:
     key, value = name_of(field)[len(_METADATA) :], text_of(field)
     if not key:
-        raise OptionError("Invalid metadata content. A name must follow X-PM-Metadata-")
+        raise OptionError("Invalid metadata content. A name must follow X-PM-Metadata-", "metadata")
     if len(key) > MAX_KEY:
         raise OptionError(
             f"Invalid metadata content. Field names are limited to {MAX_KEY} characters; {shown(key)} has {len(key)}",
-            "option_limit",
+            "metadata",
         )
     if len(value) > MAX_VALUE:
         raise OptionError(
             f"Invalid metadata content. Field values are limited to {MAX_VALUE} characters; that of {shown(key)} "
             f"has {len(value)}",
-            "option_limit",
+            "metadata",
         )
     return key, value
 

@@ -50,8 +50,6 @@ class Relay:
 
     options: InboundOptions
     peer_may: bool
-    is_verified: bool = False
-    """Whether the peer may relay since it has shown a client certificate that is believed."""
 
     @classmethod
     def of_peer(cls, options: InboundOptions, peer_ip: str, is_verified: bool = False) -> "Relay":
@@ -61,7 +59,7 @@ class Relay:
         """
         may = options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip)
         counts = is_verified and options.tls_verified_peer_can_relay
-        return cls(options, may or counts, counts)
+        return cls(options, may or counts)
 
     def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
         """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""

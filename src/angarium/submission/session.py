@@ -104,10 +104,9 @@ class Session(SessionLogin):
             self._spill = self._reception.intake.spill(
                 self._message_id,
                 self._slow_down,
-                self._where_from(),
                 self._options,
                 self._principal,
-                self._relay.is_verified,
+                self._relay.peer_may,
             )
         self._spill.add(piece)
 
@@ -193,7 +192,8 @@ class Session(SessionLogin):
         try:
             body = await spill.finish()
         except SpoolError as error:
-            self._answer_message(storage_reply(error))
+            self._reception.counters.add("refused_messages_total", str(storage_reply(error).code))
+            self._answer(storage_reply(error))
         else:
             self._submit(body, spill.head, spill.eight_bit)
 
@@ -215,7 +215,7 @@ class Session(SessionLogin):
             head,
             self._answer_message,
             principal=self._principal,
-            verified_peer=self._relay.is_verified,
+            peer_may_relay=self._relay.peer_may,
         )
 
     def _where_from(self) -> Origin:
@@ -228,6 +228,7 @@ class Session(SessionLogin):
         return self._origin
 
     def _answer_message(self, reply: Reply) -> None:
+        """Say what the intake has decided."""
         if reply.code == 250:
             self._accepted += 1
             self._taken = 0
@@ -235,6 +236,7 @@ class Session(SessionLogin):
             self._reception.counters.add("refused_messages_total", str(reply.code))
             if self._taken:
                 self._give_back()
+            self._errors_told += 1  # by the intake, which knows the message
         self._answer(reply)
 
     def _facts(self) -> dict[str, Any]:

@@ -152,13 +152,14 @@ class IntakeDesk:
     ) -> Taken:
         """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time."""
         intake, inbound = self.intake, InboundOptions(**options)
+        may = peer == RELAY_HOST
         origin = Origin("default", peer, "client.example", "ESMTP", "session")
         message_id = intake.new_id()
         body: Body = text
         head, eight_bit = text, not text.isascii()
         before = len(self.entered)
         if pieces is not None:
-            spill = intake.spill(message_id, lambda slow: None, origin, inbound, principal)
+            spill = intake.spill(message_id, lambda slow: None, inbound, principal, may)
             for at in range(0, len(text), pieces):
                 spill.add(text[at : at + pieces])
             body = await spill.finish()
@@ -166,7 +167,15 @@ class IntakeDesk:
         envelope = Envelope("from@example.org", "example.org", _paths(recipients), eight_bit, False, "", "")
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         intake.submit(
-            message_id, envelope, origin, inbound, body, head, answer.set_result, principal=principal
+            message_id,
+            envelope,
+            origin,
+            inbound,
+            body,
+            head,
+            answer.set_result,
+            principal=principal,
+            peer_may_relay=may,
         )
         return Taken(await answer, self.entered[before:])
 
