@@ -76,6 +76,11 @@ def test_records_are_those_of_keys_in_use_of_bounces_and_of_policy() -> None:
     ]
 
 
+@pytest.mark.parametrize("hostname", ["", "laptop"])
+def test_a_node_without_a_name_in_the_dns_has_no_bounces_sent_to_it(hostname: str) -> None:
+    assert {record.purpose for record in records_for(DOMAIN, hostname)} == {"dkim", "dmarc"}
+
+
 def test_lines_are_read_by_a_name_server() -> None:
     lines = [record.zone_line for record in records_for(DOMAIN) if record.purpose != "return_path"]
     zone = dns.zone.from_text("\n".join(lines), origin="example.com", check_origin=False)

@@ -37,12 +37,12 @@ class DnsRecord:
 def records_for(domain: Domain, hostname: str = "", dmarc_address: str = "") -> list[DnsRecord]:
     """Return what to publish for *domain*: its keys that sign or are to sign, then what is good to have besides.
 
-    *hostname* is the name of this node, to which bounces come; empty leaves the records about bounces out.
-    *dmarc_address* gets the reports of receivers; empty: `dmarc@` the domain. Retired keys are not among the records:
-    what is still published of them may go.
+    *hostname* is the name of this node, to which bounces come; one without a dot is no name in the DNS, and leaves the
+    records about bounces out. *dmarc_address* gets the reports of receivers; empty: `dmarc@` the domain. Retired keys
+    are not among the records: what is still published of them may go.
     """
     records = [key_record(domain, key) for key in domain.keys if key.state != "retired"]
-    if hostname and domain.return_path:
+    if "." in hostname and domain.return_path:
         records += _bounce_records(domain, hostname)
     return [*records, _dmarc_record(domain, dmarc_address or f"dmarc@{domain.name}")]
 
