@@ -24,7 +24,7 @@ from angarium.smtp.client_events import (
 )
 from angarium.smtp.client_opening import INJECTED, Opening
 from angarium.smtp.client_run import Run
-from angarium.smtp.client_xclient import NO_MORE_XCLIENT, Introduction, xclient_command
+from angarium.smtp.client_xclient import NO_MORE_XCLIENT, Introduction
 from angarium.smtp.envelope import message_refusal
 from angarium.smtp.replies import ReplyParser, shorten
 
@@ -208,13 +208,12 @@ class ClientMachine(ClientCore):
         attributes = transaction.xclient
         if not attributes or not self._told.is_news(attributes):
             return False
-        command = xclient_command(attributes, self.extensions)
-        if not command:
+        opening = Introduction(self._settings, self._writer, self.extensions, attributes, now)
+        if not opening.is_possible:
             if self._told.has_told:
                 self._refuse(transaction, NO_MORE_XCLIENT, usable=False, untried=True)
                 self._close()
             return self._told.has_told
-        opening = Introduction(self._settings, self._writer, self.extensions, command, now)
         opening.is_encrypted = self._is_encrypted
         opening.begin(self._told.has_told, self._needs_reset)
         self._opening, self._introduced, self._since = opening, transaction, now
@@ -285,12 +284,21 @@ class ClientMachine(ClientCore):
 
     def _report(self, run: Run) -> None:
         results = [result for result in run.results if result is not None]
-        usable = not run.dead and self._has_mails_left
+        usable = not run.dead and self._has_mails_left and not self._is_spent_for(results)
         self._events.append(
             Finished(
                 run.transaction, results, usable, self.extensions.dsn, tuple(run.timings), run.bytes_sent
             )
         )
+
+    def _is_spent_for(self, results: list[Result]) -> bool:
+        """Whether a session had better end because the peer will hear of no other client.
+
+        Nothing was delivered in it: to be found of no use by the next message would speak against the peer.
+        """
+        if not self._told.has_told or self.extensions.xclient:
+            return False
+        return all(result.verdict != "delivered" for result in results)
 
     def _end(self, reply: Reply, now: float, is_told: bool = False) -> None:
         """The session is over because of *reply*: report what was under way, and close."""

@@ -44,6 +44,7 @@ class Opening:
     __slots__ = (
         "_login",
         "_may_encrypt",
+        "_name",
         "_settings",
         "_since",
         "_writer",
@@ -67,6 +68,7 @@ class Opening:
         self._since = now
         self._login: Login | None = None
         self._may_encrypt = settings.tls != "no"
+        self._name = settings.ehlo_name
 
     @property
     def reported_stage(self) -> Stage:
@@ -186,7 +188,7 @@ class Opening:
             self.is_open = login.is_done
 
     def _greet(self, verb: str) -> None:
-        self._writer.say(f"{verb} {self._settings.ehlo_name}\r\n")
+        self._writer.say(f"{verb} {self._name}\r\n")
         self.stage = "helo" if verb == "HELO" else "ehlo"
 
     def _refused(self, reply: Reply) -> None:

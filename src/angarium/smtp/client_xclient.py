@@ -2,7 +2,8 @@
 
     (rset ─►) xclient ─► ehlo ─► auth ─► open
 
-The peer answers as to a new connection, so the greeting and the login are said again.
+The peer answers as to a new connection, so the greeting and the login are said again; the greeting with the name
+that the client gave, as Postfix's XCLIENT_README has it.
 """
 
 from collections.abc import Callable
@@ -28,8 +29,11 @@ def xclient_command(attributes: XclientAttributes, extensions: Extensions) -> st
 
 
 def _value(value: str) -> str:
-    is_sayable = 0 < len(value) <= MAX_VALUE_CHARS and value.isascii() and value.isprintable()
-    return encode_xtext(value) if is_sayable else UNKNOWN
+    return encode_xtext(value) if _is_sayable(value) else UNKNOWN
+
+
+def _is_sayable(value: str) -> bool:
+    return 0 < len(value) <= MAX_VALUE_CHARS and value.isascii() and value.isprintable()
 
 
 class Told:
@@ -59,17 +63,28 @@ class Introduction(Opening):
     *is_believed*: the peer has taken over what it was told.
     """
 
-    __slots__ = ("_command", "_has_told", "is_believed")
+    __slots__ = ("_command", "_has_told", "_helo", "is_believed")
 
     def __init__(
-        self, settings: ClientSettings, writer: ClientWriter, extensions: Extensions, command: str, now: float
+        self,
+        settings: ClientSettings,
+        writer: ClientWriter,
+        extensions: Extensions,
+        attributes: XclientAttributes,
+        now: float,
     ) -> None:
         super().__init__(settings, writer, now)
         self.extensions = extensions
         self.is_believed = False
         self._may_encrypt = False
-        self._command = command
+        self._command = xclient_command(attributes, extensions)
         self._has_told = False
+        self._helo = dict(attributes).get("HELO", "")
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the peer wants to know anything that there is to tell."""
+        return bool(self._command)
 
     def begin(self, has_told: bool, needs_reset: bool) -> None:
         """Say XCLIENT, after a RSET where the transaction before left something to undo.
@@ -116,6 +131,8 @@ class Introduction(Opening):
     def _on_xclient(self, reply: Reply) -> None:
         if reply.code < 300:
             self.is_believed = True
+            if _is_sayable(self._helo) and " " not in self._helo:
+                self._name = self._helo
             self._on_banner(reply)
         elif reply.code == 421:
             self._refused(reply)

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate and its key as PEM files; *both* holds the one after the other."""
+    """A certificate and its key as PEM files; *both* holds the key and then the certificate."""
 
     certificate: Path
     key: Path
@@ -81,7 +81,7 @@ class Authority:
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         issued.certificate.write_bytes(shown)
         issued.key.write_bytes(secret)
-        issued.both.write_bytes(shown + secret)
+        issued.both.write_bytes(secret + shown)
         return issued
 
 

@@ -1,0 +1,176 @@
+"""Encryption, logins and XCLIENT against a server not written here: Debian's Postfix, with Dovecot for the logins."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from angarium.config.records import OutboundOptions
+from angarium.config.values import Secret
+from angarium.core.records import Origin
+from angarium.queue.plan import Address
+from angarium.testing.authority import Authority
+from angarium.testing.caller import LOOPS, Caller, a_message, run_on
+from angarium.testing.peers import Peer, Postfix, find_program
+from angarium.testing.programs import Program
+
+pytestmark = pytest.mark.peer
+
+PASSWORD = "correct horse=battery"
+DOVECOT = """
+protocols =
+base_dir = {directory}/run
+state_dir = {directory}/state
+log_path = /dev/stderr
+ssl = no
+auth_mechanisms = plain login cram-md5 scram-sha-256
+passdb {{
+  driver = passwd-file
+  args = {directory}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home=/nonexistent
+}}
+service auth {{
+  unix_listener {directory}/auth {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class Logins(Peer):
+    """Dovecot as the one who knows the password."""
+
+    def __init__(self) -> None:
+        dovecot = find_program("dovecot", "dovecot-core")
+        super().__init__("dovecot-auth")
+        self._folder("run")
+        self._folder("state")
+        self.socket = self.directory / "auth"
+        (self.directory / "users").write_text(f"me:{{PLAIN}}{PASSWORD}\n")
+        configuration = self.directory / "dovecot.conf"
+        configuration.write_text(DOVECOT.format(directory=self.directory))
+        program = Program([dovecot, "-F", "-c", configuration], name="dovecot")
+        self._start(program, lambda: program.wait_until(self.socket.exists, "its socket"))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def postfix(authority: Authority) -> Iterator[Postfix]:
+    issued = authority.issue("postfix.to.test")
+    with Logins() as logins:
+        settings = {
+            "smtpd_tls_security_level": "may",
+            "smtpd_tls_chain_files": str(issued.both),
+            "smtpd_tls_received_header": "yes",
+            "smtpd_sasl_auth_enable": "yes",
+            "smtpd_sasl_type": "dovecot",
+            "smtpd_sasl_path": str(logins.socket),
+            "smtpd_sasl_security_options": "noanonymous",
+            "smtpd_sasl_authenticated_header": "yes",
+            "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+            "inet_protocols": "all",  # else it knows of no such address as XCLIENT may name
+        }
+        with Postfix(domain="to.test", settings=settings) as running:
+            yield running
+
+
+@pytest.fixture
+def options(authority: Authority) -> OutboundOptions:
+    return OutboundOptions(
+        tls="required", tls_verify="host", tls_ca=authority.file, ehlo_hostname="node.test"
+    )
+
+
+def caller_of(postfix: Postfix, options: OutboundOptions) -> Caller:
+    return Caller(Address("postfix.to.test", "127.0.0.1", postfix.port), options)
+
+
+def received(postfix: Postfix, count: int) -> str:
+    """The topmost Received field of the *count*-th mail since Postfix was started, unfolded."""
+    text = postfix.messages(count)[count - 1].decode()
+    found = re.search(r"^Received: .*(?:\n[ \t].*)*", text, re.MULTILINE)
+    assert found is not None
+    return " ".join(found[0].split())
+
+
+class Count:
+    """How many mails Postfix has got from this file."""
+
+    mails = 0
+
+
+def after(messages: int) -> int:
+    Count.mails += messages
+    return Count.mails
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
+def test_postfix_resumes_our_session(
+    postfix: Postfix, options: OutboundOptions, loop: str, protocol: str
+) -> None:
+    async def work() -> list[bool]:
+        caller = caller_of(postfix, replace(options, tls_protocols=(protocol,)))
+        for number in (1, 2, 3):
+            connection = await caller.call(a_message(number))
+            assert connection is not None
+            connection.quit()
+        facts = [result.attempt.tls_facts for result in caller.results]
+        return [each.resumed for each in facts if each is not None and each.verified == "host"]
+
+    assert run_on(loop, work()) == [False, True, True]
+    assert f"using {protocol} with cipher" in received(postfix, after(3))
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
+def test_postfix_lets_us_in(postfix: Postfix, options: OutboundOptions, mechanism: str) -> None:
+    login = replace(
+        options,
+        outbound_smtp_auth_type=mechanism,
+        outbound_smtp_auth_user="me",
+        outbound_smtp_auth_pass=Secret(PASSWORD),
+    )
+
+    async def work() -> None:
+        caller = caller_of(postfix, login)
+        assert await caller.call() is not None
+        guessing = caller_of(postfix, replace(login, outbound_smtp_auth_pass=Secret("guessed")))
+        assert await guessing.call() is None
+        [failure] = guessing.failures
+        assert (failure.fault, failure.attempt.stage, failure.reply.code) == ("site", "auth", 535)
+
+    run_on("uvloop", work())
+    assert "(Authenticated sender: me)" in received(postfix, after(1))
+
+
+def test_postfix_believes_whom_we_speak_for(postfix: Postfix, options: OutboundOptions) -> None:
+    one = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
+    other = Origin("default", "[2001:db8::7]:4712", "six.test", "SMTP")
+    customer = Origin("default", "192.0.2.8:4713", "shop.test", "ESMTPSA")
+
+    async def work() -> None:
+        caller = caller_of(postfix, replace(options, xclient="required"))
+        connection = await caller.call(a_message(1, one))
+        assert connection is not None
+        # Postfix asks the address that we speak for whether it is to be trusted with another XCLIENT.
+        refused = await caller.deliver(connection, a_message(2, other))
+        assert (refused.verdict, refused.reply.enhanced) == ("untried", "4.7.6")
+        for each in (a_message(2, other), a_message(3, customer, 7), a_message(4, Origin())):
+            await caller.call(each)
+        verdicts = [result.verdict for result in caller.results]
+        assert verdicts == ["delivered", "untried", "delivered", "delivered", "delivered"]
+
+    run_on("uvloop", work())
+    mails = after(4)
+    assert "from app.test (unknown [192.0.2.7])" in received(postfix, mails - 3)
+    assert "from six.test (unknown [IPv6:2001:db8::7])" in received(postfix, mails - 2)
+    assert "(Authenticated sender: account-7)" in received(postfix, mails - 1)
+    assert "from node.test (unknown [127.0.0.1])" in received(postfix, mails)
