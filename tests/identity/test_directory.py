@@ -375,14 +375,16 @@ class TestRevocation:
                 town.store.change_credential(login.id, label=str(n), actor="test")
             await directory.poll()
             principal = await let_in(directory, login.username, secret)
-            with writing(town.engine) as connection:  # a copy in which the login is disabled
+            town.store.change_credential(login.id, label="read again", actor="test")
+            await directory.poll()
+            with writing(town.engine) as connection:  # a copy in which the account is suspended
                 connection.execute(update(schema.generation).values(value=schema.generation.c.value - 2))
-                connection.execute(update(schema.credentials).values(enabled=False))
+                connection.execute(update(schema.accounts).values(suspended=True))
             await directory.poll()
             answer = directory.current(principal)
             assert isinstance(answer, Reply)
             assert answer.code == 535
-            town.store.change_credential(login.id, enabled=True, actor="test")
+            town.store.change_account(town.acme.id, suspended=False, actor="test")
             await directory.poll()
             await let_in(directory, login.username, secret)
 
