@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dkim
 import msgspec
@@ -255,6 +256,19 @@ def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() 
         assert is_good(await signer.head_for(TWO, BODY, OPTIONS), BODY)
 
     play(act)
+
+
+@pytest.mark.parametrize("key", [make_key("e1"), KEY], ids=["quick", "slow"])
+def test_a_fault_of_ours_is_raised_where_somebody_hears_it(key: SigningKey) -> None:
+    broken: Any = replace(OPTIONS, dkim_headers=(None,))
+
+    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+        await signer.head_for(TWO, BODY, OPTIONS)  # kept, and not fitting
+        assert signer.head_now(TWO, BODY, broken) is None
+        with pytest.raises(AttributeError):
+            await signer.head_for(TWO, BODY, broken)
+
+    play(act, (key,))
 
 
 # -- one signature for all recipients

@@ -177,6 +177,12 @@ def test_from_is_always_covered_and_other_signatures_never(keys) -> None:
         assert tags(field)["h"] == "From"
 
 
+def test_a_message_without_from_is_signed_as_such(keys) -> None:
+    header = b"Subject: hello\r\n"
+    signatures = sign(header, BODY, keys, (), (), NOW)
+    assert [tags(field)["h"] for field in fields_of(signatures)] == ["From", "From"]
+
+
 # -- how a signature is written
 
 

@@ -91,7 +91,10 @@ class Signer:
         keys = _chosen(message, keys)
         if message.id not in self._kept and not _is_quick(body, keys):
             return None
-        signatures = self._signatures(message, body, keys, options)
+        try:
+            signatures = self._signatures(message, body, keys, options)
+        except Exception:  # noqa: BLE001 - raised again, and told, by head_for
+            return None
         is_made = signatures.done() and signatures.exception() is None
         return signatures.result() + message.trace if is_made else None
 

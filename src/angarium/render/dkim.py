@@ -130,7 +130,7 @@ def _covered(
         values = found.get(name, ())
         names += [spelled] * (len(values) + extra)
         text += [relaxed_field(name, value) for value in values]
-    return tuple(names), text
+    return tuple(names) or ("From",), text
 
 
 @lru_cache(maxsize=256)
