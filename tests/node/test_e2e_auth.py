@@ -3,6 +3,7 @@
 import base64
 import json
 import smtplib
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -266,6 +267,24 @@ def test_a_suspended_account_sends_nothing_more(service):
     assert service.tries(user, secret) == (535, "5.7.8")
 
 
+def test_while_the_store_is_out_of_reach_nobody_gets_in_and_who_is_in_has_to_wait(service):
+    made, secret = service.login()
+    store = sqlite3.connect(service.node.data / "identity" / "identity.db", isolation_level=None)
+    with service.encrypted() as client:
+        assert service.log_in(client, made.username, secret)[0] == 235
+        store.execute("ALTER TABLE generation RENAME TO gone")
+        try:
+            _, code, text = refused_soon(service, client)
+            assert (code, text[:6]) == (454, b"4.7.0 ")
+            assert service.tries(made.username, secret) == (454, "4.7.0")
+        finally:
+            store.execute("ALTER TABLE gone RENAME TO generation")
+            store.close()
+        client.rset()
+        service.node.program.wait_until(lambda: client.mail("a@far.test")[0] == 250, "the store to answer")
+    assert service.tries(made.username, secret) == (235, "2.7.0")
+
+
 # -- how much
 
 
@@ -318,7 +337,7 @@ def test_guessing_is_blocked_in_all_workers(service):
     with service.encrypted("guarded", guesser) as client:
         code, text = service.log_in(client, "other", "x")
         assert (code, b"too many failed logins; come back after 20" in text) == (421, True)
-    service.node.program.wait_for('"event":"blocked"')
+    service.node.program.wait_for('"reason":"blocked"')
     assert service.tries(victim.username, secret, "guarded", "127.0.0.23")[0] == 421  # the name is, too
     bystander, its_secret = service.login()
     assert service.tries(bystander.username, its_secret, "guarded", "127.0.0.23") == (235, "2.7.0")

@@ -236,7 +236,6 @@ class Session(SessionLogin):
             self._reception.counters.add("refused_messages_total", str(reply.code))
             if self._taken:
                 self._give_back()
-            self._errors_told += 1  # by the intake, which knows the message
         self._answer(reply)
 
     def _facts(self) -> dict[str, Any]:

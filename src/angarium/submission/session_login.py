@@ -104,7 +104,7 @@ class SessionLogin(SessionTls):
             return
         question.close()
         self._exchange = None
-        self._note("blocked", until=until)
+        self._note("auth_failed", reason="blocked", until=until)
         self._reception.counters.add("auth_total", "blocked")
         self._conclude(blocked(until))
 
@@ -180,8 +180,7 @@ class SessionLogin(SessionTls):
         log = self._reception.log
         say = log.info if event == "auth" else log.warning
         user = shown(self._user) if self._user else ""
-        named = {"session": self._name, "listener": self.listener, "peer": self._peer}
-        say(event, now, **named, mechanism=self._mechanism, user=user, **fields)
+        say(event, now, **self._named(), mechanism=self._mechanism, user=user, **fields)
 
     # -- who the session is from now on
 

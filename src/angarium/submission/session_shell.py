@@ -5,11 +5,19 @@ from typing import Any, cast
 
 from angarium.config.records import InboundOptions
 from angarium.core.reply import Reply
+from angarium.identity.principal import BAD_LOGIN
+from angarium.smtp import answers
 from angarium.smtp.server import ServerMachine
 from angarium.smtp.server_handler import ServerHandler
+from angarium.submission.auth import TOO_MANY_FAILURES
 from angarium.submission.limits import Settings
 from angarium.submission.policy import ENOUGH_TIME, Relay, refuses_session
 from angarium.submission.reception import Reception
+
+MOST_REFUSALS_TOLD = 20
+"""So many refusals of one session are logged each by itself; the session's record counts them all."""
+
+_TOLD = (BAD_LOGIN, TOO_MANY_FAILURES)
 
 Peer = tuple[str, int] | None
 """Address and port of the other side; None for a Unix socket."""
@@ -26,6 +34,8 @@ class SessionShell(asyncio.Protocol):
     _ended = ""
     """Why the session ended, empty where the peer hung up."""
     _reception_began: float | None = None
+    _refusals_told = 0
+    _told_last: Reply | None = None
 
     def __init__(self, reception: Reception, listener: str, listen: str, peer: Peer) -> None:
         self.listener = listener
@@ -41,6 +51,19 @@ class SessionShell(asyncio.Protocol):
             cast(ServerHandler, self), self._offer(), self._settings.limits, self._started_at
         )
         reception.board.enter(self.peer_ip)
+
+    # -- smtp.server_handler.ServerHandler
+
+    def on_refusal(self, reply: Reply) -> None:
+        """See ServerHandler: write it down, unless it was when the login failed. Of many the first speak for all."""
+        if reply.code in (421, 521) and not self._ended:
+            self._ended = str(reply)
+        if reply in _TOLD or reply is self._told_last or self._refusals_told >= MOST_REFUSALS_TOLD:
+            return
+        self._refusals_told += 1
+        self._told_last = reply if reply is answers.TOO_MANY_RECIPIENTS else None
+        reception = self._reception
+        reception.log.info("rejected", reception.clock.now(), **self._named(), reply=str(reply))
 
     # -- whose connection it is
 
@@ -124,9 +147,7 @@ class SessionShell(asyncio.Protocol):
         """Return what the log says of the session."""
         machine = self._machine
         facts = {
-            "session": self._name,
-            "listener": self.listener,
-            "peer": self._peer,
+            **self._named(),
             "helo": machine.helo_name,
             "commands": machine.counters.commands,
             "errors": machine.counters.errors,
@@ -194,6 +215,10 @@ class SessionShell(asyncio.Protocol):
             self._begin_handshake(transport)
         elif self._paused or state == "waiting":  # else nothing that reading depends on has changed
             self._pace()
+
+    def _named(self) -> dict[str, Any]:
+        """Return what every record about the session begins with."""
+        return {"session": self._name, "listener": self.listener, "peer": self._peer}
 
     def _begin_handshake(self, transport: asyncio.Transport) -> None:
         """The answer to STARTTLS is written; what comes next is TLS."""

@@ -67,7 +67,9 @@ class SessionTls(SessionShell):
     def handshake_failed(self, error: Exception) -> None:
         """There will be no session: the protocol is not told of a connection that dies in its handshake."""
         self._reception.counters.add("tls_handshakes_total", "failed")
-        self._ended = f"TLS handshake failed: {_reason(error)}"
+        reason = _reason(error)
+        self._reception.log.warning("tls_failed", self._reception.clock.now(), **self._named(), reason=reason)
+        self._ended = f"TLS handshake failed: {reason}"
         self.connection_lost(error)
 
     def _secured(self, transport: asyncio.BaseTransport) -> None:
