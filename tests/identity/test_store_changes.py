@@ -263,6 +263,22 @@ def test_changes_by_several_threads_are_in_one_order_and_names_stay_unique(
     check_order(store, engine, 15)
 
 
+def test_a_change_does_not_wait_for_ever_for_another(
+    url: str, engine: Engine, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("angarium.identity.engine.BUSY_S", 1)
+    impatient = open_engine(url)
+    store = Store(impatient, ring, time.time)
+    with writing(engine) as connection:
+        connection.execute(update(schema.generation).values(value=9))
+        assert store.generation() == 0  # those who only look do not wait
+        with pytest.raises(StoreError, match=r"(database is locked|lock timeout)"):
+            store.create_account("acme", actor=ME)
+    assert store.create_account("acme", actor=ME).id
+    assert store.generation() == 10
+    impatient.dispose()
+
+
 def test_no_secret_is_in_the_store_its_audit_log_or_the_log_of_statements(
     store: Store, engine: Engine, ring: KeyRing, caplog: pytest.LogCaptureFixture
 ) -> None:

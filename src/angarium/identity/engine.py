@@ -110,6 +110,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with asking(engine), engine.connect() as raw:
         connection = raw.execution_options(writes=True)
         with connection.begin():
+            if engine.dialect.name == "postgresql":  # SQLite's driver was told when the engine was made
+                connection.execute(
+                    text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{BUSY_S}s"}
+                )
             yield connection
 
 
@@ -157,6 +161,7 @@ def _upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration may take its time
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         try:
