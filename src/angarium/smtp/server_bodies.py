@@ -119,7 +119,7 @@ class ServerBodies(ServerCore):
         if reply.code < 400:
             self.counters.messages += 1
             self._errors = self._idle = 0
-        self._say(reply)
+        self._pass_on(reply)
 
     def _is_too_slow(self, now: float) -> bool:
         rate, began = self._limits.min_data_rate_bytes_per_s, self._body_at

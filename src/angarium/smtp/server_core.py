@@ -167,6 +167,12 @@ class ServerCore:
         """Reply to a command or a body; the peer is cut off when the reply says so or its errors are too
         many.
         """
+        if reply.code >= 400:
+            self._handler.on_refusal(reply)
+        self._pass_on(reply)
+
+    def _pass_on(self, reply: Reply) -> None:
+        """Say what the handler knows already."""
         self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
         if reply.code < 400:
             return
@@ -187,6 +193,7 @@ class ServerCore:
     def _end(self, reply: Reply) -> Reply:
         """Say *reply*, which is not a good one, as the last thing."""
         self.counters.errors += 1
+        self._handler.on_refusal(reply)
         self._leave(reply)
         return reply
 

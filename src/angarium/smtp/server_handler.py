@@ -86,3 +86,9 @@ class ServerHandler(Protocol):
         anew with our greeting.
         """
         ...
+
+    def on_refusal(self, reply: Reply) -> None:
+        """Something was answered with 4xx or 5xx, by the machine or as the handler said; not told of answers to
+        whole messages, which are the handler's own.
+        """
+        ...

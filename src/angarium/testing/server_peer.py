@@ -67,6 +67,9 @@ class ScriptedHandler:
         if reply is not None and self.machine is not None:
             self.machine.answer(reply)
 
+    def on_refusal(self, reply: Reply) -> None:
+        """See ServerHandler."""
+
     def on_reset(self) -> None:
         self._pieces = []
         self.events.append("reset")
