@@ -160,6 +160,32 @@ def test_copies_count_towards_the_limit_of_recipients(tmp_path: Path) -> None:
     assert str(reply) == "550 5.5.3 a message of this account may have 3 recipients, not 4; split it"
 
 
+def test_copies_that_the_spool_cannot_hold_are_refused_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        desk = IntakeDesk(tmp_path, "Spool_Max_Journal_Size = 268435456")
+        text = FROM + wishes(bcc=[f"b{n}@example.com" for n in range(1000)]) + BODY + b"x" * 70_000 + b"\r\n"
+        taken = await desk.submit(text, principal=API_KEY)
+        assert (taken.reply.code, taken.reply.enhanced, taken.entered) == (552, "5.3.4", [])
+
+    asyncio.run(story())
+
+
+def test_a_thousand_copies_are_taken_and_others_have_their_turn_meanwhile(tmp_path: Path) -> None:
+    async def story() -> None:
+        desk = IntakeDesk(tmp_path)
+        said = wishes(bcc=[f"b{n}@example.com" for n in range(1000)])
+        many = asyncio.ensure_future(desk.submit(FROM + said + BODY, principal=API_KEY))
+        turns = 0
+        while not many.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert (await many).reply.code == 250
+        assert len(desk.entered) == 1001
+        assert turns > 20
+
+    asyncio.run(story())
+
+
 class Counting:
     """A quota that counts, and knows one answer."""
 

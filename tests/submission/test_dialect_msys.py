@@ -82,6 +82,19 @@ def test_copies_are_strings_or_objects() -> None:
     assert found.archive == ()
 
 
+@pytest.mark.parametrize(
+    ("written", "address", "domain"),
+    [
+        ("a@bücher.example", "a@xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ('"a b"@example.com', '"a b"@example.com', "example.com"),
+        ("a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_addresses_of_copies_are_those_that_smtp_takes(written: str, address: str, domain: str) -> None:
+    (copy,) = said({"cc": [written]}).cc
+    assert (copy.address, copy.domain) == (address, domain)
+
+
 def test_tags_beyond_the_tenth_are_ignored() -> None:
     assert said({"tags": [str(n) for n in range(12)]}).options.tags == tuple(str(n) for n in range(10))
 
@@ -155,7 +168,7 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
         ),
         (
             {"archive": ["ü@example.com"]},
-            "option_syntax: 550 5.6.0 X-MSYS-API 'archive' has '?@example.com': what stands before the @ must be ASCII",
+            "option_syntax: 550 5.6.0 X-MSYS-API 'archive' has '?@example.com': an address beyond ASCII needs SMTPUTF8",
         ),
         (
             {"bcc": [f"a{n}@example.com" for n in range(1001)]},

@@ -156,5 +156,10 @@ def _joined(words: list[str]) -> str | None:
 
 def _is_local(text: str) -> bool:
     if text.startswith('"'):
-        return len(text) >= 2 and text.endswith('"') and text.count('"', 1) == text.count('\\"', 1) + 1
+        return (
+            _CONTROLS.search(text) is None
+            and len(text) >= 2
+            and text.endswith('"')
+            and text.count('"', 1) == text.count('\\"', 1) + 1
+        )
     return _DOT_STRING.fullmatch(text) is not None

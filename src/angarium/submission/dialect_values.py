@@ -25,7 +25,6 @@ Reason = Literal[
     "quota",
     "header_size",
     "loop",
-    "storage",
 ]
 """Why a message was refused, as logs and counters name it."""
 

@@ -46,6 +46,9 @@ __all__ = ["Answer", "Entrance", "Envelope", "Intake", "Load", "Spill", "refusal
 
 Answer = Callable[[Reply], None]
 
+_SHARE_OF_JOURNAL = 4
+"""The copies of one message may take up to one part in so many of the journal."""
+
 
 class Load(NamedTuple):
     """What bounds admission. Recipients count memory and settled store; memory is the process's, in bytes."""
@@ -175,9 +178,11 @@ class Intake:
         binding = binding_of(self.config, arrival, draft, header, self._rng)
         if not isinstance(binding, str):
             problems, binding = (*problems, binding), "default"
+        size = len(body) if isinstance(body, bytes) else body.size
         copies = plan_copies(arrival.envelope.recipients, draft.said)
         if copies.number:
-            problems += _too_many(arrival, copies)
+            most_bytes = self.config.globals.spool_max_journal_size // _SHARE_OF_JOURNAL
+            problems += (*_too_many(arrival, copies), *_too_large(size, copies, most_bytes))
         verdict = judge(problems, arrival.principal) if problems else None
         if verdict is not None and verdict.action == "refuse":
             self._refuse(arrival, body, verdict, answer)
@@ -190,7 +195,7 @@ class Intake:
             draft,
             header,
             binding=binding,
-            body_size=len(body) if isinstance(body, bytes) else body.size,
+            body_size=size,
             further=copies.further,
             refusal=verdict.reply if verdict is not None else None,
         )
@@ -238,7 +243,7 @@ class Intake:
             self._copied(arrival, messages, copies, answer, error)
             return
         done = partial(self._copied, arrival, messages, copies, answer)
-        enter_together(self._entrance, messages, [body, *bodies], done)
+        await enter_together(self._entrance, messages, [body, *bodies], done)
 
     def _copied(
         self,
@@ -325,6 +330,17 @@ def _too_many(arrival: Arrival, copies: Copies) -> tuple[Problem, ...]:
         return ()
     sentence = f"a message of this account may have {most} recipients, not {number}; split it"
     return (Problem("sparkpost", "too_many_recipients", Reply(550, "5.5.3", sentence)),)
+
+
+def _too_large(size: int, copies: Copies, most_bytes: int) -> tuple[Problem, ...]:
+    """Refuse at once what the spool would refuse half-way, after some copies were taken."""
+    if size * len(copies.hidden) <= most_bytes:
+        return ()
+    sentence = (
+        f"{len(copies.hidden)} copies of {size} bytes in X-MSYS-API 'bcc' are more than the {most_bytes} bytes that "
+        "one message may take; use 'archive', or send it in parts"
+    )
+    return (Problem("sparkpost", "option_limit", Reply(552, "5.3.4", sentence)),)
 
 
 def _whose(principal: Principal | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from angarium.identity.principal import Principal
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, Then
 
 _PIECE_BYTES = 1 << 20
+_AT_ONCE = 50
 
 
 class Entrance(Protocol):
@@ -41,12 +42,13 @@ class Quota(Protocol):
         ...
 
 
-def enter_together(
+async def enter_together(
     entrance: Entrance, messages: list[Message], bodies: list[Body], done: Callable[[SpoolError | None], None]
 ) -> None:
     """Hand in *messages*, and call *done* once all are answered: with None when all are durable.
 
-    With an error some may be durable all the same and go out; the sender, told to try again, then repeats them.
+    Other sessions have their turn in between. With an error some may be durable all the same and go out; the sender,
+    told to try again, then repeats them.
     """
     waiting = len(messages)
     failed: SpoolError | None = None
@@ -58,7 +60,9 @@ def enter_together(
         if not waiting:
             done(failed)
 
-    for message, body in zip(messages, bodies, strict=True):
+    for number, (message, body) in enumerate(zip(messages, bodies, strict=True)):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
         entrance.enter(message, body, answered)
 
 

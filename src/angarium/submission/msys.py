@@ -11,6 +11,7 @@ from angarium.core.reply import Reply
 from angarium.mime.addresses import mailboxes
 from angarium.mime.header import Field
 from angarium.mime.words import decode_words
+from angarium.smtp.address import AddressError, parse_mailbox
 from angarium.submission.dialect_values import CopyTo, HeaderOptions, OptionError, Problem, Reason, shown
 
 PREFIX: Final = b"x-msys-api"
@@ -175,9 +176,11 @@ def _copy(name: str, entry: Any) -> CopyTo:
         display = _bounded(f"{name}[].name", _typed(f"{name}[].name", entry.get("name") or "", str))
         entry = entry.get("email")
     found = mailboxes(_typed(f"{name}[]", entry, str))
-    if len(found) != 1 or not found[0].address.isprintable():
+    if len(found) != 1:
         raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}, which is not one e-mail address")
     local = found[0].address.rpartition("@")[0]
-    if not local.isascii():
-        raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}: what stands before the @ must be ASCII")
-    return CopyTo(display or found[0].name, f"{local}@{found[0].domain}", found[0].domain)
+    try:
+        mailbox = parse_mailbox(f"{local}@{found[0].domain}")
+    except AddressError as error:
+        raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}: {error}") from None
+    return CopyTo(display or found[0].name, mailbox.address, mailbox.domain)
