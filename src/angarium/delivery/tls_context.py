@@ -51,15 +51,21 @@ class ClientContext(ssl.SSLContext):
         resumption.session = None
         self.spare.append(resumption)
 
-    def keep(self, place: Place, tls: ssl.SSLObject) -> None:
-        """Remember the session of *tls*, if the peer has given us what resuming takes."""
+    def keep(self, place: Place, tls: ssl.SSLObject) -> bool:
+        """Remember the session of *tls*, if the peer has given us what resuming takes; returns whether it has.
+
+        One that was resumed itself is good for further times, and asking OpenSSL for it costs as much as a handshake.
+        """
+        if tls.session_reused and place in self.sessions:
+            return True
         session = tls.session
         if session is None or not (session.has_ticket or (session.id and tls.version() != "TLSv1.3")):
-            return
+            return False
         self.sessions.pop(place, None)
         if len(self.sessions) >= _MOST_SESSIONS:
             del self.sessions[next(iter(self.sessions))]
         self.sessions[place] = session
+        return True
 
     def forget(self, place: Place) -> None:
         """Resume nothing there: it did not go well."""

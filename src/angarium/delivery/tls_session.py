@@ -26,7 +26,7 @@ class Encryption:
     *facts* is what was negotiated; without encryption None, or why there is none although it was tried.
     """
 
-    __slots__ = ("_address", "_client", "_is_unproved", "_names", "_policy", "facts", "way")
+    __slots__ = ("_address", "_client", "_is_kept", "_is_unproved", "_names", "_policy", "facts", "way")
 
     def __init__(self, client: TlsClient, policy: TlsPolicy, address: Address, names: Iterable[str]) -> None:
         self.way: Way = CLEAR
@@ -36,6 +36,7 @@ class Encryption:
         self._address = address
         self._names = tuple(dict.fromkeys(names))
         self._is_unproved = False
+        self._is_kept = False
 
     @property
     def name(self) -> str:
@@ -92,10 +93,10 @@ class Encryption:
         self.facts = facts
 
     def keep(self, transport: asyncio.Transport) -> None:
-        """Remember how to resume the session; the peer may send what that takes at any time."""
-        made = transport.get_extra_info("ssl_object")
-        if made is not None and self.way.context is not None:
-            self.way.context.keep(self._place, made)
+        """Remember how to resume the session, unless that was done; the peer may send what it takes at any time."""
+        made, context = transport.get_extra_info("ssl_object"), self.way.context
+        if made is not None and context is not None and not self._is_kept:
+            self._is_kept = context.keep(self._place, made)
 
     def has_another_way(self, problem: str, now: float) -> bool:
         """Whether to try again at once, without what came to nothing because of *problem*."""
