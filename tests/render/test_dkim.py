@@ -171,6 +171,18 @@ def test_of_fields_with_one_name_the_order_counts(keys, verify) -> None:
     assert verify(turned) == [False, False]
 
 
+@given(
+    headers(), st.sampled_from([b"", b"a line without colon\r\n", b" a fold of nothing\r\n", b"To : old\r\n"])
+)
+def test_line_ends_of_a_header_do_not_matter(keys, header: bytes, odd: bytes) -> None:
+    """A lone LF, where it is let through, is a line end to the receiver as well."""
+    key = keys[:1]  # Ed25519 signatures are the same each time
+    lone = sign((odd + header).replace(b"\r\n", b"\n"), BODY, key, DKIM_HEADERS, DKIM_OVERSIGN_HEADERS, NOW)
+    plain = sign(odd + header, BODY, key, DKIM_HEADERS, DKIM_OVERSIGN_HEADERS, NOW)
+    [of_lone], [of_plain] = fields_of(lone), fields_of(plain)
+    assert tags(of_lone)["h"] == tags(of_plain)["h"]
+
+
 def test_from_is_always_covered_and_other_signatures_never(keys) -> None:
     header = b"DKIM-Signature: v=1; old\r\nFrom: a@example.com\r\n"
     for field in fields_of(sign(header, BODY, keys, ("DKIM-Signature",), (), NOW)):

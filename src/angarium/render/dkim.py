@@ -5,6 +5,7 @@ A signature covers the whole body, never a part of it (`l=`), and does not expir
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ Algorithm = Literal["rsa", "ed25519"]
 
 MAX_LINE = 78  # RFC 5322 §2.1.1
 _OWN = "dkim-signature"
+_FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _PADDING = PKCS1v15()
 _PREHASHED = Prehashed(SHA256())
 
@@ -122,8 +124,8 @@ def _covered(
 ) -> tuple[tuple[str, ...], list[bytes]]:
     """Return the names for `h=`, and the canonical fields in that order; of one name the lowest comes first."""
     found: dict[bytes, list[bytes]] = {}
-    for field in reversed(header.fields()):
-        found.setdefault(field.name, []).append(field.value)
+    for name, value in reversed(_fields(header)):
+        found.setdefault(name, []).append(value)
     names: list[str] = []
     text: list[bytes] = []
     for name, spelled, extra in _wanted(headers, oversign):
@@ -131,6 +133,15 @@ def _covered(
         names += [spelled] * (len(values) + extra)
         text += [relaxed_field(name, value) for value in values]
     return tuple(names) or ("From",), text
+
+
+def _fields(header: HeaderBlock) -> list[tuple[bytes, bytes]]:
+    """Return the lower-case names and the values of all fields, and perhaps of lines that are none."""
+    raw = header.raw
+    if raw.count(b"\n") != raw.count(b"\r\n"):
+        return [(field.name, field.value) for field in header.fields()]
+    parts = [line.partition(b":") for line in _FIELD_END.split(raw)]  # a third of the time
+    return [(name.rstrip(b" \t").lower(), value) for name, colon, value in parts if colon]
 
 
 @lru_cache(maxsize=256)
