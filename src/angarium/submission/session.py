@@ -153,11 +153,12 @@ class Session(SessionLogin):
         return None
 
     def _take_counted(self, principal: Principal, path: ForwardPath) -> Reply | None:
-        answer = self._access.usage.take_now(principal, 1, self._reception.clock.now())
+        now = self._reception.clock.now()
+        answer = self._access.usage.take_now(principal, 1, now)
         if answer is None:
             self._reception.tasks.start(self._take_later(principal, path))
             return None
-        return self._counted(path, answer)
+        return self._counted(path, answer, now)
 
     async def _take_later(self, principal: Principal, path: ForwardPath) -> None:
         since = self._reception.clock.now()
@@ -170,13 +171,13 @@ class Session(SessionLogin):
             if not isinstance(answer, Exceeded):
                 self._access.usage.give_back(principal, 1, since)
             return
-        self._answer(self._counted(path, answer))
+        self._answer(self._counted(path, answer, since))
 
-    def _counted(self, path: ForwardPath, answer: object) -> Reply:
+    def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
         if isinstance(answer, Exceeded):
             return answer.reply
         if not self._taken:
-            self._taken_since = self._reception.clock.now()
+            self._taken_since = since
         self._taken += 1
         return self._take(path)
 
