@@ -19,15 +19,6 @@ def upgrade() -> None:
     _counting()
 
 
-def downgrade() -> None:
-    """Drop all tables."""
-    for table in (
-        *("generation", "audit", "usage", "domain_keys", "domains"),
-        *("credentials", "people", "streams", "servers", "accounts"),
-    ):
-        op.drop_table(table)
-
-
 def _accounts_and_servers() -> None:
     op.create_table(
         "accounts",
