@@ -1,0 +1,70 @@
+"""What is shipped for running as a service: the configuration is good and does what it says on every port."""
+
+import configparser
+import re
+import shlex
+import smtplib
+import ssl
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from angarium.cli.main import main
+from angarium.testing.node import Node
+from angarium.testing.programs import free_port
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "packaging/angarium.conf"
+PORTS = (25, 587, 2525, 465)
+
+
+def test_the_shipped_configuration_is_good():
+    assert CliRunner().invoke(main, ["config", "check", str(SHIPPED)]).exit_code == 0
+
+
+def test_the_unit_runs_commands_that_there_are():
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read(ROOT / "packaging/angarium.service")
+    for key in ("ExecStartPre", "ExecStart", "ExecReload"):
+        program, name, *rest = shlex.split(unit["Service"][key])
+        assert program == "/opt/angarium/bin/angarium"
+        asked = CliRunner().invoke(
+            main, [name, *(word for word in rest if not word.startswith("/")), "--help"]
+        )
+        assert asked.exit_code == 0, asked.output
+    drain_s = 30  # the default of Drain_Timeout
+    assert int(unit["Service"]["TimeoutStopSec"]) > drain_s
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The shipped configuration with every port moved to a free one on loopback, and nothing else changed."""
+    ports = {port: free_port() for port in PORTS}
+    text = SHIPPED.read_text()
+    for port, moved in ports.items():
+        text, found = re.subn(rf'"\*:{port}"', f'"127.0.0.1:{moved}"', text)
+        assert found == 1
+    text = re.sub(r"Data_Directory = \S+|HTTP_Listener \{.*?\n\}", "", text, flags=re.DOTALL)
+    with Node(text, workers=1) as node:
+        yield node, ports
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_every_port_wants_tls_and_a_login(service, port):
+    node, ports = service
+    context = ssl.create_default_context(cafile=str(node.data / "tls/certificate.pem"))
+    if port == 465:
+        client = smtplib.SMTP_SSL("127.0.0.1", ports[port], "client.test", context=context)
+        client.ehlo()
+    else:
+        client = smtplib.SMTP("127.0.0.1", ports[port], "client.test")
+        client.ehlo()
+        assert "PLAIN" not in client.esmtp_features.get("auth", "").split()
+        assert client.mail("a@far.test")[0] == 530
+        client.starttls(context=context)
+        client.ehlo()
+    with client:
+        assert {"PLAIN", "LOGIN"} <= set(client.esmtp_features["auth"].split())
+        assert client.mail("a@far.test")[0] == 530
