@@ -1,6 +1,7 @@
 """Alembic's entry: runs migrations on the connection that `identity.engine` gives, in its transaction.
 
 They go forward only; the way back is the copy of the database from before.
+"""
 
 from alembic import context
 
