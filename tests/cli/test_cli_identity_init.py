@@ -102,6 +102,13 @@ LISTENERS = {
         Smtp("::1", 465, "implicit"),
         "http://127.0.0.1:8080/manage/v1",
     ),
+    "sockets for proxies and those without AUTH are left out": (
+        'ESMTP_Listener "a" { Listen "*:587" { Proxy_Protocol = true } }\n'
+        'ESMTP_Listener "b" { SMTP_Extensions = ( STARTTLS ) Listen "*:2525" { } }\n'
+        'ESMTP_Listener "c" { Listen "*:25" { } }',
+        Smtp("127.0.0.1", 25, "starttls"),
+        "http://127.0.0.1:8080/manage/v1",
+    ),
     "no TCP at all": (
         'ESMTP_Listener "a" { Listen "/run/a.sock" { } }\nHTTP_Listener "a" { Listen "[::1]:8081" { } }',
         None,

@@ -100,5 +100,17 @@ def test_entities_in_a_request_are_never_expanded(web):
     assert web("POST", "/autodiscover/autodiscover.xml", raw=[bomb], key=None).status == 400
 
 
-def test_without_a_configuration_the_default_socket_is_told():
-    assert [(way.port, way.socket) for way in outgoing(parse_config(""))] == [(2525, "STARTTLS")]
+def test_without_a_configuration_the_default_socket_is_told_as_this_machine_reaches_it():
+    assert outgoing(parse_config("")) == [("127.0.0.1", 2525, "STARTTLS")]
+
+
+@pytest.mark.parametrize("offered", ["PIPELINING STARTTLS", "PIPELINING AUTH"])
+def test_a_socket_that_lets_nobody_log_in_or_does_not_encrypt_is_not_told(offered):
+    config = parse_config(f"""
+        ESMTP_Listener "relay" {{
+            SMTP_Extensions = ( {offered} )
+            Listen "*:25" {{ }}
+        }}
+        ESMTP_Listener "submission" {{ Listen "*:587" {{ }} }}
+    """)
+    assert [way.port for way in outgoing(config)] == [587]

@@ -39,17 +39,24 @@ class Endpoints(NamedTuple):
 def endpoints(config: Config) -> Endpoints:
     """Return the best sockets of a configuration."""
     found = [
-        Smtp(
-            _reachable(listen.host),
-            listen.port,
-            "implicit" if config.listen_options(listener.name, listen.name).use_ssl else "starttls",
-        )
+        Smtp(_reachable(listen.host), listen.port, tls)
         for listener in config.listeners
         for listen in listener.listens
-        if listen.port
+        if listen.port and (tls := _tls(config, listener.name, listen.name)) is not None
     ]
     http = [listen for listen in config.http_listens if listen.port]
     return Endpoints(min(found, key=_rank, default=None), _url(http[0]) if http else None)
+
+
+def _tls(config: Config, listener: str, listen: str) -> Literal["starttls", "implicit"] | None:
+    """Return how a socket encrypts; None when a program cannot log in there, or not without a proxy."""
+    offered = config.inbound(listener, listen, "").smtp_extensions
+    options = config.listen_options(listener, listen)
+    if "AUTH" not in offered or options.proxy_protocol:
+        return None
+    if options.use_ssl:
+        return "implicit"
+    return "starttls" if "STARTTLS" in offered else None
 
 
 def _rank(smtp: Smtp) -> tuple[bool, int]:

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from angarium.config.model import Config
+from angarium.config.records import LOOPBACK
+from angarium.config.values import ListenAddress
 
 MAX_BODY_BYTES: Final = 65_536
 
@@ -28,19 +30,32 @@ class Outgoing(NamedTuple):
 
 
 def outgoing(config: Config) -> list[Outgoing]:
-    """Return the TCP sockets to send by, the one to prefer first: TLS from the first byte (RFC 8314 §3.3), then 587."""
-    host = config.globals.hostname
+    """Return the TCP sockets to send by that encrypt and let users log in, the one to prefer first.
+
+    TLS from the first byte goes before STARTTLS (RFC 8314 §3.3), then the usual ports.
+    """
     found = {
-        Outgoing(
-            host,
-            listen.port,
-            "SSL" if config.listen_options(listener.name, listen.name).use_ssl else "STARTTLS",
-        )
+        Outgoing(_host(config, listen), listen.port, socket)
         for listener in config.listeners
         for listen in listener.listens
-        if listen.port
+        if listen.port and (socket := _socket(config, listener.name, listen.name)) is not None
     }
     return sorted(found, key=_rank)
+
+
+def _socket(config: Config, listener: str, listen: str) -> Literal["STARTTLS", "SSL"] | None:
+    """Return how a socket encrypts; None when it does not, or lets nobody log in."""
+    offered = config.inbound(listener, listen, "").smtp_extensions
+    if "AUTH" not in offered:
+        return None
+    if config.listen_options(listener, listen).use_ssl:
+        return "SSL"
+    return "STARTTLS" if "STARTTLS" in offered else None
+
+
+def _host(config: Config, listen: ListenAddress) -> str:
+    """Return the node's name, or the address of a socket that only this machine can reach."""
+    return listen.host if LOOPBACK.contains(listen.host) else config.globals.hostname
 
 
 def _rank(way: Outgoing) -> tuple[bool, int, int]:
