@@ -4,6 +4,7 @@ The real dispatcher, scheduler and spool; the process ends wherever it may, and 
 """
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
 from angarium.queue.commands import GiveBack, Lease
 from angarium.queue.scheduler import Scheduler
+from angarium.spool.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.spool import make_message
@@ -226,3 +228,14 @@ def test_it_waits_in_no_queue(tmp_path: Path, domain: str) -> None:
         assert QueueKey("default", domain) not in {flow.queue for flow in engine.spool.flows()}
 
     run(tmp_path, story)
+
+
+def test_an_export_says_that_it_is_not_to_be_sent(tmp_path: Path) -> None:
+    message = refused_message()
+    accept_and_vanish(tmp_path, message)
+    export_eml(tmp_path, tmp_path / "out")
+    (envelope,) = (tmp_path / "out").glob("*.json")
+    assert json.loads(envelope.read_text())["refusal"] == str(REFUSAL)
+    with open(tmp_path / "mbox", "wb") as out:
+        export_mbox(tmp_path, out)
+    assert f"X-Angarium-Refusal: {REFUSAL}".encode() in (tmp_path / "mbox").read_bytes()

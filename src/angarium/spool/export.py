@@ -2,7 +2,7 @@
 
 Every message gets its envelope as header lines in front: X-Angarium-Id, X-Angarium-Return-Path and an
 X-Angarium-Recipient for each recipient that is still owed an end; so a script can hand it to another mail
-system.
+system. X-Angarium-Refusal says that a message was taken only to be reported as failed and is not to be sent.
 """
 
 import re
@@ -31,7 +31,10 @@ class Exported(NamedTuple):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What stands in the .json beside an .eml: times in epoch seconds, addresses without angle brackets."""
+    """What stands in the .json beside an .eml: times in epoch seconds, addresses without angle brackets.
+
+    *refusal* not empty: the message was taken only to be reported as failed with that reply, and is not to be sent.
+    """
 
     id: str
     received_at: float
@@ -41,6 +44,7 @@ class Envelope(msgspec.Struct, frozen=True):
     source: str
     envid: str
     ret: str
+    refusal: str = ""
 
 
 def unfinished_mail(data: Path) -> Iterator[tuple[Unfinished, bytes | SpoolError]]:
@@ -119,6 +123,7 @@ def envelope(unfinished: Unfinished) -> Envelope:
         message.source,
         message.envid,
         message.ret,
+        str(message.refusal or ""),
     )
 
 
@@ -127,4 +132,5 @@ def envelope_lines(unfinished: Unfinished) -> bytes:
     served = envelope(unfinished)
     lines = [f"X-Angarium-Id: {served.id}", f"X-Angarium-Return-Path: <{served.reverse_path}>"]
     lines += [f"X-Angarium-Recipient: <{address}>" for address in served.recipients]
+    lines += [f"X-Angarium-Refusal: {served.refusal}"] if served.refusal else []
     return "".join(re.sub(r"[\r\n]", "", line) + "\r\n" for line in lines).encode("utf-8", "replace")
