@@ -1,6 +1,7 @@
 """Managing who may send from the command line, with no node running."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -103,11 +104,15 @@ def test_the_store_is_where_the_configuration_says(cli, tmp_path):
     assert cli("accounts", "list").exit_code == 1, "the default place is empty"
 
 
-def test_the_running_node_says_which_configuration_is_in_force(cli, control, tmp_path):
+def test_the_running_node_says_which_configuration_is_in_force(cli, control, tmp_path, monkeypatch):
     config = tmp_path / "angarium.conf"
     config.write_text(f'Identity_Store = "sqlite:///{tmp_path}/other.db"\n')
-    control.says["status"] = {"node": {"config": str(config)}}
-    assert cli("init").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    for name in (str(config), "angarium.conf"):
+        control.says["status"] = {"node": {"config": name, "pid": os.getpid()}}
+        result = cli("init", "--if-needed")
+        assert result.exit_code == 0, result.stderr
+        assert not (tmp_path / "identity" / "identity.db").exists()
     assert (tmp_path / "other.db").exists()
 
 

@@ -94,13 +94,17 @@ def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
 
 
 def _config_in_use(data: Path | None) -> Path | None:
-    """Return the configuration file of the node that runs in *data*, if one does and its path can be followed."""
+    """Return the configuration file of the node that runs in *data*; None when none runs, or it has no file."""
     try:
         with ControlClient(data or Path("data")) as client:
-            name = client.call("status", kind=dict).get("node", {}).get("config")
+            node = client.call("status", kind=dict).get("node", {})
     except NoNode:
         return None
-    return Path(name) if name and Path(name).is_absolute() else None
+    if not node.get("config"):
+        return None
+    return Path(
+        f"/proc/{node.get('pid')}/cwd", node["config"]
+    )  # it may be relative to where the node was started
 
 
 def actor() -> str:
