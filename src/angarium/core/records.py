@@ -166,8 +166,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
 
     *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
     had it, empty likewise. *timings* are milliseconds spent waiting at each stage reached, in order. *tls* is empty
-    for clear text, else version and cipher; *tls_facts* says the rest. *dsn_passed* says that the peer took over the sender's wish for delivery
-    status notifications (RFC 3461 §5.2.2).
+    for clear text, else version and cipher; *tls_facts* says the rest. *dsn_passed* says that the peer took over the
+    sender's wish for delivery status notifications (RFC 3461 §5.2.2).
     """
 
     started_at: float
