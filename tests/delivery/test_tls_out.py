@@ -236,6 +236,17 @@ def test_a_certificate_for_the_address_is_one_for_the_host_where_that_has_no_nam
     run_on("uvloop", work())
 
 
+@pytest.mark.parametrize("domain", ["relay.test:587", "relay.test"])
+def test_a_certificate_for_the_gateway_is_one_for_the_host(authority: Authority, domain: str) -> None:
+    async def work() -> None:
+        async with calling(verifying("host", authority), issued=authority.issue("relay.test")) as (caller, _):
+            caller.domain = domain
+            await caller.call()
+            assert facts(caller).verified == "host"
+
+    run_on("uvloop", work())
+
+
 # -- who we are
 
 

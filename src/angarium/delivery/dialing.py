@@ -16,6 +16,7 @@ from angarium.delivery.tls_policy import tls_policy
 from angarium.delivery.tls_session import Encryption
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure
+from angarium.queue.destination import parse_destination
 from angarium.queue.plan import Method
 
 _CLOSING_S = 1.0
@@ -45,7 +46,8 @@ class Dialer:
 
     def _dial(self, command: Connect, session: str) -> None:
         settings = self._settings[command.method](command.options)
-        names = (command.address.host, command.queue.domain)
+        destination = parse_destination(command.queue.domain)
+        names = (command.address.host, command.queue.domain if destination is None else destination.host)
         encryption = Encryption(self._tls, self._policies(command.options), command.address, names)
         connection = Connection(command, settings, encryption, self._owner, self._clock, session)
         self.connections[command.conn] = connection

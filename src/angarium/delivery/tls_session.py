@@ -47,7 +47,8 @@ class Encryption:
     @property
     def _place(self) -> Place:
         address = self._address
-        return address.host.rstrip(".") or address.ip, address.ip, address.port
+        name = address.host.rstrip(".")
+        return address.ip if not name or name.startswith("[") else name, address.ip, address.port
 
     async def prepare(self, now: float) -> None:
         """Choose the way. Raises TlsSetupError."""
