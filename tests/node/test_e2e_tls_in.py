@@ -212,6 +212,20 @@ def test_commands_behind_starttls_are_thrown_away_where_the_option_says_so(place
         assert client.ehlo()[0] == 250
 
 
+def test_a_node_that_stops_says_so_through_tls_and_does_not_wait_for_a_handshake(tmp_path):
+    with Node(workers=1) as node:
+        context = ssl.create_default_context(cafile=str(node.data / "tls/certificate.pem"))
+        idle = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=20)
+        idle.starttls(context=context)
+        stuck = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=20)
+        stuck.ehlo()
+        assert stuck.docmd("STARTTLS")[0] == 220
+        assert node.stop() == 0
+        assert idle.getreply()[0] == 421
+        idle.close()
+        stuck.close()
+
+
 # -- which certificate is shown
 
 

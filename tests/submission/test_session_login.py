@@ -302,6 +302,18 @@ def test_recipients_over_the_quota_are_put_off_with_the_time_to_come_back(hall, 
 
 
 @in_loop
+async def test_who_goes_on_over_the_quota_is_sent_away(hall):
+    house = hall(OPEN)
+    house.directory.users["ann"] = ("secret", limited(daily_quota=0))
+    house.usage.limit = 0
+    talk = await logged_in(house)
+    await talk.say("MAIL FROM:<a@a.test>")
+    codes = await talk.all_of(*["RCPT TO:<b@b.test>"] * 11)
+    assert codes == [*["450 4.7.1"] * 10, "421 4.7.1"]
+    assert talk.wire.is_closed
+
+
+@in_loop
 async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(hall):
     house = hall(OPEN)
     house.directory.users["ann"] = ("secret", limited(rate=Rate(10, 60)))
@@ -350,6 +362,26 @@ async def test_xclient_is_for_those_who_are_trusted(hall):
     assert (await trusted.say("RCPT TO:<b@b.test>")).startswith(
         "550 5.7.1 "
     )  # the proxy might; its client may not
+
+
+@in_loop
+async def test_a_client_that_a_proxy_has_introduced_may_not_speak_for_others(hall):
+    talk = hall(PROXY).session("192.0.2.1")
+    talk.session.introduce(("198.51.100.9", 77))
+    assert "XCLIENT" not in await talk.say("EHLO client.test")
+    assert (await talk.say("XCLIENT ADDR=192.0.2.50")).startswith("550 ")
+
+
+@in_loop
+async def test_after_xclient_there_is_time_again_for_the_first_command(hall):
+    house = hall(PROXY + "First_Command_Time = 60")
+    talk = await house.session("192.0.2.1").helo()
+    house.clock.at += 100
+    await talk.say("XCLIENT ADDR=198.51.100.9")
+    house.reception.sweep(house.clock.now() + 59)
+    assert not talk.wire.is_closed
+    house.reception.sweep(house.clock.now() + 61)
+    assert talk.wire.is_closed
 
 
 @in_loop

@@ -17,7 +17,7 @@ from angarium.submission.tls import Pair, TlsContexts, make_context, plan_of
 from angarium.submission.tls_certificate import TlsProblem, holds_for, read_certificate
 from angarium.testing.authority import Authority
 
-LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 
 
 @pytest.fixture

@@ -167,6 +167,6 @@ class Acceptor:
             session.turned_away(f"no PROXY header: {error}", "proxy")
         else:
             if header.source is not None:
-                session.speaks_for(header.source)
+                session.introduce(header.source)
             return True
         return False

@@ -22,6 +22,9 @@ from angarium.submission.policy import (
 )
 from angarium.submission.session_login import SessionLogin
 
+MOST_EXCEEDED = 10
+"""So many recipients over the quota are put off one by one; the next ends the session."""
+
 
 class Session(SessionLogin):
     """One connection of one peer. Implements smtp.server_handler.ServerHandler.
@@ -38,6 +41,7 @@ class Session(SessionLogin):
     _taken = 0
     """Recipients of the open transaction that were counted against the limits of whoever has logged in."""
     _taken_since = 0.0
+    _exceeded = 0
     _bytes = 0
 
     def __init__(self, *args: Any) -> None:
@@ -175,7 +179,8 @@ class Session(SessionLogin):
 
     def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
         if isinstance(answer, Exceeded):
-            return answer.reply
+            self._exceeded += 1
+            return answer.reply if self._exceeded <= MOST_EXCEEDED else answer.closing
         if not self._taken:
             self._taken_since = since
         self._taken += 1

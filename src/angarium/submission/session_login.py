@@ -178,7 +178,7 @@ class SessionLogin(SessionTls):
     def _note(self, event: str, **fields: Any) -> None:
         now = self._reception.clock.now()
         log = self._reception.log
-        say = log.info if event == "auth" else log.warning
+        say = log.info if event == "auth" or not self._is_guess else log.warning
         user = shown(self._user) if self._user else ""
         say(event, now, **self._named(), mechanism=self._mechanism, user=user, **fields)
 
@@ -206,6 +206,7 @@ class SessionLogin(SessionTls):
         self._said_helo = _known(attributes.get("HELO"), self._said_helo)
         self._said_protocol = _known(attributes.get("PROTO"), self._said_protocol)
         self._principal = None
+        self._began_anew_at = self._reception.clock.now()
         self.speaks_for((ip, int(port) if port.isdigit() else 0))
         login = _known(attributes.get("LOGIN"), "")
         if not login or self._reception.access is None:

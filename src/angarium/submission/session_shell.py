@@ -34,6 +34,8 @@ class SessionShell(asyncio.Protocol):
     _ended = ""
     """Why the session ended, empty where the peer hung up."""
     _reception_began: float | None = None
+    _began_anew_at: float | None = None
+    """When all that the peer had said was last forgotten: after a handshake, after XCLIENT."""
     _refusals_told = 0
     _told_last: Reply | None = None
 
@@ -45,8 +47,7 @@ class SessionShell(asyncio.Protocol):
         self._name = reception.next_name()
         self._transport: asyncio.Transport | None = None
         self._take_peer(peer)
-        if self._options.xclient_hosts:
-            self._is_trusted = self._options.xclient_hosts.contains(self.peer_ip)
+        self._is_trusted = self._options.xclient_hosts.contains(self.peer_ip)
         self._machine = ServerMachine(
             cast(ServerHandler, self), self._offer(), self._settings.limits, self._started_at
         )
@@ -74,6 +75,12 @@ class SessionShell(asyncio.Protocol):
         self._options: InboundOptions = reception.config.inbound(self.listener, self._listen, self.peer_ip)
         self._settings: Settings = reception.settings(self._options)
         self._relay = Relay.of_peer(self._options, self.peer_ip, self._is_verified)
+
+    def introduce(self, peer: tuple[str, int]) -> None:
+        """The session is that of *peer*: a proxy has said so before it began. The proxy's own rights are not its."""
+        self.speaks_for(peer)
+        self._is_trusted = self._options.xclient_hosts.contains(self.peer_ip)
+        self._machine.set_options(self._offer(), self._settings.limits)
 
     def speaks_for(self, peer: tuple[str, int]) -> None:
         """Go on as the session of *peer*, whom a trusted proxy has named: its options, its limits, its rights."""
@@ -169,7 +176,9 @@ class SessionShell(asyncio.Protocol):
         if cut_off is not None:
             self._ended = str(cut_off)
         elif (
-            not self._machine.helo_name and state == "command" and self._late(options.first_command_time, now)
+            not self._machine.helo_name
+            and state == "command"
+            and self._late(options.first_command_time, now, self._began_anew_at)
         ):
             self._cut("no EHLO or HELO in time")
         elif self._reception_began is not None and self._late(

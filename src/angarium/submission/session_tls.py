@@ -86,7 +86,8 @@ class SessionTls(SessionShell):
             "tls_handshakes_total", "resumed" if handshake.session_reused else "full"
         )
         self._relay = Relay.of_peer(self._options, self.peer_ip, self._is_verified)
-        self._machine.secured(self._reception.clock.now())
+        self._began_anew_at = self._reception.clock.now()
+        self._machine.secured(self._began_anew_at)
         self._machine.set_options(self._offer(), self._settings.limits)
 
     def _facts(self) -> dict[str, Any]:
