@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
+from angarium.config.load import load_config
 from angarium.identity import schema
-from angarium.identity.engine import migrate, open_engine, reading, writing
+from angarium.identity.engine import key_file, migrate, open_engine, reading, store_url, writing
 from angarium.identity.errors import StoreError
 
 SECRET = "hunter2"
@@ -161,3 +162,16 @@ def test_a_file_that_is_something_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be used: file is not a database"):
         migrate(open_engine(f"sqlite:///{tmp_path}/identity.db"))
     assert (tmp_path / "identity.db").read_text() == "Dear diary, " * 100
+
+
+def test_the_store_is_in_the_data_folder_unless_the_configuration_says_otherwise(tmp_path: Path) -> None:
+    data = tmp_path / "a b%20#c?"
+    config = load_config(None)
+    assert key_file(config, data) == data / "identity" / "secrets.key"
+    engine = open_engine(store_url(config, data))
+    migrate(engine)
+    engine.dispose()
+    assert (data / "identity" / "identity.db").stat().st_size > 0
+    (tmp_path / "a.conf").write_text('Identity_Store = "postgresql://h/n"\nSecrets_Key_File = "/k"\n')
+    config = load_config(tmp_path / "a.conf")
+    assert (store_url(config, data), key_file(config, data)) == ("postgresql://h/n", Path("/k"))

@@ -28,8 +28,14 @@ _migrating = threading.Lock()  # Alembic keeps the migration under way in a modu
 
 
 def store_url(config: Config, data: Path) -> str:
-    """Return the URL of the database: `Identity_Store`, or SQLite in the data folder."""
-    return config.globals.identity_store or f"sqlite:///{data / 'identity' / 'identity.db'}"
+    """Return the URL of the database: `Identity_Store`, or SQLite in the data folder. Raises StoreError."""
+    if config.globals.identity_store:
+        return config.globals.identity_store
+    path = str(data / "identity" / "identity.db")
+    url = URL.create("sqlite", database=path).render_as_string()
+    if make_url(url).database != path:  # not every version of SQLAlchemy can write all characters
+        raise StoreError(f"the data folder {data} has % or ? in its name; rename it")
+    return url
 
 
 def key_file(config: Config, data: Path) -> Path:
