@@ -196,6 +196,30 @@ def test_a_binding_is_chosen_by_name_and_a_group_by_one_of_its_members(tmp_path:
     assert take(tmp_path, FROM + BODY, BINDINGS, principal=login).message.binding == "fast"
 
 
+@pytest.mark.parametrize(
+    ("set_to", "named", "binding"),
+    [
+        ("pool", "p1", "p1"),
+        ("fast", "fast", "fast"),
+        ("pool", "fast", ""),
+        ("p1", "p2", ""),
+        ("p1", "pool", ""),
+    ],
+)
+def test_a_login_that_is_set_to_a_binding_may_name_only_what_belongs_to_it(
+    tmp_path: Path, set_to: str, named: str, binding: str
+) -> None:
+    text = FROM + b'X-MSYS-API: {"options": {"ip_pool": "' + named.encode() + b'"}}\r\n' + BODY
+    principal = a_principal("api_key", account=Account(7, "acme", NOW, options=Options(binding=set_to)))
+    taken = take(tmp_path, text, BINDINGS, principal=principal)
+    if binding:
+        assert taken.message.binding == binding
+    else:
+        assert str(taken.reply) == (
+            f"550 5.7.1 X-MSYS-API 'ip_pool' must be '{set_to}' or a binding of that group here; leave it out"
+        )
+
+
 def test_a_pool_that_is_not_there_is_refused(tmp_path: Path) -> None:
     text = FROM + b'X-MSYS-API: {"options": {"ip_pool": "nowhere"}}\r\n' + BODY
     taken = take(tmp_path, text, BINDINGS, principal=a_principal("api_key"))

@@ -19,6 +19,7 @@ Reason = Literal[
     "archived_stream",
     "stream",  # any other stream that may not be used
     "unknown_binding",
+    "binding",  # not one that the login may name
     "no_author",  # no From, several, or none with an address
     "domain",  # the author's is not verified
     "too_many_recipients",

@@ -5,12 +5,15 @@ import uuid
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from angarium.config.model import Config
 from angarium.config.records import InboundOptions
 from angarium.core.ids import MessageId, format_id
+from angarium.core.options import Options
 from angarium.core.records import ForwardPath, Lane, Message, Origin
 from angarium.core.reply import Reply
-from angarium.identity.principal import Principal
+from angarium.identity.principal import Principal, options_for
 from angarium.mime.header import HeaderBlock
 from angarium.mime.trace import date_line, message_id_line, received_line
 from angarium.queue.binding import BindingFacts, choose_binding, member_of
@@ -57,6 +60,10 @@ def binding_of(
             arrival.origin.listener, arrival.peer_ip, arrival.envelope.sender_domain, partial(_value, header)
         )
         return choose_binding(config, facts, rng)
+    if draft.said.options.binding == name:
+        problem = _confined(config, arrival.principal, draft.said.options)
+        if problem is not None:
+            return problem
     if name in config.bindings:
         return name
     if name in config.groups:
@@ -68,6 +75,17 @@ def binding_of(
         f"the binding {shown(name)} of this login is not declared here; the operator must change one of them"
     )
     return Problem(None, "unknown_binding", Reply(451, "4.3.5", sentence))
+
+
+def _confined(config: Config, principal: Principal | None, said: Options) -> Problem | None:
+    """Hold the binding that a message names against the one its login is set to: that, or one of that group."""
+    if principal is None:
+        return None
+    bound = options_for(principal, msgspec.structs.replace(said, binding=None)).binding
+    if bound is None or said.binding == bound or said.binding in config.groups.get(bound, ()):
+        return None
+    sentence = f"X-MSYS-API 'ip_pool' must be {shown(bound)} or a binding of that group here; leave it out"
+    return Problem("sparkpost", "binding", Reply(550, "5.7.1", sentence))
 
 
 def _value(header: HeaderBlock, name: str) -> str | None:
