@@ -48,6 +48,7 @@ class NodeIdentities:
 
         async def check(domain: Domain) -> DomainReport:
             resolver.reconfigure(resolver_settings(config_of().globals))
+            resolver.forget(None)  # a record that was missing a moment ago may be there now
             return await check_domain(domain, resolver, hostname=hostname())
 
         manage = make_manage_routes(store, _Keys(ApiKeys(self._engine), self._clock), check, hostname)
