@@ -5,11 +5,12 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
+from angarium.delivery.connection_owner import Owner
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
 from angarium.delivery.tls_context import TlsSetupError
@@ -43,38 +44,6 @@ _LOCAL_ERRORS = {
 }
 _TLS_SLACK_S = 5
 """The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
-
-
-class Owner(Protocol):
-    """Who hears of a connection's progress; `dispatcher.Dispatcher` is one."""
-
-    def connection_opened(self, connection: "Connection") -> None:
-        """It is ready for mail."""
-        ...
-
-    def connection_failed(self, connection: "Connection", failure: ConnectFailure) -> None:
-        """It never became ready, and is gone."""
-        ...
-
-    def connection_retried(self, connection: "Connection", failure: ConnectFailure) -> None:
-        """It never became ready, and is to be opened again in another way; it knows which."""
-        ...
-
-    def transaction_finished(self, connection: "Connection", results: list[Result], usable: bool) -> None:
-        """A transaction has ended; when not *usable* the connection is gone or going."""
-        ...
-
-    def connection_closed(self, connection: "Connection") -> None:
-        """It was idle and has gone."""
-        ...
-
-    def body_wanted(self, connection: "Connection") -> None:
-        """The peer is ready for a body that is fed in pieces."""
-        ...
-
-    def downgrade_wanted(self, connection: "Connection") -> None:
-        """The peer cannot take the 8-bit body; the owner gives another one with `retry_with`."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -116,7 +85,7 @@ class Connection(asyncio.Protocol):
 
     async def open(self) -> None:
         """Connect, from the address that the options name, and encrypt if that is wanted and offered."""
-        if not await self._prepare():
+        if not await self._prepare() or self.is_over:
             return
         await self._connect()
         if self._encryption.way.context is not None and not self.is_over:

@@ -245,13 +245,13 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_opened(self, connection: Connection) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._counters.add("connections_total", "ready")
         self.scheduler.opened(connection.id, self._clock.now())
         self.plan_pump()
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._counters.add("connections_total", "failed")
         self._dialer.leave(connection.id)
         queue = connection.command.queue
@@ -271,11 +271,11 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         if not usable:
             self._dialer.leave(connection.id)
         self.finished(connection.id, results, usable)
@@ -290,17 +290,17 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_closed(self, connection: Connection) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._dialer.leave(connection.id)
         self.scheduler.closed(connection.id, self._clock.now())
         self.plan_pump()
 
     def body_wanted(self, connection: Connection) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._handover.feed(connection)
 
     def downgrade_wanted(self, connection: Connection) -> None:
-        """See connection.Owner."""
+        """See connection_owner.Owner."""
         self._handover.convert(connection)
 
     # -- time, change, end

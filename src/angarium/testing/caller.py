@@ -135,34 +135,34 @@ class Caller:
     # -- connection.Owner
 
     def connection_opened(self, connection: Connection) -> None:
-        """See connection.Owner. It is ready for mail."""
+        """See connection_owner.Owner. It is ready for mail."""
         self._opened = connection
         self._changed.set()
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection.Owner. It never became ready."""
+        """See connection_owner.Owner. It never became ready."""
         self.failures.append(failure)
         self._changed.set()
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection.Owner. It is opened again."""
+        """See connection_owner.Owner. It is opened again."""
         self.retries.append(failure)
         self.dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
-        """See connection.Owner. A transaction has ended."""
+        """See connection_owner.Owner. A transaction has ended."""
         self.results += results
         self._usable = usable
         self._changed.set()
 
     def connection_closed(self, connection: Connection) -> None:
-        """See connection.Owner. It was idle and has gone."""
+        """See connection_owner.Owner. It was idle and has gone."""
         self._changed.set()
 
     def body_wanted(self, connection: Connection) -> None:
-        """See connection.Owner. Not asked for here."""
+        """See connection_owner.Owner. Not asked for here."""
         raise AssertionError("the body was given whole")
 
     def downgrade_wanted(self, connection: Connection) -> None:
-        """See connection.Owner. Not asked for here."""
+        """See connection_owner.Owner. Not asked for here."""
         raise AssertionError("the body is 7-bit")
