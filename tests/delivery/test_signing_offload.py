@@ -1,6 +1,7 @@
 """Work for threads is done whole, whenever it comes, and the loop goes on meanwhile."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -66,3 +67,39 @@ def test_work_that_nobody_waits_for_any_more_harms_nothing() -> None:
         assert await offload.start(lambda: b"next") == b"next"
 
     play(act, threads=1)
+
+
+def test_threads_start_when_there_is_work_and_end_with_their_owner() -> None:
+    def mine() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "mine"]
+
+    async def scene() -> list[threading.Thread]:
+        offload = Offload(2, "mine")
+        assert mine() == []
+        await offload.start(lambda: b"done")
+        assert len(mine()) == 1  # no more than are needed
+        await asyncio.gather(*(offload.start(lambda: b"done") for _ in range(10)))
+        return mine()
+
+    started = asyncio.run(scene())
+    gc.collect()
+    for thread in started:
+        thread.join(20)
+    assert len(started) == 2
+    assert mine() == []
+
+
+def test_a_loop_that_has_ended_is_not_told() -> None:
+    may_go = threading.Event()
+
+    async def scene() -> tuple[Offload, threading.Thread]:
+        offload = Offload(1, "late")
+        _ = offload.start(lambda: bytes([may_go.wait(20)]))
+        return offload, next(thread for thread in threading.enumerate() if thread.name == "late")
+
+    offload, thread = asyncio.run(scene())
+    may_go.set()
+    del offload
+    gc.collect()
+    thread.join(20)
+    assert not thread.is_alive()
