@@ -22,37 +22,51 @@ from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.identity.usage import Usage
+from angarium.node.domain_watch import DomainWatch
 from angarium.submission.auth import Access
 
 
 class NodeIdentities:
-    """The supervisor's: brings the tables up to date before workers start, and serves what manages identities."""
+    """The supervisor's: brings the tables up to date before workers start, and serves what manages identities.
 
-    def __init__(self, config: Config, data: Path, clock: Clock) -> None:
-        self._engine = open_engine(store_url(config, data))
-        self._key_file = key_file(config, data)
+    *config_of* returns the configuration in force.
+    """
+
+    def __init__(self, config_of: Callable[[], Config], data: Path, clock: Clock, log: Log) -> None:
+        self._engine = open_engine(store_url(config_of(), data))
+        self._key_file = key_file(config_of(), data)
+        self._config_of = config_of
         self._clock = clock
+        self._log = log
 
     def prepare(self) -> None:
         """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
         KeyRing.load_or_create(self._key_file)
         migrate(self._engine)
 
-    def routes(self, config_of: Callable[[], Config]) -> list[BaseRoute]:
-        """Return what HTTP serves of identities. *config_of* returns the configuration in force."""
-        store = Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
-        resolver = Resolver(resolver_settings(config_of().globals), self._clock)
+    def routes(self) -> list[BaseRoute]:
+        """Return what HTTP serves of identities, once prepared."""
+        keys = _Keys(ApiKeys(self._engine), self._clock)
+        manage = make_manage_routes(self._store(), keys, self._check, self._hostname)
+        return [*manage, *make_autoconfig_routes(self._config_of)]
 
-        def hostname() -> str:
-            return config_of().globals.hostname
+    async def watch_domains(self) -> None:
+        """Look sending domains up in the DNS again and again, for ever."""
+        await DomainWatch(self._store(), self._check, self._clock, self._log).run()
 
-        async def check(domain: Domain) -> DomainReport:
-            resolver.reconfigure(resolver_settings(config_of().globals))
-            resolver.forget(None)  # a record that was missing a moment ago may be there now
-            return await check_domain(domain, resolver, hostname=hostname())
+    def _store(self) -> Store:
+        return Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
 
-        manage = make_manage_routes(store, _Keys(ApiKeys(self._engine), self._clock), check, hostname)
-        return [*manage, *make_autoconfig_routes(config_of)]
+    def _hostname(self) -> str:
+        return self._config_of().globals.hostname
+
+    async def _check(self, domain: Domain) -> DomainReport:
+        # A resolver of its own: a record that was missing a moment ago may be there now.
+        resolver = Resolver(resolver_settings(self._config_of().globals), self._clock)
+        try:
+            return await check_domain(domain, resolver, hostname=self._hostname())
+        finally:
+            await resolver.close()
 
 
 class _Keys:

@@ -54,7 +54,7 @@ class Supervisor:
         self._crew = Crew(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
-        self._identities = NodeIdentities(config, data, self.clock)
+        self._identities = NodeIdentities(lambda: self.config, data, self.clock, log)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
@@ -76,6 +76,7 @@ class Supervisor:
             await self._serve_web()
             self._obey_signals()
             self._crew.start()
+            self._tasks.start(self._identities.watch_domains())
             self._tasks.start(self._certificates.run(lambda: self.config, self._renew_certificates))
             self.log.info("listening", self.clock.now(), **self.addresses())
             await self._stopping.wait()
@@ -90,7 +91,7 @@ class Supervisor:
 
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
-        routes = self._identities.routes(lambda: self.config)
+        routes = self._identities.routes()
         self._web = WebServer(make_app(self._console.health, self._console.stats, routes), sockets)
         await self._web.start()
 

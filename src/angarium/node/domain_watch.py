@@ -1,0 +1,71 @@
+"""Sending domains are looked up in the DNS again each day: a record that goes away is noticed before receivers do.
+
+Only domains that somebody has had checked once. A name server that does not answer changes nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.identity.domain_check import DomainReport
+from angarium.identity.errors import NotFound, StoreError
+from angarium.identity.records import Domain
+from angarium.identity.store import Store
+
+LOOK_S: Final = 600.0
+"""How often is looked who is due."""
+DUE_S: Final = 86_400.0
+"""How old a check may become."""
+_PAGE = 200
+
+
+def is_due(domain: Domain, now: float) -> bool:
+    """Whether *domain* is to be looked up again."""
+    return domain.enabled and domain.checked_at is not None and now - domain.checked_at >= DUE_S
+
+
+class DomainWatch:
+    """Checks what is due, one domain after the other. *check* asks the DNS."""
+
+    def __init__(
+        self, store: Store, check: Callable[[Domain], Awaitable[DomainReport]], clock: Clock, log: Log
+    ) -> None:
+        self._store = store
+        self._check = check
+        self._clock = clock
+        self._log = log
+
+    async def run(self) -> None:
+        """Go on for ever. A store that does not answer is asked again the next time."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except StoreError as error:
+                self._log.warning("domain", self._clock.now(), error=str(error), again_in_s=LOOK_S)
+
+    async def look(self) -> None:
+        """Check the domains that are due. Raises StoreError."""
+        now = self._clock.now()
+        for domain in await asyncio.to_thread(lambda: [each for each in self._all() if is_due(each, now)]):
+            await self._look_up(domain)
+
+    async def _look_up(self, domain: Domain) -> None:
+        report = await self._check(domain)
+        now = self._clock.now()
+        try:
+            after = await asyncio.to_thread(self._store.mark_checked, domain.id, report.keys_found, now)
+        except NotFound:
+            return  # deleted meanwhile
+        was, is_now = domain.verified_at is not None, after.verified_at is not None
+        if was != is_now:
+            say = self._log.info if is_now else self._log.warning
+            say("domain", now, domain=domain.name, account=domain.account, verified=is_now)
+
+    def _all(self) -> Iterator[Domain]:
+        after: int | None = None
+        while page := self._store.domains(after=after, limit=_PAGE):
+            yield from page
+            after = page[-1].id

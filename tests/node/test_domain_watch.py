@@ -1,0 +1,104 @@
+"""Domains are looked up again each day; with what is no longer found is no longer signed."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from angarium.core.log import Log
+from angarium.identity.domain_check import DomainReport, RecordCheck
+from angarium.identity.domain_records import records_for
+from angarium.identity.engine import migrate, open_engine
+from angarium.identity.records import Domain
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store import Store
+from angarium.node.domain_watch import DUE_S, DomainWatch
+
+ME = {"actor": "test"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+class Place:
+    """A store with one verified domain, a DNS that says of every record what it is told to, and the watch."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.clock, self.says, self.asked = Clock(), "found", list[str]()
+        engine = open_engine(f"sqlite:///{folder}/identity.db")
+        migrate(engine)
+        self.store = Store(engine, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)
+        account = self.store.create_account("acme", **ME).id
+        self.domain = self.store.create_domain(account, "acme.test", **ME).id
+        self.log = log
+        fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        self.watch = DomainWatch(self.store, self.check, self.clock, Log(fd))
+
+    async def check(self, domain: Domain) -> DomainReport:
+        self.asked.append(domain.name)
+        records = records_for(domain, "mx.test")
+        return DomainReport(domain.name, tuple(RecordCheck(each, self.says) for each in records))  # type: ignore[arg-type]
+
+    def verify(self) -> None:
+        keys = self.store.domain(self.domain).keys
+        self.store.mark_checked(self.domain, {key.id: True for key in keys}, self.clock.now())
+
+    def a_day_later(self, says: str) -> list[str]:
+        """Look again after a day, when the DNS *says* something; return who was asked about."""
+        self.clock.at += DUE_S
+        self.says, self.asked = says, []
+        asyncio.run(self.watch.look())
+        return self.asked
+
+    @property
+    def is_verified(self) -> bool:
+        return self.store.domain(self.domain).verified_at is not None
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path, tmp_path / "log")
+
+
+def test_a_domain_that_nobody_has_checked_is_left_alone(place: Place) -> None:
+    assert place.a_day_later("found") == []
+
+
+def test_a_record_that_is_gone_ends_the_signing_and_is_told(place: Place) -> None:
+    place.verify()
+    assert place.a_day_later("missing") == ["acme.test"]
+    assert not place.is_verified
+    assert '"verified":false' in place.log.read_text()
+
+
+def test_a_record_that_is_back_begins_it_again(place: Place) -> None:
+    place.verify()
+    place.a_day_later("missing")
+    place.a_day_later("found")
+    assert place.is_verified
+
+
+def test_a_silent_name_server_changes_nothing(place: Place) -> None:
+    place.verify()
+    assert place.a_day_later("unknown") == ["acme.test"]
+    assert place.is_verified
+
+
+def test_it_is_looked_up_once_a_day(place: Place) -> None:
+    place.verify()
+    place.a_day_later("found")
+    place.asked = []
+    asyncio.run(place.watch.look())
+    assert place.asked == []
+
+
+def test_a_disabled_domain_is_left_alone(place: Place) -> None:
+    place.verify()
+    place.store.change_domain(place.domain, enabled=False, **ME)
+    assert place.a_day_later("found") == []
