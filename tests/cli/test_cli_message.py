@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from angarium.cli.message import attempt_lines
+
 ID = "01a1fdba29c3712cb8cc52757d868ff0"
 AT = 1_700_049_600.25
 
@@ -101,3 +105,31 @@ def test_the_story_as_json_is_one_document(cli, control):
     control.says["message"] = HISTORY
     document = json.loads(cli("message", ID, "--json").stdout)
     assert document["events"][0]["attempt"]["timings"][0] == ["connect", 12.34]
+
+
+FACTS = {
+    "version": "TLSv1.3",
+    "cipher": "TLS_AES_256_GCM_SHA384",
+    "verified": "",
+    "problem": "",
+    "names": [],
+    "not_after": 0.0,
+    "resumed": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (
+            {"verified": "host", "names": ["mx.example.org"], "resumed": True},
+            "TLS: the certificate proves the host; certificate for mx.example.org; session resumed",
+        ),
+        (
+            {"problem": "sent in clear text: closed by the peer"},
+            "TLS: sent in clear text: closed by the peer",
+        ),
+    ],
+)
+def test_what_an_encrypted_connection_has_shown(facts, line):
+    assert [f"    {line}"] == attempt_lines({**ATTEMPT, "tls_facts": {**FACTS, **facts}})[2:]

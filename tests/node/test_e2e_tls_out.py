@@ -20,6 +20,7 @@ broken.test A 127.0.0.4
 relay.test A 127.0.0.5
 
 good.test MX 10 mx1.test
+large.test MX 10 mx1.test
 twin.test MX 10 mx1.test
 strict.test MX 10 mx1.test
 misnamed.test MX 10 mx2.test
@@ -117,7 +118,17 @@ def test_mail_is_encrypted_and_the_attempt_says_how(send, peers, attempt):
     message = send("good.test")
     [seen] = peers.mx1.wait_for_mail_to("you@good.test")
     assert seen.tls.startswith("TLSv1.3 ")
-    assert attempt(message)["tls"] == seen.tls
+    shown = attempt(message)
+    assert shown["tls"] == seen.tls
+    assert shown["tls_facts"]["names"] == ["mx1.test"]
+
+
+def test_a_message_too_large_for_memory_is_encrypted_as_well(node, peers):
+    text = b"Subject: large\r\n\r\n" + b"".join(b"%06d %s\r\n" % (line, b"x" * 70) for line in range(40_000))
+    submit(node.smtp_port, "me@from.test", ["you@large.test"], text)
+    [seen] = peers.mx1.wait_for_mail_to("you@large.test")
+    assert seen.tls.startswith("TLSv1.3 ")
+    assert seen.data.endswith(text.partition(b"\r\n\r\n")[2])
 
 
 def test_the_next_connection_resumes_the_session(send, peers):
@@ -163,7 +174,9 @@ def test_a_broken_handshake_costs_one_connection_and_no_attempt(node, send, peer
     for count in (1, 2):
         message = send("fallen.test")
         peers.broken.wait_for_mail_to("you@fallen.test", count)
-        assert attempt(message)["tls"] == ""
+        shown = attempt(message)
+        assert shown["tls"] == ""
+        assert shown["tls_facts"]["problem"].startswith("sent in clear text: TLS negotiation failed: ")
     [retried] = lines(node, "connection", domain="fallen.test")
     assert (retried["result"], retried["stage"]) == ("retried", "tls")
     assert retried["reply"].startswith("451 4.7.5 [internal] TLS negotiation failed: ")

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
@@ -275,6 +277,7 @@ def describe_event(event: Event, message: Message | None) -> dict[str, Any]:
             "method": attempt.method,
             "session": attempt.session,
             "tls": attempt.tls,
+            "tls_facts": None if attempt.tls_facts is None else msgspec.structs.asdict(attempt.tls_facts),
             "timings": [[stage, ms] for stage, ms in attempt.timings],
             "bytes_sent": attempt.bytes_sent,
         },

@@ -23,6 +23,7 @@ UNPROVED_FOR_S: Final = 3600.0
 LOOK_AGAIN_S: Final = 60.0
 """Files are looked at this often; what was wrong with them is believed as long."""
 _MOST_LESSONS = 10_000
+_MOST_CONTEXTS = 256
 
 
 class Way(NamedTuple):
@@ -109,6 +110,8 @@ class TlsClient:
 
     async def _look(self, key: tuple[TlsPolicy, bool], old: _Entry | None, now: float) -> _Entry:
         entry = await asyncio.to_thread(self._renew, key, old, now)
+        if len(self._entries) >= _MOST_CONTEXTS:
+            self._entries.clear()  # of former configurations, most of them
         self._entries[key] = entry
         error = entry.made
         if isinstance(error, TlsSetupError) and (old is None or old.made is not error):

@@ -110,8 +110,8 @@ class ConnectFailure:
     """Why a connection did not become ready.
 
     *fault* says what it speaks against: this one address ("address"), the whole destination ("site": the peer
-    said 5xx to all of us, or policy such as required TLS), or us ("local": no file descriptors, bind address
-    missing).
+    said 5xx to all of us, or what our configuration has for it will not do), or us ("local": no file
+    descriptors, bind address missing).
     """
 
     reply: Reply
