@@ -1,5 +1,6 @@
 """What mail programs are told of this node, from its configuration."""
 
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -93,6 +94,20 @@ def test_outlook_without_an_address_is_refused_in_its_own_words(web):
 def test_a_giant_request_is_not_read(web):
     answer = web("POST", "/autodiscover/autodiscover.xml", raw=[b"x" * 65_536, b"x"], key=None)
     assert answer.status == 413
+
+
+def test_blanks_around_the_address_are_not_part_of_it(web):
+    body = b"<EMailAddress>\r\n  ann@example.com </EMailAddress>"
+    answer = web("POST", "/autodiscover/autodiscover.xml", raw=[body], key=None)
+    assert b"<LoginName>ann@example.com</LoginName>" in answer.body
+
+
+def test_a_body_of_blanks_costs_no_more_than_another(web):
+    """Anybody may send one: the pattern that finds the address has to take time in proportion to the length."""
+    began = time.process_time()
+    body = b"<EMailAddress>" + b" " * 60_000
+    assert web("POST", "/autodiscover/autodiscover.xml", raw=[body], key=None).status == 400
+    assert time.process_time() - began < 5
 
 
 def test_entities_in_a_request_are_never_expanded(web):
