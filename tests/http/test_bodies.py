@@ -92,3 +92,9 @@ def test_a_pointer_escapes_what_rfc_6901_says():
     with pytest.raises(Problem) as caught:
         decode_body(b'{"a/b~c": 1}', OptionsBody)
     assert caught.value.errors[0].pointer == "/a~1b~0c"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
+def test_a_body_without_end_to_its_nesting_is_told_as_such(body):
+    with pytest.raises(Problem, match="nested too deeply"):
+        decode_body(body, BODIES[0])

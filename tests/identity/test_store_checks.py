@@ -21,6 +21,11 @@ INSTANT = "write an instant in seconds since 1970"
 PASSWORD = "write 8 to 1000 characters"
 
 
+def nested(levels: int) -> dict[str, object]:
+    """Objects in each other, so many of them."""
+    return {"a": nested(levels - 1)} if levels > 1 else {"a": 1}
+
+
 @pytest.mark.parametrize(
     ("check", "value", "sentence"),
     [
@@ -47,6 +52,21 @@ PASSWORD = "write 8 to 1000 characters"
             "field: Invalid enum value 'some' - at `$.sender_domains`",
         ),
         (checks.options, {}, "field: write options"),
+        (
+            checks.options,
+            Options(metadata={"a": [{"b": 2**64}]}),
+            "field.metadata: a number beyond 64 bits; write it as a text",
+        ),
+        (
+            checks.options,
+            Options(metadata={"a": float("nan")}),
+            "field.metadata: not a number that JSON knows; write another, or a text",
+        ),
+        (
+            checks.options,
+            Options(metadata=nested(20)),
+            "field.metadata: nested too deeply; write 20 levels at most",
+        ),
         (checks.options, Options(track_links="any"), "field: Invalid enum value 'any' - at `$[13]`"),
         (
             checks.options,

@@ -21,6 +21,8 @@ def decode_body(data: bytes, kind: type[T]) -> T:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem("invalid", f"the body is not JSON in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise Problem("invalid", "the body is nested too deeply; send fewer levels") from error
     if not isinstance(value, dict):
         raise Problem("invalid", f"the body must be a JSON object with: {_names(kind)}")
     return convert(value, kind, prefix="/", strict=True)

@@ -21,6 +21,7 @@ Check = Callable[[str, Any], Any]
 """Given the name of a field and the value for it."""
 
 MOST_NETWORKS = 100
+MOST_LEVELS = 20
 SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 1000
 _LATEST = 253_402_300_800  # the year 10000; whoever sends milliseconds is beyond it
@@ -201,11 +202,24 @@ def options(field: str, value: Any) -> Options:
     """One layer of options for messages."""
     if not isinstance(value, Options):
         raise Invalid(field, "write options")
+    _check_depth(f"{field}.metadata", value.metadata)
     _check_type(field, msgspec.to_builtins(value), Options)
     size = len(msgspec.json.encode(as_mapping(value)))
     if size > 65_536:
         raise Invalid(field, f"{size} bytes are too many; write 65536 at most")
     return value
+
+
+def _check_depth(field: str, value: object, levels: int = MOST_LEVELS) -> None:
+    """Make sure that every message can carry *value*, and everybody read it again."""
+    if not levels:
+        raise Invalid(field, f"nested too deeply; write {MOST_LEVELS} levels at most")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise Invalid(field, "a number beyond 64 bits; write it as a text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(field, "not a number that JSON knows; write another, or a text")
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_depth(field, inner, levels - 1)
 
 
 def _check_type(field: str, value: Any, kind: type) -> None:
