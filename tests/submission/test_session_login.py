@@ -212,6 +212,15 @@ async def test_while_the_store_is_silent_nobody_gets_in_and_nobody_is_blamed(hal
     assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
 
 
+@in_loop
+async def test_a_fault_of_ours_leaves_nobody_waiting(hall):
+    house = hall(OPEN)
+    house.directory.users = {"ann": None}
+    talk = await house.session().helo()
+    assert (await talk.say(plain("ann", "secret"))).startswith("454 4.7.0 ")
+    assert len(house.events("bug")) == 1
+
+
 # -- what a login may do
 
 

@@ -171,6 +171,9 @@ class Session(SessionLogin):
         except StoreError:
             self._answer(UNCHECKED)
             return
+        except Exception:
+            self._answer(UNCHECKED)
+            raise
         if self._lost:
             if not isinstance(answer, Exceeded):
                 self._access.usage.give_back(principal, 1, since)

@@ -116,6 +116,9 @@ class SessionLogin(SessionTls):
             self._note("auth_failed", reason="store", error=str(error))
             self._reception.counters.add("auth_total", "store")
             self._conclude(UNCHECKED)
+        except Exception:
+            self._conclude(UNCHECKED)  # the peer is not left waiting for what a fault of ours will never say
+            raise
         if not self._lost:
             self._flush()
 
@@ -211,17 +214,12 @@ class SessionLogin(SessionTls):
         login = _known(attributes.get("LOGIN"), "")
         if not login or self._reception.access is None:
             return XCLIENT_OK
-        self._reception.tasks.start(self._believe(login))
+        self._mechanism, self._user, self._is_guess = "XCLIENT", login, True
+        self._reception.tasks.start(self._asked(self._believe(login)))
         return None
 
     async def _believe(self, login: str) -> None:
-        self._mechanism, self._user = "XCLIENT", login
-        try:
-            found = await self._access.directory.principal_of(login, self.peer_ip)
-        except StoreError as error:
-            self._note("auth_failed", reason="store", error=str(error))
-            self._conclude(UNCHECKED)
-            return
+        found = await self._access.directory.principal_of(login, self.peer_ip)
         if self._lost:
             return
         if isinstance(found, Refused):
