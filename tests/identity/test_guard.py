@@ -57,6 +57,21 @@ def test_a_name_is_blocked_from_every_address() -> None:
     assert guard.blocked_until(THERE, "bob", 10.0) is None
 
 
+@pytest.mark.parametrize(
+    "name", ["SMTP_Injection", "smtp_injection", "SMTP_Injection:X-MSYS-SUBACCOUNT=7", ""]
+)
+def test_a_name_that_many_have_is_never_blocked(name: str) -> None:
+    """Every API key logs in as SMTP_Injection: a stranger with wrong keys would lock all of their owners out."""
+    guard = Guard()
+    for number in range(40):
+        guard.failed(f"192.0.2.{number}", name, 10.0, OPTIONS)
+    assert guard.blocked_until(THERE, name, 10.0) is None
+    assert guard.blocked_until(THERE, "SMTP_Injection", 10.0) is None
+    assert guard.delay_s(THERE, name, 10.0, OPTIONS) == 0
+    fail(guard, THERE, name, 4, 10.0)
+    assert guard.blocked_until(THERE, name, 10.0) == 110.0
+
+
 def test_a_block_ends_and_the_count_begins_anew() -> None:
     guard = Guard()
     fail(guard, HERE, "ann", 4)

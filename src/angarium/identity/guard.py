@@ -5,7 +5,8 @@ An address from which a name logged in lately is exempt for that name: whoever g
 out himself, not the application that has it, and one wrong password in an office does not stop the others there.
 
 What is kept is bounded, and the least recently seen is forgotten first. Names are kept as fingerprints, since people
-type secrets into the wrong field.
+type secrets into the wrong field. `SMTP_Injection` is the name of all API keys, so that failures under it are counted
+of the address only.
 """
 
 import hashlib
@@ -15,11 +16,13 @@ from typing import NamedTuple
 
 from angarium.config.records import InboundOptions
 from angarium.identity.bounded import Bounded
+from angarium.identity.records import SMTP_INJECTION
 
 LONGEST_DELAY_S = 30.0
 TRUST_S = 7 * 86_400.0
 """How long an address stays exempt for a name that logged in from it."""
 
+_INJECTION = SMTP_INJECTION.casefold()
 _FINGERPRINT = re.compile("#[0-9a-f]{16}")
 
 
@@ -27,6 +30,8 @@ def fingerprint(name: str) -> str:
     """Return what *name* is counted under, fit to be told to other workers; that of a fingerprint is itself."""
     if _FINGERPRINT.fullmatch(name):
         return name
+    if name[: len(_INJECTION)].casefold() == _INJECTION:  # with whatever account it names behind it
+        name = SMTP_INJECTION
     return "#" + hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -39,6 +44,10 @@ def network_of(address: str) -> str:
     if not isinstance(ip, IPv6Address):
         return str(ip)
     return str(ip.ipv4_mapped or f"{IPv6Address(int(ip) >> 64 << 64)}/64")
+
+
+_SHARED = frozenset(map(fingerprint, ("", SMTP_INJECTION)))
+"""Names of nobody in particular: whoever fails under one must not lock everybody out who has it."""
 
 
 class _Failures(NamedTuple):
@@ -66,7 +75,8 @@ class Guard:
         network, who = network_of(address), fingerprint(name)
         self._trusted.pop((network, who))
         _count(self._addresses, network, now, options)
-        _count(self._names, who, now, options)
+        if who not in _SHARED:
+            _count(self._names, who, now, options)
 
     def succeeded(self, address: str, name: str, now: float) -> None:
         """Note that *name* logged in: its failures are forgotten, those of its address are not, since others may
