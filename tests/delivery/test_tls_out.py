@@ -421,6 +421,25 @@ def test_a_handshake_that_hangs_is_given_up(loop: str) -> None:
     run_on(loop, work())
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_nothing_is_heard_of_a_connection_that_was_given_up_in_its_handshake(loop: str) -> None:
+    async def work() -> None:
+        async with calling(OutboundOptions(), STARTTLS + "on handshake: hang") as (caller, sink):
+            opening = asyncio.create_task(caller.open())
+            await caller.heard("220 2.0.0 go ahead")
+            [connection] = caller.dialer.connections.values()
+            [dialing] = [task for task in asyncio.all_tasks() if "Dialer._open" in repr(task.get_coro())]
+            for _ in range(5):
+                await asyncio.sleep(0)  # a few turns of the loop, and the handshake is under way
+            connection.quit()
+            await dialing
+            opening.cancel()
+            assert (caller.failures, caller.retries) == ([], [])
+            assert sink.counters.connections == 1
+
+    run_on(loop, work())
+
+
 # -- again
 
 

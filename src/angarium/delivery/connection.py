@@ -136,12 +136,13 @@ class Connection(asyncio.Protocol):
         except HandshakeFailed as error:
             if not self.is_over:
                 self._machine.tls_failed(str(error), self._clock.now())
+                self._progress()
+            return
+        if self.is_over:  # given up meanwhile: nobody is to hear of it
+            self._transport.close()
         else:
-            if self.is_over:
-                self._transport.close()
-            else:
-                self._machine.secured(self._clock.now())
-        self._progress()
+            self._machine.secured(self._clock.now())
+            self._progress()
 
     # -- what the owner asks
 
