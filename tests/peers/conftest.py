@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from angarium.testing.peers import DovecotLmtp, Postfix
+from angarium.testing.service import Service, running_service
 
 HERE = Path(__file__).parent
 
@@ -28,3 +29,10 @@ def dovecot() -> Iterator[DovecotLmtp]:
     """A Dovecot that takes mail for anybody by LMTP."""
     with DovecotLmtp() as destination:
         yield destination
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A node that wants a login of everybody; what it takes arrives in a Dovecot."""
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running

@@ -6,6 +6,7 @@ from standard input, so that no password stands in a list of processes.
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from angarium.testing.peers import Postfix, find_program
-from angarium.testing.programs import run
+from angarium.testing.programs import ProgramFailed, run
 
 _JAVA = "/usr/share/java"
 _JARS = ("jakarta-mail.jar", "jakarta-activation.jar")
@@ -21,7 +22,10 @@ _JARS = ("jakarta-mail.jar", "jakarta-activation.jar")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One mail for one server. *ca* is a file with the certificate that the server shows, which names `localhost`."""
+    """One mail for one server. *ca* is a file with the certificate that the server shows, which names `localhost`.
+
+    Without a *mechanism* the client chooses one of those that the server offers.
+    """
 
     port: int
     user: str
@@ -56,6 +60,11 @@ class Job:
 
 Send = Callable[[Job, Path], str]
 """Send a job; *folder* has the drivers. Returns what the client printed. Raises ProgramFailed on refusal."""
+
+
+def smtplib(job: Job, folder: Path) -> str:
+    """Send with Python's smtplib."""
+    return run([sys.executable, folder / "send_mail.py"], job.to_json())
 
 
 def nodemailer(job: Job, folder: Path) -> str:
@@ -102,7 +111,7 @@ def swaks(job: Job, folder: Path) -> str:
         secure,
         "--tls-verify",
         f"--tls-ca-path {job.ca}",
-        f"--auth {job.mechanism}",
+        f"--auth {job.mechanism}".rstrip(),
         f"--auth-user {job.user}",
         f"--auth-password {job.password}",
         f"--from {job.sender}",
@@ -121,19 +130,34 @@ def msmtp(job: Job, folder: Path) -> str:
         "tls on",
         f"tls_starttls {'on' if job.tls == 'starttls' else 'off'}",
         f"tls_trust_file {job.ca}",
-        f"auth {job.mechanism.lower()}",
+        f"auth {job.mechanism.lower() or 'on'}",
         f"user {job.user}",
         f"password {job.password}",
         f"from {job.sender}",
         "account default",
     ]
     with _private_file("\n".join(lines) + "\n") as settings:
-        command: list[str | Path] = [find_program("msmtp", "msmtp"), f"--file={settings.name}", "--", *job.recipients]
+        command: list[str | Path] = [
+            find_program("msmtp", "msmtp"),
+            f"--file={settings.name}",
+            "--",
+            *job.recipients,
+        ]
         return run(command, job.mail())
 
 
+def postfix(job: Job, folder: Path) -> str:
+    """Send with a Postfix, started for this one mail, that hands everything over logged in."""
+    with relaying_postfix(job) as relay:
+        relay.sendmail(job.sender, job.recipients, job.mail())
+        status = relay.program.wait_for(r"status=(\w+) .*")[0]
+        if status[1] != "sent":
+            raise ProgramFailed(f"postfix: {status[0]}")
+        return status[0]
+
+
 def relaying_postfix(job: Job) -> Postfix:
-    """Start a Postfix that hands everything over to the job's server, logged in, as its documentation shows it."""
+    """Start a Postfix that hands everything over to the job's server, logged in."""
     passwords = f"inline:{{{{[{job.host}]:{job.port} = {job.user}:{job.password}}}}}"
     return Postfix(
         transport=f"smtp:[{job.host}]:{job.port}",
@@ -145,11 +169,13 @@ def relaying_postfix(job: Job) -> Postfix:
             "smtp_tls_security_level": "verify",
             "smtp_tls_CAfile": str(job.ca),
             "smtp_tls_verify_cert_match": "hostname",
+            "smtp_tls_wrappermode": "yes" if job.tls == "tls" else "no",
         },
     )
 
 
 CLIENTS: dict[str, Send] = {
+    "smtplib": smtplib,
     "nodemailer": nodemailer,
     "phpmailer": phpmailer,
     "ruby-mail": ruby_mail,
@@ -157,6 +183,7 @@ CLIENTS: dict[str, Send] = {
     "jakarta-mail": jakarta_mail,
     "swaks": swaks,
     "msmtp": msmtp,
+    "postfix": postfix,
 }
 """By name."""
 

@@ -4,9 +4,17 @@ import jakarta.mail.Session;
 import jakarta.mail.Transport;
 import jakarta.mail.internet.InternetAddress;
 import jakarta.mail.internet.MimeMessage;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.util.Properties;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
+import javax.net.ssl.TrustManagerFactory;
 
 public class SendMail {
     public static void main(String[] arguments) throws Exception {
@@ -16,12 +24,14 @@ public class SendMail {
         settings.put("mail.smtp.host", job.getProperty("host"));
         settings.put("mail.smtp.port", job.getProperty("port"));
         settings.put("mail.smtp.auth", "true");
-        settings.put("mail.smtp.auth.mechanisms", job.getProperty("mechanism"));
+        if (!job.getProperty("mechanism").isEmpty()) {
+            settings.put("mail.smtp.auth.mechanisms", job.getProperty("mechanism"));
+        }
         boolean fromTheStart = job.getProperty("tls").equals("tls");
         settings.put(fromTheStart ? "mail.smtp.ssl.enable" : "mail.smtp.starttls.required", "true");
         settings.put("mail.smtp.starttls.enable", "true");
-        settings.put("mail.smtp.ssl.trust", job.getProperty("host"));
-        settings.put("mail.smtp.ssl.checkserveridentity", "false");
+        settings.put("mail.smtp.ssl.socketFactory", socketsThatTrust(job.getProperty("ca")));
+        settings.put("mail.smtp.ssl.checkserveridentity", "true");
 
         Session session = Session.getInstance(settings);
         MimeMessage message = new MimeMessage(session);
@@ -36,5 +46,18 @@ public class SendMail {
         }
         Transport.send(message, job.getProperty("user"), job.getProperty("password"));
         System.out.println("sent");
+    }
+
+    private static SSLSocketFactory socketsThatTrust(String file) throws Exception {
+        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+        store.load(null, null);
+        try (InputStream pem = Files.newInputStream(Path.of(file))) {
+            store.setCertificateEntry("node", CertificateFactory.getInstance("X.509").generateCertificate(pem));
+        }
+        TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(store);
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(null, trust.getTrustManagers(), null);
+        return context.getSocketFactory();
     }
 }

@@ -9,10 +9,10 @@ settings = {
   port: job["port"],
   user_name: job["user"],
   password: job["password"],
-  authentication: job["mechanism"].downcase.tr("-", "_").to_sym,
   openssl_verify_mode: "peer",
   ca_file: job["ca"],
 }
+settings[:authentication] = job["mechanism"].downcase.tr("-", "_").to_sym unless job["mechanism"].empty?
 settings[job["tls"] == "tls" ? :tls : :enable_starttls_auto] = true
 message = Mail.new(charset: "UTF-8") do
   from job["sender"]

@@ -17,7 +17,7 @@ my $sasl = Authen::SASL->new(
     mechanism => $job->{mechanism},
     callback  => { user => $job->{user}, authname => $job->{user}, pass => $job->{password} },
 );
-check($smtp->auth($sasl));
+check($job->{mechanism} ? $smtp->auth($sasl) : $smtp->auth($job->{user}, $job->{password}));
 check($smtp->mail($job->{sender}));
 check($smtp->to(@{ $job->{recipients} }));
 my $fields = join "", map { "$_: $job->{headers}{$_}\n" } sort keys %{ $job->{headers} };

@@ -9,7 +9,7 @@ const transport = nodemailer.createTransport({
   secure: job.tls === "tls",
   requireTLS: job.tls === "starttls",
   auth: { user: job.user, pass: job.password },
-  authMethod: job.mechanism,
+  authMethod: job.mechanism || undefined,
   tls: { ca: fs.readFileSync(job.ca), servername: "localhost" },
 });
 transport

@@ -1,0 +1,106 @@
+"""A node that lets nobody send who has not logged in, in front of a Dovecot, with a login of every form."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from angarium.testing.clients import Job, Send
+from angarium.testing.node import ANGARIUM, Node
+from angarium.testing.peers import DovecotLmtp
+from angarium.testing.programs import free_port, run
+
+_CONFIG = """
+Require_Authentication = true
+Auth_Failure_Delay = 0  # all tests come from one address
+Auth_Failures_To_Block = 0
+Gateway = "127.0.0.1:{lmtp}"
+Delivery_Method = "LMTP"
+ESMTP_Listener "smtps" {{ Use_SSL = true Listen "127.0.0.1:{smtps}" {{ }} }}
+"""
+_PERSON = "ann@example.org"
+
+
+class Identity(NamedTuple):
+    """User name and password of somebody who may send."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running node, where its mail arrives, and its *identities* by their form."""
+
+    node: Node
+    dovecot: DovecotLmtp
+    tls_port: int
+    identities: dict[str, Identity]
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that the node has signed itself, which names `localhost`."""
+        return self.node.data / "tls" / "certificate.pem"
+
+    def job(self, identity: str = "login for challenges", **more: object) -> Job:
+        """Return a mail to send with STARTTLS by one of the identities; *more* are fields of the job."""
+        who = self.identities[identity]._asdict()
+        return Job(**{"port": self.node.smtp_port, "ca": self.ca, **who, **more})  # type: ignore[arg-type]
+
+    def sent_by(
+        self, send: Send, drivers: Path, identity: str = "login for challenges", **more: object
+    ) -> bytes:
+        """Send a mail with a client to an address of its own; return what arrived there."""
+        user = uuid.uuid4().hex
+        send(self.job(identity, recipients=(f"{user}@local.example.com",), **more), drivers)
+        return self.dovecot.messages(user, 1)[0]
+
+    def mechanism_of(self, mail: bytes) -> str:
+        """Return the mechanism by which the sender of an arrived mail had logged in, as the node's log says."""
+        found = re.search(rb"with ESMTPSA.*\n\tid (\w+)", mail)
+        message = found[1].decode() if found else ""
+        self.node.program.wait_for(rf'"event":"received".*"message":"{message}"')
+        events = self.node.events
+        session = next(
+            e["session"] for e in events if (e["event"], e.get("message")) == ("received", message)
+        )
+        login = next(e for e in events if (e["event"], e.get("session")) == ("auth", session))
+        return str(login["mechanism"])
+
+
+@contextmanager
+def running_service(folder: Path) -> Iterator[Service]:
+    """Start it, with its files in *folder*."""
+    identities = _make_identities(folder / "data")
+    smtps = free_port()
+    with DovecotLmtp() as dovecot:
+        with Node(_CONFIG.format(lmtp=dovecot.port, smtps=smtps), folder=folder) as node:
+            yield Service(node, dovecot, smtps, identities)
+
+
+def _make_identities(data: Path) -> dict[str, Identity]:
+    def make(*arguments: str, stdin: bytes = b"") -> dict[str, str]:
+        made: dict[str, str] = json.loads(run([ANGARIUM, *arguments, "--data", data, "--json"], stdin))
+        return made
+
+    make("init")
+    one = ("--server", "1")
+    password = "correct horse battery staple"
+    make("people", "create", _PERSON, stdin=f"{password}\n".encode())
+    token = make("tokens", "create", *one)["secret"]
+    key = make("keys", "create", "clients", "--grant", "smtp/inject")["secret"]
+    named = {
+        "login": make("logins", "create", "clients", *one),
+        "login for challenges": make("logins", "create", "challenged", *one, "--challenge"),
+        "SMTP token": make("tokens", "create", *one, "--stream", "outbound"),
+    }
+    return {
+        **{form: Identity(made["username"], made["secret"]) for form, made in named.items()},
+        "server token": Identity(token, token),
+        "API key": Identity("SMTP_Injection", key),
+        "person": Identity(_PERSON, password),
+    }
