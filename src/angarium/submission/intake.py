@@ -111,7 +111,7 @@ class Intake:
         slow: Callable[[bool], None],
         options: InboundOptions,
         principal: Principal | None = None,
-        peer_may_relay: bool = False,
+        is_known: bool = False,
     ) -> Spill:
         """Open a file for a body that does not fit into the journal, as it will be stored.
 
@@ -120,7 +120,7 @@ class Intake:
         return Spill(
             self._files.large_body(message_id),
             slow,
-            lambda header: draft_of(header, principal, is_trusted=peer_may_relay).spans,
+            lambda header: draft_of(header, principal, is_trusted=is_known).spans,
             options.max_header_size,
         )
 
@@ -150,12 +150,12 @@ class Intake:
         answer: Answer,
         *,
         principal: Principal | None = None,
-        peer_may_relay: bool = False,
+        is_known: bool = False,
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, for a 250 only when the message is durable.
 
         *head* is as much of the message's beginning as surely holds the header block, as it was received; a body in
-        a file comes from `spill`. *principal* is who logged in. *peer_may_relay* says that the peer needs no login:
+        a file comes from `spill`. *principal* is who logged in. *is_known* says that the peer needs no login:
         its option fields count, and its mail is signed.
         """
         arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal)
@@ -164,7 +164,7 @@ class Intake:
         if problem is not None:
             self._refuse(arrival, body, Verdict("refuse", *problem), answer)
             return
-        draft = draft_of(header, principal, is_trusted=peer_may_relay)
+        draft = draft_of(header, principal, is_trusted=is_known)
         if draft.spans and isinstance(body, bytes):
             body = cut(body, draft.spans)
             envelope = envelope._replace(eight_bit=not body.isascii())

@@ -1,7 +1,7 @@
 """From a listener's options to what the server machine wants. Pure."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from angarium.config.records import InboundOptions
 from angarium.identity.principal import Principal
@@ -12,6 +12,8 @@ from angarium.smtp.server_options import EXTENSIONS, XCLIENT_NAMES, ServerLimits
 _LINE_ENDS: dict[str, LineEndPolicy] = {"pedantic": "refuse", "fix": "fix", "ignore": "ignore"}
 _RFC_LINE = 998
 """Octets of a text line without its end (RFC 5322 §2.1.1)."""
+CHALLENGE_MECHANISMS: Final = ("CRAM-MD5", "DIGEST-MD5")
+"""Those for which a secret must be kept that can be read again."""
 _STEPS = ("HELP",)
 """Extensions that need no option: offering them binds nobody."""
 
@@ -42,26 +44,45 @@ class Settings:
 
     def _offer(self, is_encrypted: bool, is_trusted: bool) -> ServerOptions:
         options = self._options
-        now, under_tls = mechanisms(options, is_encrypted) if self._can_log_in else ((), ())
+        now, under_tls, unnamed = mechanisms(options, is_encrypted) if self._can_log_in else NO_MECHANISMS
         return replace(
             server_options(options),
             auth=now,
             auth_under_tls=under_tls,
+            auth_unnamed=unnamed,
             starttls=self._can_encrypt and "STARTTLS" in options.smtp_extensions,
             starttls_injection=options.starttls_injection_policy,
             xclient=XCLIENT_NAMES if is_trusted else (),
         )
 
 
-def mechanisms(options: InboundOptions, is_encrypted: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the mechanisms that are offered now, and those that are once the connection is encrypted."""
+class Mechanisms(NamedTuple):
+    """Ways to log in: those that are offered now, once the connection is encrypted, and taken though not offered."""
+
+    now: tuple[str, ...] = ()
+    under_tls: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+
+
+NO_MECHANISMS = Mechanisms()
+
+
+def mechanisms(options: InboundOptions, is_encrypted: bool) -> Mechanisms:
+    """Return the ways to log in.
+
+    Beside PLAIN a challenge adds nothing, and is the first choice of programs that give up when it fails; most logins
+    keep no secret for it. So it is named only where passwords are not taken, or where an option says so.
+    """
     if "AUTH" not in options.smtp_extensions:
-        return (), ()
-    wanted = tuple(name for name in MECHANISMS if name in options.auth_mechanisms)
-    if is_encrypted or options.auth_without_tls:
-        return wanted, ()
-    safe = tuple(name for name in wanted if name not in PASSWORD_MECHANISMS)
-    return safe, tuple(name for name in wanted if name in PASSWORD_MECHANISMS)
+        return NO_MECHANISMS
+    wanted = [name for name in MECHANISMS if name in options.auth_mechanisms]
+    passwords = tuple(name for name in wanted if name in PASSWORD_MECHANISMS)
+    others = tuple(name for name in wanted if name not in PASSWORD_MECHANISMS)
+    if not is_encrypted and not options.auth_without_tls:
+        return Mechanisms(others, passwords)
+    kept = CHALLENGE_MECHANISMS if passwords and not options.auth_challenges_beside_passwords else ()
+    named = tuple(name for name in wanted if name not in kept)
+    return Mechanisms(named, (), tuple(name for name in others if name in kept))
 
 
 def server_options(options: InboundOptions) -> ServerOptions:

@@ -133,6 +133,11 @@ class Acceptor:
         if not self.door.options.use_ssl:
             await self._loop.connect_accepted_socket(lambda: session, connection)
             return
+        no = session.one_too_many()
+        if no is not None:  # before the handshake, which costs more than a session
+            connection.close()
+            session.turned_away(str(no), "too_many")
+            return
         context = self.door.context()
         if context is None:
             connection.close()

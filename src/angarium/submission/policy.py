@@ -46,10 +46,14 @@ _LANES: dict[str, Lane] = {
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail)."""
+    """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail).
+
+    *is_known*: the peer is somebody whom the operator has named. Who only comes in by `Open_Relay` may be anybody.
+    """
 
     options: InboundOptions
     peer_may: bool
+    is_known: bool
 
     @classmethod
     def of_peer(cls, options: InboundOptions, peer_ip: str, is_verified: bool = False) -> "Relay":
@@ -57,9 +61,9 @@ class Relay:
 
         *is_verified*: it has shown a client certificate that is believed.
         """
-        may = options.open_relay or not peer_ip or options.relay_hosts.contains(peer_ip)
         counts = is_verified and options.tls_verified_peer_can_relay
-        return cls(options, may or counts)
+        is_known = counts or not peer_ip or options.relay_hosts.contains(peer_ip)
+        return cls(options, is_known or options.open_relay, is_known)
 
     def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
         """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""

@@ -110,7 +110,7 @@ class Session(SessionLogin):
                 self._slow_down,
                 self._options,
                 self._principal,
-                self._relay.peer_may,
+                self._relay.is_known,
             )
         self._spill.add(piece)
 
@@ -118,7 +118,12 @@ class Session(SessionLogin):
         """See ServerHandler."""
         spill, self._spill = self._spill, None
         self._reception_began = None
-        if spill is None:
+        refusal = self._refuses_end()
+        if refusal is not None:
+            if spill is not None:
+                spill.abandon()
+            self._answer_message(refusal)
+        elif spill is None:
             self._submit(rest, rest, not rest.isascii())
         else:
             spill.add(rest)
@@ -156,6 +161,19 @@ class Session(SessionLogin):
             self._take_principal(found)
         return None
 
+    def _refuses_end(self) -> Reply | None:
+        """Return why the message whose end has come is not taken: its text may have come for hours, and whoever logged
+        in may be somebody by now who could not begin it.
+        """
+        if self._principal is None:
+            return None
+        found = self._access.directory.current(self._principal, self.peer_ip)
+        if not isinstance(found, Reply):
+            return None
+        if found.is_permanent:
+            self.end(LOGIN_ENDED)
+        return found
+
     def _take_counted(self, principal: Principal, path: ForwardPath) -> Reply | None:
         now = self._reception.clock.now()
         answer = self._access.usage.take_now(principal, 1, now)
@@ -174,7 +192,7 @@ class Session(SessionLogin):
         except Exception:
             self._answer(UNCHECKED)
             raise
-        if self._lost:
+        if self._machine.closing:  # whoever asked has gone, or was cut off
             if not isinstance(answer, Exceeded):
                 self._access.usage.give_back(principal, 1, since)
             return
@@ -201,8 +219,7 @@ class Session(SessionLogin):
         try:
             body = await spill.finish()
         except SpoolError as error:
-            self._reception.counters.add("refused_messages_total", str(storage_reply(error).code))
-            self._answer(storage_reply(error))
+            self._answer_message(storage_reply(error))
         else:
             self._submit(body, spill.head, spill.eight_bit)
 
@@ -224,7 +241,7 @@ class Session(SessionLogin):
             head,
             self._answer_message,
             principal=self._principal,
-            peer_may_relay=self._relay.peer_may,
+            is_known=self._relay.is_known,
         )
 
     def _where_from(self) -> Origin:

@@ -103,6 +103,9 @@ class SessionLogin(SessionTls):
             self._reception.tasks.start(self._asked(question))
             return
         question.close()
+        self._turn_away(until)
+
+    def _turn_away(self, until: float) -> None:
         self._exchange = None
         self._note("auth_failed", reason="blocked", until=until)
         self._reception.counters.add("auth_total", "blocked")
@@ -137,7 +140,10 @@ class SessionLogin(SessionTls):
     # -- its end
 
     def _decide(self, found: Principal | Refused) -> None:
-        if isinstance(found, Refused):
+        until = self._access.guard.blocked_until(self.peer_ip, self._user, self._reception.clock.now())
+        if until is not None:  # of many guesses at once those count that were answered before the block
+            self._turn_away(until)
+        elif isinstance(found, Refused):
             self._fail(found)
         else:
             self._let_in(found)
@@ -196,7 +202,7 @@ class SessionLogin(SessionTls):
 
     def _secured(self, transport: Any) -> None:
         super()._secured(transport)
-        self._principal = None  # what was said in clear text is forgotten (RFC 3207 §4.2)
+        self._principal = self._origin = None  # what was said in clear text is forgotten (RFC 3207 §4.2)
 
     def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
         """See ServerHandler. LOGIN is believed too: a login of this node that the client has proved elsewhere."""
@@ -208,7 +214,9 @@ class SessionLogin(SessionTls):
             port = attributes["PORT"]
         self._said_helo = _known(attributes.get("HELO"), self._said_helo)
         self._said_protocol = _known(attributes.get("PROTO"), self._said_protocol)
-        self._principal = None
+        self._principal = self._origin = None
+        if "ADDR" in attributes:
+            self._is_spoken_for = True  # a certificate is the proxy's, not this client's
         self._began_anew_at = self._reception.clock.now()
         self.speaks_for((ip, int(port) if port.isdigit() else 0))
         login = _known(attributes.get("LOGIN"), "")

@@ -28,7 +28,7 @@ class SessionShell(asyncio.Protocol):
 
     # What most sessions never change stands in the class: an object with few attributes of its own is faster.
     _paused = _is_disk_slow = _is_write_blocked = _lost = False
-    _is_encrypted = _is_verified = _is_trusted = False
+    _is_encrypted = _is_verified = _is_trusted = _is_spoken_for = False
     _via = ""
     """The proxy that has named the peer, empty without one."""
     _ended = ""
@@ -74,7 +74,10 @@ class SessionShell(asyncio.Protocol):
         self._peer = _join(self.peer_ip, port) if peer else ""
         self._options: InboundOptions = reception.config.inbound(self.listener, self._listen, self.peer_ip)
         self._settings: Settings = reception.settings(self._options)
-        self._relay = Relay.of_peer(self._options, self.peer_ip, self._is_verified)
+        self._relay = self._judge_peer()
+
+    def _judge_peer(self) -> Relay:
+        return Relay.of_peer(self._options, self.peer_ip, self._is_verified and not self._is_spoken_for)
 
     def introduce(self, peer: tuple[str, int]) -> None:
         """The session is that of *peer*: a proxy has said so before it began. The proxy's own rights are not its."""
@@ -102,8 +105,7 @@ class SessionShell(asyncio.Protocol):
         reception = self._reception
         reception.sessions.add(self)
         reception.counters.add("sessions_total")
-        board = reception.board
-        no = refuses_session(self._options, board.sessions(), board.sessions_of(self.peer_ip))
+        no = self.one_too_many()
         if no is not None:
             reception.counters.add("sessions_refused_total", "too_many")
             self._ended = str(no)
@@ -112,6 +114,11 @@ class SessionShell(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self._options.banner_delay, self._greet)
         else:
             self._greet()
+
+    def one_too_many(self) -> Reply | None:
+        """Return why there may not be so many sessions, or None."""
+        board = self._reception.board
+        return refuses_session(self._options, board.sessions(), board.sessions_of(self.peer_ip))
 
     def turned_away(self, why: str, reason: str) -> None:
         """The connection ends before the session could begin."""

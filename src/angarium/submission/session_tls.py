@@ -5,7 +5,7 @@ import ssl
 from typing import Any
 
 from angarium.core.reply import Reply
-from angarium.submission.policy import NO_TLS_NOW, TLS_READY, Relay
+from angarium.submission.policy import NO_TLS_NOW, TLS_READY
 from angarium.submission.session_shell import SessionShell
 
 TLS_GOODBYE_S = 5.0
@@ -85,7 +85,7 @@ class SessionTls(SessionShell):
         self._reception.counters.add(
             "tls_handshakes_total", "resumed" if handshake.session_reused else "full"
         )
-        self._relay = Relay.of_peer(self._options, self.peer_ip, self._is_verified)
+        self._relay = self._judge_peer()
         self._began_anew_at = self._reception.clock.now()
         self._machine.secured(self._began_anew_at)
         self._machine.set_options(self._offer(), self._settings.limits)

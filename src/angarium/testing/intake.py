@@ -175,7 +175,7 @@ class IntakeDesk:
             head,
             answer.set_result,
             principal=principal,
-            peer_may_relay=may,
+            is_known=may,
         )
         return Taken(await answer, self.entered[before:])
 
