@@ -27,6 +27,7 @@ Relay_Hosts = ( 127.0.0.9 )
 Routes = ( "127.0.0.1:{sink}" )
 Auth_Failure_Delay = 0
 Auth_Failures_To_Block = 0
+Auth_Challenges_Beside_Passwords = true
 ESMTP_Listener "strict" {{
   Require_Authentication = true
   Relay_Hosts = ( 127.0.0.0/8 )

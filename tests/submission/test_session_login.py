@@ -59,8 +59,17 @@ async def test_passwords_are_asked_for_under_tls_only(hall):
 @in_loop
 async def test_an_option_lets_passwords_go_in_clear_text(hall):
     talk = hall(OPEN).session()
-    assert "CRAM-MD5 PLAIN LOGIN" in await talk.say("EHLO client.test")
+    assert "PLAIN LOGIN" in await talk.say("EHLO client.test")
     assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
+async def test_challenges_are_taken_beside_passwords_but_named_only_where_the_option_says_so(hall):
+    talk = hall(OPEN).session()
+    assert "MD5" not in await talk.say("EHLO client.test")
+    assert (await talk.say("AUTH CRAM-MD5")).startswith("334 ")
+    talk = hall(OPEN + "Auth_Challenges_Beside_Passwords = true").session()
+    assert "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN" in await talk.say("EHLO client.test")
 
 
 @in_loop

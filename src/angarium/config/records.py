@@ -159,6 +159,7 @@ class InboundOptions:
     require_authentication: bool = False
     auth_mechanisms: frozenset[str] = frozenset(("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256"))
     auth_without_tls: bool = False
+    auth_challenges_beside_passwords: bool = False
     auth_failure_delay: int = 1
     auth_failures_to_block: int = 10
     auth_block_time: int = 900

@@ -97,6 +97,13 @@ _AUTH = (
         "",
         "Whether PLAIN and LOGIN, which show the password, are taken without encryption.",
     ),
+    _row(
+        "Auth_Challenges_Beside_Passwords",
+        k.BOOL,
+        "",
+        "Whether CRAM-MD5 and DIGEST-MD5 are named where PLAIN or LOGIN is too: many programs try them first, and "
+        "give up when the login's secret is not kept; unnamed they are taken all the same.",
+    ),
     _time(
         "Auth_Failure_Delay",
         "How long the answer to a failed login is held back; doubled by each further one, up to 30.",

@@ -27,7 +27,7 @@ class ServerAccess(ServerBodies):
         if self._sender:
             return answers.AUTH_TOO_LATE
         mechanism, initial = parse_auth(line)
-        if mechanism not in options.auth:
+        if mechanism not in options.auth and mechanism not in options.auth_unnamed:
             return answers.AUTH_NEEDS_TLS if mechanism in options.auth_under_tls else answers.AUTH_UNKNOWN
         self.state = "waiting"  # so that the handler may answer before it returns
         reply = self._handler.on_auth(mechanism, initial)

@@ -30,9 +30,10 @@ class ServerOptions:
     *refuse_unauthorised_pipelining* a peer that goes on before the reply to a command that must end its group
     (RFC 2920 §3.1), or at all where PIPELINING was not offered, is told so and cut off.
 
-    *auth* are the SASL mechanisms offered now, *auth_under_tls* those that need TLS first (538). With *starttls*
-    that is offered while the connection is not encrypted; what a peer sends behind it in clear text ends the
-    session ("reject") or is thrown away ("discard"), and is never obeyed. *xclient* are the attributes that this
+    *auth* are the SASL mechanisms offered now, *auth_under_tls* those that need TLS first (538), *auth_unnamed* those
+    that are taken though not offered. With *starttls* that is offered while the connection is not encrypted; what a
+    peer sends behind it in clear text ends the session ("reject") or is thrown away ("discard"), and is never obeyed.
+    *xclient* are the attributes that this
     peer may set.
     """
 
@@ -47,6 +48,7 @@ class ServerOptions:
     lone_cr: LineEndPolicy = "refuse"
     auth: tuple[str, ...] = ()
     auth_under_tls: tuple[str, ...] = ()
+    auth_unnamed: tuple[str, ...] = ()
     starttls: bool = False
     starttls_injection: Literal["reject", "discard"] = "reject"
     xclient: tuple[str, ...] = ()
