@@ -268,6 +268,49 @@ def test_a_key_touches_no_key_that_may_do_more(api, store):
         assert "node/manage" in answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("tokens", {"server": None}),
+        ("logins", {"server": None, "label": "a"}),
+        ("people", {"email": "ann@acme.example", "password": "long enough"}),
+    ],
+)
+def test_a_key_that_may_not_send_lets_nobody_send(api, keys, server, path, body):
+    """Else a key for managing keys made itself a login, and sent by that."""
+    body = {name: server if name == "server" else value for name, value in body.items()}
+    made = api("POST", f"{V1}/{path}", body, key=CUSTOMER)
+    strong = keys.known[CUSTOMER]
+    keys.known["weak"] = type(strong)(9, 'key 9 "weak"', strong.account, strong.grants - {"smtp/inject"})
+    for method, place in (("POST", f"{V1}/{path}"), ("PATCH", made.headers["location"])):
+        answer = api(method, place, body if method == "POST" else {"enabled": True}, key="weak")
+        assert answer.status == 403
+        assert "smtp/inject" in answer.json["detail"]
+
+
+def test_an_account_does_not_choose_its_binding(api, server):
+    """Bindings belong to the node: an account that named another's would send from its addresses."""
+    chosen = {"options": {"binding": "of-another"}}
+    login = {"server": server, "label": "a", **chosen}
+    stream = {"id": "news", "name": "News", "kind": "broadcast", **chosen}
+    mine = api("POST", f"{V1}/logins", {"server": server, "label": "a"}, key=CUSTOMER)
+    tries = [
+        ("POST", f"{V1}/logins", login),
+        ("POST", f"{V1}/servers", {"name": "b", **chosen}),
+        ("POST", f"{V1}/servers/{server}/streams", stream),
+        ("PATCH", mine.headers["location"], chosen),
+        ("PATCH", f"{V1}/accounts/2", chosen),
+        ("PATCH", f"{V1}/servers/{server}", chosen),
+        ("PATCH", f"{V1}/servers/{server}/streams/outbound", chosen),
+    ]
+    for method, path, body in tries:
+        answer = api(method, path, body, key=CUSTOMER)
+        assert (answer.status, "binding" in answer.json["detail"]) == (403, True), path
+    assert api("PATCH", f"{V1}/accounts/2", chosen).status == 200  # the operator
+    assert api("PATCH", f"{V1}/accounts/2", {"options": {"binding": None}}, key=CUSTOMER).status == 403
+    assert api("PATCH", f"{V1}/accounts/2", {"options": {"campaign": "a"}}, key=CUSTOMER).status == 200
+
+
 def test_an_smtp_token_needs_a_stream_and_a_server_token_has_none(api, server):
     wanting = api("POST", f"{V1}/tokens", {"server": server, "kind": "smtp_token"}, key=CUSTOMER)
     assert wanting.pointers.keys() == {"/stream"}

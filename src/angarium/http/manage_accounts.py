@@ -1,5 +1,6 @@
 """The manage API: accounts, servers and streams."""
 
+from angarium.core.options import NO_OPTIONS
 from angarium.http.manage_bodies import (
     AccountChange,
     AccountNew,
@@ -49,9 +50,11 @@ def show_account(call: Call, account: int) -> AccountView:
 
 
 def change_account(call: Call, account: int, body: AccountChange) -> AccountView:
-    """Change an account. Its limits and its suspension are the operator's (node/manage)."""
+    """Change an account. Its limits, its suspension and its binding are the operator's (node/manage)."""
     call.sees(account, f"account {account}")
-    fields = changes(body, call.store.account(account))
+    found = call.store.account(account)
+    fields = changes(body, found)
+    call.may_choose(fields, found.options)
     if "limits" in fields or "suspended" in fields:
         call.operators_only("changing an account's limits or suspension")
     return account_view(call.store.change_account(account, actor=call.actor, **fields))
@@ -72,6 +75,7 @@ def create_server(call: Call, body: ServerNew) -> ServerView:
     """Make a server with its two default streams."""
     fields = changes(body, Server(0, 0, "", 0.0))
     account = call.account_of(fields.pop("account", None))
+    call.may_choose(fields, NO_OPTIONS)
     return server_view(call.store.create_server(account, **fields, actor=call.actor))
 
 
@@ -82,7 +86,9 @@ def show_server(call: Call, server: int) -> ServerView:
 
 def change_server(call: Call, server: int, body: ServerChange) -> ServerView:
     """Change a server."""
-    fields = changes(body, server_of(call, server))
+    found = server_of(call, server)
+    fields = changes(body, found)
+    call.may_choose(fields, found.options)
     return server_view(call.store.change_server(server, actor=call.actor, **fields))
 
 
@@ -102,6 +108,7 @@ def create_stream(call: Call, server: int, body: StreamNew) -> StreamView:
     """Make a stream."""
     server_of(call, server)
     fields = changes(body, _NO_STREAM)
+    call.may_choose(fields, NO_OPTIONS)
     made = call.store.create_stream(server, **fields, actor=call.actor)
     return stream_view(made)
 
@@ -115,7 +122,9 @@ def show_stream(call: Call, server: int, stream: str) -> StreamView:
 def change_stream(call: Call, server: int, stream: str, body: StreamChange) -> StreamView:
     """Change a stream; its id and kind stay."""
     server_of(call, server)
-    fields = changes(body, call.store.stream(server, stream))
+    found = call.store.stream(server, stream)
+    fields = changes(body, found)
+    call.may_choose(fields, found.options)
     return stream_view(call.store.change_stream(server, stream, actor=call.actor, **fields))
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import UnsetType
 
+from angarium.core.options import Options
 from angarium.http.caller import Caller
 from angarium.http.manage_bodies import Id
 from angarium.http.manage_views import Page
@@ -15,7 +16,7 @@ from angarium.http.problem import Problem
 from angarium.identity.domain_check import DomainReport
 from angarium.identity.errors import NotFound
 from angarium.identity.grants import NODE_GRANT, implied
-from angarium.identity.records import Credential, Domain
+from angarium.identity.records import SEND_GRANT, Credential, Domain
 from angarium.identity.store import Store
 
 R = TypeVar("R")
@@ -85,6 +86,15 @@ class Call:
         beyond = sorted(set(grants) - implied(self.caller.grants))
         if beyond:
             raise Problem("not-allowed", f"a key cannot give what it has not: leave out {', '.join(beyond)}")
+
+    def may_let_send(self) -> None:
+        """Raise Problem when this key may not send by SMTP itself: it lets nobody else do so."""
+        self.may_grant((SEND_GRANT,))
+
+    def may_choose(self, fields: Mapping[str, Any], old: Options) -> None:
+        """Raise Problem when *fields* choose another binding than *old*: those belong to the node, not to accounts."""
+        if fields.get("options", old).binding != old.binding:
+            self.operators_only("choosing a binding")
 
     def may_touch(self, credential: Credential) -> None:
         """Raise Problem when *credential* may do more than this key."""

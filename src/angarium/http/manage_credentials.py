@@ -84,8 +84,9 @@ def list_tokens(call: Call, query: CredentialQuery) -> Page[CredentialView]:
 
 
 def create_token(call: Call, body: TokenNew) -> CredentialView:
-    """Make a server token, or an SMTP token for one stream."""
+    """Make a server token, or an SMTP token for one stream. Only by a key that may send itself."""
     server_of(call, body.server)
+    call.may_let_send()
     return credential_view(*_make_token(call, body))
 
 
@@ -129,13 +130,16 @@ def list_logins(call: Call, query: CredentialQuery) -> Page[CredentialView]:
 
 
 def create_login(call: Call, body: LoginNew) -> CredentialView:
-    """Make an SMTP login; its user name and password are generated."""
+    """Make an SMTP login; its user name and password are generated. Only by a key that may send itself."""
     server_of(call, body.server)
+    call.may_let_send()
+    options = options_with(NO_OPTIONS, body.options)
+    call.may_choose({"options": options}, NO_OPTIONS)
     made = call.store.create_smtp_login(
         body.server,
         body.label,
         stream=body.stream,
-        options=options_with(NO_OPTIONS, body.options),
+        options=options,
         challenge=body.challenge,
         networks=body.networks,
         expires_at=_seconds(body.expires_at),
@@ -180,7 +184,9 @@ def _list(call: Call, query: CredentialQuery, kinds: Collection[Kind]) -> Page[C
 
 
 def _change(call: Call, found: Credential, body: LoginChange) -> CredentialView:
+    call.may_let_send()
     fields = changes(body, found)
+    call.may_choose(fields, found.options)
     return credential_view(call.store.change_credential(found.id, actor=call.actor, **fields))
 
 

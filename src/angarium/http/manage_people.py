@@ -14,8 +14,9 @@ def list_people(call: Call, query: AccountQuery) -> Page[PersonView]:
 
 
 def create_person(call: Call, body: PersonNew) -> PersonView:
-    """Make a person."""
+    """Make a person, who may then send by SMTP: only by a key that may itself."""
     account = call.account_of(body.account)
+    call.may_let_send()
     made = call.store.create_person(account, body.email, body.name, body.password, actor=call.actor)
     return person_view(made)
 
@@ -28,6 +29,7 @@ def show_person(call: Call, person: int) -> PersonView:
 def change_person(call: Call, person: int, body: PersonChange) -> PersonView:
     """Change a person; a new password holds from then on."""
     found = _seen(call, person)
+    call.may_let_send()
     fields = changes(body, found)
     password = fields.pop("password", None)
     if password is not None:
