@@ -102,6 +102,34 @@ def test_mail_of_a_domain_that_is_not_ours_is_refused(tmp_path: Path, author: by
     assert str(token.message.refusal).endswith(" (Postmark error 400)")
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        b"The Boss b@example.com, ",
+        b'"The Boss" b@example.com, ',
+        b"<<b@example.com>>, ",
+        b"b@example.com: ",
+        b"b@example..com, ",
+        b"b@exa(x)mple.com, ",
+        b"b@example.com/, ",
+    ],
+)
+def test_no_author_hides_beside_one_that_is_ours(tmp_path: Path, hidden: bytes) -> None:
+    """What cannot be read here may be read by a mail program, and shown as who wrote it."""
+    text = b"From: " + hidden + b"a@example.org\r\n" + WHOLE + BODY
+    reply = take(tmp_path, text, principal=a_principal(limits=VERIFIED_ONLY)).reply
+    assert str(reply).startswith("550 5.7.1 the From field has more in it than can be read: write it as ")
+    assert take(tmp_path, text, principal=a_principal()).reply.code == 250  # where any domain will do
+
+
+@pytest.mark.parametrize(
+    "name", [b"Doe, John <a@example.org>", b'"b@example.com" <a@example.org>', b"Team: a@example.org;"]
+)
+def test_names_without_an_address_hide_nobody(tmp_path: Path, name: bytes) -> None:
+    text = b"From: " + name + b"\r\n" + WHOLE + BODY
+    assert take(tmp_path, text, principal=a_principal(limits=VERIFIED_ONLY)).reply.code == 250
+
+
 def test_mail_of_a_verified_domain_is_taken_and_the_envelope_does_not_matter(tmp_path: Path) -> None:
     assert take(tmp_path, FROM + BODY, principal=a_principal(limits=VERIFIED_ONLY)).reply.code == 250
 

@@ -39,12 +39,27 @@ class FieldMailbox(NamedTuple):
     domain: str
 
 
+_UNREADABLE = FieldMailbox("", "", "")
+
+
+class MailboxList(NamedTuple):
+    """What a field names. *is_whole* is False when something with an @ in it could not be read: a mail program may
+    make a mailbox of that."""
+
+    mailboxes: tuple[FieldMailbox, ...]
+    is_whole: bool
+
+
 def mailboxes(value: str) -> list[FieldMailbox]:
     """Return the mailboxes in an unfolded field value, in order, those in groups included.
 
-    What is no mailbox is passed over; an empty list means that there is no usable one. Takes time in proportion
-    to the length.
+    What is no mailbox is passed over; an empty list means that there is no usable one.
     """
+    return list(read_mailboxes(value).mailboxes)
+
+
+def read_mailboxes(value: str) -> MailboxList:
+    """Read an unfolded field value. Takes time in proportion to the length."""
     found: list[FieldMailbox | None] = []
     words: list[str] = []
     inside: list[str] | None = None  # what stands in angle brackets, while they are open
@@ -57,11 +72,15 @@ def mailboxes(value: str) -> list[FieldMailbox]:
             found.append(_mailbox("", words))
             words.clear()
         elif token == ":":  # a group begins, its name was no mailbox
+            found.append(_UNREADABLE if "@" in words else None)
             words.clear()
         else:
             words.append(token)
     found.append(_mailbox("", words if inside is None else inside))
-    return [mailbox for mailbox in found if mailbox is not None]
+    return MailboxList(
+        tuple(mailbox for mailbox in found if mailbox is not None and mailbox is not _UNREADABLE),
+        _UNREADABLE not in found,
+    )
 
 
 def _inside(
@@ -136,15 +155,15 @@ def _phrase(words: list[str]) -> str:
 
 
 def _mailbox(name: str, words: list[str]) -> FieldMailbox | None:
-    """Put an address together: words may stand apart only beside a dot or an @."""
+    """Put an address together: words may stand apart only beside a dot or an @. None: nothing tries to be one."""
     if "@" not in words:
         return None
     last = len(words) - 1 - words[::-1].index("@")
     local, domain = _joined(words[:last]), _joined(words[last + 1 :])
     if local is None or domain is None or not _is_local(local):
-        return None
+        return _UNREADABLE
     checked = ascii_domain(domain)
-    return None if checked is None else FieldMailbox(name, f"{local}@{domain}", checked)
+    return _UNREADABLE if checked is None else FieldMailbox(name, f"{local}@{domain}", checked)
 
 
 def _joined(words: list[str]) -> str | None:

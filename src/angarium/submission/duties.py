@@ -7,7 +7,7 @@ from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.identity.principal import Principal
 from angarium.identity.records import Kind
-from angarium.mime.addresses import FieldMailbox, mailboxes
+from angarium.mime.addresses import FieldMailbox, MailboxList, read_mailboxes
 from angarium.mime.header import HeaderBlock, Span, unfold
 from angarium.submission.dialect_values import Vendor
 
@@ -28,23 +28,37 @@ TWO_FROM = Reply(550, "5.6.0", "the message has several From fields: write one, 
 BAD_FROM = Reply(
     550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>"
 )
+ODD_FROM = Reply(
+    550, "5.7.1", "the From field has more in it than can be read: write it as From: Name <name@example.com>"
+)
 
 _CACHED_OCTETS = 500
 """Size up to which a From field is remembered: programs write the same one again and again."""
 
+_NOBODY = MailboxList((), True)
+
 
 def authors_of(header: HeaderBlock) -> tuple[FieldMailbox, ...]:
     """Return the mailboxes of the From field, empty without a usable one or with several From fields."""
+    return _authors(header).mailboxes
+
+
+def hides_author(header: HeaderBlock) -> bool:
+    """Whether beside those of `authors_of` somebody else may be read out of the From field."""
+    return not _authors(header).is_whole
+
+
+def _authors(header: HeaderBlock) -> MailboxList:
     fields = header.spans(b"from")
     if len(fields) != 1:
-        return ()
+        return _NOBODY
     ((begin, end),) = fields
     field = header.raw[begin:end]
     return _remembered(field) if len(field) <= _CACHED_OCTETS else _read(field)
 
 
-def _read(field: bytes) -> tuple[FieldMailbox, ...]:
-    return tuple(mailboxes(unfold(field.partition(b":")[2])))
+def _read(field: bytes) -> MailboxList:
+    return read_mailboxes(unfold(field.partition(b":")[2]))
 
 
 _remembered = lru_cache(4096)(_read)

@@ -12,10 +12,12 @@ from angarium.submission.copies import cc_field
 from angarium.submission.dialect import read_options
 from angarium.submission.dialect_values import NOTHING_SAID, HeaderOptions, Problem, Reason
 from angarium.submission.duties import (
+    ODD_FROM,
     VENDORS,
     author_problem,
     authors_of,
     hidden_spans,
+    hides_author,
     replaces_id,
     sender_line,
 )
@@ -114,6 +116,8 @@ def _author_problems(
     reply = author_problem(header, authors)
     if reply is not None:
         return [_problem(principal, "no_author", reply, pm.BAD_REQUEST)]
+    if principal.needs_verified_domain and hides_author(header):
+        return [_problem(principal, "domain", ODD_FROM, pm.BAD_SENDER)]
     for domain in dict.fromkeys(author.domain for author in authors):
         reply = domain_problem(principal, domain)
         if reply is not None:
