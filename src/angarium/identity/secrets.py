@@ -4,9 +4,7 @@ Keys, tokens and logins are long and random, so that SHA-256 is enough for them;
 Argon2id. `KeyRing` holds the node's keys and the file they are in.
 """
 
-import base64
 import hashlib
-import hmac
 import secrets
 import string
 import threading
@@ -24,13 +22,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from angarium.identity import key_file
 from angarium.identity.errors import KeyRingError
 from angarium.identity.key_file import NodeKey
+from angarium.smtp.sasl_scram import LEAST_ITERATIONS, scram_verifier
 
 CREDENTIAL_CONTEXT: Final = b"credential"
 DOMAIN_KEY_CONTEXT: Final = b"domain_key"
 """What is encrypted: a value moved into the other table cannot be opened there."""
 
 _NONCE_BYTES = 12
-_SCRAM_ITERATIONS = 4096  # the least RFC 7677 §4 allows: the secret is random, guessing it is hopeless anyway
 _URL_SAFE = string.ascii_letters + string.digits + "-_"
 _ARGON2 = PasswordHasher()
 
@@ -150,16 +148,12 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def scram_of(secret: str, salt: bytes | None = None, iterations: int = _SCRAM_ITERATIONS) -> str:
-    """Return what SCRAM-SHA-256 needs to check *secret* (ASCII), `iterations:salt:StoredKey:ServerKey` (RFC 5802 §3).
+def scram_of(secret: str, salt: bytes | None = None) -> str:
+    """Return what SCRAM-SHA-256 needs to check *secret* (`smtp.sasl_scram`); the secret cannot be found from it.
 
-    The secret cannot be found from it.
+    The fewest iterations that RFC 7677 §4 allows will do: the secret is random, and guessing it hopeless anyway.
     """
-    salt = salt or secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", secret.encode(), salt, iterations)
-    client_key = hmac.digest(salted, b"Client Key", "sha256")
-    parts = salt, hashlib.sha256(client_key).digest(), hmac.digest(salted, b"Server Key", "sha256")
-    return ":".join([str(iterations), *(base64.b64encode(part).decode() for part in parts)])
+    return scram_verifier(secret, salt or secrets.token_bytes(16), LEAST_ITERATIONS)
 
 
 def hash_password(password: str) -> str:
