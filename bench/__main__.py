@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from angarium.testing.authority import Authority
 from angarium.testing.programs import free_port
 from bench.latency import disk_latency, relay_latency
 from bench.load import SCENARIOS, Scenario, Sink, inject, inject_securely
 from bench.processes import MemoryWatch, cpu_s
 from bench.report import show
-from bench.secure import SECURE_SYSTEMS, make_certificate
+from bench.secure import SECURE_SYSTEMS
 from bench.systems import SYSTEMS, System
 
 OUT = Path(__file__).parent / "out"
@@ -107,8 +108,7 @@ def run_secure(scenarios: list[Scenario], options: argparse.Namespace, figures: 
     sink_port = free_port()
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="angarium-bench-")))
-        certificate = folder / "certificate.pem"
-        make_certificate(certificate)
+        certificate = Authority(folder).issue("localhost").both
         sink = Sink(sink_port, certificate)
         running.callback(sink.stop)
         systems: list[System] = []

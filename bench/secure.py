@@ -4,21 +4,16 @@ Postfix asks Dovecot for the login, as Debian's documentation sets it up; what D
 It keeps TLS connections to the sink (`smtp_tls_connection_reuse`), as Angarium does.
 """
 
-import datetime
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from angarium.testing.dovecot_auth import DovecotAuth
 from angarium.testing.node import ANGARIUM, Node
-from angarium.testing.peers import Peer, Postfix, find_program
-from angarium.testing.programs import Program, run
+from angarium.testing.peers import Postfix
+from angarium.testing.programs import run
 from bench.load import Login
 from bench.systems import ANGARIUM_CONFIG, POSTFIX_SETTINGS
 
@@ -37,45 +32,6 @@ SECURE_POSTFIX_SETTINGS = {
 """What is added; certificate and socket of the login daemon come from the run."""
 
 
-class _DovecotAuth(Peer):
-    """Dovecot as the one who knows the password."""
-
-    def __init__(self) -> None:
-        dovecot = find_program("dovecot", "dovecot-core")
-        super().__init__("dovecot-auth")
-        self._folder("run")
-        self._folder("state")
-        self.socket = self.directory / "auth"
-        (self.directory / "users").write_text(f"{_LOGIN.user}:{{PLAIN}}{_LOGIN.password}\n")
-        configuration = self.directory / "dovecot.conf"
-        configuration.write_text(_DOVECOT_CONF.format(directory=self.directory))
-        program = Program([dovecot, "-F", "-c", configuration], name="dovecot")
-        self._start(program, lambda: program.wait_until(self.socket.exists, "its socket"))
-
-
-_DOVECOT_CONF = """\
-protocols =
-base_dir = {directory}/run
-state_dir = {directory}/state
-log_path = /dev/stderr
-ssl = no
-auth_mechanisms = plain
-passdb {{
-  driver = passwd-file
-  args = {directory}/users
-}}
-userdb {{
-  driver = static
-  args = uid=65534 gid=65534 home=/nonexistent
-}}
-service auth {{
-  unix_listener {directory}/auth {{
-    mode = 0666
-  }}
-}}
-"""
-
-
 class SecurePostfix:
     """Debian's Postfix with TLS on both sides and Dovecot for the logins."""
 
@@ -84,7 +40,7 @@ class SecurePostfix:
 
     def __init__(self, sink_port: int, folder: Path, certificate: Path) -> None:
         self._log = folder / "postfix-secure.log"
-        self._auth = _DovecotAuth()
+        self._auth = DovecotAuth(*_LOGIN)
         self._settings: Mapping[str, str] = {
             **SECURE_POSTFIX_SETTINGS,
             "smtpd_tls_chain_files": str(certificate),
@@ -139,21 +95,3 @@ SECURE_SYSTEMS: dict[str, type[SecurePostfix | SecureAngarium]] = {
     "postfix": SecurePostfix,
     "angarium": SecureAngarium,
 }
-
-
-def make_certificate(path: Path) -> None:
-    """Write an ECDSA certificate for `localhost`, signed by itself, with its key, for a few days."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=7))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(pem))
-    os.chmod(path, 0o600)

@@ -12,49 +12,12 @@ from angarium.core.records import Origin
 from angarium.queue.plan import Address
 from angarium.testing.authority import Authority
 from angarium.testing.caller import LOOPS, Caller, a_message, run_on
-from angarium.testing.peers import Peer, Postfix, find_program
-from angarium.testing.programs import Program
+from angarium.testing.dovecot_auth import DovecotAuth
+from angarium.testing.peers import Postfix
 
 pytestmark = pytest.mark.peer
 
 PASSWORD = "correct horse=battery"
-DOVECOT = """
-protocols =
-base_dir = {directory}/run
-state_dir = {directory}/state
-log_path = /dev/stderr
-ssl = no
-auth_mechanisms = plain login cram-md5 scram-sha-256
-passdb {{
-  driver = passwd-file
-  args = {directory}/users
-}}
-userdb {{
-  driver = static
-  args = uid=65534 gid=65534 home=/nonexistent
-}}
-service auth {{
-  unix_listener {directory}/auth {{
-    mode = 0666
-  }}
-}}
-"""
-
-
-class Logins(Peer):
-    """Dovecot as the one who knows the password."""
-
-    def __init__(self) -> None:
-        dovecot = find_program("dovecot", "dovecot-core")
-        super().__init__("dovecot-auth")
-        self._folder("run")
-        self._folder("state")
-        self.socket = self.directory / "auth"
-        (self.directory / "users").write_text(f"me:{{PLAIN}}{PASSWORD}\n")
-        configuration = self.directory / "dovecot.conf"
-        configuration.write_text(DOVECOT.format(directory=self.directory))
-        program = Program([dovecot, "-F", "-c", configuration], name="dovecot")
-        self._start(program, lambda: program.wait_until(self.socket.exists, "its socket"))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +28,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def postfix(authority: Authority) -> Iterator[Postfix]:
     issued = authority.issue("postfix.to.test")
-    with Logins() as logins:
+    with DovecotAuth("me", PASSWORD, "plain login cram-md5 scram-sha-256") as logins:
         settings = {
             "smtpd_tls_security_level": "may",
             "smtpd_tls_chain_files": str(issued.both),
