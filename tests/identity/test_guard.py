@@ -161,3 +161,16 @@ def test_memory_is_bounded_and_the_oldest_failures_are_forgotten() -> None:
 )
 def test_what_may_be_a_secret_is_cut_in_logs(username: str, text: str) -> None:
     assert shown(username) == text
+
+
+def test_other_workers_are_told_of_an_exempt_address_once_a_day() -> None:
+    guard, other = Guard(), Guard()
+    day = 86_400.0
+    assert guard.succeeded(HERE, "ann", 0.0)
+    other.succeeded(HERE, fingerprint("ann"), 0.0)
+    assert not guard.succeeded(HERE, "ann", day - 1)
+    assert guard.succeeded(HERE, "ann", day + 1)
+    assert guard.succeeded(THERE, "ann", day + 1)
+    fail(other, "192.0.2.200", "ann", 4, 7 * day)
+    assert other.blocked_until(HERE, "ann", 7 * day) is None
+    assert other.blocked_until(THERE, "ann", 7 * day) is not None

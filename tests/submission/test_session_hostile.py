@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 
 import pytest
@@ -95,6 +96,21 @@ async def test_an_answer_for_a_session_that_was_cut_off_lets_nobody_in(hall):
     assert "235" not in talk.wire.text
     assert not house.events("bug")
     assert house.board.open == []
+
+
+@in_loop
+async def test_other_workers_hear_from_where_somebody_logs_in(hall):
+    """Else a stranger's guesses locked somebody out of the workers that do not know their address yet."""
+    house, other = hall(OPEN + "Auth_Failures_To_Block = 3"), hall(OPEN + "Auth_Failures_To_Block = 3")
+    access = house.reception.access
+    house.reception.access = replace(access, on_success=other.reception.auth_succeeded)
+    await logged_in(house)
+    for number in range(4):
+        stranger = await other.session(f"192.0.2.{number}").helo()
+        await stranger.say(plain("ann", "wrong"))
+    elsewhere = await other.session("192.0.2.99").helo()
+    assert (await elsewhere.say(plain("ann", "secret"))).startswith("421 ")
+    await logged_in(other)
 
 
 # -- rights that have ended

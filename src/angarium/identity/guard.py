@@ -20,7 +20,8 @@ from angarium.identity.records import SMTP_INJECTION
 
 LONGEST_DELAY_S = 30.0
 TRUST_S = 7 * 86_400.0
-"""How long an address stays exempt for a name that logged in from it."""
+"""How long at least an address stays exempt for a name that logged in from it."""
+_RENEWED_S = 86_400.0
 
 _INJECTION = SMTP_INJECTION.casefold()
 _FINGERPRINT = re.compile("#[0-9a-f]{16}")
@@ -78,13 +79,18 @@ class Guard:
         if who not in _SHARED:
             _count(self._names, who, now, options)
 
-    def succeeded(self, address: str, name: str, now: float) -> None:
-        """Note that *name* logged in: its failures are forgotten, those of its address are not, since others may
-        be behind it. To be called only where `blocked_until` did not forbid to try.
+    def succeeded(self, address: str, name: str, now: float) -> bool:
+        """Note that *name* (it may be a `fingerprint`) logged in: its failures are forgotten, those of its address are
+        not, since others may be behind it. To be called only where `blocked_until` did not forbid to try.
+
+        Returns whether other workers should know: that is so once a day.
         """
         network, who = network_of(address), fingerprint(name)
         self._names.pop(who)
-        self._trusted.put((network, who), now + TRUST_S)
+        if (self._trusted.get((network, who)) or 0.0) > now + TRUST_S:
+            return False
+        self._trusted.put((network, who), now + TRUST_S + _RENEWED_S)
+        return True
 
     def delay_s(self, address: str, name: str, now: float, options: InboundOptions) -> float:
         """Return how long to wait before a failure is answered: doubled with each further one."""

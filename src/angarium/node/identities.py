@@ -82,16 +82,22 @@ class _Keys:
 
 
 class WorkerIdentities:
-    """A worker's: who logs in, what they have used, whose keys sign. *on_failure*: see `submission.auth.Access`."""
+    """A worker's: who logs in, what they have used, whose keys sign. For what it tells see `submission.auth.Access`."""
 
     def __init__(
-        self, config: Config, data: Path, clock: Clock, log: Log, on_failure: Callable[[str, str, str], None]
+        self,
+        config: Config,
+        data: Path,
+        clock: Clock,
+        log: Log,
+        on_failure: Callable[[str, str, str], None],
+        on_success: Callable[[str, str], None],
     ) -> None:
         self._engine = open_engine(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._engine, ring, clock, log)
         self._usage = Usage(self._engine, clock, log)
-        self.access = Access(self.directory, self._usage, Guard(), on_failure)
+        self.access = Access(self.directory, self._usage, Guard(), on_failure, on_success)
 
     async def start(self) -> None:
         """Begin to follow the store. It need not answer yet: until it does, logins are answered 454."""

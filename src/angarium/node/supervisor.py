@@ -133,7 +133,7 @@ class Supervisor:
         elif op == "give_back":
             self._authority.release(index, args["key"], args["count"], self.clock.now())
             self._tell_holders()
-        elif op == "login_failed":
+        elif op in ("login_failed", "login_new"):
             self._crew.tell_others(index, op, args)
         else:
             return self._console.heard(op, args)

@@ -103,7 +103,7 @@ class Worker:
         most = config.globals.max_resident_messages
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
         self._identities = WorkerIdentities(
-            config, Path(spec["data"]), self._clock, self._log, self._login_failed
+            config, Path(spec["data"]), self._clock, self._log, self._login_failed, self._login_new
         )
         await self._identities.start()
         self._dispatcher = Dispatcher(
@@ -156,6 +156,9 @@ class Worker:
 
     def _login_failed(self, address: str, name: str, listener: str) -> None:
         self._link.tell("login_failed", address=address, name=name, listener=listener)
+
+    def _login_new(self, address: str, name: str) -> None:
+        self._link.tell("login_new", address=address, name=name)
 
     async def drain(self, seconds: float) -> None:
         """Take no more mail, finish what must be finished, keep the rest in the spool, and end."""
@@ -250,6 +253,8 @@ class Worker:
             self._leases.recall(args)
         elif op == "login_failed":
             self._reception.auth_failed(args["address"], args["name"], args["listener"])
+        elif op == "login_new":
+            self._reception.auth_succeeded(args["address"], args["name"])
         else:
             return False
         return True

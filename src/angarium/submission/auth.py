@@ -63,12 +63,17 @@ class Usage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What logging in needs. *on_failure* is told of each failure, for the other workers: address, name, listener."""
+    """What logging in needs.
+
+    *on_failure* is told of each failure, for the other workers: address, name, listener; *on_success* of the address
+    and the name of a login that makes the guard exempt one for the other.
+    """
 
     directory: Directory
     usage: Usage
     guard: Guard
     on_failure: Callable[[str, str, str], None]
+    on_success: Callable[[str, str], None] = lambda address, name: None
 
 
 def blocked(until: float) -> Reply:

@@ -103,6 +103,11 @@ class Reception:
             options = self.config.inbound(listener, "", address)
             self.access.guard.failed(address, name, self.clock.now(), options)
 
+    def auth_succeeded(self, address: str, name: str) -> None:
+        """Note a login that another worker has let in, as `auth_failed` does a failure."""
+        if self.access is not None:
+            self.access.guard.succeeded(address, name, self.clock.now())
+
     def reconfigure(self, config: Config, changed: set[str]) -> None:
         """Obey a new configuration; sessions of *changed* listeners end with 421 at their next boundary."""
         self.config = config

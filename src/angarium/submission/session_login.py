@@ -151,7 +151,8 @@ class SessionLogin(SessionTls):
     def _let_in(self, principal: Principal) -> None:
         reception, access = self._reception, self._access
         now = reception.clock.now()
-        access.guard.succeeded(self.peer_ip, self._user, now)
+        if access.guard.succeeded(self.peer_ip, self._user, now):
+            access.on_success(self.peer_ip, fingerprint(self._user))
         access.directory.note_use(principal, now)
         reception.counters.add("auth_total", "ok")
         self._exchange = None
