@@ -42,7 +42,8 @@ def test_the_docs_speak_of_every_client_and_every_mechanism() -> None:
 
 @pytest.mark.parametrize(("client", "mechanism"), SPOKEN)
 def test_a_client_logs_in_after_starttls(service: Service, client: str, mechanism: str) -> None:
-    mail = service.sent_by(CLIENTS[client], DRIVERS, mechanism=mechanism, text="a few words")
+    at = service.challenges_port
+    mail = service.sent_by(CLIENTS[client], DRIVERS, port=at, mechanism=mechanism, text="a few words")
     assert service.mechanism_of(mail) == mechanism
     assert b"with ESMTPSA" in mail
     assert b"a few words" in mail

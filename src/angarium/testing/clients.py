@@ -16,8 +16,10 @@ from typing import Literal
 from angarium.testing.peers import Postfix, find_program
 from angarium.testing.programs import ProgramFailed, run
 
-_JAVA = "/usr/share/java"
-_JARS = ("jakarta-mail.jar", "jakarta-activation.jar")
+JAVA_PATH = "/usr/share/java/jakarta-mail.jar:/usr/share/java/jakarta-activation.jar"
+"""Where Java finds Jakarta Mail."""
+NODE_MODULES = Path(__file__).parents[3] / ".cache/node/node_modules"
+"""Where Node.js finds Nodemailer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,8 @@ def smtplib(job: Job, folder: Path) -> str:
 
 def nodemailer(job: Job, folder: Path) -> str:
     """Send with Nodemailer."""
-    library = Path(__file__).parents[3] / ".cache/node/node_modules/nodemailer"
-    return run([find_program("node", "nodejs"), folder / "nodemailer.js"], job.to_json(library=str(library)))
+    library = str(NODE_MODULES / "nodemailer")
+    return run([find_program("node", "nodejs"), folder / "nodemailer.js"], job.to_json(library=library))
 
 
 def phpmailer(job: Job, folder: Path) -> str:
@@ -95,9 +97,8 @@ def jakarta_mail(job: Job, folder: Path) -> str:
         f"header.{name}": job.headers[name] for name in job.headers
     }
     lines = "".join(f"{name}={str(value).replace(chr(92), chr(92) * 2)}\n" for name, value in said.items())
-    path = ":".join(f"{_JAVA}/{jar}" for jar in _JARS)
     return run(
-        [find_program("java", "openjdk-17-jdk-headless"), "-cp", path, folder / "SendMail.java"],
+        [find_program("java", "openjdk-17-jdk-headless"), "-cp", JAVA_PATH, folder / "SendMail.java"],
         lines.encode(),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from angarium.testing.authority import Authority
 from angarium.testing.clients import Job, Send
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.peers import DovecotLmtp
@@ -21,6 +22,11 @@ Auth_Failures_To_Block = 0
 Gateway = "127.0.0.1:{lmtp}"
 Delivery_Method = "LMTP"
 ESMTP_Listener "smtps" {{ Use_SSL = true Listen "127.0.0.1:{smtps}" {{ }} }}
+ESMTP_Listener "challenges" {{
+    Auth_Challenges_Beside_Passwords = true
+    Listen "127.0.0.1:{challenges}" {{ }}
+}}
+ESMTP_Listener "misnamed" {{ TLS_Certificate = "{misnamed_file}" Listen "127.0.0.1:{misnamed}" {{ }} }}
 """
 _PERSON = "ann@example.org"
 
@@ -34,11 +40,18 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class Service:
-    """The running node, where its mail arrives, and its *identities* by their form."""
+    """The running node, where its mail arrives, and its *identities* by their form.
+
+    At *challenges_port* every mechanism is offered. At *misnamed_port* it shows a certificate of the *authority*
+    that is for another name.
+    """
 
     node: Node
     dovecot: DovecotLmtp
     tls_port: int
+    challenges_port: int
+    misnamed_port: int
+    authority: Path
     identities: dict[str, Identity]
 
     @property
@@ -76,10 +89,13 @@ class Service:
 def running_service(folder: Path) -> Iterator[Service]:
     """Start it, with its files in *folder*."""
     identities = _make_identities(folder / "data")
-    smtps = free_port()
+    authority = Authority(folder)
+    misnamed_file = authority.issue("other.example.com").both
+    ports = {name: free_port() for name in ("smtps", "challenges", "misnamed")}
     with DovecotLmtp() as dovecot:
-        with Node(_CONFIG.format(lmtp=dovecot.port, smtps=smtps), folder=folder) as node:
-            yield Service(node, dovecot, smtps, identities)
+        config = _CONFIG.format(lmtp=dovecot.port, misnamed_file=misnamed_file, **ports)
+        with Node(config, folder=folder) as node:
+            yield Service(node, dovecot, *ports.values(), authority.file, identities)
 
 
 def _make_identities(data: Path) -> dict[str, Identity]:
