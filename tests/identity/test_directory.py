@@ -777,3 +777,35 @@ class TestSigningKeys:
             assert all(keys[0] is answers[0][0] for keys in answers)
 
         town.run(scenario)
+
+
+@pytest.mark.parametrize("number", ["as it is given", "of the deleted one"])
+def test_nobody_inherits_the_session_or_the_secret_of_somebody_deleted(town: Town, number: str) -> None:
+    """A number that is given again (as by a store that was put back from a copy) is somebody else all the same."""
+    gone, secret = town.store.create_smtp_login(town.shop.id, "gone", actor="test")
+    _, blog = town.other()
+
+    async def scenario(directory: Directory) -> None:
+        let_in = await directory.authenticate(plain(gone.username, secret), PEER)
+        assert isinstance(let_in, Principal)
+        town.store.delete_credential(gone.id, actor="test")
+        heir, _ = town.store.create_smtp_login(blog.id, "heir", actor="test")
+        assert heir.id != gone.id
+        if number == "of the deleted one":
+            with writing(town.engine) as connection:
+                table = schema.credentials
+                connection.execute(update(table).where(table.c.id == heir.id).values(id=gone.id))
+        await directory.poll()
+        answer = directory.current(let_in, PEER)
+        assert isinstance(answer, Reply)
+        assert answer.code == 535
+        assert isinstance(await directory.authenticate(plain(gone.username, secret), PEER), Refused)
+
+    town.run(scenario)
+
+
+def test_an_account_does_not_inherit_the_audit_log_of_a_deleted_one(town: Town) -> None:
+    first = town.store.create_account("first", actor="test")
+    town.store.delete_account(first.id, actor="test")
+    second = town.store.create_account("second", actor="test")
+    assert [change.action for change in town.store.audit(second.id)] == ["create"]

@@ -19,7 +19,7 @@ class Known:
     def __init__(self, changes: Changes, limit: int) -> None:
         self._changes = changes
         self._principals: Bounded[Key, Principal | Gone] = Bounded(limit)
-        self._logins: Bounded[bytes, Key] = Bounded(limit)
+        self._logins: Bounded[bytes, tuple[Key, bytes]] = Bounded(limit)
 
     def keep(self, principal: Principal) -> bool:
         """Hold *principal*; False: a poll has heard of something newer, it has to be read again."""
@@ -47,13 +47,15 @@ class Known:
 
     def remember(self, login: bytes, principal: Principal) -> None:
         """Note that *login*, a digest of user name and secret, is *principal*."""
-        self._logins.put(login, principal.key)
+        self._logins.put(login, (principal.key, principal.stamp))
 
     def remembered(self, login: bytes) -> Principal | None:
         """Return whose *login* is, if that is known to be true still."""
-        key = self._logins.get(login)
+        key, stamp = self._logins.get(login) or (None, b"")
         held = self._principals.get(key) if key is not None else None
-        return held if isinstance(held, Principal) and self.holds(held) else None
+        if not isinstance(held, Principal) or held.stamp != stamp:
+            return None
+        return held if self.holds(held) else None
 
     def touched(self, news: News) -> list[Key]:
         """Return who has to be read again because of *news*."""
@@ -75,7 +77,7 @@ class Known:
 
 
 class Gone:
-    """Stands for somebody who was deleted, or whose password was changed."""
+    """Stands for somebody who was deleted, or whose secret is another now."""
 
 
 GONE = Gone()

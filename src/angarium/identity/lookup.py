@@ -151,6 +151,7 @@ class Lookup:
             streams,
             grants=implied(credential.grants),
             verified_domains=household.verified_domains,
+            digest=row["digest"],
             seen=self._seen,
         )
         return Found(

@@ -72,7 +72,8 @@ class Principal:
     """Somebody who was let in, with everything that decides what they may do.
 
     *name* is for logs and events: `login 7 "newsletter"`. *stream* is the one it is bound to. *options* are those of
-    the login or key. *verified_domains* are the account's, in A-labels. *stamp* differs when the password does.
+    the login or key. *verified_domains* are the account's, in A-labels. *stamp* differs when the secret does: who has
+    the same key in another copy of the store may be somebody else.
     """
 
     kind: Kind
@@ -130,9 +131,12 @@ def principal_of_credential(
     *,
     grants: frozenset[str],
     verified_domains: frozenset[str],
+    digest: bytes = b"",
     seen: Seen = (0, 0),
 ) -> Principal:
-    """Return who a credential stands for. *grants* are those of an API key with all that they imply."""
+    """Return who a credential stands for. *grants* are those of an API key with all that they imply, *digest* is that
+    of its secret.
+    """
     return Principal(
         kind=credential.kind,
         id=credential.id,
@@ -147,6 +151,7 @@ def principal_of_credential(
         verified_domains=verified_domains,
         enabled=credential.enabled,
         expires_at=credential.expires_at,
+        stamp=hashlib.sha256(digest).digest(),
         seen=seen,
     )
 

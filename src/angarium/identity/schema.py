@@ -4,6 +4,8 @@ Every change of anything here raises the one row of `generation` in its own tran
 an order; workers look at that number to learn that something changed, and at `audit` for whose account it was.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -35,6 +37,8 @@ metadata = MetaData(
 
 _ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column that is called INTEGER."""
+_NUMBERS: Any = {"sqlite_autoincrement": True}
+"""A number is never given twice, so that nobody inherits the sessions or the audit log of somebody deleted."""
 
 
 def _owner(table: str, *, nullable: bool = False) -> Column[int]:
@@ -51,6 +55,7 @@ accounts = Table(
     Column("suspended", Boolean, nullable=False, default=False),
     Column("limits", JSON, nullable=False, default=dict),
     Column("options", JSON, nullable=False, default=dict),
+    **_NUMBERS,
 )
 
 servers = Table(
@@ -66,6 +71,7 @@ servers = Table(
     Column("limits", JSON, nullable=False, default=dict),
     Column("options", JSON, nullable=False, default=dict),
     UniqueConstraint("account", "name"),
+    **_NUMBERS,
 )
 
 streams = Table(
@@ -92,6 +98,7 @@ people = Table(
     Column("enabled", Boolean, nullable=False, default=True),
     Column("created_at", Float, nullable=False),
     Column("last_used_at", Float),
+    **_NUMBERS,
 )
 
 credentials = Table(
@@ -116,6 +123,7 @@ credentials = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float),
     Column("last_used_at", Float),
+    **_NUMBERS,
 )
 
 domains = Table(
@@ -130,6 +138,7 @@ domains = Table(
     Column("checked_at", Float),
     Column("return_path", String(253), nullable=False, default=""),
     UniqueConstraint("account", "name"),
+    **_NUMBERS,
 )
 
 domain_keys = Table(
@@ -146,6 +155,7 @@ domain_keys = Table(
     Column("verified_at", Float),
     Column("retired_at", Float),
     UniqueConstraint("domain", "selector"),
+    **_NUMBERS,
 )
 
 usage = Table(
@@ -169,6 +179,7 @@ audit = Table(
     Column("account", _ID),  # no foreign key: the log outlives the account
     Column("details", JSON, nullable=False, default=dict),
     Index("ix_audit_account_id", "account", "id"),
+    **_NUMBERS,
 )
 
 generation = Table(

@@ -30,6 +30,7 @@ def _accounts_and_servers() -> None:
         sa.Column("options", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
         sa.UniqueConstraint("name", name="uq_accounts_name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "servers",
@@ -45,6 +46,7 @@ def _accounts_and_servers() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_servers"),
         sa.UniqueConstraint("account", "name", name="uq_servers_account"),
         _belongs_to("servers", "account"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_servers_account", "servers", ["account"])
     op.create_table(
@@ -76,6 +78,7 @@ def _people_and_credentials() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_people"),
         sa.UniqueConstraint("email", name="uq_people_email"),
         _belongs_to("people", "account"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_people_account", "people", ["account"])
     op.create_table(
@@ -104,6 +107,7 @@ def _people_and_credentials() -> None:
         sa.UniqueConstraint("digest", name="uq_credentials_digest"),
         _belongs_to("credentials", "account"),
         _belongs_to("credentials", "server"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_credentials_account", "credentials", ["account"])
     op.create_index("ix_credentials_server", "credentials", ["server"])
@@ -123,6 +127,7 @@ def _domains() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_domains"),
         sa.UniqueConstraint("account", "name", name="uq_domains_account"),
         _belongs_to("domains", "account"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_domains_account", "domains", ["account"])
     op.create_index("ix_domains_name", "domains", ["name"])
@@ -141,6 +146,7 @@ def _domains() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_domain_keys"),
         sa.UniqueConstraint("domain", "selector", name="uq_domain_keys_domain"),
         _belongs_to("domain_keys", "domain"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_domain_keys_domain", "domain_keys", ["domain"])
 
@@ -165,6 +171,7 @@ def _counting() -> None:
         sa.Column("account", _ID),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_generation", "audit", ["generation"])
     op.create_index("ix_audit_account_id", "audit", ["account", "id"])
