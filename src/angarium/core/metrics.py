@@ -33,12 +33,18 @@ METRICS: dict[str, Metric] = {
         "counter", "Messages refused at the end of data, by reply code.", "code"
     ),
     "problems_total": Metric(
-        "counter", "Messages refused, or taken and reported as failed, for what they say, by reason.", "reason"
+        "counter",
+        "Messages refused, or taken and reported as failed, for what they say, by reason.",
+        "reason",
     ),
     "events_total": Metric("counter", "State changes of recipients, by event type.", "type"),
     "attempts_total": Metric("counter", "Recipients' delivery attempts, by verdict.", "verdict"),
     "connections_open": Metric("gauge", "Outbound connections open now."),
-    "connections_total": Metric("counter", "Outbound connections tried, by result.", "result"),
+    "connections_total": Metric(
+        "counter",
+        "Outbound connections tried, by result: ready, failed, retried (once more without encryption).",
+        "result",
+    ),
     "recipients_active": Metric("gauge", "Recipients in memory, ready or in flight."),
     "recipients_settled": Metric("gauge", "Recipients in the settled store."),
     "queues": Metric("gauge", "Queues (binding and domain) with mail."),
