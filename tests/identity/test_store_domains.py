@@ -46,6 +46,12 @@ def test_a_domain_begins_with_two_pending_keys(store: Store, domain: Domain) -> 
     assert store.domains(after=domain.id) == []
 
 
+def test_two_accounts_with_one_domain_publish_under_different_names(store: Store, domain: Domain) -> None:
+    """Else each would overwrite the other's records, and neither could be verified beside the other."""
+    second = store.create_domain(store.create_account("second", actor=ME).id, "example.com", actor=ME)
+    assert not {key.selector for key in domain.keys} & {key.selector for key in second.keys}
+
+
 def test_the_private_halves_fit_and_are_encrypted(
     store: Store, engine: Engine, ring: KeyRing, domain: Domain
 ) -> None:

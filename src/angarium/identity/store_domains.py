@@ -33,7 +33,7 @@ class Domains(StoreBase):
             id = change.add(
                 schema.domains, account=owner, name=name, created_at=change.at, return_path=return_path
             )
-            self._add_keys(change, id, made, ())
+            self._add_keys(change, id, name, made)
             domain = fetch_domain(change.connection, id)
             change.note("create", f"domain {id}", owner, after=_told(domain))
         return domain
@@ -84,7 +84,7 @@ class Domains(StoreBase):
                     f"{found.name} has new keys already ({', '.join(waiting)}); publish their records and verify "
                     "the domain, or delete them first"
                 )
-            added = self._add_keys(change, domain, made, [key.selector for key in found.keys])
+            added = self._add_keys(change, domain, found.name, made)
             change.note("rotate", f"domain {domain}", found.account, after={"selectors": added})
             return fetch_domain(change.connection, domain)
 
@@ -133,11 +133,9 @@ class Domains(StoreBase):
             change.connection.execute(delete(schema.domain_keys).where(schema.domain_keys.c.id == key))
             return _noted(change, "delete key", domain, found)
 
-    def _add_keys(
-        self, change: Changing, domain: int, made: Iterable[NewKey], taken: Iterable[str]
-    ) -> list[str]:
+    def _add_keys(self, change: Changing, domain: int, name: str, made: Iterable[NewKey]) -> list[str]:
         """Insert new keys and return their selectors."""
-        names = selectors(change.at, set(taken))
+        names = selectors(change.at, _taken(change.connection, name))
         self._ring.refresh()  # a rotation may be under way; it waits for this change before it drops a key
         for key in made:
             change.add(
@@ -175,6 +173,13 @@ def _find(connection: Connection, account: int, name: str) -> RowMapping | None:
     columns = schema.domains.c
     query = select(schema.domains).where(columns.account == account, columns.name == name)
     return connection.execute(query).mappings().first()
+
+
+def _taken(connection: Connection, name: str) -> set[str]:
+    """Return the selectors in use under *name*, of all accounts: in the DNS they share it."""
+    keys, domains = schema.domain_keys, schema.domains
+    query = select(keys.c.selector).join(domains, keys.c.domain == domains.c.id).where(domains.c.name == name)
+    return set(connection.scalars(query))
 
 
 def _with_keys(connection: Connection, rows: Iterable[RowMapping]) -> list[Domain]:
