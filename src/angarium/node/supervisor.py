@@ -29,8 +29,8 @@ from angarium.node.answers import NodeInfo, Stat
 from angarium.node.console import Console
 from angarium.node.control import ControlServer
 from angarium.node.crew import Crew, WorkerProcess
-from angarium.node.identities import NodeIdentities
 from angarium.node.link import LinkLost
+from angarium.node.management import Management
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
 from angarium.node.tls_watch import CertificateWatch
@@ -54,7 +54,7 @@ class Supervisor:
         self._crew = Crew(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
-        self._identities = NodeIdentities(lambda: self.config, data, self.clock, log)
+        self._management = Management(lambda: self.config, data, self.clock, log)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
@@ -71,12 +71,12 @@ class Supervisor:
         await self._control.start()
         try:
             self._certificates.prepare(self.config)
-            self._identities.prepare()
+            self._management.prepare()
             self._sockets.follow(self.config)
             await self._serve_web()
             self._obey_signals()
             self._crew.start()
-            self._tasks.start(self._identities.watch_domains())
+            self._tasks.start(self._management.watch_domains())
             self._tasks.start(self._certificates.run(lambda: self.config, self._renew_certificates))
             self.log.info("listening", self.clock.now(), **self.addresses())
             await self._stopping.wait()
@@ -91,7 +91,7 @@ class Supervisor:
 
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
-        routes = self._identities.routes()
+        routes = self._management.routes()
         self._web = WebServer(make_app(self._console.health, self._console.stats, routes), sockets)
         await self._web.start()
 
