@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from angarium.testing.authority import Authority
 from angarium.testing.clients import Job, Send
@@ -72,17 +72,20 @@ class Service:
         send(self.job(identity, recipients=(f"{user}@local.example.com",), **more), drivers)
         return self.dovecot.messages(user, 1)[0]
 
+    def received(self, mail: bytes) -> dict[str, Any]:
+        """Return what the node's log says of how it took a mail that has arrived."""
+        found = re.search(rb"with ESMTPSA.*\n\tid (\w+)", mail)
+        message = found[1].decode() if found else "mail without a login"
+        self.node.program.wait_for(rf'"event":"received".*"message":"{message}"')
+        return self._event(event="received", message=message)
+
     def mechanism_of(self, mail: bytes) -> str:
         """Return the mechanism by which the sender of an arrived mail had logged in, as the node's log says."""
-        found = re.search(rb"with ESMTPSA.*\n\tid (\w+)", mail)
-        message = found[1].decode() if found else ""
-        self.node.program.wait_for(rf'"event":"received".*"message":"{message}"')
-        events = self.node.events
-        session = next(
-            e["session"] for e in events if (e["event"], e.get("message")) == ("received", message)
-        )
-        login = next(e for e in events if (e["event"], e.get("session")) == ("auth", session))
+        login = self._event(event="auth", session=self.received(mail)["session"])
         return str(login["mechanism"])
+
+    def _event(self, **fields: str) -> dict[str, Any]:
+        return next(event for event in self.node.events if fields.items() <= event.items())
 
 
 @contextmanager
@@ -95,7 +98,15 @@ def running_service(folder: Path) -> Iterator[Service]:
     with DovecotLmtp() as dovecot:
         config = _CONFIG.format(lmtp=dovecot.port, misnamed_file=misnamed_file, **ports)
         with Node(config, folder=folder) as node:
-            yield Service(node, dovecot, *ports.values(), authority.file, identities)
+            yield Service(
+                node=node,
+                dovecot=dovecot,
+                tls_port=ports["smtps"],
+                challenges_port=ports["challenges"],
+                misnamed_port=ports["misnamed"],
+                authority=authority.file,
+                identities=identities,
+            )
 
 
 def _make_identities(data: Path) -> dict[str, Identity]:
