@@ -172,3 +172,23 @@ def test_a_reload_names_what_takes_a_restart() -> None:
     after = parse_config('Workers = 3 Log_Level = debug HTTP_Listener "h" { Listen "127.0.0.1:8088" { } }')
     assert needs_restart(before, after) == ["Workers", "HTTP_Listener"]
     assert needs_restart(before, parse_config("Log_Level = debug")) == []
+
+
+PASSWORDS = """Outbound_SMTP_AUTH_Pass = "pw-of-the-relay"
+Identity_Store = "postgresql://me:pw-of-the-store@db.test/{}"
+Domain "a.test" {{ Outbound_SMTP_AUTH_Pass = "pw-of-a-domain" }}
+"""
+
+
+@pytest.mark.parametrize("database", ["mail", "mail?sslmode=require&password=pw-as-parameter"])
+@pytest.mark.parametrize("defaults", [True, False])
+def test_no_password_is_shown(database, defaults):
+    config = parse_config(PASSWORDS.format(database), "a.conf")
+    answers = [
+        show_effective(config, defaults=defaults),
+        evaluate(config, read_question(["Identity_Store"])),
+        evaluate(config, read_question(["domain", "a.test", "Outbound_SMTP_AUTH_Pass"])),
+    ]
+    assert "pw-" not in "".join(f"{answer.text}{answer.record}" for answer in answers) + repr(config.globals)
+    assert "//me:***@db.test/mail" in answers[0].text
+    assert config.globals.identity_store.value.endswith(f":pw-of-the-store@db.test/{database}")

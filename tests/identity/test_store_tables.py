@@ -129,7 +129,10 @@ def test_sqlite_syncs_each_change_and_keeps_what_belongs_together(tmp_path: Path
     assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-@pytest.mark.parametrize("url", ["", "mysql://a/b", "identity.db", "sqlite://", "postgresql+asyncpg://a/b"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "mysql://a/b", "identity.db", "sqlite://", "postgresql+asyncpg://a/b", "postgresql://a:port/b"],
+)
 def test_other_databases_are_refused_with_what_to_write(url: str) -> None:
     with pytest.raises(StoreError, match=re.escape('write Identity_Store = "sqlite:')):
         open_engine(url)

@@ -83,12 +83,13 @@ def test_nothing_of_a_secret_is_kept_or_shown(node: Node, made: tuple[Path, dict
         log_in_every_way(node, user, secret)
         log_in_every_way(node, "nobody", secret)  # the right secret in the wrong place
         log_in_every_way(node, secret, "whatever")
-    run([ANGARIUM, "config", "show", "--config", node.config_file, "--data", node.data])
+    shown = run([ANGARIUM, "config", "show", "--config", node.config_file, "--data", node.data])
     wanted = [form for user, secret in secrets.items() for form in forms(user, secret)] + forms(
         "us", OUTGOING
     )
     places = {
         "the log": node.program.log.encode(),
+        "the configuration": shown.encode(),
         **{f"the arguments of {pid}": Path(f"/proc/{pid}/cmdline").read_bytes() for pid in node.pids},
         **{f"the environment of {pid}": Path(f"/proc/{pid}/environ").read_bytes() for pid in node.pids},
     }

@@ -13,7 +13,7 @@ from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
 from angarium.config.syntax import Assignment, Item, Scalar, Stanza, format_value
 from angarium.config.table import option_in, options_named
-from angarium.config.values import ListenAddress, SharedLimit, Throttle, Where
+from angarium.config.values import ListenAddress, Secret, SharedLimit, Throttle, Where, show_value
 
 INSIDE: dict[ScopeKind, tuple[ScopeKind, ...]] = {
     "global": ("binding_group", "binding", "domain", "host", "esmtp_listener", "http_listener"),
@@ -82,7 +82,8 @@ class Builder:
         if isinstance(value, (Throttle, SharedLimit)):
             value = replace(value, scope=scope.label, where=where)
         fields = scope.settings.setdefault(option.family, {})
-        fields[option.field] = Setting(value, format_value(item.value), where)
+        text = show_value(value) if isinstance(value, Secret) else format_value(item.value)
+        fields[option.field] = Setting(value, text, where)
 
     def wrong_option(self, scope: Scope, item: Assignment) -> None:
         """Say why *item* cannot stand in *scope*."""

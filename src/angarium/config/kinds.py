@@ -279,6 +279,13 @@ def _secret(value: Value) -> Secret:
     return Secret(scalar(value, '"secret"'))
 
 
+def _database(value: Value) -> Secret:
+    """Read a URL, which is shown without the password in it."""
+    url = scalar(value, '"text"')
+    shown = re.sub(r"(//[^/@:]*:)[^/]*@", r"\1***@", url)
+    return Secret(url, re.sub(r"([?&]password=)[^&]*", r"\1***", shown))
+
+
 def _optional_path(value: Value) -> Path | None:
     return None if scalar(value, '"/path"') in ("", "none") else _path(value)
 
@@ -327,6 +334,7 @@ SECONDS = Kind("duration", "seconds", _seconds)
 BOOL = Kind("bool", "true | false", _bool)
 PERMS = Kind("file mode", "0660", _perms, show="{:04o}".format)
 TEXT = Kind("string", '"text"', _text)
+DATABASE = Kind("string", '"text"', _database)
 SECRET = Kind("secret", '"secret"', _secret)
 OPTIONAL_PATH = Kind("path", '"/path" | none', _optional_path, none="none")
 PATHS = Kind("paths", '"/path" | ( "/one" "/other" )', _paths)

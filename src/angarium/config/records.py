@@ -262,7 +262,7 @@ class GlobalOptions:
     spool_history_segments: int = 2
     large_message_threshold: int = 1_048_576
     # identity
-    identity_store: str | None = None
+    identity_store: Secret | None = None
     secrets_key_file: Path | None = None
     # memory
     max_resident_messages: int = 65_536

@@ -94,7 +94,7 @@ _SPOOL = (
 _IDENTITY = (
     _fixed(
         "Identity_Store",
-        k.TEXT,
+        k.DATABASE,
         "",
         'Database of accounts, keys and domains, `"postgresql://user@host/name"` '
         "(default: SQLite in the data folder).",

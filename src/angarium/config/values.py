@@ -179,9 +179,12 @@ class DomainSet:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A text that is never shown: not by `repr`, not by `str`, not in the configuration as it is printed."""
+    """A text that is never shown: not by `repr`, not by `str`, not in the configuration as it is printed, where
+    *shown* stands for it.
+    """
 
     value: str
+    shown: str = "(secret)"
 
     def __repr__(self) -> str:
         return "Secret(…)"
@@ -241,7 +244,7 @@ def show_value(value: object) -> str:
     if isinstance(value, str):
         return value if re.fullmatch(r"[A-Za-z0-9_.:@*-]+", value) else quoted(value)
     if isinstance(value, Secret):
-        return '"(secret)"'
+        return quoted(value.shown)
     if isinstance(value, frozenset):
         value = sorted(value)
     if isinstance(value, CidrSet):

@@ -30,7 +30,7 @@ _migrating = threading.Lock()  # Alembic keeps the migration under way in a modu
 def store_url(config: Config, data: Path) -> str:
     """Return the URL of the database: `Identity_Store`, or SQLite in the data folder. Raises StoreError."""
     if config.globals.identity_store:
-        return config.globals.identity_store
+        return config.globals.identity_store.value
     path = str(data / "identity" / "identity.db")
     url = URL.create("sqlite", database=path).render_as_string()
     if make_url(url).database != path:  # not every version of SQLAlchemy can write all characters
@@ -60,7 +60,7 @@ def open_engine(url: str) -> Engine:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         parsed = None
     if parsed is not None and parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
