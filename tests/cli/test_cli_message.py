@@ -85,6 +85,25 @@ def test_envelope_recipients_events_and_the_timings_of_each_attempt(cli, control
     ]
 
 
+def test_whose_it_is_and_what_was_asked_for(cli, control):
+    asked = {
+        "account": 3,
+        "server": 7,
+        "options": {"stream": "outbound", "tags": ["welcome"], "metadata": {"order": "17"}},
+        "copies": {"c@example.org": "bcc"},
+        "submission": "01a1fdba29c3712cb8cc52757d868fff",
+        "refusal": "550 5.6.0 there is no stream 'x'",
+    }
+    control.says["message"] = {**HISTORY, "message": {**HISTORY["message"], **asked}}
+    assert cli("message", ID).stdout.splitlines()[4:9] == [
+        "    account  3, server 7",
+        '    options  stream outbound, tags ["welcome"], metadata {"order": "17"}',
+        "    copies   c@example.org (bcc)",
+        "    made of  01a1fdba29c3712cb8cc52757d868fff",
+        "    refused  550 5.6.0 there is no stream 'x'",
+    ]
+
+
 def test_a_message_whose_envelope_is_forgotten_still_has_its_events(cli, control):
     control.says["message"] = {**HISTORY, "message": {"id": ID}, "recipients": []}
     result = cli("message", ID)

@@ -1,5 +1,6 @@
 """Everything that is known of one message."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,25 @@ def _envelope(message: dict[str, Any]) -> list[str]:
         f"    received {moment(message['received_at'])}, {span(time.time() - message['received_at'])} ago",
         f"    from     <{message['sender']}>",
         f"    by       {came}",
+        *_wishes(message),
     ]
+
+
+def _wishes(message: dict[str, Any]) -> list[str]:
+    """Return whose mail it is and what was asked for, where there is anything to tell."""
+    options, copies = message.get("options") or {}, message.get("copies") or {}
+    told = {
+        "account": f"{message['account']}, server {message['server']}" if message.get("account") else "",
+        "options": ", ".join(f"{name} {_shown(value)}" for name, value in options.items()),
+        "copies": ", ".join(f"{address} ({role})" for address, role in copies.items()),
+        "made of": message.get("submission") or "",
+        "refused": message.get("refusal") or "",
+    }
+    return [f"    {name:8} {value}" for name, value in told.items() if value]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _print_recipients(recipients: list[RecipientRow]) -> None:

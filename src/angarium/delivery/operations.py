@@ -13,6 +13,7 @@ import msgspec
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
+from angarium.core.options import as_mapping
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.dispatcher import Dispatcher
@@ -221,11 +222,19 @@ def describe_message(message: Message) -> dict[str, Any]:
         "lane": "bulk" if message.lane else "transactional",
         "source": message.source,
         "envid": message.envid,
+        "account": message.account,
+        "server": message.server,
+        "author_domain": message.author_domain,
+        "options": dict(as_mapping(message.options)),
+        "copies": {path.address: path.role for path in message.recipients if path.role},
+        "submission": format_id(MessageId(message.submission)) if message.submission else "",
+        "refusal": str(message.refusal or ""),
         "origin": {
             "listener": message.origin.listener,
             "peer": message.origin.peer,
             "helo": message.origin.helo,
             "protocol": message.origin.protocol,
+            "tls": message.origin.tls,
             "session": message.origin.session,
         },
     }
