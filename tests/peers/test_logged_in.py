@@ -7,6 +7,7 @@ import re
 import uuid
 from pathlib import Path
 
+import dkim
 import pytest
 
 from angarium.testing.clients import CLIENTS
@@ -47,6 +48,19 @@ def test_a_client_logs_in_after_starttls(service: Service, client: str, mechanis
     assert service.mechanism_of(mail) == mechanism
     assert b"with ESMTPSA" in mail
     assert b"a few words" in mail
+    assert verified(service, mail) == ["rsa-sha256", "ed25519-sha256"]
+
+
+def verified(service: Service, mail: bytes) -> list[str]:
+    """The algorithms of the signatures that hold, as a receiver checks them."""
+
+    def look_up(name: bytes, timeout: int = 5) -> bytes:
+        return service.records[name.decode().rstrip(".")].encode()
+
+    message = mail.replace(b"\n", b"\r\n")
+    algorithms = re.findall(rb"\bDKIM-Signature:.*?\ba=([\w-]+)", message, re.DOTALL)
+    holds = [dkim.DKIM(message).verify(idx=at, dnsfunc=look_up) for at in range(len(algorithms))]
+    return [name.decode() for name, does_hold in zip(algorithms, holds, strict=True) if does_hold]
 
 
 @pytest.mark.parametrize(("client", "identity", "mechanism"), CHOSEN)

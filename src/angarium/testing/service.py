@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from angarium.identity.engine import open_engine
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store import Store
 from angarium.testing.authority import Authority
 from angarium.testing.clients import Job, Send
 from angarium.testing.node import ANGARIUM, Node
@@ -28,7 +32,9 @@ ESMTP_Listener "challenges" {{
 }}
 ESMTP_Listener "misnamed" {{ TLS_Certificate = "{misnamed_file}" Listen "127.0.0.1:{misnamed}" {{ }} }}
 """
-_PERSON = "ann@example.org"
+DOMAIN = "example.org"
+"""Where mail is sent from: a verified domain of the account."""
+_PERSON = f"ann@{DOMAIN}"
 
 
 class Identity(NamedTuple):
@@ -43,7 +49,7 @@ class Service:
     """The running node, where its mail arrives, and its *identities* by their form.
 
     At *challenges_port* every mechanism is offered. At *misnamed_port* it shows a certificate of the *authority*
-    that is for another name.
+    that is for another name. *records* are what the DNS of `DOMAIN` would hold, value by name.
     """
 
     node: Node
@@ -53,6 +59,7 @@ class Service:
     misnamed_port: int
     authority: Path
     identities: dict[str, Identity]
+    records: dict[str, str]
 
     @property
     def ca(self) -> Path:
@@ -92,6 +99,7 @@ class Service:
 def running_service(folder: Path) -> Iterator[Service]:
     """Start it, with its files in *folder*."""
     identities = _make_identities(folder / "data")
+    records = _make_domain(folder / "data")
     authority = Authority(folder)
     misnamed_file = authority.issue("other.example.com").both
     ports = {name: free_port() for name in ("smtps", "challenges", "misnamed")}
@@ -106,6 +114,7 @@ def running_service(folder: Path) -> Iterator[Service]:
                 misnamed_port=ports["misnamed"],
                 authority=authority.file,
                 identities=identities,
+                records=records,
             )
 
 
@@ -131,3 +140,14 @@ def _make_identities(data: Path) -> dict[str, Identity]:
         "API key": Identity("SMTP_Injection", key),
         "person": Identity(_PERSON, password),
     }
+
+
+def _make_domain(data: Path) -> dict[str, str]:
+    """Add the domain that mail is sent from, and let its keys count as seen in the DNS; return its records."""
+    made = json.loads(run([ANGARIUM, "domains", "add", DOMAIN, "--data", data, "--json"]))
+    found = {key["id"]: True for key in made["domain"]["keys"]}
+    engine = open_engine(f"sqlite:///{data}/identity/identity.db")
+    store = Store(engine, KeyRing.load_or_create(data / "identity/secrets.key"), time.time)
+    store.mark_checked(made["domain"]["id"], found, time.time())
+    engine.dispose()
+    return {record["name"]: record["value"] for record in made["records"]}
