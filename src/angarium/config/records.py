@@ -47,6 +47,7 @@ DKIM_OVERSIGN_HEADERS = (
         "Cc",
         "MIME-Version",
         "Content-Type",
+        "Content-Transfer-Encoding",
     ),
 )
 """Signed once more than they stand there, so that nobody can add another (RFC 6376 §5.4.2)."""

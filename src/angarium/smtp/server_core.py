@@ -167,9 +167,11 @@ class ServerCore:
         """Reply to a command or a body; the peer is cut off when the reply says so or its errors are too
         many.
         """
-        if reply.code >= 400:
+        if reply.code < 400:
+            self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
+        else:
             self._handler.on_refusal(reply)
-        self._pass_on(reply)
+            self._pass_on(reply)
 
     def _pass_on(self, reply: Reply) -> None:
         """Say what the handler knows already."""

@@ -9,7 +9,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message
 from angarium.mime.addresses import mailboxes, written
 from angarium.mime.header import HeaderBlock, Span, unfold
-from angarium.submission.dialect_values import CopyTo, HeaderOptions
+from angarium.submission.dialect_values import NOTHING_SAID, CopyTo, HeaderOptions
 
 
 class Copies(NamedTuple):
@@ -32,11 +32,12 @@ NO_COPIES = Copies()
 
 def plan_copies(named: Iterable[ForwardPath], said: HeaderOptions) -> Copies:
     """Return the copies to make. *named* are the recipients of the envelope; who is among them gets no second copy."""
-    if not (said.cc or said.bcc or said.archive):
+    if said is NOTHING_SAID or not (said.cc or said.bcc or said.archive):
         return NO_COPIES
     seen = {_key(path.address, path.domain) for path in named}
     cc, bcc, archive = (_fresh(copies, seen) for copies in (said.cc, said.bcc, said.archive))
-    return Copies((*_paths(cc, "cc"), *_paths(archive, "archive")), bcc)
+    copies = Copies((*_paths(cc, "cc"), *_paths(archive, "archive")), bcc)
+    return copies if copies.number else NO_COPIES
 
 
 def _fresh(copies: Sequence[CopyTo], seen: set[tuple[str, str]]) -> tuple[CopyTo, ...]:

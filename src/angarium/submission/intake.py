@@ -180,7 +180,7 @@ class Intake:
             problems, binding = (*problems, binding), "default"
         size = len(body) if isinstance(body, bytes) else body.size
         copies = plan_copies(arrival.envelope.recipients, draft.said)
-        if copies.number:
+        if copies is not NO_COPIES:
             most_bytes = self.config.globals.spool_max_journal_size // _SHARE_OF_JOURNAL
             problems += (*_too_many(arrival, copies), *_too_large(size, copies, most_bytes))
         verdict = judge(problems, arrival.principal) if problems else None
@@ -199,7 +199,7 @@ class Intake:
             further=copies.further,
             refusal=verdict.reply if verdict is not None else None,
         )
-        if copies.number:
+        if copies is not NO_COPIES:
             self._count(1)
             added = added_lines(arrival, draft, header)
             self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))

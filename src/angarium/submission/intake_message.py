@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import msgspec
@@ -47,7 +47,12 @@ class Arrival(NamedTuple):
     @property
     def peer_ip(self) -> str:
         """The numeric address of the peer, empty for a Unix socket."""
-        return self.origin.peer.rpartition(":")[0].strip("[]")
+        return _ip_of(self.origin.peer)
+
+
+@lru_cache(4096)
+def _ip_of(peer: str) -> str:
+    return peer.rpartition(":")[0].strip("[]")
 
 
 def binding_of(
