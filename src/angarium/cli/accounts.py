@@ -7,6 +7,7 @@ import click
 
 from angarium.cli.identity import Opened, Place, confirm, open_store, say, store_options
 from angarium.cli.identity_options import (
+    changed,
     limits_options,
     limits_said,
     options_said,
@@ -117,14 +118,6 @@ def _change(opened: Opened, account: int, fields: dict[str, Any], done: str, as_
 
     made = opened.store.change_account(account, actor=opened.actor, **changed(fields))
     say(f"account {made.id} {made.name} {done}", as_json, record(made))
-
-
-def changed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that are given. Raises UsageError when there are none."""
-    said = {name: value for name, value in fields.items() if value is not None}
-    if not said:
-        raise click.UsageError("nothing to change; say what, see --help")
-    return said
 
 
 @accounts_command.command("delete")

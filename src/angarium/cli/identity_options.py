@@ -165,3 +165,11 @@ def expiry_said(expires: float | str | None) -> dict[str, float | None]:
     if expires is None:
         return {}
     return {"expires_at": None if isinstance(expires, str) else expires}
+
+
+def changed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that are given. Raises UsageError when there are none."""
+    said = {name: value for name, value in fields.items() if value is not None}
+    if not said:
+        raise click.UsageError("nothing to change; say what, see --help")
+    return said

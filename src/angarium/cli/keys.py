@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from angarium.cli.accounts import changed
 from angarium.cli.credentials import add_common, change, show_secret
 from angarium.cli.identity import Place, open_store, store_options
-from angarium.cli.identity_options import expires_option, expiry_said, network_option, networks_said
+from angarium.cli.identity_options import changed, expires_option, expiry_said, network_option, networks_said
 from angarium.cli.identity_pick import pick_account, pick_server
 from angarium.cli.options import json_option
 from angarium.cli.output import Column, Row, print_json, print_table

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from angarium.cli.accounts import changed
 from angarium.cli.credentials import add_common, change, show_secret
 from angarium.cli.identity import Place, open_store, store_options
 from angarium.cli.identity_options import (
+    changed,
     expires_option,
     expiry_said,
     network_option,

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from angarium.cli.accounts import changed
 from angarium.cli.identity import Place, confirm, open_store, read_password, say, store_options
-from angarium.cli.identity_options import page_options, yes_option
+from angarium.cli.identity_options import changed, page_options, yes_option
 from angarium.cli.identity_pick import account_id, pick_account, pick_person
 from angarium.cli.output import clean, print_json, print_table
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from angarium.cli.accounts import changed
 from angarium.cli.identity import Opened, Place, confirm, everything, open_store, say, store_options
 from angarium.cli.identity_options import (
+    changed,
     limits_options,
     limits_said,
     options_said,

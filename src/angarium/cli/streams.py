@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from angarium.cli.accounts import changed
 from angarium.cli.identity import Place, open_store, say, store_options
-from angarium.cli.identity_options import options_said, set_option
+from angarium.cli.identity_options import changed, options_said, set_option
 from angarium.cli.identity_pick import pick_server
 from angarium.cli.output import clean, print_json, print_table
 

@@ -126,9 +126,7 @@ class Dispatcher:
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
         now = self._clock.now()
-        if len(recipients) != 1 or recipients[0].message.refusal is not None:
-            recipients = fail_refused(recipients, now, self._recorder.record)
-        self.scheduler.add(recipients, now)
+        self.scheduler.add(fail_refused(recipients, now, self._recorder.record), now)
         self.plan_pump()
 
     def record(self, command: Record) -> None:

@@ -31,24 +31,22 @@ class Management:
         self._config_of = config_of
         self._clock = clock
         self._log = log
+        self._store: Store
 
     def prepare(self) -> None:
         """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
-        KeyRing.load_or_create(self._key_file)
+        self._store = Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
         migrate(self._engine)
 
     def routes(self) -> list[BaseRoute]:
         """Return what HTTP serves of identities, once prepared."""
         keys = _Keys(ApiKeys(self._engine), self._clock)
-        manage = make_manage_routes(self._store(), keys, self._check, self._hostname)
+        manage = make_manage_routes(self._store, keys, self._check, self._hostname)
         return [*manage, *make_autoconfig_routes(self._config_of)]
 
     async def watch_domains(self) -> None:
         """Look sending domains up in the DNS again and again, for ever."""
-        await DomainWatch(self._store(), self._check, self._clock, self._log).run()
-
-    def _store(self) -> Store:
-        return Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
+        await DomainWatch(self._store, self._check, self._clock, self._log).run()
 
     def _hostname(self) -> str:
         return self._config_of().globals.hostname

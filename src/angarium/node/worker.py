@@ -24,6 +24,7 @@ from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
+from angarium.core.records import Recipient
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.expiry import Expiry
 from angarium.delivery.operations import Operator, selection_of
@@ -87,25 +88,44 @@ class Worker:
         """Recover the partition and put the engine together; listening sockets come afterwards."""
         loop = asyncio.get_running_loop()
         config: Config = pickle.loads(spec["config"])
+        data = Path(spec["data"])
         self._index, self._workers = spec["index"], spec["workers"]
         self._log = make_log(config, worker=self._index)
         self._log.soon = lambda: loop.call_later(0.05, self._log.flush)  # type: ignore[assignment]
         self._board = Board(self._board_fd, self._workers, self._index)
-        self._leases = SupervisorLeases(self._link)
+        recipients = await self._open_spool(config, data)
+        self._identities = WorkerIdentities(
+            config, data, self._clock, self._log, self._login_failed, self._login_new
+        )
+        await self._identities.start()
         rng = random.Random()
+        await self._open_way_out(config, rng)
+        self._open_way_in(config, data, rng)
+        self._dispatcher.add(recipients)
+        self._log.info("recovered", self._clock.now(), **self._report._asdict())
+        loop.add_reader(self._sockets.fileno(), self._take_sockets)
+        self._sweep()
+        # What start-up made stays for good: spare the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self._started.set()
+
+    async def _open_spool(self, config: Config, data: Path) -> list[Recipient]:
+        """Recover the partition; return the recipients that the journal holds."""
         self._view = ConfigView(config)
-        folder = partition_folder(Path(spec["data"]), config, self._index)
-        settings = settings_of(config, self._view)
-        self._spool = await open_spool(folder, settings, self._log, self._clock)
+        folder = partition_folder(data, config, self._index)
+        self._spool = await open_spool(folder, settings_of(config, self._view), self._log, self._clock)
         self._report, recipients = self._spool.recover()
+        return recipients
+
+    async def _open_way_out(self, config: Config, rng: random.Random) -> None:
+        """Put together what delivers, and what an operator does to it."""
+        self._leases = SupervisorLeases(self._link)
         self._resolver = Resolver(resolver_settings(config.globals), self._clock)
         router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
         most = config.globals.max_resident_messages
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
-        self._identities = WorkerIdentities(
-            config, Path(spec["data"]), self._clock, self._log, self._login_failed, self._login_new
-        )
-        await self._identities.start()
         self._dispatcher = Dispatcher(
             config,
             scheduler,
@@ -118,6 +138,14 @@ class Worker:
             self._identities.directory,
         )
         self._leases.answer_to(self._dispatcher)
+        self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
+        self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
+        for flow, summary in self._spool.flows().items():
+            scheduler.flow_changed(flow, summary, self._clock.now())
+
+    def _open_way_in(self, config: Config, data: Path, rng: random.Random) -> None:
+        """Put together what takes mail; it takes none before it has sockets."""
+        access = self._identities.access
         self._intake = Intake(
             config,
             self._dispatcher,
@@ -126,33 +154,13 @@ class Worker:
             self._log,
             rng,
             self._counters,
-            self._identities.access.usage,
+            access.usage,
         )
-        self._tls = TlsContexts(own_pair(Path(spec["data"])), self._clock, self._log)
+        self._tls = TlsContexts(own_pair(data), self._clock, self._log)
         self._tls.follow(config)
         self._reception = Reception(
-            config,
-            self._intake,
-            self._board,
-            self._clock,
-            self._log,
-            self._counters,
-            self._identities.access,
-            self._tls,
+            config, self._intake, self._board, self._clock, self._log, self._counters, access, self._tls
         )
-        self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
-        self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
-        for flow, summary in self._spool.flows().items():
-            scheduler.flow_changed(flow, summary, self._clock.now())
-        self._dispatcher.add(recipients)
-        self._log.info("recovered", self._clock.now(), **self._report._asdict())
-        loop.add_reader(self._sockets.fileno(), self._take_sockets)
-        self._sweep()
-        # What start-up made stays for good: spare the collector from walking it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
-        self._started.set()
 
     def _login_failed(self, address: str, name: str, listener: str) -> None:
         self._link.tell("login_failed", address=address, name=name, listener=listener)

@@ -167,15 +167,13 @@ class ServerCore:
         """Reply to a command or a body; the peer is cut off when the reply says so or its errors are too
         many.
         """
-        if reply.code < 400:
-            self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
-        else:
+        if reply.code >= 400:
             self._handler.on_refusal(reply)
-            self._pass_on(reply)
+        self._pass_on(reply)
 
     def _pass_on(self, reply: Reply) -> None:
         """Say what the handler knows already."""
-        self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
+        self._put(reply)
         if reply.code < 400:
             return
         self.counters.errors += 1
@@ -199,8 +197,11 @@ class ServerCore:
         self._leave(reply)
         return reply
 
-    def _leave(self, reply: Reply) -> None:
+    def _put(self, reply: Reply) -> None:
         self._out.append(wire(reply if self._with_enhanced else Reply(reply.code, "", reply.text)))
+
+    def _leave(self, reply: Reply) -> None:
+        self._put(reply)
         self._close()
 
     def _close(self) -> None:

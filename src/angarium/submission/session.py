@@ -152,10 +152,8 @@ class Session(SessionLogin):
 
     def _refuses_principal(self, principal: Principal) -> Reply | None:
         """Return why *principal* may begin no further message; what has changed of it is obeyed."""
-        found = self._access.directory.current(principal, self.peer_ip)
+        found = self._login_now(principal)
         if isinstance(found, Reply):
-            if found.is_permanent:
-                self.end(LOGIN_ENDED)
             return found
         if found is not principal:
             self._take_principal(found)
@@ -165,12 +163,13 @@ class Session(SessionLogin):
         """Return why the message whose end has come is not taken: its text may have come for hours, and whoever logged
         in may be somebody by now who could not begin it.
         """
-        if self._principal is None:
-            return None
-        found = self._access.directory.current(self._principal, self.peer_ip)
-        if not isinstance(found, Reply):
-            return None
-        if found.is_permanent:
+        found = self._login_now(self._principal) if self._principal is not None else None
+        return found if isinstance(found, Reply) else None
+
+    def _login_now(self, principal: Principal) -> Principal | Reply:
+        """Return *principal* as it is now, or why it may not send; the session of one that is no more ends."""
+        found = self._access.directory.current(principal, self.peer_ip)
+        if isinstance(found, Reply) and found.is_permanent:
             self.end(LOGIN_ENDED)
         return found
 
