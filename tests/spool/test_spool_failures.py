@@ -255,6 +255,27 @@ def test_a_store_that_cannot_commit_loses_nothing_and_is_said_to_be_unwell(play,
     play(day, settings=SMALL, disk=disk)
 
 
+def test_a_page_that_cannot_be_committed_leaves_its_mail_where_it_can_be_paged_again(play, disk):
+    """Who is told that a flow is empty never asks for it again."""
+    told = []
+
+    async def day(spool):
+        disk.loop, disk.failed_commit = asyncio.get_running_loop(), asyncio.Event()
+        (recipient,) = await spool.take(make_message(), b"body")
+        await spool.settle(recipient)
+        before = dict(spool.spool.flows())
+        spool.spool.on_flow(lambda flow, summary: told.append(summary.queued))
+        disk.bad = {"commit": errno.ENOSPC}
+        with pytest.raises(SpoolError):
+            await spool.spool.page(recipient.flow, NOW * 2, 1)
+        assert (spool.spool.flows(), told) == (before, [])
+        disk.bad = {}
+        assert [r.key for r in await spool.spool.page(recipient.flow, NOW * 2, 1)] == [recipient.key]
+        assert (spool.spool.flows(), told, spool.spool.status().unwell) == ({}, [0], "")
+
+    play(day, settings=SMALL, disk=disk)
+
+
 def test_concurrent_acceptors_share_a_sync(play, disk):
     async def day(spool):
         before = disk.synced

@@ -210,16 +210,21 @@ class Settler:
         error: SpoolError | None = None
         changes: Changes = []
         try:
-            if ask.transaction:
-                self.store.begin(durable=False)
-            answer = ask.question(self.store)
-            if ask.transaction:
-                changes = self.store.take_changes()
-                self.store.commit()
+            answer, changes = self._ask_within(ask) if ask.transaction else (ask.question(self.store), [])
         except (sqlite3.Error, OSError) as exc:
             self._failed(exc)
             error = SpoolError(f"the settled store did not answer: {exc}")
         self._loop.call_soon_threadsafe(self._answered, ask, answer, error, changes)
+
+    def _ask_within(self, ask: Ask) -> tuple[Any, Changes]:
+        """Answer within a transaction. What has changed counts once it is committed: told of a page that was undone,
+        the scheduler would take the flow for empty and never ask again.
+        """
+        self.store.begin(durable=False)
+        answer, changes = ask.question(self.store), self.store.take_changes()
+        self.store.commit()
+        self.unwell = ""
+        return answer, changes
 
     def _answered(self, ask: Ask, answer: Any, error: SpoolError | None, changes: Changes) -> None:
         if changes:

@@ -17,8 +17,9 @@ class StoredFlows:
 
     def load(self) -> None:
         """Read the names; again when a transaction was undone."""
+        rows = self._db.execute("SELECT no, binding, domain, lane, source FROM flow").fetchall()
         self._numbers, self._names = {}, {}
-        for no, *names in self._db.execute("SELECT no, binding, domain, lane, source FROM flow"):
+        for no, *names in rows:
             self._intern(Flow(*names), no)
 
     def _intern(self, flow: Flow, no: int) -> int:
