@@ -8,10 +8,12 @@ What must hold, whatever happened:
 - a recipient whose end is durable does not come back;
 - a recipient is in no older state than the last one that was durable, nor in one that was never recorded;
 - a bounce message that was accepted before the event of its cause is there when the event is;
+- a spool that lives on after a failure says of each flow what the settled store holds;
 - all this stays so when the partition is recovered again, also when that recovery is broken off.
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -241,6 +243,26 @@ class Day:
         await self.page()
         for m in straggler:
             await self.record(m, 0, "delivered")
+        await self.agree()
+
+    async def agree(self) -> None:
+        """See that the spool, still running, says of the settled store what is in it: flows that it does not name
+        are never paged again. Raises BrokenPromise.
+        """
+        news, stored = asyncio.Event(), -1
+        self.partition.on_flow(lambda flow, summary: news.set())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while stored != self._told():
+                    news.clear()
+                    stored = await self.partition.count(Selection())
+                    if stored != self._told():
+                        await news.wait()
+        if stored != self._told():
+            raise BrokenPromise(f"the flows count {self._told()} recipients, the running store has {stored}")
+
+    def _told(self) -> int:
+        return sum(summary.queued + summary.held for summary in self.partition.flows().values())
 
 
 async def _body(partition: Partition, message: Message) -> bytes:
