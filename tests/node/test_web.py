@@ -1,11 +1,13 @@
 """Health and metrics over HTTP, asked by a plain client on a real socket."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import re
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,10 @@ from angarium.node.web import WebServer, exposition, make_app
 METRICS_PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 
 
-def serving(client, health=None, stats=()):
+def serving(client, health=None, stats=(), tell_health=None):
     """Serve while *client*, a function of the port, asks from a thread; return what it returned."""
 
-    async def tell_health():
+    async def told():
         return health or Health()
 
     async def tell_stats():
@@ -30,7 +32,7 @@ def serving(client, health=None, stats=()):
     async def run():
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        server = WebServer(make_app(tell_health, tell_stats), [sock])
+        server = WebServer(make_app(tell_health or told, tell_stats), [sock])
         await server.start()
         try:
             return await asyncio.to_thread(client, port)
@@ -118,6 +120,80 @@ def test_a_header_without_end_is_refused():
             return sock.recv(100)
 
     assert serving(client).startswith(b"HTTP/1.1 400 ")
+
+
+# -- clients that take their time
+
+
+def opened(port, sent=b""):
+    """Return a connection on which *sent* was said."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sock.sendall(sent)
+    return sock
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A limit that a test can wait for."""
+    monkeypatch.setattr("angarium.node.web.REQUEST_S", 0.3)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.usefixtures("short")
+def test_a_client_that_does_not_finish_its_request_is_cut_off(sent):
+    def client(port):
+        with opened(port, sent) as sock:
+            return sock.recv(100)
+
+    assert serving(client) == b""
+
+
+@pytest.mark.usefixtures("short")
+def test_bytes_that_trickle_in_win_no_time():
+    def client(port):
+        with opened(port, b"GET /healthz HTTP/1.1\r\nX-Slow: ") as sock:
+            sock.settimeout(0.02)
+            for _ in range(200):
+                sock.sendall(b"x")
+                with contextlib.suppress(TimeoutError):
+                    return sock.recv(100)
+        return b"still open"
+
+    with contextlib.suppress(ConnectionError):
+        assert serving(client) == b""
+
+
+@pytest.mark.usefixtures("short")
+def test_a_client_that_does_not_take_its_answer_is_cut_off():
+    def client(port):
+        with opened(port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as slow:
+            begun = slow.recv(20)
+            with opened(port) as later:
+                assert later.recv(1) == b""  # its time began later and is over
+            with contextlib.suppress(ConnectionError):
+                while piece := slow.recv(1 << 20):
+                    begun += piece
+            return len(begun)
+
+    size = 30_000_000
+    assert serving(client, stats=[("events_total", "x" * size, 1.0)]) < size
+
+
+@pytest.mark.usefixtures("short")
+def test_the_time_that_the_node_needs_is_not_the_clients():
+    def client(port):
+        with opened(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as first:
+            with opened(port) as later:
+                assert later.recv(1) == b""
+            may_answer.set()
+            return b"".join(iter(lambda: first.recv(1000), b""))
+
+    async def tell_health():
+        await asyncio.to_thread(may_answer.wait)
+        return Health()
+
+    may_answer = threading.Event()
+    assert b'{"ok":true' in serving(client, tell_health=tell_health)
 
 
 def test_signals_are_left_to_the_supervisor():

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from angarium.core import metrics
 from angarium.node.answers import Health, Stat
@@ -23,6 +24,8 @@ from angarium.node.answers import Health, Stat
 PREFIX = "angarium_"
 MAX_CONNECTIONS = 256
 MAX_HEADER_BYTES = 16_384
+REQUEST_S = 30.0
+"""How long a client may take to say what it wants, and to take the answer."""
 _UNKNOWN = metrics.Metric("gauge", "Not described.")
 
 
@@ -97,6 +100,46 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+class _Connection(H11Protocol):
+    """Cuts off a client that keeps a connection without using it, so that slow ones cannot take all there are.
+
+    What the node itself needs for an answer is not the client's time.
+    """
+
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_limit()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_limit()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        asked = self.cycle
+        if asked is not None and not asked.more_body and not asked.response_complete:
+            self._end_limit()  # all of the request is there
+
+    def pause_writing(self) -> None:
+        self._begin_limit()
+        super().pause_writing()
+
+    def on_response_complete(self) -> None:
+        self._begin_limit()
+        super().on_response_complete()
+
+    def _begin_limit(self) -> None:
+        self._end_limit()
+        self._limit = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _end_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+
 class WebServer:
     """Serves *app* on listening *sockets* inside the running loop, and closes them at the end.
 
@@ -106,8 +149,8 @@ class WebServer:
     def __init__(self, app: Starlette, sockets: Sequence[socket.socket]) -> None:
         config = uvicorn.Config(
             app,
-            http="h11",  # bounds what a header block may take
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            http=_Connection,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,  # bounds what a header block may take
             ws="none",
             lifespan="off",
             log_config=None,
