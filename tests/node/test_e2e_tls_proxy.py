@@ -17,7 +17,11 @@ Relay_Hosts = ( 127.0.0.9 192.0.2.9 )
 ESMTP_Listener "behind" {{
   Sessions_Per_Peer = 2
   Peer "192.0.2.66" {{ Banner_Hostname = special.test }}
-  Listen "127.0.0.1:{clear}" {{ Proxy_Protocol = true Proxy_Hosts = ( 127.0.0.1 ) Proxy_Protocol_Timeout = 1 }}
+  Listen "127.0.0.1:{clear}" {{
+    Proxy_Protocol = true
+    Proxy_Hosts = ( 127.0.0.1 127.0.0.9 )
+    Proxy_Protocol_Timeout = 1
+  }}
   Listen "127.0.0.1:{tls}" {{ Proxy_Protocol = true Use_SSL = true }}
 }}
 """
@@ -121,10 +125,15 @@ def test_the_limit_of_sessions_counts_clients(place):
             assert place.node.cli("status")["health"]["not_ready"] == []
 
 
-def test_a_proxy_that_speaks_for_itself_is_a_client_itself(place):
-    with talk(place.connect("clear", b"PROXY UNKNOWN\r\n")) as client:
-        assert not relays(client)
-    with talk(place.connect("clear", version_2("192.0.2.9", command=0x20))) as client:
+@pytest.mark.parametrize(("proxy", "may"), [("127.0.0.1", False), ("127.0.0.9", True)])
+def test_a_proxy_that_speaks_for_itself_is_a_client_itself(place, proxy, may):
+    with talk(place.connect("clear", version_2("192.0.2.9", command=0x20), source=proxy)) as client:
+        assert relays(client) == may
+
+
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x21\0\0\0"])
+def test_a_client_that_the_proxy_cannot_name_has_no_rights_of_the_proxys(place, header):
+    with talk(place.connect("clear", header, source="127.0.0.9")) as client:
         assert not relays(client)
 
 

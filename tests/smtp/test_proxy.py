@@ -42,12 +42,15 @@ def test_version_1(line: bytes, source: object, destination: object) -> None:
         (binary(0x21, 0x21, V6), ("2001:db8::7", 40123), ("2001:db8::1", 25)),
         (binary(0x21, 0x31, b"/run/client".ljust(108, b"\0") + b"/run/mta".ljust(108, b"\0")), None, None),
         (binary(0x21, 0x00, b""), None, None),
-        (binary(0x20, 0x11, V4), None, None),
-        (binary(0x20, 0x00, b""), None, None),
     ],
 )
 def test_version_2(header: bytes, source: object, destination: object) -> None:
     assert parse_proxy(header + b"EHLO x\r\n") == ProxyHeader(len(header), source, destination, 2)
+
+
+@pytest.mark.parametrize("header", [binary(0x20, 0x11, V4), binary(0x20, 0x00, b"")])
+def test_a_proxy_may_speak_for_itself(header: bytes) -> None:
+    assert parse_proxy(header + b"EHLO x\r\n") == ProxyHeader(len(header), None, None, 2, is_own=True)
 
 
 @pytest.mark.parametrize(

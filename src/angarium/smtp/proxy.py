@@ -39,14 +39,15 @@ class ProxyError(AngariumError):
 
 class ProxyHeader(NamedTuple):
     """A header of *consumed* bytes. *source* is the client and *destination* what it connected to; both None when the
-    proxy speaks for itself (a health check), or does not know, or the client came over a Unix socket: then the
-    connection's own addresses count.
+    proxy does not say: because it speaks for itself (*is_own*, a health check), or because the client has no address
+    that it could name.
     """
 
     consumed: int
     source: Place | None
     destination: Place | None
     version: int
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _parse_binary(data: bytes) -> ProxyHeader | Incomplete:
     if len(data) < end:
         return Incomplete()
     if command == _LOCAL or family not in (_TCP4, _TCP6):
-        return ProxyHeader(end, None, None, 2)
+        return ProxyHeader(end, None, None, 2, command == _LOCAL)
     return ProxyHeader(end, *_places(data[_FIXED:end], family), 2)
 
 

@@ -22,7 +22,7 @@ from angarium.core.tasks import Tasks
 from angarium.smtp.proxy import ProxyError
 from angarium.submission.proxy_header import read_proxy_header
 from angarium.submission.session import Session
-from angarium.submission.session_shell import Peer
+from angarium.submission.session_shell import UNKNOWN_PEER, Peer
 from angarium.submission.session_tls import TLS_GOODBYE_S
 from angarium.submission.tls import Socket, TlsContexts
 
@@ -171,7 +171,7 @@ class Acceptor:
         except (ProxyError, OSError) as error:
             session.turned_away(f"no PROXY header: {error}", "proxy")
         else:
-            if header.source is not None:
-                session.introduce(header.source)
+            if not header.is_own:
+                session.introduce(header.source or (UNKNOWN_PEER, 0))
             return True
         return False

@@ -22,10 +22,8 @@ from angarium.submission.auth import (
     blocked,
 )
 from angarium.submission.limits import limits_for
+from angarium.submission.session_shell import UNKNOWN_PEER
 from angarium.submission.session_tls import SessionTls
-
-UNKNOWN_PEER = "0.0.0.0"
-"""Stands for the client of a proxy that does not know it: it is not the proxy, and may do what anybody may."""
 
 XCLIENT_OK = Reply(220)
 

@@ -19,6 +19,9 @@ MOST_REFUSALS_TOLD = 20
 
 _TOLD = (BAD_LOGIN, TOO_MANY_FAILURES)
 
+UNKNOWN_PEER = "0.0.0.0"
+"""Stands for the client of a proxy that does not know it: it is not the proxy, and may do what anybody may."""
+
 Peer = tuple[str, int] | None
 """Address and port of the other side; None for a Unix socket."""
 
