@@ -280,6 +280,20 @@ def test_keys_have_grants_networks_and_an_end(run, cli):
     assert cli("keys", "grants", data=False).stdout.count("\n") > 20
 
 
+def test_a_key_is_made_for_the_account_that_is_named_or_for_none(run, cli, first):
+    run("accounts", "create", "acme")
+    words = ("keys", "create", "k", "--grant", "smtp/inject", "--account", "acme", "--server")
+    for server in (str(first["server"]["id"]), first["server"]["name"]):
+        result = cli(*words, server)
+        assert (result.exit_code, "--account" in result.stderr or "servers list" in result.stderr) == (
+            1,
+            True,
+        )
+    own = run("servers", "create", "default", "--account", "acme")
+    assert run(*words, "default")["server"] == own["id"]
+    assert [row["server"] for row in run("keys", "list", *words[-3:], "default")] == [own["id"]]
+
+
 def test_a_key_is_not_taken_for_a_login(cli, first):
     result = cli("logins", "disable", str(first["key"]["id"]))
     assert result.exit_code == 1

@@ -38,7 +38,7 @@ def _add_list(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
         with open_store(place) as opened:
             store = opened.store
             owner = account_id(store, account)
-            of_server = None if server is None else pick_server(store, server).id
+            of_server = None if server is None else pick_server(store, server, owner).id
             found = [
                 row
                 for kind in kinds

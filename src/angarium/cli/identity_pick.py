@@ -25,11 +25,16 @@ def account_id(store: "Store", text: str | None) -> int | None:
     return None if text is None else pick_account(store, text).id
 
 
-def pick_server(store: "Store", text: str | None) -> "Server":
-    """Return the server called *text*, or the only one."""
+def pick_server(store: "Store", text: str | None, account: int | None = None) -> "Server":
+    """Return the server called *text*, or the only one: of *account*, if it is given."""
     if text is not None and text.isdecimal():
-        return store.server(int(text))
-    rows = list(everything(lambda **page: store.servers(**page)))
+        found = store.server(int(text))
+        if account not in (None, found.account):
+            raise Failure(
+                f"server {text} belongs to account {found.account}, not to {account}: leave --account out"
+            )
+        return found
+    rows = list(everything(lambda **page: store.servers(account, **page)))
     if text is None:
         return _only(rows, "server", lambda row: f"{row.id} {row.name}", "--server")
     return _named(rows, text, "server", lambda row: row.name)

@@ -7,7 +7,7 @@ import click
 from angarium.cli.credentials import add_common, change, show_secret
 from angarium.cli.identity import Place, open_store, store_options
 from angarium.cli.identity_options import changed, expires_option, expiry_said, network_option, networks_said
-from angarium.cli.identity_pick import pick_account, pick_server
+from angarium.cli.identity_pick import account_id, pick_account, pick_server
 from angarium.cli.options import json_option
 from angarium.cli.output import Column, Row, print_json, print_table
 
@@ -51,7 +51,8 @@ def create_command(
     ends: dict[str, Any] = expiry_said(expires)
     with open_store(place) as opened:
         store = opened.store
-        of_server = None if server is None else pick_server(store, server)
+        whose = account_id(store, account)
+        of_server = None if server is None else pick_server(store, server, whose)
         owner = of_server.account if of_server else pick_account(store, account).id
         made, secret = store.create_api_key(
             owner,
