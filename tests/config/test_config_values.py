@@ -176,6 +176,12 @@ def test_a_range_set_knows_both_families_and_mapped_addresses() -> None:
     assert [found.contains(ip) for ip in ("11.0.0.1", "2001:db9::1", "192.0.2.8", "", "x")] == [False] * 5
 
 
+def test_a_range_of_mapped_addresses_is_one_of_ipv4() -> None:
+    found = cidrs("::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "::/0")
+    assert found.match("10.1.2.3") == found.match("::ffff:10.1.2.3") == "::ffff:a00:0/104"
+    assert [found.contains(ip) for ip in ("192.0.2.7", "11.0.0.1", "2001:db8::1")] == [True, False, True]
+
+
 def test_a_domain_pattern_with_a_dot_leaves_the_domain_itself_out() -> None:
     dotted, bare = domains("*.x.com"), domains("*x.com")
     assert [dotted.contains(name) for name in ("a.x.com", "x.com", "badx.com")] == [True, False, False]

@@ -117,6 +117,9 @@ class Route:
         return f"smtp://{host}?{query}" if query else host
 
 
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 @dataclass(frozen=True)
 class CidrSet:
     """A set of address ranges, of both families. Asking costs one look-up per distinct prefix length."""
@@ -127,7 +130,7 @@ class CidrSet:
     def _index(self) -> dict[int, list[tuple[int, dict[int, str]]]]:
         index: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}
         for text in self.ranges:
-            network = ipaddress.ip_network(text)
+            network = _plain(ipaddress.ip_network(text))
             shift = network.max_prefixlen - network.prefixlen
             index[network.version].setdefault(shift, {})[int(network.network_address) >> shift] = text
         return {family: sorted(shifts.items()) for family, shifts in index.items()}
@@ -206,6 +209,13 @@ def _numeric(ip: str) -> tuple[int, int]:
     if address.version == 6 and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address.version, int(address)
+
+
+def _plain(network: _Network) -> _Network:
+    """Return a range of IPv4-mapped addresses as one of IPv4, which is what such peers count as."""
+    if network.version == 4 or network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
+        return network
+    return ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
 
 
 def _is_glob(pattern: str) -> bool:
