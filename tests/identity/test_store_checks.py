@@ -17,7 +17,7 @@ NO_LIMIT = "write a number from 1 on, or leave it out for no limit"
 SOME_NAME = "write a domain name such as example.com"
 SOME_ADDRESS = "write an e-mail address such as jane@example.com"
 PLAIN = "write 1 to 30 of a-z, 0-9, - and _, beginning with a letter"
-INSTANT = "write an instant in seconds since 1970"
+INSTANT = "write an instant between 1970 and the year 10000"
 PASSWORD = "write 8 to 1000 characters"
 
 
@@ -92,6 +92,8 @@ def nested(levels: int) -> dict[str, object]:
         (checks.domain, "localhost", f"field: {SOME_NAME}"),
         (checks.domain, "192.0.2.1", f"field: {SOME_NAME}"),
         (checks.domain, "a..example.com", f"field: {SOME_NAME}"),
+        (checks.domain, "example.com..", f"field: {SOME_NAME}"),
+        (checks.domain, "192.0.2.1..", f"field: {SOME_NAME}"),
         (checks.domain, "under_score.example", f"field: {SOME_NAME}"),
         (checks.domain, "x" * 64 + ".example", f"field: {SOME_NAME}"),
         (checks.domain, ".".join(["x" * 60] * 5), f"field: {SOME_NAME}"),
@@ -150,6 +152,8 @@ def test_what_cannot_be_taken_is_said_with_what_to_write(check: Check, value: ob
         (checks.email, "o'neill@example.com", "o'neill@example.com"),
         (checks.domain, "BÜCHER.example.", "xn--bcher-kva.example"),
         (checks.domain, "xn--bcher-kva.example", "xn--bcher-kva.example"),
+        (checks.domain, "example.com\u3002", "example.com"),
+        (checks.email, "jane@example.com.", "jane@example.com"),
         (checks.domain, "faß.example", "xn--fa-hia.example"),
         (checks.networks, [" 10.1.2.3/8", "10.0.0.0/8"], ("10.0.0.0/8",)),
         (checks.networks, ["2001:DB8::1", "192.0.2.1"], ("2001:db8::1/128", "192.0.2.1/32")),

@@ -97,7 +97,7 @@ def domain(field: str, value: Any) -> str:
     if not isinstance(value, str):
         raise Invalid(field, "write a domain name such as example.com")
     try:
-        encoded = idna.encode(value.strip().removesuffix("."), uts46=True).decode().lower()
+        encoded = idna.encode(value.strip(), uts46=True).decode().lower().removesuffix(".")
     except (idna.IDNAError, UnicodeError):
         encoded = ""
     if "." not in encoded or len(encoded) > 253 or encoded.rpartition(".")[2].isdigit():
@@ -171,7 +171,7 @@ def moment(field: str, value: Any) -> float | None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 < value < _LATEST:
-        raise Invalid(field, "write an instant in seconds since 1970")
+        raise Invalid(field, "write an instant between 1970 and the year 10000")
     return float(value)
 
 
