@@ -100,6 +100,10 @@ def test_an_unknown_path_is_a_json_404(api):
     assert "openapi.json" in answer.json["detail"]
 
 
+def test_a_slash_too_many_leads_nowhere_else(api):
+    assert_problem(api("GET", f"{V1}/servers/"), 404, "not-found")
+
+
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -171,6 +175,17 @@ def test_a_query_parameter_that_is_unknown_or_wrong_is_400(api):
     assert answer.pointers.keys() == {"limt", "after"}
     assert_problem(api("GET", f"{V1}/servers?limit=5&limit=6"), 400, "invalid")
     assert_problem(api("GET", f"{V1}/servers?limit=501"), 400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/servers"), ("GET", "/servers/1"), ("DELETE", "/servers/1")]
+)
+def test_where_no_parameter_is_taken_each_is_unknown(api, store, method, path):
+    store.create_server(1, "shop", actor="test")
+    answer = api(method, f"{V1}{path}?account=2", {"name": "x"} if method == "POST" else None)
+    assert_problem(answer, 400, "invalid")
+    assert answer.pointers == {"account": "is unknown; known are: none"}
+    assert [server.name for server in store.servers()] == ["shop"]
 
 
 class _Broken:

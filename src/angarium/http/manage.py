@@ -44,6 +44,10 @@ class _Node:
     hostname: Callable[[], str]
 
 
+class _Nothing(msgspec.Struct):
+    """The query of a request that takes none."""
+
+
 def make_manage_routes(
     store: Store,
     authenticator: Authenticator,
@@ -72,6 +76,7 @@ def make_manage_routes(
             Exception: _answer_fault,
         },
     )
+    app.router.redirect_slashes = False  # to what the Host header says, and without the encryption of a proxy
     return [Mount(PREFIX, app=app)]
 
 
@@ -136,8 +141,9 @@ def _may(caller: Caller, endpoint: Endpoint) -> None:
 
 async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     found = {name: _in_path(request.path_params[name], kind) for name, kind in endpoint.parameters.items()}
+    query = decode_query(request.query_params.multi_items(), endpoint.query or _Nothing)
     if endpoint.query is not None:
-        found["query"] = decode_query(request.query_params.multi_items(), endpoint.query)
+        found["query"] = query
     if endpoint.body is not None:
         found["body"] = decode_body(await _read(request), endpoint.body)
     return found

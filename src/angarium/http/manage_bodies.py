@@ -11,6 +11,8 @@ from angarium.identity.records import Limits, Rate, StreamKind
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """What the store can count with."""
+Amount = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+"""What can be counted exactly wherever JSON is read."""
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -21,7 +23,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class RateBody(Body):
     """At most `count` recipients in each window of `seconds`."""
 
-    count: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    count: Amount
     seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
@@ -29,9 +31,9 @@ class LimitsBody(Body):
     """What an account or a server may do at most; null is no limit of its own. `max_message_size` is in bytes."""
 
     rate: RateBody | UnsetType | None = UNSET
-    daily_quota: Id | UnsetType | None = UNSET
-    max_recipients: Id | UnsetType | None = UNSET
-    max_message_size: Id | UnsetType | None = UNSET
+    daily_quota: Amount | UnsetType | None = UNSET
+    max_recipients: Amount | UnsetType | None = UNSET
+    max_message_size: Amount | UnsetType | None = UNSET
     sender_domains: Literal["any", "verified"] | UnsetType | None = UNSET
 
 

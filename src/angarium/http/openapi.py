@@ -11,7 +11,7 @@ from angarium.http.manage_table import PREFIX, Endpoint
 from angarium.http.problem import MEDIA_TYPE, SORTS, ProblemBody
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = ("not-authenticated", "not-allowed", "internal", "unavailable")
+_ALWAYS = ("invalid", "not-authenticated", "not-allowed", "internal", "unavailable")
 
 Schema = dict[str, Any]
 
@@ -99,9 +99,7 @@ def _responses(endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
         done["content"] = {"application/json": {"schema": by_kind[endpoint.answer]}}
     names = list(_ALWAYS)
     if endpoint.body is not None:
-        names += ["invalid", "conflict", "too-large", "media-type"]
-    elif endpoint.query is not None:
-        names += ["invalid"]
+        names += ["conflict", "too-large", "media-type"]
     if endpoint.body is not None or endpoint.parameters:
         names += ["not-found"]
     problems = {str(SORTS[name].status): {"$ref": f"#/components/responses/{name}"} for name in names}
