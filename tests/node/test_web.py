@@ -108,7 +108,9 @@ def test_a_number_that_is_not_described_is_shown_all_the_same():
     assert b"angarium_surprise 1.0" in exposition([("surprise", "", 1.0)])
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/healthz", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/", 404), ("GET", "/healthz/", 404), ("POST", "/healthz", 405)]
+)
 def test_there_is_nothing_else(method, path, status):
     assert ask(path, method=method)[0] == status
 

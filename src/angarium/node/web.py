@@ -45,7 +45,7 @@ def make_app(
     async def show_metrics(request: Request) -> Response:
         return Response(exposition(await stats()), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -53,6 +53,8 @@ def make_app(
             *more,
         ]
     )
+    app.router.redirect_slashes = False  # to what the Host header says, and without the encryption of a proxy
+    return app
 
 
 def health_answer(reasons: list[str]) -> Response:
