@@ -63,7 +63,7 @@ Cli = Callable[..., Result]
 def cli(tmp_path: Path) -> Cli:
     """Run `angarium ARGUMENTS --data TMP_PATH`; *answer* is typed at a question."""
 
-    def run(*arguments: str, answer: str = "", data: bool = True) -> Result:
+    def run(*arguments: str, answer: str | bytes = "", data: bool = True) -> Result:
         where = ["--data", str(tmp_path)] if data else []
         return CliRunner().invoke(main, [*arguments, *where], input=answer)
 

@@ -37,6 +37,15 @@ def test_version(cli):
     assert __version__ in cli("version", "--json", data=False).stdout
 
 
+@pytest.mark.parametrize(
+    "words", [("accounts", "show", "\udcff"), ("message", "\udcff"), ("queue", "--domain", "a\udcff")]
+)
+def test_bytes_that_are_no_text_are_wrong_usage(cli, words):
+    result = cli(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is not UTF-8; write it in UTF-8" in result.stderr
+
+
 def test_without_a_node_the_exit_code_is_3_and_the_sentence_says_what_to_do(cli, tmp_path):
     result = cli("queue")
     assert (result.exit_code, result.stdout) == (3, "")

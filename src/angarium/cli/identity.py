@@ -151,7 +151,11 @@ def read_password(ask: str = "Password") -> str:
     """Return a password typed twice at a terminal, or the first line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(ask, hide_input=True, confirmation_prompt=True, err=True))
-    line = sys.stdin.readline().rstrip("\r\n")
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()
+    except UnicodeError as error:
+        raise Failure("the password is not UTF-8; write it in UTF-8") from error
     if not line:
         raise Failure("there is no password; type it, or write it as one line to standard input")
     return line

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NONE = "none"
 
-_SPAN = re.compile(r"(\d+)([smhdw])")
+_SPAN = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LIMITS = ("rate", "daily_quota", "max_recipients", "max_message_size", "sender_domains")
 
@@ -24,7 +24,16 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 all_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=100, show_default=True, help="Rows."
 )
-after_option = click.option("--after", type=int, metavar="ID", help="Go on behind this id.")
+
+
+def row_id(text: str) -> int:
+    """Read an id. Raises BadParameter."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise click.BadParameter(f"{text!r} is no id; ids are numbers, as the listings show them")
+    return int(text)
+
+
+after_option = click.option("--after", type=row_id, metavar="ID", help="Go on behind this id.")
 
 
 def rate(text: str) -> tuple[int, int] | str:
