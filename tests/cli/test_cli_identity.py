@@ -48,7 +48,7 @@ def commands():
 def test_every_listing_command_is_there():
     found = set(commands())
     for name in ("accounts", "servers", "people", "keys", "tokens", "logins", "domains"):
-        for verb in ("list", "show", "disable", "enable", "delete"):
+        for verb in ("list", "show", "change", "disable", "enable", "delete"):
             assert (name, verb) in found
     assert {("streams", "archive"), ("streams", "unarchive"), ("secrets", "rotate")} <= found
 
@@ -320,7 +320,15 @@ def test_without_a_password_nobody_is_made(run, cli):
     result = cli("people", "create", "ann@example.com")
     assert result.exit_code == 1
     assert "there is no password" in result.stderr
+    result = cli("people", "create", "ann@example.com", answer=b"\xff" * 9)
+    assert (result.exit_code, "the password is not UTF-8" in result.stderr) == (1, True)
     assert run("people", "list") == []
+
+
+@pytest.mark.parametrize("id", ["9" * 19, "-1", "x", "٣"])
+def test_a_listing_goes_on_behind_an_id_and_nothing_else(cli, first, id):
+    result = cli("accounts", "list", f"--after={id}")
+    assert (result.exit_code, "is no id" in result.stderr) == (2, True)
 
 
 def test_no_command_takes_a_password_as_an_argument():

@@ -108,6 +108,15 @@ def test_a_name_server_that_is_away_takes_nothing_back(run, names):
     assert "the DNS could not be asked" in result.stdout
 
 
+def test_bounces_are_led_elsewhere(run):
+    run("add", "example.com")
+    changed = run("change", "example.com", "--return-path", "returns")
+    assert "returns.example.com. 3600 IN CNAME mail.example.net." in changed.stdout
+    assert "CNAME" not in run("change", "example.com", "--return-path", "").stdout
+    wrong = run("change", "example.com", "--return-path", "a b")
+    assert (wrong.exit_code, "write a name under example.com" in wrong.stderr) == (1, True)
+
+
 def test_keys_overlap_when_they_are_rotated(run, names):
     before = zone_lines(run("add", "example.com").stdout)
     names.publish(*before)

@@ -111,7 +111,7 @@ def test_new_keys_take_over_when_they_are_found(store: Store, domain: Domain) ->
     ]
     assert (half.keys[0].retired_at, half.verified_at) == (AT + 5, AT)
     with pytest.raises(
-        Conflict, match=r"has new keys already \(ang20261121be\); publish their records and verify"
+        Conflict, match=r"has new keys already \(ang20261121be\); publish their records, as `records` lists"
     ):
         store.rotate_keys(domain.id, actor=ME)
 

@@ -171,6 +171,21 @@ def _verdict(domain: "Domain") -> str:
     return f"{domain.name} is verified; its mail is signed with {signing} of its keys"
 
 
+@domains_command.command("change")
+@click.argument("domain")
+@click.option(
+    "--return-path", required=True, help="Name under it that bounces come to; an empty one is none."
+)
+@_account_option
+@store_options
+def change_command(domain: str, return_path: str, account: str | None, place: Place, as_json: bool) -> None:
+    """Change where bounces come to, and print the records to publish."""
+    with open_store(place) as opened:
+        found = pick_domain(opened.store, domain, account)
+        made = opened.store.change_domain(found.id, actor=opened.actor, return_path=return_path)
+        _print_records(opened, made, as_json)
+
+
 @domains_command.command("rotate")
 @click.argument("domain")
 @_account_option

@@ -81,8 +81,8 @@ class Domains(StoreBase):
             ]
             if waiting:
                 raise Conflict(
-                    f"{found.name} has new keys already ({', '.join(waiting)}); publish their records and verify "
-                    "the domain, or delete them first"
+                    f"{found.name} has new keys already ({', '.join(waiting)}); publish their records, as `records` "
+                    "lists them, and verify the domain"
                 )
             added = self._add_keys(change, domain, found.name, made)
             change.note("rotate", f"domain {domain}", found.account, after={"selectors": added})
