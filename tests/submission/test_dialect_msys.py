@@ -153,6 +153,11 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
             {"metadata": {"k": json.loads("[" * 30 + "]" * 30)}},
             "metadata: 550 5.6.0 X-MSYS-API 'metadata' may be nested 20 levels deep",
         ),
+        (
+            {"cc": ["a@example.com\r\nBcc: b@example.com"]},
+            "option_syntax: 550 5.6.0 X-MSYS-API 'cc' has 'a@example.com??Bcc: b@example.com', which is not one "
+            "e-mail address",
+        ),
         ({"cc": "a@example.com"}, "option_syntax: 550 5.6.0 X-MSYS-API 'cc' must be of type 'json array'"),
         (
             {"bcc": [{"name": "x"}]},

@@ -8,7 +8,7 @@ import msgspec
 
 from angarium.core.options import Options
 from angarium.core.reply import Reply
-from angarium.mime.addresses import mailboxes
+from angarium.mime.addresses import read_mailboxes
 from angarium.mime.header import Field
 from angarium.mime.words import decode_words
 from angarium.smtp.address import AddressError, parse_mailbox
@@ -175,8 +175,8 @@ def _copy(name: str, entry: Any) -> CopyTo:
     if isinstance(entry, dict):
         display = _bounded(f"{name}[].name", _typed(f"{name}[].name", entry.get("name") or "", str))
         entry = entry.get("email")
-    found = mailboxes(_typed(f"{name}[]", entry, str))
-    if len(found) != 1:
+    found, is_whole = read_mailboxes(_typed(f"{name}[]", entry, str))
+    if len(found) != 1 or not is_whole:
         raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}, which is not one e-mail address")
     local = found[0].address.rpartition("@")[0]
     try:
