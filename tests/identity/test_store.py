@@ -140,6 +140,8 @@ def test_streams_have_their_rules(store: Store, server: Server) -> None:
         store.create_stream(server.id, "in", "In", "inbound", actor=ME)
     with pytest.raises(NotFound, match="there is no stream nowhere of server 1"):
         store.stream(server.id, "nowhere")
+    with pytest.raises(NotFound, match="there is no stream a"):
+        store.stream(server.id, "a\0")
     with pytest.raises(NotFound, match="there is no server 99"):
         store.streams(99)
     changed = store.change_stream(
