@@ -94,6 +94,11 @@ def place(shared_lab, tmp_path_factory):
 # -- how a session is encrypted
 
 
+def test_the_command_shows_what_the_running_node_uses(place):
+    shown = {each["listener"] for each in place.node.cli("tls", "show")}
+    assert {"default", "clients", "strict"} < shown
+
+
 def test_starttls_begins_the_session_anew_and_encrypted(place):
     with place.plain(source=FRIEND) as client:
         assert client.has_extn("starttls")

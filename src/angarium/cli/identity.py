@@ -79,7 +79,7 @@ def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
     from angarium.identity.secrets import KeyRing
     from angarium.identity.store import Store
 
-    config = load_config(place.config or _config_in_use(place.data))
+    config = load_config(place.config or config_in_use(place.data))
     data = (place.data or config.globals.data_directory).absolute()
     keys = key_file(config, data)
     if not make and not keys.exists():
@@ -93,7 +93,7 @@ def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
         engine.dispose()
 
 
-def _config_in_use(data: Path | None) -> Path | None:
+def config_in_use(data: Path | None) -> Path | None:
     """Return the configuration file of the node that runs in *data*; None when none runs, or it has no file."""
     try:
         with ControlClient(data or Path("data")) as client:

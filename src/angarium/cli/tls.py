@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from angarium.cli.identity import config_in_use
 from angarium.cli.options import finish, json_option
 from angarium.cli.output import Column, Row, amount, print_json, print_table, span, when
 from angarium.config.load import load_config
@@ -60,7 +61,10 @@ def tls_command() -> None:
 
 @tls_command.command("show")
 @click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
+    "--config",
+    type=click.Path(path_type=Path),
+    show_default="the running node's, or the defaults",
+    help="Configuration file.",
 )
 @click.option(
     "--data",
@@ -72,7 +76,7 @@ def tls_command() -> None:
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show the certificates in the files that the configuration names. Exit code 1 when one is of no use."""
-    loaded = load_config(config)
+    loaded = load_config(config or config_in_use(data))
     folder = (data or loaded.globals.data_directory).absolute()
     question = _Question(loaded, own_pair(folder), time.time())
     found = [shown for socket in sockets_of(loaded) for shown in _of_socket(question, socket)]
