@@ -11,6 +11,7 @@ from angarium.smtp.sasl import (
     Challenge,
     Claimed,
     ClientExchange,
+    Failed,
     NeedSecrets,
     Proved,
     SaslError,
@@ -119,6 +120,71 @@ def test_noise_proves_nothing(mechanism: str, responses: list[bytes], initially:
         elif isinstance(step, Challenge):
             step = exchange.respond(response)
     assert not isinstance(step, Proved | Claimed)
+
+
+SCRAPS = (
+    *(
+        b"",
+        b'"',
+        b"\\",
+        b",",
+        b"=",
+        b"=2C",
+        b"\0",
+        b" ",
+        b"\r\n",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xc2\xad",
+        b"\xd8\xa7a",
+    ),
+    *(
+        b"n,,",
+        b"y,",
+        b"p=tls-unique,",
+        b"m=x",
+        b'username="x"',
+        b'authzid="bob"',
+        b"nc=00000002",
+        b"qop=auth-int",
+    ),
+    *(b"charset=utf-8,", b"A" * 5000),
+)
+"""What breaks quoting, encodings, lengths and the order of things, as the mechanisms write them."""
+
+
+def damaged(data: st.DataObject, response: bytes) -> bytes:
+    """Put something else in a few places of *response*, or the same twice."""
+    for _ in range(data.draw(st.integers(0, 3))):
+        begin = data.draw(st.integers(0, len(response)))
+        end = data.draw(st.integers(begin, min(len(response), begin + 12)))
+        scrap = data.draw(st.sampled_from((*SCRAPS, response[begin:end] * 2)))
+        response = response[:begin] + scrap + response[end:]
+    return response
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data(), st.sampled_from(("PLAIN", "LOGIN", *CHALLENGED)), st.booleans(), st.booleans())
+def test_a_damaged_exchange_ends_and_proves_nothing_without_the_password(
+    data: st.DataObject, mechanism: str, knows: bool, initially: bool
+) -> None:
+    ours = client(mechanism, "bob", "secret" if knows else "other")
+    theirs = exchange_for(mechanism, "mx.test", "snonce", 0.0)
+    first = ours.start()
+    step = theirs.start(damaged(data, first) if initially and first is not None else None)
+    said = b"" if initially or first is None else first
+    while isinstance(step, Challenge | NeedSecrets):
+        if isinstance(step, NeedSecrets):
+            stored = Secrets("secret", scram_verifier("secret", b"salt"))
+            step = theirs.supply(data.draw(st.sampled_from((stored, Secrets(), None))))
+            continue
+        try:
+            response = said or ours.respond(step.data)
+        except SaslError:
+            response = b"?"
+        said = b""
+        step = theirs.respond(damaged(data, response))
+    assert isinstance(step, Claimed | Failed) or (knows and isinstance(step, Proved))
 
 
 # -- what a client makes of a bad server
