@@ -85,10 +85,13 @@ def test_outlook_is_told_the_same(web):
     assert {p.findtext(f"{OUTLOOK}LoginName") for p in protocols} == {"ann@example.com"}
 
 
-def test_outlook_without_an_address_is_refused_in_its_own_words(web):
-    answer = web("POST", "/autodiscover/autodiscover.xml", raw=[b"<x/>"], key=None)
+@pytest.mark.parametrize(
+    "body", [b"<x/>", b"<EMailAddress>a\x01b@example.com</", "<EMailAddress>a\ufffeb@example.com</".encode()]
+)
+def test_outlook_without_an_address_is_refused_in_its_own_words(web, body):
+    answer = web("POST", "/autodiscover/autodiscover.xml", raw=[body], key=None)
     assert answer.status == 400
-    assert b"<ErrorCode>600</ErrorCode>" in answer.body
+    assert ET.fromstring(answer.body).findtext(".//{*}ErrorCode") == "600"
 
 
 def test_a_giant_request_is_not_read(web):

@@ -165,7 +165,7 @@ def _refusal(message: str) -> str:
 
 
 def _domain_of(address: str) -> str:
-    found = _ADDRESS.fullmatch(address)
+    found = _ADDRESS.fullmatch(address) if address.isprintable() else None  # XML has no word for the rest
     return found[1].lower() if found else ""
 
 
