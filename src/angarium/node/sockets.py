@@ -1,9 +1,11 @@
 """The node's listening sockets: opened by the supervisor, shared with every worker, kept over reloads."""
 
+import errno
 import json
 import os
 import socket
 from pathlib import Path
+from typing import Final
 
 from angarium.config.model import Config
 from angarium.config.records import ListenOptions
@@ -18,6 +20,13 @@ _MAX_FDS = 250
 
 class CannotListen(AngariumError):
     """A socket could not be opened; the ones that were open before still are."""
+
+
+_ADVICE: Final[dict[int | None, str]] = {
+    errno.EADDRINUSE: "; stop the program that listens there, or write another port in Listen",
+    errno.EADDRNOTAVAIL: "; write an address of this machine in Listen, or *",
+    errno.EACCES: "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+}
 
 
 def open_listening(address: ListenAddress, options: ListenOptions) -> socket.socket:
@@ -37,7 +46,9 @@ def open_listening(address: ListenAddress, options: ListenOptions) -> socket.soc
         sock.listen(options.listen_backlog)
     except OSError as error:
         sock.close()
-        raise CannotListen(f"cannot listen on {address}: {(error.strerror or str(error)).lower()}") from error
+        reason = (error.strerror or str(error)).lower()
+        advice = "" if address.path else _ADVICE.get(error.errno, "")
+        raise CannotListen(f"cannot listen on {address}: {reason}{advice}") from error
     sock.setblocking(False)
     return sock
 

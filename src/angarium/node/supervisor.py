@@ -249,7 +249,7 @@ def run(config_path: Path | None, data: Path | None, workers: int | None) -> int
     try:
         config = load_config(config_path)
         folder = (data or config.globals.data_directory).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         count = workers or config.globals.workers or os.cpu_count() or 1
         count = max(count, partitions_with_mail(folder, config))
         log = make_log(config)
@@ -259,3 +259,13 @@ def run(config_path: Path | None, data: Path | None, workers: int | None) -> int
         log.error("start", clock.now(), error=str(error).splitlines()[0])
         return 1
     return 0
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AngariumError(
+            f"the data folder {folder} cannot be made: {reason}; choose another by --data"
+        ) from error
