@@ -194,7 +194,7 @@ class Journal:
                 break
             except SpoolFull as exc:
                 error: SpoolError = exc
-            except OSError as exc:
+            except Exception as exc:  # noqa: BLE001 - nothing ends this thread: whoever waits for it would wait for ever
                 error = self._poison(exc)
                 self._todo = self._unsynced + self._todo
                 self._unsynced = []
@@ -216,10 +216,11 @@ class Journal:
     def _note_refusal(self, error: SpoolError) -> None:
         self.refusal, self.refused_until = error, time.monotonic() + self.settings.retry_delay_s
 
-    def _poison(self, exc: OSError) -> SpoolError:
-        self.unwell = f"a journal segment could not be written: {exc.strerror or exc}"
+    def _poison(self, exc: Exception) -> SpoolError:
+        cause = exc if isinstance(exc, OSError) else OSError(repr(exc))
+        self.unwell = f"a journal segment could not be written: {cause.strerror or cause}"
         self.log.poison()
-        return spool_error("a journal segment could not be written", exc)
+        return spool_error("a journal segment could not be written", cause)
 
     def _write(self, sync: bool) -> None:
         current = self.log.current

@@ -89,6 +89,8 @@ class SettledStore:
         """Start a transaction. One that is not *durable* is synced with the next that is (leases may be
         lost).
         """
+        if not self._flows.is_current:
+            self._flows.load()
         self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self.db.execute("BEGIN IMMEDIATE")
 
@@ -98,7 +100,7 @@ class SettledStore:
 
     def rollback(self) -> None:
         """Undo the open transaction, and forget what was noted in it."""
-        self.gone_large = []
+        self.gone_large, self._flows.is_current = [], False
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._flows.load()

@@ -157,7 +157,7 @@ class Settler:
             size += work.size
         try:
             changes = self._apply(writes)
-        except (sqlite3.Error, OSError, SpoolError) as exc:
+        except Exception as exc:  # noqa: BLE001 - nothing ends this thread: all mail that waits would stand still
             self._failed(exc)
             return False
         self.unwell = ""
@@ -191,11 +191,11 @@ class Settler:
         self.store.settle(messages, recipients)
 
     def _failed(self, exc: Exception) -> None:
-        self.unwell = f"the settled store could not be written: {exc}"
+        self.unwell = f"the settled store could not be written: {_words(exc)}"
         try:
             self.store.rollback()
-        except sqlite3.Error as second:
-            self.unwell += f"; nor rolled back: {second}"
+        except Exception as second:  # noqa: BLE001 - tried again before the next transaction
+            self.unwell += f"; nor rolled back: {_words(second)}"
 
     def _told(self, writes: list[Write], changes: Changes, gone: list[MessageId]) -> None:
         for write in writes:
@@ -211,9 +211,10 @@ class Settler:
         changes: Changes = []
         try:
             answer, changes = self._ask_within(ask) if ask.transaction else (ask.question(self.store), [])
-        except (sqlite3.Error, OSError) as exc:
+        except Exception as exc:  # noqa: BLE001 - raised again where the answer is awaited
             self._failed(exc)
-            error = SpoolError(f"the settled store did not answer: {exc}")
+            error = SpoolError(f"the settled store did not answer: {_words(exc)}")
+            error.__cause__ = exc
         self._loop.call_soon_threadsafe(self._answered, ask, answer, error, changes)
 
     def _ask_within(self, ask: Ask) -> tuple[Any, Changes]:
@@ -236,3 +237,9 @@ class Settler:
             ask.future.set_exception(error)
         else:
             ask.future.set_result(answer)
+
+
+def _words(exc: Exception) -> str:
+    """Say what went wrong; what is not about the disk or the store has seldom more than a name."""
+    is_expected = isinstance(exc, sqlite3.Error | OSError | SpoolError)
+    return str(exc) if is_expected else repr(exc)

@@ -10,17 +10,20 @@ class StoredFlows:
     """The table of flows, with its names in memory."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
+        self.is_current = False
+        """Whether the names in memory are those of the table. Until they are, nothing may be written by them."""
         self._db = db
         self._numbers: dict[Flow, int] = {}
         self._names: dict[int, Flow] = {}
         self.load()
 
     def load(self) -> None:
-        """Read the names; again when a transaction was undone."""
+        """Read the names; again when a transaction was undone. Raises sqlite3.Error; then those in memory stay."""
         rows = self._db.execute("SELECT no, binding, domain, lane, source FROM flow").fetchall()
         self._numbers, self._names = {}, {}
         for no, *names in rows:
             self._intern(Flow(*names), no)
+        self.is_current = True
 
     def _intern(self, flow: Flow, no: int) -> int:
         self._numbers[flow] = no
