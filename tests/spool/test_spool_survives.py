@@ -1,6 +1,7 @@
 """The spool's threads outlive whatever the machine throws at them: once it ceases, all goes on without a restart."""
 
 import asyncio
+import errno
 import sqlite3
 
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from angarium.core.records import Flow
 from angarium.spool.disk import RealDisk
 from angarium.spool.port import Selection, SpoolError
+from angarium.spool.settings import SpoolSettings
 from angarium.testing.spool import NOW, make_message
+
+SMALL = SpoolSettings(
+    segment_bytes=32 << 10, journal_segments=8, history_segments=1, min_free_bytes=0, retry_delay_s=0.0
+)
 
 
 class Disk(RealDisk):
@@ -17,6 +23,7 @@ class Disk(RealDisk):
     def __init__(self):
         self.bad = {}
         self.blind = False
+        self.free = 1 << 40
         self.commit_failed = asyncio.Event()
 
     def _check(self, call):
@@ -34,6 +41,9 @@ class Disk(RealDisk):
     def pwritev(self, fd, buffers, offset):
         self._check("pwritev")
         return super().pwritev(fd, buffers, offset)
+
+    def free_bytes(self, path):
+        return self.free
 
     def commit(self, database):
         if "commit" in self.bad:
@@ -109,3 +119,45 @@ def test_flows_of_a_transaction_that_was_undone_are_forgotten_also_when_nothing_
         }
 
     play(day, next_day, disk=disk)
+
+
+def test_a_journal_that_cannot_be_written_for_long_takes_no_more_room_than_one_that_can(play, disk, tmp_path):
+    """Each try begins a segment. Those in which nothing became durable are used again by the next."""
+    journal = tmp_path / "partition" / "journal"
+
+    async def day(spool):
+        (recipient,) = await spool.take(make_message(), b"body")
+        disk.bad = {"pwritev": OSError(errno.EIO, "bad")}
+        told = asyncio.ensure_future(spool.record(recipient.event("delayed", NOW, "queued")))
+        for _ in range(SMALL.journal_segments):
+            assert isinstance(await spool.accept(make_message(), b"refused"), SpoolError)
+        assert len(list(journal.glob("*.seg"))) < SMALL.journal_segments
+        disk.bad = {}
+        assert await told is None
+        assert await spool.accept(make_message(), b"body") is None
+
+    async def next_day(spool):
+        assert (spool.report.messages, spool.report.damaged) == (2, 0)
+
+    play(day, next_day, settings=SMALL, disk=disk)
+
+
+def test_the_spare_segment_is_kept_when_it_cannot_be_opened_for_a_moment(play, disk, tmp_path):
+    """Renamed and then forgotten, it would share its number with the next one, and recovery take it for that."""
+
+    async def day(spool):
+        (recipient,) = await spool.take(make_message(), b"body")
+        disk.free = 0
+        disk.bad = {"pwritev": OSError(errno.EIO, "bad"), "open": OSError(errno.EMFILE, "no descriptors")}
+        told = asyncio.ensure_future(spool.record(recipient.event("delayed", NOW, "queued")))
+        assert isinstance(await spool.accept(make_message(), b"refused"), SpoolError)
+        disk.bad = {}
+        assert await told is None
+        disk.free = 1 << 40
+        assert await spool.accept(make_message(), b"body") is None
+        generations = [
+            path.name.partition("-")[0] for path in (tmp_path / "partition" / "journal").glob("*.seg")
+        ]
+        assert sorted(set(generations)) == sorted(generations)
+
+    play(day, settings=SMALL, disk=disk)

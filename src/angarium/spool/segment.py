@@ -28,6 +28,8 @@ IOV_MAX = 1000
 SEAL_READ_BYTES = 64 << 10
 SEAL_BYTES = 80
 """At least what the first record of a segment takes, without 16 bytes for each segment before."""
+MOST_WASTED = 3
+"""So many segments in which a write failed before anything was durable are left alone: the next place may be better."""
 SPARE = "spare.free"
 FRESH = "fresh.tmp"
 
@@ -156,6 +158,8 @@ class SegmentLog:
         roomy = self._room() and (urgent or active < self.settings.journal_segments)
         if (old := self._reusable(keep=self.settings.history_segments if roomy else 0)) is not None:
             return self._rename(old, path)
+        if (wasted := self._wasted()) is not None:
+            return self._rename(wasted, path)
         if roomy:
             try:
                 return self._create(path)
@@ -163,12 +167,22 @@ class SegmentLog:
                 if not urgent:
                     raise
         if urgent and self._spare is not None:
-            self.disk.rename(self._spare, path)
-            self._spare = None
-            return self.disk.open(path, os.O_RDWR)
+            return self._take_spare(self._spare, path)
         if active >= self.settings.journal_segments:
             raise SpoolFull(f"the journal has reached its limit of {active} segments")
         raise SpoolFull("the disk has no room for another journal segment")
+
+    def _take_spare(self, spare: Path, path: Path) -> int:
+        fd = self.disk.open(
+            spare, os.O_RDWR
+        )  # first: a file that was renamed and cannot be opened would be forgotten
+        try:
+            self.disk.rename(spare, path)
+        except OSError:
+            self.disk.close(fd)
+            raise
+        self._spare = None
+        return fd
 
     def _rename(self, old: Segment, path: Path) -> int:
         self.disk.rename(old.path, path)
@@ -190,6 +204,13 @@ class SegmentLog:
             self.disk.close(segment.fd)
             self.disk.unlink(segment.path)
         return None
+
+    def _wasted(self) -> Segment | None:
+        """Return the oldest segment in which nothing became durable, if there are many: a disk that fails for long
+        would be filled with them.
+        """
+        wasted = [generation for generation, s in self.segments.items() if s.poisoned and not s.synced]
+        return self.segments[min(wasted)] if len(wasted) > MOST_WASTED else None
 
     def _room(self) -> bool:
         free = self.disk.free_bytes(self.directory)
