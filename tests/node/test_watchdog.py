@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
@@ -17,3 +18,16 @@ def test_a_worker_that_stands_still_is_killed_and_started_again(lab, queue_row):
         assert worker not in node.pids
         submit(node.smtp_port, "me@example.org", ["you@example.com"])
         assert len(sink.wait_for_messages(1)) == 1
+
+
+def test_a_node_that_stood_still_as_a_whole_goes_on_with_the_same_workers():
+    """Stopped at a terminal, or with its machine: what the workers said meanwhile has not been read yet."""
+    with Node("Worker_Timeout = 3\n", workers=1) as node:
+        before = node.pids
+        os.kill(node.program.pid, signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        node.program.wait_until(lambda: time.monotonic() > stopped_at + 4, "longer than Worker_Timeout")
+        os.kill(node.program.pid, signal.SIGCONT)
+        node.program.wait_until(lambda: time.monotonic() > stopped_at + 6, "a look at the workers")
+        assert node.get("/readyz")[0] == 200
+        assert node.pids == before

@@ -29,10 +29,14 @@ class WorkerProcess:
     process: asyncio.subprocess.Process
     link: Link
     sockets: socket.socket
-    started_at: float
     recovered: dict[str, Any] | None = None
     listening: bool = False
     heard_at: float = 0.0
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended already."""
+        if self.process.returncode is None:
+            self.process.kill()
 
 
 class Owner(Protocol):
@@ -132,25 +136,34 @@ class Crew:
     def _kill(self, workers: Iterable[WorkerProcess]) -> None:
         for worker in workers:
             self._say_error(worker.index, error="did not drain; killed")
-            worker.process.kill()
+            worker.kill()
 
     async def _keep_running(self, index: int) -> None:
         wait_s = _RESTART_S[0]
         while not self._stopping.is_set():
-            worker = await self._spawn(index)
-            self._tasks.start(self._bring_up(worker))
-            code = await worker.process.wait()
-            self._forget(worker)
+            began_at = self._clock.now()
+            ended = await self._live(index)
             if self._stopping.is_set():
                 return
-            lived_s = self._clock.now() - worker.started_at
+            lived_s = self._clock.now() - began_at
             wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
             self._counters.add("worker_restarts_total")
-            self._say_error(index, ended=_how(code), lived_s=lived_s, again_in_s=wait_s)
+            self._say_error(index, ended=ended, lived_s=lived_s, again_in_s=wait_s)
             try:
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
             except TimeoutError:
                 continue
+
+    async def _live(self, index: int) -> str:
+        """Start a worker and wait for its end; return how it ended."""
+        try:
+            worker = await self._spawn(index)
+        except Exception as error:  # noqa: BLE001 - no descriptors, no processes: there will be some again
+            return f"not started: {error!r}"
+        self._tasks.start(self._bring_up(worker))
+        code = await worker.process.wait()
+        self._forget(worker)
+        return _how(code)
 
     async def _spawn(self, index: int) -> WorkerProcess:
         link_ours, link_theirs = socket.socketpair()
@@ -163,7 +176,7 @@ class Crew:
         link_theirs.close()
         sockets_theirs.close()
         link = await Link.connect(link_ours, _refuse, self._hears(index), lambda: None)
-        worker = WorkerProcess(index, process, link, sockets_ours, self._clock.now())
+        worker = WorkerProcess(index, process, link, sockets_ours)
         self._workers[index] = worker
         return worker
 
@@ -184,9 +197,9 @@ class Crew:
             await self._owner.bring_up(worker)
         except LinkLost:
             return
-        except CallFailed as error:
-            self._say_error(worker.index, error=str(error))
-            worker.process.kill()
+        except Exception as error:  # noqa: BLE001 - half of an engine takes no mail: the next one is whole
+            self._say_error(worker.index, error=str(error) if isinstance(error, CallFailed) else repr(error))
+            worker.kill()
             return
         self._log.info(
             "worker", self._clock.now(), worker=worker.index, pid=worker.process.pid, state="ready"
@@ -197,13 +210,16 @@ class Crew:
         loop = asyncio.get_running_loop()
         while True:
             limit_s = self._owner.worker_timeout_s()
+            before = loop.time()
             await asyncio.sleep(limit_s / 4)
+            if loop.time() - before > limit_s / 2:
+                continue  # this process stood still itself, and has not read yet what the workers say
             for worker in self._workers.values():
                 silent_s = loop.time() - worker.heard_at
                 if worker.heard_at and silent_s > limit_s:
                     self._say_error(worker.index, error=f"silent for {silent_s:.0f} s; killed")
                     worker.heard_at = 0.0
-                    worker.process.kill()
+                    worker.kill()
 
     def _forget(self, worker: WorkerProcess) -> None:
         self._workers.pop(worker.index, None)

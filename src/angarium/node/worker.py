@@ -55,6 +55,9 @@ class Worker:
         self._link_socket = link_socket
         self._sockets = sockets
         self._board_fd = board_fd
+        self._statm = os.open(
+            "/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC
+        )  # kept for when no more can be opened
         self._clock = SystemClock()
         self._counters = Counters()
         self._acceptors: dict[tuple[str, str], Acceptor] = {}
@@ -199,13 +202,14 @@ class Worker:
     # -- each second
 
     def _sweep(self) -> None:
+        # First, since whatever goes wrong below, the next second comes.
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
         now = self._clock.now()
-        self._link.tell("alive")
         self._reception.sweep(now)
         self._dispatcher.sweep(now)
         self._expiry.sweep(now)
         self._admit()
-        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+        self._link.tell("alive")  # last: a worker in which one of these fails for long is replaced
 
     def _admit(self) -> str:
         """Decide whether mail is taken from now on; return why not."""
@@ -217,9 +221,13 @@ class Worker:
         return Load(
             self._spool.status().settled_recipients + self._dispatcher.scheduler.census.resident,
             options.max_queued_recipients // self._workers,
-            memory_bytes(),
+            self._memory_bytes(),
             options.memory_limit,
         )
+
+    def _memory_bytes(self) -> int:
+        """Return the resident set of this process."""
+        return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE_BYTES
 
     # -- listening sockets
 
@@ -361,12 +369,6 @@ class Worker:
             "recovered": True,
             "listening": len(self._acceptors),
         }
-
-
-def memory_bytes() -> int:
-    """Return the resident set of this process."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * _PAGE_BYTES
 
 
 def make_log(config: Config, **fields: Any) -> Log:
