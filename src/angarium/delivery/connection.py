@@ -44,6 +44,10 @@ _LOCAL_ERRORS = {
 }
 _TLS_SLACK_S = 5
 """The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
+_GOODBYE_BYTES = 64
+"""A QUIT may still leave when a connection ends. Waiting for a peer to read more would keep the socket for ever."""
+_FAULT = Reply(451, "4.3.0", "[internal] the connection failed by a fault of our own; see the log")
+_UNPREPARED = Reply(451, "4.3.0", "[internal] the files for TLS or the login could not be read in time")
 
 
 class Connection(asyncio.Protocol):
@@ -84,7 +88,19 @@ class Connection(asyncio.Protocol):
         """Set when a handshake is wanted, and when it is known that none is."""
 
     async def open(self) -> None:
-        """Connect, from the address that the options name, and encrypt if that is wanted and offered."""
+        """Connect, from the address that the options name, and encrypt if that is wanted and offered.
+
+        A fault of ours on the way is raised again after the owner has heard of it.
+        """
+        try:
+            await self._open()
+        except Exception:
+            if not self.is_over and not self._was_ready:
+                self._refused(_FAULT, "local")
+                self._close()
+            raise
+
+    async def _open(self) -> None:
         if not await self._prepare() or self.is_over:
             return
         await self._connect()
@@ -96,8 +112,12 @@ class Connection(asyncio.Protocol):
     async def _prepare(self) -> bool:
         """Find out how to go about it; what is wrong with our own files holds this destination's mail."""
         try:
-            await self._encryption.prepare(self._clock.now())
-            auth = await login_of(self.command.options)
+            async with asyncio.timeout(self.command.options.connect_timeout):
+                await self._encryption.prepare(self._clock.now())
+                auth = await login_of(self.command.options)
+        except TimeoutError:
+            self._refused(_UNPREPARED, "site")
+            return False
         except TlsSetupError as error:
             self._refused(Reply(451, "4.7.5", f"[internal] {error}"), "site")
             return False
@@ -339,8 +359,10 @@ class Connection(asyncio.Protocol):
         if self._was_ready and self._encryption.name:
             self._keep_session()
             self.gone.set()  # the goodbyes of TLS go on for a while, but to the peer the session is over
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is not None:
+            stuck = transport.get_write_buffer_size() > _GOODBYE_BYTES
+            (transport.abort if stuck else transport.close)()
 
     def _keep_session(self) -> None:
         if self._transport is not None:

@@ -152,8 +152,14 @@ class Dispatcher:
         scheduler, run = self.scheduler, self._run
         while commands := scheduler.take_commands():
             for command in commands:
-                run[type(command)](command)
+                try:
+                    run[type(command)](command)
+                except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the commands behind it
+                    self._log_fault(error, command=type(command).__name__)
         self._plan_wake(scheduler.wake_at)
+
+    def _log_fault(self, error: Exception, **what: str) -> None:
+        self._log.error("bug", self._clock.now(), **what, error=repr(error), traceback=format_exc())
 
     def _plan_wake(self, at: float | None) -> None:
         # Later wake-ups keep an earlier timer: the scheduler finds nothing due and says again when to wake.
@@ -176,11 +182,9 @@ class Dispatcher:
         try:
             outcome = await self._router.resolve(command.queue, self._clock.now())
         except Exception as error:  # noqa: BLE001 - a fault of ours never bounces mail, and never stops a queue
-            now = self._clock.now()
-            self._log.error(
-                "bug", now, domain=command.queue.domain, error=repr(error), traceback=format_exc()
-            )
-            outcome = RouteFailure(Reply(451, "4.3.0", "[internal] routing failed; see the log"), now + 60)
+            self._log_fault(error, domain=command.queue.domain)
+            retry_at = self._clock.now() + 60
+            outcome = RouteFailure(Reply(451, "4.3.0", "[internal] routing failed; see the log"), retry_at)
         self.scheduler.resolved(command.queue, outcome, self._clock.now())
         self.plan_pump()
 
@@ -204,13 +208,16 @@ class Dispatcher:
 
     async def _page(self, command: Page) -> None:
         self._pages += 1
+        recipients: list[Recipient] = []
         try:
-            paged = await self.spool.page(command.flow, self._clock.now(), command.limit)
-            recipients = fail_refused(paged, self._clock.now(), self._recorder.record)
+            recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
+            recipients = fail_refused(recipients, self._clock.now(), self._recorder.record)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=_PAGE_RETRY_S)
             self._loop.call_later(_PAGE_RETRY_S, self._ask_again, command.flow)
-            recipients = []
+        except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another
+            self._log_fault(error, domain=command.flow.domain)
+            recipients = [each for each in recipients if each.message.refusal is None]
         self._pages -= 1
         self.scheduler.paged(command.flow, recipients, self._clock.now())
         self._settled_down.set()
@@ -276,12 +283,12 @@ class Dispatcher:
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
         """See connection_owner.Owner."""
-        if not usable:
-            self._dialer.leave(connection.id)
         self.finished(connection.id, results, usable)
 
     def finished(self, conn: int, results: list[Result], usable: bool) -> None:
         """Tell the scheduler how a transaction ended, on the wire or before it."""
+        if not usable:
+            self._dialer.leave(conn)
         self._settled_down.set()
         for result in results:
             self._counters.add("attempts_total", result.verdict)

@@ -30,6 +30,7 @@ _GONE = Reply(421, "4.4.2", "[internal] the connection had gone")
 _UNREADABLE = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
 _UNWRITTEN = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
 _UNSIGNED = Reply(451, "4.7.0", "[internal] the message could not be signed; see the log")
+_FAULT = Reply(451, "4.3.0", "[internal] the attempt ended by a fault of our own; see the log")
 _NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
 
 
@@ -78,9 +79,26 @@ class Handover:
         if connection is None or connection.is_over:
             self._end(command, "untried", _GONE, usable=False)
         elif body is None:
-            self._tasks.start(self._load(command, connection))
+            self._tasks.start(self._ended_by_faults(command, connection, self._load(command, connection)))
         else:
-            self._begin(command, connection, body)
+            try:
+                self._begin(command, connection, body)
+            except Exception:
+                self._break_off(command, connection)
+                raise
+
+    async def _ended_by_faults(self, command: Deliver, connection: Connection, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            self._break_off(command, connection)
+            raise
+
+    def _break_off(self, command: Deliver, connection: Connection) -> None:
+        """End the attempt after what nobody foresaw: else its mail would be in flight for good."""
+        verdict: Verdict = "ambiguous" if connection.past_final_dot else "transient"
+        connection.quit()
+        self._end(command, verdict, _FAULT, usable=False)
 
     async def _load(self, command: Deliver, connection: Connection) -> None:
         message = command.recipients[0].message
@@ -98,7 +116,9 @@ class Handover:
     def _begin(self, command: Deliver, connection: Connection, body: Body) -> None:
         head = self._signer.head_now(command.recipients[0].message, body, connection.command.options)
         if head is None:
-            self._tasks.start(self._sign(command, connection, body))
+            self._tasks.start(
+                self._ended_by_faults(command, connection, self._sign(command, connection, body))
+            )
         else:
             self._hand_over(command, connection, body, head)
 
@@ -152,7 +172,11 @@ class Handover:
             if connection.is_over or self.is_draining:
                 self._end(command, "untried", _GONE, usable=False)
             elif error is None:
-                connection.deliver(command, body, head)
+                try:
+                    connection.deliver(command, body, head)
+                except Exception:
+                    self._break_off(command, connection)
+                    raise
             else:
                 self._end(command, "transient", _UNWRITTEN, usable=True)
 
@@ -191,8 +215,8 @@ class Handover:
                 while more:
                     piece = await asyncio.to_thread(file.read, _PIECE)
                     more = await connection.feed(piece, file.tell() >= body.size or not piece)
-        except OSError as error:
-            self._log.error("body", self._clock.now(), file=str(body.path), error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the peer waits for the rest in vain
+            self._log.error("body", self._clock.now(), file=str(body.path), error=repr(error))
             connection.give_up()
 
     def convert(self, connection: Connection) -> None:
@@ -200,18 +224,27 @@ class Handover:
         self._tasks.start(self._convert(connection))
 
     async def _convert(self, connection: Connection) -> None:
-        body, message = connection.body, connection.message
+        message = connection.message
         assert message is not None
-        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
-        converted = await asyncio.to_thread(downgrade, data)
-        head: bytes | Reply = _NOT_SEVEN_BIT
-        if converted is not None:
-            signing = self._signer.head_of_other(message, converted, connection.command.options)
-            head = await self._signed(message, signing)
+        try:
+            converted, head = await self._converted(connection, message)
+        except Exception as error:  # noqa: BLE001 - the connection waits for this without a time limit
+            now, where = self._clock.now(), format_exc()
+            self._log.error("body", now, message=message.id.hex(), error=repr(error), traceback=where)
+            converted, head = b"", _UNREADABLE
         if connection.message is not message:
             return  # the connection was lost meanwhile, and its owner has heard
         if isinstance(head, Reply):
             connection.refuse_held(head)
         else:
-            assert converted is not None
             connection.retry_with(converted, head)
+
+    async def _converted(self, connection: Connection, message: Message) -> tuple[bytes, bytes | Reply]:
+        """Return the 7-bit form and what leaves before it, or what to tell the recipients instead."""
+        body = connection.body
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
+        converted = await asyncio.to_thread(downgrade, data)
+        if converted is None:
+            return b"", _NOT_SEVEN_BIT
+        signing = self._signer.head_of_other(message, converted, connection.command.options)
+        return converted, await self._signed(message, signing)
