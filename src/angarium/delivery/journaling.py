@@ -100,8 +100,23 @@ class Recorder:
         except SpoolError as error:
             self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))
             body = None
-        message, text = await asyncio.to_thread(build_report, report, body, self._entrance.config)
+        try:
+            message, text = await self._built(report, body)
+        except Exception:
+            self._finish(
+                report
+            )  # no report can be made of it; without an end it would be delivered once more
+            raise
         self._enter(report, message, text)
+
+    async def _built(self, report: Report, body: Body | None) -> tuple[Message, bytes]:
+        """Make the notification, without the original where that cannot be read."""
+        config = self._entrance.config
+        try:
+            return await asyncio.to_thread(build_report, report, body, config)
+        except OSError as error:
+            self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))
+            return await asyncio.to_thread(build_report, report, None, config)
 
     def _enter(self, report: Report, message: Message, text: bytes) -> None:
         def entered(error: SpoolError | None) -> None:
