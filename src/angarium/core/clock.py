@@ -1,7 +1,13 @@
 """The clock as a port: pure code gets the time as an argument, I/O code gets a `Clock`."""
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+LOOK_S: Final = 1.0
+"""How often the wall clock is looked at."""
+CLOSE_S: Final = 0.05
+"""So far ahead of the wall clock is as good as right."""
 
 
 class Clock(Protocol):
@@ -12,7 +18,34 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's wall clock."""
+class SteadyTime:
+    """The *wall* clock without its steps back, between looks told by *steady*, which never steps.
 
-    now = staticmethod(time.time)  # not a method of ours: it is called a dozen times a message
+    Were a clock that is set back by an hour believed, each wait that has begun would last an hour longer: retries,
+    limits, and the time that a silent peer has. So the time goes on, at half speed until the wall clock has caught up.
+    Steps forward, a night that the machine slept through among them, are followed within a second.
+    """
+
+    def __init__(self, wall: Callable[[], float], steady: Callable[[], float]) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._looked_at, self._then, self._speed = steady(), wall(), 1.0
+
+    def now(self) -> float:
+        """Return epoch seconds, never fewer than before."""
+        passed = self._steady() - self._looked_at
+        return self._then + passed * self._speed if passed < LOOK_S else self._look(passed)
+
+    def _look(self, passed: float) -> float:
+        wall, now = self._wall(), self._then + passed * self._speed
+        self._speed = 0.5 if now - wall > CLOSE_S else 1.0
+        self._then = max(now, wall)
+        self._looked_at += passed
+        return self._then
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    # Not a method of ours: it is called a dozen times a message.
+    now = staticmethod(SteadyTime(time.time, time.monotonic).now)

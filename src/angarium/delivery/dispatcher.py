@@ -316,6 +316,9 @@ class Dispatcher:
         """End stages whose time is up, and pause while outcomes pile up; called each second."""
         for connection in list(self._connections.values()):
             connection.check(now)
+        if self._wake is not None and self._wake_at is not None and self._wake_at <= now:
+            self._wake.cancel()  # the machine slept, or its clock was set forward: the loop's timer knows nothing of it
+            self._tick()
         self.scheduler.pause(pause_reason(self.spool.status()), now)
         self.plan_pump()
 
