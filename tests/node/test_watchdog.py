@@ -1,6 +1,7 @@
 """A worker that is stuck is replaced, and its mail goes on."""
 
 import os
+import select
 import signal
 import time
 
@@ -31,3 +32,18 @@ def test_a_node_that_stood_still_as_a_whole_goes_on_with_the_same_workers():
         node.program.wait_until(lambda: time.monotonic() > stopped_at + 6, "a look at the workers")
         assert node.get("/readyz")[0] == 200
         assert node.pids == before
+
+
+def test_a_worker_that_cannot_come_to_an_end_does_not_outlive_its_supervisor_for_long(lab, tmp_path):
+    password = tmp_path / "password"
+    os.mkfifo(password)  # a thread of the worker reads it, and will never have read it
+    login = 'Outbound_SMTP_AUTH_Type = "plain"\nOutbound_SMTP_AUTH_User = "me"\nTLS = "no"\n'
+    login += f'Outbound_SMTP_AUTH_Pass_File = "{password}"\nRoutes = ( "127.0.0.1:{lab.sink().port}" )\n'
+    with Node(login, workers=1) as node:
+        submit(node.smtp_port, "me@example.org", ["you@example.com"])
+        with password.open("wb"):  # opened: the thread is there
+            supervisor, worker = node.pids
+            end = os.pidfd_open(worker)
+            os.kill(supervisor, signal.SIGKILL)
+            assert select.select([end], [], [], 20)[0] == [end]
+            os.close(end)

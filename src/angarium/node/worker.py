@@ -45,6 +45,10 @@ from angarium.submission.session import Session
 from angarium.submission.tls import TlsContexts
 
 _SWEEP_S = 1.0
+_ALONE_S = 5
+"""How long a worker drains whose supervisor is gone."""
+_LAST_S = 10
+"""It ends by a signal then: nobody is left to kill one that is stuck, and the next node waits for its partition."""
 _PAGE_BYTES = resource.getpagesize()
 
 
@@ -196,8 +200,9 @@ class Worker:
         self._log.flush()
 
     def _supervisor_lost(self) -> None:
+        signal.alarm(_LAST_S)
         if not self._draining:
-            self._ending = asyncio.get_running_loop().create_task(self.drain(5.0))
+            self._ending = asyncio.get_running_loop().create_task(self.drain(_ALONE_S))
 
     # -- each second
 
