@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from angarium.core.log import Log
+from angarium.dns.resolver import ResolverConfigError
 from angarium.identity.domain_check import DomainReport, RecordCheck
 from angarium.identity.domain_records import records_for
 from angarium.identity.engine import migrate, open_engine
@@ -102,3 +103,16 @@ def test_a_disabled_domain_is_left_alone(place: Place) -> None:
     place.verify()
     place.store.change_domain(place.domain, enabled=False, **ME)
     assert place.a_day_later("found") == []
+
+
+def test_a_dns_without_a_server_is_said_and_asked_again_the_next_time(place: Place) -> None:
+    place.verify()
+    place.clock.at += DUE_S
+
+    async def no_server(domain: Domain) -> DomainReport:
+        raise ResolverConfigError("/etc/resolv.conf names no server")
+
+    log = Log(os.open(place.log, os.O_WRONLY | os.O_APPEND))
+    asyncio.run(DomainWatch(place.store, no_server, place.clock, log).try_to_look())
+    assert "names no server" in place.log.read_text()
+    assert place.is_verified

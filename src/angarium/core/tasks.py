@@ -2,8 +2,8 @@
 
 import asyncio
 import traceback
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
@@ -23,6 +23,17 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def regularly(
+        self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[NoReturn]:
+        """Do *work* each *seconds*, until cancelled. A fault of ours in it is logged, and it is tried again."""
+        return self.start(self._regularly(seconds, work))
+
+    async def _regularly(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
+        while True:
+            await asyncio.sleep(seconds)
+            await asyncio.wait((self.start(work()),))
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -41,7 +41,7 @@ from angarium.identity.principal import (
 from angarium.identity.proofs import Proofs
 from angarium.identity.secrets import KeyRing, verify_password
 from angarium.identity.signing import Keys, SigningKeys
-from angarium.identity.threads import Worker, regularly
+from angarium.identity.threads import Worker
 from angarium.smtp.sasl import Claim, Secrets
 
 POLL_S: Final = 0.5
@@ -93,8 +93,8 @@ class Directory:
         """Ask the store for the first time, and go on asking. A store that is silent is waited for, not raised."""
         await self.poll()
         self._services = [
-            self._tasks.start(regularly(POLL_S, self.poll, self._tasks)),
-            self._tasks.start(regularly(FLUSH_S, self.flush, self._tasks)),
+            self._tasks.regularly(POLL_S, self.poll),
+            self._tasks.regularly(FLUSH_S, self.flush),
         ]
 
     async def close(self) -> None:

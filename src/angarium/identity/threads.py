@@ -1,11 +1,10 @@
 """A thread of its own for work that the event loop must not wait for, with bounds on how much waits for it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
-from angarium.core.tasks import Tasks
 from angarium.identity.errors import StoreError
 
 T = TypeVar("T")
@@ -50,10 +49,3 @@ class Worker:
         self._waiting -= 1
         if not future.cancelled():
             future.exception()  # seen, also where nobody waits for it any more
-
-
-async def regularly(seconds: float, work: Callable[[], Coroutine[Any, Any, None]], tasks: Tasks) -> NoReturn:
-    """Do *work* each *seconds*, until cancelled. A fault of ours in it is logged, and it is tried again."""
-    while True:
-        await asyncio.sleep(seconds)
-        await asyncio.wait((tasks.start(work()),))

@@ -21,7 +21,7 @@ from angarium.identity.counts import Need, Window, forget, give_back, reserve
 from angarium.identity.errors import StoreError
 from angarium.identity.outage import Outage
 from angarium.identity.principal import Principal
-from angarium.identity.threads import Worker, regularly
+from angarium.identity.threads import Worker
 
 IDLE_S: Final = 5.0
 """How long a chunk may lie untouched before it goes back."""
@@ -60,8 +60,8 @@ class Usage:
     async def start(self) -> None:
         """Begin to give back what lies idle."""
         self._services = [
-            self._tasks.start(regularly(_TIDY_S, self.tidy, self._tasks)),
-            self._tasks.start(regularly(_FORGET_S, self._forget, self._tasks)),
+            self._tasks.regularly(_TIDY_S, self.tidy),
+            self._tasks.regularly(_FORGET_S, self._forget),
         ]
 
     async def close(self) -> None:

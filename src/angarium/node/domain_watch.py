@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.identity.domain_check import DomainReport
-from angarium.identity.errors import NotFound, StoreError
+from angarium.identity.errors import NotFound
 from angarium.identity.records import Domain
 from angarium.identity.store import Store
 
@@ -37,14 +38,12 @@ class DomainWatch:
         self._clock = clock
         self._log = log
 
-    async def run(self) -> None:
-        """Go on for ever. A store that does not answer is asked again the next time."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except StoreError as error:
-                self._log.warning("domain", self._clock.now(), error=str(error), again_in_s=LOOK_S)
+    async def try_to_look(self) -> None:
+        """Do `look`. A store that does not answer is asked again the next time, and so is the DNS without a server."""
+        try:
+            await self.look()
+        except AngariumError as error:
+            self._log.warning("domain", self._clock.now(), error=str(error), again_in_s=LOOK_S)
 
     async def look(self) -> None:
         """Check the domains that are due. Raises StoreError."""

@@ -45,8 +45,8 @@ class Management:
         return [*manage, *make_autoconfig_routes(self._config_of)]
 
     async def watch_domains(self) -> None:
-        """Look sending domains up in the DNS again and again, for ever."""
-        await DomainWatch(self._store, self._check, self._clock, self._log).run()
+        """Look sending domains up in the DNS again that are due."""
+        await DomainWatch(self._store, self._check, self._clock, self._log).try_to_look()
 
     def _hostname(self) -> str:
         return self._config_of().globals.hostname

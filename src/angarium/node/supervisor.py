@@ -25,11 +25,13 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
+from angarium.dns.resolver import resolver_settings
+from angarium.node import domain_watch, tls_watch
 from angarium.node.answers import NodeInfo, Stat
 from angarium.node.console import Console
 from angarium.node.control import ControlServer
 from angarium.node.crew import Crew, WorkerProcess
-from angarium.node.link import LinkLost
+from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
@@ -76,8 +78,8 @@ class Supervisor:
             await self._serve_web()
             self._obey_signals()
             self._crew.start()
-            self._tasks.start(self._management.watch_domains())
-            self._tasks.start(self._certificates.run(lambda: self.config, self._renew_certificates))
+            self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
+            self._tasks.regularly(tls_watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), **self.addresses())
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout
@@ -206,6 +208,7 @@ class Supervisor:
         except ConfigErrors as errors:
             raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
         self._certificates.prepare(config)
+        resolver_settings(config.globals)  # raises where no name server is known: before anything is changed
         self._sockets.follow(config)
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}
@@ -215,20 +218,31 @@ class Supervisor:
         self.log.level = config.globals.log_level
         spec = {"config": pickle.dumps(config), "changed": changed}
         for worker in self._crew.running():
-            try:
-                await worker.link.call("config", **spec)
-            except LinkLost:
-                continue  # it starts again with the new configuration
-            self._sockets.send(worker.sockets)
+            if await self._done(worker, "config", **spec):
+                self._sockets.send(worker.sockets)
         return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
+
+    async def _done(self, worker: WorkerProcess, op: str, **args: Any) -> bool:
+        """Have *worker* take over something new. One that is gone takes it over when it starts again; one that could
+        not is made to, lest it goes on with half of it.
+        """
+        try:
+            await worker.link.call(op, **args)
+        except LinkLost:
+            return False
+        except CallFailed as error:
+            self.log.error("worker", self.clock.now(), worker=worker.index, error=str(error))
+            worker.kill()
+            return False
+        return True
+
+    async def _look_at_certificates(self) -> None:
+        await self._certificates.look(self.config, self._renew_certificates)
 
     async def _renew_certificates(self) -> None:
         """Have the workers read the certificates' files, which have changed and are good."""
         for worker in self._crew.running():
-            try:
-                await worker.link.call("certificates")
-            except LinkLost:
-                continue  # it reads them when it starts again
+            await self._done(worker, "certificates")
         self.log.info("tls", self.clock.now(), renewed=True)
 
     async def _reload_and_log(self) -> None:

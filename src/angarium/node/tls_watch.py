@@ -42,14 +42,10 @@ class CertificateWatch:
         _try(plans)
         self._take(plans, stamps)
 
-    async def run(self, config_of: Callable[[], Config], changed: Callable[[], Awaitable[None]]) -> None:
-        """Look at the files now and then, for good; *changed* is awaited after new ones were found good."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            await self.look(config_of(), changed)
-
     async def look(self, config: Config, changed: Callable[[], Awaitable[None]]) -> None:
-        """Look once. A bad new file leaves the old in force; it is logged once, until it changes again."""
+        """Look once; *changed* is awaited after new files were found good. A bad new file leaves the old in force; it
+        is logged once, until it changes again.
+        """
         stamps = {path: _stamp(path) for path in self._stamps}
         if stamps == self._stamps:
             return
