@@ -13,7 +13,7 @@ from angarium.testing.node import Node
 def no_descriptors(pid: int) -> Iterator[None]:
     """Let the process open nothing more; what it has open stays so."""
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, limits[1]))
     try:
         yield
     finally:

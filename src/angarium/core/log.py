@@ -5,6 +5,7 @@ lost when the process is killed is a fraction of a second of log lines, never ma
 """
 
 import os
+import select
 import stat
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ Level = Literal["debug", "info", "warning", "error"]
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 _PIPE_BUF = 4096
+_MOST_WAITING = 256
+"""So many pieces of at most `_PIPE_BUF` bytes are kept for a reader that has paused."""
 _COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 
 
@@ -42,7 +45,11 @@ class Log:
         self._fields = fields or {}
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
-        self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._waiting: list[bytes] = []
+        self._room: select.poll | None = None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            self._room = select.poll()
+            self._room.register(fd, select.POLLOUT)
         self.soon: Callable[[], None] | None = None
 
     def info(self, event: str, at: float, **fields: Any) -> None:
@@ -84,13 +91,32 @@ class Log:
         return f"{time} {_COLOURS[level]}{event:<12}\x1b[0m {words}\n".encode("utf-8", "replace")
 
     def flush(self) -> None:
-        """Write what was gathered. A full or closed log never stops the mail: what cannot be written is dropped."""
+        """Write what was gathered. A log that is full, closed or not read never stops the mail: what it does not take
+        is kept for the next time, and what gets too much is dropped.
+        """
         lines, self._lines = self._lines, []
-        for batch in _batches(lines) if self._is_pipe else [lines]:
-            try:
-                os.write(self._fd, b"".join(batch))
-            except OSError:
-                return
+        if self._room is None:
+            self._write(b"".join(lines))
+            return
+        self._waiting += _pieces(lines)
+        while self._waiting and self._has_room(self._room):
+            self._write(self._waiting.pop(0))
+        if self._waiting:
+            del self._waiting[_MOST_WAITING:]
+            if self.soon is not None:
+                self.soon()
+
+    def _has_room(self, room: select.poll) -> bool:
+        try:
+            return bool(room.poll(0))
+        except OSError:
+            return False  # no memory for the question, or no descriptors allowed at all: asked again the next time
+
+    def _write(self, data: bytes) -> None:
+        try:
+            os.write(self._fd, data)
+        except OSError:
+            self._waiting.clear()
 
 
 def _show(value: Any) -> str:
@@ -98,17 +124,17 @@ def _show(value: Any) -> str:
     return repr(text) if " " in text or not text.isprintable() else text
 
 
-def _batches(lines: list[bytes]) -> list[list[bytes]]:
-    """Group lines so that each group is written whole to a pipe that other processes write to as well."""
-    batches: list[list[bytes]] = []
+def _pieces(lines: list[bytes]) -> list[bytes]:
+    """Put lines together to pieces that a pipe with room takes whole, also when other processes write to it."""
+    pieces: list[bytes] = []
     room = 0
     for line in lines:
-        if not batches or len(line) > room:
-            batches.append([])
-            room = _PIPE_BUF
-        batches[-1].append(line)
-        room -= len(line)
-    return batches
+        if pieces and len(line) <= room:
+            pieces[-1] += line
+        else:
+            pieces += [line[at : at + _PIPE_BUF] for at in range(0, len(line), _PIPE_BUF)]
+        room = _PIPE_BUF - len(pieces[-1])
+    return pieces
 
 
 def stderr_log(**fields: Any) -> Log:
