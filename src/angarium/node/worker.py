@@ -45,10 +45,8 @@ from angarium.submission.session import Session
 from angarium.submission.tls import TlsContexts
 
 _SWEEP_S = 1.0
-_ALONE_S = 5
-"""How long a worker drains whose supervisor is gone."""
-_LAST_S = 10
-"""It ends by a signal then: nobody is left to kill one that is stuck, and the next node waits for its partition."""
+_ALONE_S, _LAST_S = 5, 10
+"""A worker whose supervisor is gone drains that long. A signal ends it then: nobody is left to kill one that hangs."""
 _PAGE_BYTES = resource.getpagesize()
 
 
