@@ -138,7 +138,7 @@ def test_a_connection_that_fails_by_a_fault_of_ours_has_failed_for_its_owner(loo
             options = replace(LOGIN, outbound_smtp_auth_pass_file=file)
             caller = Caller(Address("mx1.test", *sink.address), options)
             assert await caller.open() is None
-            assert caller.failures[0].fault == "local"
+            assert caller.failures[0].fault == "address"
 
     run_on(loop, work())
 

@@ -77,6 +77,12 @@ def test_what_is_no_certificate_says_nothing(data: bytes) -> None:
     assert read_certificate(data) == Certificate()
 
 
+def test_a_certificate_of_no_known_version_says_nothing(authority: Authority) -> None:
+    good = der(authority.file)
+    version = good.index(b"\xa0\x03\x02\x01\x02")
+    assert read_certificate(good[: version + 4] + b"\x01" + good[version + 5 :]) == Certificate()
+
+
 @given(data=st.data())
 def test_a_damaged_certificate_does_no_harm(authority: Authority, data: st.DataObject) -> None:
     good = der(authority.file)

@@ -90,13 +90,14 @@ class Connection(asyncio.Protocol):
     async def open(self) -> None:
         """Connect, from the address that the options name, and encrypt if that is wanted and offered.
 
-        A fault of ours on the way is raised again after the owner has heard of it.
+        A fault of ours on the way is raised again after the owner has heard of it. It counts against the address, since
+        the peer may be what brings it about.
         """
         try:
             await self._open()
         except Exception:
             if not self.is_over and not self._was_ready:
-                self._refused(_FAULT, "local")
+                self._refused(_FAULT, "address")
                 self._close()
             raise
 

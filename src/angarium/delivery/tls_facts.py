@@ -33,7 +33,7 @@ def read_certificate(der: bytes) -> Certificate:
         addresses = found.get_values_for_type(x509.IPAddress)
     except x509.ExtensionNotFound:
         return Certificate(not_after=not_after)
-    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except Exception:  # noqa: BLE001 - the bytes are the peer's, and the library has no common error for bad ones
         return Certificate()
     shown = tuple(name.lower() for name in names if name.isprintable() and len(name) <= MAX_NAME_CHARS)
     return Certificate(shown, tuple(str(address) for address in addresses), not_after)
