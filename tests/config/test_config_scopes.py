@@ -9,19 +9,6 @@ from hypothesis import strategies as st
 from angarium.config.load import load_config, parse_config
 from angarium.config.values import Throttle, Where
 
-ORDER_EXAMPLE = """
-Max_Outbound_Connections = 1
-Domain example.com { Max_Outbound_Connections = 2 }
-Binding_Group g {
-  Max_Outbound_Connections = 3
-  Domain example.com { Max_Outbound_Connections = 5 }
-  Binding b {
-    Max_Outbound_Connections = 4
-    Domain example.com { Max_Outbound_Connections = 6 }
-  }
-}
-"""
-
 # Most specific first: what sets the option, its value, and the scope that is told.
 GROUPED = (
     ("Domain example.com {{ {} = 6 }}", "binding_group g::binding b::domain example.com"),

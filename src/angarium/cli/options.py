@@ -13,7 +13,6 @@ from angarium.core.errors import AngariumError
 EXIT_OK = 0
 EXIT_NO = 1
 """The answer is no: not ready, not found, problems found, refused, not confirmed."""
-EXIT_USAGE = 2
 EXIT_NO_NODE = 3
 
 F = TypeVar("F", bound=Callable[..., Any])

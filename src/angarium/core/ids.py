@@ -33,8 +33,3 @@ def parse_id(text: str) -> MessageId:
         raise ValueError(
             f"{text!r} is not a message id; one has 32 hex digits, as in `angarium queue show`"
         ) from None
-
-
-def id_time(message_id: bytes) -> float:
-    """Return the epoch seconds (to the millisecond) at which the id was made."""
-    return int.from_bytes(message_id[:6], "big") / 1000

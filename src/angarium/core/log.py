@@ -7,7 +7,6 @@ lost when the process is killed is a fraction of a second of log lines, never ma
 import os
 import select
 import stat
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -135,8 +134,3 @@ def _pieces(lines: list[bytes]) -> list[bytes]:
             pieces += [line[at : at + _PIPE_BUF] for at in range(0, len(line), _PIPE_BUF)]
         room = _PIPE_BUF - len(pieces[-1])
     return pieces
-
-
-def stderr_log(**fields: Any) -> Log:
-    """Return a log on standard error, pretty on a terminal and JSON elsewhere."""
-    return Log(sys.stderr.fileno(), fields=fields)

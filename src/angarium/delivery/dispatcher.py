@@ -78,7 +78,6 @@ class Dispatcher:
         self.spool = spool
         self.traces = TraceHub()
         self._router = router
-        self._leases = leases
         self._clock = clock
         self._log = log
         self._counters = counters

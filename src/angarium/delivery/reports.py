@@ -51,7 +51,7 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
         return None
     notify = recipient.path.notify
     if event.type == "delivered":
-        return _success_action(event, notify) if notify & NOTIFY_SUCCESS else None
+        return _success_action(event) if notify & NOTIFY_SUCCESS else None
     if event.type in ("bounced", "expired", "cancelled"):
         wanted = not notify or bool(notify & NOTIFY_FAILURE)
         quiet = event.type == "cancelled" and event.note.startswith(QUIET)
@@ -63,7 +63,7 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
     return None
 
 
-def _success_action(event: Event, notify: int) -> Action | None:
+def _success_action(event: Event) -> Action | None:
     if event.attempt is not None and event.attempt.dsn_passed:
         return None
     # Over LMTP the mail is in the mailbox; over SMTP it has merely gone further, out of our sight.

@@ -30,7 +30,6 @@ class WorkerProcess:
     link: Link
     sockets: socket.socket
     recovered: dict[str, Any] | None = None
-    listening: bool = False
     heard_at: float = 0.0
 
     def kill(self) -> None:
@@ -184,8 +183,6 @@ class Crew:
         def hear(op: str, args: dict[str, Any]) -> bool:
             if op == "alive":
                 self._workers[index].heard_at = asyncio.get_running_loop().time()
-            elif op == "listening":
-                self._workers[index].listening = True
             else:
                 return self._owner.told(index, op, args)
             return True

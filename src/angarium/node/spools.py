@@ -59,7 +59,6 @@ def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
         history_segments=options.spool_history_segments,
         min_free_bytes=options.spool_min_free_space,
         resident_body_bytes=options.body_cache_size,
-        large_body_bytes=options.large_message_threshold,
         max_resident=options.max_resident_messages,
         queue_of=view.queue_of,
         expires_at=view.expires_at,

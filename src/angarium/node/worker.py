@@ -251,7 +251,6 @@ class Worker:
                 os.close(fd)
             else:
                 self._acceptors[key] = self._acceptor(key, socket.socket(fileno=fd))
-        self._link.tell("listening", count=len(self._acceptors))
 
     def _acceptor(self, key: tuple[str, str], sock: socket.socket) -> Acceptor:
         listener, listen = key

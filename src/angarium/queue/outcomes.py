@@ -14,7 +14,6 @@ from angarium.queue.retry import expires_at, out_of_retries, retry_wait_s
 EXPIRED = Reply(554, "5.4.7", "[internal] not delivered within the time the sender's system allows")
 TOO_MANY_RETRIES = Reply(554, "5.4.7", "[internal] not delivered within the number of tries allowed")
 NOT_ATTEMPTED = Reply(554, "5.4.5", "[internal] too old to be tried again")
-NO_VALID_HOSTS = Reply(451, "4.4.1", "[internal] none of the destination's hosts could be reached")
 PURGED = Reply(554, "5.7.0", "[internal] removed by the operator")
 
 

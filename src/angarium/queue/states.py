@@ -8,8 +8,6 @@ possible from *held* as well.
 
 from angarium.core.records import EventType, State
 
-WAITING: tuple[State, ...] = ("queued", "held")
-
 TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
     ("queued", "delivered"): frozenset({"delivered"}),
     ("queued", "delayed"): frozenset({"queued"}),

@@ -88,8 +88,6 @@ class Journal:
     ) -> None:
         self.log = log
         self.settings = settings
-        self.writes = 0
-        self.syncs = 0
         self.unwell = ""
         self.refusal: SpoolError | None = None
         """What the last refused acceptors met; worth asking again after *refused_until* (monotonic
@@ -122,10 +120,6 @@ class Journal:
                 self._loop.call_soon(self._kick)
         elif self._timer is None and not self._kicked:
             self._timer = self._loop.call_later(self.settings.write_delay_s, self._kick)
-
-    def kick(self) -> None:
-        """Have what is pending written now."""
-        self._kick()
 
     def _kick(self) -> None:
         self._kicked = False
@@ -233,7 +227,6 @@ class Journal:
                 continue
             taken = self._todo[:count]
             self.log.write(*lay_out(taken, current, b"" if current.end else self.log.seal()))
-            self.writes += 1
             del self._todo[:count]
             if not self._unsynced:
                 self._unsynced_since = time.monotonic()
@@ -259,7 +252,6 @@ class Journal:
     def _sync(self) -> None:
         if self._is_dirty():
             self.log.sync()
-            self.syncs += 1
         self._finished += self._unsynced
         self._unsynced = []
 

@@ -25,7 +25,6 @@ class SpoolSettings:
     *journal_segments* bounds the log: from three quarters of it on, what still lives in the oldest segment is
     settled by force; at the bound new mail is refused. *history_segments* finished segments are kept for
     `history` before they are used again. Acceptance is refused while the disk has less than *min_free_bytes*.
-    *large_body_bytes* is the largest body that the journal takes; larger ones come as files.
     *store_reserve_bytes* is room that the settled store keeps for its changes on a full disk.
 
     *write_delay_s* is how long events may gather in memory before they are written (a killed process loses
@@ -39,7 +38,6 @@ class SpoolSettings:
     history_segments: int = 2
     min_free_bytes: int = 256 << 20
     resident_body_bytes: int = 256 << 20
-    large_body_bytes: int = 1 << 20
     max_resident: int = 100_000
     store_backlog: int = 100_000
     store_reserve_bytes: int = 4 << 20

@@ -9,7 +9,7 @@ pass it by. Leases do not outlive the process.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -304,11 +304,6 @@ class SettledStore:
             sql = f"SELECT id, meta FROM message WHERE id IN ({','.join('?' * len(some))})"
             found.update((i, decode_message(meta)) for i, meta in self.db.execute(sql, some))
         return found
-
-    def all_messages(self) -> Iterator[Message]:
-        """Yield every message, in no order."""
-        for (meta,) in self.db.execute("SELECT meta FROM message"):
-            yield decode_message(meta)
 
     def body(self, message_id: MessageId) -> tuple[bool, bytes | None]:
         """Return whether the message is here, and its body unless that is a file of its own."""

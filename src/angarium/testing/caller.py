@@ -85,7 +85,6 @@ class Caller:
         self.dialer = Dialer(self, self.traces, SystemClock(), Log(2, level="error"), self.counters)
         self._changed = asyncio.Event()
         self._opened: Connection | None = None
-        self._usable = False
         self._number = 0
 
     # -- what a test does
@@ -152,7 +151,6 @@ class Caller:
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
         """See connection_owner.Owner. A transaction has ended."""
         self.results += results
-        self._usable = usable
         self._changed.set()
 
     def connection_closed(self, connection: Connection) -> None:

@@ -79,11 +79,6 @@ class Delivery(NamedTuple):
     recipient: Recipient
 
 
-def one_host(domain: str, *, lifetime_s: float = 3600.0) -> Callable[[QueueKey, float], RoutePlan]:
-    """Route everything to one host, named *domain*."""
-    return lambda queue, now: plan_to([[domain]], now=now, lifetime_s=lifetime_s)
-
-
 def plan_to(
     levels: Iterable[Iterable[str]], *, now: float, lifetime_s: float = 3600.0, site: str = ""
 ) -> RoutePlan:

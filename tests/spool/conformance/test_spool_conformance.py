@@ -15,10 +15,6 @@ def keys(recipients):
     return [r.key for r in recipients]
 
 
-def flow_of(recipient):
-    return recipient.flow
-
-
 # -- acceptance and recovery
 
 
