@@ -49,19 +49,6 @@ class ResolverSettings:
     max_in_flight: int = 500
 
 
-@dataclass(slots=True)
-class ResolverCounters:
-    """What was done since the start, for metrics."""
-
-    questions: int = 0
-    cache_hits: int = 0
-    shared: int = 0
-    queries_udp: int = 0
-    queries_tcp: int = 0
-    timeouts: int = 0
-    failures: int = 0
-
-
 def resolver_settings(options: GlobalOptions) -> ResolverSettings:
     """Take the settings from the configuration. Raises ResolverConfigError when there is no server."""
     return ResolverSettings(
@@ -88,7 +75,6 @@ class Resolver:
     """A stub resolver for one event loop."""
 
     def __init__(self, settings: ResolverSettings, clock: Clock | None = None) -> None:
-        self.counters = ResolverCounters()
         self._settings = settings
         self._clock = clock or SystemClock()
         self._cache = AnswerCache(settings.cache_entries)
@@ -100,13 +86,11 @@ class Resolver:
     async def query(self, name: str, type: RecordType) -> Answer:
         """Return what DNS says. *name* may have a final dot and any case. Raises nothing of its own."""
         question = Question(name.lower().removesuffix("."), type)
-        self.counters.questions += 1
         local = local_answer(question)
         if local is not None:
             return local
         cached = self._cache.get(question, self._clock.now())
         if cached is not None:
-            self.counters.cache_hits += 1
             return cached
         return await self._share(question)
 
@@ -141,8 +125,6 @@ class Resolver:
             )
             self._asking[question] = task
             task.add_done_callback(lambda _: self._asking.pop(question, None))
-        else:
-            self.counters.shared += 1
         await asyncio.wait((task,))
         return Answer("failure", note="the resolver was closed") if task.cancelled() else task.result()
 
@@ -160,7 +142,6 @@ class Resolver:
     def _with_kept_ttl(self, answer: Answer) -> Answer:
         settings = self._settings
         if answer.status == "failure":
-            self.counters.failures += 1
             return replace(answer, ttl_s=FAILURE_TTL_S)
         ttl_s = min(max(answer.ttl_s, settings.min_ttl_s), settings.max_ttl_s)
         if answer.status != "found":
@@ -193,7 +174,6 @@ class Resolver:
                 try:
                     answer, next_name = read_response(await self._exchange(server, query))
                 except TimeoutError:
-                    self.counters.timeouts += 1
                     note = f"{server} did not answer within {self._settings.timeout_s:g} s"
                     continue
                 except OSError as error:
@@ -209,14 +189,12 @@ class Resolver:
     async def _exchange(self, server: SocketAddress, query: dns.message.Message) -> dns.message.QueryMessage:
         async with asyncio.timeout(self._settings.timeout_s):
             try:
-                self.counters.queries_udp += 1
                 response = await ask_udp(server, query)
                 if response.rcode() != dns.rcode.FORMERR:
                     return response
                 query.use_edns(False)  # RFC 6891 §7: a server that does not know EDNS
                 return await ask_udp(server, query)
             except Truncated:
-                self.counters.queries_tcp += 1
                 return await ask_tcp(server, query)
 
 
