@@ -54,9 +54,6 @@ def every_change(store: Store) -> list[Callable[[], object]]:
     def domain() -> int:
         return store.domains()[0].id
 
-    def key() -> int:
-        return store.domains()[0].keys[0].id
-
     return [
         lambda: store.create_account("acme", actor=ME),
         lambda: store.change_account(account(), name="acme2", actor=ME),
@@ -80,8 +77,6 @@ def every_change(store: Store) -> list[Callable[[], object]]:
             domain(), {each.id: True for each in store.domains()[0].keys}, 5.0, actor=ME
         ),
         lambda: store.rotate_keys(domain(), actor=ME),
-        lambda: store.retire_key(key(), actor=ME),
-        lambda: store.delete_key(key(), actor=ME),
         lambda: store.delete_domain(domain(), actor=ME),
         lambda: store.delete_credential(credential("api_key"), actor=ME),
         lambda: store.delete_person(person(), actor=ME),
@@ -118,8 +113,6 @@ def test_every_change_raises_the_generation_and_says_who_did_what(store: Store) 
         ("change", "domain 1"),
         ("check", "domain 1"),
         ("rotate", "domain 1"),
-        ("retire key", "domain 1"),
-        ("delete key", "domain 1"),
         ("delete", "domain 1"),
         ("delete", "key 1"),
         ("delete", "person 1"),

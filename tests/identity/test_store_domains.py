@@ -116,19 +116,6 @@ def test_new_keys_take_over_when_they_are_found(store: Store, domain: Domain) ->
         store.rotate_keys(domain.id, actor=ME)
 
 
-def test_keys_are_retired_and_deleted_by_hand(store: Store, domain: Domain) -> None:
-    rsa, ed25519 = domain.keys
-    store.mark_checked(domain.id, {rsa.id: True}, AT)
-    with pytest.raises(Conflict, match="is signed with ang20261121ar; retire the key first"):
-        store.delete_key(rsa.id, actor=ME)
-    retired = store.retire_key(rsa.id, actor=ME)
-    assert (retired.keys[0].state, retired.verified_at) == ("retired", None)
-    assert store.retire_key(rsa.id, actor=ME) == retired
-    assert store.delete_key(rsa.id, actor=ME).keys == (ed25519,)
-    with pytest.raises(NotFound, match="there is no signing key 1"):
-        store.delete_key(rsa.id, actor=ME)
-
-
 def test_a_domain_is_changed_and_deleted(store: Store, domain: Domain) -> None:
     changed = store.change_domain(domain.id, enabled=False, return_path="pm-bounces.example.com", actor=ME)
     assert (changed.enabled, changed.return_path) == (False, "pm-bounces.example.com")

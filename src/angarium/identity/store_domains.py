@@ -112,27 +112,6 @@ class Domains(StoreBase):
             change.note("check", f"domain {domain}", before.account, _states(before), _states(after))
             return after
 
-    def retire_key(self, key: int, *, actor: str) -> Domain:
-        """Sign with a key no longer; its record may be taken out of the DNS once mail on its way has arrived.
-
-        Raises NotFound.
-        """
-        with self._changing(actor) as change:
-            domain, found = fetch_key(change.connection, key)
-            if found.state == "retired":
-                return domain
-            change.set(schema.domain_keys, key, state="retired", retired_at=change.at)
-            return _noted(change, "retire key", domain, found)
-
-    def delete_key(self, key: int, *, actor: str) -> Domain:
-        """Delete a key that does not sign. Raises NotFound, or Conflict when it does."""
-        with self._changing(actor) as change:
-            domain, found = fetch_key(change.connection, key)
-            if found.state == "active":
-                raise Conflict(f"mail of {domain.name} is signed with {found.selector}; retire the key first")
-            change.connection.execute(delete(schema.domain_keys).where(schema.domain_keys.c.id == key))
-            return _noted(change, "delete key", domain, found)
-
     def _add_keys(self, change: Changing, domain: int, name: str, made: Iterable[NewKey]) -> list[str]:
         """Insert new keys and return their selectors."""
         names = selectors(change.at, _taken(change.connection, name))
@@ -161,12 +140,6 @@ def fetch_domain(connection: Connection, id_or_name: int | tuple[int, str]) -> D
     else:
         row = row_of(connection, schema.domains, id_or_name, "domain")
     return _with_keys(connection, [row])[0]
-
-
-def fetch_key(connection: Connection, id: int) -> tuple[Domain, DomainKey]:
-    """Return a signing key and its domain. Raises NotFound."""
-    key = _key_of(row_of(connection, schema.domain_keys, id, "signing key"))
-    return fetch_domain(connection, key.domain), key
 
 
 def _find(connection: Connection, account: int, name: str) -> RowMapping | None:
@@ -207,15 +180,6 @@ def _verified_at(domain: Domain, keys: Iterable[DomainKey], at: float) -> float 
     if not any(key.state == "active" for key in keys):
         return None
     return at if domain.verified_at is None else domain.verified_at
-
-
-def _noted(change: Changing, action: str, domain: Domain, key: DomainKey) -> Domain:
-    after = fetch_domain(change.connection, domain.id)
-    if _verified_at(after, after.keys, change.at) != after.verified_at:
-        change.set(schema.domains, domain.id, verified_at=None)
-        after = fetch_domain(change.connection, domain.id)
-    change.note(action, f"domain {domain.id}", domain.account, _states(domain), _states(after))
-    return after
 
 
 def _states(domain: Domain) -> dict[str, object]:
