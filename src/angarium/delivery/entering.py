@@ -30,11 +30,10 @@ def fail_refused(
     refused = [recipient for recipient in recipients if recipient.message.refusal is not None]
     if not refused:
         return recipients
-    events = []
-    for recipient in refused:
-        reply = recipient.message.refusal
-        event = recipient.event("bounced", now, "bounced", reply=reply, note=REFUSED_NOTE)
-        recipient.apply(event)
-        events.append(event)
-    record(Record(events, refused))
+    record(
+        Record.of(
+            refused,
+            lambda each: each.event("bounced", now, "bounced", reply=each.message.refusal, note=REFUSED_NOTE),
+        )
+    )
     return [recipient for recipient in recipients if recipient.message.refusal is None]

@@ -195,10 +195,9 @@ class Handover:
         intended = self._intents.pop(conn, None)
         if intended and untried:
             now = self._clock.now()
-            events = [each.event("released", now, "queued", note="not attempted") for each in untried]
-            for event, recipient in zip(events, untried, strict=True):
-                recipient.apply(event)
-            self._recorder.record(Record(events, untried))
+            self._recorder.record(
+                Record.of(untried, lambda each: each.event("released", now, "queued", note="not attempted"))
+            )
 
     # -- bodies that need more than one write
 

@@ -4,6 +4,7 @@ The scheduler returns commands; the I/O answers each by one call of the schedule
 docstring.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +77,20 @@ class Record:
 
     events: list[Event]
     recipients: list[Recipient]
+
+    @classmethod
+    def of(cls, recipients: Iterable[Recipient], happening: Callable[[Recipient], Event]) -> "Record":
+        """Let happen to each recipient what *happening* makes of it."""
+        record = cls([], [])
+        for recipient in recipients:
+            record.add(recipient, happening(recipient))
+        return record
+
+    def add(self, recipient: Recipient, event: Event) -> None:
+        """Let *event* happen to its recipient, to be written with the others."""
+        recipient.apply(event)
+        self.events.append(event)
+        self.recipients.append(recipient)
 
 
 @dataclass(slots=True)

@@ -45,13 +45,11 @@ class State:
 
     def apply(self, recipient: Recipient, event: Event) -> None:
         """Let *event* happen: applied to its recipient, and recorded with the others of this input."""
-        recipient.apply(event)
         record = self._record
         if record is None:
             record = self._record = Record([], [])
             self.commands.append(record)
-        record.events.append(event)
-        record.recipients.append(recipient)
+        record.add(recipient, event)
 
     def take_commands(self) -> list[Command]:
         """Return, once, what is to be done, in order."""
