@@ -36,6 +36,9 @@ class Spool:
         self.entered.append(message)
         then(None)
 
+    def expect(self, events: list[Event]) -> None:
+        assert all(event.state == "bounced" for event in events)
+
     def record(self, events: list[Event], then: Any = None) -> None:
         self.recorded.set_result(events)
 

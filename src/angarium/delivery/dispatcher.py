@@ -43,6 +43,7 @@ from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
+_MOST_UNREPORTED = 10_000
 _PAGE_RETRY_S = 2.0
 
 
@@ -131,6 +132,10 @@ class Dispatcher:
     def record(self, command: Record) -> None:
         """Write down events that were decided outside the scheduler (operator, expiry)."""
         self._recorder.record(command)
+
+    async def written(self) -> None:
+        """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""
+        await self._recorder.written()
 
     def _count_in(self, message: Message) -> None:
         self._counters.add("received_messages_total")
@@ -318,7 +323,7 @@ class Dispatcher:
         if self._wake is not None and self._wake_at is not None and self._wake_at <= now:
             self._wake.cancel()  # the machine slept, or its clock was set forward: the loop's timer knows nothing of it
             self._tick()
-        self.scheduler.pause(pause_reason(self.spool.status()), now)
+        self.scheduler.pause(pause_reason(self.spool.status(), self._recorder.unreported), now)
         self.plan_pump()
 
     def reconfigure(self, config: Config) -> None:
@@ -364,11 +369,13 @@ class Dispatcher:
         return list(self._connections.values())
 
 
-def pause_reason(status: SpoolStatus) -> str | None:
-    """Return why nothing further should be delivered, or None.
+def pause_reason(status: SpoolStatus, unreported: int) -> str | None:
+    """Return why nothing further should be delivered, or None. *unreported* is how many reports wait.
 
     What was delivered and cannot be written down is held in memory, and would be delivered again after a crash.
     """
+    if unreported > _MOST_UNREPORTED:
+        return f"{unreported} reports to senders wait for the disk"
     if status.backlog <= (_MOST_UNWRITTEN if status.unwell else _MOST_WAITING):
         return None
     return f"{status.backlog} outcomes wait for the disk" + (f": {status.unwell}" if status.unwell else "")

@@ -1,38 +1,22 @@
 """What becomes of the scheduler's decisions: into the journal, the log and the numbers, and reported to the sender."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import TERMINAL, Event, Message, Recipient
-from angarium.core.tasks import Tasks
-from angarium.delivery.reports import Report, build_report, report_action
+from angarium.core.records import Event, Recipient
+from angarium.delivery.reporting import Entrance, Reporter
+from angarium.delivery.reports import Report, report_action
 from angarium.queue.commands import Record
-from angarium.spool.port import Body, Spool, SpoolError, Then
-
-_REPORT_RETRY_S = 5.0
-
-
-class Entrance(Protocol):
-    """Where a bounce message enters; `dispatcher.Dispatcher` is one."""
-
-    config: Config
-
-    def enter(self, message: Message, body: Body, then: Then) -> None:
-        """Make durable and deliver."""
-        ...
+from angarium.spool.port import Spool, SpoolError, Then
 
 
 class Recorder:
-    """Writes events down. A terminal event whose sender must be told is written after the report is durable.
-
-    So a crash between the two repeats an attempt and perhaps a report, but never swallows one.
-    """
+    """Writes events down. A terminal event whose sender must be told is written after the report is durable."""
 
     def __init__(self, entrance: Entrance, spool: Spool, clock: Clock, log: Log, counters: Counters) -> None:
         self._entrance = entrance
@@ -40,7 +24,7 @@ class Recorder:
         self._clock = clock
         self._log = log
         self._counters = counters
-        self._tasks = Tasks(log, clock)
+        self._reporter = Reporter(entrance, spool, clock, log, counters)
 
     def record(self, command: Record, then: Then | None = None) -> None:
         """Write the events of *command* down; they have been applied to its recipients.
@@ -65,7 +49,21 @@ class Recorder:
         if direct:
             self._spool.record(direct, then)
         for report in reports.values():
-            self._tasks.start(self._report(report))
+            self._reporter.start(report)
+
+    async def written(self) -> None:
+        """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""
+        await self._reporter.caught_up()
+        written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self._spool.record((), written.set_result)
+        error = await written
+        if error is not None:
+            raise error
+
+    @property
+    def unreported(self) -> int:
+        """How many reports are not durable yet."""
+        return self._reporter.waiting
 
     def _log_event(self, event: Event, recipient: Recipient) -> None:
         attempt = event.attempt
@@ -92,45 +90,3 @@ class Recorder:
             age_s=round(event.at - recipient.message.received_at, 3),
             **fields,
         )
-
-    async def _report(self, report: Report) -> None:
-        body: Body | None
-        try:
-            body = await self._spool.load_body(report.message)
-        except SpoolError as error:
-            self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))
-            body = None
-        try:
-            message, text = await self._built(report, body)
-        except Exception:
-            self._finish(
-                report
-            )  # no report can be made of it; without an end it would be delivered once more
-            raise
-        self._enter(report, message, text)
-
-    async def _built(self, report: Report, body: Body | None) -> tuple[Message, bytes]:
-        """Make the notification, without the original where that cannot be read."""
-        config = self._entrance.config
-        try:
-            return await asyncio.to_thread(build_report, report, body, config)
-        except OSError as error:
-            self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))
-            return await asyncio.to_thread(build_report, report, None, config)
-
-    def _enter(self, report: Report, message: Message, text: bytes) -> None:
-        def entered(error: SpoolError | None) -> None:
-            if error is None:
-                self._counters.add("reports_total", report.action)
-                self._finish(report)
-            else:
-                # The spool is full or unwell: the events wait with the report, so that neither is lost.
-                loop = asyncio.get_running_loop()
-                loop.call_later(_REPORT_RETRY_S, self._enter, report, message, text)
-
-        self._entrance.enter(message, text, entered)
-
-    def _finish(self, report: Report) -> None:
-        events = [event for event, _ in report.items if event.state in TERMINAL]
-        if events:
-            self._spool.record(events)

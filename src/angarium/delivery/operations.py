@@ -4,7 +4,6 @@ Every change is an event like any other, so the journal tells who changed what, 
 recipient either changed or not. Recipients in flight are left alone and counted: their outcome is already on its way.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -22,7 +21,7 @@ from angarium.delivery.reports import QUIET
 from angarium.queue.commands import Record
 from angarium.queue.explain import QueueStatus
 from angarium.queue.routing import routing_domain
-from angarium.spool.port import Selection, Spool, SpoolError
+from angarium.spool.port import Selection, Spool
 
 Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -57,9 +56,9 @@ class Operator:
     ) -> dict[str, int]:
         """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
 
-        What was changed is durable when this returns; only a failure that its sender is told of is written after the
-        report. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a binding that is
-        not configured, before anything is changed, and SpoolError when the changes cannot be written.
+        What was changed is durable when this returns, and so are the reports it made. *target* is the new domain or
+        binding of reroute and rebind. Raises AngariumError for a binding that is not configured, before anything is
+        changed, and SpoolError when the changes cannot be written.
         """
         if action == "rebind" and target not in self._dispatcher.config.bindings:
             known = ", ".join(sorted(self._dispatcher.config.bindings))
@@ -77,40 +76,25 @@ class Operator:
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
             rows = [each for each in found if each.key not in changed]
-            self._record(rows, change)
+            self._dispatcher.record(Record.of(rows, change))
+            await self._dispatcher.written()
             done += len(rows)
             progress(done)
         if action in ("flush", "release"):
             self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
-        await self._written()
+        await self._dispatcher.written()
         await self._spool.count(selection)  # by then the store has it as well: the queue is shown as it is
         return {"changed": done, "in_flight": in_flight}
 
     def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""
         recipients = self._dispatcher.scheduler.evict(selection, self._now())
-        self._record(recipients, change)
+        self._dispatcher.record(Record.of(recipients, change))
         waiting = [each for each in recipients if each.state in ("queued", "held")]
         if waiting:
             self._spool.settle(waiting)
         return {each.key for each in recipients}
-
-    async def _written(self) -> None:
-        """Wait until what was recorded is durable: what an operator was told has happened. Raises SpoolError."""
-        written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-        self._spool.record((), written.set_result)
-        error = await written
-        if error is not None:
-            raise error
-
-    def _record(self, recipients: list[Recipient], change: "Change") -> None:
-        events = []
-        for recipient in recipients:
-            event = change(recipient)
-            recipient.apply(event)
-            events.append(event)
-        self._dispatcher.record(Record(events, recipients))
 
     def _change(self, action: Action, target: str, note: str) -> "Change":
         now = self._now()

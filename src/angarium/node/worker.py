@@ -144,7 +144,7 @@ class Worker:
         )
         self._leases.answer_to(self._dispatcher)
         self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
-        self._expiry = Expiry(self._dispatcher, self._spool, self._clock)
+        self._expiry = Expiry(self._dispatcher, self._spool, self._clock, self._log)
         for flow, summary in self._spool.flows().items():
             scheduler.flow_changed(flow, summary, self._clock.now())
 

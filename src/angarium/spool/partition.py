@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -193,11 +193,20 @@ class Partition:
         last = len(events) - 1
         for number, event in enumerate(events):
             asks = then if number == last else None
-            if event.index >= 0 and not self._is_open(event):
-                self._waiting.expect(event)
+            if event.index >= 0:
+                self._expect(event)
             self._journal.append(Item(EVENT, encode(event), b"", event, asks, sync=asks is not None))
         if last < 0 and then is not None:
             self._journal.append(Item(0, b"", b"", None, then, sync=True))
+
+    def expect(self, events: Sequence[Event]) -> None:
+        """See `Spool.expect`."""
+        for event in events:
+            self._expect(event)
+
+    def _expect(self, event: Event) -> None:
+        if not self._is_open(event):
+            self._waiting.expect(event)
 
     def settle(self, recipients: Sequence[Recipient], then: Then | None = None) -> None:
         """See `Spool.settle`."""
@@ -325,9 +334,9 @@ class Partition:
         """See `Spool.select`."""
         return await self._waiting.select(selection, after, limit)
 
-    async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
+    def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """See `Spool.due_to_expire`."""
-        return await self._waiting.due_to_expire(now, limit)
+        return self._waiting.due_to_expire(now, limit)
 
     # -- bodies and questions
 

@@ -8,7 +8,7 @@ So a bounce message accepted *before* the `bounced` event of its cause can never
 there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -119,6 +119,13 @@ class Spool(Protocol):
         """
         ...
 
+    def expect(self, events: Sequence[Event]) -> None:
+        """Take *events* as recorded in whatever is returned from now on; the caller will record them.
+
+        For a recipient's last event that has to wait for something: nobody is handed the recipient meanwhile.
+        """
+        ...
+
     def settle(self, recipients: Sequence[Recipient], then: Then | None = None) -> None:
         """Move recipients out of memory into the settled store, in the state they are in now.
 
@@ -171,9 +178,9 @@ class Spool(Protocol):
         """
         ...
 
-    async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
-        """Return settled recipients (queued or held, none in memory) whose expiry, noted when they settled,
-        passed.
+    def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
+        """Yield all settled recipients (queued or held, none in memory) whose expiry, noted when they settled,
+        has passed, longest passed first, at most *limit* at a time.
         """
         ...
 

@@ -26,6 +26,9 @@ from angarium.spool.reserve import begin_anew, reserve
 from angarium.spool.schema import ROWS_PER_STATEMENT, chunks, insert, marks, prepare
 from angarium.spool.stored_flows import StoredFlows
 
+ExpiryPlace = tuple[float, bytes, int]
+"""Where a row stands in the order of expiry: when it expires, its message and index."""
+BEFORE_ALL: ExpiryPlace = (float("-inf"), b"", -1)
 MAX_ROWS = 1 << 62
 MANY_FLOWS = 64
 """From here on, rows are selected by going through all in key order rather than flow by flow."""
@@ -276,13 +279,19 @@ class SettledStore:
             return len(self.select(selection, None, MAX_ROWS))
         return self._flows.count(selection)
 
-    def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
-        """Return rows whose expiry has passed, without the leased ones, longest passed first."""
+    def due_to_expire(
+        self, now: float, after: ExpiryPlace, limit: int
+    ) -> tuple[list[Recipient], ExpiryPlace | None]:
+        """Return rows whose expiry has passed, without the leased ones, longest passed first, behind *after*;
+        and the place behind which there may be more, or None.
+        """
         sql = (
-            f"SELECT {_COLUMNS} FROM recipient INDEXED BY by_expiry "
-            "WHERE leased = 0 AND expires <= ? ORDER BY expires LIMIT ?"
+            f"SELECT {_COLUMNS}, expires FROM recipient INDEXED BY by_expiry WHERE leased = 0 AND expires <= ? "
+            "AND (expires, message, idx) > (?, ?, ?) ORDER BY expires, message, idx LIMIT ?"
         )
-        return self._recipients(self.db.execute(sql, (now, limit)).fetchall())
+        rows = self.db.execute(sql, (now, *after, limit)).fetchall()
+        more = len(rows) == limit
+        return self._recipients([row[:-1] for row in rows]), (rows[-1][-1], *rows[-1][:2]) if more else None
 
     def _recipients(self, rows: list[tuple[Any, ...]]) -> list[Recipient]:
         messages = self.messages({row[0] for row in rows})

@@ -6,7 +6,7 @@ ended.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from angarium.core.ids import MessageId
@@ -14,7 +14,7 @@ from angarium.core.records import Event, Flow, FlowSummary, Recipient
 from angarium.spool.live import Live
 from angarium.spool.port import Selection
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import SettledStore, Settling
+from angarium.spool.settled import BEFORE_ALL, ExpiryPlace, SettledStore, Settling
 from angarium.spool.settler import Changes, Settler, Write
 
 
@@ -62,7 +62,7 @@ class Waiting:
         return len(self._events) + self.settler.backlog
 
     def expect(self, event: Event) -> None:
-        """Note an event that is on its way through the journal to a settled recipient."""
+        """Note an event that is on its way to a settled recipient."""
         self._ahead[event.message, event.index] = event
 
     def add(self, event: Event, data: bytes) -> None:
@@ -160,11 +160,14 @@ class Waiting:
         found = await self.settler.ask(lambda store: store.select(selection, after, limit))
         return self._brought_up(found, lambda r: _matches(selection, r))[0]
 
-    async def due_to_expire(self, now: float, limit: int) -> list[Recipient]:
+    async def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """See `Spool.due_to_expire`."""
-        self.flush()
-        found = await self.settler.ask(lambda store: store.due_to_expire(now, limit))
-        return self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
+        after: ExpiryPlace | None = BEFORE_ALL
+        while after is not None:
+            self.flush()
+            ask = partial(SettledStore.due_to_expire, now=now, after=after, limit=limit)
+            found, after = await self.settler.ask(ask)
+            yield self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
 
 
 def _matches(selection: Selection, recipient: Recipient) -> bool:

@@ -1,0 +1,107 @@
+"""Has reports written: each enters as mail of its own, and only then are the events recorded that it tells of.
+
+So a crash between the two repeats an attempt and perhaps a report, but never swallows one.
+"""
+
+import asyncio
+from typing import Protocol
+
+from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.records import TERMINAL, Message
+from angarium.core.tasks import Tasks
+from angarium.delivery.reports import Report, build_report
+from angarium.spool.port import Body, Spool, SpoolError, Then
+
+_AT_ONCE = 64
+
+
+class Entrance(Protocol):
+    """Where a report enters; `dispatcher.Dispatcher` is one."""
+
+    config: Config
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        """Make durable and deliver."""
+        ...
+
+
+class Reporter:
+    """Makes reports.
+
+    While the disk takes nothing, only so many have their text in memory as are made at once; the others wait as the
+    events they tell of. Whoever can end many recipients at a time waits for `caught_up` between one lot and the next,
+    and deliveries pause when there are too many (`dispatcher.pause_reason`). A report that cannot be written at all
+    leaves its recipients in the journal as they were: the next start tries them, and reports them, again.
+    """
+
+    def __init__(self, entrance: Entrance, spool: Spool, clock: Clock, log: Log, counters: Counters) -> None:
+        self._entrance = entrance
+        self._spool = spool
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._tasks = Tasks(log, clock)
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def waiting(self) -> int:
+        """How many reports are not durable yet."""
+        return len(self._waiting)
+
+    def start(self, report: Report) -> None:
+        """Make *report*; its recipients' last events are as good as recorded from now on."""
+        self._spool.expect([event for event, _ in report.items if event.state in TERMINAL])
+        task = self._tasks.start(self._make(report))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def caught_up(self) -> None:
+        """Wait for all reports that were started before."""
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+
+    async def _make(self, report: Report) -> None:
+        async with self._places:
+            try:
+                message, text = await self._built(report)
+            except Exception:
+                self._finish(
+                    report
+                )  # no report can be made of it; without an end it would be delivered once more
+                raise
+            written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+            self._entrance.enter(message, text, written.set_result)
+            error = await written
+        if error is not None:
+            self._complain(report, error)
+            return
+        self._counters.add("reports_total", report.action)
+        self._finish(report)
+
+    async def _built(self, report: Report) -> tuple[Message, bytes]:
+        """Make the notification, without the original where that cannot be read."""
+        body, config = await self._original(report), self._entrance.config
+        try:
+            return await asyncio.to_thread(build_report, report, body, config)
+        except OSError as error:
+            self._complain(report, error)
+            return await asyncio.to_thread(build_report, report, None, config)
+
+    async def _original(self, report: Report) -> Body | None:
+        try:
+            return await self._spool.load_body(report.message)
+        except SpoolError as error:
+            self._complain(report, error)
+            return None
+
+    def _finish(self, report: Report) -> None:
+        events = [event for event, _ in report.items if event.state in TERMINAL]
+        if events:
+            self._spool.record(events)
+
+    def _complain(self, report: Report, error: Exception) -> None:
+        self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))

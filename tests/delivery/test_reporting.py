@@ -1,0 +1,196 @@
+"""Reports to senders while the disk takes nothing, and settled mail that ends meanwhile."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from angarium.config.load import parse_config
+from angarium.config.model import Config
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.records import Event, Message, Recipient
+from angarium.core.reply import Reply
+from angarium.delivery.expiry import Expiry
+from angarium.delivery.journaling import Recorder
+from angarium.queue.commands import Record
+from angarium.queue.retry import expires_at
+from angarium.spool.partition import Partition, open_partition
+from angarium.spool.port import Body, SpoolError, Then
+from angarium.spool.settings import SpoolSettings
+from angarium.testing.spool import NOW, SpoolDriver, make_message
+
+PATIENCE_S = 30
+
+
+class Desk:
+    """Where reports and expired mail are written down; a report is durable when the test says so."""
+
+    def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
+        log, clock = Log(os.open(os.devnull, os.O_WRONLY)), SimpleNamespace(now=lambda: now)
+        self.config = config
+        self.counters = Counters()
+        self.recorder = Recorder(self, spool, clock, log, self.counters)
+        dispatcher: Any = self
+        self.expiry = Expiry(dispatcher, spool, clock, log)
+        self.waiting: list[tuple[Message, Then]] = []
+        self._came = asyncio.Condition()
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        self.waiting.append((message, then))
+        self._wake = asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._came:
+            self._came.notify_all()
+
+    async def entered(self, number: int) -> None:
+        async with self._came:
+            await self._came.wait_for(lambda: len(self.waiting) >= number)
+
+    def answer(self, error: SpoolError | None = None) -> None:
+        waiting, self.waiting = self.waiting, []
+        for _, then in waiting:
+            then(error)
+
+    def record(self, command: Record) -> None:
+        self.recorder.record(command)
+
+    async def written(self) -> None:
+        await self.recorder.written()
+
+
+def bounce(recipient: Recipient) -> Event:
+    return recipient.event("bounced", NOW, "bounced", reply=Reply(550, "5.1.1", "gone"))
+
+
+def bounces(number: int) -> Record:
+    return Record.of([Recipient(make_message(), 0, "default", "to.example") for _ in range(number)], bounce)
+
+
+class Disk:
+    """A spool that notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+        self.events: list[Event] = []
+
+    async def load_body(self, message: Message) -> bytes:
+        self.loads += 1
+        return b"Subject: x\r\n\r\n"
+
+    def expect(self, events: list[Event]) -> None:
+        pass
+
+    def record(self, events: list[Event], then: Then | None = None) -> None:
+        self.events += events
+        if then is not None:
+            then(None)
+
+
+def run(story: Awaitable[None]) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await story
+
+    asyncio.run(scene())
+
+
+def test_few_reports_have_their_text_in_memory_while_the_disk_takes_nothing() -> None:
+    async def story() -> None:
+        disk = Disk()
+        desk = Desk(disk, parse_config(""))
+        desk.record(bounces(100))
+        await desk.entered(64)
+        assert (disk.loads, desk.recorder.unreported, disk.events) == (64, 100, [])
+        desk.answer()
+        await desk.entered(36)
+        desk.answer()
+        await desk.written()
+        assert (desk.recorder.unreported, len(disk.events)) == (0, 100)
+        assert desk.counters.values["reports_total", "failed"] == 100
+
+    run(story())
+
+
+def test_a_report_that_cannot_be_written_leaves_its_recipient_to_the_next_start() -> None:
+    async def story() -> None:
+        disk = Disk()
+        desk = Desk(disk, parse_config(""))
+        desk.record(bounces(1))
+        await desk.entered(1)
+        desk.answer(SpoolError("the spool is closed"))
+        await desk.written()
+        assert (desk.recorder.unreported, disk.events, desk.waiting) == (0, [], [])
+
+    run(story())
+
+
+# -- settled mail
+
+
+def with_settled(
+    folder: Path, number: int, story: Callable[[Partition, Desk], Awaitable[None]], config: str
+) -> None:
+    """Play *story* at a time when all of *number* settled recipients were to have expired."""
+
+    async def day() -> None:
+        before = parse_config("Message_Expiration = 1")
+        options = before.outbound("default", "to.example")
+        settings = SpoolSettings(min_free_bytes=0, expires_at=lambda each: expires_at(each, options))
+        spool = open_partition(folder, asyncio.get_running_loop(), settings)
+        try:
+            spool.recover()
+            driver = SpoolDriver(spool)
+            taken = [await driver.take(make_message(received_at=NOW)) for _ in range(number)]
+            await driver.settle(*(each for some in taken for each in some))
+            async with asyncio.timeout(PATIENCE_S):
+                await story(spool, Desk(spool, parse_config(config), NOW + 7200))
+        finally:
+            await spool.close()
+
+    asyncio.run(day())
+
+
+async def expiry_round(desk: Desk) -> None:
+    desk.expiry.sweep(0.0)
+    await wait_for_round(desk)
+
+
+async def wait_for_round(desk: Desk) -> None:
+    task = desk.expiry._round
+    assert task is not None
+    await task
+
+
+def test_mail_that_has_more_time_by_now_does_not_hide_what_has_none(tmp_path: Path) -> None:
+    async def story(spool: Partition, desk: Desk) -> None:
+        late = make_message("late.example", received_at=NOW + 1)
+        driver = SpoolDriver(spool)
+        await driver.settle(*await driver.take(late))
+        desk.expiry.sweep(0.0)
+        await desk.entered(1)
+        assert [message.recipients[0].address for message, _ in desk.waiting] == ["from@example.org"]
+        desk.answer()
+        await wait_for_round(desk)
+        _, (event,) = await spool.history(late.id)
+        assert event.type == "expired"
+
+    longer = 'Domain "to.example" { Message_Expiration = 100000 }\nMessage_Expiration = 1'
+    with_settled(tmp_path, 1000, story, longer)
+
+
+def test_who_expires_while_the_disk_takes_no_report_is_reported_once(tmp_path: Path) -> None:
+    async def story(spool: Partition, desk: Desk) -> None:
+        desk.expiry.sweep(0.0)
+        await desk.entered(3)
+        found = [rows async for rows in spool.due_to_expire(NOW + 7200, 1000)]
+        paged = await spool.page(next(iter(spool.flows())), NOW + 7200, 10)
+        assert (found, paged) == ([[]], [])
+        desk.answer()
+        await wait_for_round(desk)
+        assert desk.counters.values["reports_total", "failed"] == 3
+
+    with_settled(tmp_path, 3, story, "Message_Expiration = 1")
