@@ -7,6 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import pytest
+
 from angarium.config.load import parse_config
 from angarium.config.model import Config
 from angarium.core.log import Log
@@ -15,6 +18,7 @@ from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.expiry import Expiry
 from angarium.delivery.journaling import Recorder
+from angarium.delivery.reports import Report, build_report
 from angarium.queue.commands import Record
 from angarium.queue.retry import expires_at
 from angarium.spool.partition import Partition, open_partition
@@ -126,6 +130,17 @@ def test_a_report_that_cannot_be_written_leaves_its_recipient_to_the_next_start(
         assert (desk.recorder.unreported, disk.events, desk.waiting) == (0, [], [])
 
     run(story())
+
+
+@pytest.mark.parametrize(("segment", "is_whole"), [(1 << 20, False), (4 << 20, True)])
+def test_no_report_is_larger_than_the_journal_takes(segment: int, is_whole: bool) -> None:
+    size = 1 << 20
+    message = msgspec.structs.replace(make_message(size=size), ret="FULL")
+    recipient = Recipient(message, 0, "default", "to.example")
+    report = Report("failed", message, NOW, [(bounce(recipient), recipient)])
+    body = b"Subject: x\r\n\r\n".ljust(size, b"x")
+    _, text = build_report(report, body, parse_config(f"Spool_Segment_Size = {segment}"))
+    assert (len(text) < segment, len(text) > size) == (True, is_whole)
 
 
 # -- settled mail

@@ -28,7 +28,9 @@ QUIET = "quietly: "
 """How the note of a `cancelled` event begins whose sender is not to be told."""
 
 _HEADER_LIMIT = 65_536
-_FULL_LIMIT = 1_048_576
+_FULL_LIMIT = 1 << 20
+_FULL_SHARE = 4
+"""A report carries an original whole up to this part of a journal segment, where all of it has to fit."""
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
         arrived_at=original.received_at,
         recipients=[_dsn_recipient(report, event, recipient, options) for event, recipient in report.items],
         original=_original(original, body),
-        full=_wants_full(report, options),
+        full=_wants_full(report, options, config.globals.spool_segment_size),
         include=options.bounces_inline_original != "none",
         smtputf8=original.smtputf8,
     )
@@ -147,12 +149,12 @@ def _dsn_recipient(
     )
 
 
-def _wants_full(report: Report, options: OutboundOptions) -> bool:
+def _wants_full(report: Report, options: OutboundOptions, segment_bytes: int) -> bool:
     """RET decides for failures; else the option. Other reports carry the header only (RFC 3461 §4.3)."""
     if report.action != "failed" or report.message.ret == "HDRS":
         return False
     wants = report.message.ret == "FULL" or options.bounces_inline_original == "all"
-    return wants and report.message.body_size <= _FULL_LIMIT
+    return wants and report.message.body_size <= min(_FULL_LIMIT, segment_bytes // _FULL_SHARE)
 
 
 def _original(message: Message, body: Body | None) -> bytes:
