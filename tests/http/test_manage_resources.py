@@ -51,6 +51,15 @@ def test_a_customer_does_not_set_the_own_limits(api, change):
     assert "node/manage" in answer.json["detail"]
 
 
+def test_a_customer_does_not_lift_the_suspension_of_the_own_server(api):
+    where = api("POST", f"{V1}/servers", {"name": "shop", "account": 2}).headers["location"]
+    assert api("PATCH", where, {"suspended": True}).json["suspended"] is True
+    answer = api("PATCH", where, {"suspended": False}, key=CUSTOMER)
+    assert (answer.status, "node/manage" in answer.json["detail"]) == (403, True)
+    assert api("GET", where, key=CUSTOMER).json["suspended"] is True
+    assert api("PATCH", where, {"smtp": False}, key=CUSTOMER).json["smtp"] is False
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_a_customer_makes_and_deletes_no_accounts(api, method):
     path = f"{V1}/accounts" if method == "POST" else f"{V1}/accounts/2"

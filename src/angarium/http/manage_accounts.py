@@ -85,10 +85,12 @@ def show_server(call: Call, server: int) -> ServerView:
 
 
 def change_server(call: Call, server: int, body: ServerChange) -> ServerView:
-    """Change a server."""
+    """Change a server. Its suspension and its binding are the operator's (node/manage); `smtp` is the account's."""
     found = server_of(call, server)
     fields = changes(body, found)
     call.may_choose(fields, found.options)
+    if "suspended" in fields:
+        call.operators_only("changing a server's suspension")
     return server_view(call.store.change_server(server, actor=call.actor, **fields))
 
 
