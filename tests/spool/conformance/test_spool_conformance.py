@@ -6,6 +6,7 @@ import pytest
 
 from angarium.core.records import Flow, FlowSummary, Origin
 from angarium.spool.port import Selection, SpoolError
+from angarium.spool.settings import SpoolSettings
 from angarium.testing.spool import NOW, make_message
 
 LATER = NOW + 1_000_000
@@ -412,3 +413,38 @@ def test_status_says_what_is_held(play):
         assert isinstance(await spool.accept(make_message(), b"x"), SpoolError)
 
     play(day)
+
+
+# -- expiry
+
+
+def test_all_that_is_due_to_expire_is_yielded_once_whatever_becomes_of_it(play):
+    messages = [make_message() for _ in range(5)]
+
+    async def day(spool):
+        for message in messages:
+            await spool.settle(*await spool.take(message))
+        batches = [keys(rows) async for rows in spool.spool.due_to_expire(LATER, 2)]
+        assert [len(batch) for batch in batches] == [2, 2, 1]
+        assert [key for batch in batches for key in batch] == [(message.id, 0) for message in messages]
+        assert [rows async for rows in spool.spool.due_to_expire(messages[0].received_at - 1, 2)] == [[]]
+
+    play(day, settings=SpoolSettings(min_free_bytes=0, expires_at=lambda each: each.message.received_at))
+
+
+def test_nobody_is_handed_a_recipient_whose_end_is_still_to_be_recorded(play):
+    async def day(spool):
+        (recipient,) = await spool.take(make_message())
+        await spool.settle(recipient)
+        event = recipient.event("bounced", NOW, "bounced")
+        spool.spool.expect([event])
+        assert await spool.spool.page(recipient.flow, LATER, 1) == []
+        assert await spool.spool.select(Selection(), None, 1) == []
+        assert [rows async for rows in spool.spool.due_to_expire(LATER, 2)] == [[]]
+        assert await spool.record(event) is None
+        assert await spool.spool.count(Selection()) == 0
+
+    async def next_day(spool):
+        assert (spool.recovered, dict(spool.spool.flows())) == ([], {})
+
+    play(day, next_day, settings=SpoolSettings(min_free_bytes=0, expires_at=lambda each: 0.0))
