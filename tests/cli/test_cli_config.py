@@ -64,3 +64,11 @@ def test_show_in_force_is_asked_of_the_node(cli, control):
     control.says["config_show"] = {"ok": True, "text": "# generation 2", "record": {"generation": 2}}
     assert cli("config", "show", "--effective").stdout == "# generation 2\n"
     assert control.asked == [("config_show", {"defaults": True})]
+
+
+def test_files_for_outgoing_tls_are_looked_at(cli, tmp_path):
+    path = tmp_path / "bad.conf"
+    path.write_text('Max_Retries = 3\nTLS_CA = "/nowhere/ca.pem"\n')
+    result = cli("config", "check", str(path), data=False)
+    assert result.exit_code == 1
+    assert f"{path}:2: TLS_CA cannot be read: no such file or directory (/nowhere/ca.pem)" in result.stdout

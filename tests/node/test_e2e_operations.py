@@ -217,6 +217,14 @@ def test_a_bad_file_leaves_the_old_configuration_in_force_and_says_so(node, sink
     node.config_file.write_text(good)
 
 
+def test_so_does_a_file_for_outgoing_tls_that_is_missing(node, ask):
+    good = node.config_file.read_text()
+    node.config_file.write_text(f'TLS_CA = "/nowhere/ca.pem"\n{good}')
+    with pytest.raises(Refused, match=r":1: TLS_CA cannot be read: no such file or directory \(/nowhere/ca"):
+        ask(node, "reload")
+    node.config_file.write_text(good)
+
+
 def listens(port):
     try:
         with socket.create_connection(("127.0.0.1", port), 5) as client:

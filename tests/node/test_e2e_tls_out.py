@@ -190,7 +190,8 @@ def test_a_file_of_ours_that_is_missing_holds_the_mail_and_is_named_in_the_log(n
     row = queue_row(node, "nofile.test", lambda row: row and row["delayed"] == 1)
     wanted = "TLS_Certificate cannot be read: no such file or directory"
     assert row["last_reply"] == f"451 4.7.5 [internal] {wanted}"
-    [error] = lines(node, "tls", level="error")
+    at_start, error = lines(node, "tls", level="error")
+    assert at_start["error"].endswith(f": {wanted} (/nowhere/ours.pem)")
     assert (error["path"], error["error"]) == ("/nowhere/ours.pem", wanted)
 
 

@@ -1,5 +1,6 @@
 """What the configuration says, and whether a file is good."""
 
+import time
 from pathlib import Path
 
 import click
@@ -23,9 +24,9 @@ def config_command() -> None:
 def check_command(file: Path, as_json: bool) -> None:
     """Read FILE and print every problem. Exit code 1 when there are any."""
     from angarium.config.explain import check
+    from angarium.delivery.tls_check import check_tls
 
-    ok, text, record = check(file)
-    _answer(ok, text, record, as_json)
+    _answer(*check(file, lambda config: check_tls(config, time.time())), as_json)
 
 
 @config_command.command("eval")

@@ -1,6 +1,6 @@
 """What `angarium config …` says: each answer as text and as a record for --json."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +48,14 @@ class BadQuestion(AngariumError):
     """The words of a question cannot be understood, or name something that is not declared."""
 
 
-def check(path: Path | None) -> Answer:
-    """Read *path* and say every problem, or that there is none."""
+def check(path: Path | None, further: Callable[[Config], None]) -> Answer:
+    """Read *path* and say every problem, or that there is none.
+
+    *further* looks at what can be read, and raises ConfigErrors.
+    """
     try:
         config = load_config(path)
+        further(config)
     except ConfigErrors as errors:
         return Answer(False, errors.render(), problems_record(errors))
     settings = sum(len(fields) for scope in config.root.walk() for fields in scope.settings.values())

@@ -58,7 +58,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. *line* and *column* count from 1; 0 when it is about a file as a whole.
+    """One thing that is wrong. *line* and *column* count from 1; 0 when it is about a file, or a line, as a whole.
 
     *hint* says what to write instead, or is empty. *excerpt* is the source line (long ones cut), and *caret*
     the place in it, from 0.
@@ -77,8 +77,8 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """`file:line:column`, or the file alone."""
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        """`file:line:column`, as far as it is known."""
+        return ":".join([self.file, *(str(number) for number in (self.line, self.column) if number)])
 
     def render(self) -> str:
         """Return the problem in several lines: place and message, the source line, a caret, the hint."""

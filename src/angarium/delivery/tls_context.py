@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from angarium.core.errors import AngariumError
 from angarium.delivery.tls_policy import TlsPolicy
@@ -100,11 +102,11 @@ def make_context(policy: TlsPolicy, *, verified: bool, now: float) -> ClientCont
     versions = [_VERSIONS[name] for name in policy.protocols]
     context.minimum_version, context.maximum_version = min(versions), max(versions)
     if policy.ciphers is not None:
-        _set_ciphers(context, policy.ciphers)
+        set_ciphers(context, policy.ciphers)
     if verified:
-        _load_authorities(context, policy.ca)
+        load_authorities(context, policy.ca)
     if policy.certificate is not None:
-        context.expires_at = _expiry(policy.certificate, now)
+        context.expires_at = expiry_of(policy.certificate, now)
         _load_certificate(context, policy.certificate, policy.key)
     return context
 
@@ -122,7 +124,8 @@ def _stamp(path: Path) -> object:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _set_ciphers(context: ssl.SSLContext, ciphers: str) -> None:
+def set_ciphers(context: ssl.SSLContext, ciphers: str) -> None:
+    """Take `TLS_Ciphers` into *context*. Raises TlsSetupError."""
     try:
         context.set_ciphers(ciphers)
     except ssl.SSLError:
@@ -131,7 +134,8 @@ def _set_ciphers(context: ssl.SSLContext, ciphers: str) -> None:
         ) from None
 
 
-def _load_authorities(context: ssl.SSLContext, path: Path | None) -> None:
+def load_authorities(context: ssl.SSLContext, path: Path | None) -> None:
+    """Have *context* believe those in the file `TLS_CA`, or the system's. Raises TlsSetupError."""
     if path is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return
@@ -140,8 +144,11 @@ def _load_authorities(context: ssl.SSLContext, path: Path | None) -> None:
     )
 
 
-def _expiry(path: Path, now: float) -> float:
-    """Return the end of the first certificate in *path*, which must not lie in the past."""
+def expiry_of(path: Path, now: float) -> float:
+    """Return the end of the first certificate in the file `TLS_Certificate`, in Unix time.
+
+    Raises TlsSetupError, also when that is past.
+    """
     option, not_pem = "TLS_Certificate", "holds no certificate in PEM"
     [*chain] = _reading(option, path, lambda: x509.load_pem_x509_certificates(path.read_bytes()), not_pem)
     end: datetime = chain[0].not_valid_after_utc
@@ -149,6 +156,12 @@ def _expiry(path: Path, now: float) -> float:
         day = end.astimezone(UTC).date().isoformat()
         raise TlsSetupError(option, f'expired on {day}; renew it, or set TLS_Certificate = "none"', path)
     return end.timestamp()
+
+
+def check_key(path: Path) -> None:
+    """Read the file `TLS_Key` alone. Raises TlsSetupError."""
+    problem = "holds no private key in PEM, or one that is protected by a password; write it without one"
+    _reading("TLS_Key", path, lambda: load_pem_private_key(path.read_bytes(), None), problem)
 
 
 def _load_certificate(context: ssl.SSLContext, path: Path, key: Path | None) -> None:
@@ -169,7 +182,7 @@ def _reading(option: str, path: Path, read: Callable[[], Any], problem: str) -> 
     """Do *read*; an error of the disk or of the contents becomes a TlsSetupError."""
     try:
         return read()
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError, UnsupportedAlgorithm):
         raise TlsSetupError(option, problem, path) from None
     except OSError as error:
         words = (error.strerror or str(error)).lower()

@@ -25,6 +25,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
+from angarium.delivery.tls_check import check_tls
 from angarium.dns.resolver import resolver_settings
 from angarium.node import domain_watch, tls_watch
 from angarium.node.answers import NodeInfo, Stat
@@ -73,6 +74,7 @@ class Supervisor:
         await self._control.start()
         try:
             self._certificates.prepare(self.config)
+            await self._complain_of_tls()
             self._management.prepare()
             self._sockets.follow(self.config)
             await self._serve_web()
@@ -90,6 +92,14 @@ class Supervisor:
             await self._control.stop()
             self._sockets.close()
             self.log.flush()
+
+    async def _complain_of_tls(self) -> None:
+        """Log what outgoing TLS lacks: the destinations it is for wait, and the others are served."""
+        try:
+            await asyncio.to_thread(check_tls, self.config, self.clock.now())
+        except ConfigErrors as errors:
+            for problem in errors.problems:
+                self.log.error("tls", self.clock.now(), error=str(problem))
 
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
@@ -202,9 +212,7 @@ class Supervisor:
         Raises AngariumError with all problems; then the configuration and sockets that were in force still are.
         """
         try:
-            config = await asyncio.to_thread(
-                load_config, self._config_path, generation=self.config.generation + 1
-            )
+            config = await asyncio.to_thread(self._read_config)
         except ConfigErrors as errors:
             raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
         self._certificates.prepare(config)
@@ -238,6 +246,11 @@ class Supervisor:
 
     async def _look_at_certificates(self) -> None:
         await self._certificates.look(self.config, self._renew_certificates)
+
+    def _read_config(self) -> Config:
+        config = load_config(self._config_path, generation=self.config.generation + 1)
+        check_tls(config, self.clock.now())
+        return config
 
     async def _renew_certificates(self) -> None:
         """Have the workers read the certificates' files, which have changed and are good."""
