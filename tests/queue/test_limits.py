@@ -53,7 +53,7 @@ def test_a_holder_that_waits_is_granted_what_another_gives_back() -> None:
     assert units == 0
     assert retry_at is not None
     assert Recall("a", "k", 1) in authority.take_messages()
-    authority.release("a", "k", 1, 1.0)
+    authority.release("a", "k", 1)
     assert Grant("b", "k", 1) in authority.take_messages()
     assert authority.held("k") == {"a": 1, "b": 1}
 
@@ -64,14 +64,14 @@ def test_transactional_mail_is_granted_first() -> None:
     authority.acquire("bulk", "k", 1, limit, 0.0, lane=1)
     authority.acquire("transactional", "k", 1, limit, 0.0, lane=0)
     authority.take_messages()
-    authority.release("a", "k", 1, 1.0)
+    authority.release("a", "k", 1)
     assert authority.take_messages()[0] == Grant("transactional", "k", 1)
 
 
 def test_the_units_of_a_holder_that_died_are_free() -> None:
     authority, limit = Authority(), Limit(3)
     authority.acquire("a", "k", 3, limit, 0.0)
-    authority.holder_gone("a", 1.0)
+    authority.holder_gone("a")
     assert authority.acquire("b", "k", 3, limit, 2.0) == (3, None)
 
 
@@ -85,7 +85,7 @@ def test_never_more_is_leased_than_there_is(steps: list[tuple[str, int, int]]) -
         elif believed[holder]:
             back = min(-count, believed[holder])
             believed[holder] -= back
-            authority.release(holder, "k", back, 0.0)
+            authority.release(holder, "k", back)
         for message in authority.take_messages():
             if isinstance(message, Grant):
                 believed[str(message.holder)] += message.units

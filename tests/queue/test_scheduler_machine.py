@@ -82,7 +82,7 @@ class Interleavings(RuleBasedStateMachine):
     def the_configuration_changes(self, config):
         self.config = parse_config(config)
         for worker, scheduler in enumerate(self.sim.workers):
-            scheduler.reconfigure(self.config, self.sim.now)
+            scheduler.reconfigure(self.config)
             self.sim.obey(worker)
         self.sim.run(0.0)
 
@@ -161,7 +161,7 @@ class Interleavings(RuleBasedStateMachine):
             peer.refuses, peer.hangs_up = None, False
         for worker in range(2):
             self.and_gives_it_back(worker)
-            self.sim.workers[worker].reconfigure(parse_config(""), self.sim.now)
+            self.sim.workers[worker].reconfigure(parse_config(""))
         self.sim.run_until_quiet(most_s=3e6)
         self.each_recipient_is_in_one_place()
         left = [r for r in self.sim.sent.values() if r.state == "queued"]

@@ -149,7 +149,7 @@ def test_a_suspended_queue_leaves_memory_and_goes_on_after_a_reload(simulate: Si
     sim.run(10)
     assert sim.scheduler._memory.residence.total == 0
     assert hold(sim) == "suspended (angarium.conf:1)"
-    sim.scheduler.reconfigure(parse_config(""), sim.now)
+    sim.scheduler.reconfigure(parse_config(""))
     sim.run(1)
     assert sim.states() == {"delivered": 10}
 
@@ -161,7 +161,7 @@ def test_a_reload_changes_limits_and_route_of_mail_that_waits(simulate: Simulate
     sim.send("x.example", count=50)
     sim.run(3)
     hosts[0] = "new.example"
-    sim.scheduler.reconfigure(parse_config("Max_Outbound_Connections = 4"), sim.now)
+    sim.scheduler.reconfigure(parse_config("Max_Outbound_Connections = 4"))
     sim.run(10)
     assert sim.states() == {"delivered": 50}
     assert sim.peak["ip old.example"] == 1

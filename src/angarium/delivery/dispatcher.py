@@ -112,7 +112,7 @@ class Dispatcher:
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
         # What is refused ends at once and needs no room.
-        roomy = message.refusal is not None or self.scheduler.has_room(message.source, self._clock.now())
+        roomy = message.refusal is not None or self.scheduler.has_room(message.source)
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
@@ -330,7 +330,7 @@ class Dispatcher:
         """Obey a new generation of the configuration from now on."""
         self.config = config
         self._router.reconfigure(config)
-        self.scheduler.reconfigure(config, self._clock.now())
+        self.scheduler.reconfigure(config)
         self.plan_pump()
 
     async def drain(self, seconds: float) -> None:

@@ -103,7 +103,7 @@ def build_dsn(
     boundary = "=_" + re.sub(r"[^A-Za-z0-9]", "", message_id)[:60]
     while boundary.encode() in body:
         boundary += "="
-    head = _head(action, hostname, mailer_daemon, to, message_id, at, original, boundary)
+    head = _head(action, mailer_daemon, to, message_id, at, original, boundary)
     delimiter = f"\r\n--{boundary}".encode()
     opening = b"This is a delivery report in MIME format (RFC 3464).\r\n"
     pieces = [head, opening, *(piece for part in parts for piece in (delimiter, b"\r\n", part))]
@@ -112,7 +112,6 @@ def build_dsn(
 
 def _head(
     action: Action,
-    hostname: str,
     mailer_daemon: str,
     to: str,
     message_id: str,

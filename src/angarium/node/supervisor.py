@@ -131,7 +131,7 @@ class Supervisor:
 
     def gone(self, index: int) -> None:
         """See crew.Owner."""
-        self._authority.holder_gone(index, self.clock.now())
+        self._authority.holder_gone(index)
         self._tell_holders()
 
     def worker_timeout_s(self) -> float:
@@ -143,7 +143,7 @@ class Supervisor:
         if op == "lease":
             self._lease(index, args)
         elif op == "give_back":
-            self._authority.release(index, args["key"], args["count"], self.clock.now())
+            self._authority.release(index, args["key"], args["count"])
             self._tell_holders()
         elif op in ("login_failed", "login_new"):
             self._crew.tell_others(index, op, args)

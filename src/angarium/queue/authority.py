@@ -126,7 +126,7 @@ class Authority:
         self._settle(key, pool)
         return granted, None if granted == want else now + ASK_AGAIN_S
 
-    def release(self, holder: Hashable, key: str, count: int, now: float) -> None:
+    def release(self, holder: Hashable, key: str, count: int) -> None:
         """Take back *count* units of a count limit from *holder*, which also waits no longer.
 
         More than it has are ignored. A holder that still needs some asks again.
@@ -137,7 +137,7 @@ class Authority:
             pool.wait(holder, 0, 0)
             self._settle(key, pool)
 
-    def holder_gone(self, holder: Hashable, now: float) -> None:
+    def holder_gone(self, holder: Hashable) -> None:
         """Forget *holder*, whose process has ended: all its units are free again."""
         for key, pool in list(self._pools.items()):
             pool.held.pop(holder, None)

@@ -144,7 +144,7 @@ class Ledger:
                 return account
         return None
 
-    def take(self, rules: Rules, count: int, now: float) -> list[Account]:
+    def take(self, rules: Rules, count: int) -> list[Account]:
         """Use *count* units of each, after `lacking` returned None. Returns the accounts to `put`."""
         kept = []
         for rule in rules:

@@ -111,7 +111,7 @@ class Pool:
         assert queue.site is not None
         self._last_id += 1
         connection = Connection(self._last_id, queue, queue.site, address, queue.options)
-        connection.accounts = self._ledger.take(rules, 1, now)
+        connection.accounts = self._ledger.take(rules, 1)
         connection.message_rules = host_message_rules(self._state.config.host(*queue.key, address.host))
         self._state.connections[connection.id] = connection
         queue.opening += 1
@@ -162,7 +162,7 @@ class Pool:
         for account in [account for account in connection.accounts if account.rule.key in surplus]:
             connection.accounts.remove(account)
             self._put(account, now)
-        connection.accounts += self._ledger.take(needed, 1, now)
+        connection.accounts += self._ledger.take(needed, 1)
         old.open -= 1
         queue.open += 1
         connection.queue = queue
@@ -186,7 +186,7 @@ class Pool:
             if not batch:
                 return ""
         if rules:
-            self._ledger.take(rules, len(batch), now)
+            self._ledger.take(rules, len(batch))
         self._take_from_idle(connection)
         connection.state = "busy"
         connection.batch = batch

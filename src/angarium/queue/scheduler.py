@@ -63,7 +63,7 @@ class Scheduler:
             return stored_at if alarm_at is None else alarm_at
         return min(alarm_at, stored_at)
 
-    def has_room(self, source: str, now: float) -> bool:
+    def has_room(self, source: str) -> bool:
         """Whether a fresh recipient of *source* may stay in memory; else have it accepted as settled."""
         return self._memory.residence.has_room(source)
 
@@ -187,7 +187,7 @@ class Scheduler:
                 self._pool.end(connection, now)
         self._run(now)
 
-    def reconfigure(self, config: Policy, now: float) -> None:
+    def reconfigure(self, config: Policy) -> None:
         """Use *config* from now on. Queues take it over in the next ticks; connections end after their
         transaction if what they were opened with has changed.
         """

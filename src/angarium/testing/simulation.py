@@ -267,7 +267,7 @@ class Simulation:
                 granted, retry_at = self.authority.acquire(worker, key, want, limit, self.now, lane)
                 self.workers[worker].granted(key, granted, retry_at, self.now)
             case GiveBack(key, count):
-                self.authority.release(worker, key, count, self.now)
+                self.authority.release(worker, key, count)
 
     def _later(self, delay_s: float, worker: int, method: str, *args: Any) -> None:
         def act() -> None:
