@@ -7,19 +7,16 @@ recipient either changed or not. Recipients in flight are left alone and counted
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-import msgspec
-
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
-from angarium.core.options import as_mapping
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.entering import recipients_of
 from angarium.delivery.reports import QUIET
+from angarium.delivery.shown import describe_event, describe_message, describe_queue, describe_recipient
 from angarium.queue.commands import Record
-from angarium.queue.explain import QueueStatus
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
 
@@ -152,9 +149,10 @@ class Operator:
         message, events = await self._spool.history(message_id)
         if message is None and not events:
             return None
+        states = _states(message, events, self._dispatcher.config) if message is not None else []
         return {
             "message": describe_message(message) if message is not None else {"id": format_id(message_id)},
-            "recipients": _states(message, events, self._dispatcher.config),
+            "recipients": [describe_recipient(each) for each in states],
             "events": [describe_event(each, message) for each in events],
         }
 
@@ -173,117 +171,10 @@ def selection_of(args: dict[str, Any]) -> Selection:
     )
 
 
-def describe_queue(status: QueueStatus) -> dict[str, Any]:
-    """Return a queue for showing."""
-    hold, last = status.hold, status.last_reply
-    return {
-        "binding": status.queue.binding,
-        "domain": status.queue.domain,
-        "active": status.active,
-        "delayed": status.stored,
-        "held": status.held,
-        "in_flight": status.in_flight,
-        "connections": status.connections + status.opening,
-        "oldest": status.oldest,
-        "next_try": status.next_try,
-        "last_reply": str(last[1]) if last else "",
-        "last_reply_at": last[0] if last else None,
-        "held_by": [{"option": hold.option, "where": str(hold.where or ""), "text": hold.text}]
-        if hold
-        else [],
-        "plan": {"why": status.route, "addresses": []} if status.route else None,
-    }
-
-
-def describe_message(message: Message) -> dict[str, Any]:
-    """Return a message's envelope and origin for showing."""
-    return {
-        "id": format_id(message.id),
-        "received_at": message.received_at,
-        "sender": message.reverse_path,
-        "recipients": [path.address for path in message.recipients],
-        "size": message.size,
-        "binding": message.binding,
-        "lane": "bulk" if message.lane else "transactional",
-        "source": message.source,
-        "envid": message.envid,
-        "account": message.account,
-        "server": message.server,
-        "author_domain": message.author_domain,
-        "options": dict(as_mapping(message.options)),
-        "copies": {path.address: path.role for path in message.recipients if path.role},
-        "submission": format_id(MessageId(message.submission)) if message.submission else "",
-        "refusal": str(message.refusal or ""),
-        "origin": {
-            "listener": message.origin.listener,
-            "peer": message.origin.peer,
-            "helo": message.origin.helo,
-            "protocol": message.origin.protocol,
-            "tls": message.origin.tls,
-            "session": message.origin.session,
-        },
-    }
-
-
-def describe_recipient(recipient: Recipient) -> dict[str, Any]:
-    """Return a waiting recipient for showing."""
-    message = recipient.message
-    return {
-        "message": format_id(message.id),
-        "recipient": recipient.path.address,
-        "sender": message.reverse_path,
-        "binding": recipient.binding,
-        "domain": recipient.domain,
-        "state": recipient.state,
-        "attempts": recipient.attempts,
-        "due_at": recipient.due_at,
-        "received_at": message.received_at,
-        "last_reply": str(recipient.last_reply or ""),
-        "size": message.size,
-        "lane": "bulk" if message.lane else "transactional",
-        "source": message.source,
-    }
-
-
-def describe_event(event: Event, message: Message | None) -> dict[str, Any]:
-    """Return an event for showing; *message* names its recipient."""
-    attempt = event.attempt
-    known = message is not None and 0 <= event.index < len(message.recipients)
-    return {
-        "type": event.type,
-        "at": event.at,
-        "recipient": message.recipients[event.index].address if message is not None and known else "",
-        "state": event.state,
-        "binding": event.binding,
-        "domain": event.domain,
-        "attempts": event.attempts,
-        "due_at": event.due_at if event.state == "queued" else None,
-        "reply": str(event.reply or ""),
-        "note": event.note,
-        "attempt": None
-        if attempt is None
-        else {
-            "started_at": attempt.started_at,
-            "host": attempt.host,
-            "peer": attempt.peer,
-            "source": attempt.source,
-            "stage": attempt.stage,
-            "method": attempt.method,
-            "session": attempt.session,
-            "tls": attempt.tls,
-            "tls_facts": None if attempt.tls_facts is None else msgspec.structs.asdict(attempt.tls_facts),
-            "timings": [[stage, ms] for stage, ms in attempt.timings],
-            "bytes_sent": attempt.bytes_sent,
-        },
-    }
-
-
-def _states(message: Message | None, events: list[Event], config: Config) -> list[dict[str, Any]]:
+def _states(message: Message, events: list[Event], config: Config) -> list[Recipient]:
     """Return each recipient in the state its last event left it in."""
-    if message is None:
-        return []
     recipients = recipients_of(message, config)
     for event in events:
         if 0 <= event.index < len(recipients):
             recipients[event.index].apply(event)
-    return [describe_recipient(each) for each in recipients]
+    return recipients

@@ -1,0 +1,109 @@
+"""Queues, messages, recipients and events as operators are shown them: plain records for the control socket. Pure."""
+
+from typing import Any
+
+from msgspec.structs import asdict
+
+from angarium.core.ids import MessageId, format_id
+from angarium.core.options import as_mapping
+from angarium.core.records import Attempt, Event, Message, Recipient
+from angarium.queue.explain import QueueStatus
+
+
+def describe_queue(status: QueueStatus) -> dict[str, Any]:
+    """Return a queue for showing."""
+    hold, last = status.hold, status.last_reply
+    return {
+        "binding": status.queue.binding,
+        "domain": status.queue.domain,
+        "active": status.active,
+        "delayed": status.stored,
+        "held": status.held,
+        "in_flight": status.in_flight,
+        "connections": status.connections + status.opening,
+        "oldest": status.oldest,
+        "next_try": status.next_try,
+        "last_reply": str(last[1]) if last else "",
+        "last_reply_at": last[0] if last else None,
+        "held_by": [{"option": hold.option, "where": str(hold.where or ""), "text": hold.text}]
+        if hold
+        else [],
+        "plan": {"why": status.route, "addresses": []} if status.route else None,
+    }
+
+
+def describe_message(message: Message) -> dict[str, Any]:
+    """Return a message's envelope and origin for showing."""
+    return {
+        "id": format_id(message.id),
+        "received_at": message.received_at,
+        "sender": message.reverse_path,
+        "recipients": [path.address for path in message.recipients],
+        "size": message.size,
+        "binding": message.binding,
+        "lane": "bulk" if message.lane else "transactional",
+        "source": message.source,
+        "envid": message.envid,
+        "account": message.account,
+        "server": message.server,
+        "author_domain": message.author_domain,
+        "options": dict(as_mapping(message.options)),
+        "copies": {path.address: path.role for path in message.recipients if path.role},
+        "submission": format_id(MessageId(message.submission)) if message.submission else "",
+        "refusal": str(message.refusal or ""),
+        "origin": asdict(message.origin),
+    }
+
+
+def describe_recipient(recipient: Recipient) -> dict[str, Any]:
+    """Return a waiting recipient for showing."""
+    message = recipient.message
+    return {
+        "message": format_id(message.id),
+        "recipient": recipient.path.address,
+        "sender": message.reverse_path,
+        "binding": recipient.binding,
+        "domain": recipient.domain,
+        "state": recipient.state,
+        "attempts": recipient.attempts,
+        "due_at": recipient.due_at,
+        "received_at": message.received_at,
+        "last_reply": str(recipient.last_reply or ""),
+        "size": message.size,
+        "lane": "bulk" if message.lane else "transactional",
+        "source": message.source,
+    }
+
+
+def describe_event(event: Event, message: Message | None) -> dict[str, Any]:
+    """Return an event for showing; *message* names its recipient."""
+    known = message is not None and 0 <= event.index < len(message.recipients)
+    return {
+        "type": event.type,
+        "at": event.at,
+        "recipient": message.recipients[event.index].address if message is not None and known else "",
+        "state": event.state,
+        "binding": event.binding,
+        "domain": event.domain,
+        "attempts": event.attempts,
+        "due_at": event.due_at if event.state == "queued" else None,
+        "reply": str(event.reply or ""),
+        "note": event.note,
+        "attempt": _attempt(event.attempt) if event.attempt is not None else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "started_at": attempt.started_at,
+        "host": attempt.host,
+        "peer": attempt.peer,
+        "source": attempt.source,
+        "stage": attempt.stage,
+        "method": attempt.method,
+        "session": attempt.session,
+        "tls": attempt.tls,
+        "tls_facts": asdict(attempt.tls_facts) if attempt.tls_facts is not None else None,
+        "timings": [[stage, ms] for stage, ms in attempt.timings],
+        "bytes_sent": attempt.bytes_sent,
+    }
