@@ -5,7 +5,7 @@ from typing import Literal
 
 from angarium.config.model import Config
 from angarium.config.records import OutboundOptions
-from angarium.core.ids import new_id
+from angarium.core.ids import MessageId, new_id
 from angarium.core.records import (
     NOTIFY_DELAY,
     NOTIFY_FAILURE,
@@ -91,17 +91,17 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
     event loop.
     """
     event, _ = report.items[0]
-    original = report.message
     options = config.outbound(event.binding, event.domain)
     hostname = config.globals.hostname
-    mailer_daemon = options.mailerdaemon.replace("__hostname__", hostname)
-    message_id = new_id(report.at)
+    author = options.mailerdaemon.replace("__hostname__", hostname)
+    id = new_id(report.at)
+    original = report.message
     text = build_dsn(
         action=report.action,
         hostname=hostname,
-        mailer_daemon=mailer_daemon,
+        mailer_daemon=author,
         to=original.reverse_path,
-        message_id=f"<{message_id.hex()}@{hostname}>",
+        message_id=f"<{id.hex()}@{hostname}>",
         at=report.at,
         envelope_id=original.envid,
         arrived_at=original.received_at,
@@ -111,25 +111,27 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
         include=options.bounces_inline_original != "none",
         smtputf8=original.smtputf8,
     )
-    path = ForwardPath(
-        original.reverse_path, parse_mailbox(original.reverse_path, smtputf8=True).domain, NOTIFY_NEVER
-    )
-    trace = f"Received: by {hostname} id {message_id.hex()}; {date_text(report.at)}\r\n".encode()
-    message = Message(
-        id=message_id,
+    return _message(report, id, text, hostname, author), text
+
+
+def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: str) -> Message:
+    """Return the notification's own envelope and origin; its sender is told nothing of it."""
+    to = report.message.reverse_path
+    path = ForwardPath(to, parse_mailbox(to, smtputf8=True).domain, NOTIFY_NEVER)
+    return Message(
+        id=id,
         received_at=report.at,
         reverse_path="",
         recipients=(path,),
-        binding=original.binding,
+        binding=report.message.binding,
         lane=TRANSACTIONAL,
         source="internal",
-        trace=trace,
+        trace=f"Received: by {hostname} id {id.hex()}; {date_text(report.at)}\r\n".encode(),
         body_size=len(text),
         eight_bit=not text.isascii(),
-        smtputf8=not original.reverse_path.isascii(),
-        author_domain=mailer_daemon.rpartition("@")[2].lower(),
+        smtputf8=not to.isascii(),
+        author_domain=author.rpartition("@")[2].lower(),
     )
-    return message, text
 
 
 def _dsn_recipient(
