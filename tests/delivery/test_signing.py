@@ -11,7 +11,6 @@ from typing import Any
 import dkim
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -23,22 +22,11 @@ from angarium.core.records import ForwardPath, Message
 from angarium.delivery.signing import CannotSign, Keys, Signer
 from angarium.render.dkim import SigningKey
 from angarium.spool.port import LargeBody
+from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 OPTIONS = OutboundOptions(ehlo_hostname="mail.test")
 BODY = b"From: a@example.com\r\nSubject: hello\r\n\r\ntext \r\n"
-ONE = Message(
-    id=MessageId(b"1" * 16),
-    received_at=0.0,
-    reverse_path="a@example.com",
-    recipients=(ForwardPath("one@far.test", "far.test"),),
-    binding="default",
-    lane=0,
-    source="",
-    trace=b"Received: by mail.test; Thu, 1 Jan 1970 00:00:00 +0000\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n",
-    body_size=len(BODY),
-    account=7,
-    author_domain="example.com",
-)
+ONE = mail_to_sign(BODY)
 TWO = msgspec.structs.replace(ONE, recipients=(*ONE.recipients, ForwardPath("two@far.test", "far.test")))
 
 
@@ -48,28 +36,6 @@ class HandClock:
 
     def now(self) -> float:
         return self.at
-
-
-class Store:
-    """The keys of example.com in account 7. *is_known*: no need to wait for them."""
-
-    def __init__(self, keys: Keys) -> None:
-        self.keys = keys
-        self.is_known = True
-        self.fails = False
-        self.questions: list[tuple[int, str]] = []
-
-    def signing_keys_now(self, account: int, domain: str) -> Keys | None:
-        self.questions.append((account, domain))
-        return self._find(account, domain) if self.is_known else None
-
-    async def signing_keys(self, account: int, domain: str) -> Keys:
-        if self.fails:
-            raise AngariumError("the disk is gone")
-        return self._find(account, domain)
-
-    def _find(self, account: int, domain: str) -> Keys:
-        return self.keys if (account, domain) == (7, "example.com") else ()
 
 
 class SlowKey:
@@ -83,16 +49,12 @@ class SlowKey:
         return data
 
 
-def make_key(selector: str = "e1") -> SigningKey:
-    return SigningKey("example.com", selector, "ed25519", Ed25519PrivateKey.generate())
-
-
 KEY = SigningKey("example.com", "r1", "rsa", generate_private_key(65537, 2048))
 
 
-def play(act: Callable[[Signer, Store, HandClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
+def play(act: Callable[[Signer, KeyStore, HandClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
     async def scene() -> None:
-        store, clock = Store(keys), HandClock()
+        store, clock = KeyStore(keys), HandClock()
         async with asyncio.timeout(30):
             await act(Signer(store, clock), store, clock)
 
@@ -114,7 +76,7 @@ def is_good(head: bytes, body: bytes, key: SigningKey = KEY) -> bool:
 
 
 def test_signatures_stand_on_top_and_cover_what_this_node_adds() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         assert signer.head_now(ONE, BODY, OPTIONS) is None
         head = await signer.head_for(ONE, BODY, OPTIONS)
         assert head.startswith(b"DKIM-Signature: ")
@@ -138,7 +100,7 @@ UNSIGNED = {
 
 @pytest.mark.parametrize(("message", "options"), UNSIGNED.values(), ids=UNSIGNED)
 def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: OutboundOptions) -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         assert signer.head_now(message, BODY, options) is message.trace
         assert await signer.head_for(message, BODY, options) is message.trace
         assert await signer.head_of_other(message, BODY, options) is message.trace
@@ -156,7 +118,7 @@ def test_without_identities_nothing_is_signed() -> None:
 
 
 def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         for name in ("no author", "not wished by its sender", "switched off"):
             message, options = UNSIGNED[name]
             signer.head_now(message, BODY, options)
@@ -166,7 +128,7 @@ def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
 
 
 def test_the_key_that_the_sender_names_signs_alone_and_an_unknown_name_takes_none_away() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         for named, count in (("e2", 1), ("gone", 2), (None, 2)):
             message = msgspec.structs.replace(ONE, options=Options(dkim_key=named))
             head = await signer.head_for(message, BODY, OPTIONS)
@@ -178,7 +140,7 @@ def test_the_key_that_the_sender_names_signs_alone_and_an_unknown_name_takes_non
 
 
 def test_the_options_say_which_fields_are_covered() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         options = replace(OPTIONS, dkim_headers=("From", "Subject"), dkim_oversign_headers=("From",))
         assert b"h=From:From:Subject;" in await signer.head_for(ONE, BODY, options)
 
@@ -186,7 +148,7 @@ def test_the_options_say_which_fields_are_covered() -> None:
 
 
 def test_a_converted_body_has_a_signature_of_its_own() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         other = BODY.replace(b"text", b"t=65xt")
         assert is_good(await signer.head_of_other(TWO, other, OPTIONS), other)
@@ -203,7 +165,7 @@ def test_a_body_in_a_file_is_signed_like_one_in_memory(tmp_path: Path, size: int
     file = tmp_path / "body"
     file.write_bytes(body)
 
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         head = await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS)
         assert head == await signer.head_for(ONE, body, OPTIONS)
         assert is_good(head, body)
@@ -216,14 +178,14 @@ def test_a_header_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
     file = tmp_path / "body"
     file.write_bytes(body)
 
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         assert is_good(await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS), body)
 
     play(act)
 
 
 def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         with pytest.raises(CannotSign) as raised:
             await signer.head_for(ONE, LargeBody(tmp_path / "gone", 10), OPTIONS)
         assert (raised.value.reply.code, raised.value.reply.enhanced) == (451, "4.3.0")
@@ -235,7 +197,7 @@ def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
 
 
 def test_keys_are_waited_for() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         store.is_known = False
         assert signer.head_now(ONE, BODY, OPTIONS) is None
         assert is_good(await signer.head_for(ONE, BODY, OPTIONS), BODY)
@@ -244,15 +206,15 @@ def test_keys_are_waited_for() -> None:
 
 
 def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
-        store.is_known, store.fails = False, True
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+        store.is_known, store.error = False, AngariumError("the disk is gone")
         for signing in (signer.head_for, signer.head_of_other):
             with pytest.raises(CannotSign, match=r"the keys of example\.com: the disk is gone") as raised:
                 await signing(TWO, BODY, OPTIONS)
             assert (
                 str(raised.value.reply) == "451 4.7.0 [internal] the signing key cannot be read at the moment"
             )
-        store.fails = False
+        store.error = None
         assert is_good(await signer.head_for(TWO, BODY, OPTIONS), BODY)
 
     play(act)
@@ -262,7 +224,7 @@ def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() 
 def test_a_fault_of_ours_is_raised_where_somebody_hears_it(key: SigningKey) -> None:
     broken: Any = replace(OPTIONS, dkim_headers=(None,))
 
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)  # kept, and not fitting
         assert signer.head_now(TWO, BODY, broken) is None
         with pytest.raises(AttributeError):
@@ -275,7 +237,7 @@ def test_a_fault_of_ours_is_raised_where_somebody_hears_it(key: SigningKey) -> N
 
 
 def test_transactions_of_one_message_share_a_signature() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         await asyncio.sleep(0)
         clock.at += 10  # one made now would bear another time
@@ -289,7 +251,7 @@ def test_transactions_of_one_message_share_a_signature() -> None:
 
 @pytest.mark.parametrize("change", ["keys", "options", "age"])
 def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         options = OPTIONS
         clock.at += 10
@@ -306,7 +268,7 @@ def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> N
 
 
 def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         store.keys = ()
         assert signer.head_now(TWO, BODY, OPTIONS) is TWO.trace
@@ -315,7 +277,7 @@ def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         def numbered(number: int) -> Message:
             return msgspec.structs.replace(TWO, id=MessageId(number.to_bytes(16, "big")))
 
@@ -329,7 +291,7 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() -> None:
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         second = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         await asyncio.sleep(0)
@@ -346,7 +308,7 @@ def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() 
 def test_what_takes_no_time_is_signed_at_once(message: Message) -> None:
     quick = make_key("e1")
 
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         head = signer.head_now(message, BODY, OPTIONS)
         assert head is not None
         assert is_good(head, BODY, quick)
@@ -360,7 +322,7 @@ def test_what_takes_no_time_is_signed_at_once(message: Message) -> None:
 def test_the_loop_goes_on_while_a_key_signs() -> None:
     slow = SlowKey()
 
-    async def act(signer: Signer, store: Store, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
         waiting = asyncio.ensure_future(signer.head_for(ONE, BODY, OPTIONS))
         asyncio.get_running_loop().call_soon(slow.may_go.set)
         assert (await waiting).startswith(b"DKIM-Signature: ")

@@ -9,53 +9,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from angarium.config.records import OutboundOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
-from angarium.core.ids import MessageId
 from angarium.core.log import Log
-from angarium.core.records import ForwardPath, Message, QueueKey, Recipient
+from angarium.core.records import Message, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
-from angarium.delivery.signing import Keys
 from angarium.queue.commands import Deliver, Result
-from angarium.render.dkim import SigningKey
+from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 BODY = b"From: a@example.com\r\n\r\nn\xc3\xa4chster\r\n"
-MESSAGE = Message(
-    id=MessageId(b"1" * 16),
-    received_at=0.0,
-    reverse_path="a@example.com",
-    recipients=(ForwardPath("one@far.test", "far.test"),),
-    binding="default",
-    lane=0,
-    source="",
-    trace=b"Received: by mail.test; Thu, 1 Jan 1970 00:00:00 +0000\r\n",
-    body_size=len(BODY),
-    eight_bit=True,
-    author_domain="example.com",
-)
+MESSAGE = mail_to_sign(BODY, eight_bit=True)
 UNSIGNED = msgspec.structs.replace(MESSAGE, author_domain="other.test")
-KEYS = (SigningKey("example.com", "e1", "ed25519", Ed25519PrivateKey.generate()),)
-
-
-class Store:
-    """Keys that may be slow to come, or not come at all."""
-
-    def __init__(self) -> None:
-        self.may_come = asyncio.Event()
-        self.error: Exception | None = None
-
-    def signing_keys_now(self, account: int, domain: str) -> Keys | None:
-        return None if domain == "example.com" else ()
-
-    async def signing_keys(self, account: int, domain: str) -> Keys:
-        await self.may_come.wait()
-        if self.error is not None:
-            raise self.error
-        return KEYS
 
 
 class Peer:
@@ -81,7 +48,7 @@ class Peer:
 
 @dataclass
 class Room:
-    store: Store
+    store: KeyStore
     peer: Peer
     handover: Handover
     ended: "asyncio.Queue[tuple[list[Result], bool]]" = field(default_factory=asyncio.Queue)
@@ -94,7 +61,7 @@ class Room:
 
 def play(act: Callable[[Room], Awaitable[None]]) -> None:
     async def scene() -> None:
-        store = Store()
+        store = KeyStore((make_key(),), is_known=False)
         spool: Any = SimpleNamespace(body_now=lambda message: BODY)
         recorder: Any = None
         ended: asyncio.Queue[tuple[list[Result], bool]] = asyncio.Queue()
