@@ -9,11 +9,9 @@ import pytest
 
 from angarium.core.ids import format_id
 from angarium.spool.partition import open_partition
-from angarium.spool.settings import SpoolSettings
-from angarium.testing.spool import SpoolDriver, make_message
+from angarium.testing.spool import SMALL, SpoolDriver, make_message
 
 BODY = b"Subject: hello\r\n\r\nhi\r\n"
-SMALL = SpoolSettings(segment_bytes=32 << 10, min_free_bytes=0, write_delay_s=0.0, sync_delay_s=0.001)
 
 
 def fill(data: Path, *messages):

@@ -11,18 +11,7 @@ from angarium.spool.disk import Disk
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import RecoveryReport
 from angarium.spool.settings import SpoolSettings
-from angarium.testing.spool import SpoolDriver
-
-SMALL = SpoolSettings(
-    segment_bytes=32 << 10,
-    journal_segments=8,
-    history_segments=1,
-    min_free_bytes=0,
-    write_delay_s=0.0,
-    sync_delay_s=0.001,
-    settle_delay_s=0.0,
-    retry_delay_s=0.002,
-)
+from angarium.testing.spool import SMALL, SpoolDriver
 
 
 class EmbeddedEngine:

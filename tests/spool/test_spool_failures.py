@@ -12,19 +12,9 @@ from angarium.core.records import Origin
 from angarium.spool.disk import RealDisk
 from angarium.spool.partition import open_partition
 from angarium.spool.port import Selection, SpoolError, SpoolFull
-from angarium.spool.settings import SpoolSettings
-from angarium.testing.spool import NOW, make_message
+from angarium.testing.spool import NOW, SMALL, make_message
 
-SMALL = SpoolSettings(
-    segment_bytes=32 << 10,
-    journal_segments=8,
-    history_segments=1,
-    min_free_bytes=0,
-    write_delay_s=0.0,
-    sync_delay_s=0.001,
-    settle_delay_s=0.0,
-    retry_delay_s=0.0,
-)
+IMPATIENT = replace(SMALL, retry_delay_s=0.0)
 
 
 class Disk(RealDisk):
@@ -85,7 +75,7 @@ def test_a_failed_sync_refuses_who_waits_and_goes_on_in_a_fresh_segment(play, di
     async def next_day(spool):
         assert [r.message.id for r in spool.recovered] == [kept.id, later.id]
 
-    play(day, next_day, settings=SMALL, disk=disk)
+    play(day, next_day, settings=IMPATIENT, disk=disk)
 
 
 def test_events_of_a_failed_batch_are_written_again_in_order(play, disk):
@@ -103,7 +93,7 @@ def test_events_of_a_failed_batch_are_written_again_in_order(play, disk):
     async def next_day(spool):
         assert [r.message.id for r in spool.recovered] == [messages[2].id]
 
-    play(day, next_day, settings=SMALL, disk=disk)
+    play(day, next_day, settings=IMPATIENT, disk=disk)
 
 
 def test_the_status_tells_how_much_waits_for_the_disk(play, disk):
@@ -118,7 +108,7 @@ def test_the_status_tells_how_much_waits_for_the_disk(play, disk):
         await asyncio.gather(*answers)
         assert spool.spool.status().backlog == 0
 
-    play(day, settings=SMALL, disk=disk)
+    play(day, settings=IMPATIENT, disk=disk)
 
 
 def test_the_status_tells_how_much_waits_for_the_settled_store(play, disk):
@@ -133,7 +123,7 @@ def test_the_status_tells_how_much_waits_for_the_settled_store(play, disk):
         await settled
         assert (spool.spool.status().backlog, spool.spool.status().settled_recipients) == (0, 5)
 
-    play(day, settings=SMALL, disk=disk)
+    play(day, settings=IMPATIENT, disk=disk)
 
 
 def test_a_recipient_that_settles_is_counted_at_every_moment(play):
@@ -155,7 +145,7 @@ def test_a_recipient_that_settles_is_counted_at_every_moment(play):
         assert await spool.accept(make_message("a.example", "b.example"), b"y", settled=True) is None
         assert status().settled_recipients == 5
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
 
 
 def test_a_bounce_message_outlives_a_failed_sync_like_the_event_of_its_cause(play, disk):
@@ -172,7 +162,7 @@ def test_a_bounce_message_outlives_a_failed_sync_like_the_event_of_its_cause(pla
     async def next_day(spool):
         assert [r.domain for r in spool.recovered] == ["from.example"]
 
-    play(day, next_day, settings=SMALL, disk=disk)
+    play(day, next_day, settings=IMPATIENT, disk=disk)
 
 
 def test_a_full_disk_is_answered_with_spool_full_outcomes_still_fit_and_it_recovers_by_itself(play, disk):
@@ -193,7 +183,7 @@ def test_a_full_disk_is_answered_with_spool_full_outcomes_still_fit_and_it_recov
     async def next_day(spool):
         assert [(r.domain, r.seq) for r in spool.recovered] == [("to.example", 30), ("late.example", 0)]
 
-    play(day, next_day, settings=SMALL, disk=disk)
+    play(day, next_day, settings=IMPATIENT, disk=disk)
 
 
 def test_too_little_free_space_refuses_before_anything_is_written(play, disk):
@@ -208,7 +198,7 @@ def test_too_little_free_space_refuses_before_anything_is_written(play, disk):
             await writer.finish()
         writer.discard()
 
-    play(day, settings=replace(SMALL, min_free_bytes=100), disk=disk)
+    play(day, settings=replace(IMPATIENT, min_free_bytes=100), disk=disk)
 
 
 def test_stragglers_do_not_hold_the_log_they_are_settled_and_the_scheduler_may_go_on_with_them(play):
@@ -219,7 +209,7 @@ def test_stragglers_do_not_hold_the_log_they_are_settled_and_the_scheduler_may_g
         for _ in range(80):
             (recipient,) = await spool.take(make_message(), b"x" * 8000)
             await spool.tell(recipient, "delivered")
-        assert spool.spool.status().segments < SMALL.journal_segments
+        assert spool.spool.status().segments < IMPATIENT.journal_segments
         assert await spool.spool.count(Selection()) == 0  # in memory: leased
         assert await spool.body(stragglers[0]) == b"slow"
         await spool.tell(slow[0], "delivered")
@@ -231,7 +221,7 @@ def test_stragglers_do_not_hold_the_log_they_are_settled_and_the_scheduler_may_g
         assert spool.report.settled_recipients == 2
         assert {r.seq for r in await spool.spool.select(Selection(), None, 9)} == {0, 1}
 
-    play(day, next_day, settings=SMALL)
+    play(day, next_day, settings=IMPATIENT)
 
 
 def test_a_store_that_cannot_commit_loses_nothing_and_is_said_to_be_unwell(play, disk):
@@ -252,7 +242,7 @@ def test_a_store_that_cannot_commit_loses_nothing_and_is_said_to_be_unwell(play,
         assert spool.spool.status().unwell == ""
         assert await spool.body(message) == b"body"
 
-    play(day, settings=SMALL, disk=disk)
+    play(day, settings=IMPATIENT, disk=disk)
 
 
 def test_a_page_that_cannot_be_committed_leaves_its_mail_where_it_can_be_paged_again(play, disk):
@@ -273,7 +263,7 @@ def test_a_page_that_cannot_be_committed_leaves_its_mail_where_it_can_be_paged_a
         assert [r.key for r in await spool.spool.page(recipient.flow, NOW * 2, 1)] == [recipient.key]
         assert (spool.spool.flows(), told, spool.spool.status().unwell) == ({}, [0], "")
 
-    play(day, settings=SMALL, disk=disk)
+    play(day, settings=IMPATIENT, disk=disk)
 
 
 def test_concurrent_acceptors_share_a_sync(play, disk):
@@ -283,7 +273,7 @@ def test_concurrent_acceptors_share_a_sync(play, disk):
         assert answers == [None] * 50
         assert disk.synced - before <= 2
 
-    play(day, settings=SMALL, disk=disk)
+    play(day, settings=IMPATIENT, disk=disk)
 
 
 def test_segments_are_used_again_and_bodies_over_the_budget_read_back(play, engine):
@@ -301,7 +291,7 @@ def test_segments_are_used_again_and_bodies_over_the_budget_read_back(play, engi
         assert len(list((engine.path / "journal").glob("*.seg"))) <= 5
         assert spool.spool.status().resident_bodies_bytes <= 8100
 
-    play(day, settings=replace(SMALL, resident_body_bytes=8100))
+    play(day, settings=replace(IMPATIENT, resident_body_bytes=8100))
 
 
 def test_more_than_memory_may_hold_is_settled_during_recovery(play):
@@ -317,7 +307,7 @@ def test_more_than_memory_may_hold_is_settled_during_recovery(play):
         assert await spool.body(messages[0]) == b"b"
         assert await spool.body(messages[-1]) == b"b"
 
-    play(day, next_day, next_day, settings=replace(SMALL, max_resident=10))
+    play(day, next_day, next_day, settings=replace(IMPATIENT, max_resident=10))
 
 
 def test_a_damaged_record_is_set_aside_and_counted_and_the_others_live(play, engine):
@@ -333,12 +323,12 @@ def test_a_damaged_record_is_set_aside_and_counted_and_the_others_live(play, eng
         (aside,) = (engine.path / "damaged").iterdir()
         assert b"body of" in aside.read_bytes()
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
     (segment,) = (engine.path / "journal").glob("*.seg")
     data = bytearray(segment.read_bytes())
     data[data.find(b"the body of " + messages[1].id)] ^= 1
     segment.write_bytes(data)
-    play(next_day, next_day, settings=SMALL)
+    play(next_day, next_day, settings=IMPATIENT)
 
 
 def test_a_torn_last_write_is_dropped_and_counted(play, engine):
@@ -356,12 +346,12 @@ def test_a_torn_last_write_is_dropped_and_counted(play, engine):
         assert [r.message.id for r in spool.recovered] == [messages[0].id]
         assert spool.report.torn_bytes == 0
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
     (segment,) = (engine.path / "journal").glob("*.seg")
     data = segment.read_bytes()
     segment.write_bytes(data[: data.find(b"the body of " + messages[1].id) + 3].ljust(len(data), b"\0"))
     (engine.path / "durable").unlink()  # it says that all was synced
-    play(next_day, third_day, settings=SMALL)
+    play(next_day, third_day, settings=IMPATIENT)
 
 
 def test_damage_to_the_last_write_is_told_from_a_torn_one_when_it_had_been_synced(play, engine):
@@ -377,16 +367,16 @@ def test_damage_to_the_last_write_is_told_from_a_torn_one_when_it_had_been_synce
         (aside,) = (engine.path / "damaged").iterdir()
         assert b"the body of" in aside.read_bytes()
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
     (segment,) = (engine.path / "journal").glob("*.seg")
     data = segment.read_bytes()
     segment.write_bytes(data[: data.find(b"the body of " + messages[1].id) + 14].ljust(len(data), b"\0"))
-    play(next_day, next_day, settings=SMALL)
+    play(next_day, next_day, settings=IMPATIENT)
 
 
 def test_a_start_reads_what_was_written_and_not_what_is_left_of_a_segments_earlier_use(play, engine):
     message = make_message()
-    settings = replace(SMALL, segment_bytes=8 << 20)
+    settings = replace(IMPATIENT, segment_bytes=8 << 20)
 
     class Counting(RealDisk):
         read = 0
@@ -425,14 +415,14 @@ def test_what_a_copied_partition_holds_is_read_whatever_the_mark_of_its_original
         assert [r.message.id for r in spool.recovered] == [messages[0].id, messages[2].id]
         assert spool.report.damaged == 1
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
     (segment,) = (engine.path / "journal").glob("*.seg")
     data = bytearray(segment.read_bytes())
     data[data.find(b"later")] ^= 1
     segment.write_bytes(data)
     (engine.path / "durable").unlink()
     shutil.move(tmp_path / "older", engine.path / "durable")
-    play(next_day, settings=SMALL)
+    play(next_day, settings=IMPATIENT)
 
 
 def test_a_segment_that_cannot_be_read_stops_the_start(play, engine):
@@ -443,9 +433,9 @@ def test_a_segment_that_cannot_be_read_stops_the_start(play, engine):
     async def day(spool):
         await spool.accept(make_message(), b"x")
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
     with pytest.raises(SpoolError, match="cannot be read"):
-        play(day, settings=SMALL, disk=Unreadable())
+        play(day, settings=IMPATIENT, disk=Unreadable())
 
 
 def test_a_partition_has_one_owner(play, engine):
@@ -453,8 +443,8 @@ def test_a_partition_has_one_owner(play, engine):
         with pytest.raises(SpoolError, match="in use by another process"):
             open_partition(engine.path, asyncio.get_running_loop())
 
-    play(day, settings=SMALL)
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)
+    play(day, settings=IMPATIENT)
 
 
 def test_a_message_too_large_for_a_segment_is_refused(play):
@@ -463,4 +453,4 @@ def test_a_message_too_large_for_a_segment_is_refused(play):
         assert "does not fit" in str(error)
         assert await spool.accept(make_message(), b"x" * 20_000) is None
 
-    play(day, settings=SMALL)
+    play(day, settings=IMPATIENT)

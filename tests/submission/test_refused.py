@@ -28,11 +28,10 @@ from angarium.queue.scheduler import Scheduler
 from angarium.spool.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
-from angarium.testing.spool import make_message
+from angarium.testing.spool import SMALL, make_message
 
 REFUSAL = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1001 (Postmark error 300)")
 PATIENCE_S = 20
-SMALL = SpoolSettings(segment_bytes=32 << 10, journal_segments=8, min_free_bytes=0, settle_delay_s=0.0)
 
 
 class Generous:

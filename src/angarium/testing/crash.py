@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -24,24 +24,13 @@ from angarium.core.ids import MessageId, new_id
 from angarium.core.records import TERMINAL, Event, ForwardPath, Message, Origin, Recipient
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Body, LargeBody, Selection, SpoolError
-from angarium.spool.settings import SpoolSettings
 from angarium.testing.disk import FAILURES, FailingDisk, Failure
+from angarium.testing.spool import NOW, SMALL
 
-SETTINGS = SpoolSettings(
-    segment_bytes=16 << 10,
-    journal_segments=8,
-    history_segments=1,
-    min_free_bytes=0,
-    resident_body_bytes=8 << 10,
-    max_resident=12,
-    store_reserve_bytes=0,
-    write_delay_s=0.0,
-    sync_delay_s=0.001,
-    settle_delay_s=0.0,
-    retry_delay_s=0.002,
+SETTINGS = replace(
+    SMALL, segment_bytes=16 << 10, resident_body_bytes=8 << 10, max_resident=12, store_reserve_bytes=0
 )
 PATIENCE_S = 10.0
-NOW = 1_900_000_000.0
 
 
 class BrokenPromise(AssertionError):

@@ -8,9 +8,22 @@ from typing import Literal
 from angarium.core.ids import new_id
 from angarium.core.records import Event, ForwardPath, Lane, Message, Origin, Recipient, State
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
+from angarium.spool.settings import SpoolSettings
 
 NOW = 1_900_000_000.0
 CLIENT = Origin("listener", "192.0.2.1:1025", "client.example", "ESMTP", "session")
+
+SMALL = SpoolSettings(
+    segment_bytes=32 << 10,
+    journal_segments=8,
+    history_segments=1,
+    min_free_bytes=0,
+    write_delay_s=0.0,
+    sync_delay_s=0.001,
+    settle_delay_s=0.0,
+    retry_delay_s=0.002,
+)
+"""Settings with which a test sees in a moment what takes hours: small segments, short waits."""
 
 _seconds = count()
 
