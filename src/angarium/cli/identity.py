@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import click
 
 from angarium.cli.client import ControlClient, NoNode
-from angarium.cli.options import Failure, json_option
+from angarium.cli.options import Failure, configured_data_option, json_option
 from angarium.cli.output import clean, print_json
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ def store_options(command: F) -> F:
     with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
         json_option,
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path),
-            envvar="ANGARIUM_DATA",
-            show_default="ANGARIUM_DATA, Data_Directory, or ./data",
-            help="Data folder of the node.",
-        ),
+        configured_data_option,
         click.option(
             "--config",
             type=click.Path(path_type=Path),

@@ -5,23 +5,22 @@ from pathlib import Path
 
 import click
 
-from angarium.cli.options import connect, data_option, finish, json_option
+from angarium.cli.options import (
+    config_option,
+    configured_data_option,
+    connect,
+    data_option,
+    finish,
+    json_option,
+)
 from angarium.cli.output import clean, print_json, span, warn
 from angarium.cli.words import headline, health_lines
 from angarium.node.answers import Status
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="ANGARIUM_DATA",
-    show_default="ANGARIUM_DATA, Data_Directory, or ./data",
-    help="Data folder; made if it does not exist.",
-)
+@config_option
+@configured_data_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
 @click.option(
     "--init", "first", is_flag=True, help="Do what `angarium init --if-needed` does before the first start."

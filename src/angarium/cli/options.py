@@ -34,6 +34,22 @@ def data_option(command: F) -> F:
     )(command)
 
 
+def configured_data_option(command: F) -> F:
+    """Add --data where a configuration is read, which may name the folder: None when only that can say."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="ANGARIUM_DATA",
+        show_default="ANGARIUM_DATA, Data_Directory, or ./data",
+        help="Data folder of the node.",
+    )(command)
+
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
+)
+
+
 class Failure(click.ClickException):
     """Ends a command with a sentence on standard error."""
 
