@@ -27,10 +27,10 @@ from angarium.core.metrics import Counters
 from angarium.core.records import Recipient
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.expiry import Expiry
-from angarium.delivery.operations import Operator, selection_of
 from angarium.delivery.router import Router, local_addresses
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.node.board import Board
+from angarium.node.desk import Desk, Operation
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
@@ -72,7 +72,7 @@ class Worker:
         self._log: Log
         self._spool: Spool
         self._dispatcher: Dispatcher
-        self._operator: Operator
+        self._operations: dict[str, Operation]
         self._reception: Reception
         self._intake: Intake
         self._tls: TlsContexts
@@ -106,6 +106,7 @@ class Worker:
         rng = random.Random()
         await self._open_way_out(config, rng)
         self._open_way_in(config, data, rng)
+        self._open_desk()
         self._dispatcher.add(recipients)
         self._log.info("recovered", self._clock.now(), **self._report._asdict())
         loop.add_reader(self._sockets.fileno(), self._take_sockets)
@@ -125,7 +126,7 @@ class Worker:
         return recipients
 
     async def _open_way_out(self, config: Config, rng: random.Random) -> None:
-        """Put together what delivers, and what an operator does to it."""
+        """Put together what delivers."""
         self._leases = SupervisorLeases(self._link)
         self._resolver = Resolver(resolver_settings(config.globals), self._clock)
         router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
@@ -143,7 +144,6 @@ class Worker:
             self._identities.directory,
         )
         self._leases.answer_to(self._dispatcher)
-        self._operator = Operator(self._dispatcher, self._spool, self._clock.now)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock, self._log)
         for flow, summary in self._spool.flows().items():
             scheduler.flow_changed(flow, summary, self._clock.now())
@@ -166,6 +166,16 @@ class Worker:
         self._reception = Reception(
             config, self._intake, self._board, self._clock, self._log, self._counters, access, self._tls
         )
+
+    def _open_desk(self) -> None:
+        """Put together what answers the supervisor."""
+        desk = Desk(self._index, self._link, self._dispatcher, self._spool, self._clock, self._counters)
+        self._operations = {
+            "config": self._follow_config,
+            "certificates": self._follow_certificates,
+            "health": self._health,
+            **desk.operations(),
+        }
 
     def _login_failed(self, address: str, name: str, listener: str) -> None:
         self._link.tell("login_failed", address=address, name=name, listener=listener)
@@ -284,15 +294,14 @@ class Worker:
         if op == "drain":
             return await self.drain(args["seconds"])
         await self._started.wait()
-        handler = getattr(self, f"_op_{op}", None)
-        if handler is None:
+        if op not in self._operations:
             raise AngariumError(f"unknown operation {op!r}")
         try:
-            return await handler(args)
+            return await self._operations[op](args)
         except ValueError as error:
             raise AngariumError(str(error)) from error
 
-    async def _op_config(self, args: dict[str, Any]) -> None:
+    async def _follow_config(self, args: dict[str, Any]) -> None:
         config: Config = pickle.loads(args["config"])
         self._log.level = config.globals.log_level
         self._view.config = config
@@ -303,67 +312,10 @@ class Worker:
         self._reception.reconfigure(config, set(args["changed"]))
         self._dispatcher.reconfigure(config)
 
-    async def _op_certificates(self, args: dict[str, Any]) -> None:
+    async def _follow_certificates(self, args: dict[str, Any]) -> None:
         self._tls.follow(self._view.config)
 
-    async def _op_queues(self, args: dict[str, Any]) -> Any:
-        return self._operator.queues(args.get("domain"), args.get("binding"))
-
-    async def _op_recipients(self, args: dict[str, Any]) -> Any:
-        return await self._operator.recipients(selection_of(args), args.get("limit", 100))
-
-    async def _op_message(self, args: dict[str, Any]) -> Any:
-        return await self._operator.message(args["id"])
-
-    async def _op_count(self, args: dict[str, Any]) -> Any:
-        return await self._operator.count(selection_of(args["selection"]))
-
-    async def _op_act(self, args: dict[str, Any]) -> Any:
-        def progress(done: int) -> None:
-            self._link.tell("progress", name=args.get("name", ""), worker=self._index, done=done)
-
-        return await self._operator.act(
-            args["action"],
-            selection_of(args["selection"]),
-            target=args.get("target") or "",
-            note=args.get("note") or "",
-            quiet=bool(args.get("quiet")),
-            progress=progress,
-        )
-
-    async def _op_trace_start(self, args: dict[str, Any]) -> None:
-        name = args["name"]
-
-        def hear(record: dict[str, Any]) -> None:
-            self._link.tell(
-                "trace", name=name, record={**record, "at": self._clock.now(), "worker": self._index}
-            )
-
-        chosen = selection_of({"domain": args.get("domain"), "message": args.get("message")})
-        self._dispatcher.traces.start(name, chosen.domain, chosen.message, hear)
-
-    async def _op_trace_stop(self, args: dict[str, Any]) -> None:
-        self._dispatcher.traces.stop(args["name"])
-
-    async def _op_stats(self, args: dict[str, Any]) -> Any:
-        status = self._spool.status()
-        gauges = {
-            "connections_open": len(self._dispatcher.connections),
-            "recipients_active": self._dispatcher.scheduler.census.resident,
-            "recipients_settled": status.settled_recipients,
-            "queues": self._dispatcher.scheduler.census.queues,
-            "journal_bytes": status.journal_bytes,
-            "journal_segments": status.segments,
-            "resident_body_bytes": status.resident_bodies_bytes,
-            "spool_unwell": int(bool(status.unwell or status.accepting)),
-        }
-        for name, value in gauges.items():
-            self._counters.set(name, value)
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
-        return [[name, label, value] for (name, label), value in self._counters.values.items()]
-
-    async def _op_health(self, args: dict[str, Any]) -> Any:
+    async def _health(self, args: dict[str, Any]) -> Any:
         status = self._spool.status()
         return {
             "accepting": self._admit(),  # ready means that the next client is not refused

@@ -1,0 +1,106 @@
+"""What the supervisor asks of a worker on behalf of operators: look, change what waits, listen in, count."""
+
+import resource
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from angarium.core.clock import Clock
+from angarium.core.metrics import Counters
+from angarium.delivery.dispatcher import Dispatcher
+from angarium.delivery.operations import Operator, selection_of
+from angarium.node.link import Link
+from angarium.spool.port import Spool
+
+Operation = Callable[[dict[str, Any]], Awaitable[Any]]
+"""Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
+
+
+class Desk:
+    """Answers for one worker, that with the number *index*."""
+
+    def __init__(
+        self,
+        index: int,
+        link: Link,
+        dispatcher: Dispatcher,
+        spool: Spool,
+        clock: Clock,
+        counters: Counters,
+    ) -> None:
+        self._index = index
+        self._link = link
+        self._dispatcher = dispatcher
+        self._spool = spool
+        self._clock = clock
+        self._counters = counters
+        self._operator = Operator(dispatcher, spool, clock.now)
+
+    def operations(self) -> dict[str, Operation]:
+        """Return what is answered, by name."""
+        return {
+            "queues": self._queues,
+            "recipients": self._recipients,
+            "message": self._message,
+            "count": self._count,
+            "act": self._act,
+            "trace_start": self._trace_start,
+            "trace_stop": self._trace_stop,
+            "stats": self._stats,
+        }
+
+    async def _queues(self, args: dict[str, Any]) -> Any:
+        return self._operator.queues(args.get("domain"), args.get("binding"))
+
+    async def _recipients(self, args: dict[str, Any]) -> Any:
+        return await self._operator.recipients(selection_of(args), args.get("limit", 100))
+
+    async def _message(self, args: dict[str, Any]) -> Any:
+        return await self._operator.message(args["id"])
+
+    async def _count(self, args: dict[str, Any]) -> Any:
+        return await self._operator.count(selection_of(args["selection"]))
+
+    async def _act(self, args: dict[str, Any]) -> Any:
+        def progress(done: int) -> None:
+            self._link.tell("progress", name=args.get("name", ""), worker=self._index, done=done)
+
+        return await self._operator.act(
+            args["action"],
+            selection_of(args["selection"]),
+            target=args.get("target") or "",
+            note=args.get("note") or "",
+            quiet=bool(args.get("quiet")),
+            progress=progress,
+        )
+
+    async def _trace_start(self, args: dict[str, Any]) -> None:
+        name = args["name"]
+
+        def hear(record: dict[str, Any]) -> None:
+            self._link.tell(
+                "trace", name=name, record={**record, "at": self._clock.now(), "worker": self._index}
+            )
+
+        chosen = selection_of({"domain": args.get("domain"), "message": args.get("message")})
+        self._dispatcher.traces.start(name, chosen.domain, chosen.message, hear)
+
+    async def _trace_stop(self, args: dict[str, Any]) -> None:
+        self._dispatcher.traces.stop(args["name"])
+
+    async def _stats(self, args: dict[str, Any]) -> Any:
+        status, census = self._spool.status(), self._dispatcher.scheduler.census
+        gauges = {
+            "connections_open": len(self._dispatcher.connections),
+            "recipients_active": census.resident,
+            "recipients_settled": status.settled_recipients,
+            "queues": census.queues,
+            "journal_bytes": status.journal_bytes,
+            "journal_segments": status.segments,
+            "resident_body_bytes": status.resident_bodies_bytes,
+            "spool_unwell": int(bool(status.unwell or status.accepting)),
+        }
+        for name, value in gauges.items():
+            self._counters.set(name, value)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
+        return [[name, label, value] for (name, label), value in self._counters.values.items()]
