@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from angarium.queue.retry import expires_at
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Body, SpoolError, Then
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.clock import ManualClock
 from angarium.testing.spool import NOW, SpoolDriver, make_message
 
 PATIENCE_S = 30
@@ -33,7 +33,7 @@ class Desk:
     """Where reports and expired mail are written down; a report is durable when the test says so."""
 
     def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
-        log, clock = Log(os.open(os.devnull, os.O_WRONLY)), SimpleNamespace(now=lambda: now)
+        log, clock = Log(os.open(os.devnull, os.O_WRONLY)), ManualClock(now)
         self.config = config
         self.counters = Counters()
         self.recorder = Recorder(self, spool, clock, log, self.counters)

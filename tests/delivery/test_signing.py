@@ -22,20 +22,13 @@ from angarium.core.records import ForwardPath, Message
 from angarium.delivery.signing import CannotSign, Keys, Signer
 from angarium.render.dkim import SigningKey
 from angarium.spool.port import LargeBody
+from angarium.testing.clock import ManualClock
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 OPTIONS = OutboundOptions(ehlo_hostname="mail.test")
 BODY = b"From: a@example.com\r\nSubject: hello\r\n\r\ntext \r\n"
 ONE = mail_to_sign(BODY)
 TWO = msgspec.structs.replace(ONE, recipients=(*ONE.recipients, ForwardPath("two@far.test", "far.test")))
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 class SlowKey:
@@ -52,9 +45,9 @@ class SlowKey:
 KEY = SigningKey("example.com", "r1", "rsa", generate_private_key(65537, 2048))
 
 
-def play(act: Callable[[Signer, KeyStore, HandClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
+def play(act: Callable[[Signer, KeyStore, ManualClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
     async def scene() -> None:
-        store, clock = KeyStore(keys), HandClock()
+        store, clock = KeyStore(keys), ManualClock(1000.0)
         async with asyncio.timeout(30):
             await act(Signer(store, clock), store, clock)
 
@@ -76,7 +69,7 @@ def is_good(head: bytes, body: bytes, key: SigningKey = KEY) -> bool:
 
 
 def test_signatures_stand_on_top_and_cover_what_this_node_adds() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         assert signer.head_now(ONE, BODY, OPTIONS) is None
         head = await signer.head_for(ONE, BODY, OPTIONS)
         assert head.startswith(b"DKIM-Signature: ")
@@ -100,7 +93,7 @@ UNSIGNED = {
 
 @pytest.mark.parametrize(("message", "options"), UNSIGNED.values(), ids=UNSIGNED)
 def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: OutboundOptions) -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         assert signer.head_now(message, BODY, options) is message.trace
         assert await signer.head_for(message, BODY, options) is message.trace
         assert await signer.head_of_other(message, BODY, options) is message.trace
@@ -110,7 +103,7 @@ def test_other_mail_leaves_as_it_is_without_waiting(message: Message, options: O
 
 def test_without_identities_nothing_is_signed() -> None:
     async def scene() -> None:
-        signer = Signer(None, HandClock())
+        signer = Signer(None, ManualClock(1000.0))
         assert signer.head_now(ONE, BODY, OPTIONS) is ONE.trace
         assert await signer.head_for(ONE, BODY, OPTIONS) is ONE.trace
 
@@ -118,7 +111,7 @@ def test_without_identities_nothing_is_signed() -> None:
 
 
 def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         for name in ("no author", "not wished by its sender", "switched off"):
             message, options = UNSIGNED[name]
             signer.head_now(message, BODY, options)
@@ -128,7 +121,7 @@ def test_the_store_is_not_asked_about_mail_that_is_not_to_be_signed() -> None:
 
 
 def test_the_key_that_the_sender_names_signs_alone_and_an_unknown_name_takes_none_away() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         for named, count in (("e2", 1), ("gone", 2), (None, 2)):
             message = msgspec.structs.replace(ONE, options=Options(dkim_key=named))
             head = await signer.head_for(message, BODY, OPTIONS)
@@ -140,7 +133,7 @@ def test_the_key_that_the_sender_names_signs_alone_and_an_unknown_name_takes_non
 
 
 def test_the_options_say_which_fields_are_covered() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         options = replace(OPTIONS, dkim_headers=("From", "Subject"), dkim_oversign_headers=("From",))
         assert b"h=From:From:Subject;" in await signer.head_for(ONE, BODY, options)
 
@@ -148,7 +141,7 @@ def test_the_options_say_which_fields_are_covered() -> None:
 
 
 def test_a_converted_body_has_a_signature_of_its_own() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         other = BODY.replace(b"text", b"t=65xt")
         assert is_good(await signer.head_of_other(TWO, other, OPTIONS), other)
@@ -165,7 +158,7 @@ def test_a_body_in_a_file_is_signed_like_one_in_memory(tmp_path: Path, size: int
     file = tmp_path / "body"
     file.write_bytes(body)
 
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         head = await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS)
         assert head == await signer.head_for(ONE, body, OPTIONS)
         assert is_good(head, body)
@@ -178,14 +171,14 @@ def test_a_header_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
     file = tmp_path / "body"
     file.write_bytes(body)
 
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         assert is_good(await signer.head_for(ONE, LargeBody(file, len(body)), OPTIONS), body)
 
     play(act)
 
 
 def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         with pytest.raises(CannotSign) as raised:
             await signer.head_for(ONE, LargeBody(tmp_path / "gone", 10), OPTIONS)
         assert (raised.value.reply.code, raised.value.reply.enhanced) == (451, "4.3.0")
@@ -197,7 +190,7 @@ def test_a_file_that_cannot_be_read_puts_the_mail_off(tmp_path: Path) -> None:
 
 
 def test_keys_are_waited_for() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         store.is_known = False
         assert signer.head_now(ONE, BODY, OPTIONS) is None
         assert is_good(await signer.head_for(ONE, BODY, OPTIONS), BODY)
@@ -206,7 +199,7 @@ def test_keys_are_waited_for() -> None:
 
 
 def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         store.is_known, store.error = False, AngariumError("the disk is gone")
         for signing in (signer.head_for, signer.head_of_other):
             with pytest.raises(CannotSign, match=r"the keys of example\.com: the disk is gone") as raised:
@@ -224,7 +217,7 @@ def test_a_store_that_cannot_be_asked_puts_the_mail_off_and_it_is_asked_again() 
 def test_a_fault_of_ours_is_raised_where_somebody_hears_it(key: SigningKey) -> None:
     broken: Any = replace(OPTIONS, dkim_headers=(None,))
 
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)  # kept, and not fitting
         assert signer.head_now(TWO, BODY, broken) is None
         with pytest.raises(AttributeError):
@@ -237,7 +230,7 @@ def test_a_fault_of_ours_is_raised_where_somebody_hears_it(key: SigningKey) -> N
 
 
 def test_transactions_of_one_message_share_a_signature() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         await asyncio.sleep(0)
         clock.at += 10  # one made now would bear another time
@@ -251,7 +244,7 @@ def test_transactions_of_one_message_share_a_signature() -> None:
 
 @pytest.mark.parametrize("change", ["keys", "options", "age"])
 def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         options = OPTIONS
         clock.at += 10
@@ -268,7 +261,7 @@ def test_a_shared_signature_goes_when_it_does_not_fit_any_more(change: str) -> N
 
 
 def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         await signer.head_for(TWO, BODY, OPTIONS)
         store.keys = ()
         assert signer.head_now(TWO, BODY, OPTIONS) is TWO.trace
@@ -277,7 +270,7 @@ def test_a_domain_that_lost_its_keys_is_not_signed_from_memory() -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         def numbered(number: int) -> Message:
             return msgspec.structs.replace(TWO, id=MessageId(number.to_bytes(16, "big")))
 
@@ -291,7 +284,7 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() -> None:
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         first = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         second = asyncio.ensure_future(signer.head_for(TWO, BODY, OPTIONS))
         await asyncio.sleep(0)
@@ -308,7 +301,7 @@ def test_a_recipient_that_gives_up_waiting_leaves_the_signature_to_the_others() 
 def test_what_takes_no_time_is_signed_at_once(message: Message) -> None:
     quick = make_key("e1")
 
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         head = signer.head_now(message, BODY, OPTIONS)
         assert head is not None
         assert is_good(head, BODY, quick)
@@ -322,7 +315,7 @@ def test_what_takes_no_time_is_signed_at_once(message: Message) -> None:
 def test_the_loop_goes_on_while_a_key_signs() -> None:
     slow = SlowKey()
 
-    async def act(signer: Signer, store: KeyStore, clock: HandClock) -> None:
+    async def act(signer: Signer, store: KeyStore, clock: ManualClock) -> None:
         waiting = asyncio.ensure_future(signer.head_for(ONE, BODY, OPTIONS))
         asyncio.get_running_loop().call_soon(slow.may_go.set)
         assert (await waiting).startswith(b"DKIM-Signature: ")

@@ -18,6 +18,7 @@ from angarium.dns.resolver import (
     resolver_settings,
     servers_of,
 )
+from angarium.testing.clock import ManualClock
 from angarium.testing.dns import ScriptedDns
 
 ZONE = """
@@ -29,14 +30,6 @@ null.test        MX 0 .
 text.test        TXT "v=one; " "two"
 _25._tcp.mx.test TLSA 3 1 0 aabb
 """
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
 
 
 @asynccontextmanager
@@ -83,13 +76,13 @@ def test_no_such_records_and_no_such_name_are_told_apart() -> None:
 
 def test_answers_are_kept_for_their_ttl_and_asked_again_afterwards() -> None:
     async def scenario() -> None:
-        clock = ManualClock()
+        clock = ManualClock(1000.0)
         async with resolver_for(ZONE, clock) as (resolver, server):
             await resolver.query("mx1.example.com", "A")
-            clock.time += 59
+            clock.at += 59
             assert (await resolver.query("mx1.example.com", "A")).ttl_s == 1
             assert server.counts["mx1.example.com", "A"] == 1
-            clock.time += 2
+            clock.at += 2
             await resolver.query("mx1.example.com", "A")
             assert server.counts["mx1.example.com", "A"] == 2
 

@@ -9,19 +9,10 @@ from sqlalchemy import Engine
 from angarium.identity.engine import migrate, open_engine
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
+from angarium.testing.clock import ManualClock
 from angarium.testing.postgres import PostgresServer
 
 NOW = 1_795_262_400.0  # 2026-11-21T12:00:00Z
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        return self.at
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +65,9 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> ManualClock:
     """What the store takes for the time."""
-    return Clock()
+    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -86,6 +77,6 @@ def ring(tmp_path: Path) -> KeyRing:
 
 
 @pytest.fixture
-def store(engine: Engine, ring: KeyRing, clock: Clock) -> Store:
+def store(engine: Engine, ring: KeyRing, clock: ManualClock) -> Store:
     """A store with nothing in it."""
     return Store(engine, ring, clock.now)

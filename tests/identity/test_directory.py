@@ -25,16 +25,9 @@ from angarium.identity.records import Account, Server
 from angarium.identity.secrets import KeyRing, scram_of
 from angarium.identity.store import Store
 from angarium.smtp.sasl import Claim, Secrets
+from angarium.testing.clock import ManualClock
 
 PEER = "192.0.2.7"
-
-
-@dataclass
-class ManualClock:
-    time: float = 1_795_219_200.0
-
-    def now(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -45,7 +38,7 @@ class Town:
     ring: KeyRing
     log: Log
     logged: Callable[[], str]
-    clock: ManualClock = field(default_factory=ManualClock)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(1_795_219_200.0))
     directories: list[Directory] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
 
@@ -315,10 +308,10 @@ class TestRevocation:
 
         async def scenario(directory: Directory) -> None:
             principal = await let_in(directory, login.username, secret)
-            town.clock.time = until - 1
+            town.clock.at = until - 1
             await directory.poll()
             assert directory.current(principal) is principal
-            town.clock.time = until
+            town.clock.at = until
             await directory.poll()
             assert str(directory.current(principal)) == "535 5.7.8 this login has expired; make a new one"
 
@@ -410,10 +403,10 @@ class TestSilence:
         async def scenario(directory: Directory) -> None:
             principal = await let_in(directory, login.username, secret)
             silence(town)
-            town.clock.time += 1.5
+            town.clock.at += 1.5
             await directory.poll()
             assert directory.current(principal) is principal
-            town.clock.time += 0.6
+            town.clock.at += 0.6
             await directory.poll()
             assert directory.current(principal) is UNCHECKED
             with pytest.raises(StoreError):
@@ -431,7 +424,7 @@ class TestSilence:
         async def scenario(directory: Directory) -> None:
             silence(town)
             for _ in range(5):
-                town.clock.time += 0.5
+                town.clock.at += 0.5
                 await directory.poll()
             said = town.logged()
             assert said.count('"identity_outage"') == 1
@@ -448,7 +441,7 @@ class TestSilence:
         async def scenario(directory: Directory) -> None:
             principal = await let_in(directory, login.username, secret)
             silence(town)
-            town.clock.time += 3
+            town.clock.at += 3
             await directory.poll()
             end_silence(town)
             town.store.delete_credential(login.id, actor="test")
@@ -464,9 +457,9 @@ class TestSilence:
 
         async def scenario(directory: Directory) -> None:
             principal = await let_in(directory, token, token)
-            town.clock.time += 5  # no poll in between
+            town.clock.at += 5  # no poll in between
             assert directory.current(principal) is principal
-            town.clock.time += 6
+            town.clock.at += 6
             assert directory.current(principal) is UNCHECKED
 
         town.run(scenario)
@@ -531,7 +524,7 @@ class TestEqualWork:
             assert len(checked) == 1
             assert await why_not(directory, "ann@acme.test", "wrong") == "wrong"
             assert len(checked) == 2
-            town.clock.time += 60
+            town.clock.at += 60
             await let_in(directory, "ann@acme.test", "correct horse")
             assert len(checked) == 3
 
@@ -759,7 +752,7 @@ class TestSigningKeys:
         async def scenario(directory: Directory) -> None:
             keys = await directory.signing_keys(town.acme.id, "acme.test")
             silence(town)
-            town.clock.time += 60
+            town.clock.at += 60
             await directory.poll()
             assert directory.signing_keys_now(town.acme.id, "acme.test") is keys
             with pytest.raises(StoreError):

@@ -22,17 +22,10 @@ from angarium.identity.errors import StoreError
 from angarium.identity.principal import Principal
 from angarium.identity.records import NO_LIMITS, Account, Limits, Rate, Server
 from angarium.identity.usage import Usage
+from angarium.testing.clock import ManualClock
 
 DAY = 86_400
 MORNING = 1_795_219_200.0  # 2026-11-21T00:00:00Z
-
-
-@dataclass
-class ManualClock:
-    time: float = MORNING
-
-    def now(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -41,7 +34,7 @@ class Office:
 
     engine: Engine
     log: Log
-    clock: ManualClock = field(default_factory=ManualClock)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(MORNING))
     workers: list[Usage] = field(default_factory=list)
 
     def worker(self) -> Usage:
@@ -276,13 +269,13 @@ def test_an_idle_chunk_goes_back_and_another_worker_may_use_it(office: Office) -
         assert await one.take(principal, 1, MORNING) is ALLOWED
         assert office.used() == 5
         assert isinstance(await other.take(principal, 99, MORNING), Exceeded)
-        office.clock.time += 4.9
+        office.clock.at += 4.9
         await one.tidy()
         assert office.used() == 5
-        office.clock.time += 0.1
+        office.clock.at += 0.1
         await one.tidy()
         assert office.used() == 1
-        assert await other.take(principal, 99, office.clock.time) is ALLOWED
+        assert await other.take(principal, 99, office.clock.at) is ALLOWED
 
     run(office, scenario)
 
@@ -362,7 +355,7 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(
         with pytest.raises(StoreError):
             await usage.take(principal, 40, MORNING)
         assert usage.take_now(principal, 9, MORNING) is ALLOWED  # nothing of it was used up by asking
-        office.clock.time += 10
+        office.clock.at += 10
         usage.give_back(principal, 1, MORNING)
         await usage.tidy()
         assert log[1]().count("identity_outage") == 1
@@ -383,7 +376,7 @@ def count_in_a_thread(url: str, principal: Principal, sizes: list[int], tally: T
 
     async def whole() -> None:
         engine = open_engine(url)
-        usage = Usage(engine, ManualClock(), Log(2, level="error"))
+        usage = Usage(engine, ManualClock(MORNING), Log(2, level="error"))
         for size in sizes:
             if isinstance(await usage.take(principal, size, MORNING), Allowed):
                 tally.allowed += size
@@ -449,7 +442,7 @@ def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
             office.worker()
         last: dict[int, tuple[int, float]] = {}
         for action, who, count in work:
-            usage, now = office.workers[who], office.clock.time
+            usage, now = office.workers[who], office.clock.at
             if action == "take":
                 if isinstance(await usage.take(principal, count, now), Allowed):
                     note(count, now)
@@ -459,7 +452,7 @@ def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
                 usage.give_back(principal, taken, at)
                 note(-taken, at)
             elif action == "later":
-                office.clock.time += count
+                office.clock.at += count
             elif action == "tidy":
                 await usage.tidy()
             elif action == "crash":

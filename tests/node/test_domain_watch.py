@@ -15,23 +15,16 @@ from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.node.domain_watch import DUE_S, DomainWatch
+from angarium.testing.clock import ManualClock
 
 ME = {"actor": "test"}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 class Place:
     """A store with one verified domain, a DNS that says of every record what it is told to, and the watch."""
 
     def __init__(self, folder: Path, log: Path) -> None:
-        self.clock, self.says, self.asked = Clock(), "found", list[str]()
+        self.clock, self.says, self.asked = ManualClock(1_800_000_000.0), "found", list[str]()
         engine = open_engine(f"sqlite:///{folder}/identity.db")
         migrate(engine)
         self.store = Store(engine, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)

@@ -15,6 +15,7 @@ from angarium.node.tls import LIFETIME_DAYS, ensure_own_certificate, own_pair
 from angarium.node.tls_watch import CertificateWatch
 from angarium.submission.tls_certificate import TlsProblem, read_certificate
 from angarium.testing.authority import Authority
+from angarium.testing.clock import ManualClock
 
 NOW = 1_795_000_000.0
 DAY_S = 86_400
@@ -81,18 +82,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 # -- the watch
 
 
-class Clock:
-    at = NOW
-
-    def now(self):
-        return self.at
-
-
 class Watched:
     """A watch over one certificate of a file's own, with the records it logged."""
 
     def __init__(self, folder):
-        self.folder, self.clock, self.counters = folder, Clock(), Counters()
+        self.folder, self.clock, self.counters = folder, ManualClock(NOW), Counters()
         self.clock.at = datetime.now(UTC).timestamp()
         self.authority = Authority(folder)
         self.file = folder / "shown.pem"

@@ -21,6 +21,7 @@ from angarium.smtp.sasl_scram import scram_verifier
 from angarium.submission.auth import Access
 from angarium.submission.reception import Reception
 from angarium.submission.session import Session
+from angarium.testing.clock import ManualClock
 from angarium.testing.intake import a_principal
 
 NOW = 1_900_000_000.0
@@ -159,23 +160,13 @@ class Wire:
         return default
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        return self.at
-
-
 class Hall:
     """A reception and what it stands on. *config* is about the listener `default`."""
 
     def __init__(self, config: str = "") -> None:
         text = f'Hostname = mx.test\nESMTP_Listener "default" {{ Auth_Failure_Delay = 0\n{config} }}'
         self.directory, self.usage, self.intake, self.board = Directory(), Usage(), Intake(), Board()
-        self.clock, self.counters = Clock(), Counters()
+        self.clock, self.counters = ManualClock(NOW), Counters()
         self.told: list[tuple[str, str, str]] = []
         self.log_fd = os.memfd_create("log")
         self.guard = Guard()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from angarium.testing.clock import ManualClock
 from angarium.testing.sink import Sink, run_sink
 from angarium.testing.sink_script import parse_script
 from angarium.testing.sink_store import HashLog, Maildir, Mbox, Store, content_hash
@@ -245,18 +246,8 @@ def test_connect_can_be_refused() -> None:
     with_sink("on connect: reply 421 4.3.2 go away; close", talk, greet="")
 
 
-class HandClock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-
 def test_greylisting_is_per_sender_and_recipient_and_ends() -> None:
-    clock = HandClock()
+    clock = ManualClock(1000.0)
 
     async def run() -> None:
         async with Sink("on rcpt: greylist 60", clock=clock) as sink, visit(sink) as client:
