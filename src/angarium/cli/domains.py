@@ -203,7 +203,7 @@ def rotate_command(domain: str, account: str | None, place: Place, as_json: bool
 @store_options
 def disable_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
     """Sign no mail of a domain, and let it count as not verified."""
-    _switch(domain, account, False, place, as_json)
+    _switch(domain, account, place, as_json, enabled=False)
 
 
 @domains_command.command("enable")
@@ -212,10 +212,10 @@ def disable_command(domain: str, account: str | None, place: Place, as_json: boo
 @store_options
 def enable_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
     """Use a disabled domain again."""
-    _switch(domain, account, True, place, as_json)
+    _switch(domain, account, place, as_json, enabled=True)
 
 
-def _switch(domain: str, account: str | None, enabled: bool, place: Place, as_json: bool) -> None:
+def _switch(domain: str, account: str | None, place: Place, as_json: bool, *, enabled: bool) -> None:
     from angarium.cli.identity_words import record
 
     with open_store(place) as opened:

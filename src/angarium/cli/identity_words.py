@@ -19,28 +19,34 @@ from angarium.identity.records import (
     Stream,
 )
 
-ACCOUNT_COLUMNS = (Column("ID", True), Column("NAME"), Column("STATE"), Column("LIMITS"))
+ACCOUNT_COLUMNS = (Column("ID", numeric=True), Column("NAME"), Column("STATE"), Column("LIMITS"))
 SERVER_COLUMNS = (
-    Column("ID", True),
-    Column("ACCOUNT", True),
+    Column("ID", numeric=True),
+    Column("ACCOUNT", numeric=True),
     Column("NAME"),
     Column("STATE"),
     Column("LIMITS"),
 )
-STREAM_COLUMNS = (Column("ID"), Column("SERVER", True), Column("KIND"), Column("STATE"), Column("NAME"))
+STREAM_COLUMNS = (
+    Column("ID"),
+    Column("SERVER", numeric=True),
+    Column("KIND"),
+    Column("STATE"),
+    Column("NAME"),
+)
 PERSON_COLUMNS = (
-    Column("ID", True),
-    Column("ACCOUNT", True),
+    Column("ID", numeric=True),
+    Column("ACCOUNT", numeric=True),
     Column("EMAIL"),
     Column("STATE"),
     Column("LAST USE"),
     Column("NAME"),
 )
 CREDENTIAL_COLUMNS = (
-    Column("ID", True),
+    Column("ID", numeric=True),
     Column("KIND"),
-    Column("ACCOUNT", True),
-    Column("SERVER", True),
+    Column("ACCOUNT", numeric=True),
+    Column("SERVER", numeric=True),
     Column("STREAM"),
     Column("USER NAME"),
     Column("STATE"),
@@ -49,22 +55,22 @@ CREDENTIAL_COLUMNS = (
     Column("LABEL"),
 )
 DOMAIN_COLUMNS = (
-    Column("ID", True),
-    Column("ACCOUNT", True),
+    Column("ID", numeric=True),
+    Column("ACCOUNT", numeric=True),
     Column("DOMAIN"),
     Column("STATE"),
     Column("CHECKED"),
     Column("KEYS"),
 )
 KEY_COLUMNS = (
-    Column("ID", True),
+    Column("ID", numeric=True),
     Column("SELECTOR"),
     Column("ALGORITHM"),
     Column("STATE"),
     Column("MADE"),
     Column("SEEN"),
 )
-CHANGE_COLUMNS = (Column("ID", True), Column("AT"), Column("ACTOR"), Column("ACTION"), Column("WHAT"))
+CHANGE_COLUMNS = (Column("ID", numeric=True), Column("AT"), Column("ACTOR"), Column("ACTION"), Column("WHAT"))
 
 
 def record(value: Any) -> Any:

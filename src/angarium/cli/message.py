@@ -16,7 +16,7 @@ _RECIPIENT_COLUMNS = (
     Column("STATE"),
     Column("BINDING"),
     Column("DOMAIN"),
-    Column("TRIES", True),
+    Column("TRIES", numeric=True),
     Column("NEXT TRY"),
 )
 

@@ -15,10 +15,10 @@ _RECIPIENT_COLUMNS = (
     Column("RECIPIENT"),
     Column("SENDER"),
     Column("STATE"),
-    Column("TRIES", True),
+    Column("TRIES", numeric=True),
     Column("NEXT TRY"),
-    Column("AGE", True),
-    Column("SIZE", True),
+    Column("AGE", numeric=True),
+    Column("SIZE", numeric=True),
 )
 
 

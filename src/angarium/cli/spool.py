@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("PARTITION"),
     Column("IN USE"),
-    Column("SEGMENTS", True),
-    Column("USED", True),
-    Column("LIVE", True),
-    Column("SETTLED", True),
-    Column("RECIPIENTS", True),
-    Column("DAMAGED", True),
-    Column("TORN", True),
+    Column("SEGMENTS", numeric=True),
+    Column("USED", numeric=True),
+    Column("LIVE", numeric=True),
+    Column("SETTLED", numeric=True),
+    Column("RECIPIENTS", numeric=True),
+    Column("DAMAGED", numeric=True),
+    Column("TORN", numeric=True),
 )
 
 

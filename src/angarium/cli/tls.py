@@ -22,7 +22,7 @@ _COLUMNS = (
     Column("TLS"),
     Column("CERTIFICATE"),
     Column("ENDS"),
-    Column("LEFT", True),
+    Column("LEFT", numeric=True),
 )
 
 

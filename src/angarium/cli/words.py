@@ -6,12 +6,12 @@ from angarium.node.answers import Health, QueueRow, QueueTotals, Reason
 QUEUE_COLUMNS = (
     Column("DOMAIN"),
     Column("BINDING"),
-    Column("ACTIVE", True),
-    Column("DELAYED", True),
-    Column("HELD", True),
-    Column("IN FLIGHT", True),
-    Column("CONN", True),
-    Column("OLDEST", True),
+    Column("ACTIVE", numeric=True),
+    Column("DELAYED", numeric=True),
+    Column("HELD", numeric=True),
+    Column("IN FLIGHT", numeric=True),
+    Column("CONN", numeric=True),
+    Column("OLDEST", numeric=True),
     Column("NEXT TRY"),
 )
 

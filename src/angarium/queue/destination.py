@@ -77,8 +77,8 @@ def parse_destination(domain: str) -> Destination | None:
     literal = host.startswith("[") and host.endswith("]")
     ip = numeric(host[1:-1].removeprefix("IPv6:").removeprefix("ipv6:") if literal else host)
     if ip is not None:
-        return Destination(ip, port, True, is_trusted)
-    return Destination(host, port, False, is_trusted) if not literal and is_host_name(host) else None
+        return Destination(ip, port, is_address=True, is_trusted=is_trusted)
+    return Destination(host, port, is_trusted=is_trusted) if not literal and is_host_name(host) else None
 
 
 def routing_domain(config: RoutingConfig, binding: str, recipient_domain: str) -> str:
