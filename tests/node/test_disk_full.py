@@ -5,7 +5,7 @@ import contextlib
 import os
 import smtplib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,18 +83,23 @@ def unready(node: Node) -> str:
     return "" if status == 200 else text
 
 
-def test_a_full_disk_refuses_new_mail_delivers_the_old_and_recovers_by_itself(volume: Volume) -> None:
+def play(volume: Volume, script: str, act: Callable[[Node, Sink, Volume], None]) -> None:
+    """Have *act* done to a node whose folder is *volume* and whose mail goes to a sink with *script*."""
+
     async def story() -> None:
-        # the old mail is put off until the disk is full
-        async with Sink("on rcpt to old*: greylist 2") as sink:
+        async with Sink(script) as sink:
             config = CONFIG.format(least=volume.least, port=sink.address[1])
             node = await asyncio.to_thread(lambda: Node(config, workers=1, folder=volume.folder))
             try:
-                await asyncio.to_thread(live, node, sink, volume)
+                await asyncio.to_thread(act, node, sink, volume)
             finally:
                 await asyncio.to_thread(node.close)
 
     asyncio.run(story())
+
+
+def test_a_full_disk_refuses_new_mail_delivers_the_old_and_recovers_by_itself(volume: Volume) -> None:
+    play(volume, "on rcpt to old*: greylist 2", live)  # the old mail is put off until the disk is full
 
 
 def live(node: Node, sink: Sink, volume: Volume) -> None:
@@ -125,16 +130,7 @@ def got(sink: Sink) -> set[str]:
 
 
 def test_a_node_can_start_on_a_full_disk_and_delivers_what_it_has(volume: Volume) -> None:
-    async def story() -> None:
-        async with Sink("on rcpt first 5: reply 451 4.2.1 later") as sink:
-            config = CONFIG.format(least=volume.least, port=sink.address[1])
-            node = await asyncio.to_thread(lambda: Node(config, workers=1, folder=volume.folder))
-            try:
-                await asyncio.to_thread(live_on, node, sink, volume)
-            finally:
-                await asyncio.to_thread(node.close)
-
-    asyncio.run(story())
+    play(volume, "on rcpt first 5: reply 451 4.2.1 later", live_on)
 
 
 def live_on(node: Node, sink: Sink, volume: Volume) -> None:
