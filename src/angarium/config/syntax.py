@@ -3,7 +3,6 @@
 Two trees are equal when they say the same, wherever they say it.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from angarium.config.problems import Position
@@ -68,11 +67,6 @@ class Include:
 Item = Assignment | Stanza | Include
 
 
-def format_items(items: Iterable[Item]) -> str:
-    """Write a tree as a configuration file; parsing it again gives an equal tree."""
-    return "".join(f"{line}\n" for line in _lines(items, ""))
-
-
 def format_value(value: Value) -> str:
     """Write one value as it may stand after `=`."""
     if isinstance(value, Scalar):
@@ -89,16 +83,3 @@ def format_scalar(scalar: Scalar) -> str:
         return scalar.text
     escaped = scalar.text.replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _lines(items: Iterable[Item], indent: str) -> Iterator[str]:
-    for item in items:
-        if isinstance(item, Assignment):
-            yield f"{indent}{item.name} = {format_value(item.value)}"
-        elif isinstance(item, Include):
-            yield f"{indent}{'readonly_' if item.readonly else ''}include {format_scalar(item.path)}"
-        else:
-            label = f" {format_scalar(item.label)}" if item.label is not None else ""
-            yield f"{indent}{item.name}{label} {{"
-            yield from _lines(item.items, indent + "  ")
-            yield f"{indent}}}"

@@ -19,11 +19,6 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     text: str = ""
 
     @property
-    def is_positive(self) -> bool:
-        """Whether the peer said yes: 2xx, or 3xx for "go on"."""
-        return self.code < 400
-
-    @property
     def is_transient(self) -> bool:
         """Whether it is worth trying again (4xx)."""
         return 400 <= self.code < 500

@@ -11,7 +11,7 @@ from angarium.queue.limits import Limit
 
 
 class Policy(Protocol):
-    """What the scheduler asks the configuration; `config.Config` is one."""
+    """What the scheduler asks the configuration; `config.model.Config` is one."""
 
     @property
     def globals(self) -> GlobalOptions: ...
