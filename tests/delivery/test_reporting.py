@@ -1,8 +1,9 @@
 """Reports to senders while the disk takes nothing, and settled mail that ends meanwhile."""
 
 import asyncio
+import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ PATIENCE_S = 30
 class Desk:
     """Where reports and expired mail are written down; a report is durable when the test says so."""
 
-    def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
-        log, clock = Log(os.open(os.devnull, os.O_WRONLY)), ManualClock(now)
+    def __init__(self, spool: Any, config: Config, now: float = NOW, log_to: int | None = None) -> None:
+        log = Log(os.open(os.devnull, os.O_WRONLY) if log_to is None else log_to)
+        clock = ManualClock(now)
         self.config = config
         self.counters = Counters()
         self.recorder = Recorder(self, spool, clock, log, self.counters)
@@ -169,11 +171,6 @@ def with_settled(
     asyncio.run(day())
 
 
-async def expiry_round(desk: Desk) -> None:
-    desk.expiry.sweep(0.0)
-    await wait_for_round(desk)
-
-
 async def wait_for_round(desk: Desk) -> None:
     task = desk.expiry._round
     assert task is not None
@@ -209,3 +206,21 @@ def test_who_expires_while_the_disk_takes_no_report_is_reported_once(tmp_path: P
         assert desk.counters.values["reports_total", "failed"] == 3
 
     with_settled(tmp_path, 3, story, "Message_Expiration = 1")
+
+
+def test_a_round_that_the_store_does_not_answer_is_spoken_of_and_tried_again(tmp_path: Path) -> None:
+    class Silent(Disk):
+        async def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
+            raise SpoolError("input/output error")
+            yield []
+
+    async def story() -> None:
+        with (tmp_path / "log").open("wb") as file:
+            desk = Desk(Silent(), parse_config(""), log_to=file.fileno())
+            for now in (0.0, 5.0):
+                desk.expiry.sweep(now)
+                await wait_for_round(desk)
+        lines = (tmp_path / "log").read_text().splitlines()
+        assert [json.loads(line)["event"] for line in lines] == ["expiry", "expiry"]
+
+    run(story())

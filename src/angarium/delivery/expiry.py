@@ -9,7 +9,7 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.queue.commands import Record
 from angarium.queue.outcomes import expired
-from angarium.spool.port import Spool
+from angarium.spool.port import Spool, SpoolError
 
 _EVERY_S = 5.0
 _BATCH = 1000
@@ -23,6 +23,7 @@ class Expiry:
         self._spool = spool
         self._clock = clock
         self._next = 0.0
+        self._log = log
         self._tasks = Tasks(log, clock)
         self._round: asyncio.Task[None] | None = None
 
@@ -33,6 +34,12 @@ class Expiry:
             self._round = self._tasks.start(self._go_round())
 
     async def _go_round(self) -> None:
+        try:
+            await self._end_all()
+        except SpoolError as error:
+            self._log.error("expiry", self._clock.now(), error=str(error), again_in_s=_EVERY_S)
+
+    async def _end_all(self) -> None:
         async for rows in self._spool.due_to_expire(self._clock.now(), _BATCH):
             ended = self._ended(rows)
             if ended.events:
