@@ -119,7 +119,7 @@ class Explainer:
     def _waiting(self, key: QueueKey, stored: FlowSummary, now: float) -> Hold | None:
         """What holds a queue none of whose mail is in memory."""
         if self._state.config.outbound(*key).suspend_delivery:
-            return Hold("Suspend_Delivery", self._where("Suspend_Delivery", key), "suspended")
+            return self._suspended(key)
         if stored.next_due is not None and stored.next_due > now:
             text = f"put off; next try {_clock(stored.next_due)}"
             return Hold("Retry_Interval", self._where("Retry_Interval", key), text, stored.next_due)
@@ -135,7 +135,7 @@ class Explainer:
         if self._state.paused and (queue.ready.count or queue.due):
             return self._pause()
         if kind == "suspended":
-            return Hold("Suspend_Delivery", self._where("Suspend_Delivery", key), "suspended")
+            return self._suspended(key)
         if kind == "limit":
             return self._limit(queue)
         if kind == "delayed":
@@ -145,9 +145,7 @@ class Explainer:
         if kind == "local":
             return self._local(queue, now)
         if kind == "route":
-            reply = queue.last_reply[1] if queue.last_reply else ""
-            text = f"no route: {reply}; asked again {_clock(queue.route_retry_at)}"
-            return Hold("", None, text, queue.route_retry_at)
+            return self._no_route(queue)
         if kind == "memory":
             return Hold("Max_Resident_Messages", self._where("Max_Resident_Messages", key), "memory is full")
         if kind:
@@ -155,10 +153,21 @@ class Explainer:
         if queue.delayed_until is not None:
             return self._delayed(queue)
         if queue.due and queue.resident:
-            most = queue.options.max_resident_active_queue
-            text = f"its share of memory, {most} recipients, is in use; more come as these leave"
-            return Hold("Max_Resident_Active_Queue", self._where("Max_Resident_Active_Queue", key), text)
+            return self._share_in_use(queue)
         return self._waiting(key, stored, now) if not queue.in_flight else None
+
+    def _suspended(self, key: QueueKey) -> Hold:
+        return Hold("Suspend_Delivery", self._where("Suspend_Delivery", key), "suspended")
+
+    def _no_route(self, queue: Queue) -> Hold:
+        reply = queue.last_reply[1] if queue.last_reply else ""
+        text = f"no route: {reply}; asked again {_clock(queue.route_retry_at)}"
+        return Hold("", None, text, queue.route_retry_at)
+
+    def _share_in_use(self, queue: Queue) -> Hold:
+        most = queue.options.max_resident_active_queue
+        text = f"its share of memory, {most} recipients, is in use; more come as these leave"
+        return Hold("Max_Resident_Active_Queue", self._where("Max_Resident_Active_Queue", queue.key), text)
 
     def _limit(self, queue: Queue) -> Hold:
         if not queue.waits_for:

@@ -15,11 +15,11 @@ Replies of our own (enhanced codes of RFC 3463; 4xx is tried again):
     454 4.4.4   no host of the domain has an address, or Skip_Hosts leaves none
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from random import Random
 
 from angarium.config.records import GlobalOptions, OutboundOptions
-from angarium.dns.records import Answer, Question
+from angarium.dns.records import Answer, Question, RecordType
 from angarium.queue.destination import Destination, numeric, parse_destination, routing_domain
 from angarium.queue.hosts import (
     NOBODY,
@@ -72,12 +72,7 @@ def plan_route(
     for source in sources:
         expand(draft, source, found.get(source), ourselves, may_fall_back(options, mx_failures))
     hosts = best_hosts(draft, rng)
-    questions = tuple(
-        Question(host, type_)
-        for host in hosts
-        if numeric(host) is None
-        for type_ in (("A", "AAAA") if settings.use_ipv6 else ("A",))
-    )
+    questions = _questions(hosts, settings)
     replies = (yield questions) if questions else ()
     addresses = addresses_of(draft, hosts, zip(questions, replies, strict=True), rng)
     levels = levels_of(draft, addresses, settings, ourselves, rng)
@@ -90,6 +85,12 @@ def plan_route(
         expires_at=now + min(draft.ttls_s, default=STATIC_TTL_S),
         why=_why(destination, sources, draft, why),
     )
+
+
+def _questions(hosts: Iterable[str], settings: GlobalOptions) -> tuple[Question, ...]:
+    """Return what is asked about the addresses of *hosts*; some may be addresses themselves."""
+    types: tuple[RecordType, ...] = ("A", "AAAA") if settings.use_ipv6 else ("A",)
+    return tuple(Question(host, type_) for host in hosts if numeric(host) is None for type_ in types)
 
 
 def _failure(draft: Draft) -> RouteFailure:

@@ -199,12 +199,11 @@ class Intake:
             further=copies.further,
             refusal=verdict.reply if verdict is not None else None,
         )
+        self._count(1)
         if copies is not NO_COPIES:
-            self._count(1)
             added = added_lines(arrival, draft, header)
             self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))
         else:
-            self._count(1)
             reason = verdict.reason if verdict is not None else ""
             self._entrance.enter(message, body, partial(self._entered, [message], reason, answer))
 

@@ -130,9 +130,12 @@ class Acceptor:
         if self.door.options.proxy_protocol and not await self._hear_proxy(session, connection, peer):
             connection.close()
             return
-        if not self.door.options.use_ssl:
+        if self.door.options.use_ssl:
+            await self._encrypt(session, connection)
+        else:
             await self._loop.connect_accepted_socket(lambda: session, connection)
-            return
+
+    async def _encrypt(self, session: Session, connection: socket.socket) -> None:
         no = session.one_too_many()
         if no is not None:  # before the handshake, which costs more than a session
             connection.close()
