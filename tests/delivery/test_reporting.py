@@ -1,8 +1,6 @@
 """Reports to senders while the disk takes nothing, and settled mail that ends meanwhile."""
 
 import asyncio
-import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.config.model import Config
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
@@ -25,6 +22,7 @@ from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Body, SpoolError, Then
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
 from angarium.testing.spool import NOW, SpoolDriver, make_message
 
 PATIENCE_S = 30
@@ -33,14 +31,13 @@ PATIENCE_S = 30
 class Desk:
     """Where reports and expired mail are written down; a report is durable when the test says so."""
 
-    def __init__(self, spool: Any, config: Config, now: float = NOW, log_to: int | None = None) -> None:
-        log = Log(os.open(os.devnull, os.O_WRONLY) if log_to is None else log_to)
-        clock = ManualClock(now)
+    def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
+        self.log, clock = KeptLog(), ManualClock(now)
         self.config = config
         self.counters = Counters()
-        self.recorder = Recorder(self, spool, clock, log, self.counters)
+        self.recorder = Recorder(self, spool, clock, self.log, self.counters)
         dispatcher: Any = self
-        self.expiry = Expiry(dispatcher, spool, clock, log)
+        self.expiry = Expiry(dispatcher, spool, clock, self.log)
         self.waiting: list[tuple[Message, Then]] = []
         self._came = asyncio.Condition()
 
@@ -208,19 +205,17 @@ def test_who_expires_while_the_disk_takes_no_report_is_reported_once(tmp_path: P
     with_settled(tmp_path, 3, story, "Message_Expiration = 1")
 
 
-def test_a_round_that_the_store_does_not_answer_is_spoken_of_and_tried_again(tmp_path: Path) -> None:
+def test_a_round_that_the_store_does_not_answer_is_spoken_of_and_tried_again() -> None:
     class Silent(Disk):
         async def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
             raise SpoolError("input/output error")
             yield []
 
     async def story() -> None:
-        with (tmp_path / "log").open("wb") as file:
-            desk = Desk(Silent(), parse_config(""), log_to=file.fileno())
-            for now in (0.0, 5.0):
-                desk.expiry.sweep(now)
-                await wait_for_round(desk)
-        lines = (tmp_path / "log").read_text().splitlines()
-        assert [json.loads(line)["event"] for line in lines] == ["expiry", "expiry"]
+        desk = Desk(Silent(), parse_config(""))
+        for now in (0.0, 5.0):
+            desk.expiry.sweep(now)
+            await wait_for_round(desk)
+        assert [record["event"] for record in desk.log.records] == ["expiry", "expiry"]
 
     run(story())

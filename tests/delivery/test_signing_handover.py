@@ -1,7 +1,6 @@
 """Between the scheduler's command and the peer: nothing leaves unsigned that has to be signed, and nothing is lost."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -13,11 +12,11 @@ import pytest
 from angarium.config.records import OutboundOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
-from angarium.core.log import Log
 from angarium.core.records import Message, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
 from angarium.queue.commands import Deliver, Result
+from angarium.testing.log import KeptLog
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 BODY = b"From: a@example.com\r\n\r\nn\xc3\xa4chster\r\n"
@@ -69,7 +68,7 @@ def play(act: Callable[[Room], Awaitable[None]]) -> None:
         def finished(conn: int, results: list[Result], usable: bool) -> None:
             ended.put_nowait((results, usable))
 
-        log = Log(os.open(os.devnull, os.O_WRONLY))
+        log = KeptLog()
         handover = Handover(spool, recorder, SystemClock(), log, finished, lambda: None, store)
         async with asyncio.timeout(30):
             await act(Room(store, Peer(), handover, ended))

@@ -1,19 +1,16 @@
 """Who is let in, how soon a change is heard of, and what happens while the store is silent."""
 
 import asyncio
-import os
 import threading
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text, update
 
-from angarium.core.log import Log
 from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.identity import schema
@@ -26,6 +23,7 @@ from angarium.identity.secrets import KeyRing, scram_of
 from angarium.identity.store import Store
 from angarium.smtp.sasl import Claim, Secrets
 from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
 
 PEER = "192.0.2.7"
 
@@ -36,8 +34,7 @@ class Town:
 
     url: str
     ring: KeyRing
-    log: Log
-    logged: Callable[[], str]
+    log: KeptLog = field(default_factory=KeptLog)
     clock: ManualClock = field(default_factory=lambda: ManualClock(1_795_219_200.0))
     directories: list[Directory] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
@@ -81,21 +78,9 @@ class Town:
 
 @pytest.fixture
 def town(url: str, ring: KeyRing) -> Iterator[Town]:
-    with ExitStack() as stack:
-        read, write = os.pipe()
-        stack.callback(os.close, read)
-        stack.callback(os.close, write)
-        os.set_blocking(read, False)
-
-        def logged() -> str:
-            try:
-                return os.read(read, 65_536).decode()
-            except BlockingIOError:
-                return ""
-
-        town = Town(url, ring, Log(write, fmt="json"), logged)
-        stack.callback(town.dispose)
-        yield town
+    made = Town(url, ring)
+    yield made
+    made.dispose()
 
 
 def plain(username: str, secret: str) -> Claim:
@@ -426,12 +411,12 @@ class TestSilence:
             for _ in range(5):
                 town.clock.at += 0.5
                 await directory.poll()
-            said = town.logged()
+            said = town.log.text
             assert said.count('"identity_outage"') == 1
             end_silence(town)
             for _ in range(3):
                 await directory.poll()
-            assert town.logged().count('"identity_outage_over"') == 1
+            assert town.log.text.count('"identity_outage_over"') == 1
 
         town.run(scenario)
 
@@ -661,7 +646,7 @@ class TestLastUse:
                 connection.execute(text("ALTER TABLE credentials RENAME TO away"))
             directory.note_use(principal, 1000.0)
             await directory.flush()
-            assert '"identity_outage"' in town.logged()
+            assert '"identity_outage"' in town.log.text
             with writing(town.engine) as connection:
                 connection.execute(text("ALTER TABLE away RENAME TO credentials"))
             await directory.flush()

@@ -1,10 +1,8 @@
 """Rates and quotas, counted exactly though several workers count at once."""
 
 import asyncio
-import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -23,6 +21,7 @@ from angarium.identity.principal import Principal
 from angarium.identity.records import NO_LIMITS, Account, Limits, Rate, Server
 from angarium.identity.usage import Usage
 from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
 
 DAY = 86_400
 MORNING = 1_795_219_200.0  # 2026-11-21T00:00:00Z
@@ -33,7 +32,7 @@ class Office:
     """Several workers that count in one store."""
 
     engine: Engine
-    log: Log
+    log: KeptLog = field(default_factory=KeptLog)
     clock: ManualClock = field(default_factory=lambda: ManualClock(MORNING))
     workers: list[Usage] = field(default_factory=list)
 
@@ -53,25 +52,8 @@ class Office:
 
 
 @pytest.fixture
-def log() -> Iterator[tuple[Log, Callable[[], str]]]:
-    with ExitStack() as stack:
-        read, write = os.pipe()
-        stack.callback(os.close, read)
-        stack.callback(os.close, write)
-        os.set_blocking(read, False)
-
-        def written() -> str:
-            try:
-                return os.read(read, 65_536).decode()
-            except BlockingIOError:
-                return ""
-
-        yield Log(write, fmt="json"), written
-
-
-@pytest.fixture
-def office(engine: Engine, log: tuple[Log, Callable[[], str]]) -> Office:
-    return Office(engine, log[0])
+def office(engine: Engine) -> Office:
+    return Office(engine)
 
 
 def empty(engine: Engine) -> None:
@@ -343,10 +325,7 @@ def test_old_counts_are_deleted_days_some_days_later(office: Office) -> None:
         assert {Window(*row) for row in rows} == {window for window, kept in windows.items() if kept}
 
 
-def test_a_silent_store_is_an_error_and_what_is_held_goes_on(
-    office: Office, log: tuple[Log, Callable[[], str]]
-) -> None:
-
+def test_a_silent_store_is_an_error_and_what_is_held_goes_on(office: Office) -> None:
     async def scenario() -> None:
         usage, principal = office.worker(), quota(1000)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
@@ -358,7 +337,7 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(
         office.clock.at += 10
         usage.give_back(principal, 1, MORNING)
         await usage.tidy()
-        assert log[1]().count("identity_outage") == 1
+        assert office.log.text.count("identity_outage") == 1
         schema.usage.create(office.engine)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
 
@@ -422,10 +401,10 @@ def days_work(draw: st.DrawFn) -> list[tuple[str, int, int]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=days_work())
 def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
-    engine: Engine, log: tuple[Log, Callable[[], str]], work: list[tuple[str, int, int]]
+    engine: Engine, work: list[tuple[str, int, int]]
 ) -> None:
     empty(engine)
-    office = Office(engine, log[0])
+    office = Office(engine)
     principal = somebody(Limits(Rate(60, 60)), Limits(daily_quota=150))
     minute, day = principal.buckets
     passed: dict[tuple[Bucket, int], int] = {}

@@ -1,12 +1,10 @@
 """Domains are looked up again each day; with what is no longer found is no longer signed."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
 
-from angarium.core.log import Log
 from angarium.dns.resolver import ResolverConfigError
 from angarium.identity.domain_check import DomainReport, RecordCheck
 from angarium.identity.domain_records import records_for
@@ -16,6 +14,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.node.domain_watch import DUE_S, DomainWatch
 from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
 
 ME = {"actor": "test"}
 
@@ -23,16 +22,15 @@ ME = {"actor": "test"}
 class Place:
     """A store with one verified domain, a DNS that says of every record what it is told to, and the watch."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.clock, self.says, self.asked = ManualClock(1_800_000_000.0), "found", list[str]()
         engine = open_engine(f"sqlite:///{folder}/identity.db")
         migrate(engine)
         self.store = Store(engine, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)
         account = self.store.create_account("acme", **ME).id
         self.domain = self.store.create_domain(account, "acme.test", **ME).id
-        self.log = log
-        fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        self.watch = DomainWatch(self.store, self.check, self.clock, Log(fd))
+        self.log = KeptLog()
+        self.watch = DomainWatch(self.store, self.check, self.clock, self.log)
 
     async def check(self, domain: Domain) -> DomainReport:
         self.asked.append(domain.name)
@@ -57,7 +55,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, tmp_path / "log")
+    return Place(tmp_path)
 
 
 def test_a_domain_that_nobody_has_checked_is_left_alone(place: Place) -> None:
@@ -68,7 +66,7 @@ def test_a_record_that_is_gone_ends_the_signing_and_is_told(place: Place) -> Non
     place.verify()
     assert place.a_day_later("missing") == ["acme.test"]
     assert not place.is_verified
-    assert '"verified":false' in place.log.read_text()
+    assert '"verified":false' in place.log.text
 
 
 def test_a_record_that_is_back_begins_it_again(place: Place) -> None:

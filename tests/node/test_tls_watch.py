@@ -1,21 +1,19 @@
 """The node's own certificate, and the eye on all of them."""
 
 import asyncio
-import json
-import os
 import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.node.tls import LIFETIME_DAYS, ensure_own_certificate, own_pair
 from angarium.node.tls_watch import CertificateWatch
 from angarium.submission.tls_certificate import TlsProblem, read_certificate
 from angarium.testing.authority import Authority
 from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
 
 NOW = 1_795_000_000.0
 DAY_S = 86_400
@@ -91,8 +89,8 @@ class Watched:
         self.authority = Authority(folder)
         self.file = folder / "shown.pem"
         self.renewed = 0
-        self._fd = os.memfd_create("log")
-        self.watch = CertificateWatch(folder, self.clock, Log(self._fd, fmt="json"), self.counters)
+        self.kept_log = KeptLog()
+        self.watch = CertificateWatch(folder, self.clock, self.kept_log, self.counters)
         text = f'ESMTP_Listener "a" {{ TLS_Certificate = "{self.file}" Listen "127.0.0.1:2525" {{ }} }}'
         self.config = parse_config(text, "angarium.conf")
 
@@ -110,8 +108,7 @@ class Watched:
         asyncio.run(self.watch.look(self.config, changed))
 
     def log(self, level):
-        records = [json.loads(line) for line in os.pread(self._fd, 1 << 20, 0).splitlines()]
-        return [record for record in records if record["level"] == level]
+        return [record for record in self.kept_log.records if record["level"] == level]
 
     @property
     def shown_until(self):

@@ -1,15 +1,11 @@
 """A session without a socket: what is written is text, who may log in is a table."""
 
 import asyncio
-import json
-import os
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.reply import Reply
 from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
@@ -23,6 +19,7 @@ from angarium.submission.reception import Reception
 from angarium.submission.session import Session
 from angarium.testing.clock import ManualClock
 from angarium.testing.intake import a_principal
+from angarium.testing.log import KeptLog
 
 NOW = 1_900_000_000.0
 SALT = b"0123456789abcdef"
@@ -168,7 +165,7 @@ class Hall:
         self.directory, self.usage, self.intake, self.board = Directory(), Usage(), Intake(), Board()
         self.clock, self.counters = ManualClock(NOW), Counters()
         self.told: list[tuple[str, str, str]] = []
-        self.log_fd = os.memfd_create("log")
+        self.kept_log = KeptLog()
         self.guard = Guard()
         access = Access(self.directory, self.usage, self.guard, lambda *failure: self.told.append(failure))
         self.reception = Reception(
@@ -176,7 +173,7 @@ class Hall:
             self.intake,  # type: ignore[arg-type]
             self.board,
             self.clock,
-            Log(self.log_fd, fmt="json"),
+            self.kept_log,
             self.counters,
             access,
         )
@@ -187,8 +184,7 @@ class Hall:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The log so far, as records."""
-        text = os.pread(self.log_fd, 1 << 20, 0)
-        return [json.loads(line) for line in text.splitlines()]
+        return self.kept_log.records
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [record for record in self.log if record["event"] == name]
@@ -227,13 +223,5 @@ class Talk:
 
 
 @pytest.fixture
-def hall() -> Iterator[Callable[..., Hall]]:
-    made: list[Hall] = []
-
-    def make(config: str = "") -> Hall:
-        made.append(Hall(config))
-        return made[-1]
-
-    yield make
-    for each in made:
-        os.close(each.log_fd)
+def hall() -> type[Hall]:
+    return Hall

@@ -5,7 +5,6 @@ The real dispatcher, scheduler and spool; the process ends wherever it may, and 
 
 import asyncio
 import json
-import os
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,7 +15,6 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, ForwardPath, Message, QueueKey
 from angarium.core.reply import Reply
@@ -28,6 +26,7 @@ from angarium.queue.scheduler import Scheduler
 from angarium.spool.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.log import KeptLog
 from angarium.testing.spool import SMALL, make_message
 
 REFUSAL = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1001 (Postmark error 300)")
@@ -64,7 +63,7 @@ class Engine:
 
     def __init__(self, spool: Partition, resolver: NoResolver, text: str = "") -> None:
         config = parse_config(text, "angarium.conf")
-        clock, log = SystemClock(), Log(os.open(os.devnull, os.O_WRONLY))
+        clock, log = SystemClock(), KeptLog()
         self.spool = spool
         self.counters = Counters()
         self.report, recovered = spool.recover()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import SystemClock
-from angarium.core.log import Log
 from angarium.submission.tls import Pair, TlsContexts, make_context, plan_of
 from angarium.submission.tls_certificate import TlsProblem, holds_for, read_certificate
 from angarium.testing.authority import Authority
+from angarium.testing.log import KeptLog
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 
@@ -152,16 +152,16 @@ def test_a_worker_keeps_what_was_good_when_a_file_goes_bad(own, authority, tmp_p
     text = f"""ESMTP_Listener "a" {{ TLS_Certificate = "{shown}" Listen "127.0.0.1:2525" {{ }} }}
                ESMTP_Listener "b" {{ Listen "127.0.0.1:2526" {{ }} }}"""
     config = parse_config(text, "angarium.conf")
-    with (tmp_path / "log").open("wb") as log:
-        contexts = TlsContexts(own, SystemClock(), Log(log.fileno(), fmt="json"))
-        contexts.follow(config)
-        before, other = contexts.of("a", "127.0.0.1:2525"), contexts.of("b", "127.0.0.1:2526")
-        assert before is not None
-        shown.write_text("half a file")
-        contexts.follow(config)
+    log = KeptLog()
+    contexts = TlsContexts(own, SystemClock(), log)
+    contexts.follow(config)
+    before, other = contexts.of("a", "127.0.0.1:2525"), contexts.of("b", "127.0.0.1:2526")
+    assert before is not None
+    shown.write_text("half a file")
+    contexts.follow(config)
     assert contexts.of("a", "127.0.0.1:2525") is before
     assert contexts.of("b", "127.0.0.1:2526") is not other
-    assert "what was in force before stays so" in (tmp_path / "log").read_text()
+    assert "what was in force before stays so" in log.text
     assert contexts.of("c", "127.0.0.1:2527") is None
 
 

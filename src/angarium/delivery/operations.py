@@ -68,7 +68,7 @@ class Operator:
         changed = self._change_resident(selection, change)
         done = len(changed)
         progress(done)
-        await self._written()  # what was put off a moment ago is now to be found in the settled store
+        await self._dispatcher.written()  # what was put off a moment ago is now to be found in the settled store
         after: tuple[MessageId, int] | None = None
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key

@@ -1,8 +1,6 @@
 """An intake at which a test hands in messages, and the people who do it. What it took is kept in memory."""
 
 import asyncio
-import json
-import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any, NamedTuple
 from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
 from angarium.core.ids import MessageId, format_id
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import ForwardPath, Message, Origin
@@ -28,6 +25,7 @@ from angarium.identity.records import (
 from angarium.spool.port import Body, LargeBody, SpoolError, Then
 from angarium.submission.intake import Envelope, Intake
 from angarium.submission.intake_copies import Quota
+from angarium.testing.log import KeptLog
 
 NOW = 1_900_000_000.0
 RELAY_HOST = "127.0.0.1:40000"
@@ -103,16 +101,14 @@ class IntakeDesk:
         self.counters = Counters()
         self.entered: list[tuple[Message, bytes]] = []
         self._full_after = full_after
-        self._log_file = folder / "log"
-        fd = os.open(self._log_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._config = parse_config(config, "angarium.conf")
-        log = Log(fd, fmt="json")
+        self._log = KeptLog()
         self.intake = Intake(
             self._config,
             self,
             _Files(folder),
             self,
-            log,
+            self._log,
             random.Random(1),
             self.counters,
             quota,
@@ -133,7 +129,7 @@ class IntakeDesk:
     @property
     def log(self) -> list[dict[str, Any]]:
         """What was logged so far."""
-        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+        return self._log.records
 
     @property
     def files(self) -> set[str]:
