@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from angarium.cli.options import (
-    config_option,
     configured_data_option,
     connect,
     data_option,
@@ -19,7 +18,9 @@ from angarium.node.answers import Status
 
 
 @click.command()
-@config_option
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
+)
 @configured_data_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
 @click.option(

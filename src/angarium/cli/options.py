@@ -45,11 +45,6 @@ def configured_data_option(command: F) -> F:
     )(command)
 
 
-config_option = click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
-)
-
-
 class Failure(click.ClickException):
     """Ends a command with a sentence on standard error."""
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from angarium.cli.identity import config_in_use
-from angarium.cli.options import finish, json_option
+from angarium.cli.options import configured_data_option, finish, json_option
 from angarium.cli.output import Column, Row, amount, print_json, print_table, span, when
 from angarium.config.load import load_config
 from angarium.config.model import Config
@@ -66,13 +66,7 @@ def tls_command() -> None:
     show_default="the running node's, or the defaults",
     help="Configuration file.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="ANGARIUM_DATA",
-    show_default="ANGARIUM_DATA, Data_Directory, or ./data",
-    help="Data folder of the node.",
-)
+@configured_data_option
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show the certificates in the files that the configuration names. Exit code 1 when one is of no use."""
