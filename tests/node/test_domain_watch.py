@@ -103,7 +103,6 @@ def test_a_dns_without_a_server_is_said_and_asked_again_the_next_time(place: Pla
     async def no_server(domain: Domain) -> DomainReport:
         raise ResolverConfigError("/etc/resolv.conf names no server")
 
-    log = Log(os.open(place.log, os.O_WRONLY | os.O_APPEND))
-    asyncio.run(DomainWatch(place.store, no_server, place.clock, log).try_to_look())
-    assert "names no server" in place.log.read_text()
+    asyncio.run(DomainWatch(place.store, no_server, place.clock, place.log).try_to_look())
+    assert "names no server" in place.log.text
     assert place.is_verified

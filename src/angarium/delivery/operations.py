@@ -68,7 +68,8 @@ class Operator:
         changed = self._change_resident(selection, change)
         done = len(changed)
         progress(done)
-        await self._dispatcher.written()  # what was put off a moment ago is now to be found in the settled store
+        # What was put off a moment ago is to be found in the settled store from now on.
+        await self._dispatcher.written()
         after: tuple[MessageId, int] | None = None
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
