@@ -96,9 +96,8 @@ def config_in_use(data: Path | None) -> Path | None:
         return None
     if not node.get("config"):
         return None
-    return Path(
-        f"/proc/{node.get('pid')}/cwd", node["config"]
-    )  # it may be relative to where the node was started
+    # It may be relative to where the node was started.
+    return Path(f"/proc/{node.get('pid')}/cwd", node["config"])
 
 
 def actor() -> str:

@@ -69,9 +69,8 @@ class Reporter:
             try:
                 message, text = await self._built(report)
             except Exception:
-                self._finish(
-                    report
-                )  # no report can be made of it; without an end it would be delivered once more
+                # No report can be made of it; without an end it would be delivered once more.
+                self._finish(report)
                 raise
             written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
             self._entrance.enter(message, text, written.set_result)

@@ -122,9 +122,8 @@ def _convert_leaf(
         # Bytes that should have been encoded: doing it now says what was meant.
         return header.raw + b"\r\n" + re.sub(rb"[\0\x80-\xff]", lambda byte: b"=%02X" % byte[0][0], body)
     if encoding == b"base64":
-        return (
-            header.raw + b"\r\n" + body.translate(None, _HIGH_BYTES + b"\0")
-        )  # RFC 2045 §6.8: to be ignored
+        # RFC 2045 §6.8: what is not of the alphabet is to be ignored.
+        return header.raw + b"\r\n" + body.translate(None, _HIGH_BYTES + b"\0")
     if encoding not in _IDENTITY:
         raise _Impossible
     extra = b""

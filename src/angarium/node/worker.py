@@ -57,9 +57,8 @@ class Worker:
         self._link_socket = link_socket
         self._sockets = sockets
         self._board_fd = board_fd
-        self._statm = os.open(
-            "/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC
-        )  # kept for when no more can be opened
+        # Kept for when no more can be opened.
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._clock = SystemClock()
         self._counters = Counters()
         self._acceptors: dict[tuple[str, str], Acceptor] = {}

@@ -173,9 +173,8 @@ class SegmentLog:
         raise SpoolFull("the disk has no room for another journal segment")
 
     def _take_spare(self, spare: Path, path: Path) -> int:
-        fd = self.disk.open(
-            spare, os.O_RDWR
-        )  # first: a file that was renamed and cannot be opened would be forgotten
+        # First: a file that was renamed and cannot be opened would be forgotten.
+        fd = self.disk.open(spare, os.O_RDWR)
         try:
             self.disk.rename(spare, path)
         except OSError:
