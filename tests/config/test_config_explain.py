@@ -103,10 +103,12 @@ def test_an_unknown_option_is_told_apart_from_one_that_is_not_served_yet(config:
 
 def test_a_check_says_good_or_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
+    looked: list[Config] = []
     path.write_text("Retry_Interval = 3\n")
-    assert check(path).text == f"{path} is good: 1 options set"
+    assert check(path, looked.append).text == f"{path} is good: 1 options set"
+    assert [config.outbound("b", "d.example").retry_interval for config in looked] == [3]
     path.write_text("Foo = 1\nBar = 2\n")
-    bad = check(path)
+    bad = check(path, looked.append)
     assert not bad.ok
     assert bad.text.endswith("2 problems")
     assert [problem["line"] for problem in bad.record["problems"]] == [1, 2]

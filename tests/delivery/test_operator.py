@@ -30,6 +30,11 @@ class Dispatcher:
     def record(self, command: Record) -> None:
         self.spool.record(command.events)
 
+    async def written(self) -> None:
+        written = asyncio.get_running_loop().create_future()
+        self.spool.record((), written.set_result)
+        assert await written is None
+
     def plan_pump(self) -> None:
         """Nothing is to be carried out."""
 
