@@ -159,3 +159,15 @@ def test_mail_behind_a_connection_that_hangs_gets_another(simulate: Simulate) ->
     sim.send("x.example", lane=TRANSACTIONAL)
     sim.run(0.5)
     assert len(sim.deliveries) == 2
+
+
+def test_words_with_the_authority_that_take_time_leave_no_mail_behind(simulate: Simulate) -> None:
+    """Whenever mail comes while one worker's use of a limit ends and another's begins."""
+    for pause_ms in range(500, 3000, 10):
+        sim = simulate("Max_Outbound_Connections = 1", workers=2)
+        sim.lease_s = 0.02
+        for worker in (0, 1, 0):
+            sim.send("x.example", worker=worker)
+            sim.run(pause_ms / 1000)
+        sim.run(5)
+        assert sim.states() == {"delivered": 3}, pause_ms

@@ -2,6 +2,7 @@
 idle.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,13 @@ class Account:
 
     *free* units may be used; those of a rate only before *lapses_at*. *used* counts open connections.
     *retry_at* is when the authority wants to be asked again. Queues that wait for units stand in *waiting*, by
-    lane; *turn* is the one that was woken last.
+    lane; *turn* is the one that was woken last, *asker* one that was woken only to ask for more.
     """
 
     __slots__ = (
         "alarm_at",
         "asked",
+        "asker",
         "contested_until",
         "free",
         "free_since",
@@ -57,7 +59,11 @@ class Account:
         self.owed = 0
         self.alarm_at = NEVER
         self.turn: Queue | None = None
-        self.waiting: tuple[dict[Queue, None], dict[Queue, None]] = ({}, {})
+        self.asker: Queue | None = None
+        self.waiting: tuple[OrderedDict[Queue, None], OrderedDict[Queue, None]] = (
+            OrderedDict(),
+            OrderedDict(),
+        )
 
     def available(self, now: float) -> int:
         """How many units can be used now."""
@@ -222,9 +228,13 @@ class Ledger:
         self.forget_if_idle(account)
 
     def forget_if_idle(self, account: Account) -> None:
-        """Drop an account that nobody uses or waits for; what is left of a rate first lapses."""
+        """Drop an account that nobody uses or waits for; what is left of a rate first lapses.
+
+        One that was dropped before may come here once more, by an alarm that was set: its key may be another's now.
+        """
         if account.idle:
-            self.accounts.pop(account.rule.key, None)
+            if self.accounts.get(account.rule.key) is account:
+                del self.accounts[account.rule.key]
         elif account.free and account.rule.limit.is_rate and not account.has_waiting:
             self._wake(account, account.lapses_at)
 
@@ -243,6 +253,8 @@ class Ledger:
             else:
                 queue.waits_for.append(account)
             account.waiting[lane][queue] = None
+            if queue is account.asker:  # to ask for all costs nobody their turn
+                account.waiting[lane].move_to_end(queue, last=False)
 
     def _ask(self, account: Account, lane: int, want: int, now: float) -> None:
         limit = account.rule.limit

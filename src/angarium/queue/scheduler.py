@@ -250,8 +250,10 @@ class Scheduler:
         if usable or (not account.asked and now >= account.retry_at):
             queue = account.next_waiting()
             if queue is not None:
+                account.asker = queue if account.rule.limit.is_rate and not usable else None
                 self._state.todo[queue] = None
                 return
+        account.asker = None
         del self._state.freed[account]
         if account.has_waiting and not account.asked:
             self._state.alarms.set(account, account.retry_at)

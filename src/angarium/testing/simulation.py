@@ -95,7 +95,8 @@ class Simulation:
     """Schedulers, a clock, peers. Feed it with `send`, let time pass with `run`, look at what it noted.
 
     *route* answers `Resolve`; by default each domain has one host of its own name. *peers* maps addresses
-    (`ip`) to their behaviour; one that is not named accepts everything.
+    (`ip`) to their behaviour; one that is not named accepts everything. *lease_s* is how long a word takes to the
+    authority, and from it.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Simulation:
         self.peers: dict[str, Peer] = {}
         self.route = route or (lambda queue, now: plan_to([[queue.domain]], now=now))
         self.dns_s = self.page_s = self.settle_s = 0.01
+        self.lease_s = 0.0
         self.authority = Authority()
         self.workers = [
             Scheduler(config, Random(seed + n), workers=workers, max_resident=max_resident)
@@ -263,11 +265,23 @@ class Simulation:
                 self._settle(worker, recipients)
             case Record(events, _):
                 self.events += events
-            case Lease(key, want, limit, lane):
-                granted, retry_at = self.authority.acquire(worker, key, want, limit, self.now, lane)
-                self.workers[worker].granted(key, granted, retry_at, self.now)
-            case GiveBack(key, count):
-                self.authority.release(worker, key, count)
+            case Lease() | GiveBack() if self.lease_s:
+                self.at(self.now + self.lease_s, lambda: self._ask_authority(worker, command))
+            case Lease() | GiveBack():
+                self._ask_authority(worker, command)
+
+    def _ask_authority(self, worker: int, command: Lease | GiveBack) -> None:
+        key = command.key
+        if isinstance(command, GiveBack):
+            self.authority.release(worker, key, command.count)
+        else:
+            terms = (key, command.want, command.limit, self.now, command.lane)
+            answer = (key, *self.authority.acquire(worker, *terms))
+            if self.lease_s:
+                self._later(self.lease_s, worker, "granted", *answer)
+            else:
+                self.workers[worker].granted(*answer, self.now)
+        self._pass_on()
 
     def _later(self, delay_s: float, worker: int, method: str, *args: Any) -> None:
         def act() -> None:
@@ -283,9 +297,9 @@ class Simulation:
             worker = message.holder
             assert isinstance(worker, int)
             if isinstance(message, Grant):
-                self._later(0.0, worker, "granted", message.key, message.units, None)
+                self._later(self.lease_s, worker, "granted", message.key, message.units, None)
             else:
-                self._later(0.0, worker, "recall", message.key, message.units)
+                self._later(self.lease_s, worker, "recall", message.key, message.units)
 
     def _connect(self, worker: int, command: Connect) -> None:
         peer = self.peers.setdefault(command.address.ip, Peer())
