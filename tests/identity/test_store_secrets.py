@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,9 @@ from sqlalchemy import Engine, event, select
 from angarium.identity import schema
 from angarium.identity.engine import open_engine, reading
 from angarium.identity.errors import KeyRingError
-from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing, key_of
+from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing, key_of, new_secret
 from angarium.identity.store import Store
+from angarium.testing.programs import PATIENCE_S
 
 ME = "cli:root"
 
@@ -176,10 +178,15 @@ def test_processes_that_use_the_file_at_once_lose_no_key(path: Path, job: str, k
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    newest = {process.communicate(timeout=60)[0].strip() for process in started}
+    newest = {process.communicate(timeout=PATIENCE_S)[0].strip() for process in started}
     kept = {key.hex() for key in KeyRing.load_or_create(path).key_ids}
     assert newest <= kept
     assert len(kept) == keys
+
+
+@pytest.mark.parametrize("kind", ["smtp_token", "smtp_login"])
+def test_no_program_takes_a_secret_for_an_option(kind: Literal["smtp_token", "smtp_login"]) -> None:
+    assert not any(new_secret(kind).startswith("-") for _ in range(2000))
 
 
 def clear_texts(engine: Engine, ring: KeyRing) -> list[bytes]:

@@ -29,7 +29,8 @@ DOMAIN_KEY_CONTEXT: Final = b"domain_key"
 """What is encrypted: a value moved into the other table cannot be opened there."""
 
 _NONCE_BYTES = 12
-_URL_SAFE = string.ascii_letters + string.digits + "-_"
+_LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+_URL_SAFE = _LETTERS_AND_DIGITS + "-_"
 _ARGON2 = PasswordHasher()
 
 
@@ -129,7 +130,8 @@ def new_secret(kind: Literal["api_key", "server_token", "smtp_token", "smtp_logi
         return secrets.token_hex(20)
     if kind == "server_token":
         return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-    return _characters(36)
+    # A program that is given one that begins with a hyphen takes it for an option: swaks does.
+    return secrets.choice(_LETTERS_AND_DIGITS) + _characters(35)
 
 
 def new_username(kind: Literal["smtp_token", "smtp_login"], stream: str = "", broadcast: bool = False) -> str:
