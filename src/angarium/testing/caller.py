@@ -23,6 +23,7 @@ from angarium.delivery.dialing import Dialer
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
 from angarium.queue.plan import Address, Method
+from angarium.testing.programs import PATIENCE_S
 
 T = TypeVar("T")
 BODY = b"Subject: hello\r\n\r\ntext\r\n"
@@ -32,7 +33,6 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
-_PATIENCE_S = 20
 _CLIENT = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
 
 
@@ -40,7 +40,7 @@ def run_on(loop: str, work: Awaitable[T]) -> T:
     """Run *work* on a loop of that kind of its own; TimeoutError if it takes too long."""
 
     async def bounded() -> T:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await work
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:

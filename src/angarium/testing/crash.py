@@ -25,12 +25,12 @@ from angarium.core.records import TERMINAL, Event, ForwardPath, Message, Origin,
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Body, LargeBody, Selection, SpoolError
 from angarium.testing.disk import FAILURES, FailingDisk, Failure
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, SMALL
 
 SETTINGS = replace(
     SMALL, segment_bytes=16 << 10, resident_body_bytes=8 << 10, max_resident=12, store_reserve_bytes=0
 )
-PATIENCE_S = 10.0
 
 
 class BrokenPromise(AssertionError):

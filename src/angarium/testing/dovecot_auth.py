@@ -13,7 +13,9 @@ class DovecotAuth(Peer):
         self._folder("run")
         self._folder("state")
         self.socket = self.directory / "auth"
-        (self.directory / "users").write_text(f"{user}:{{PLAIN}}{password}\n")
+        users = self.directory / "users"
+        users.write_text(f"{user}:{{PLAIN}}{password}\n")
+        users.chmod(0o644)  # whatever the umask
         configuration = self.directory / "dovecot.conf"
         configuration.write_text(_CONF.format(directory=self.directory, mechanisms=mechanisms))
         program = Program([dovecot, "-F", "-c", configuration], name="dovecot")

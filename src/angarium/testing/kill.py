@@ -185,7 +185,7 @@ class Killer:
 
     async def ready(self) -> None:
         """Wait until all workers are there and take mail. Raises ProgramFailed when they do not come back."""
-        await asyncio.to_thread(self._node.program.wait_until, self._is_ready, "readiness", 40.0)
+        await asyncio.to_thread(self._node.program.wait_until, self._is_ready, "readiness")
 
     def _is_ready(self) -> bool:
         return len(self._node.pids) == 1 + self._workers and self._node.get("/readyz")[0] == 200

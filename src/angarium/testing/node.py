@@ -13,9 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from angarium.testing.programs import PATIENCE_S, Program, free_port, run
+from angarium.testing.programs import PATIENCE_S, Program, free_port, last_lines, run
 
-_LOG_SHOWN = 20_000
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 _OK = (200).__eq__
@@ -71,7 +70,9 @@ class Node:
     def get(self, path: str) -> tuple[int, str]:
         """Ask the HTTP listener; return status and text. Status 0: nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http_port}{path}", timeout=PATIENCE_S
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -83,6 +84,22 @@ class Node:
     def events(self) -> list[dict[str, Any]]:
         """The log lines so far, as records."""
         return [json.loads(line) for line in self.program.log.splitlines() if line.startswith("{")]
+
+    def wait_for_event(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
+        """Wait until the log has *count* records of *event* with these fields, and return all that it has.
+
+        The log comes in batches: what a peer or a command shows already may not be in it yet.
+        """
+        found: list[dict[str, Any]] = []
+
+        def enough() -> bool:
+            found[:] = [
+                record for record in self.events if {"event": event, **fields}.items() <= record.items()
+            ]
+            return len(found) >= count
+
+        self.program.wait_until(enough, f"{count} × {event} with {fields}")
+        return found
 
     @property
     def pids(self) -> list[int]:
@@ -149,5 +166,5 @@ class Node:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        print(f"--- end of angarium's log\n{self.program.log[-_LOG_SHOWN:]}")  # pytest shows it on failure
+        print(f"--- end of angarium's log\n{last_lines(self.program.log)}")  # pytest shows it on failure
         self.close()

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from angarium.core.errors import AngariumError
-from angarium.testing.programs import PATIENCE_S, Program, free_port, run
+from angarium.testing.programs import PATIENCE_S, Program, free_port, last_lines, run
 
 NOBODY = 65534
 """Numeric user and group of delivered mail: `nobody` and `nogroup`."""
@@ -60,7 +60,9 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        print(f"--- log of {self.program.name}\n{self.program.log}")  # pytest shows it when the test failed
+        print(
+            f"--- end of {self.program.name}'s log\n{last_lines(self.program.log)}"
+        )  # pytest shows it on failure
         self.stop()
 
     def _start(self, program: Program, ready: Callable[[], object]) -> None:
@@ -74,6 +76,7 @@ class Peer:
     def _folder(self, name: str, owner: int = 0) -> Path:
         folder = self.directory / name
         folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask
         os.chown(folder, owner, owner)
         return folder
 
@@ -148,6 +151,7 @@ class Postfix(Peer):
     def _write(self, name: str, text: str) -> None:
         path = self.configuration / name
         path.write_text(text)
+        path.chmod(0o644)  # whatever the umask
         os.utime(path, (0, 0))  # Postfix waits two seconds for a new file to be finished
 
 

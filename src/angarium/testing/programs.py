@@ -16,29 +16,64 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from angarium.core.errors import AngariumError
 
-PATIENCE_S = 20.0
+PATIENCE_S: Final = 60.0
+"""How long to wait for what happens within a second on a machine that has nothing else to do. Waiting costs nothing
+when things work; on a small machine that is busy, a start alone may take many seconds."""
+
+_LAST_LINES = 40
+_LINE_CHARACTERS = 300
 
 
 class ProgramFailed(AngariumError):
     """A program ended, or did not do in time what was waited for. The text ends with its last lines."""
 
 
-_OWN_PORTS = (10_000, 32_000)
+def last_lines(log: str) -> str:
+    """Return the end of a log as a report of a failure needs it: the last lines, each cut to what can be read."""
+    lines = log.splitlines()
+    shown = [line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]} …" for line in lines]
+    return "\n".join(shown[-_LAST_LINES:])
+
+
+_PORTS = range(10_000, 32_000)
+_BLOCK = 50
+_blocks: list[socket.socket] = []
+_mine: list[int] = []
 
 
 def free_port(*hosts: str) -> int:
     """Return a port that is free now on *hosts* (127.0.0.1), for programs that cannot say which one they took.
 
-    It lies below the ports that the kernel gives to outgoing connections, so that none of those takes it meanwhile.
+    It lies below the ports that the kernel gives to outgoing connections, so that none of those takes it meanwhile,
+    and this function gives it to nobody else on this machine as long as this process lives.
     """
     while True:
-        port = random.randrange(*_OWN_PORTS)
+        if not _mine:
+            _mine.extend(_claim_block())
+        port = _mine.pop()
         if all(_is_free(host, port) for host in hosts or ("127.0.0.1",)):
             return port
+
+
+def _claim_block() -> range:
+    """Take ports for this process alone. The claim is the name of a socket, so it ends with the process."""
+    starts = list(_PORTS[::_BLOCK])
+    for start in random.sample(starts, len(starts)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0angarium-ports-{start}")
+        except OSError:
+            claim.close()
+        else:
+            _blocks.append(claim)
+            return range(start, start + _BLOCK)
+    raise AngariumError(
+        f"all ports from {_PORTS.start} to {_PORTS.stop} are claimed by programs that still run"
+    )
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -49,6 +84,14 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+_running: "list[Program]" = []
+
+
+def running() -> "list[Program]":
+    """Return the programs of this process that were started and not stopped yet, oldest first."""
+    return list(_running)
 
 
 class Program:
@@ -85,6 +128,7 @@ class Program:
             )
         self._reader = threading.Thread(target=self._read, name=f"{self.name} output", daemon=True)
         self._reader.start()
+        _running.append(self)
 
     @property
     def pid(self) -> int:
@@ -135,6 +179,8 @@ class Program:
             self.kill_group()
             status = self.process.wait()
         self._reader.join(timeout_s)
+        with contextlib.suppress(ValueError):  # it was stopped before
+            _running.remove(self)
         return status
 
     def kill_group(self) -> None:
@@ -159,7 +205,7 @@ class Program:
                     self._news.notify_all()
 
     def _failed(self, what: str) -> ProgramFailed:
-        return ProgramFailed("\n".join([f"{self.name}: {what}; it printed:", *self.log.splitlines()[-60:]]))
+        return ProgramFailed(f"{self.name}: {what}; it printed last:\n{last_lines(self.log)}")
 
     def __enter__(self) -> Self:
         return self
@@ -173,15 +219,23 @@ class Program:
 def run(
     arguments: Sequence[str | os.PathLike[str]], stdin: bytes = b"", timeout_s: float = PATIENCE_S
 ) -> str:
-    """Run a program to its end and return what it printed. Raises ProgramFailed when its status is not 0."""
-    done = subprocess.run(
-        [os.fspath(argument) for argument in arguments],
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout_s,
-        check=False,
-    )
+    """Run a program to its end and return what it printed. Raises ProgramFailed when its status is not 0, or when it
+    does not end in time.
+    """
+    try:
+        done = subprocess.run(
+            [os.fspath(argument) for argument in arguments],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = last_lines((error.output or b"").decode("utf-8", "replace"))
+        raise ProgramFailed(
+            f"{arguments[0]} did not end within {timeout_s:g} s; it printed last:\n{said}"
+        ) from None
     output = done.stdout.decode("utf-8", "replace")
     if done.returncode != 0:
         raise ProgramFailed(f"{arguments[0]} ended with status {done.returncode}; it printed:\n{output}")
