@@ -9,7 +9,7 @@ import pytest
 from angarium.cli.init_examples import Endpoints, FirstSecrets, Smtp, endpoints, examples, page
 from angarium.config.load import parse_config
 from angarium.testing.node import ANGARIUM
-from angarium.testing.programs import Program, free_port
+from angarium.testing.programs import PATIENCE_S, Program, free_port
 
 SECRETS = FirstSecrets("the-token", "the-key", "the-user", "the-pass")
 
@@ -43,7 +43,7 @@ def test_a_second_init_changes_nothing_and_says_so(cli):
 def test_of_many_first_starts_at_once_one_makes_everything(tmp_path):
     arguments = [ANGARIUM, "init", "--if-needed", "--data", tmp_path, "--json"]
     started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in started]
+    ended = [(*process.communicate(timeout=PATIENCE_S), process.returncode) for process in started]
     assert [status for _, _, status in ended] == [0, 0, 0, 0], ended
     printed = [out for out, _, _ in ended if out]
     assert len(printed) == 1

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from angarium.testing.programs import PATIENCE_S
+
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 
@@ -19,7 +21,7 @@ def run_sink(*arguments, client=smtplib.SMTP):
         try:
             first = sink.stdout.readline()
             port = int(first.rpartition(":")[2].strip('"}\n'))
-            with client("127.0.0.1", port, timeout=20) as smtp:
+            with client("127.0.0.1", port, timeout=PATIENCE_S) as smtp:
                 smtp.sendmail("a@example.com", ["b@example.org"], "Subject: hello\r\n\r\nhi\r\n")
         finally:
             sink.send_signal(signal.SIGINT)

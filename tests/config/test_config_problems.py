@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.known import KNOWN_NOT_SERVED
@@ -235,7 +235,6 @@ PIECES += [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
 def test_whatever_is_written_there_is_a_configuration_or_problems(pieces: list[str]) -> None:
     try:

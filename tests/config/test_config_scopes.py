@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.load import load_config, parse_config
@@ -300,7 +300,6 @@ STANZAS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STANZAS, st.sampled_from(DOMAINS))
 def test_what_is_resolved_is_what_is_in_force(stanzas: list[tuple[str, str, int]], domain: str) -> None:
     wrap = {"g": "Binding_Group g {{ {} }}", "b": "Binding_Group g {{ Binding b {{ {} }} }}", "top": "{}"}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.parser import parse
@@ -188,7 +188,6 @@ def lines_of(items: Iterable[Item], indent: str) -> Iterator[str]:
             yield f"{indent}}}"
 
 
-@settings(deadline=None)
 @given(st.lists(trees, max_size=5).map(tuple))
 def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
     assert read("".join(f"{line}\n" for line in lines_of(items, ""))) == items
@@ -197,7 +196,6 @@ def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
 garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é") | st.characters(), max_size=200)
 
 
-@settings(deadline=None)
 @given(garbage)
 def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> None:
     problems = ProblemList()

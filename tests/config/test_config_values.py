@@ -1,7 +1,7 @@
 """What each kind of value takes, what it refuses, and what it says then."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config import kinds
@@ -206,7 +206,6 @@ routes = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(routes, max_size=3).map(tuple))
 def test_routes_read_back_as_they_were_written(found: tuple[Route, ...]) -> None:
     assert kinds.ROUTES.read(written(kinds.ROUTES.show(found))) == found

@@ -23,6 +23,7 @@ from angarium.delivery.signing import CannotSign, Keys, Signer
 from angarium.render.dkim import SigningKey
 from angarium.spool.port import LargeBody
 from angarium.testing.clock import ManualClock
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 OPTIONS = OutboundOptions(ehlo_hostname="mail.test")
@@ -48,7 +49,7 @@ KEY = SigningKey("example.com", "r1", "rsa", generate_private_key(65537, 2048))
 def play(act: Callable[[Signer, KeyStore, ManualClock], Awaitable[None]], keys: Keys = (KEY,)) -> None:
     async def scene() -> None:
         store, clock = KeyStore(keys), ManualClock(1000.0)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await act(Signer(store, clock), store, clock)
 
     asyncio.run(scene())

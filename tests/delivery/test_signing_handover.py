@@ -17,6 +17,7 @@ from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
 from angarium.queue.commands import Deliver, Result
 from angarium.testing.log import KeptLog
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
 BODY = b"From: a@example.com\r\n\r\nn\xc3\xa4chster\r\n"
@@ -70,7 +71,7 @@ def play(act: Callable[[Room], Awaitable[None]]) -> None:
 
         log = KeptLog()
         handover = Handover(spool, recorder, SystemClock(), log, finished, lambda: None, store)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await act(Room(store, Peer(), handover, ended))
 
     asyncio.run(scene())

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from angarium.delivery.offload import Offload
+from angarium.testing.programs import PATIENCE_S
 
 
 def play(act: Callable[[Offload], Awaitable[None]], threads: int = 2) -> None:
     async def scene() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await act(Offload(threads, "test"))
 
     asyncio.run(scene())
@@ -52,7 +53,7 @@ def test_two_threads_work_at_the_same_time_and_the_loop_as_well() -> None:
     async def act(offload: Offload) -> None:
         both = threading.Barrier(3)
         waiting = [offload.start(lambda: bytes([both.wait(20)])) for _ in range(2)]
-        await asyncio.to_thread(both.wait, 20)
+        await asyncio.to_thread(both.wait, PATIENCE_S)
         assert len(set(await asyncio.gather(*waiting))) == 2
 
     play(act)

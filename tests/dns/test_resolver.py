@@ -20,6 +20,7 @@ from angarium.dns.resolver import (
 )
 from angarium.testing.clock import ManualClock
 from angarium.testing.dns import ScriptedDns
+from angarium.testing.programs import PATIENCE_S
 
 ZONE = """
 example.com      MX 10 mx1.Example.COM
@@ -37,7 +38,11 @@ async def resolver_for(
     zone: str, clock: ManualClock | None = None, **settings: object
 ) -> AsyncIterator[tuple[Resolver, ScriptedDns]]:
     async with ScriptedDns(zone) as server:
-        defaults: dict[str, object] = {"servers": (server.address,), "timeout_s": 2.0, "deadline_s": 5.0}
+        defaults: dict[str, object] = {
+            "servers": (server.address,),
+            "timeout_s": PATIENCE_S,
+            "deadline_s": PATIENCE_S,
+        }
         resolver = Resolver(ResolverSettings(**(defaults | settings)), clock)  # type: ignore[arg-type]
         try:
             yield resolver, server
@@ -150,7 +155,7 @@ def test_a_truncated_answer_is_asked_for_over_tcp() -> None:
 
 def test_a_lost_query_is_sent_again() -> None:
     async def scenario() -> None:
-        async with resolver_for(ZONE + "example.com !drop 1", timeout_s=0.05) as (resolver, server):
+        async with resolver_for(ZONE + "example.com !drop 1", timeout_s=1.0) as (resolver, server):
             assert (await resolver.query("example.com", "MX")).status == "found"
             assert server.counts["example.com", "MX"] == 2
 
@@ -195,8 +200,10 @@ def test_a_closed_port_is_a_failure_at_once() -> None:
     async def scenario() -> None:
         async with ScriptedDns() as server:
             gone = server.address
-        resolver = Resolver(ResolverSettings(servers=(gone,)))
-        async with asyncio.timeout(2):
+        resolver = Resolver(
+            ResolverSettings(servers=(gone,), timeout_s=2 * PATIENCE_S, deadline_s=2 * PATIENCE_S)
+        )
+        async with asyncio.timeout(PATIENCE_S):
             assert (await resolver.query("example.com", "MX")).status == "failure"
 
     run(scenario)
@@ -363,7 +370,7 @@ def test_other_servers_can_be_asked_after_a_reload() -> None:
 def test_the_number_of_questions_under_way_is_bounded() -> None:
     async def scenario() -> None:
         zone = "*.slow.test A 192.0.2.1\nn0.slow.test A 192.0.2.1\nn0.slow.test !drop 1"
-        async with resolver_for(zone, max_in_flight=1, timeout_s=0.1) as (resolver, server):
+        async with resolver_for(zone, max_in_flight=1, timeout_s=1.0) as (resolver, server):
             names = [f"n{number}.slow.test" for number in range(5)]
             answers = await asyncio.gather(*(resolver.query(name, "A") for name in names))
             assert {answer.status for answer in answers} == {"found"}

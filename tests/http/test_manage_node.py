@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from angarium.testing.node import ANGARIUM, Node
+from angarium.testing.programs import PATIENCE_S
 
 KEEP_MAIL = "Suspend_Delivery = true\n"
 
@@ -38,7 +39,7 @@ def ask(node, method, path, key, body=None):
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.headers, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -52,7 +53,7 @@ def paste(example):
         ["bash", "-c", example],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         env={"PATH": path, "HOME": "/nonexistent"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,6 +24,7 @@ from angarium.identity.store import Store
 from angarium.smtp.sasl import Claim, Secrets
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
+from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"
 
@@ -321,7 +322,7 @@ class TestRevocation:
             await asyncio.to_thread(town.store.delete_credential, login.id, actor="test")
             deleted, polls = time.monotonic(), 0
             while isinstance(directory.current(principal), Principal):
-                await asyncio.wait_for(directory.next_poll(), 10)
+                await asyncio.wait_for(directory.next_poll(), PATIENCE_S)
                 polls += 1
             assert polls <= 2  # one may have been under way
             assert time.monotonic() - deleted < 5  # half a second, on a machine that has nothing else to do
@@ -458,7 +459,7 @@ class TestSilence:
             with pytest.raises(StoreError):
                 await directory.authenticate(plain(token, token), PEER)
             end_silence(town)
-            await asyncio.wait_for(directory.next_poll(), 10)
+            await asyncio.wait_for(directory.next_poll(), PATIENCE_S)
             principal = await let_in(directory, token, token)
             assert directory.current(principal) is principal
 

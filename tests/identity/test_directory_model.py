@@ -21,6 +21,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.identity.threads import Worker
 from angarium.smtp.sasl import Claim
+from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"
 ANYWHERE: tuple[str, ...] = ()
@@ -71,7 +72,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=8, max_size=25), cached=st.sampled_from([2, 1000]))
 def test_after_a_poll_open_sessions_are_judged_as_new_ones(
     engine: Engine,
@@ -184,7 +185,7 @@ def test_closing_finishes_what_is_being_done_and_drops_what_waits() -> None:
     async def scenario() -> None:
         worker = Worker("test store")
         first, second = (asyncio.ensure_future(worker.ask(work)) for _ in range(2))
-        await asyncio.to_thread(has_begun.wait, 30)
+        await asyncio.to_thread(has_begun.wait, PATIENCE_S)
         closing = asyncio.ensure_future(worker.close())
         with pytest.raises(StoreError, match="test store: closing"):
             await second

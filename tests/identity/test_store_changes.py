@@ -21,6 +21,7 @@ from angarium.identity.errors import Conflict, Invalid, StoreError
 from angarium.identity.records import Kind
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
+from angarium.testing.programs import PATIENCE_S
 
 ME = "cli:root"
 STREAM = ("news", "News", "broadcast")
@@ -229,7 +230,7 @@ def test_changes_by_several_processes_are_in_one_order(
         process.stdin.write(b"go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
     check_order(store, engine, 60)
 

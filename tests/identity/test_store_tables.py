@@ -15,6 +15,7 @@ from angarium.config.load import load_config
 from angarium.identity import schema
 from angarium.identity.engine import key_file, migrate, open_engine, reading, store_url, writing
 from angarium.identity.errors import StoreError
+from angarium.testing.programs import PATIENCE_S
 
 SECRET = "hunter2"
 
@@ -86,7 +87,7 @@ def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
         process.stdin.write(b"go\n")
         process.stdin.flush()
     for process in starting:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, errors.decode()) == (0, "")
     engine = open_engine(empty_url)
     with reading(engine) as connection:

@@ -15,6 +15,7 @@ from angarium.core.errors import AngariumError
 from angarium.node.answers import NodeInfo, Stat
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
+from angarium.testing.programs import ProgramFailed
 
 Reply = Callable[[int, dict[str, Any]], Any]
 
@@ -118,7 +119,11 @@ def queue_row(ask: Ask) -> Ask:
             row[0] = rows[0] if rows else None
             return wanted(row[0])
 
-        node.program.wait_until(seen, f"queue of {domain} as wanted; it is {row[0]}")
+        try:
+            node.program.wait_until(seen, f"queue of {domain} as wanted")
+        except ProgramFailed as error:
+            error.add_note(f"the queue was {row[0]}")
+            raise
         return row[0]
 
     return wait
@@ -132,6 +137,17 @@ def drained(queue_row: Ask) -> Ask:
         return row is None or not (row["active"] or row["delayed"] or row["held"] or row["in_flight"])
 
     return lambda node, domain: queue_row(node, domain, is_empty)
+
+
+@pytest.fixture(scope="session")
+def sessions_are() -> Callable[[Node, int], None]:
+    """Wait until as many sessions are open as said: one that has just begun or ended may not be counted yet."""
+
+    def wait(node: Node, count: int) -> None:
+        line = f"\nangarium_sessions_open {float(count)}\n"
+        node.program.wait_until(lambda: line in node.get("/metrics")[1], f"{count} open sessions")
+
+    return wait
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from angarium.core.errors import AngariumError
 from angarium.node.control import MAX_CLIENTS, ControlError, ControlServer, open_control_socket
+from angarium.testing.programs import PATIENCE_S
 
 
 async def echo(op, args, send_item):
@@ -34,7 +35,7 @@ def serving(path, test, handle=echo, streams=frozenset()):
         server = ControlServer(path, handle, streams)
         await server.start()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await test(server)
         finally:
             await server.stop()

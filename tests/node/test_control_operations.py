@@ -8,6 +8,7 @@ import pytest
 from angarium.core.errors import AngariumError
 from angarium.node.console import Console
 from angarium.node.streams import MAX_WAITING
+from angarium.testing.programs import PATIENCE_S
 
 ID = "0190163d8694739b9ea5966c26f8ad91"
 
@@ -19,7 +20,7 @@ def ask(node, op, args=None, send_item=None):
         return
 
     async def run():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return msgspec.to_builtins(await Console(node).handle(op, args or {}, send_item or drop))
 
     return asyncio.run(run())
@@ -118,7 +119,7 @@ def test_an_action_tells_its_progress_over_all_workers(node):
         assert (changed.changed, changed.in_flight) == (20, 2)
         assert items == [{"done": 10}, {"done": 20}]
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def test_an_action_that_no_worker_can_do_is_an_error(node):
@@ -154,7 +155,7 @@ def test_a_client_that_leaves_does_not_stop_what_was_begun(node):
         await asyncio.gather(*console._tasks)
         assert sorted(finished) == [0, 1]
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def test_a_trace_goes_on_until_the_client_leaves_and_then_stops_at_every_worker(node):
@@ -174,7 +175,7 @@ def test_a_trace_goes_on_until_the_client_leaves_and_then_stops_at_every_worker(
         await asyncio.gather(*console._tasks)
         assert [(worker, op) for worker, op, _ in node.asked[2:]] == [(0, "trace_stop"), (1, "trace_stop")]
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def test_lines_that_a_slow_client_does_not_take_are_counted(node):
@@ -193,7 +194,7 @@ def test_lines_that_a_slow_client_does_not_take_are_counted(node):
         client.cancel()
         await asyncio.wait([client])
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def test_status_tells_what_the_supervisor_knows_and_the_health_of_the_workers(node):

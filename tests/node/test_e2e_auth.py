@@ -19,7 +19,8 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
-from angarium.testing.programs import free_port
+from angarium.testing.programs import PATIENCE_S, free_port
+from angarium.testing.pulse import Pulse
 
 CONFIG = """
 Hostname = mx.test
@@ -77,7 +78,9 @@ class Service:
     def encrypted(self, name=None, source="127.0.0.1"):
         """A session under TLS that has said EHLO."""
         port = self.ports[name] if name else self.node.smtp_port
-        with smtplib.SMTP("127.0.0.1", port, "client.test", source_address=(source, 0), timeout=30) as client:
+        with smtplib.SMTP(
+            "127.0.0.1", port, "client.test", source_address=(source, 0), timeout=PATIENCE_S
+        ) as client:
             client.starttls(context=self.context())
             client.ehlo()
             yield client
@@ -134,7 +137,7 @@ def test_swaks_logs_in(service, mechanism):
         )
         settings.flush()
         done = subprocess.run(
-            ["swaks", "--config", settings.name], capture_output=True, text=True, timeout=60
+            ["swaks", "--config", settings.name], capture_output=True, text=True, timeout=PATIENCE_S
         )
     assert done.returncode == 0, done.stdout
     assert service.sink.wait_for_mail_to(f"swaks-{mechanism.lower()}@far.test")
@@ -177,9 +180,8 @@ def test_everybody_else_gets_one_and_the_same_answer(service):
             answers.add(service.log_in(client, user, password))
     assert len(answers) == 1
     assert answers.pop()[1].startswith(b"5.7.8 authentication failed: check ")
-    service.node.program.wait_for('"reason":"grant"')
-    reasons = {event["reason"] for event in service.node.events if event["event"] == "auth_failed"}
-    assert {"wrong", "unknown", "disabled", "expired", "network", "grant"} <= reasons
+    for reason in ("wrong", "unknown", "disabled", "expired", "network", "grant"):
+        service.node.wait_for_event("auth_failed", reason=reason)
 
 
 def test_nothing_of_a_secret_is_in_the_log(service):
@@ -234,13 +236,13 @@ def test_without_a_login_mail_is_for_relay_hosts(service):
 
 def refused_soon(service, client):
     """Send messages until one is refused; return how long that took, and the answer."""
-    began = time.monotonic()
-    while time.monotonic() - began < 10:
-        try:
-            submit_over(client, "a@far.test", ["until@far.test"], TEXT)
-        except smtplib.SMTPResponseException as error:
-            return time.monotonic() - began, error.smtp_code, error.smtp_error
-    raise AssertionError("a login that is no more sent mail for ten seconds")
+    with Pulse() as pulse:
+        while pulse.seconds < PATIENCE_S:
+            try:
+                submit_over(client, "a@far.test", ["until@far.test"], TEXT)
+            except smtplib.SMTPResponseException as error:
+                return pulse.seconds, error.smtp_code, error.smtp_error
+    raise AssertionError(f"a login that is no more sent mail for {PATIENCE_S:.0f} seconds")
 
 
 def test_a_revoked_login_is_refused_within_a_second_in_open_sessions_and_in_new_ones(service):

@@ -12,7 +12,7 @@ import pytest
 from angarium.cli.client import ControlClient, Refused
 from angarium.testing.lab import submit, submit_over
 from angarium.testing.node import Node
-from angarium.testing.programs import free_port
+from angarium.testing.programs import PATIENCE_S, free_port
 
 WAITING = """
 Hostname = node.test
@@ -227,7 +227,7 @@ def test_so_does_a_file_for_outgoing_tls_that_is_missing(node, ask):
 
 def listens(port):
     try:
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
             return client.recv(100).startswith(b"220")
     except OSError:
         return False
@@ -240,8 +240,8 @@ def test_a_reload_opens_and_closes_listeners_and_ends_sessions_of_changed_ones_o
     ask(node, "reload")
     node.program.wait_until(lambda: listens(port), "a second listener")
     with (
-        smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20) as unchanged,
-        smtplib.SMTP("127.0.0.1", port, timeout=20) as changed,
+        smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as unchanged,
+        smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE_S) as changed,
     ):
         node.configure(
             f'{config}ESMTP_Listener "second" {{ Max_Message_Size = 9999 Listen "127.0.0.1:{port}" {{ }} }}\n'
@@ -355,7 +355,7 @@ def test_a_worker_that_is_starting_does_not_miss_a_reload(lab):
         node.program.wait_for('"event":"reload"|"generation":2')
         os.kill(fresh, signal.SIGCONT)
         node.program.wait_until(lambda: node.get("/readyz")[0] == 200, "readiness")
-        clients = [socket.create_connection(("127.0.0.1", node.smtp_port), 20) for _ in range(4)]
+        clients = [socket.create_connection(("127.0.0.1", node.smtp_port), PATIENCE_S) for _ in range(4)]
         banners = {client.recv(1000) for client in clients}
         for client in clients:
             client.close()

@@ -16,6 +16,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.node import Node
+from angarium.testing.programs import PATIENCE_S
 
 CONFIG = """
 ESMTP_Listener "default" {{ Auth_Without_TLS = true }}
@@ -94,7 +95,7 @@ def log_in(node: Node) -> Iterator[Callable[[Login], smtplib.SMTP]]:
     clients = []
 
     def dial(login: Login) -> smtplib.SMTP:
-        client = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=20)
+        client = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=PATIENCE_S)
         clients.append(client)
         client.login(*login)
         return client
@@ -129,12 +130,7 @@ def arrived(sink: LabSink, recipient: str) -> bytes:
 
 def record(node: Node, event: str, message: str) -> dict[str, Any]:
     """Wait for the log record of *event* of a message."""
-
-    def found() -> list[dict[str, Any]]:
-        return [line for line in node.events if line["event"] == event and line.get("message") == message]
-
-    node.program.wait_until(lambda: bool(found()), f"{event} of {message}")
-    return found()[0]
+    return node.wait_for_event(event, message=message)[0]
 
 
 def test_a_server_token_sends_as_with_postmark(
@@ -304,7 +300,7 @@ def test_what_was_taken_to_fail_fails_although_the_node_died_at_once(
     with Node(CONFIG.format(port=sink.port), workers=1, folder=tmp_path) as node:
         token = Customer(store_of(node), "acme").token
         ids = []
-        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
             client.login(*token)
             for n in range(20):
                 text = WHOLE + b"X-PM-Message-Stream: lost\r\n" + BODY

@@ -21,6 +21,7 @@ Domain "/^scope/" {{ Routes = ( "127.0.0.1:{scope}" ) Scope_Max_Outbound_Connect
 Domain "/^server/" {{ Routes = ( "127.0.0.1:{server}" ) }}
 Host "hosted.test" {{ Max_Outbound_Connections = 2 }}
 Domain "/^rate/" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "20" }}
+Domain "held.test" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "1/3600" }}
 Domain "dials.test" {{
   Routes = ( "127.0.0.1:{dials}" ) Outbound_Throttle_Connections = "5" Max_Deliveries_Per_Connection = 1
 }}
@@ -47,7 +48,8 @@ SLOW = "on final: delay 0.05"
 @pytest.fixture(scope="module")
 def lab_peers(shared_lab):
     lab = shared_lab
-    peers = {name: lab.sink(SLOW) for name in ("conns", "one", "scope", "server", "host")}
+    peers = {name: lab.sink(SLOW) for name in ("one", "scope", "server", "host")}
+    peers["conns"] = lab.sink("on final: delay 0.2")  # slower than any machine sends
     peers |= {name: lab.sink() for name in ("rate", "dials", "few", "batch", "lanes")}
     twins = lab.sink(host="127.0.0.2", port=peers["host"].port)
     return SimpleNamespace(**peers, twins=twins, dns=lab.dns(ZONE), names=list(peers))
@@ -85,15 +87,15 @@ def workers_that(node, event, domain):
 
 
 def test_connections_of_a_domain_are_limited_over_both_workers(node, lab_peers):
-    flood(node, to("conns.test", 60))
-    lab_peers.conns.wait_for_messages(60)
+    flood(node, to("conns.test", 30))
+    lab_peers.conns.wait_for_messages(30)
     assert lab_peers.conns.counters.most_connections == 3
     node.program.wait_until(lambda: len(workers_that(node, "delivered", "conns.test")) == 2, "both at work")
 
 
 def test_a_single_connection_is_used_by_both_workers_in_turn(node, lab_peers):
     flood(node, to("one.test", 60))
-    lab_peers.one.wait_for_messages(60, 30)
+    lab_peers.one.wait_for_messages(60)
     assert lab_peers.one.counters.most_connections == 1
 
 
@@ -105,13 +107,13 @@ def test_a_scope_limits_all_its_domains_together(node, lab_peers):
 
 def test_a_binding_limits_its_connections_to_all_domains(node, lab_peers):
     flood(node, [to(f"server{number % 10}.test", 1)[0] for number in range(40)], sender="a@narrow.test")
-    lab_peers.server.wait_for_messages(40, 30)
+    lab_peers.server.wait_for_messages(40)
     assert lab_peers.server.counters.most_connections <= 2
 
 
 def test_a_host_limits_the_connections_of_all_domains_behind_it(node, lab_peers):
     flood(node, [to(f"byhost{1 + number % 2}.test", 1)[0] for number in range(40)])
-    lab_peers.host.wait_for_messages(40, 30)
+    lab_peers.host.wait_for_messages(40)
     assert lab_peers.host.counters.most_connections <= 2
 
 
@@ -149,21 +151,21 @@ def most_within(times, seconds):
 
 def test_a_throttle_is_shared_by_domains_and_workers(node, lab_peers):
     flood(node, [to(f"rate{number % 4}.test", 1)[0] for number in range(60)])
-    times = [message.at for message in lab_peers.rate.wait_for_messages(60, 30)]
-    assert most_within(times, 1.0) <= 22, "20 a second, and a little for the way"
+    times = [message.at for message in lab_peers.rate.wait_for_messages(60)]
+    assert most_within(times, 1.0) <= 30, "20 a second and what a busy machine brings together, not 40"
     assert max(times) - min(times) > 1.9
 
 
 def test_new_connections_are_throttled(node, lab_peers):
     flood(node, to("dials.test", 15))
-    times = [message.at for message in lab_peers.dials.wait_for_messages(15, 30)]
+    times = [message.at for message in lab_peers.dials.wait_for_messages(15)]
     assert lab_peers.dials.counters.connections == 15
-    assert most_within(times, 1.0) <= 6
+    assert most_within(times, 1.0) <= 8, "5 a second and what a busy machine brings together, not 10"
 
 
 def test_a_throttled_queue_names_what_holds_it_and_where_that_was_set(node, lab_peers, queue_row):
-    flood(node, [to("rate9.test", 1)[0] for _ in range(40)])
-    row = queue_row(node, "rate9.test", lambda row: row and row["held_by"])
+    flood(node, to("held.test", 4))
+    row = queue_row(node, "held.test", lambda row: row and row["held_by"])
     held = row["held_by"][0]
     assert held["option"] == "Outbound_Throttle_Messages"
     assert held["where"].startswith(str(node.config_file))

@@ -8,6 +8,7 @@ import pytest
 
 from angarium.testing.lab import TEXT, submit, submit_over
 from angarium.testing.node import Node
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink_store import without_trace
 
 STRANGERS = """
@@ -21,9 +22,9 @@ ESMTP_Listener "default" {{
   Max_Received_Headers = 5
   Peer "127.0.0.3" {{ Relay_For_Sending_Domains = ( partner.test ) }}
   Peer "127.0.0.4" {{ Sessions_Per_Peer = 3 }}
-  Peer "127.0.0.5" {{ Idle_Time = 1 }}
+  Peer "127.0.0.5" {{ Idle_Time = 3 }}
   Peer "127.0.0.6" {{ Min_Data_Rate = 1000000 Min_Data_Rate_Grace = 1 }}
-  Peer "127.0.0.8" {{ Banner_Delay = 1 }}
+  Peer "127.0.0.8" {{ Banner_Delay = 5 }}
   Peer "127.0.0.7" {{ RFC2822_Lone_LF_In_Body = fix }}
 }}
 Routes = ( "127.0.0.1:{port}" )
@@ -50,7 +51,7 @@ def connect(node):
 
     def dial(source="127.0.0.1"):
         client = smtplib.SMTP(
-            "127.0.0.1", node.smtp_port, "client.test", source_address=(source, 0), timeout=20
+            "127.0.0.1", node.smtp_port, "client.test", source_address=(source, 0), timeout=PATIENCE_S
         )
         clients.append(client)
         client.ehlo()
@@ -192,20 +193,27 @@ def test_too_many_errors_end_the_session(connect):
 def test_sessions_of_a_peer_are_counted_over_both_workers(node, connect):
     for _ in range(3):
         connect(CROWD)
-    with socket.create_connection(("127.0.0.1", node.smtp_port), 20, (CROWD, 0)) as fourth:
+    with socket.create_connection(("127.0.0.1", node.smtp_port), PATIENCE_S, (CROWD, 0)) as fourth:
         assert fourth.recv(1000).startswith(b"421 4.4.5 too many sessions from your address")
     connect(FRIEND)
 
 
-def test_two_connections_land_on_two_workers(node, connect):
-    names = [submit_over(connect(FRIEND), "a@far.test", ["w@ours.test"]) for _ in range(2)]
-    workers = {}
-    for name in names:
-        node.program.wait_for(f'"received".*{name}')
-    for event in node.events:
-        if event["event"] == "received":
-            workers[event["message"]] = event["worker"]
-    assert {workers[name] for name in names} == {0, 1}
+def worker_of(node, message):
+    [received] = node.wait_for_event("received", message=message)
+    return received["worker"]
+
+
+def test_two_connections_land_on_two_workers(node, connect, sessions_are):
+    """But for a time now and then when the other worker is not there within two milliseconds."""
+    pairs = []
+    for _ in range(20):
+        sessions_are(node, 0)
+        clients = [connect(FRIEND), connect(FRIEND)]
+        pairs.append([submit_over(client, "a@far.test", ["pair@ours.test"]) for client in clients])
+        for client in clients:
+            client.close()
+    workers = [{worker_of(node, message) for message in pair} for pair in pairs]
+    assert workers.count({0, 1}) >= 17
 
 
 def test_an_idle_session_is_ended_with_421(connect):
@@ -255,7 +263,7 @@ def test_where_line_ends_are_fixed_nothing_is_smuggled_either(connect, sink):
 
 
 def test_a_peer_that_talks_before_the_greeting_is_refused(node):
-    with socket.create_connection(("127.0.0.1", node.smtp_port), 20, (HASTY, 0)) as early:
+    with socket.create_connection(("127.0.0.1", node.smtp_port), PATIENCE_S, (HASTY, 0)) as early:
         early.sendall(b"EHLO early\r\n")
         assert early.recv(1000).startswith(b"554 5.5.0")
         assert early.recv(1000) == b""
@@ -329,8 +337,8 @@ def test_a_stop_tells_waiting_sessions_and_does_not_lose_what_it_acknowledged(la
     with Node(f'Routes = ( "127.0.0.1:{sink.port}" )\nHost_Failure_Retry = 0\n') as node:
         submit(node.smtp_port, "a@far.test", ["kept@ours.test"])
         sink.wait_for(lambda: sink.counters.connections == 1)
-        waiting = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20)
-        sending = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20)
+        waiting = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S)
+        sending = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S)
         for client in (waiting, sending):
             client.ehlo()
         sending.mail("a@far.test")

@@ -12,7 +12,7 @@ import pytest
 from angarium.testing.authority import Authority
 from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
-from angarium.testing.programs import free_port
+from angarium.testing.programs import PATIENCE_S, free_port
 
 CONFIG = """
 Hostname = mx.test
@@ -69,7 +69,7 @@ class Place:
 
     def plain(self, name=None, source=("127.0.0.1", 0)):
         port = self.ports[name] if name else self.node.smtp_port
-        client = smtplib.SMTP("127.0.0.1", port, "client.test", source_address=source, timeout=20)
+        client = smtplib.SMTP("127.0.0.1", port, "client.test", source_address=source, timeout=PATIENCE_S)
         client.ehlo()
         return client
 
@@ -220,9 +220,9 @@ def test_commands_behind_starttls_are_thrown_away_where_the_option_says_so(place
 def test_a_node_that_stops_says_so_through_tls_and_does_not_wait_for_a_handshake(tmp_path):
     with Node(workers=1) as node:
         context = ssl.create_default_context(cafile=str(node.data / "tls/certificate.pem"))
-        idle = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=20)
+        idle = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=PATIENCE_S)
         idle.starttls(context=context)
-        stuck = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=20)
+        stuck = smtplib.SMTP("127.0.0.1", node.smtp_port, "client.test", timeout=PATIENCE_S)
         stuck.ehlo()
         assert stuck.docmd("STARTTLS")[0] == 220
         assert node.stop() == 0
@@ -288,7 +288,7 @@ def test_a_certificate_that_has_expired_is_shown_and_spoken_of(tmp_path):
     past = datetime.now(UTC) - timedelta(days=2)
     old = Authority(tmp_path).issue("old.test", begins=past - timedelta(days=9), ends=past)
     with Node(OWN.format(old.both), workers=1) as node:
-        warned = [event for event in node.events if event["event"] == "tls" and event["level"] == "warning"]
+        warned = node.wait_for_event("tls", level="warning")
         assert "has expired" in warned[0]["problem"]
         metric = node.get("/metrics")[1]
         assert f'angarium_tls_certificate_not_after{{certificate="{old.both}"}}' in metric
@@ -340,4 +340,4 @@ def test_without_a_certificate_there_is_no_session_where_one_is_required(place):
 
 def test_a_node_does_not_start_with_a_certificate_that_is_of_no_use(tmp_path):
     with pytest.raises(Exception, match=r"nothere\.pem: no such file or directory"):
-        Node(OWN.format(tmp_path / "nothere.pem"), workers=1, ready_within_s=5).close()
+        Node(OWN.format(tmp_path / "nothere.pem"), workers=1).close()

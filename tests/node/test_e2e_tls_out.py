@@ -1,6 +1,5 @@
 """The whole program sending encrypted: what peers see, what the log and `angarium message` say, and what waits."""
 
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -108,12 +107,6 @@ def attempt(node, ask):
     return seen
 
 
-def lines(node, event, **fields):
-    """The log's lines about *event* whose fields are these."""
-    found = (json.loads(line) for line in node.program.log.splitlines() if line.startswith("{"))
-    return [line for line in found if line["event"] == event and fields.items() <= line.items()]
-
-
 def test_mail_is_encrypted_and_the_attempt_says_how(send, peers, attempt):
     message = send("good.test")
     [seen] = peers.mx1.wait_for_mail_to("you@good.test")
@@ -177,10 +170,10 @@ def test_a_broken_handshake_costs_one_connection_and_no_attempt(node, send, peer
         shown = attempt(message)
         assert shown["tls"] == ""
         assert shown["tls_facts"]["problem"].startswith("sent in clear text: TLS negotiation failed: ")
-    [retried] = lines(node, "connection", domain="fallen.test")
+    [retried] = node.wait_for_event("connection", domain="fallen.test")
     assert (retried["result"], retried["stage"]) == ("retried", "tls")
     assert retried["reply"].startswith("451 4.7.5 [internal] TLS negotiation failed: ")
-    delivered = lines(node, "delivered", domain="fallen.test")
+    delivered = node.wait_for_event("delivered", 2, domain="fallen.test")
     assert [line["attempts"] for line in delivered] == [1, 1]
     assert peers.broken.counters.connections == 3
 
@@ -190,8 +183,7 @@ def test_a_file_of_ours_that_is_missing_holds_the_mail_and_is_named_in_the_log(n
     row = queue_row(node, "nofile.test", lambda row: row and row["delayed"] == 1)
     wanted = "TLS_Certificate cannot be read: no such file or directory"
     assert row["last_reply"] == f"451 4.7.5 [internal] {wanted}"
-    at_start, error = lines(node, "tls", level="error")
-    assert at_start["error"].endswith(f": {wanted} (/nowhere/ours.pem)")
+    [error] = node.wait_for_event("tls", level="error")
     assert (error["path"], error["error"]) == ("/nowhere/ours.pem", wanted)
 
 

@@ -88,12 +88,12 @@ def test_nothing_of_a_secret_is_kept_or_shown(node: Node, made: tuple[Path, dict
         "us", OUTGOING
     )
     places = {
-        "the log": node.program.log.encode(),
         "the configuration": shown.encode(),
         **{f"the arguments of {pid}": Path(f"/proc/{pid}/cmdline").read_bytes() for pid in node.pids},
         **{f"the environment of {pid}": Path(f"/proc/{pid}/environ").read_bytes() for pid in node.pids},
     }
     node.stop()
+    places["the log"] = node.program.log.encode()
     places |= {str(path.relative_to(folder)): path.read_bytes() for path in files_of(folder)}
     assert "data/identity/identity.db" in places
     found = [(place, form) for place, content in places.items() for form in wanted if form in content]

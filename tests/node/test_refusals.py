@@ -22,7 +22,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
-from angarium.testing.programs import free_port
+from angarium.testing.programs import PATIENCE_S, free_port
 
 PAGE = Path(__file__).parents[2] / "docs/refusals.md"
 ME = {"actor": "test"}
@@ -82,7 +82,9 @@ class Service:
     def session(self, listener: str = "", *, tls: bool = True, source: str = "127.0.0.1") -> smtplib.SMTP:
         """Open a session that has said EHLO."""
         port = self.ports[listener] if listener else self.node.smtp_port
-        client = smtplib.SMTP("127.0.0.1", port, "client.test", source_address=(source, 0), timeout=30)
+        client = smtplib.SMTP(
+            "127.0.0.1", port, "client.test", source_address=(source, 0), timeout=PATIENCE_S
+        )
         if tls:
             client.starttls(context=self.context())
         client.ehlo()
@@ -192,7 +194,7 @@ def revoked_meanwhile(service: Service) -> str:
     client, answer = service.log_in("SMTP_Injection", secret)
     assert answer == "235 2.7.0"
     service.store.delete_credential(key.id, **ME)
-    until = time.monotonic() + 1.0
+    until = time.monotonic() + PATIENCE_S
     while (said := client.docmd("MAIL FROM:<me@acme.test>"))[0] == 250:
         assert time.monotonic() < until
         client.docmd("RSET")

@@ -7,6 +7,7 @@ import time
 
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
+from angarium.testing.programs import PATIENCE_S
 
 
 def test_a_worker_that_stands_still_is_killed_and_started_again(lab, queue_row):
@@ -14,7 +15,7 @@ def test_a_worker_that_stands_still_is_killed_and_started_again(lab, queue_row):
     with Node(f'Routes = ( "127.0.0.1:{sink.port}" )\nWorker_Timeout = 3\n', workers=1) as node:
         worker = node.pids[1]
         os.kill(worker, signal.SIGSTOP)
-        node.program.wait_for("silent for . s; killed")
+        node.program.wait_for(r"silent for \d+ s; killed")
         node.program.wait_until(lambda: node.get("/readyz")[0] == 200, "readiness")
         assert worker not in node.pids
         submit(node.smtp_port, "me@example.org", ["you@example.com"])
@@ -45,5 +46,5 @@ def test_a_worker_that_cannot_come_to_an_end_does_not_outlive_its_supervisor_for
             supervisor, worker = node.pids
             end = os.pidfd_open(worker)
             os.kill(supervisor, signal.SIGKILL)
-            assert select.select([end], [], [], 20)[0] == [end]
+            assert select.select([end], [], [], PATIENCE_S)[0] == [end]
             os.close(end)

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from angarium.core.metrics import METRICS
 from angarium.node.answers import Health
 from angarium.node.web import WebServer, exposition, make_app
+from angarium.testing.programs import PATIENCE_S
 
 METRICS_PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 
@@ -39,14 +40,14 @@ def serving(client, health=None, stats=(), tell_health=None):
         finally:
             await server.stop()
 
-    return asyncio.run(asyncio.wait_for(run(), 20))
+    return asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def ask(path, health=None, stats=(), method="GET"):
     """Serve one question; return status, headers and body."""
 
     def client(port):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         connection.request(method, path)
         answer = connection.getresponse()
         result = answer.status, dict(answer.getheaders()), answer.read()
@@ -117,7 +118,7 @@ def test_there_is_nothing_else(method, path, status):
 
 def test_a_header_without_end_is_refused():
     def client(port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as sock:
             sock.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 30_000)
             return sock.recv(100)
 

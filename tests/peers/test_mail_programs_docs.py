@@ -14,6 +14,7 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.http.autoconfig import autoconfig, outgoing
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.service import Service
 from angarium.testing.snippets import DOCS, sections
 
@@ -65,7 +66,7 @@ def asked_by_outlook(service: Service, address: str) -> list[Told]:
         data=REQUEST.format(address=address).encode(),
         headers={"Content-Type": "text/xml"},
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         document = ET.fromstring(answer.read())
     names = ("Server", "Port", "Encryption", "LoginName")
     servers = [

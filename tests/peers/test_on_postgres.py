@@ -12,7 +12,8 @@ import pytest
 
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.postgres import PostgresServer
-from angarium.testing.programs import run
+from angarium.testing.programs import PATIENCE_S, run
+from angarium.testing.pulse import Pulse
 
 CONFIG = 'Require_Authentication = true\nAuth_Failure_Delay = 0\nIdentity_Store = "{url}"\n'
 
@@ -60,9 +61,11 @@ def test_a_key_made_beside_the_node_is_good_at_once_and_a_revoked_one_is_refused
     key = service.cli("keys", "create", "shop", "--grant", "smtp/inject")
     assert service.log_in("SMTP_Injection", key["secret"]) == 235
     service.cli("keys", "disable", str(key["id"]))
-    revoked = time.monotonic()
-    while service.log_in("SMTP_Injection", key["secret"]) != 535:
-        assert time.monotonic() - revoked < 1.0
+    with Pulse() as pulse:
+        asked_s = 0.0
+        while service.log_in("SMTP_Injection", key["secret"]) != 535:
+            assert asked_s < 1.0
+            asked_s = pulse.seconds
 
 
 def test_while_the_database_is_away_nobody_is_let_in_and_the_answer_is_temporary(service: Service) -> None:
@@ -70,7 +73,7 @@ def test_while_the_database_is_away_nobody_is_let_in_and_the_answer_is_temporary
     assert service.log_in(login["username"], login["secret"]) == 235
     service.server.drop_database(service.database)
     service.node.program.wait_for("identity_outage")
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while (code := service.log_in(login["username"], login["secret"])) == 235:
         assert time.monotonic() < until
     assert code == 454

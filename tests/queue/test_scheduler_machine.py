@@ -175,8 +175,7 @@ class Interleavings(RuleBasedStateMachine):
 Interleavings.TestCase.settings = settings(
     max_examples=25,
     stateful_step_count=30,
-    deadline=None,
     report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[HealthCheck.filter_too_much],
 )
 TestInterleavings = Interleavings.TestCase

@@ -6,7 +6,7 @@ from base64 import b64decode
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.config.records import DKIM_HEADERS, DKIM_OVERSIGN_HEADERS
@@ -77,7 +77,7 @@ def test_dkimpy_takes_both_signatures(keys, verify) -> None:
     assert verify(signed(keys)) == [True, True]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(header=headers(), lines=st.lists(LINES, max_size=8), end=st.sampled_from([b"", b"\r\n"]))
 def test_dkimpy_takes_any_message(keys, verify, header: bytes, lines: list[bytes], end: bytes) -> None:
     body = b"".join(line + b"\r\n" for line in lines) + end

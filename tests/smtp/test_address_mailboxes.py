@@ -171,4 +171,4 @@ def test_hostile_addresses_cost_linear_time(piece: str) -> None:
     for text in (piece * 200_000, "@" + piece * 200_000, '"' + piece * 200_000, "a@" + piece * 200_000):
         with pytest.raises(AddressError):
             parse_path(text, smtputf8=True)
-    assert time.process_time() - began < 2.0  # a single quadratic step would take minutes
+    assert time.process_time() - began < 10.0  # a single quadratic step would take minutes

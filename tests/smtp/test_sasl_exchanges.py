@@ -83,7 +83,7 @@ def end_of(mechanism: str, username: str, password: str, stored: Secrets, initia
     return step
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["PLAIN", "LOGIN"]), NAMES, PASSWORDS, st.booleans())
 def test_name_and_password_arrive_as_they_are(
     mechanism: str, name: str, password: str, initially: bool
@@ -93,7 +93,7 @@ def test_name_and_password_arrive_as_they_are(
     assert (step.claim.username, step.claim.secret, step.claim.mechanism) == (name, password, mechanism)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(CHALLENGED), NAMES, PASSWORDS, st.booleans())
 def test_who_knows_the_password_is_proved(mechanism: str, name: str, password: str, initially: bool) -> None:
     stored = Secrets(password, scram_verifier(password, b"salt"))
@@ -101,7 +101,7 @@ def test_who_knows_the_password_is_proved(mechanism: str, name: str, password: s
     assert end_of(mechanism, name, password, stored, initially) == Proved(expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(CHALLENGED), NAMES, PASSWORDS, PASSWORDS)
 def test_who_does_not_know_it_is_not(mechanism: str, name: str, password: str, other: str) -> None:
     assume(saslprep(password) != saslprep(other))
@@ -109,7 +109,7 @@ def test_who_does_not_know_it_is_not(mechanism: str, name: str, password: str, o
     assert not isinstance(end_of(mechanism, name, other, stored, True), Proved | Claimed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(CHALLENGED), st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.booleans())
 def test_noise_proves_nothing(mechanism: str, responses: list[bytes], initially: bool) -> None:
     exchange = exchange_for(mechanism, "mx.test", "snonce", 0.0)

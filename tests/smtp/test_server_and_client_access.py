@@ -59,7 +59,7 @@ def carried(server: ServerPeer, client: ClientMachine, step: int) -> list[Client
 PATH = ForwardPath("bob@to.example", "to.example")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(SERVED), st.integers(1, 100), st.booleans())
 def test_a_message_goes_through(mechanism: str, step: int, introduces: bool) -> None:
     options = ["option starttls true", f"option auth {mechanism}", "user alice secret"]

@@ -165,7 +165,7 @@ def auth_lines(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([command, command + b" " + coded, coded, coded])) + b"\r\n"
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(auth_lines(), max_size=10), st.booleans())
 def test_no_bytes_without_the_password_let_anybody_in(lines: list[bytes], may_pipeline: bool) -> None:
     peer = greeted(
@@ -177,7 +177,7 @@ def test_no_bytes_without_the_password_let_anybody_in(lines: list[bytes], may_pi
     assert not [event for event in peer.take_events() if event.startswith("authenticated")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(auth_lines() | st.just(b"AUTH PLAIN " + PLAIN + b"\r\n"), max_size=8), st.data())
 def test_reads_may_end_anywhere_in_an_exchange(lines: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(lines)
@@ -190,7 +190,7 @@ def test_reads_may_end_anywhere_in_an_exchange(lines: list[bytes], data: st.Data
     assert pieces.take_events() == whole.take_events()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(min_size=1, max_size=100), st.binary(max_size=100), st.sampled_from(["reject", "discard"]))
 def test_whatever_stands_behind_starttls_is_never_a_command(behind: bytes, later: bytes, policy: str) -> None:
     peer = greeted("option starttls true", f"option starttls_injection {policy}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from angarium.smtp.sasl import MECHANISMS
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.server_peer import ServerPeer
 
 PASSWORD = 'se=c,r"e\\t'
@@ -58,7 +59,11 @@ def msmtp_with(mechanism: str, password: str) -> Callable[[int], None]:
         envelope = ("--from=alice@example.org", "bob@example.net")
         environment = {**os.environ, "PASSWORD": password}
         subprocess.run(
-            (*command, *envelope), input=b"Subject: hello\n\nhello\n", env=environment, check=True, timeout=30
+            (*command, *envelope),
+            input=b"Subject: hello\n\nhello\n",
+            env=environment,
+            check=True,
+            timeout=PATIENCE_S,
         )
 
     return client

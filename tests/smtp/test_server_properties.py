@@ -66,7 +66,7 @@ def cut(wire: bytes, draw: st.DataObject) -> list[bytes]:
     return [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(peers(), st.lists(COMMANDS | SCRAPS, max_size=12), st.data())
 def test_any_split_of_commands_gives_the_same(
     peer: tuple[str, ...], parts: list[bytes], data: st.DataObject
@@ -75,7 +75,7 @@ def test_any_split_of_commands_gives_the_same(
     assert outcome(peer, cut(wire, data)) == outcome(peer, [wire])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(peers(), st.sampled_from([b"DATA\r\n", b"BDAT 40 LAST\r\n"]), st.lists(SCRAPS, max_size=16), st.data())
 def test_any_split_of_a_body_gives_the_same(
     peer: tuple[str, ...], opening: bytes, parts: list[bytes], data: st.DataObject
@@ -86,7 +86,7 @@ def test_any_split_of_a_body_gives_the_same(
     assert outcome(peer, [wire[i : i + 1] for i in range(len(wire))]) == whole
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(peers(), st.lists(st.binary(max_size=300), max_size=20))
 def test_random_bytes_never_raise_and_are_not_hoarded(peer: tuple[str, ...], reads: list[bytes]) -> None:
     server = ServerPeer(*peer)
@@ -96,7 +96,7 @@ def test_random_bytes_never_raise_and_are_not_hoarded(peer: tuple[str, ...], rea
         server.take_output()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=200), max_size=20), st.booleans())
 def test_input_behind_a_question_waits_within_bounds(reads: list[bytes], in_data: bool) -> None:
     server = ServerPeer(LET_PIPELINE, "answer mail: later")
@@ -110,7 +110,7 @@ def test_input_behind_a_question_waits_within_bounds(reads: list[bytes], in_data
 LINES = st.lists(st.binary(max_size=30).map(lambda line: line.translate(None, b"\r\n\0")), max_size=20)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES, st.data())
 def test_a_body_of_lines_arrives_as_it_was_sent(lines: list[bytes], data: st.DataObject) -> None:
     body = b"".join(line + b"\r\n" for line in lines)
@@ -120,7 +120,7 @@ def test_a_body_of_lines_arrives_as_it_was_sent(lines: list[bytes], data: st.Dat
         assert outcome((LET_PIPELINE,), cut(wire, data))[2] == [body]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_large_body_comes_in_pieces_and_whole(data: st.DataObject) -> None:
     line = b"." + b"x" * 75 + b"\r\n"
@@ -161,4 +161,4 @@ def test_hostile_bodies_cost_linear_time(scrap: bytes, policy: str, read_size: i
     began = time.process_time()
     for start in range(0, size, read_size):
         peer.send(wire[start : start + read_size])
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 10.0

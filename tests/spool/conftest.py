@@ -11,6 +11,7 @@ from angarium.spool.disk import Disk
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import RecoveryReport
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import SMALL, SpoolDriver
 
 
@@ -46,7 +47,7 @@ def play(engine) -> Callable[..., None]:
             report, recovered = spool.recover()
             opened = Opened(spool)
             opened.report, opened.recovered = report, recovered
-            await asyncio.wait_for(story(opened), 20)
+            await asyncio.wait_for(story(opened), PATIENCE_S)
         finally:
             await spool.close()
 

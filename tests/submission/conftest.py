@@ -20,6 +20,7 @@ from angarium.submission.session import Session
 from angarium.testing.clock import ManualClock
 from angarium.testing.intake import a_principal
 from angarium.testing.log import KeptLog
+from angarium.testing.programs import PATIENCE_S
 
 NOW = 1_900_000_000.0
 SALT = b"0123456789abcdef"
@@ -207,7 +208,7 @@ class Talk:
         self.wire.text = ""
         self.wire.wrote.clear()
         self.session.data_received((line.encode() if isinstance(line, str) else line) + b"\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not self.wire.text:
                 await self.wire.wrote.wait()
                 self.wire.wrote.clear()

@@ -13,6 +13,7 @@ from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.identity.principal import Principal
 from angarium.identity.records import Limits
 from angarium.testing.intake import NOW, IntakeDesk, Taken, a_principal
+from angarium.testing.programs import PATIENCE_S
 
 FROM = b"From: app@example.org\r\nTo: to@example.net\r\nDate: d\r\nMessage-ID: <i@example.org>\r\n"
 BODY = b"Subject: hi\r\n\r\nhello\r\n"
@@ -147,7 +148,7 @@ def test_the_answer_is_temporary_unless_all_are_durable(tmp_path: Path, taken_in
             FROM + wishes(bcc=["b1@example.com", "b2@example.com"]) + BODY, principal=API_KEY
         )
         assert taken.reply.code == 451
-        await asyncio.wait_for(desk.intake.settled(), 5)
+        await asyncio.wait_for(desk.intake.settled(), PATIENCE_S)
 
     asyncio.run(story())
 

@@ -104,7 +104,7 @@ header_lines = st.lists(
 
 
 @given(header_lines, st.integers(1, 60), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_in_pieces_or_whole_the_same_is_stored(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], pieces: int, is_known: bool
 ) -> None:

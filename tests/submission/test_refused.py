@@ -27,10 +27,10 @@ from angarium.spool.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.log import KeptLog
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import SMALL, make_message
 
 REFUSAL = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1001 (Postmark error 300)")
-PATIENCE_S = 20
 
 
 class Generous:

@@ -33,7 +33,7 @@ LINES = st.lists(st.sampled_from(WORDS) | st.binary(max_size=40), max_size=25)
 
 
 @given(lines=LINES, is_proxy=st.booleans(), leaves=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_order_of_words_lets_anybody_in(hall, lines, is_proxy, leaves):
     async def run():
         house = hall(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from angarium.testing.clock import ManualClock
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink import Sink, run_sink
 from angarium.testing.sink_script import parse_script
 from angarium.testing.sink_store import HashLog, Maildir, Mbox, Store, content_hash
@@ -68,7 +69,7 @@ def with_sink(script: str, talk: Callable[[Sink, Client], Awaitable[None]], gree
     """Run *talk* against a sink with *script*; return the sink for what it has kept."""
 
     async def run() -> Sink:
-        async with asyncio.timeout(10), Sink(script) as sink:
+        async with asyncio.timeout(PATIENCE_S), Sink(script) as sink:
             async with visit(sink, greet) as client:
                 await talk(sink, client)
             await sink.wait_for(lambda: sink.counters.open_connections == 0)

@@ -15,6 +15,7 @@ from angarium.smtp.client_events import (
     Ready,
     Transaction,
 )
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink import Sink
 
 HEAD = b"Received: by here\r\n"
@@ -91,7 +92,7 @@ class Shell(asyncio.Protocol):
 async def deliver(
     sink: Sink, settings: ClientSettings, bodies: list[bytes], in_pieces: bool = False
 ) -> list[Finished]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         _, shell = await asyncio.get_running_loop().create_connection(
             lambda: Shell(ClientMachine(settings), bodies, in_pieces), *sink.address
         )

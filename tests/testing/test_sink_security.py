@@ -9,6 +9,7 @@ import pytest
 
 from angarium.testing.authority import Authority
 from angarium.testing.lab import Lab, LabSink, submit_over
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink_script import ScriptError, parse_script
 
 LOGINS = "offer AUTH PLAIN LOGIN CRAM-MD5\nlogin me secret word\n"
@@ -28,7 +29,7 @@ def unchecked() -> ssl.SSLContext:
 
 
 def connect(sink: LabSink) -> smtplib.SMTP:
-    return smtplib.SMTP(sink.host, sink.port, "client.test", timeout=10)
+    return smtplib.SMTP(sink.host, sink.port, "client.test", timeout=PATIENCE_S)
 
 
 def test_a_message_behind_starttls_says_how_it_came(lab: Lab) -> None:
@@ -46,7 +47,9 @@ def test_a_message_behind_starttls_says_how_it_came(lab: Lab) -> None:
 
 def test_encryption_from_the_first_byte(lab: Lab) -> None:
     sink = lab.sink("tls implicit")
-    with smtplib.SMTP_SSL(sink.host, sink.port, "client.test", timeout=10, context=unchecked()) as client:
+    with smtplib.SMTP_SSL(
+        sink.host, sink.port, "client.test", timeout=PATIENCE_S, context=unchecked()
+    ) as client:
         submit_over(client, "me@x.test", ["you@y.test"])
     assert sink.wait_for_messages(1)[0].tls.startswith("TLSv1.3 ")
 
