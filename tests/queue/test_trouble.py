@@ -9,6 +9,7 @@ from angarium.core.reply import Reply
 from angarium.queue.commands import Connect, Deliver, Page, Resolve, Settle
 from angarium.queue.plan import RouteFailure
 from angarium.queue.scheduler import Scheduler
+from angarium.queue.stored import RECHECK_S
 from angarium.spool.port import Selection
 from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
 
@@ -74,6 +75,23 @@ def test_a_hundred_thousand_small_queues_each_cost_little() -> None:
     scheduler.tick(now + 100.5)
     assert [type(command) for command in scheduler.take_commands()] == [Page]
     assert len(scheduler._state.queues) == 1
+
+
+def test_a_page_that_could_not_be_read_is_asked_for_again() -> None:
+    """Although the store says nothing new: to it nothing has changed."""
+    scheduler, now, flow = (
+        Scheduler(parse_config(""), Random(1)),
+        1.8e9,
+        Flow("default", "x.example", BULK, "a"),
+    )
+    scheduler.flow_changed(flow, FlowSummary(5, 0, now - 5, now - 5), now)
+    for attempt in range(3):
+        assert scheduler.take_commands() == [Page(flow, 5)], attempt
+        scheduler.paged(flow, [], now)
+        assert scheduler.take_commands() == []
+        now += RECHECK_S
+        assert scheduler.wake_at == now
+        scheduler.tick(now)
 
 
 def test_no_route_for_now_counts_an_attempt_and_no_route_at_all_bounces(simulate: Simulate) -> None:

@@ -39,12 +39,12 @@ from angarium.queue.commands import (
 )
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
+from angarium.queue.stored import RECHECK_S
 from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
 
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
 _MOST_UNREPORTED = 10_000
-_PAGE_RETRY_S = 2.0
 
 
 class Leases(Protocol):
@@ -217,8 +217,7 @@ class Dispatcher:
             recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
             recipients = fail_refused(recipients, self._clock.now(), self._recorder.record)
         except SpoolError as error:
-            self._log.error("page", self._clock.now(), error=str(error), again_in_s=_PAGE_RETRY_S)
-            self._loop.call_later(_PAGE_RETRY_S, self._ask_again, command.flow)
+            self._log.error("page", self._clock.now(), error=str(error), again_in_s=RECHECK_S)
         except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another
             self._log_fault(error, domain=command.flow.domain)
             recipients = [each for each in recipients if each.message.refusal is None]
@@ -226,12 +225,6 @@ class Dispatcher:
         self.scheduler.paged(command.flow, recipients, self._clock.now())
         self._settled_down.set()
         self.plan_pump()
-
-    def _ask_again(self, flow: Flow) -> None:
-        # To the scheduler an empty page means that nothing is due: tell it what there is.
-        summary = self.spool.flows().get(flow)
-        if summary is not None:
-            self._flow_changed(flow, summary)
 
     async def pages_arrived(self) -> None:
         """Wait until no recipient is between the settled store and the scheduler, where neither can find it."""

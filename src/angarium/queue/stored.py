@@ -5,6 +5,7 @@ import heapq
 from angarium.core.records import Flow, FlowSummary
 
 RECHECK_S = 1.0
+"""A page that brought less than was said to be due, or could not be read, is asked for again after this."""
 
 
 class StoredFlows:
