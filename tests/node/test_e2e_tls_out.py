@@ -183,7 +183,8 @@ def test_a_file_of_ours_that_is_missing_holds_the_mail_and_is_named_in_the_log(n
     row = queue_row(node, "nofile.test", lambda row: row and row["delayed"] == 1)
     wanted = "TLS_Certificate cannot be read: no such file or directory"
     assert row["last_reply"] == f"451 4.7.5 [internal] {wanted}"
-    [error] = node.wait_for_event("tls", level="error")
+    at_start, error = node.wait_for_event("tls", 2, level="error")
+    assert at_start["error"].endswith(f": {wanted} (/nowhere/ours.pem)")
     assert (error["path"], error["error"]) == ("/nowhere/ours.pem", wanted)
 
 

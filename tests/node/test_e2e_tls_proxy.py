@@ -17,7 +17,11 @@ Relay_Hosts = ( 127.0.0.9 192.0.2.9 )
 ESMTP_Listener "behind" {{
   Sessions_Per_Peer = 2
   Peer "192.0.2.66" {{ Banner_Hostname = special.test }}
-  Listen "127.0.0.1:{clear}" {{ Proxy_Protocol = true Proxy_Hosts = ( 127.0.0.1 ) Proxy_Protocol_Timeout = 3 }}
+  Listen "127.0.0.1:{clear}" {{
+    Proxy_Protocol = true
+    Proxy_Hosts = ( 127.0.0.1 127.0.0.9 )
+    Proxy_Protocol_Timeout = 3
+  }}
   Listen "127.0.0.1:{tls}" {{ Proxy_Protocol = true Use_SSL = true }}
 }}
 """
