@@ -7,6 +7,7 @@ lost when the process is killed is a fraction of a second of log lines, never ma
 import os
 import select
 import stat
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -58,6 +59,11 @@ class Log:
     def warning(self, event: str, at: float, **fields: Any) -> None:
         """Log what a person will have to look at some day."""
         self._add("warning", event, at, fields)
+
+    def fault(self, at: float, error: Exception, **fields: Any) -> None:
+        """Record what nobody foresaw, and where it happened."""
+        where = "".join(traceback.format_exception(error))
+        self.error("bug", at, **fields, error=repr(error), traceback=where)
 
     def error(self, event: str, at: float, **fields: Any) -> None:
         """Log what a person must act on."""

@@ -6,7 +6,6 @@ so that a burst of acknowledgements or replies costs one pass.
 
 import asyncio
 from collections.abc import Callable
-from traceback import format_exc
 from typing import Any, Protocol
 
 from angarium.config.model import Config
@@ -159,11 +158,8 @@ class Dispatcher:
                 try:
                     run[type(command)](command)
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the commands behind it
-                    self._log_fault(error, command=type(command).__name__)
+                    self._log.fault(self._clock.now(), error, command=type(command).__name__)
         self._plan_wake(scheduler.wake_at)
-
-    def _log_fault(self, error: Exception, **what: str) -> None:
-        self._log.error("bug", self._clock.now(), **what, error=repr(error), traceback=format_exc())
 
     def _plan_wake(self, at: float | None) -> None:
         # Later wake-ups keep an earlier timer: the scheduler finds nothing due and says again when to wake.
@@ -186,7 +182,7 @@ class Dispatcher:
         try:
             outcome = await self._router.resolve(command.queue, self._clock.now())
         except Exception as error:  # noqa: BLE001 - a fault of ours never bounces mail, and never stops a queue
-            self._log_fault(error, domain=command.queue.domain)
+            self._log.fault(self._clock.now(), error, domain=command.queue.domain)
             retry_at = self._clock.now() + 60
             outcome = RouteFailure(Reply(451, "4.3.0", "[internal] routing failed; see the log"), retry_at)
         self.scheduler.resolved(command.queue, outcome, self._clock.now())
@@ -219,7 +215,7 @@ class Dispatcher:
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=RECHECK_S)
         except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another
-            self._log_fault(error, domain=command.flow.domain)
+            self._log.fault(self._clock.now(), error, domain=command.flow.domain)
             recipients = [each for each in recipients if each.message.refusal is None]
         self._pages -= 1
         self.scheduler.paged(command.flow, recipients, self._clock.now())

@@ -79,13 +79,16 @@ class Handover:
         if connection is None or connection.is_over:
             self._end(command, "untried", _GONE, usable=False)
         elif body is None:
-            self._tasks.start(self._ended_by_faults(command, connection, self._load(command, connection)))
+            self._start(command, connection, self._load(command, connection))
         else:
             try:
                 self._begin(command, connection, body)
             except Exception:
                 self._break_off(command, connection)
                 raise
+
+    def _start(self, command: Deliver, connection: Connection, work: Awaitable[None]) -> None:
+        self._tasks.start(self._ended_by_faults(command, connection, work))
 
     async def _ended_by_faults(self, command: Deliver, connection: Connection, work: Awaitable[None]) -> None:
         try:
@@ -116,9 +119,7 @@ class Handover:
     def _begin(self, command: Deliver, connection: Connection, body: Body) -> None:
         head = self._signer.head_now(command.recipients[0].message, body, connection.command.options)
         if head is None:
-            self._tasks.start(
-                self._ended_by_faults(command, connection, self._sign(command, connection, body))
-            )
+            self._start(command, connection, self._sign(command, connection, body))
         else:
             self._hand_over(command, connection, body, head)
 
@@ -140,8 +141,7 @@ class Handover:
             self._log.error("signing", self._clock.now(), message=message.id.hex(), error=str(error))
             return error.reply
         except Exception as error:  # noqa: BLE001 - a fault of ours never loses or bounces mail
-            now, where = self._clock.now(), format_exc()
-            self._log.error("bug", now, message=message.id.hex(), error=repr(error), traceback=where)
+            self._log.fault(self._clock.now(), error, message=message.id.hex())
             return _UNSIGNED
 
     def _hand_over(self, command: Deliver, connection: Connection, body: Body, head: bytes) -> None:

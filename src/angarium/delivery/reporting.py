@@ -10,7 +10,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import TERMINAL, Message
+from angarium.core.records import Message
 from angarium.core.tasks import Tasks
 from angarium.delivery.reports import Report, build_report
 from angarium.spool.port import Body, Spool, SpoolError, Then
@@ -54,7 +54,7 @@ class Reporter:
 
     def start(self, report: Report) -> None:
         """Make *report*; its recipients' last events are as good as recorded from now on."""
-        self._spool.expect([event for event, _ in report.items if event.state in TERMINAL])
+        self._spool.expect(report.ends)
         task = self._tasks.start(self._make(report))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
@@ -98,9 +98,8 @@ class Reporter:
             return None
 
     def _finish(self, report: Report) -> None:
-        events = [event for event, _ in report.items if event.state in TERMINAL]
-        if events:
-            self._spool.record(events)
+        if report.ends:
+            self._spool.record(report.ends)
 
     def _complain(self, report: Report, error: Exception) -> None:
         self._log.error("report", self._clock.now(), message=report.message.id.hex(), error=str(error))

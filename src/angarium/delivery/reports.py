@@ -11,6 +11,7 @@ from angarium.core.records import (
     NOTIFY_FAILURE,
     NOTIFY_NEVER,
     NOTIFY_SUCCESS,
+    TERMINAL,
     TRANSACTIONAL,
     Event,
     ForwardPath,
@@ -41,6 +42,11 @@ class Report:
     message: Message
     at: float
     items: list[tuple[Event, Recipient]] = field(default_factory=list)
+
+    @property
+    def ends(self) -> list[Event]:
+        """The last events among those that it tells of: they are written once it is durable."""
+        return [event for event, _ in self.items if event.state in TERMINAL]
 
 
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:

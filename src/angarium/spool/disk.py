@@ -67,8 +67,10 @@ class Disk(Protocol):
         ...
 
 
-def spool_error(what: str, exc: OSError) -> SpoolError:
+def spool_error(what: str, exc: Exception) -> SpoolError:
     """Return what a failed call means to whoever waits: SpoolFull when there is no room, else SpoolError."""
+    if not isinstance(exc, OSError):
+        return SpoolError(f"{what}: {exc!r}")
     reason = f"{what}: {exc.strerror or exc}"
     return SpoolFull(reason) if exc.errno in (errno.ENOSPC, errno.EDQUOT) else SpoolError(reason)
 

@@ -211,10 +211,10 @@ class Journal:
         self.refusal, self.refused_until = error, time.monotonic() + self.settings.retry_delay_s
 
     def _poison(self, exc: Exception) -> SpoolError:
-        cause = exc if isinstance(exc, OSError) else OSError(repr(exc))
-        self.unwell = f"a journal segment could not be written: {cause.strerror or cause}"
+        error = spool_error("a journal segment could not be written", exc)
+        self.unwell = str(error)
         self.log.poison()
-        return spool_error("a journal segment could not be written", cause)
+        return error
 
     def _write(self, sync: bool) -> None:
         current = self.log.current

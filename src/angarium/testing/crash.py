@@ -13,7 +13,6 @@ What must hold, whatever happened:
 """
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -238,17 +237,17 @@ class Day:
         """See that the spool, still running, says of the settled store what is in it: flows that it does not name
         are never paged again. Raises BrokenPromise.
         """
-        news, stored = asyncio.Event(), -1
+        news = asyncio.Event()
         self.partition.on_flow(lambda flow, summary: news.set())
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(PATIENCE_S):
-                while stored != self._told():
+                while await self.partition.count(Selection()) != self._told():
+                    await news.wait()
                     news.clear()
-                    stored = await self.partition.count(Selection())
-                    if stored != self._told():
-                        await news.wait()
-        if stored != self._told():
-            raise BrokenPromise(f"the flows count {self._told()} recipients, the running store has {stored}")
+        except TimeoutError:
+            stored = await self.partition.count(Selection())
+            told = f"the flows count {self._told()} recipients"
+            raise BrokenPromise(f"{told}, the running store has {stored}") from None
 
     def _told(self) -> int:
         return sum(summary.queued + summary.held for summary in self.partition.flows().values())
