@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core import suggest
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.http.bodies import decode_body, decode_query
 from angarium.http.manage_bodies import LimitsBody, OptionsBody, limits_with, options_with
@@ -37,6 +38,30 @@ def test_no_body_takes_unknown_fields(kind):
     with pytest.raises(Problem) as caught:
         decode_body(b'{"surely_unknown": 1}', kind)
     assert "/surely_unknown" in {error.pointer for error in caught.value.errors}
+
+
+def test_of_very_much_that_is_wrong_the_first_is_told():
+    names = {f"unknown-{number}": 1 for number in range(50_000)}
+    with pytest.raises(Problem) as caught:
+        decode_body(msgspec.json.encode(names), OptionsBody)
+    *told, last = caught.value.errors
+    assert [error.pointer for error in told] == [f"/unknown-{number}" for number in range(20)]
+    assert (last.pointer, last.detail) == ("", "there is more that is wrong; these are the first 20")
+
+
+@pytest.mark.parametrize(
+    "body", [{"n" * 1_000_000: 1}, {"limits": {"n" * 1_000_000: 1}}, {"limits": [{"n" * 1_000_000: 1}]}]
+)
+def test_a_long_name_is_neither_compared_nor_said_back_whole(body, monkeypatch):
+    """Comparing it with what is known took ten seconds, in which the node answered nobody."""
+    compared = []
+    monkeypatch.setattr(suggest, "get_close_matches", lambda name, *_: compared.append(name) or [])
+    with pytest.raises(Problem) as caught:
+        decode_body(
+            msgspec.json.encode(body), next(kind for kind in BODIES if "limits" in kind.__struct_fields__)
+        )
+    assert [name for name in compared if len(name) > 64] == []
+    assert len(caught.value.body()) < 10_000
 
 
 def problem_of(decode, *arguments) -> Problem | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
 from angarium.config.names import guess, unknown_option
 from angarium.config.options import Option, ScopeKind
+from angarium.config.patterns import Pattern, read_pattern
 from angarium.config.problems import ProblemList
 from angarium.config.reading import BadValue, address_range, domain_name, numeric_address, port_number
 from angarium.config.rule_builder import RuleBuilder
@@ -170,14 +171,11 @@ def listen_address(name: str) -> ListenAddress:
     return ListenAddress(name, address, number)
 
 
-def _pattern(name: str) -> re.Pattern[str] | None:
+def _pattern(name: str) -> Pattern | None:
     """Return what `/…/` matches, None for a plain name. Raises BadValue."""
     if not is_pattern(name):
         return None
-    try:
-        return re.compile(name[1:-1], re.IGNORECASE)
-    except re.error as error:
-        raise BadValue(f"the pattern {name} is wrong: {error}") from None
+    return read_pattern(name[1:-1], ignores_case=True)
 
 
 def is_pattern(name: str) -> bool:

@@ -174,7 +174,7 @@ def _rule_lines(rule: BindingRule) -> Iterator[str]:
     if rule.sender_domains:
         yield f"  Sender_Domain = {show_value(rule.sender_domains)}"
     if rule.headers:
-        pairs = (f"{quoted(name)} = {quoted(pattern.pattern)}" for name, pattern in rule.headers)
+        pairs = (f"{quoted(name)} = {quoted(pattern.text)}" for name, pattern in rule.headers)
         yield f"  Header = [ {' '.join(pairs)} ]"
     target, name = ("Use_Binding", rule.binding) if rule.binding else ("Use_Binding_Group", rule.group)
     yield f"  {target} = {quoted(name or '')}"

@@ -1,11 +1,11 @@
 """What to say of a name that is no option: known elsewhere, or a misspelling."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from angarium.config.known import KNOWN_NOT_SERVED, REMARKS
 from angarium.config.options import ScopeKind
 from angarium.config.table import OPTIONS
+from angarium.core.suggest import closest
 
 
 def unknown_option(name: str, scope: ScopeKind | None = None) -> tuple[str, str]:
@@ -19,6 +19,5 @@ def unknown_option(name: str, scope: ScopeKind | None = None) -> tuple[str, str]
 
 def guess(name: str, known: Iterable[str]) -> str:
     """Return `did you mean …?` when one of *known* is close, else nothing. Case makes no difference."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower(), by_lower, 1, 0.7)
-    return f"did you mean {by_lower[close[0]]}?" if close else ""
+    close = closest(name, known, 0.7)
+    return f"did you mean {close}?" if close else ""

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from angarium.config.kinds import CIDRS, DOMAINS
+from angarium.config.patterns import Pattern, read_pattern
 from angarium.config.problems import Position, ProblemList
 from angarium.config.reading import BadValue, pairs, scalar, scalars
 from angarium.config.rules import BindingRule
 from angarium.config.syntax import Assignment, Scalar, Stanza, Value
 from angarium.config.values import NO_DOMAINS, NOWHERE, Where
+from angarium.core.suggest import closest
 
 CONDITIONS = ("Listener", "Peer", "Sender_Domain", "Header", "Use_Binding", "Use_Binding_Group")
 
@@ -90,10 +91,8 @@ class RuleBuilder:
         value = draft.values.get(condition)
         names = value if isinstance(value, frozenset) else {value} - {None}
         for name in sorted(str(name) for name in names - known):
-            close = get_close_matches(name, known, 1)
-            hint = (
-                f"did you mean {close[0]}?" if close else f"declare it, or use {', '.join(sorted(known)[:5])}"
-            )
+            close = closest(name, known)
+            hint = f"did you mean {close}?" if close else f"declare it, or use {', '.join(sorted(known)[:5])}"
             self.problems.add(draft.places[condition], f"there is no {what} {name}", hint)
 
 
@@ -117,17 +116,14 @@ def _listeners(value: Value) -> frozenset[str]:
     return frozenset(scalars(value, '"default"'))
 
 
-def _headers(value: Value) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _headers(value: Value) -> tuple[tuple[str, Pattern], ...]:
     return tuple(_header(name, text) for name, text in pairs(value, '[ "X-Campaign" = "^news" ]'))
 
 
-def _header(name: str, text: str) -> tuple[str, re.Pattern[str]]:
+def _header(name: str, text: str) -> tuple[str, Pattern]:
     if not re.fullmatch(r"[!-9;-~]+", name):
         raise BadValue(f'"{name}" is not the name of a header field')
-    try:
-        return name.lower(), re.compile(text)
-    except re.error as error:
-        raise BadValue(f'the pattern "{text}" is wrong: {error}') from None
+    return name.lower(), read_pattern(text)
 
 
 _READ = {

@@ -1,9 +1,9 @@
 """Which binding a message gets: the first rule whose conditions all hold, in order of declaration."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from angarium.config.patterns import Pattern
 from angarium.config.values import NO_DOMAINS, NOWHERE, CidrSet, DomainSet, Where
 
 LONGEST_VALUE = 998
@@ -22,7 +22,7 @@ class BindingRule:
     listeners: frozenset[str] = frozenset()
     peers: CidrSet = NOWHERE
     sender_domains: DomainSet = NO_DOMAINS
-    headers: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    headers: tuple[tuple[str, Pattern], ...] = ()
     binding: str | None = None
     group: str | None = None
 
@@ -39,6 +39,5 @@ class BindingRule:
         if self.sender_domains and not self.sender_domains.contains(sender_domain):
             return False
         return all(
-            name in headers and pattern.search(headers[name][:LONGEST_VALUE]) is not None
-            for name, pattern in self.headers
+            name in headers and pattern.is_in(headers[name][:LONGEST_VALUE]) for name, pattern in self.headers
         )

@@ -4,12 +4,12 @@ Every lookup is per option, not per stanza: the most specific scope that sets *t
 is the list of scopes that may set it, most specific first.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from angarium.config.options import Family, ScopeKind
+from angarium.config.patterns import Pattern
 from angarium.config.problems import Position
 from angarium.config.values import CidrSet, Where, stanza_domain
 
@@ -51,7 +51,7 @@ class Scope:
         self.at = at
         self.settings: dict[Family, dict[str, Setting]] = {}
         self.children: dict[ScopeKind, dict[str, Scope]] = {}
-        self.patterns: dict[ScopeKind, list[tuple[re.Pattern[str], Scope]]] = {}
+        self.patterns: dict[ScopeKind, list[tuple[Pattern, Scope]]] = {}
         self._ranges: CidrSet | None = None
 
     @property
@@ -67,7 +67,7 @@ class Scope:
         """Return the stanzas of a kind directly inside, in order of declaration."""
         return list(self.children.get(kind, {}).values())
 
-    def add(self, kind: ScopeKind, name: str, at: Position, pattern: re.Pattern[str] | None) -> "Scope":
+    def add(self, kind: ScopeKind, name: str, at: Position, pattern: Pattern | None) -> "Scope":
         """Return the stanza of that kind and name, making it when it is not there.
 
         *pattern*: what it matches.
@@ -85,7 +85,7 @@ class Scope:
     def matching(self, kind: ScopeKind, name: str) -> list["Scope"]:
         """Return the stanzas inside that match *name*: the exact one, then patterns as declared."""
         exact = self.child(kind, name)
-        found = [scope for pattern, scope in self.patterns.get(kind, ()) if pattern.search(name)]
+        found = [scope for pattern, scope in self.patterns.get(kind, ()) if pattern.is_in(name)]
         return [exact, *found] if exact is not None and exact not in found else found
 
     def peer_of(self, ip: str) -> "Scope | None":

@@ -1,13 +1,19 @@
 """Turns JSON bodies and query strings into records, and says everything that is wrong with them at once. Pure."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from angarium.core.suggest import closest
 from angarium.http.problem import FieldError, Problem
+
+MOST_ERRORS: Final = 20
+"""Wrong fields that one answer tells of."""
+LONGEST_ECHO: Final = 200
+"""Characters of one name or sentence that are said back."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -40,8 +46,11 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
 
 def convert(value: Mapping[str, Any], kind: type[T], *, prefix: str, strict: bool) -> T:
     """Return *value* as a *kind*. *prefix* goes before the names in pointers."""
-    errors = list(_errors(value, kind, prefix, strict))
+    found = _errors(value, kind, prefix, strict)
+    errors = list(islice(found, MOST_ERRORS))
     if errors:
+        if next(found, None) is not None:
+            errors.append(FieldError("", f"there is more that is wrong; these are the first {MOST_ERRORS}"))
         sentences = "; ".join(f"{error.pointer}: {error.detail}" for error in errors)
         raise Problem("invalid", sentences, errors)
     return msgspec.convert(value, kind, strict=strict)
@@ -53,7 +62,7 @@ def _errors(
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in value:
         if name not in fields:
-            yield FieldError(prefix + _escaped(name), f"is unknown; {_known(name, list(fields))}")
+            yield FieldError(prefix + _shown(_escaped(name)), f"is unknown; {_known(name, list(fields))}")
     for name, field in fields.items():
         if name in value:
             yield from _field_error(value[name], field.type, prefix + name, strict)
@@ -69,15 +78,17 @@ def _field_error(value: Any, kind: Any, pointer: str, strict: bool) -> Iterator[
         place = _PLACE.search(text)
         steps = [first or second for first, second in _STEP.findall(place[1])] if place else []
         message = text[: place.start()] if place else text
-        yield FieldError("/".join([pointer, *steps]), _said(message, kind, steps))
+        yield FieldError(_shown("/".join([pointer, *steps])), _said(message, kind, steps))
 
 
 def _said(message: str, kind: Any, steps: list[str]) -> str:
     """Return msgspec's sentence as ours; what is not known is told with what is."""
     name = re.fullmatch(r"Object contains unknown field `(.*)`", message)
     if name is None:
-        return message[:1].lower() + message[1:].replace("`", "")
-    return f"{name[1]} is unknown; {_known(name[1], _allowed(msgspec.inspect.type_info(kind), steps))}"
+        return _shown(message[:1].lower() + message[1:].replace("`", ""))
+    return (
+        f"{_shown(name[1])} is unknown; {_known(name[1], _allowed(msgspec.inspect.type_info(kind), steps))}"
+    )
 
 
 def _allowed(info: Any, steps: list[str]) -> list[str]:
@@ -95,9 +106,13 @@ def _allowed(info: Any, steps: list[str]) -> list[str]:
 
 
 def _known(name: str, allowed: list[str]) -> str:
-    near = difflib.get_close_matches(name, allowed, 1)
-    guess = f"did you mean {near[0]}? " if near else ""
+    near = closest(name, allowed)
+    guess = f"did you mean {near}? " if near else ""
     return f"{guess}known are: {', '.join(allowed) or 'none'}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_ECHO else text[:LONGEST_ECHO] + "…"
 
 
 def _names(kind: type[msgspec.Struct]) -> str:

@@ -1,0 +1,72 @@
+"""An operator's patterns: what they take, and that no text makes them take long."""
+
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.config.patterns import Pattern, read_pattern
+from angarium.config.reading import BadValue
+
+EXPLODING = ["(a+)+$", "(a|a)*b", "(a|aa)+$", "([a-z]+)*[0-9]", r"(.*a){20}$", r"^(\s*\S+\s*)*$"]
+
+
+@pytest.mark.parametrize("text", EXPLODING)
+def test_patterns_that_explode_elsewhere_answer_all_the_same(text: str) -> None:
+    assert read_pattern(text).is_in("a" * 997 + "!") in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("(?=a)b", "invalid perl operator: (?="),
+        (r"(a)\1", r"invalid escape sequence: \1"),
+        ("a++", "bad repetition operator: ++"),
+        ("(a{1000}){1000}", "invalid repetition size"),
+    ],
+)
+def test_what_cannot_be_matched_in_linear_time_is_refused_with_what_to_write(text: str, problem: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        read_pattern(text)
+    assert problem in str(caught.value)
+    assert "without look-around" in caught.value.hint
+
+
+def test_what_is_no_pattern_anywhere_is_named() -> None:
+    with pytest.raises(BadValue, match=r"missing \): \(a") as caught:
+        read_pattern("(a")
+    assert caught.value.hint == ""
+
+
+def test_a_pattern_has_a_length() -> None:
+    with pytest.raises(BadValue, match="write at most 1000"):
+        read_pattern("a" * 1_001)
+
+
+@pytest.mark.parametrize("text", ["Mx7.example.com", "mx7", "MÜLLER mx7"])
+def test_case_counts_unless_it_is_ignored(text: str) -> None:
+    assert read_pattern("MX[0-9]|Ü", ignores_case=True).is_in(text)
+    assert not read_pattern("zz|ü m").is_in(text)
+
+
+def test_a_pattern_goes_to_other_processes_and_is_equal_there() -> None:
+    pattern = read_pattern("^mx[0-9]+", ignores_case=True)
+    copy = pickle.loads(pickle.dumps(pattern))
+    assert copy == pattern
+    assert copy.is_in("MX12")
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=40),
+    pattern=st.sampled_from(["^a", "b$", "[0-9]{2,}", "a.c", r"\bx\b", "(?:ab|cd)+", "^$", "[^a-z]"]),
+)
+def test_plain_patterns_mean_what_they_mean_in_python(text: str, pattern: str) -> None:
+    assert Pattern(pattern).is_in(text) == (re.compile(pattern, re.ASCII).search(text) is not None)
+
+
+@given(st.text(max_size=30))
+def test_any_text_can_be_looked_at(text: str) -> None:
+    """Undecodable bytes of a header arrive as lone surrogates."""
+    assert read_pattern("").is_in(text + "\udc80")
