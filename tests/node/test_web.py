@@ -21,19 +21,19 @@ from angarium.testing.programs import PATIENCE_S
 METRICS_PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 
 
-def serving(client, health=None, stats=(), tell_health=None):
+def serving(client, health=None, stats=(), tell_health=None, tell_stats=None):
     """Serve while *client*, a function of the port, asks from a thread; return what it returned."""
 
     async def told():
         return health or Health()
 
-    async def tell_stats():
+    async def given_stats():
         return list(stats)
 
     async def run():
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        server = WebServer(make_app(tell_health or told, tell_stats), [sock])
+        server = WebServer(make_app(tell_health or told, tell_stats or given_stats), [sock])
         await server.start()
         try:
             return await asyncio.to_thread(client, port)
@@ -46,15 +46,16 @@ def serving(client, health=None, stats=(), tell_health=None):
 def ask(path, health=None, stats=(), method="GET"):
     """Serve one question; return status, headers and body."""
 
-    def client(port):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    return serving(lambda port: asked_of(port, "127.0.0.1", path, method), health, stats)
+
+
+def asked_of(port, own_ip, path, method="GET"):
+    """Ask once, from *own_ip*; return status, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S, source_address=(own_ip, 0))
+    with contextlib.closing(connection):
         connection.request(method, path)
         answer = connection.getresponse()
-        result = answer.status, dict(answer.getheaders()), answer.read()
-        connection.close()
-        return result
-
-    return serving(client, health, stats)
+        return answer.status, dict(answer.getheaders()), answer.read()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,66 @@ def test_the_time_that_the_node_needs_is_not_the_clients():
 
     may_answer = threading.Event()
     assert b'{"ok":true' in serving(client, tell_health=tell_health)
+
+
+# -- very many clients
+
+
+def test_connections_that_lie_idle_do_not_keep_others_out(monkeypatch):
+    """All that a stranger can open, and half-finished requests among them: health is told."""
+    monkeypatch.setattr("angarium.node.web.MAX_CONNECTIONS", 20)
+
+    def client(port):
+        with contextlib.ExitStack() as stack:
+            for number in range(60):
+                stack.enter_context(opened(port, b"GET /heal" if number % 2 else b""))
+            return [asked_of(port, "127.0.0.2", "/healthz")[0] for _ in range(30)]
+
+    assert serving(client) == [200] * 30
+
+
+def test_a_peer_with_few_connections_keeps_them(monkeypatch):
+    monkeypatch.setattr("angarium.node.web.MAX_CONNECTIONS", 5)
+
+    def client(port):
+        with contextlib.ExitStack() as stack:
+            own = socket.create_connection(("127.0.0.1", port), PATIENCE_S, source_address=("127.0.0.3", 0))
+            stack.enter_context(own)
+            others = [stack.enter_context(opened(port)) for _ in range(20)]
+            assert [other.recv(1) for other in others[:16]] == [
+                b""
+            ] * 16  # the oldest went, one for each new one
+            own.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return own.recv(15)
+
+    assert serving(client) == b"HTTP/1.1 200 OK"
+
+
+def test_while_very_much_is_answered_health_is_told_all_the_same(monkeypatch):
+    monkeypatch.setattr("angarium.node.web.MAX_ANSWERS", 2)
+    asked, may_answer = threading.Semaphore(0), threading.Event()
+
+    async def tell_stats():
+        asked.release()
+        await asyncio.to_thread(may_answer.wait)
+        return []
+
+    def client(port):
+        slow = [
+            opened(port, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(2)
+        ]
+        for _ in slow:
+            assert asked.acquire(timeout=PATIENCE_S)
+        answers = [asked_of(port, "127.0.0.1", path) for path in ("/healthz", "/readyz", "/metrics")]
+        may_answer.set()
+        for sock in slow:
+            assert sock.recv(15) == b"HTTP/1.1 200 OK"
+            sock.close()
+        return answers
+
+    health, ready, busy = serving(client, tell_stats=tell_stats)
+    assert (health[0], ready[0], busy[0]) == (200, 200, 503)
+    assert busy[1]["retry-after"] == "1"
 
 
 def test_signals_are_left_to_the_supervisor():
