@@ -134,7 +134,7 @@ def test_a_report_that_cannot_be_written_leaves_its_recipient_to_the_next_start(
 @pytest.mark.parametrize(("segment", "is_whole"), [(1 << 20, False), (4 << 20, True)])
 def test_no_report_is_larger_than_the_journal_takes(segment: int, is_whole: bool) -> None:
     size = 1 << 20
-    message = msgspec.structs.replace(make_message(size=size), ret="FULL")
+    message = msgspec.structs.replace(make_message(size=size), ret="FULL", is_vouched=True)
     recipient = Recipient(message, 0, "default", "to.example")
     report = Report("failed", message, NOW, [(bounce(recipient), recipient)])
     body = b"Subject: x\r\n\r\n".ljust(size, b"x")

@@ -204,6 +204,22 @@ def test_ret_decides_how_much_comes_back(send, report, ret, has_body):
     assert ("body of the letter" in returned) is has_body
 
 
+def test_a_stranger_gets_one_report_with_the_header_only(peers):
+    """He may say any address: what the node sends there is no more than he could send himself."""
+    config = CONFIG.format(**{name: sink.port for name, sink in vars(peers).items()})
+    names = [f"never@far{number}.test" for number in range(20)]
+    with Node(
+        config + 'Relay_Hosts = ()\nRelay_Domains = ( "*.test" )\nBounces_Inline_Original = all'
+    ) as node:
+        submit(node.smtp_port, "victim@bounces.test", names, text=LETTER, mail=["RET=FULL"])
+        told = email.message_from_bytes(peers.back.wait_for_mail_to("victim@bounces.test")[0].data)
+    _, *of_each = told.get_payload()[1].get_payload()
+    assert {fields["Final-Recipient"] for fields in of_each} == {f"rfc822; {name}" for name in names}
+    assert "Subject: secret" in str(told)
+    assert "body of the letter" not in str(told)
+    assert len(peers.back.to("victim@bounces.test")) == 1  # the node has ended: no other is on its way
+
+
 def test_the_option_decides_where_the_sender_did_not(send, report):
     send("never@full.test", "option@bounces.test", text=LETTER)
     assert "body of the letter" in str(report("option@bounces.test").parts[2])

@@ -114,7 +114,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
     From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported
     as failed: it is never attempted, and every recipient bounces with that reply. *submission* is what several
-    messages made of one submission share (copies), the id of the first of them; empty: its own.
+    messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
+    the sender logged in or that the operator named the peer: the reverse path is as good as their word.
     """
 
     id: MessageId
@@ -137,6 +138,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     author_domain: str = ""
     refusal: Reply | None = None
     submission: bytes = b""
+    is_vouched: bool = False
 
     @property
     def size(self) -> int:

@@ -345,6 +345,15 @@ class Dispatcher:
                 self._handover.abandon(connection.id)
                 connection.quit()
         self.pump()
+        await self._report_all(seconds)
+
+    async def _report_all(self, seconds: float) -> None:
+        """Make the reports that are still due. Mail whose report does not get done is tried again by the next start."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._recorder.written()
+        except (TimeoutError, SpoolError) as error:
+            self._log.warning("draining", self._clock.now(), error=f"not all is written: {error!r}")
 
     @property
     def _is_past_recall(self) -> bool:

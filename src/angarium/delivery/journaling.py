@@ -10,7 +10,7 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Recipient
 from angarium.delivery.reporting import Entrance, Reporter
-from angarium.delivery.reports import Report, report_action
+from angarium.delivery.reports import Report, report_action, waits_for_report
 from angarium.queue.commands import Record
 from angarium.spool.port import Spool, SpoolError, Then
 
@@ -40,7 +40,7 @@ class Recorder:
             if action == "delayed":
                 recipient.delay_dsns += 1
                 event = msgspec.structs.replace(event, delay_dsns=recipient.delay_dsns)
-            if action is None or action == "delayed":
+            if action is None or not waits_for_report(event, action, recipient.message):
                 direct.append(event)
             if action is not None:
                 key = (event.message, action)

@@ -12,7 +12,8 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Message
 from angarium.core.tasks import Tasks
-from angarium.delivery.reports import Report, build_report
+from angarium.delivery.collecting import Collector
+from angarium.delivery.reports import Report, build_report, is_collected
 from angarium.spool.port import Body, Spool, SpoolError, Then
 
 _AT_ONCE = 64
@@ -46,21 +47,29 @@ class Reporter:
         self._tasks = Tasks(log, clock)
         self._waiting: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._collector = Collector(self._begin)
 
     @property
     def waiting(self) -> int:
         """How many reports are not durable yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._collector)
 
     def start(self, report: Report) -> None:
-        """Make *report*; its recipients' last events are as good as recorded from now on."""
+        """Make *report*, now or with others of its message; its recipients' last events are as good as recorded."""
         self._spool.expect(report.ends)
+        if is_collected(report.action, report.message):
+            self._collector.add(report)
+        else:
+            self._begin(report)
+
+    def _begin(self, report: Report) -> None:
         task = self._tasks.start(self._make(report))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
     async def caught_up(self) -> None:
-        """Wait for all reports that were started before."""
+        """Wait for all reports that were started before; none is kept open any longer."""
+        self._collector.close_all()
         if self._waiting:
             await asyncio.wait(self._waiting)
 

@@ -45,8 +45,27 @@ class Report:
 
     @property
     def ends(self) -> list[Event]:
-        """The last events among those that it tells of: they are written once it is durable."""
-        return [event for event, _ in self.items if event.state in TERMINAL]
+        """The last events among those that it tells of and that wait for it: written once it is durable."""
+        return [event for event, _ in self.items if waits_for_report(event, self.action, self.message)]
+
+    def joined_by(self, other: "Report") -> "Report":
+        """Take what *other* tells of the same message, and return this."""
+        self.items += other.items
+        return self
+
+
+def waits_for_report(event: Event, action: Action, message: Message) -> bool:
+    """Whether *event* is written after its report is durable: a crash in between repeats the attempt.
+
+    That somebody hears of a failure is worth it. That a stranger hears of a delivery is not, for then his mail would
+    be delivered twice.
+    """
+    return event.state in TERMINAL and (action == "failed" or message.is_vouched)
+
+
+def is_collected(action: Action, message: Message) -> bool:
+    """Whether what else becomes of *message* is waited for. Who may be trusted hears at once that his mail arrived."""
+    return len(message.recipients) > 1 and (action == "failed" or not message.is_vouched)
 
 
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
@@ -121,7 +140,10 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
 
 
 def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: str) -> Message:
-    """Return the notification's own envelope and origin; its sender is told nothing of it."""
+    """Return the notification's own envelope and origin; its sender is told nothing of it.
+
+    It has its turn among the mail of whoever caused it.
+    """
     to = report.message.reverse_path
     path = ForwardPath(to, parse_mailbox(to, smtputf8=True).domain, NOTIFY_NEVER)
     return Message(
@@ -131,7 +153,7 @@ def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: 
         recipients=(path,),
         binding=report.message.binding,
         lane=TRANSACTIONAL,
-        source="internal",
+        source=report.message.source,
         trace=f"Received: by {hostname} id {id.hex()}; {date_text(report.at)}\r\n".encode(),
         body_size=len(text),
         eight_bit=not text.isascii(),
@@ -158,8 +180,11 @@ def _dsn_recipient(
 
 
 def _wants_full(report: Report, options: OutboundOptions, segment_bytes: int) -> bool:
-    """RET decides for failures; else the option. Other reports carry the header only (RFC 3461 §4.3)."""
-    if report.action != "failed" or report.message.ret == "HDRS":
+    """RET decides for failures; else the option. Other reports carry the header only (RFC 3461 §4.3).
+
+    So do those to a sender for whom nobody vouches: his address may be anybody's, and his text would reach it.
+    """
+    if report.action != "failed" or report.message.ret == "HDRS" or not report.message.is_vouched:
         return False
     wants = report.message.ret == "FULL" or options.bounces_inline_original == "all"
     return wants and report.message.body_size <= min(_FULL_LIMIT, segment_bytes // _FULL_SHARE)

@@ -158,7 +158,7 @@ class Intake:
         a file comes from `spill`. *principal* is who logged in. *is_known* says that the peer needs no login:
         its option fields count, and its mail is signed.
         """
-        arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal)
+        arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal, is_known)
         header = HeaderBlock.scan(head)
         problem = _beyond_bounds(header, options)
         if problem is not None:

@@ -35,7 +35,10 @@ class Envelope(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """What is known of a message when its data has ended, besides its text."""
+    """What is known of a message when its data has ended, besides its text.
+
+    *is_known*: the operator has named the peer. *principal* is who logged in, None where nobody did.
+    """
 
     id: MessageId
     at: float
@@ -43,6 +46,7 @@ class Arrival(NamedTuple):
     origin: Origin
     options: InboundOptions
     principal: Principal | None
+    is_known: bool = False
 
     @property
     def peer_ip(self) -> str:
@@ -136,6 +140,7 @@ def message_of(
         draft.options,
         draft.author_domain,
         refusal,
+        is_vouched=principal is not None or arrival.is_known,
     )
 
 
