@@ -16,6 +16,7 @@ from angarium.config.explain import (
 )
 from angarium.config.load import load_config, parse_config
 from angarium.config.model import Config, UnknownOption
+from angarium.config.problems import Problem
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "angarium.conf"
@@ -104,11 +105,21 @@ def test_an_unknown_option_is_told_apart_from_one_that_is_not_served_yet(config:
 def test_a_check_says_good_or_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     looked: list[Config] = []
+    unwise: list[Problem] = []
+
+    def further(config: Config) -> list[Problem]:
+        looked.append(config)
+        return unwise
+
     path.write_text("Retry_Interval = 3\n")
-    assert check(path, looked.append).text == f"{path} is good: 1 options set"
+    assert check(path, further).text == f"{path} is good: 1 options set"
     assert [config.outbound("b", "d.example").retry_interval for config in looked] == [3]
+    unwise.append(Problem("a.conf", 1, 0, "too short", "write 30"))
+    warned = check(path, further)
+    assert (warned.ok, warned.record["warnings"][0]["hint"]) == (True, "write 30")
+    assert warned.text == f"warning: a.conf:1: too short\n    write 30\n{path} is good: 1 options set"
     path.write_text("Foo = 1\nBar = 2\n")
-    bad = check(path, looked.append)
+    bad = check(path, further)
     assert not bad.ok
     assert bad.text.endswith("2 problems")
     assert [problem["line"] for problem in bad.record["problems"]] == [1, 2]

@@ -10,6 +10,7 @@ from angarium.config.records import OutboundOptions
 from angarium.config.values import Secret
 from angarium.core.records import Origin
 from angarium.queue.plan import Address
+from angarium.testing.authority import Authority, Issued
 from angarium.testing.caller import Caller, a_message, run_on
 from angarium.testing.sink import Sink
 
@@ -24,7 +25,11 @@ login me {PASSWORD}
 
 
 def logging_in(mechanism: str, password: str = PASSWORD, **more: object) -> OutboundOptions:
-    options = OutboundOptions(outbound_smtp_auth_user="me", outbound_smtp_auth_pass=Secret(password))
+    options = OutboundOptions(
+        outbound_smtp_auth_user="me",
+        outbound_smtp_auth_pass=Secret(password),
+        outbound_smtp_auth_unverified=True,  # the sink made its certificate itself
+    )
     return replace(options, outbound_smtp_auth_type=mechanism, **more)  # type: ignore[arg-type]
 
 
@@ -90,6 +95,54 @@ def test_a_password_never_goes_in_clear_text(mechanism: str, script: str) -> Non
     assert not [line for line in caller.said("C") if line.startswith("AUTH")]
     assert caller.failures[0].reply.enhanced in ("4.7.11", "4.7.5")
     assert (caller.failures[0].reply.code, caller.failures[0].fault) == (451, "address")
+
+
+# -- who the peer is
+
+
+def certified(issued: Issued) -> str:
+    return f"""
+hostname relay.test
+tls starttls
+certificate {issued.both}
+offer AUTH {" ".join(MECHANISMS)}
+login me {PASSWORD}
+"""
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2"])
+@pytest.mark.parametrize("verify", ["no", "optional", "ca", "host"])
+def test_a_password_is_shown_to_a_relay_that_proves_its_name(
+    tmp_path: Path, mechanism: str, verify: str
+) -> None:
+    authority = Authority(tmp_path)
+    verified = {"outbound_smtp_auth_unverified": False, "tls_verify": verify, "tls_ca": authority.file}
+    caller, sink = call(logging_in(mechanism, **verified), certified(authority.issue("relay.test")))
+    assert (caller.failures, sink.messages[0].login) == ([], "me")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2"])
+@pytest.mark.parametrize("verify", ["no", "optional", "host"])
+@pytest.mark.parametrize("certificate", ["of a stranger", "for another name"])
+def test_a_password_is_not_shown_to_whoever_answers_in_its_place(
+    tmp_path: Path, mechanism: str, verify: str, certificate: str
+) -> None:
+    authority = Authority(tmp_path)
+    verified = {"outbound_smtp_auth_unverified": False, "tls_verify": verify, "tls_ca": authority.file}
+    script = RELAY if certificate == "of a stranger" else certified(authority.issue("other.test"))
+    caller, sink = call(logging_in(mechanism, **verified), script)
+    assert sink.messages == []
+    assert not [line for line in caller.said("C") if line.startswith("AUTH")]
+    assert problem(caller).startswith(
+        "address, tls: 451 4.7.5 [internal] TLS negotiation failed: the certificate "
+    )
+    assert problem(caller).endswith(
+        "; the password is not shown to it (TLS_CA, Outbound_SMTP_AUTH_Unverified)"
+    )
+
+
+def test_scram_shows_nothing_and_asks_nothing() -> None:
+    assert call(logging_in("SCRAM-SHA-256", outbound_smtp_auth_unverified=False))[1].messages[0].login == "me"
 
 
 def test_a_mechanism_that_hides_it_may() -> None:

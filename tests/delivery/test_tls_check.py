@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from angarium.config.load import parse_config
 from angarium.config.problems import ConfigErrors
-from angarium.delivery.tls_check import check_tls
+from angarium.delivery.tls_check import check_tls, tls_warnings
 from angarium.testing.authority import Authority
 
 NOW = datetime.now(UTC)
@@ -73,3 +73,28 @@ def test_a_file_with_something_else_in_it_is_told(authority: Authority, tmp_path
     ):
         (problem,) = problems(f'{option} = "{path}"')
         assert re.match(rf"angarium.conf:1: {option} {sentence}.*\({re.escape(str(path))}\)", problem)
+
+
+def warned(text: str) -> list[tuple[int, str]]:
+    return [
+        (problem.line, problem.message.split(" ")[0])
+        for problem in tls_warnings(parse_config(text, "a.conf"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("Outbound_SMTP_AUTH_Type = PLAIN", []),
+        ("Outbound_SMTP_AUTH_Type = PLAIN TLS_Verify = ca", []),
+        (
+            "Outbound_SMTP_AUTH_Type = LOGIN\nOutbound_SMTP_AUTH_Unverified = true",
+            [(2, "Outbound_SMTP_AUTH_Unverified")],
+        ),
+        ("Outbound_SMTP_AUTH_Type = XOAUTH2\nTLS_Verify = no", [(2, "TLS_Verify")]),
+        ("Outbound_SMTP_AUTH_Type = PLAIN\nTLS_Verify = optional", [(2, "TLS_Verify")]),
+        ("Outbound_SMTP_AUTH_Type = SCRAM-SHA-256 TLS_Verify = no", []),
+    ],
+)
+def test_a_password_for_whoever_answers_is_warned_of(inside: str, expected: list[tuple[int, str]]) -> None:
+    assert warned(f'Domain "relay.test" {{ {inside} }}') == expected

@@ -22,11 +22,17 @@ def config_command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def check_command(file: Path, as_json: bool) -> None:
-    """Read FILE and print every problem. Exit code 1 when there are any."""
+    """Read FILE and print every problem. Exit code 1 when there are any; warnings are none."""
     from angarium.config.explain import check
-    from angarium.delivery.tls_check import check_tls
+    from angarium.config.model import Config
+    from angarium.config.problems import Problem
+    from angarium.delivery.tls_check import check_tls, tls_warnings
 
-    _answer(*check(file, lambda config: check_tls(config, time.time())), as_json)
+    def further(config: Config) -> list[Problem]:
+        check_tls(config, time.time())
+        return tls_warnings(config)
+
+    _answer(*check(file, further), as_json)
 
 
 @config_command.command("eval")

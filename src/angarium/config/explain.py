@@ -8,7 +8,7 @@ from angarium.config.build import NAMES
 from angarium.config.load import load_config
 from angarium.config.model import Config, Place
 from angarium.config.options import Option
-from angarium.config.problems import ConfigErrors
+from angarium.config.problems import ConfigErrors, Problem
 from angarium.config.rules import BindingRule
 from angarium.config.scopes import Scope
 from angarium.config.table import OPTIONS
@@ -48,26 +48,31 @@ class BadQuestion(AngariumError):
     """The words of a question cannot be understood, or name something that is not declared."""
 
 
-def check(path: Path | None, further: Callable[[Config], None]) -> Answer:
+def check(path: Path | None, further: Callable[[Config], Sequence[Problem]]) -> Answer:
     """Read *path* and say every problem, or that there is none.
 
-    *further* looks at what can be read, and raises ConfigErrors.
+    *further* looks at what can be read; it raises ConfigErrors, or returns what works and is not wise.
     """
     try:
         config = load_config(path)
-        further(config)
+        warnings = further(config)
     except ConfigErrors as errors:
         return Answer(False, errors.render(), problems_record(errors))
     settings = sum(len(fields) for scope in config.root.walk() for fields in scope.settings.values())
-    text = f"{path or 'the built-in configuration'} is good: {settings} options set"
-    return Answer(True, text, {"ok": True, "problems": [], "settings": settings})
+    good = f"{path or 'the built-in configuration'} is good: {settings} options set"
+    text = "\n".join([*(f"warning: {warning.render()}" for warning in warnings), good])
+    record = {"ok": True, "problems": [], "warnings": _listed(warnings), "settings": settings}
+    return Answer(True, text, record)
 
 
 def problems_record(errors: ConfigErrors) -> dict[str, Any]:
     """Return the problems as a record."""
+    return {"ok": False, "problems": _listed(errors.problems), "dropped": errors.dropped}
+
+
+def _listed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     names = ("file", "line", "column", "message", "hint")
-    listed = [{name: getattr(problem, name) for name in names} for problem in errors.problems]
-    return {"ok": False, "problems": listed, "dropped": errors.dropped}
+    return [{name: getattr(problem, name) for name in names} for problem in problems]
 
 
 def read_question(words: Sequence[str]) -> Question:

@@ -122,6 +122,7 @@ class OutboundOptions:
     outbound_smtp_auth_user: str | None = None
     outbound_smtp_auth_pass: Secret | None = None
     outbound_smtp_auth_pass_file: Path | None = None
+    outbound_smtp_auth_unverified: bool = False
     # signatures
     opendkim_sign: bool = True
     dkim_headers: tuple[str, ...] = DKIM_HEADERS

@@ -274,6 +274,13 @@ _SECURITY = (
         "File that holds it instead, read for each login, so that a token can be renewed.",
     ),
     _row(
+        "Outbound_SMTP_AUTH_Unverified",
+        k.BOOL,
+        "",
+        "Whether PLAIN, LOGIN and XOAUTH2 show the password also to a peer whose certificate does not prove who it "
+        "is; otherwise `TLS_Verify` is at least `host` for them (`ca` where that is set).",
+    ),
+    _row(
         "OpenDKIM_Sign",
         k.BOOL,
         "",

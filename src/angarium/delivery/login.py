@@ -6,8 +6,8 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from angarium.config.records import OutboundOptions
+from angarium.config.verification import shows_secret
 from angarium.core.errors import AngariumError
-from angarium.delivery.tls_policy import CLEAR_MECHANISMS
 from angarium.smtp.client_events import ClientAuth
 from angarium.smtp.sasl import ClientExchange
 from angarium.smtp.sasl_client import client_exchange
@@ -35,7 +35,7 @@ async def login_of(options: OutboundOptions) -> ClientAuth | None:
     return ClientAuth(
         mechanism=mechanism,
         begin=partial(_exchange, mechanism, user, secret),
-        needs_tls=mechanism in CLEAR_MECHANISMS,
+        needs_tls=shows_secret(options),
         secret=secret,
     )
 

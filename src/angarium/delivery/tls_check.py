@@ -12,6 +12,7 @@ from typing import Any
 from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors, Problem
 from angarium.config.scopes import Setting
+from angarium.config.verification import CLEAR_MECHANISMS
 from angarium.delivery.tls_context import TlsSetupError, check_key, expiry_of, load_authorities, set_ciphers
 
 
@@ -27,6 +28,32 @@ def check_tls(config: Config, now: float) -> None:
     ]
     if problems:
         raise ConfigErrors(problems)
+
+
+def tls_warnings(config: Config) -> list[Problem]:
+    """Return what can be used and is not wise: passwords for whoever answers."""
+    warnings = []
+    for scope in config.root.walk():
+        settings = scope.settings.get("outbound", {})
+        unverified, verify = settings.get("outbound_smtp_auth_unverified"), settings.get("tls_verify")
+        mechanism = settings.get("outbound_smtp_auth_type")
+        if unverified is not None and unverified.value:
+            text = "shows the password to whoever answers in the peer's place"
+            warnings.append(_warning(unverified, f"Outbound_SMTP_AUTH_Unverified {text}"))
+        elif (
+            verify is not None
+            and verify.value in ("no", "optional")
+            and mechanism is not None
+            and mechanism.value in CLEAR_MECHANISMS
+        ):
+            text = f"{mechanism.value} shows the password, so the certificate must prove the host"
+            warnings.append(_warning(verify, f"TLS_Verify = {verify.value} does not hold here: {text}"))
+    return warnings
+
+
+def _warning(setting: Setting, text: str) -> Problem:
+    hint = "let TLS_CA name who made the certificate, or log in by SCRAM-SHA-256, which shows nothing"
+    return Problem(setting.where.file, setting.where.line, 0, text, hint)
 
 
 def _checks(now: float) -> dict[str, Callable[[Any], TlsSetupError | None]]:

@@ -77,7 +77,10 @@ class Encryption:
         except (OSError, ValueError) as error:
             context.forget(self._place)
             self._is_unproved = isinstance(error, ssl.SSLCertVerificationError)
-            raise HandshakeFailed(words_of(error)) from None
+            problem = words_of(error)
+            raise HandshakeFailed(
+                _for_login(self._policy, problem) if self._is_unproved else problem
+            ) from None
         finally:
             context.done(resumption)
         if made is None or made.is_closing():
@@ -90,7 +93,7 @@ class Encryption:
         asked = verify in ("host", "optional")
         facts = facts_of(made, self._names, verified=way.verified, asked=asked, problem=way.problem)
         if verify == "host" and facts.verified != "host":
-            raise HandshakeFailed(facts.problem)
+            raise HandshakeFailed(_for_login(self._policy, facts.problem))
         self.facts = facts
 
     def keep(self, transport: asyncio.Transport) -> None:
@@ -103,6 +106,13 @@ class Encryption:
         """Whether to try again at once, without what came to nothing because of *problem*."""
         unproved = self._is_unproved
         return self._client.failed(self._policy, self._address, self.way, problem, now, unproved=unproved)
+
+
+def _for_login(policy: TlsPolicy, problem: str) -> str:
+    """Say with *problem*, of a certificate, why it matters: the operator may have asked for no verification."""
+    if not policy.guards_secret:
+        return problem
+    return f"{problem}; the password is not shown to it (TLS_CA, Outbound_SMTP_AUTH_Unverified)"
 
 
 def words_of(error: Exception | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
+from angarium.config.verification import verification_of
 from angarium.core.records import Recipient
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.leases import Account
@@ -150,7 +151,7 @@ class Pool:
 
     def _move(self, connection: Connection, queue: Queue, now: float) -> bool:
         """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
-        if connection.options != queue.options or queue.options.tls_verify == "host":
+        if connection.options != queue.options or verification_of(queue.options) == "host":
             return False  # a certificate may have been checked for the name of its own domain
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
         held = {account.rule.key for account in connection.accounts}
