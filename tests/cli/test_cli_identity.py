@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from angarium.cli.identity_options import moment, number, rate
 from angarium.cli.main import COMMANDS, main
-from angarium.http.manage_bodies import OptionsBody
+from angarium.http.manage.bodies import OptionsBody
 
 GROUPS = ("accounts", "servers", "streams", "tokens", "logins", "keys", "people", "domains", "secrets")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from angarium.http.manage import make_manage_routes
+from angarium.http.manage.routes import make_manage_routes
 from angarium.identity.domain_check import DomainReport, RecordCheck
 from angarium.identity.domain_records import records_for
 from angarium.identity.engine import migrate, open_engine

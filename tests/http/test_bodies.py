@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from angarium.core import suggest
 from angarium.core.options import NO_OPTIONS, Options
-from angarium.http.bodies import decode_body, decode_query
-from angarium.http.manage_bodies import LimitsBody, OptionsBody, limits_with, options_with
-from angarium.http.manage_call import PageQuery
-from angarium.http.manage_table import ENDPOINTS
-from angarium.http.manage_views import _limits
-from angarium.http.problem import Problem
+from angarium.http.api.decoding import decode_body, decode_query
+from angarium.http.api.problem import Problem
+from angarium.http.manage.bodies import LimitsBody, OptionsBody, limits_with, options_with
+from angarium.http.manage.call import PageQuery
+from angarium.http.manage.table import ENDPOINTS
+from angarium.http.manage.views import _limits
 from angarium.identity.records import Limits, Rate
 
 BODIES = sorted({endpoint.body for endpoint in ENDPOINTS if endpoint.body}, key=lambda kind: kind.__name__)

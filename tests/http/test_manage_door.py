@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.http.caller import key_of
-from angarium.http.manage import MAX_BODY_BYTES
-from angarium.http.manage_table import ENDPOINTS, PREFIX
-from angarium.http.problem import SORTS
+from angarium.http.api.application import MAX_BODY_BYTES
+from angarium.http.api.caller import key_of
+from angarium.http.api.problem import SORTS
+from angarium.http.manage.table import ENDPOINTS, PREFIX
 
 V1 = "/manage/v1"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from angarium.http.bodies import decode_body
-from angarium.http.manage_bodies import AccountNew
-from angarium.http.manage_table import ENDPOINTS
-from angarium.http.problem import SORTS, Problem
+from angarium.http.api.decoding import decode_body
+from angarium.http.api.problem import SORTS, Problem
+from angarium.http.manage.bodies import AccountNew
+from angarium.http.manage.table import ENDPOINTS
 
 PAGE = (Path(__file__).parents[2] / "docs/manage-api.md").read_text()
 

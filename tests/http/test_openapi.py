@@ -3,13 +3,13 @@
 import pytest
 
 from angarium import __version__
-from angarium.http.manage_table import ENDPOINTS
-from angarium.http.openapi import document
+from angarium.http.api.openapi import document
+from angarium.http.manage.table import ENDPOINTS, MANAGE
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return document(ENDPOINTS, __version__)
+    return document(MANAGE)
 
 
 def references(value):

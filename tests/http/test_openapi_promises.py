@@ -2,11 +2,10 @@
 
 import pytest
 
-from angarium import __version__
-from angarium.http.manage_table import ENDPOINTS, PREFIX
-from angarium.http.openapi import document
+from angarium.http.api.openapi import document
+from angarium.http.manage.table import ENDPOINTS, MANAGE, PREFIX
 
-WHOLE = document(ENDPOINTS, __version__)
+WHOLE = document(MANAGE)
 
 NEEDED = {
     "create_account": {"name": "new"},

@@ -137,9 +137,9 @@ def options_said(old: "Options", settings: tuple[str, ...]) -> "Options | None":
     """Return *old* with what `--set` says; None when it says nothing. Raises UsageError."""
     if not settings:
         return None
-    from angarium.http.bodies import convert
-    from angarium.http.manage_bodies import OptionsBody, options_with
-    from angarium.http.problem import Problem
+    from angarium.http.api.decoding import convert
+    from angarium.http.api.problem import Problem
+    from angarium.http.manage.bodies import OptionsBody, options_with
 
     said = dict(map(_setting, settings))
     try:

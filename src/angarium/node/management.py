@@ -10,9 +10,9 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.http.api.caller import Caller
 from angarium.http.autoconfig import make_autoconfig_routes
-from angarium.http.caller import Caller
-from angarium.http.manage import make_manage_routes
+from angarium.http.manage.routes import make_manage_routes
 from angarium.identity.api_keys import ApiKeys
 from angarium.identity.domain_check import DomainReport, check_domain
 from angarium.identity.engine import key_file, migrate, open_engine, store_url

@@ -1,7 +1,7 @@
 """The manage API: who changed what."""
 
-from angarium.http.manage_call import AccountQuery, Call
-from angarium.http.manage_views import ChangeView, Page, change_view
+from angarium.http.manage.call import AccountQuery, Call
+from angarium.http.manage.views import ChangeView, Page, change_view
 
 
 def list_changes(call: Call, query: AccountQuery) -> Page[ChangeView]:

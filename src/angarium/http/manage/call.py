@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UnsetType
 
 from angarium.core.options import Options
-from angarium.http.caller import Caller
-from angarium.http.manage_bodies import Id
-from angarium.http.manage_views import Page
-from angarium.http.problem import Problem
+from angarium.http.api.caller import Caller
+from angarium.http.api.problem import Problem
+from angarium.http.manage.bodies import Id
+from angarium.http.manage.views import Page
 from angarium.identity.domain_check import DomainReport
 from angarium.identity.errors import NotFound
 from angarium.identity.grants import NODE_GRANT, implied

@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from angarium.core.options import Options, as_mapping
-from angarium.http.manage_bodies import LimitsBody, OptionsBody, RateBody
+from angarium.http.manage.bodies import LimitsBody, OptionsBody, RateBody
 from angarium.identity.records import (
     Account,
     Algorithm,

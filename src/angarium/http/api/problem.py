@@ -1,4 +1,4 @@
-"""Errors of the manage API, as problem documents (RFC 9457).
+"""Errors of an API, as problem documents (RFC 9457).
 
 Programs go by `type`; `detail` is the sentence for people and says what to send instead.
 """

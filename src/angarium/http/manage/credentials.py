@@ -4,8 +4,9 @@ from collections.abc import Collection
 from typing import Any
 
 from angarium.core.options import NO_OPTIONS
-from angarium.http.manage_accounts import server_of
-from angarium.http.manage_bodies import (
+from angarium.http.api.problem import FieldError, Problem
+from angarium.http.manage.accounts import server_of
+from angarium.http.manage.bodies import (
     Id,
     KeyChange,
     KeyNew,
@@ -16,9 +17,8 @@ from angarium.http.manage_bodies import (
     changes,
     options_with,
 )
-from angarium.http.manage_call import AccountQuery, Call
-from angarium.http.manage_views import CredentialView, GrantView, Page, credential_view
-from angarium.http.problem import FieldError, Problem
+from angarium.http.manage.call import AccountQuery, Call
+from angarium.http.manage.views import CredentialView, GrantView, Page, credential_view
 from angarium.identity.errors import NotFound
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Credential, Kind

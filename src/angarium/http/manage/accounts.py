@@ -1,7 +1,7 @@
 """The manage API: accounts, servers and streams."""
 
 from angarium.core.options import NO_OPTIONS
-from angarium.http.manage_bodies import (
+from angarium.http.manage.bodies import (
     AccountChange,
     AccountNew,
     ServerChange,
@@ -10,8 +10,8 @@ from angarium.http.manage_bodies import (
     StreamNew,
     changes,
 )
-from angarium.http.manage_call import AccountQuery, Call, PageQuery
-from angarium.http.manage_views import (
+from angarium.http.manage.call import AccountQuery, Call, PageQuery
+from angarium.http.manage.views import (
     AccountView,
     Page,
     ServerView,

@@ -1,14 +1,14 @@
-"""The OpenAPI document of the manage API (OpenAPI 3.1), made from its table of routes. Pure."""
+"""The OpenAPI document of an API (OpenAPI 3.1), made from its table of endpoints. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from types import NoneType
 from typing import Any
 
 import msgspec
 
-from angarium.http.manage_table import PREFIX, Endpoint
-from angarium.http.problem import MEDIA_TYPE, SORTS, ProblemBody
+from angarium.http.api.endpoint import Api, Endpoint
+from angarium.http.api.problem import MEDIA_TYPE, SORTS, ProblemBody
 
 _REF = "#/components/schemas/{name}"
 _ALWAYS = ("invalid", "not-authenticated", "not-allowed", "internal", "unavailable")
@@ -16,23 +16,19 @@ _ALWAYS = ("invalid", "not-authenticated", "not-allowed", "internal", "unavailab
 Schema = dict[str, Any]
 
 
-def document(endpoints: Sequence[Endpoint], version: str) -> Schema:
-    """Return the document for *endpoints*. *version* is the program's."""
-    kinds = _kinds(endpoints)
+def document(api: Api) -> Schema:
+    """Return the document for *api*."""
+    kinds = _kinds(api.endpoints)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, Schema] = {}
-    for endpoint in endpoints:
+    for endpoint in api.endpoints:
         operation = _operation(endpoint, by_kind, components)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Angarium manage API",
-            "version": version,
-            "description": "Accounts, servers, streams, people, keys, tokens, logins and sending domains.",
-        },
-        "servers": [{"url": PREFIX}],
+        "info": {"title": api.title, "version": api.version, "description": api.description},
+        "servers": [{"url": api.prefix}],
         "security": [{"key": []}],
         "paths": paths,
         "components": {

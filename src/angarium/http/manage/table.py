@@ -1,88 +1,20 @@
 """Every route of the manage API in one table: the application and its OpenAPI document are made from it."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final, get_type_hints
+from typing import Final
 
-import msgspec
-
-from angarium.http import manage_accounts as accounts
-from angarium.http import manage_audit as audit
-from angarium.http import manage_credentials as credentials
-from angarium.http import manage_domains as domains
-from angarium.http import manage_people as people
+from angarium import __version__
+from angarium.http.api.endpoint import Api, Endpoint, resource
+from angarium.http.manage import accounts, audit, credentials, domains, people
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One method of one path. *grant* is what a key needs for it, None for any key.
-
-    The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
-    """
-
-    method: str
-    path: str
-    handler: Callable[..., Any]
-    grant: str | None
-    status: int = 200
-
-    @cached_property
-    def hints(self) -> dict[str, Any]:
-        """The types of the handler's parameters, and of its answer under `return`."""
-        return get_type_hints(self.handler, include_extras=True)
-
-    @property
-    def body(self) -> type[msgspec.Struct] | None:
-        """What the body of a request must be."""
-        return self.hints.get("body")
-
-    @property
-    def query(self) -> type[msgspec.Struct] | None:
-        """What the query string may say."""
-        return self.hints.get("query")
-
-    @property
-    def answer(self) -> Any:
-        """What the body of the answer is; NoneType when there is none."""
-        return self.hints["return"]
-
-    @property
-    def parameters(self) -> dict[str, type]:
-        """The parameters in the path, by name."""
-        taken = ("call", "body", "query", "return")
-        return {name: kind for name, kind in self.hints.items() if name not in taken}
-
-    @property
-    def summary(self) -> str:
-        """The handler's docstring."""
-        return inspect.getdoc(self.handler) or ""
-
-
-def _resource(
-    path: str, name: str, grant: str, functions: tuple[Callable[..., Any], ...], *, own: str | None = None
-) -> tuple[Endpoint, ...]:
-    """Return the five routes of a resource: list, create, show, change, delete. *own*: grant to make and delete."""
-    one = f"{path}/{{{name}}}"
-    listing, create, show, change, delete = functions
-    return (
-        Endpoint("GET", path, listing, grant),
-        Endpoint("POST", path, create, own or grant, 201),
-        Endpoint("GET", one, show, grant),
-        Endpoint("PATCH", one, change, grant),
-        Endpoint("DELETE", one, delete, own or grant, 204),
-    )
 
 
 _STREAMS = "/servers/{server}/streams"
 _STREAM = f"{_STREAMS}/{{stream}}"
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
-    *_resource(
+    *resource(
         "/accounts",
         "account",
         "account/manage",
@@ -95,7 +27,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         ),
         own=NODE_GRANT,
     ),
-    *_resource(
+    *resource(
         "/servers",
         "server",
         "account/manage",
@@ -113,7 +45,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("PATCH", _STREAM, accounts.change_stream, "account/manage"),
     Endpoint("POST", f"{_STREAM}/archive", accounts.archive_stream, "account/manage"),
     Endpoint("POST", f"{_STREAM}/unarchive", accounts.unarchive_stream, "account/manage"),
-    *_resource(
+    *resource(
         "/people",
         "person",
         "users/manage",
@@ -125,7 +57,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             people.delete_person,
         ),
     ),
-    *_resource(
+    *resource(
         "/keys",
         "key",
         "api_keys/manage",
@@ -137,7 +69,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             credentials.delete_key,
         ),
     ),
-    *_resource(
+    *resource(
         "/tokens",
         "token",
         "api_keys/manage",
@@ -149,7 +81,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             credentials.delete_token,
         ),
     ),
-    *_resource(
+    *resource(
         "/logins",
         "login",
         "api_keys/manage",
@@ -161,7 +93,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             credentials.delete_login,
         ),
     ),
-    *_resource(
+    *resource(
         "/domains",
         "domain",
         "sending_domains/manage",
@@ -178,4 +110,12 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/domains/{domain}/rotate", domains.rotate_domain, "sending_domains/manage"),
     Endpoint("GET", "/grants", credentials.list_grants, None),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
+)
+
+MANAGE: Final = Api(
+    PREFIX,
+    ENDPOINTS,
+    "Angarium manage API",
+    __version__,
+    "Accounts, servers, streams, people, keys, tokens, logins and sending domains.",
 )

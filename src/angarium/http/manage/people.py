@@ -1,8 +1,8 @@
 """The manage API: people, who have an e-mail address and a password."""
 
-from angarium.http.manage_bodies import PersonChange, PersonNew, changes
-from angarium.http.manage_call import AccountQuery, Call
-from angarium.http.manage_views import Page, PersonView, person_view
+from angarium.http.manage.bodies import PersonChange, PersonNew, changes
+from angarium.http.manage.call import AccountQuery, Call
+from angarium.http.manage.views import Page, PersonView, person_view
 from angarium.identity import checks
 from angarium.identity.records import Person
 

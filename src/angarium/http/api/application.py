@@ -1,4 +1,4 @@
-"""The manage API over HTTP: who asks, may they, what do they ask, and the answer as JSON.
+"""An API as an application: who asks, may they, what do they ask, and the answer as JSON or as a problem.
 
 What the handlers do blocks on the store, so each runs in a thread.
 """
@@ -6,7 +6,6 @@ What the handlers do blocks on the store, so each runs in a thread.
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -17,16 +16,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from angarium import __version__
-from angarium.http.bodies import decode_body, decode_query
-from angarium.http.caller import Authenticator, Caller, key_of
-from angarium.http.manage_call import Call, Checker
-from angarium.http.manage_table import ENDPOINTS, PREFIX, Endpoint
-from angarium.http.openapi import document
-from angarium.http.problem import MEDIA_TYPE, FieldError, Problem
+from angarium.http.api.caller import Authenticator, Caller, key_of
+from angarium.http.api.decoding import decode_body, decode_query
+from angarium.http.api.endpoint import Api, Endpoint
+from angarium.http.api.openapi import document
+from angarium.http.api.problem import MEDIA_TYPE, FieldError, Problem
 from angarium.identity.errors import Conflict, Invalid, NotFound, StoreError
 from angarium.identity.grants import implied
-from angarium.identity.store import Store
 
 MAX_BODY_BYTES: Final = 1 << 20
 _JSON: Final = "application/json"
@@ -34,58 +30,49 @@ _HEADERS: Final = {"Cache-Control": "no-store"}
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="angarium"'}
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """What the node gives."""
-
-    store: Store
-    authenticator: Authenticator
-    check: Checker
-    hostname: Callable[[], str]
-
-
 class _Nothing(msgspec.Struct):
     """The query of a request that takes none."""
 
 
-def make_manage_routes(
-    store: Store,
-    authenticator: Authenticator,
-    domain_checker: Checker,
-    hostname: Callable[[], str] = lambda: "",
+def make_routes(
+    api: Api, authenticator: Authenticator, call: Callable[[Caller, Request], Any]
 ) -> list[BaseRoute]:
-    """Return the manage API as routes to be mounted at the top of an application.
+    """Return *api* as routes to be mounted at the top of an application.
 
-    *hostname* tells the node's name, to which bounces come; without it the records about bounces are left out.
+    *call* makes what its handlers get as their first argument, of who asks and what was asked.
     """
-    node = _Node(store, authenticator, domain_checker, hostname)
     paths: dict[str, list[Endpoint]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in api.endpoints:
         paths.setdefault(endpoint.path, []).append(endpoint)
-    routes = [Route(path, _Resource(endpoints, node)) for path, endpoints in paths.items()]
-    described = Response(msgspec.json.encode(document(ENDPOINTS, __version__)), media_type=_JSON)
+    routes = [Route(path, _Resource(endpoints, authenticator, call)) for path, endpoints in paths.items()]
+    described = Response(msgspec.json.encode(document(api)), media_type=_JSON)
 
     async def openapi(request: Request) -> Response:
         return described
 
+    async def nothing(request: Request, error: Exception) -> Response:
+        return await _answer_http(request, error, api.prefix)
+
     app = Starlette(
         routes=[Route("/openapi.json", openapi), *routes],
-        exception_handlers={
-            Problem: _answer_problem,
-            HTTPException: _answer_http,
-            Exception: _answer_fault,
-        },
+        exception_handlers={Problem: _answer_problem, HTTPException: nothing, Exception: _answer_fault},
     )
     app.router.redirect_slashes = False  # to what the Host header says, and without the encryption of a proxy
-    return [Mount(PREFIX, app=app)]
+    return [Mount(api.prefix, app=app)]
 
 
 class _Resource:
     """All methods of one path."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], node: _Node) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        authenticator: Authenticator,
+        call: Callable[[Caller, Request], Any],
+    ) -> None:
         self._methods = {endpoint.method: endpoint for endpoint in endpoints}
-        self._node = node
+        self._authenticator = authenticator
+        self._call = call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -97,15 +84,7 @@ class _Resource:
         caller = await self._caller(request)
         _may(caller, endpoint)
         arguments = await _arguments(endpoint, request)
-        call = Call(
-            store=self._node.store,
-            check=self._node.check,
-            caller=caller,
-            actor=caller.name.replace(" ", ":", 1),
-            hostname=self._node.hostname(),
-            path=request.url.path,
-            query=dict(request.query_params),
-        )
+        call = self._call(caller, request)
         return _response(endpoint, request.url.path, await _carry_out(endpoint, call, arguments))
 
     def _endpoint(self, method: str) -> Endpoint:
@@ -119,7 +98,7 @@ class _Resource:
         key = key_of(request.headers.raw)
         peer = request.client.host if request.client else ""
         try:
-            caller = await self._node.authenticator.authenticate(key, peer) if key else None
+            caller = await self._authenticator.authenticate(key, peer) if key else None
         except StoreError as error:
             raise _unavailable() from error
         if caller is None:
@@ -177,7 +156,7 @@ def _too_large() -> Problem:
     return Problem("too-large", said, headers={"Connection": "close"})
 
 
-async def _carry_out(endpoint: Endpoint, call: Call, arguments: dict[str, Any]) -> Any:
+async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -> Any:
     try:
         if inspect.iscoroutinefunction(endpoint.handler):
             return await endpoint.handler(call, **arguments)
@@ -215,7 +194,7 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
     return Response(error.body(), error.status, {**_HEADERS, **error.headers}, MEDIA_TYPE)
 
 
-async def _answer_http(request: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception, prefix: str) -> Response:
     """Answer what the router refuses: there is no such path, or /openapi.json is not asked for by GET."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
@@ -225,7 +204,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
             Problem("method", f"{request.method} is not for this; use {allowed}", headers=error.headers),
         )
     return await _answer_problem(
-        request, Problem("not-found", f"{request.url.path} is no resource; see {PREFIX}/openapi.json")
+        request, Problem("not-found", f"{request.url.path} is no resource; see {prefix}/openapi.json")
     )
 
 

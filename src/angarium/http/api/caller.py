@@ -1,4 +1,4 @@
-"""Who calls the API: what the node must be able to tell of a key, and how a request shows one."""
+"""Who calls an API: what the node must be able to tell of a key, and how a request shows one."""
 
 from collections.abc import Iterable
 from typing import Protocol

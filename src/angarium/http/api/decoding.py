@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from angarium.core.suggest import closest
-from angarium.http.problem import FieldError, Problem
+from angarium.http.api.problem import FieldError, Problem
 
 MOST_ERRORS: Final = 20
 """Wrong fields that one answer tells of."""

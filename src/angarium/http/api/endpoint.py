@@ -1,0 +1,79 @@
+"""One method of one path, as a table of routes has it: the application and the OpenAPI document are made from these."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+
+
+class Api(NamedTuple):
+    """An interface: the path it begins at, its endpoints, and how its OpenAPI document names and describes it."""
+
+    prefix: str
+    endpoints: tuple["Endpoint", ...]
+    title: str
+    version: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one path. *grant* is what a key needs for it, None for any key.
+
+    The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    grant: str | None
+    status: int = 200
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The types of the handler's parameters, and of its answer under `return`."""
+        return get_type_hints(self.handler, include_extras=True)
+
+    @property
+    def body(self) -> type[msgspec.Struct] | None:
+        """What the body of a request must be."""
+        return self.hints.get("body")
+
+    @property
+    def query(self) -> type[msgspec.Struct] | None:
+        """What the query string may say."""
+        return self.hints.get("query")
+
+    @property
+    def answer(self) -> Any:
+        """What the body of the answer is; NoneType when there is none."""
+        return self.hints["return"]
+
+    @property
+    def parameters(self) -> dict[str, type]:
+        """The parameters in the path, by name."""
+        taken = ("call", "body", "query", "return")
+        return {name: kind for name, kind in self.hints.items() if name not in taken}
+
+    @property
+    def summary(self) -> str:
+        """The handler's docstring."""
+        return inspect.getdoc(self.handler) or ""
+
+
+def resource(
+    path: str, name: str, grant: str, functions: tuple[Callable[..., Any], ...], *, own: str | None = None
+) -> tuple[Endpoint, ...]:
+    """Return the five routes of a resource: list, create, show, change, delete. *own*: grant to make and delete."""
+    one = f"{path}/{{{name}}}"
+    listing, create, show, change, delete = functions
+    return (
+        Endpoint("GET", path, listing, grant),
+        Endpoint("POST", path, create, own or grant, 201),
+        Endpoint("GET", one, show, grant),
+        Endpoint("PATCH", one, change, grant),
+        Endpoint("DELETE", one, delete, own or grant, 204),
+    )

@@ -1,0 +1,37 @@
+"""The manage API, served: its table of endpoints, and what a call of theirs may touch."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from angarium.http.api.application import make_routes
+from angarium.http.api.caller import Authenticator, Caller
+from angarium.http.manage.call import Call, Checker
+from angarium.http.manage.table import MANAGE
+from angarium.identity.store import Store
+
+
+def make_manage_routes(
+    store: Store,
+    authenticator: Authenticator,
+    domain_checker: Checker,
+    hostname: Callable[[], str] = lambda: "",
+) -> list[BaseRoute]:
+    """Return the manage API as routes to be mounted at the top of an application.
+
+    *hostname* tells the node's name, to which bounces come; without it the records about bounces are left out.
+    """
+
+    def call(caller: Caller, request: Request) -> Call:
+        return Call(
+            store=store,
+            check=domain_checker,
+            caller=caller,
+            actor=caller.name.replace(" ", ":", 1),
+            hostname=hostname(),
+            path=request.url.path,
+            query=dict(request.query_params),
+        )
+
+    return make_routes(MANAGE, authenticator, call)
