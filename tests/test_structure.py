@@ -16,6 +16,7 @@ FLOORS = {
     "smtp": 1,
     "mime": 1,
     "dns": 2,
+    "tls": 2,
     "render": 2,
     "queue": 3,
     "spool": 3,

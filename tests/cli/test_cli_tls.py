@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from angarium.cli.main import main
-from angarium.node.tls import ensure_own_certificate
 from angarium.testing.authority import Authority
+from angarium.tls.server.own import ensure_own_certificate
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from angarium.config.records import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.clock import SystemClock
 from angarium.core.log import Log
 from angarium.core.records import QueueKey
 from angarium.delivery.connection import Connection
 from angarium.delivery.handover import Handover
 from angarium.queue.commands import Deliver, Result
-from angarium.queue.plan import Address
 from angarium.spool.port import LargeBody
 from angarium.testing.caller import LOOPS, Caller, a_message, run_on
 from angarium.testing.sink import Sink

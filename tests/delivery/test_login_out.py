@@ -8,8 +8,8 @@ import pytest
 
 from angarium.config.records import OutboundOptions
 from angarium.config.values import Secret
+from angarium.core.address import Address
 from angarium.core.records import Origin
-from angarium.queue.plan import Address
 from angarium.testing.authority import Authority, Issued
 from angarium.testing.caller import Caller, a_message, run_on
 from angarium.testing.sink import Sink

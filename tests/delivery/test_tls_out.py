@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from angarium.config.records import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.log import Log
 from angarium.core.records import TlsFacts
-from angarium.delivery.tls import LOOK_AGAIN_S, TlsClient
-from angarium.delivery.tls_context import TlsSetupError
-from angarium.delivery.tls_policy import tls_policy
-from angarium.queue.plan import Address
 from angarium.testing.authority import Authority, Issued
 from angarium.testing.caller import LOOPS, Caller, a_message, run_on
 from angarium.testing.sink import Sink
+from angarium.tls.client.context import TlsSetupError
+from angarium.tls.client.lessons import LOOK_AGAIN_S, TlsClient
+from angarium.tls.client.policy import tls_policy
 
 HOST = "mx1.test"
 STARTTLS = f"hostname {HOST}\ntls starttls\n"

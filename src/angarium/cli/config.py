@@ -26,7 +26,7 @@ def check_command(file: Path, as_json: bool) -> None:
     from angarium.config.explain import check
     from angarium.config.model import Config
     from angarium.config.problems import Problem
-    from angarium.delivery.tls_check import check_tls, tls_warnings
+    from angarium.tls.client.check import check_tls, tls_warnings
 
     def further(config: Config) -> list[Problem]:
         check_tls(config, time.time())

@@ -12,9 +12,9 @@ from angarium.cli.options import configured_data_option, finish, json_option
 from angarium.cli.output import Column, Row, amount, print_json, print_table, span, when
 from angarium.config.load import load_config
 from angarium.config.model import Config
-from angarium.node.tls import own_pair
-from angarium.submission.tls import Pair, Socket, TlsPlan, make_context, socket_plan, sockets_of
-from angarium.submission.tls_certificate import TlsProblem, read_certificate
+from angarium.tls.certificate import TlsProblem, read_certificate
+from angarium.tls.server.contexts import Pair, Socket, TlsPlan, make_context, socket_plan, sockets_of
+from angarium.tls.server.own import own_pair
 
 _COLUMNS = (
     Column("LISTENER"),

@@ -13,8 +13,6 @@ from angarium.core.reply import Reply
 from angarium.delivery.connection_owner import Owner
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
-from angarium.delivery.tls_context import TlsSetupError
-from angarium.delivery.tls_session import Encryption, HandshakeFailed, words_of
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result, Verdict
 from angarium.smtp.client import ClientMachine
 from angarium.smtp.client_events import (
@@ -31,6 +29,8 @@ from angarium.smtp.client_events import (
     Transaction,
 )
 from angarium.spool.port import Body
+from angarium.tls.client.context import TlsSetupError
+from angarium.tls.client.handshake import Encryption, HandshakeFailed, words_of
 
 _LOCAL_ERRORS = {
     errno.EMFILE,

@@ -12,13 +12,13 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.connection_owner import Owner
 from angarium.delivery.settings import client_settings
-from angarium.delivery.tls import TlsClient
-from angarium.delivery.tls_policy import tls_policy
-from angarium.delivery.tls_session import Encryption
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure
 from angarium.queue.destination import parse_destination
 from angarium.queue.plan import Method
+from angarium.tls.client.handshake import Encryption
+from angarium.tls.client.lessons import TlsClient
+from angarium.tls.client.policy import tls_policy
 
 _CLOSING_S = 1.0
 

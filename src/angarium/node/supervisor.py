@@ -25,9 +25,8 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
-from angarium.delivery.tls_check import check_tls
 from angarium.dns.resolver import resolver_settings
-from angarium.node import domain_watch, tls_watch
+from angarium.node import domain_watch
 from angarium.node.answers import NodeInfo, Stat
 from angarium.node.console import Console
 from angarium.node.control import ControlServer
@@ -36,11 +35,13 @@ from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
-from angarium.node.tls_watch import CertificateWatch
 from angarium.node.web import WebServer, make_app
 from angarium.node.worker import make_log
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
+from angarium.tls.client.check import check_tls
+from angarium.tls.server import watch
+from angarium.tls.server.watch import CertificateWatch
 
 
 class Supervisor:
@@ -81,7 +82,7 @@ class Supervisor:
             self._obey_signals()
             self._crew.start()
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
-            self._tasks.regularly(tls_watch.LOOK_S, self._look_at_certificates)
+            self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), **self.addresses())
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout

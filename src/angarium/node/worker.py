@@ -35,14 +35,14 @@ from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
-from angarium.node.tls import own_pair
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
 from angarium.submission.intake import Intake, Load, refusal
 from angarium.submission.listener import Acceptor, door_of
 from angarium.submission.reception import Reception
 from angarium.submission.session import Session
-from angarium.submission.tls import TlsContexts
+from angarium.tls.server.contexts import TlsContexts
+from angarium.tls.server.own import own_pair
 
 _SWEEP_S = 1.0
 _ALONE_S, _LAST_S = 5, 10

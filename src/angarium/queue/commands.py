@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from angarium.config.model import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.records import Attempt, Event, Flow, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.limits import Limit
-from angarium.queue.plan import Address, Method
+from angarium.queue.plan import Method
 
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
 

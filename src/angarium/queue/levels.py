@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from random import Random
 
 from angarium.config.records import GlobalOptions
+from angarium.core.address import Address
 from angarium.dns.records import Answer, Question
 from angarium.queue.destination import numeric
 from angarium.queue.hosts import RETRY_FAILED_S, Draft, Ourselves
-from angarium.queue.plan import Address, Level
+from angarium.queue.plan import Level
 
 MAX_ADDRESSES_PER_HOST = 20
 

@@ -3,21 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from angarium.core.address import Address
 from angarium.core.reply import Reply
 
 Method = Literal["ESMTP", "SMTP", "LMTP"]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One address of one host. *ip* is numeric, without brackets; *port* is TCP."""
-
-    host: str
-    ip: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from itertools import islice
 
 from angarium.config.verification import verification_of
+from angarium.core.address import Address
 from angarium.core.records import Recipient
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
-from angarium.queue.plan import Address
 from angarium.queue.queues import Connection, HoldKind, Queue, Site
 from angarium.queue.reach import Reach
 from angarium.queue.shaping import Rules, host_connection_rules, host_message_rules, slowest_first

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from angarium.config.model import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.records import Flow, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.alarms import NEVER
 from angarium.queue.leases import Account
-from angarium.queue.plan import Address, RoutePlan
+from angarium.queue.plan import RoutePlan
 from angarium.queue.ready import ReadyQueue
 from angarium.queue.shaping import Rules
 

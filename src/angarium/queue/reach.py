@@ -4,12 +4,13 @@ while.
 
 from collections.abc import Iterable
 
+from angarium.core.address import Address
 from angarium.core.records import Recipient
 from angarium.core.reply import Reply
 from angarium.queue.commands import ConnectFailure, Resolve, Settle
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import failed, put_off
-from angarium.queue.plan import Address, RouteFailure, RoutePlan
+from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.queues import HoldKind, Queue
 from angarium.queue.retry import JITTER
 from angarium.queue.state import State

@@ -24,7 +24,7 @@ from angarium.submission.proxy_header import read_proxy_header
 from angarium.submission.session import Session
 from angarium.submission.session_shell import UNKNOWN_PEER, Peer
 from angarium.submission.session_tls import TLS_GOODBYE_S
-from angarium.submission.tls import Socket, TlsContexts
+from angarium.tls.server.contexts import Socket, TlsContexts
 
 _LEAVE_TO_OTHERS_S = 0.002
 _OUT_OF_FILES_S = 0.5

@@ -15,7 +15,7 @@ from angarium.submission.auth import Access
 from angarium.submission.intake import Intake
 from angarium.submission.limits import Settings
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
-from angarium.submission.tls import TlsContexts
+from angarium.tls.server.contexts import TlsContexts
 
 
 class Board(Protocol):

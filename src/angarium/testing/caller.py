@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from angarium.config.records import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.clock import SystemClock
 from angarium.core.ids import MessageId
 from angarium.core.log import Log
@@ -22,7 +23,7 @@ from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
-from angarium.queue.plan import Address, Method
+from angarium.queue.plan import Method
 from angarium.testing.programs import PATIENCE_S
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, NamedTuple
 
+from angarium.core.address import Address
 from angarium.core.ids import MessageId
 from angarium.core.records import (
     BULK,
@@ -41,7 +42,7 @@ from angarium.queue.commands import (
     Settle,
     Verdict,
 )
-from angarium.queue.plan import Address, Level, RouteFailure, RoutePlan
+from angarium.queue.plan import Level, RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.shaping import Policy
 from angarium.testing.memory_store import Store

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.delivery.tls_facts import Certificate, proves, read_certificate
 from angarium.testing.authority import Authority
+from angarium.tls.client.facts import PeerCertificate, proves, read_certificate
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def der(path: Path) -> bytes:
 def test_a_name_is_proved_by_itself_or_by_a_star_for_its_first_label(
     shown: str, wanted: str, is_proved: bool
 ) -> None:
-    assert proves(Certificate((shown,)), wanted) is is_proved
+    assert proves(PeerCertificate((shown,)), wanted) is is_proved
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_a_name_is_proved_by_itself_or_by_a_star_for_its_first_label(
     ],
 )
 def test_an_address_is_proved_by_that_address(shown: str, wanted: str, is_proved: bool) -> None:
-    assert proves(Certificate((), (shown,)), wanted) is is_proved
+    assert proves(PeerCertificate((), (shown,)), wanted) is is_proved
 
 
 def test_names_addresses_and_end_are_read(authority: Authority) -> None:
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
     read = read_certificate(der(authority.issue("MX.example.com", "192.0.2.1", ends=ends).certificate))
-    assert read == Certificate(("mx.example.com",), ("192.0.2.1",), ends.timestamp())
+    assert read == PeerCertificate(("mx.example.com",), ("192.0.2.1",), ends.timestamp())
 
 
 def test_a_certificate_without_names_has_its_end(authority: Authority) -> None:
@@ -74,13 +74,13 @@ def test_a_certificate_without_names_has_its_end(authority: Authority) -> None:
 
 @given(st.binary(max_size=200))
 def test_what_is_no_certificate_says_nothing(data: bytes) -> None:
-    assert read_certificate(data) == Certificate()
+    assert read_certificate(data) == PeerCertificate()
 
 
 def test_a_certificate_of_no_known_version_says_nothing(authority: Authority) -> None:
     good = der(authority.file)
     version = good.index(b"\xa0\x03\x02\x01\x02")
-    assert read_certificate(good[: version + 4] + b"\x01" + good[version + 5 :]) == Certificate()
+    assert read_certificate(good[: version + 4] + b"\x01" + good[version + 5 :]) == PeerCertificate()
 
 
 @given(data=st.data())
@@ -88,4 +88,4 @@ def test_a_damaged_certificate_does_no_harm(authority: Authority, data: st.DataO
     good = der(authority.file)
     at = data.draw(st.integers(0, len(good) - 1))
     damaged = good[:at] + bytes([data.draw(st.integers(0, 255))]) + good[at + 1 :]
-    assert isinstance(read_certificate(damaged), Certificate)
+    assert isinstance(read_certificate(damaged), PeerCertificate)

@@ -9,9 +9,9 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.node.tls import ensure_own_certificate, own_pair
-from angarium.submission.tls import TlsPlan, make_context, socket_plan, sockets_of
-from angarium.submission.tls_certificate import Certificate, TlsProblem, read_certificate
+from angarium.tls.certificate import Certificate, TlsProblem, read_certificate
+from angarium.tls.server.contexts import TlsPlan, make_context, socket_plan, sockets_of
+from angarium.tls.server.own import ensure_own_certificate, own_pair
 
 LOOK_S = 30.0
 SOON_S = 14 * 86_400

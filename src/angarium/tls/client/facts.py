@@ -14,7 +14,7 @@ MOST_NAMES = 10
 MAX_NAME_CHARS = 255
 
 
-class Certificate(NamedTuple):
+class PeerCertificate(NamedTuple):
     """What matters here of a certificate: names in lower case, addresses as text, its end in seconds of Unix time."""
 
     names: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Certificate(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def read_certificate(der: bytes) -> Certificate:
+def read_certificate(der: bytes) -> PeerCertificate:
     """Read a certificate, whoever made it: what cannot be read is left out."""
     try:
         certificate = x509.load_der_x509_certificate(der)
@@ -32,14 +32,14 @@ def read_certificate(der: bytes) -> Certificate:
         names = found.get_values_for_type(x509.DNSName)
         addresses = found.get_values_for_type(x509.IPAddress)
     except x509.ExtensionNotFound:
-        return Certificate(not_after=not_after)
+        return PeerCertificate(not_after=not_after)
     except Exception:  # noqa: BLE001 - the bytes are the peer's, and the library has no common error for bad ones
-        return Certificate()
+        return PeerCertificate()
     shown = tuple(name.lower() for name in names if name.isprintable() and len(name) <= MAX_NAME_CHARS)
-    return Certificate(shown, tuple(str(address) for address in addresses), not_after)
+    return PeerCertificate(shown, tuple(str(address) for address in addresses), not_after)
 
 
-def proves(certificate: Certificate, wanted: str) -> bool:
+def proves(certificate: PeerCertificate, wanted: str) -> bool:
     """Whether *certificate* was given to *wanted*, a host name or an IP address (RFC 9525 §6.3).
 
     A `*` stands for one whole leftmost label. The subject's common name counts for nothing.
@@ -79,13 +79,13 @@ def facts_of(
     )
 
 
-def _ordered(certificate: Certificate, wanted: tuple[str, ...]) -> tuple[str, ...]:
+def _ordered(certificate: PeerCertificate, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The names of *certificate*, those that were looked for first."""
     names = (*certificate.names, *certificate.addresses)
     return tuple(sorted(names, key=lambda name: name not in wanted))
 
 
-def _some(certificate: Certificate) -> str:
+def _some(certificate: PeerCertificate) -> str:
     names = (*certificate.names, *certificate.addresses)
     if not names:
         return "no name at all"

@@ -13,7 +13,7 @@ from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors, Problem
 from angarium.config.scopes import Setting
 from angarium.config.verification import CLEAR_MECHANISMS
-from angarium.delivery.tls_context import TlsSetupError, check_key, expiry_of, load_authorities, set_ciphers
+from angarium.tls.client.context import TlsSetupError, check_key, expiry_of, load_authorities, set_ciphers
 
 
 def check_tls(config: Config, now: float) -> None:

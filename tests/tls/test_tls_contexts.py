@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import SystemClock
-from angarium.submission.tls import Pair, TlsContexts, make_context, plan_of
-from angarium.submission.tls_certificate import TlsProblem, holds_for, read_certificate
 from angarium.testing.authority import Authority
 from angarium.testing.log import KeptLog
+from angarium.tls.certificate import TlsProblem, holds_for, read_certificate
+from angarium.tls.server.contexts import Pair, TlsContexts, make_context, plan_of
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from angarium.config.load import parse_config
 from angarium.config.problems import ConfigErrors
-from angarium.delivery.tls_check import check_tls, tls_warnings
 from angarium.testing.authority import Authority
+from angarium.tls.client.check import check_tls, tls_warnings
 
 NOW = datetime.now(UTC)
 

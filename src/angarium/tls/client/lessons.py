@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from angarium.core.address import Address
 from angarium.core.log import Log
-from angarium.delivery.tls_context import ClientContext, TlsSetupError, make_context, stamps_of
-from angarium.delivery.tls_policy import TlsPolicy
-from angarium.queue.plan import Address
+from angarium.tls.client.context import ClientContext, TlsSetupError, make_context, stamps_of
+from angarium.tls.client.policy import TlsPolicy
 
 CLEAR_FOR_S: Final = 600.0
 """After a handshake that failed, an address gets its mail in clear text for so long, where the policy allows it."""

@@ -8,12 +8,12 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
-from angarium.node.tls import LIFETIME_DAYS, ensure_own_certificate, own_pair
-from angarium.node.tls_watch import CertificateWatch
-from angarium.submission.tls_certificate import TlsProblem, read_certificate
 from angarium.testing.authority import Authority
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
+from angarium.tls.certificate import TlsProblem, read_certificate
+from angarium.tls.server.own import LIFETIME_DAYS, ensure_own_certificate, own_pair
+from angarium.tls.server.watch import CertificateWatch
 
 NOW = 1_795_000_000.0
 DAY_S = 86_400

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from angarium.submission.tls import Pair
-from angarium.submission.tls_certificate import TlsProblem, holds_for, read_certificate
+from angarium.tls.certificate import TlsProblem, holds_for, read_certificate
+from angarium.tls.server.contexts import Pair
 
 LIFETIME_DAYS = 3650
 _LOCAL = ("localhost", "127.0.0.1", "::1")

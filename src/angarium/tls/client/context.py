@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from angarium.core.errors import AngariumError
-from angarium.delivery.tls_policy import TlsPolicy
+from angarium.tls.client.policy import TlsPolicy
 
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 _MOST_SESSIONS = 4096

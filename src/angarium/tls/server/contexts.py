@@ -9,7 +9,7 @@ from angarium.config.model import Config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import Clock
 from angarium.core.log import Log
-from angarium.submission.tls_certificate import Certificate, TlsProblem, holds_for, read_certificate
+from angarium.tls.certificate import Certificate, TlsProblem, holds_for, read_certificate
 
 Socket = tuple[str, str]
 """Name of a listener and of its `Listen` stanza."""

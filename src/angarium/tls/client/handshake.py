@@ -4,13 +4,13 @@ import asyncio
 import ssl
 from collections.abc import Iterable
 
+from angarium.core.address import Address
 from angarium.core.errors import AngariumError
 from angarium.core.records import TlsFacts
-from angarium.delivery.tls import CLEAR, TlsClient, Way
-from angarium.delivery.tls_context import Place
-from angarium.delivery.tls_facts import facts_of
-from angarium.delivery.tls_policy import TlsPolicy
-from angarium.queue.plan import Address
+from angarium.tls.client.context import Place
+from angarium.tls.client.facts import facts_of
+from angarium.tls.client.lessons import CLEAR, TlsClient, Way
+from angarium.tls.client.policy import TlsPolicy
 
 _GOODBYE_S = 2.0
 """A socket whose peer does not answer the end of the encryption is closed after so long."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from angarium.config.records import OutboundOptions
+from angarium.core.address import Address
 from angarium.core.log import Log
-from angarium.delivery.tls import CLEAR, CLEAR_FOR_S, UNPROVED_FOR_S, TlsClient, Way
-from angarium.delivery.tls_policy import TlsPolicy, tls_policy
-from angarium.queue.plan import Address
+from angarium.tls.client.lessons import CLEAR, CLEAR_FOR_S, UNPROVED_FOR_S, TlsClient, Way
+from angarium.tls.client.policy import TlsPolicy, tls_policy
 
 HERE = Address("mx.test", "192.0.2.1", 25)
 NOW = 1000.0

@@ -1,0 +1,1 @@
+"""Of sessions that come in: which certificate a client is shown, the own one, and new files noticed."""
