@@ -26,6 +26,7 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
 from angarium.dns.resolver import resolver_settings
+from angarium.http.carrier import HttpServer
 from angarium.node import domain_watch
 from angarium.node.answers import NodeInfo, Stat
 from angarium.node.console import Console
@@ -35,7 +36,7 @@ from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
-from angarium.node.web import WebServer, make_app
+from angarium.node.web import make_app
 from angarium.node.worker import make_log
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
@@ -64,7 +65,7 @@ class Supervisor:
         self._started_at = self.clock.now()
         self._console = Console(self)
         self._control = ControlServer(data / "control.sock", self._console.handle)
-        self._web = WebServer(make_app(self._console.health, self._console.stats), [])
+        self._web = HttpServer(make_app(self._console.health, self._console.stats), [])
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -105,7 +106,7 @@ class Supervisor:
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
         routes = self._management.routes()
-        self._web = WebServer(make_app(self._console.health, self._console.stats, routes), sockets)
+        self._web = HttpServer(make_app(self._console.health, self._console.stats, routes), sockets)
         await self._web.start()
 
     def _obey_signals(self) -> None:
