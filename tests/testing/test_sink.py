@@ -223,6 +223,18 @@ def test_hang_answers_nothing_more_but_other_connections_go_on() -> None:
     with_sink("on rset first 1: hang", talk)
 
 
+def test_only_so_many_sessions_at_a_time() -> None:
+    async def talk(sink: Sink, client: Client) -> None:
+        async with visit(sink), visit(sink, greet="") as third:
+            assert await third.reply() == "421 4.7.0 too many connections"
+            assert await third.at_end()
+        await sink.wait_for(lambda: sink.counters.open_connections == 1)
+        async with visit(sink):
+            pass
+
+    with_sink("on connect above 2: reply 421 4.7.0 too many connections; close", talk)
+
+
 def test_delay_and_drip_change_when_not_what() -> None:
     async def talk(sink: Sink, client: Client) -> None:
         loop = asyncio.get_running_loop()

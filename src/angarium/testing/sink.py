@@ -153,6 +153,8 @@ class Sink:
         pattern = rule.recipient
         if pattern is not None and not any(pattern.match(recipient.lower()) for recipient in recipients):
             return False
+        if rule.above and self.counters.open_connections <= rule.above:
+            return False
         self._seen[number] += 1
         if rule.first and self._seen[number] > rule.first:
             return False

@@ -33,7 +33,7 @@ SinkStage = Literal[
     "quit",
 ]
 SINK_STAGES: Final[tuple[str, ...]] = get_args(SinkStage)
-_CONDITIONS: Final = ("to", "from", "share", "every", "first", "after")
+_CONDITIONS: Final = ("to", "from", "share", "every", "first", "above", "after")
 _DEEDS: Final = ("accept", "reply", "delay", "drip", "hang", "close", "keep", "greylist")
 DEFAULT_OFFER: Final = {
     "PIPELINING": "",
@@ -85,7 +85,8 @@ class Rule:
     """*deed* is done at *stage* when all conditions hold; None or 0 leaves a condition out.
 
     *recipient* and *sender* match whole addresses in lower case. *share* is a probability, drawn from the
-    script's seed. Of the times the addresses match, *every* takes each n-th and *first* the first n.
+    script's seed. Of the times the addresses match, *every* takes each n-th and *first* the first n. *above* is
+    how many connections may be open, this one included, before it holds.
     *after_bytes* is how much of the body has to have come, for stage body.
     """
 
@@ -97,6 +98,7 @@ class Rule:
     share: float | None = None
     every: int = 0
     first: int = 0
+    above: int = 0
     after_bytes: int = 0
 
 
@@ -249,6 +251,8 @@ def _conditions(rule: Rule, words: list[str]) -> Rule:
                 rule = replace(rule, every=_count(value, name))
             case "first":
                 rule = replace(rule, first=_count(value, name))
+            case "above":
+                rule = replace(rule, above=_count(value, name))
             case "after":
                 rule = replace(rule, after_bytes=_count(value, name))
             case _:
