@@ -143,6 +143,10 @@ def _own_name(value: Value) -> str:
     return name
 
 
+def _domain(value: Value) -> str:
+    return domain_name(scalar(value, "example.com"))
+
+
 def _banner(value: Value) -> str:
     text = scalar(value, '"mta.example.com ESMTP"')
     if not re.fullmatch(r"[ -~]{1,500}", text):
@@ -327,6 +331,7 @@ def _protocols(value: Value) -> tuple[str, ...]:
 
 
 OWN_NAME = Kind("host name", "mta.example.com", _own_name)
+DOMAIN = Kind("domain", "example.com", _domain)
 BANNER = Kind("string", '"text"', _banner)
 INT = Kind("number", "N", _integer)
 SIZE = Kind("size", "bytes", _size)

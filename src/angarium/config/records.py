@@ -144,6 +144,8 @@ class HostOptions:
     scope_max_outbound_connections: SharedLimit | None = None
     outbound_throttle_messages: Throttle | None = None
     outbound_throttle_connections: Throttle | None = None
+    rollup_mx: bool = False
+    rollup_mx_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -365,6 +365,23 @@ _HOST = (
         scopes=HOST,
         family="host",
     ),
+    _row(
+        "Rollup_MX",
+        k.BOOL,
+        "",
+        "Whether all domains whose best mail hosts are such hosts share one count for each limit, "
+        "instead of having one each.",
+        scopes=HOST,
+        family="host",
+    ),
+    _row(
+        "Rollup_MX_Name",
+        k.DOMAIN,
+        "",
+        "Domain whose limits those are (`Rollup_MX`); without it, the host's own name counts as one.",
+        scopes=HOST,
+        family="host",
+    ),
 )
 
 ROWS: tuple[Option, ...] = (*_ROUTING, *_LIMITS, *_RETRY, *_SESSION, *_SECURITY, *_NOTIFICATIONS, *_HOST)

@@ -100,7 +100,7 @@ class Explainer:
             _earliest(stored.oldest, min(self._received(queue), default=None)),
             min(times, default=None) if hold is None or hold.until is None else hold.until,
             queue.last_reply,
-            queue.plan.why if queue.plan is not None else "",
+            _route(queue),
             hold,
         )
 
@@ -177,7 +177,7 @@ class Explainer:
         where = rule.where
         if where is None:
             host = rule.scope.removeprefix("host ") if rule.scope.startswith("host ") else None
-            where = self._where(rule.option, queue.key, host)
+            where = self._where(rule.option, queue.counted_as, host)
         text = f"{rule.option} {rule.limit} of {rule.scope}"
         return Hold(rule.option, where, text, _until(account))
 
@@ -225,6 +225,12 @@ def _earliest(a: float | None, b: float | None) -> float | None:
     if a is None or b is None:
         return b if a is None else a
     return min(a, b)
+
+
+def _route(queue: Queue) -> str:
+    why = queue.plan.why if queue.plan is not None else ""
+    name = queue.counted_as.domain
+    return f"{why}; limits of {name} (Rollup_MX)" if why and name != queue.key.domain else why
 
 
 def _until(account: Account) -> float | None:

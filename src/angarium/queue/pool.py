@@ -166,7 +166,7 @@ class Pool:
         connection.accounts += self._ledger.take(needed, 1)
         old.open -= 1
         queue.open += 1
-        connection.queue = queue
+        connection.queue, connection.counted_as = queue, queue.counted_as
         self._state.todo[old] = None
         return True
 
@@ -315,9 +315,9 @@ class Pool:
 
     def _is_unwanted(self, connection: Connection, now: float) -> bool:
         queue = connection.queue
-        if self._state.draining or (
-            connection.options is not queue.options and connection.options != queue.options
-        ):
+        if self._state.draining or connection.counted_as is not queue.counted_as:
+            return True
+        if connection.options is not queue.options and connection.options != queue.options:
             return True
         lane = queue.ready.lane if queue.ready.count else NO_MAIL
         held_s = now - connection.opened_at

@@ -55,6 +55,7 @@ class Queue:
     """A binding and a routing domain, while anything is known of it that the settled store does not know.
 
     *wants* is the lane in which it wants a connection of its site, -1 while it does not.
+    *counted_as* is the queue whose limits hold for it: itself, or another where domains share them (`Rollup_MX`).
     *resident* counts its recipients in memory, ready and in flight. *open* counts its ready or busy
     connections, *opening* those on their way. *failures* counts consecutive failures of all addresses since
     *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
@@ -63,6 +64,7 @@ class Queue:
     __slots__ = (
         "alarm_at",
         "connection_rules",
+        "counted_as",
         "delayed_until",
         "due",
         "failed_at",
@@ -92,7 +94,7 @@ class Queue:
     )
 
     def __init__(self, key: QueueKey) -> None:
-        self.key = key
+        self.key = self.counted_as = key
         self.options: OutboundOptions
         self.generation = -1
         self.connection_rules: Rules | None = None
@@ -172,13 +174,16 @@ class DueFlows:
 
 
 class Connection:
-    """One connection. Busy while *batch* is not empty. *queue* is the one it counts for."""
+    """One connection. Busy while *batch* is not empty. *queue* is the one it counts for, under the limits of
+    *counted_as*.
+    """
 
     __slots__ = (
         "accounts",
         "address",
         "alarm_at",
         "batch",
+        "counted_as",
         "deliveries",
         "id",
         "idle_until",
@@ -194,6 +199,7 @@ class Connection:
     def __init__(self, id: int, queue: Queue, site: Site, address: Address, options: OutboundOptions) -> None:
         self.id = id
         self.queue = queue
+        self.counted_as = queue.counted_as
         self.site = site
         self.address = address
         self.options = options

@@ -58,9 +58,8 @@ class Reach:
         queue.resolving = False
         self._state.todo[queue] = None
         if isinstance(outcome, RoutePlan):
-            queue.plan = outcome
             queue.route_retry_at = 0.0
-            self._state.enter_site(queue, (queue.key.binding, outcome.site, outcome.method))
+            self._state.routed(queue, outcome)
             return
         queue.plan = None
         queue.route_retry_at = outcome.retry_at

@@ -8,6 +8,7 @@ from angarium.config.model import GlobalOptions, HostOptions, OutboundOptions
 from angarium.config.values import SharedLimit, Throttle, Where
 from angarium.core.records import QueueKey
 from angarium.queue.limits import Limit
+from angarium.queue.plan import RoutePlan
 
 
 class Policy(Protocol):
@@ -40,6 +41,18 @@ class Rule(NamedTuple):
 
 
 Rules = tuple[Rule, ...]
+
+
+def counted_as(queue: QueueKey, plan: RoutePlan, config: Policy) -> QueueKey:
+    """The queue whose limits hold for *queue*: its own, or the one that the hosts of *plan* are rolled up to.
+
+    All hosts of the best preference must agree. Without a name that is the first of them, so that domains with the
+    same MX set count as one.
+    """
+    hosts = sorted({address.host for address in plan.levels[0].addresses})
+    options = [config.host(*queue, host) for host in hosts]
+    names = {each.rollup_mx_name or hosts[0] if each.rollup_mx else queue.domain for each in options}
+    return QueueKey(queue.binding, names.pop()) if len(names) == 1 else queue
 
 
 def connection_rules(queue: QueueKey, options: OutboundOptions, options_of_all: GlobalOptions) -> Rules:

@@ -2,13 +2,22 @@
 
 from random import Random
 
+from angarium.config.model import OutboundOptions
 from angarium.core.records import Event, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.alarms import Alarms
 from angarium.queue.commands import Command, Record
 from angarium.queue.leases import Account, Ledger
+from angarium.queue.plan import RoutePlan
 from angarium.queue.queues import Connection, Queue, Site
-from angarium.queue.shaping import Policy, Rules, connection_rules, message_rules, slowest_first
+from angarium.queue.shaping import (
+    Policy,
+    Rules,
+    connection_rules,
+    counted_as,
+    message_rules,
+    slowest_first,
+)
 
 LAST_REPLIES = 20_000
 """Queues of which the last reply is remembered while none of their mail is in memory."""
@@ -74,21 +83,36 @@ class State:
         options = self.config.outbound(*queue.key)
         known = queue.generation >= 0
         queue.generation = self.generation
-        queue.connection_rules = None
         queue.plan = None
-        if known and options == queue.options:
-            return
-        self.leave_site(queue)
-        queue.options = options
-        queue.message_rules = slowest_first(message_rules(options))
+        if not known or options != queue.options:
+            self.leave_site(queue)
+            queue.options = options
+        self._set_rules(queue)
 
     def rules(self, queue: Queue) -> Rules:
         """The limits on the connections of *queue*."""
         rules = queue.connection_rules
         if rules is None:
-            rules = slowest_first(connection_rules(queue.key, queue.options, self.config.globals))
+            limits = self._limits(queue)
+            rules = slowest_first(connection_rules(queue.counted_as, limits, self.config.globals))
             queue.connection_rules = rules
         return rules
+
+    def routed(self, queue: Queue, plan: RoutePlan) -> None:
+        """*queue* goes by *plan* from now on, and falls under the limits that hold for that."""
+        queue.plan = plan
+        self.enter_site(queue, (queue.key.binding, plan.site, plan.method))
+        counted = counted_as(queue.key, plan, self.config)
+        if counted != queue.counted_as:
+            queue.counted_as = counted
+            self._set_rules(queue)
+
+    def _set_rules(self, queue: Queue) -> None:
+        queue.connection_rules = None
+        queue.message_rules = slowest_first(message_rules(self._limits(queue)))
+
+    def _limits(self, queue: Queue) -> OutboundOptions:
+        return self.config.outbound(*queue.counted_as) if queue.counted_as != queue.key else queue.options
 
     def forget(self, queue: Queue) -> None:
         """*queue* is empty: drop it, but for its last reply."""
