@@ -1,6 +1,7 @@
 """What nobody foresaw ends an attempt or a connection, a fault of ours included: no mail stays in flight for good."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -189,3 +190,59 @@ def test_the_socket_to_a_peer_that_reads_no_further_is_closed_when_its_time_is_u
 
     over = asyncio.Event()
     run_on(loop, work())
+
+
+@pytest.mark.parametrize(
+    ("number", "bind", "fault"),
+    [
+        (errno.EMFILE, None, "local"),
+        (errno.EADDRNOTAVAIL, "127.0.0.1", "local"),
+        (errno.EADDRNOTAVAIL, None, "address"),
+        (errno.EPERM, "127.0.0.1", "address"),
+        (errno.EACCES, None, "address"),
+        (errno.ECONNREFUSED, None, "address"),
+    ],
+)
+def test_a_peer_that_our_machine_may_not_call_is_no_reason_to_call_nobody(
+    number: int, bind: str | None, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter forbids one address; a lack of descriptors, or of the address to call from, forbids all."""
+
+    async def connect(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async def work() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+        caller = Caller(Address("mx1.test", "127.0.0.1", 25), OutboundOptions(bind_address=bind))
+        assert await caller.open() is None
+        assert caller.failures[0].fault == fault
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "fault", "on_terms"),
+    [
+        ("on connect: reply 554 5.7.1 your address is on a list; close", {}, "address", False),
+        ("on connect: reply 521 5.3.2 no mail here; close", {}, "address", False),
+        ("on connect: reply 421 4.7.0 too many; close", {}, "address", False),
+        ("on connect: close", {}, "address", False),
+        ("on ehlo: reply 550 5.7.1 not by that name", {}, "address", False),
+        ("on ehlo: reply 550 5.7.1 not by that name", {"tls": "required"}, "address", True),
+        ("", {"tls": "required"}, "address", True),
+        ("", {"xclient": "required"}, "address", True),
+        ("tls starttls\non starttls: reply 454 4.7.0 not now", {"tls": "required"}, "address", True),
+    ],
+)
+def test_what_a_peer_says_speaks_against_its_address_and_for_all_or_for_those_who_want_more(
+    script: str, options: dict[str, Any], fault: str, on_terms: bool
+) -> None:
+    async def work() -> None:
+        async with Sink(script) as sink:
+            settings = OutboundOptions(ehlo_hostname="me.test", **options)
+            caller = Caller(Address("mx1.test", *sink.address), settings)
+            assert await caller.open() is None
+            [failure] = caller.failures
+            assert (failure.fault, failure.on_terms) == (fault, on_terms)
+
+    asyncio.run(work())

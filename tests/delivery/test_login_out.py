@@ -65,7 +65,7 @@ def test_we_log_in_by_every_mechanism(mechanism: str) -> None:
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_a_wrong_password_holds_the_mail_for_the_whole_destination(mechanism: str) -> None:
     caller, sink = call(logging_in(mechanism, "guessed"))
-    assert problem(caller) == "site, auth: 535 5.7.8 authentication failed"
+    assert problem(caller) == "host, auth: 535 5.7.8 authentication failed"
     assert sink.messages == []
 
 

@@ -108,7 +108,8 @@ def test_postfix_lets_us_in(postfix: Postfix, options: OutboundOptions, mechanis
         guessing = caller_of(postfix, replace(login, outbound_smtp_auth_pass=Secret("guessed")))
         assert await guessing.call() is None
         [failure] = guessing.failures
-        assert (failure.fault, failure.attempt.stage, failure.reply.code) == ("site", "auth", 535)
+        assert (failure.fault, failure.attempt.stage, failure.reply.code) == ("host", "auth", 535)
+        assert failure.on_terms
 
     run_on("uvloop", work())
     assert "(Authenticated sender: me)" in received(postfix, after(1))

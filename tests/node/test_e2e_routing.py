@@ -17,6 +17,9 @@ busy.test A 127.0.0.3
 later.test A 127.0.0.4
 gone.test A 127.0.0.5            # nobody listens there
 never.test A 127.0.0.6
+listed.test A 127.0.0.14
+nomail.test A 127.0.0.15
+badname.test A 127.0.0.16
 
 bounces.test MX 10 mx1.test
 best.test MX 10 mx1.test
@@ -25,6 +28,12 @@ busybanner.test MX 10 busy.test
 busybanner.test MX 20 mx2.test
 busyehlo.test MX 10 later.test
 busyehlo.test MX 20 mx2.test
+listedbanner.test MX 10 listed.test
+listedbanner.test MX 20 mx2.test
+nevertakes.test MX 10 nomail.test
+nevertakes.test MX 20 mx2.test
+dislikesname.test MX 10 badname.test
+dislikesname.test MX 20 mx2.test
 refused.test MX 10 gone.test
 refused.test MX 20 mx2.test
 implicit.test A 127.0.0.2
@@ -75,6 +84,13 @@ def peers(shared_lab):
         busy=lab.sink("on connect: reply 421 4.3.2 too busy; close", host="127.0.0.3", port=mx1.port),
         later=lab.sink("on ehlo: reply 450 4.3.2 later", host="127.0.0.4", port=mx1.port),
         never=lab.sink(host="127.0.0.6", port=mx1.port),
+        listed=lab.sink(
+            "on connect: reply 554 5.7.1 your address is on a list; close", host="127.0.0.14", port=mx1.port
+        ),
+        nomail=lab.sink(
+            "on connect: reply 521 5.3.2 this host takes no mail; close", host="127.0.0.15", port=mx1.port
+        ),
+        badname=lab.sink("on ehlo: reply 550 5.7.1 not by that name", host="127.0.0.16", port=mx1.port),
         lmtp=lab.sink(
             "protocol lmtp\non rcpt to gone@*: reply 550 5.1.1 no such user\n"
             "on final to full@*: reply 552 5.2.2 over quota"
@@ -112,7 +128,9 @@ def test_the_best_mx_gets_the_mail(send, peers):
     assert peers.mx2.to("you@best.test") == []
 
 
-@pytest.mark.parametrize("trouble", ["busybanner", "busyehlo", "refused"])
+@pytest.mark.parametrize(
+    "trouble", ["busybanner", "busyehlo", "refused", "listedbanner", "nevertakes", "dislikesname"]
+)
 def test_the_next_mx_gets_the_mail_when_the_best_is_in_trouble(send, peers, trouble):
     send(f"you@{trouble}.test")
     peers.mx2.wait_for_mail_to(f"you@{trouble}.test")

@@ -19,6 +19,7 @@ Domain "conns.test" {{ Routes = ( "127.0.0.1:{conns}" ) Max_Outbound_Connections
 Domain "one.test" {{ Routes = ( "127.0.0.1:{one}" ) Max_Outbound_Connections = 1 }}
 Domain "/^scope/" {{ Routes = ( "127.0.0.1:{scope}" ) Scope_Max_Outbound_Connections = 4 }}
 Domain "/^server/" {{ Routes = ( "127.0.0.1:{server}" ) }}
+Domain "/^crowd/" {{ Routes = ( "127.0.0.1:{crowd}" ) }}
 Host "hosted.test" {{ Max_Outbound_Connections = 2 }}
 Domain "/^rate/" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "20" }}
 Domain "held.test" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "1/3600" }}
@@ -49,6 +50,9 @@ SLOW = "on final: delay 0.05"
 def lab_peers(shared_lab):
     lab = shared_lab
     peers = {name: lab.sink(SLOW) for name in ("one", "scope", "server", "host")}
+    peers["crowd"] = lab.sink(
+        "on connect above 3: reply 421 4.7.0 too many connections; close\non final: delay 0.05"
+    )
     peers["conns"] = lab.sink("on final: delay 0.2")  # slower than any machine sends
     peers |= {name: lab.sink() for name in ("rate", "dials", "few", "batch", "lanes")}
     twins = lab.sink(host="127.0.0.2", port=peers["host"].port)
@@ -97,6 +101,13 @@ def test_a_single_connection_is_used_by_both_workers_in_turn(node, lab_peers):
     flood(node, to("one.test", 60))
     lab_peers.one.wait_for_messages(60)
     assert lab_peers.one.counters.most_connections == 1
+
+
+def test_a_peer_that_takes_three_sessions_gets_its_mail_through_three(node, lab_peers):
+    """Twenty domains, and two workers that know nothing of each other's sessions."""
+    flood(node, [to(f"crowd{number % 20}.test", 1)[0] for number in range(80)])
+    lab_peers.crowd.wait_for_messages(80)
+    assert not [each for each in node.events if each["event"] == "delayed" and "crowd" in each["domain"]]
 
 
 def test_a_scope_limits_all_its_domains_together(node, lab_peers):

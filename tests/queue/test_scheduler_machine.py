@@ -11,7 +11,7 @@ from angarium.core.records import TERMINAL, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.states import may_happen
 from angarium.spool.port import Selection
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, TOO_MANY, Peer, Simulation, plan_to
 
 CONFIGS = (
     "",
@@ -21,6 +21,7 @@ CONFIGS = (
     "Outbound_Throttle_Connections = 2/5\nMax_Deliveries_Per_Connection = 2\nAmbiguous_Delivery = hold",
     'Domain "a.example" { Suspend_Delivery = true }\nMessage_Expiration = 400\nRetry_Interval = 30',
     'Host "shared.example" { Max_Outbound_Connections = 1 }\nMX_Failures_To_Delay = 2\nHost_Failure_Retry = 5',
+    'Host "/./" { Rollup_MX = true }\nDomain "mx.a.example" { Outbound_Throttle_Messages = 5/10 }',
 )
 DOMAINS = st.sampled_from(["a.example", "b.example", "c.example"])
 ANSWERS = {
@@ -73,10 +74,24 @@ class Interleavings(RuleBasedStateMachine):
     def a_host_goes_or_comes(self, host, up):
         self.sim.peers[host].refuses = None if up else REFUSED
 
-    @rule(fault=st.sampled_from(["address", "site", "local"]), hangs_up=st.booleans())
-    def hosts_behave_differently(self, fault, hangs_up):
+    @rule(
+        fault=st.sampled_from(["address", "host", "site", "local"]),
+        on_terms=st.booleans(),
+        hangs_up=st.booleans(),
+    )
+    def hosts_behave_differently(self, fault, on_terms, hangs_up):
         for peer in self.sim.peers.values():
-            peer.fault, peer.hangs_up = fault, hangs_up
+            peer.fault, peer.on_terms, peer.hangs_up = fault, on_terms, hangs_up
+
+    @rule(
+        host=st.sampled_from(["shared.example", "backup.example", "c.example"]),
+        takes=st.integers(0, 3),
+        lets_in=st.booleans(),
+        word=st.sampled_from([TOO_MANY, ANSWERS["transient"], ANSWERS["untried"]]),
+    )
+    def a_host_takes_only_so_many(self, host, takes, lets_in, word):
+        peer = self.sim.peers[host]
+        peer.takes, peer.lets_in, peer.too_many = takes, lets_in, word
 
     @rule(config=st.sampled_from(CONFIGS))
     def the_configuration_changes(self, config):
@@ -158,7 +173,7 @@ class Interleavings(RuleBasedStateMachine):
             return
         self.mood = ["delivered"]
         for peer in self.sim.peers.values():
-            peer.refuses, peer.hangs_up = None, False
+            peer.refuses, peer.hangs_up, peer.takes = None, False, 1000
         for worker in range(2):
             self.and_gives_it_back(worker)
             self.sim.workers[worker].reconfigure(parse_config(""))

@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
@@ -13,7 +12,7 @@ from angarium.core.reply import Reply
 from angarium.delivery.connection_owner import Owner
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
-from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result, Verdict
+from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
 from angarium.smtp.client import ClientMachine
 from angarium.smtp.client_events import (
     ClientEvent,
@@ -32,16 +31,9 @@ from angarium.spool.port import Body
 from angarium.tls.client.context import TlsSetupError
 from angarium.tls.client.handshake import Encryption, HandshakeFailed, words_of
 
-_LOCAL_ERRORS = {
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOBUFS,
-    errno.ENOMEM,
-    errno.EADDRNOTAVAIL,
-    errno.EADDRINUSE,
-    errno.EACCES,
-    errno.EPERM,
-}
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_CANNOT_BIND = {errno.EADDRNOTAVAIL, errno.EADDRINUSE}
+"""With nothing to bind to, they tell of the way to one peer: no ports are left, or we have no address of its family."""
 _TLS_SLACK_S = 5
 """The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
 _GOODBYE_BYTES = 64
@@ -147,7 +139,8 @@ class Connection(asyncio.Protocol):
             self._refused(Reply(450, "4.4.1", "[internal] connection timed out"), "address")
         except OSError as error:
             reply = Reply(451, "4.4.1", f"[internal] cannot connect: {_words(error)}")
-            self._refused(reply, "local" if error.errno in _LOCAL_ERRORS else "address")
+            ours = _OUT_OF_RESOURCES | _CANNOT_BIND if local else _OUT_OF_RESOURCES
+            self._refused(reply, "local" if error.errno in ours else "address")
 
     async def _encrypt(self) -> None:
         assert self._transport is not None
@@ -312,7 +305,9 @@ class Connection(asyncio.Protocol):
     def _not_ready(self, event: NotReady) -> None:
         self.is_over = True
         attempt = self.attempt(event.stage, event.timings)
-        failure = ConnectFailure(event.reply, attempt, "address" if event.address_fault else "site")
+        failure = ConnectFailure(
+            event.reply, attempt, "address" if event.address_fault else "host", event.on_terms
+        )
         self._close()
         problem = event.reply.text.removeprefix("[internal] ")
         if event.tls_failed and self._encryption.has_another_way(problem, self._clock.now()):
@@ -344,9 +339,10 @@ class Connection(asyncio.Protocol):
         if was_idle:
             self._owner.connection_closed(self)
 
-    def _refused(self, reply: Reply, fault: Literal["address", "site", "local"]) -> None:
+    def _refused(self, reply: Reply, fault: Fault) -> None:
         self.is_over = True
-        self._owner.connection_failed(self, ConnectFailure(reply, self.attempt("connect"), fault))
+        failure = ConnectFailure(reply, self.attempt("connect"), fault, on_terms=fault == "site")
+        self._owner.connection_failed(self, failure)
 
     def _transaction(self, body: Body, head: bytes) -> Transaction:
         recipients, options = self._recipients, self.command.options

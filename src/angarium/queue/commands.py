@@ -16,6 +16,7 @@ from angarium.queue.limits import Limit
 from angarium.queue.plan import Method
 
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
+Fault = Literal["address", "host", "site", "local"]
 
 
 @dataclass(slots=True)
@@ -125,14 +126,21 @@ Command = Resolve | Connect | Deliver | Quit | Page | Settle | Record | Lease | 
 class ConnectFailure:
     """Why a connection did not become ready.
 
-    *fault* says what it speaks against: this one address ("address"), the whole destination ("site": the peer
-    said 5xx to all of us, or what our configuration has for it will not do), or us ("local": no file
-    descriptors, bind address missing).
+    *fault* says what it speaks against. No peer speaks for another host (RFC 5321 §5.1).
+
+        address     this address
+        host        all addresses of this host: it refused our login
+        site        all addresses: what is configured here for the destination will not do
+        local       us: no file descriptors, bind address missing
+
+    *on_terms*: it is about what the queue's options ask for (encryption, login, XCLIENT), so that it says nothing to
+    queues with other options.
     """
 
     reply: Reply
     attempt: Attempt
-    fault: Literal["address", "site", "local"]
+    fault: Fault
+    on_terms: bool = False
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
 from angarium.queue.queues import Queue
 from angarium.queue.reach import Reach
+from angarium.queue.shaping import Rule
 from angarium.queue.state import State
 
 
@@ -174,12 +175,24 @@ class Explainer:
             return Hold("", None, "a limit on messages is asked for")
         account = queue.waits_for[-1]
         rule = account.rule
+        if rule.is_learnt:
+            return self._crowded(queue, rule)
         where = rule.where
         if where is None:
             host = rule.scope.removeprefix("host ") if rule.scope.startswith("host ") else None
             where = self._where(rule.option, queue.counted_as, host)
         text = f"{rule.option} {rule.limit} of {rule.scope}"
         return Hold(rule.option, where, text, _until(account))
+
+    def _crowded(self, queue: Queue, rule: Rule) -> Hold:
+        """An address takes no more sessions, or none of ours for now."""
+        known = (self._reach.crowding.known(queue.key.binding, a) for a in self._reach.addresses(queue))
+        crowd = next((crowd for crowd in known if crowd is not None and crowd.rule.key == rule.key), None)
+        if crowd is None:
+            return Hold("", None, f"{rule.scope} takes no more sessions")
+        takes = f"no more than {crowd.most} sessions" if crowd.most else "no session for now"
+        text = f"{rule.scope} takes {takes}: {crowd.reply}; one more is tried {_clock(crowd.more_at)}"
+        return Hold("", None, text, crowd.more_at)
 
     def _delayed(self, queue: Queue) -> Hold:
         until = queue.delayed_until
@@ -193,16 +206,16 @@ class Explainer:
 
     def _resting(self, queue: Queue, now: float) -> Hold:
         rests = [(a, self._reach.resting(queue, a, now)) for a in self._reach.addresses(queue)]
-        until = min((rest[0] for _, rest in rests if rest is not None), default=now)
+        until = min((rest.until for _, rest in rests if rest is not None), default=now)
         hosts = ", ".join(dict.fromkeys(address.host for address, _ in rests[:10]))
-        last = next((f": {rest[1]}" for _, rest in rests if rest is not None), "")
+        last = next((f": {rest.reply}" for _, rest in rests if rest is not None), "")
         text = f"all addresses of {hosts} are resting until {_clock(until)}{last}"
         return Hold("Host_Failure_Retry", self._where("Host_Failure_Retry", queue.key), text, until)
 
     def _local(self, queue: Queue, now: float) -> Hold:
         rest = self._reach.local_rest(queue, now)
-        until, reply = rest if rest is not None else (now, "")
-        text = f"binding {queue.key.binding} cannot open connections here: {reply}"
+        text = f"binding {queue.key.binding} cannot open connections here: {rest.reply if rest else ''}"
+        until = rest.until if rest else now
         return Hold("Bind_Address", self._where("Bind_Address", queue.key), text, until)
 
 

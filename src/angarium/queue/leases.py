@@ -92,6 +92,10 @@ class Account:
             return True
         return any(queue is not user for waiting in self.waiting[: lane + 1] for queue in waiting)
 
+    def next_after(self, user: "Queue") -> "Queue | None":
+        """The queue whose turn it is when *user* has done."""
+        return next((queue for lane in self.waiting for queue in lane if queue is not user), None)
+
     def next_waiting(self) -> "Queue | None":
         """The queue whose turn it is; it no longer waits."""
         for lane in self.waiting:
@@ -263,6 +267,8 @@ class Ledger:
         if now < account.retry_at:
             self._wake(account, account.retry_at)
             return
+        if account.rule.is_learnt:
+            return
         account.asked = True
         if limit.is_rate:
             want = min(want, max(1, limit.burst // self._workers))
@@ -272,4 +278,5 @@ class Ledger:
         """Return units. The authority then forgets that we wanted more, so we may ask again at any time."""
         account.free -= count
         account.retry_at = 0.0
-        self._emit(GiveBack(account.rule.key, count))
+        if not account.rule.is_learnt:
+            self._emit(GiveBack(account.rule.key, count))

@@ -6,10 +6,13 @@ No function here applies the event it returns. Replies of our own carry `[intern
 from random import Random
 
 from angarium.config.model import OutboundOptions
-from angarium.core.records import Attempt, Event, Recipient
+from angarium.core.records import Attempt, Event, Recipient, Stage
 from angarium.core.reply import Reply
 from angarium.queue.commands import Result
 from angarium.queue.retry import expires_at, out_of_retries, retry_wait_s
+
+SAID_OF_THE_MESSAGE: frozenset[Stage] = frozenset(("rcpt", "data", "body", "final"))
+"""From here on the message may be why a session ended; before, it is nothing to the message."""
 
 EXPIRED = Reply(554, "5.4.7", "[internal] not delivered within the time the sender's system allows")
 TOO_MANY_RETRIES = Reply(554, "5.4.7", "[internal] not delivered within the number of tries allowed")
@@ -18,7 +21,10 @@ PURGED = Reply(554, "5.7.0", "[internal] removed by the operator")
 
 
 def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> Event | None:
-    """Return the event that *result* means; None when the recipient was not tried and is ready again."""
+    """Return the event that *result* means; None when the recipient was not tried and is ready again.
+
+    A session that ended before a recipient was named has tried nobody: the next host may (RFC 5321 §5.1).
+    """
     recipient, reply, attempt = result.recipient, result.reply, result.attempt
     verdict = result.verdict
     if verdict == "delivered":
@@ -31,6 +37,8 @@ def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> 
         return failed(recipient, reply, attempt, now)
     if verdict == "ambiguous":
         return _ambiguous(result, options, now, rng)
+    if result.session_fault and attempt.stage not in SAID_OF_THE_MESSAGE:
+        return None
     return put_off(recipient, reply, attempt, options, now, rng)
 
 

@@ -7,6 +7,7 @@ from angarium.config.verification import verification_of
 from angarium.core.address import Address
 from angarium.core.records import Recipient
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
+from angarium.queue.crowding import says_too_many
 from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
@@ -87,25 +88,28 @@ class Pool:
         assert queue.plan is not None
         assert queue.site is not None
         load, rng = queue.site.load, self._state.rng
-        limited = False
+        limited: Account | None = None
         for level in queue.plan.levels:
             usable = [a for a in level.addresses if self._reach.resting(queue, a, now) is None]
             if len(usable) > 1:
                 usable.sort(key=lambda address: (load.get(address, 0), rng.random()))
             for address in usable:
-                rules = self._host_rules(queue, address)
-                if not rules or self._ledger.lacking(rules, queue, lane, 1, now) is None:
+                rules = self._host_rules(queue, address, now)
+                lacking = self._ledger.lacking(rules, queue, lane, 1, now) if rules else None
+                if lacking is None:
                     return address, rules
-                limited = True
-        if limited:
+                limited = lacking
+        if limited is not None:
+            self._make_room(limited, now)
             return "limit"
         rests = [self._reach.resting(queue, address, now) for address in self._reach.addresses(queue)]
         self._state.alarms.set(queue, min(rest[0] for rest in rests if rest is not None))
         return "resting"
 
-    def _host_rules(self, queue: Queue, address: Address) -> Rules:
-        options = self._state.config.host(*queue.key, address.host)
-        return slowest_first(host_connection_rules(queue.key.binding, address.host, address.ip, options))
+    def _host_rules(self, queue: Queue, address: Address, now: float) -> Rules:
+        options, binding = self._state.config.host(*queue.key, address.host), queue.key.binding
+        learnt = self._reach.crowding.rules(binding, address, now)
+        return learnt + slowest_first(host_connection_rules(binding, address.host, address.ip, options))
 
     def _connect(self, queue: Queue, address: Address, rules: Rules, now: float) -> None:
         assert queue.plan is not None
@@ -119,6 +123,7 @@ class Pool:
         queue.progress_at = now
         load = queue.site.load
         load[address] = load.get(address, 0) + 1
+        self._reach.crowding.begun(connection)
         self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
 
     def _make_room(self, account: Account, now: float) -> None:
@@ -219,7 +224,7 @@ class Pool:
         queue = connection.queue
         queue.opening -= 1
         queue.open += 1
-        self._reach.worked(queue)
+        self._reach.worked(connection)
         connection.opened_at = now
         self._set_free(connection, now)
 
@@ -238,11 +243,12 @@ class Pool:
         if self._take_results(queue, batch, results, now):
             connection.deliveries += 1
         self._state.todo[queue] = None
+        if connection.recipients == len(batch) and (usable or connection.deliveries):
+            self._reach.crowding.proved(connection, now)
         if not usable:
             queue.open -= 1
             self._drop(connection, now)
-            if not connection.deliveries:
-                self._distrust(connection, results, now)
+            self._distrust(connection, results, now)
         elif self._is_spent(connection):
             self.end(connection, now)
         else:
@@ -285,43 +291,50 @@ class Pool:
         return delivered
 
     def _distrust(self, connection: Connection, results: Sequence[Result], now: float) -> None:
-        """The connection was lost before it had delivered anything: as if it had not opened."""
+        """The connection was lost before it had delivered anything, or because there were too many of them."""
         lost = next((r for r in results if r.session_fault or r.verdict == "untried"), None)
-        if lost is None:
+        if lost is None or (connection.deliveries and not says_too_many(lost.reply)):
             return
-        queue = connection.queue
-        queue.last_reply = (now, lost.reply)
-        self._reach.rest(queue, connection.address, lost.reply, now)
-        if queue.ready.count:
-            self._reach.exhausted(queue, ConnectFailure(lost.reply, lost.attempt, "address"), now)
+        on_terms = lost.attempt.stage in ("ehlo", "tls", "auth")  # the greetings that follow XCLIENT
+        failure = ConnectFailure(lost.reply, lost.attempt, "address", on_terms)
+        self._reach.lost(connection.queue, connection.address, failure, now)
 
     # --- free, ended
 
     def _set_free(self, connection: Connection, now: float) -> None:
         """*connection* has nothing to do: keep it for the next message, unless others need what it holds."""
-        if self._is_unwanted(connection, now):
+        site, queue = connection.site, connection.queue
+        contested = self._contested(connection, now)
+        heir = _heir(connection, contested) if contested else None
+        sibling = heir or site.next_wanting(queue)
+        if (
+            self._is_outdated(connection)
+            or (contested and heir is None)
+            or not (sibling or queue.ready.count or self._reach.crowding.is_roomy(connection, now))
+        ):
             self.end(connection, now)
             return
-        site, queue = connection.site, connection.queue
         connection.state = "idle"
         site.idle.append(connection)
         self._state.idle[connection] = None
         connection.idle_until = now + connection.options.idle_timeout
         self._state.alarms.set(connection, connection.idle_until)
         self._state.todo[queue] = None
-        sibling = site.next_wanting(queue)
         if sibling is not None:
             self._state.todo[sibling] = None
 
-    def _is_unwanted(self, connection: Connection, now: float) -> bool:
+    def _is_outdated(self, connection: Connection) -> bool:
         queue = connection.queue
         if self._state.draining or connection.counted_as is not queue.counted_as:
             return True
-        if connection.options is not queue.options and connection.options != queue.options:
-            return True
+        return connection.options is not queue.options and connection.options != queue.options
+
+    def _contested(self, connection: Connection, now: float) -> list[Account]:
+        """The limits whose units *connection* has, and others wait for."""
+        queue = connection.queue
         lane = queue.ready.lane if queue.ready.count else NO_MAIL
         held_s = now - connection.opened_at
-        return any(account.contested(queue, lane, held_s, now) for account in connection.accounts)
+        return [each for each in connection.accounts if each.contested(queue, lane, held_s, now)]
 
     def _is_spent(self, connection: Connection) -> bool:
         options = connection.queue.options
@@ -356,6 +369,7 @@ class Pool:
         connection.state = "gone"
         connection.alarm_at = float("inf")
         del self._state.connections[connection.id]
+        self._reach.crowding.gone(connection)
         site = connection.site
         left = site.load[connection.address] - 1
         if left:
@@ -376,3 +390,12 @@ def _message_rules(connection: Connection, queue: Queue) -> Rules:
     if not connection.message_rules:
         return queue.message_rules
     return slowest_first(queue.message_rules + connection.message_rules)
+
+
+def _heir(connection: Connection, contested: Sequence[Account]) -> Queue | None:
+    """The sibling whose turn it is with everything that is *contested*: it may as well have the connection."""
+    nexts = {account.next_after(connection.queue) for account in contested}
+    heir = nexts.pop() if len(nexts) == 1 else None
+    if heir is None or heir.site is not connection.site or heir.options is not connection.options:
+        return None
+    return None if any(account.owed for account in contested) else heir

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from angarium.config.model import OutboundOptions
 from angarium.core.address import Address
@@ -59,6 +59,7 @@ class Queue:
     *resident* counts its recipients in memory, ready and in flight. *open* counts its ready or busy
     connections, *opening* those on their way. *failures* counts consecutive failures of all addresses since
     *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
+    *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Queue:
         "ready",
         "resident",
         "resolving",
+        "round_at",
         "route_retry_at",
         "site",
         "swept_at",
@@ -114,6 +116,7 @@ class Queue:
         self.failing_since = self.failed_at = 0.0
         self.delayed_until: float | None = None
         self.probes = 0
+        self.round_at = NEVER
         self.waits_for: list[Account] = []
         self.wants = -1
         self.progress_at = 0.0
@@ -135,6 +138,18 @@ class Queue:
     def is_empty(self) -> bool:
         """Whether it has no mail, no connection, and waits for no answer."""
         return not (self.resident or self.open or self.opening or self.due or self.paging or self.resolving)
+
+
+class Rest(NamedTuple):
+    """Until when something is left alone, for what reason, and since when.
+
+    *options* are those of the queues that it holds for, None for all queues of the binding.
+    """
+
+    until: float
+    reply: Reply
+    since: float
+    options: OutboundOptions | None = None
 
 
 class DueFlows:

@@ -30,7 +30,8 @@ class Rule(NamedTuple):
     """One limit in force for somebody.
 
     *key* names the counter. *option* and *scope* say to people which limit it is; *where* may be None for a
-    plain limit, whose place is looked up only when somebody asks (`explain`).
+    plain limit, whose place is looked up only when somebody asks (`explain`). *is_learnt*: a peer has set it
+    (`crowding`), so that it is this worker's own, and not leased.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Rule(NamedTuple):
     option: str
     scope: str
     where: Where | None = None
+    is_learnt: bool = False
 
 
 Rules = tuple[Rule, ...]

@@ -188,9 +188,12 @@ class ClientMachine(ClientCore):
         if self._introduced is not None:
             self._not_introduced(self._introduced, opening, reply)
             return
-        address_fault = reply.code < 500
-        timings = tuple(opening.timings)
-        self._events.append(NotReady(reply, opening.reported_stage, address_fault, timings, tls_failed))
+        # A host that wants no session speaks for itself, whatever the code (RFC 5321 §5.1).
+        address_fault = reply.code < 500 or not opening.is_on_terms
+        timings, on_terms = tuple(opening.timings), opening.is_on_terms
+        self._events.append(
+            NotReady(reply, opening.reported_stage, address_fault, timings, tls_failed, on_terms)
+        )
 
     def _opening_ended(self, opening: Opening, reply: Reply, now: float) -> None:
         """The session ended by *reply*, one of our own, before it was ready."""

@@ -158,9 +158,11 @@ class Ready(msgspec.Struct):
 class NotReady(msgspec.Struct):
     """The session did not become ready. `Closed` follows.
 
-    *address_fault*: it speaks against this address only, another may do better (4xx, lost connection,
-    timeout, nonsense); otherwise the peer said no for good (5xx). *tls_failed*: it came to nothing between
-    STARTTLS and the first encrypted answer, so that it may be another matter without.
+    *address_fault*: it speaks against this address only, another may do better (any refusal of the session,
+    lost connection, timeout, nonsense); otherwise the peer refused our login for good (5xx). *tls_failed*: it
+    came to nothing between STARTTLS and the first encrypted answer, so that it may be another matter without.
+    *on_terms*: the peer took our greeting, and what went wrong is what the settings ask for (encryption, login,
+    XCLIENT): with other settings it may do.
     """
 
     reply: Reply
@@ -168,6 +170,7 @@ class NotReady(msgspec.Struct):
     address_fault: bool
     timings: Timings
     tls_failed: bool = False
+    on_terms: bool = False
 
 
 class Finished(msgspec.Struct):

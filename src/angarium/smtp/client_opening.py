@@ -39,6 +39,7 @@ class Opening:
 
     *is_open*: it is ready, and *extensions* says what the peer offers. *refusal*: the peer does not want us, or
     we it. Neither: go on. *is_encrypted*: the handshake was made. *timings* are those of `Ready` and `NotReady`.
+    *is_on_terms*: the peer would have us, so what goes wrong from now on is about what the settings ask for.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Opening:
         "_writer",
         "extensions",
         "is_encrypted",
+        "is_on_terms",
         "is_open",
         "refusal",
         "stage",
@@ -61,6 +63,7 @@ class Opening:
         self.extensions: Extensions = NO_EXTENSIONS
         self.is_open = False
         self.is_encrypted = False
+        self.is_on_terms = False
         self.refusal: Reply | None = None
         self.timings: list[tuple[Stage, float]] = []
         self._settings = settings
@@ -132,6 +135,7 @@ class Opening:
         if problem is None:
             self._greet("HELO")
         else:
+            self.is_on_terms = True
             self._give_up(problem)
 
     def _on_helo(self, reply: Reply) -> None:
@@ -142,6 +146,7 @@ class Opening:
 
     def _greeted(self) -> None:
         """The peer knows us and we know what it offers: encrypt, log in, or be done."""
+        self.is_on_terms = True
         if self._may_encrypt and self.extensions.starttls:
             self._writer.say("STARTTLS\r\n")
             self.stage = "starttls"

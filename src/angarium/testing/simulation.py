@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from angarium.core.address import Address
 from angarium.core.ids import MessageId
@@ -24,6 +24,7 @@ from angarium.core.records import (
     Message,
     QueueKey,
     Recipient,
+    Stage,
 )
 from angarium.core.reply import Reply
 from angarium.queue.authority import Authority, Grant
@@ -32,6 +33,7 @@ from angarium.queue.commands import (
     Connect,
     ConnectFailure,
     Deliver,
+    Fault,
     GiveBack,
     Lease,
     Page,
@@ -49,6 +51,7 @@ from angarium.testing.memory_store import Store
 
 ACCEPTED = Reply(250, "2.0.0", "taken")
 REFUSED = Reply(451, "4.4.1", "[internal] connection refused")
+TOO_MANY = Reply(421, "4.7.0", "too many connections from your address")
 
 Answer = tuple[Verdict, Reply]
 
@@ -57,16 +60,29 @@ Answer = tuple[Verdict, Reply]
 class Peer:
     """How one address behaves. Change its fields at any time.
 
-    *refuses* is the failure of each new connection, None while it listens. *answer* judges each recipient.
-    *hangs_up* ends the connection after each transaction.
+    *refuses* is the failure of each new connection, None while it listens: 4.4.1 if there was none, another stands in
+    the banner. With *takes*, further sessions than so many get *too_many*: as banner, or,
+    with *lets_in*, to their first MAIL. *answer* judges each recipient. *hangs_up* ends the connection after each
+    transaction. *taken* counts its sessions.
     """
 
     connect_s: float = 0.05
     transaction_s: float = 0.05
     refuses: Reply | None = None
-    fault: Literal["address", "site", "local"] = "address"
+    fault: Fault = "address"
+    on_terms: bool = False
     answer: Callable[[Recipient, float], Answer] = lambda recipient, now: ("delivered", ACCEPTED)
     hangs_up: bool = False
+    takes: int = 1_000_000
+    too_many: Reply = TOO_MANY
+    lets_in: bool = False
+    taken: int = 0
+
+    def refusal(self) -> Reply | None:
+        """What a further session is told."""
+        if self.refuses is not None or self.lets_in:
+            return self.refuses
+        return self.too_many if self.taken >= self.takes else None
 
 
 class Delivery(NamedTuple):
@@ -130,6 +146,8 @@ class Simulation:
         self.peak: Counter[str] = Counter()
         self.sent: dict[tuple[MessageId, int], Recipient] = {}
         self.owner: dict[tuple[MessageId, int], int] = {}
+        self.refused: list[tuple[float, Address, Reply]] = []
+        self._taken: dict[tuple[int, int], bool] = {}
         self._pages: dict[int, list[Recipient]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._made = 0
@@ -309,12 +327,17 @@ class Simulation:
 
         def act() -> None:
             scheduler = self.workers[worker]
-            if peer.refuses is None:
+            refusal = peer.refusal()
+            if refusal is None:
+                peer.taken += 1
+                self._taken[worker, command.conn] = peer.taken > peer.takes
                 scheduler.opened(command.conn, self.now)
             else:
                 self._gone(worker, command.conn)
-                attempt = Attempt(self.now, "connect", host=command.address.host, peer=str(command.address))
-                failure = ConnectFailure(peer.refuses, attempt, peer.fault)
+                stage: Stage = "connect" if refusal.enhanced == "4.4.1" else "banner"
+                attempt = Attempt(self.now, stage, host=command.address.host, peer=str(command.address))
+                self.refused.append((self.now, command.address, refusal))
+                failure = ConnectFailure(refusal, attempt, peer.fault, peer.on_terms)
                 scheduler.connect_failed(command.conn, failure, self.now)
             self.obey(worker)
 
@@ -328,10 +351,20 @@ class Simulation:
             self.deliveries.append(delivery)
 
         def act() -> None:
-            attempt = Attempt(self.now, "final", host=connect.address.host, peer=str(connect.address))
-            answers = [(recipient, *peer.answer(recipient, self.now)) for recipient in recipients]
-            results = [Result(recipient, verdict, reply, attempt) for recipient, verdict, reply in answers]
-            usable = not peer.hangs_up and all(verdict != "ambiguous" for _, verdict, _ in answers)
+            address, crowded = connect.address, self._taken[worker, conn]
+            attempt = Attempt(self.now, "mail" if crowded else "final", host=address.host, peer=str(address))
+            if crowded:
+                answers: list[tuple[Recipient, Verdict, Reply]] = [
+                    (recipient, "transient", peer.too_many) for recipient in recipients
+                ]
+            else:
+                answers = [(recipient, *peer.answer(recipient, self.now)) for recipient in recipients]
+            results = [
+                Result(recipient, verdict, reply, attempt, crowded) for recipient, verdict, reply in answers
+            ]
+            usable = not (peer.hangs_up or crowded) and all(
+                verdict != "ambiguous" for _, verdict, _ in answers
+            )
             if not usable:
                 self._gone(worker, conn)
             self.workers[worker].finished(conn, results, usable, self.now)
@@ -367,6 +400,9 @@ class Simulation:
             self.workers[worker].flow_changed(flow, self.stores[worker].summary(flow), self.now)
 
     def _gone(self, worker: int, conn: int) -> None:
+        if (worker, conn) in self._taken:
+            del self._taken[worker, conn]
+            self.peers[self.open[worker, conn].address.ip].taken -= 1
         self._count(worker, self.open[worker, conn], -1)
 
     def _count(self, worker: int, connect: Connect, step: int) -> None:
