@@ -1,36 +1,58 @@
 """A control socket with prepared answers, and a runner for the command line."""
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from angarium.cli.main import main
 from angarium.core.errors import AngariumError
+from angarium.core.operations import Progress
+from angarium.http.api.problem import Problem
+from angarium.http.api.stream import streamed
 from angarium.node.control import ControlServer
+
+STREAMS = ("act", "trace", "top")
 
 
 class FakeControl:
-    """Answers each operation with `says[op]`; an exception is raised. `items[op]` are sent before."""
+    """Answers each operation with `says[op]`; an exception is raised. `items[op]` come before, in those that stream."""
 
     def __init__(self) -> None:
         self.says: dict[str, Any] = {}
         self.items: dict[str, list[Any]] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    async def handle(self, op: str, args: dict[str, Any], send_item: Any) -> Any:
+    async def handle(self, request: Request) -> Response:
+        op = request.path_params["op"]
+        body = await request.body()
+        args = json.loads(body) if body else dict(request.query_params)
         self.asked.append((op, args))
-        for item in self.items.get(op, []):
-            await send_item(item)
         answer = self.says.get(op, AngariumError(f"the test has no answer to {op!r}"))
+        if op in STREAMS:
+            return await streamed(self._items(op, answer))
+        if isinstance(answer, Exception):
+            return Response(Problem("conflict", str(answer)).body(), 409)
+        return Response(msgspec.json.encode(answer))
+
+    async def _items(self, op: str, answer: Any) -> AsyncIterator[Any]:
+        for item in self.items.get(op, []):
+            yield Progress(**item) if op == "act" else item
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        if answer is not None:
+            yield answer
 
 
 @pytest.fixture
@@ -41,8 +63,10 @@ def control(tmp_path: Path) -> Iterator[FakeControl]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        server = ControlServer(tmp_path / "control.sock", fake.handle)
-        await server.start()
+        server = ControlServer(tmp_path / "control.sock")
+        server.open()
+        route = Route("/operate/v1/{op}", fake.handle, methods=["GET", "POST"])
+        await server.serve(Starlette(routes=[route]))
         ready.set()
         await stop.wait()
         await server.stop()

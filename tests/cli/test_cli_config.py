@@ -63,7 +63,7 @@ def test_show_writes_what_is_set_and_effective_also_the_defaults(cli, file):
 def test_show_in_force_is_asked_of_the_node(cli, control):
     control.says["config_show"] = {"ok": True, "text": "# generation 2", "record": {"generation": 2}}
     assert cli("config", "show", "--effective").stdout == "# generation 2\n"
-    assert control.asked == [("config_show", {"defaults": True})]
+    assert control.asked == [("config_show", {"defaults": "true"})]
 
 
 def test_files_for_outgoing_tls_are_looked_at(cli, tmp_path):

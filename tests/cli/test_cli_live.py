@@ -4,7 +4,7 @@ import json
 
 from angarium.cli.glance import Rates, glance_lines
 from angarium.cli.live import trace_args
-from angarium.node.answers import Glance, Health, NodeInfo, Queues, QueueTotals
+from angarium.core.operations import Glance, Health, NodeInfo, Queues, QueueTotals
 
 ID = "01a1fdba29c3712cb8cc52757d868ff0"
 
@@ -89,7 +89,7 @@ def test_top_in_a_pipe_prints_one_view_after_the_other(cli, control):
     assert "per second: one moment" in result.stdout
     assert "delivered 7.0" in result.stdout
     assert result.stdout.count("up 1 h") == 2
-    assert control.asked == [("top", {"interval_s": 0.5, "limit": 20})]
+    assert control.asked == [("top", {"interval_s": "0.5", "limit": "20"})]
 
 
 def test_top_as_json_is_a_line_per_view(cli, control):

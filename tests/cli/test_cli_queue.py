@@ -8,7 +8,7 @@ import pytest
 from angarium.cli.output import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
 from angarium.core.errors import AngariumError
-from angarium.node.answers import HeldBy, Plan, QueueRow, QueueTotals, Reason
+from angarium.core.operations import HeldBy, Plan, QueueRow, QueueTotals, Reason
 
 NOON = 1_700_049_600.0  # 12:00:00 UTC
 THROTTLE = HeldBy("Outbound_Throttle_Messages", "angarium.conf:12", "throttle 50/60 of binding_group warm")
@@ -86,13 +86,13 @@ def test_the_listing_begins_with_the_answer_and_says_what_it_left_out(cli, contr
     assert lines[3].split()[:3] == ["example.com", "default", "2"]
     assert lines[-1] == "3 more queues; --all lists them"
     assert result.stderr == "angarium: worker 1: reading its spool; the answer is without it\n"
-    assert control.asked == [("queues", {"domain": None, "binding": None, "limit": 1})]
+    assert control.asked == [("queues", {"limit": "1"})]
 
 
 def test_all_asks_for_every_queue_and_options_narrow_it(cli, control):
     control.says["queues"] = queues([])
     cli("queue", "--all", "--domain", "Example.com", "--binding", "b")
-    assert control.asked == [("queues", {"domain": "Example.com", "binding": "b", "limit": None})]
+    assert control.asked == [("queues", {"domain": "Example.com", "binding": "b"})]
 
 
 def test_the_listing_as_json_is_one_document(cli, control):
@@ -134,7 +134,7 @@ def test_the_recipients_of_a_domain_are_listed(cli, control):
         "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      held        0  -                 1 h 1 min  2.0 KB",
         "There are more; --limit lists them",
     ]
-    asked = {"domain": "example.org", "binding": None, "state": "held", "limit": 2}
+    asked = {"domain": "example.org", "state": "held", "limit": "2"}
     assert control.asked == [("recipients", asked)]
 
 

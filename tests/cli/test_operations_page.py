@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from angarium.cli.main import main
-from angarium.node import answers, arguments
-from angarium.node.console import Console
+from angarium.core import operations
+from angarium.http.operate.table import OPERATE
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text()
@@ -46,13 +46,12 @@ def test_every_command_and_option(path, command):
 
 
 def test_every_operation():
-    for operation in vars(Console(None))["_operations"]:
-        assert f"`{operation}`" in PAGE, operation
+    for endpoint in OPERATE.endpoints:
+        name = endpoint.path.removeprefix("/")
+        assert f"`{name}`" in PAGE, name
 
 
-@pytest.mark.parametrize(
-    "struct", [*structs(answers), *structs(arguments)], ids=lambda struct: struct.__name__
-)
+@pytest.mark.parametrize("struct", list(structs(operations)), ids=lambda struct: struct.__name__)
 def test_every_field(struct):
     for field in msgspec.structs.fields(struct):
         assert f"`{field.name}`" in PAGE, field.name

@@ -1,9 +1,7 @@
-"""For the console: a node whose workers are tables of answers. For whole-program tests: questions to a real one."""
+"""For the operations: a node whose workers are tables of answers. For whole-program tests: questions to a real one."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from angarium.cli.client import ControlClient
 from angarium.config.load import parse_config
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
-from angarium.node.answers import NodeInfo, Stat
+from angarium.core.operations import NodeInfo, Stat
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
 from angarium.testing.programs import ProgramFailed
@@ -51,33 +49,9 @@ class FakeNode:
         return {"generation": 4, "changed_listeners": [], "needs_restart": []}
 
 
-class Dialog:
-    """A control connection in raw lines."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def say(self, line: str | bytes | dict[str, Any]) -> None:
-        text = json.dumps(line) if isinstance(line, dict) else line
-        self.writer.write((text.encode() if isinstance(text, str) else text) + b"\n")
-
-    async def hear(self) -> Any:
-        line = await self.reader.readline()
-        return json.loads(line) if line else None
-
-
 @pytest.fixture
 def node() -> FakeNode:
     return FakeNode()
-
-
-@pytest.fixture
-def dial() -> Callable[[Path], Any]:
-    async def connect(path: Path) -> Dialog:
-        return Dialog(*await asyncio.open_unix_connection(str(path)))
-
-    return connect
 
 
 Ask = Callable[..., Any]

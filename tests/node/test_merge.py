@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.errors import AngariumError
-from angarium.node.answers import HeldBy
+from angarium.core.operations import HeldBy
 from angarium.node.merge import (
     Answers,
     RunningTotals,
@@ -116,7 +116,7 @@ def test_a_message_is_told_by_the_worker_that_has_it():
         "recipients": [{"message": "00", "recipient": "b@example.org"}],
         "events": [{"type": "delayed", "at": 2.0}, {"type": "received", "at": 1.0}],
     }
-    history = merge_history(Answers({0: None, 1: story}))
+    history = merge_history(Answers({0: {}, 1: story}))
     assert history.message is not None
     assert history.message["sender"] == "a@example.com"
     assert [event["type"] for event in history.events] == ["received", "delayed"]
@@ -124,13 +124,11 @@ def test_a_message_is_told_by_the_worker_that_has_it():
 
 
 def test_a_message_that_nobody_knows_is_none():
-    assert merge_history(Answers({0: None, 1: None})).message is None
+    assert merge_history(Answers({0: {}, 1: {"message": None}})).message is None
 
 
 def test_counts_and_changes_are_added_up():
-    counts = Answers(
-        {0: {"resident": 1, "settled": 2, "in_flight": 3}, 1: {"resident": 4, "settled": 5, "in_flight": 6}}
-    )
+    counts = Answers({0: {"waiting": 3, "in_flight": 3}, 1: {"waiting": 9, "in_flight": 6}})
     assert (merge_counts(counts).waiting, merge_counts(counts).in_flight) == (12, 9)
     changes = merge_changes(Answers({0: {"changed": 1, "in_flight": 0}, 1: {"changed": 2, "in_flight": 1}}))
     assert (changes.changed, changes.in_flight) == (3, 1)

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from angarium.core.metrics import METRICS
+from angarium.core.operations import Health
 from angarium.http.carrier import HttpServer
-from angarium.node.answers import Health
 from angarium.node.web import exposition, make_app
 from angarium.testing.programs import PATIENCE_S
 

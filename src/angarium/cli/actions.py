@@ -10,7 +10,7 @@ import click
 from angarium.cli.client import ControlClient
 from angarium.cli.options import Failure, connect, data_option, json_option
 from angarium.cli.output import amount, clean, print_json, warn
-from angarium.node.answers import Changed, Count
+from angarium.core.operations import Changed, Count
 
 F = TypeVar("F", bound=Callable[..., Any])
 

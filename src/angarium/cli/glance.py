@@ -2,7 +2,7 @@
 
 from angarium.cli.output import clean, size, span
 from angarium.cli.words import headline, health_lines
-from angarium.node.answers import Glance
+from angarium.core.operations import Glance
 
 _RATES = (
     ("received", "received_messages_total", ""),

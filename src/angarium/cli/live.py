@@ -14,7 +14,7 @@ from angarium.cli.options import connect, data_option, json_option
 from angarium.cli.output import clean, print_json_line, print_table, table_lines, warn
 from angarium.cli.words import QUEUE_COLUMNS, queue_rows
 from angarium.core.ids import parse_id
-from angarium.node.answers import Glance
+from angarium.core.operations import Glance
 
 _COLOURS = {"C": "green", "S": "cyan"}
 _STYLES = {"head": "bold", "row": "", "detail": "dim"}

@@ -9,7 +9,7 @@ import click
 
 from angarium.cli.options import Failure, connect, data_option, finish, json_option
 from angarium.cli.output import Column, Row, clean, moment, print_json, print_table, size, span, warn, when
-from angarium.node.answers import MessageHistory, RecipientRow
+from angarium.core.operations import MessageHistory, RecipientRow
 
 _RECIPIENT_COLUMNS = (
     Column("RECIPIENT"),

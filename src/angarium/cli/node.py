@@ -14,7 +14,7 @@ from angarium.cli.options import (
 )
 from angarium.cli.output import clean, print_json, span, warn
 from angarium.cli.words import headline, health_lines
-from angarium.node.answers import Status
+from angarium.core.operations import Status
 
 
 @click.command()

@@ -8,7 +8,7 @@ import click
 from angarium.cli.options import connect, data_option, json_option
 from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size, span, warn, when
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
-from angarium.node.answers import Queues, RecipientRow, Recipients
+from angarium.core.operations import Queues, RecipientRow, Recipients
 
 _RECIPIENT_COLUMNS = (
     Column("MESSAGE"),

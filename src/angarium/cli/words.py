@@ -1,7 +1,7 @@
 """The sentences that answer "why is my mail not moving": pure, from the merged answers."""
 
 from angarium.cli.output import Column, Row, amount, span, when
-from angarium.node.answers import Health, QueueRow, QueueTotals, Reason
+from angarium.core.operations import Health, QueueRow, QueueTotals, Reason
 
 QUEUE_COLUMNS = (
     Column("DOMAIN"),

@@ -5,11 +5,20 @@ recipient either changed or not. Recipients in flight are left alone and counted
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
 
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
+from angarium.core.operations import (
+    CHANGES_ONLY,
+    Action,
+    Changed,
+    Count,
+    MessageHistory,
+    QueueRow,
+    RecipientRow,
+    SelectionArgs,
+)
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.dispatcher import Dispatcher
@@ -20,12 +29,8 @@ from angarium.queue.commands import Record
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
 
-Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
-
 PURGED = Reply(554, "5.7.0", "failed by the operator")
 _BATCH = 1000
-_FROM: dict[str, Literal["queued", "held"]] = {"flush": "queued", "hold": "queued", "release": "held"}
 
 
 class Operator:
@@ -36,10 +41,10 @@ class Operator:
         self._spool = spool
         self._now = now
 
-    async def count(self, selection: Selection) -> dict[str, int]:
+    async def count(self, selection: Selection) -> Count:
         """Say how many recipients a command with *selection* would be about."""
         resident, in_flight = self._dispatcher.scheduler.census.count(selection)
-        return {"resident": resident, "settled": await self._spool.count(selection), "in_flight": in_flight}
+        return Count(resident + await self._spool.count(selection), in_flight)
 
     async def act(
         self,
@@ -50,7 +55,7 @@ class Operator:
         note: str = "",
         quiet: bool = False,
         progress: Callable[[int], None] = lambda done: None,
-    ) -> dict[str, int]:
+    ) -> Changed:
         """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
 
         What was changed is durable when this returns, and so are the reports it made. *target* is the new domain or
@@ -60,8 +65,8 @@ class Operator:
         if action == "rebind" and target not in self._dispatcher.config.bindings:
             known = ", ".join(sorted(self._dispatcher.config.bindings))
             raise AngariumError(f"there is no binding {target!r} in the configuration; there are: {known}")
-        if action in _FROM and selection.state is None:
-            selection = selection._replace(state=_FROM[action])
+        if action in CHANGES_ONLY and selection.state is None:
+            selection = selection._replace(state=CHANGES_ONLY[action])
         _, in_flight = self._dispatcher.scheduler.census.count(selection)
         change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
         await self._dispatcher.pages_arrived()
@@ -83,7 +88,7 @@ class Operator:
         self._dispatcher.plan_pump()
         await self._dispatcher.written()
         await self._spool.count(selection)  # by then the store has it as well: the queue is shown as it is
-        return {"changed": done, "in_flight": in_flight}
+        return Changed(done, in_flight)
 
     def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""
@@ -124,7 +129,7 @@ class Operator:
             domain=routing_domain(config, target, each.path.domain),
         )
 
-    def queues(self, domain: str | None = None, binding: str | None = None) -> list[dict[str, Any]]:
+    def queues(self, domain: str | None = None, binding: str | None = None) -> list[QueueRow]:
         """Describe every queue with mail, or those that match: numbers, next try, last reply and what holds it."""
         return [
             describe_queue(status)
@@ -134,41 +139,40 @@ class Operator:
 
     async def recipients(
         self, selection: Selection, limit: int, after: tuple[MessageId, int] | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[RecipientRow]:
         """List recipients that match, those in memory first."""
         rows = [] if after else self._dispatcher.scheduler.census.matching(selection, limit)
         if len(rows) < limit:
             rows = rows + await self._spool.select(selection, after, limit - len(rows))
         return [describe_recipient(each) for each in rows]
 
-    async def message(self, text: str) -> dict[str, Any] | None:
-        """Tell all that is known of a message: envelope, recipients, events. None when this worker has never had it.
+    async def message(self, text: str) -> MessageHistory:
+        """Tell all that is known of a message: nothing when this worker has never had it.
 
         Raises ValueError for what is not a message id.
         """
         message_id = parse_id(text)
         message, events = await self._spool.history(message_id)
         if message is None and not events:
-            return None
+            return MessageHistory()
         states = _states(message, events, self._dispatcher.config) if message is not None else []
-        return {
-            "message": describe_message(message) if message is not None else {"id": format_id(message_id)},
-            "recipients": [describe_recipient(each) for each in states],
-            "events": [describe_event(each, message) for each in events],
-        }
+        return MessageHistory(
+            describe_message(message) if message is not None else {"id": format_id(message_id)},
+            [describe_recipient(each) for each in states],
+            [describe_event(each, message) for each in events],
+        )
 
 
 Change = Callable[[Recipient], Event]
 
 
-def selection_of(args: dict[str, Any]) -> Selection:
-    """Read a selection as it came over the control socket. Raises ValueError for a bad message id."""
-    message = args.get("message")
+def selection_of(args: SelectionArgs) -> Selection:
+    """Return what *args* select. Raises ValueError for a bad message id."""
     return Selection(
-        domain=args["domain"].lower() if args.get("domain") else None,
-        binding=args.get("binding") or None,
-        message=parse_id(message) if message else None,
-        state=args.get("state") or None,
+        domain=args.domain or None,
+        binding=args.binding or None,
+        message=parse_id(args.message) if args.message else None,
+        state=args.state,
     )
 
 

@@ -1,35 +1,34 @@
-"""Queues, messages, recipients and events as operators are shown them: plain records for the control socket. Pure."""
+"""Queues, messages, recipients and events as operators are shown them: as the records that they are asked for. Pure."""
 
 from typing import Any
 
 from msgspec.structs import asdict
 
 from angarium.core.ids import MessageId, format_id
+from angarium.core.operations import HeldBy, Plan, QueueRow, RecipientRow
 from angarium.core.options import as_mapping
 from angarium.core.records import Attempt, Event, Message, Recipient
 from angarium.queue.explain import QueueStatus
 
 
-def describe_queue(status: QueueStatus) -> dict[str, Any]:
+def describe_queue(status: QueueStatus) -> QueueRow:
     """Return a queue for showing."""
     hold, last = status.hold, status.last_reply
-    return {
-        "binding": status.queue.binding,
-        "domain": status.queue.domain,
-        "active": status.active,
-        "delayed": status.stored,
-        "held": status.held,
-        "in_flight": status.in_flight,
-        "connections": status.connections + status.opening,
-        "oldest": status.oldest,
-        "next_try": status.next_try,
-        "last_reply": str(last[1]) if last else "",
-        "last_reply_at": last[0] if last else None,
-        "held_by": [{"option": hold.option, "where": str(hold.where or ""), "text": hold.text}]
-        if hold
-        else [],
-        "plan": {"why": status.route, "addresses": []} if status.route else None,
-    }
+    return QueueRow(
+        binding=status.queue.binding,
+        domain=status.queue.domain,
+        active=status.active,
+        delayed=status.stored,
+        held=status.held,
+        in_flight=status.in_flight,
+        connections=status.connections + status.opening,
+        oldest=status.oldest,
+        next_try=status.next_try,
+        last_reply=str(last[1]) if last else "",
+        last_reply_at=last[0] if last else None,
+        held_by=[HeldBy(hold.option, str(hold.where or ""), hold.text)] if hold else [],
+        plan=Plan(status.route) if status.route else None,
+    )
 
 
 def describe_message(message: Message) -> dict[str, Any]:
@@ -55,24 +54,24 @@ def describe_message(message: Message) -> dict[str, Any]:
     }
 
 
-def describe_recipient(recipient: Recipient) -> dict[str, Any]:
+def describe_recipient(recipient: Recipient) -> RecipientRow:
     """Return a waiting recipient for showing."""
     message = recipient.message
-    return {
-        "message": format_id(message.id),
-        "recipient": recipient.path.address,
-        "sender": message.reverse_path,
-        "binding": recipient.binding,
-        "domain": recipient.domain,
-        "state": recipient.state,
-        "attempts": recipient.attempts,
-        "due_at": recipient.due_at,
-        "received_at": message.received_at,
-        "last_reply": str(recipient.last_reply or ""),
-        "size": message.size,
-        "lane": "bulk" if message.lane else "transactional",
-        "source": message.source,
-    }
+    return RecipientRow(
+        message=format_id(message.id),
+        recipient=recipient.path.address,
+        sender=message.reverse_path,
+        binding=recipient.binding,
+        domain=recipient.domain,
+        state=recipient.state,
+        attempts=recipient.attempts,
+        due_at=recipient.due_at,
+        received_at=message.received_at,
+        last_reply=str(recipient.last_reply or ""),
+        size=message.size,
+        lane="bulk" if message.lane else "transactional",
+        source=message.source,
+    )
 
 
 def describe_event(event: Event, message: Message | None) -> dict[str, Any]:

@@ -173,7 +173,9 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._dating = loop.create_task(self._tell_date())
         for sock in self._sockets:
-            self._servers.append(await loop.create_server(self._connection, sock=sock))
+            is_unix = sock.family == socket.AF_UNIX
+            listen = loop.create_unix_server if is_unix else loop.create_server
+            self._servers.append(await listen(self._connection, sock=sock))
 
     async def stop(self) -> None:
         """Take no more connections, finish the answers under way (within a second) and return."""

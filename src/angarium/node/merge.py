@@ -6,13 +6,13 @@ A domain's mail is spread over all partitions, so every worker has a part of eac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from angarium.core.errors import AngariumError
 from angarium.core.metrics import METRICS
-from angarium.node.answers import (
+from angarium.core.operations import (
     Changed,
     Count,
     Health,
@@ -26,6 +26,8 @@ from angarium.node.answers import (
     Recipients,
     Stat,
 )
+
+T = TypeVar("T")
 
 MAX_REASONS = 5
 _BY_MAXIMUM = {"spool_unwell"}
@@ -131,30 +133,31 @@ def merge_history(answers: Answers) -> MessageHistory:
     message: dict[str, Any] | None = None
     recipients: list[RecipientRow] = []
     events: list[dict[str, Any]] = []
-    for part in answers.results.values():
-        if part is None:
-            continue
-        if message is None or len(part["message"]) > len(message):
-            message = part["message"]
-        recipients += msgspec.convert(part["recipients"], list[RecipientRow])
-        events += part["events"]
+    for part in _parts(answers, MessageHistory):
+        if message is None or len(part.message or ()) > len(message):
+            message = part.message
+        recipients += part.recipients
+        events += part.events
     events.sort(key=lambda event: float(event["at"]))
     return MessageHistory(message, recipients, events, answers.problems)
 
 
 def merge_counts(answers: Answers) -> Count:
     """Add up how many recipients match."""
-    parts = answers.results.values()
-    waiting = sum(part["resident"] + part["settled"] for part in parts)
-    return Count(waiting, sum(part["in_flight"] for part in parts), answers.problems)
+    parts = _parts(answers, Count)
+    return Count(sum(each.waiting for each in parts), sum(each.in_flight for each in parts), answers.problems)
 
 
 def merge_changes(answers: Answers) -> Changed:
     """Add up how many recipients were changed."""
-    parts = answers.results.values()
+    parts = _parts(answers, Changed)
     return Changed(
-        sum(part["changed"] for part in parts), sum(part["in_flight"] for part in parts), answers.problems
+        sum(each.changed for each in parts), sum(each.in_flight for each in parts), answers.problems
     )
+
+
+def _parts(answers: Answers, kind: type[T]) -> list[T]:
+    return [msgspec.convert(part, kind) for part in answers.results.values()]
 
 
 def merge_health(answers: Answers) -> Health:

@@ -24,16 +24,18 @@ from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
+from angarium.core.operations import NodeInfo, Stat
 from angarium.core.tasks import Tasks
 from angarium.dns.resolver import resolver_settings
 from angarium.http.carrier import HttpServer
+from angarium.http.operate.routes import make_operate_routes
 from angarium.node import domain_watch
-from angarium.node.answers import NodeInfo, Stat
-from angarium.node.console import Console
 from angarium.node.control import ControlServer
 from angarium.node.crew import Crew, WorkerProcess
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
+from angarium.node.operations import NodeOperations
+from angarium.node.socket_path import SOCKET_NAME
 from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
 from angarium.node.web import make_app
@@ -63,9 +65,9 @@ class Supervisor:
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._started_at = self.clock.now()
-        self._console = Console(self)
-        self._control = ControlServer(data / "control.sock", self._console.handle)
-        self._web = HttpServer(make_app(self._console.health, self._console.stats), [])
+        self._operations = NodeOperations(self)
+        self._control = ControlServer(data / SOCKET_NAME)
+        self._web: HttpServer | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -73,7 +75,7 @@ class Supervisor:
         Raises CannotListen, TlsProblem, or ControlError when another node runs on the same data, before anything
         has begun.
         """
-        await self._control.start()
+        self._control.open()
         try:
             self._certificates.prepare(self.config)
             await self._complain_of_tls()
@@ -90,7 +92,8 @@ class Supervisor:
             self.log.info("draining", self.clock.now(), seconds=seconds)
             await self._crew.stop(seconds)
         finally:
-            await self._web.stop()
+            if self._web is not None:
+                await self._web.stop()
             await self._control.stop()
             self._sockets.close()
             self.log.flush()
@@ -105,9 +108,11 @@ class Supervisor:
 
     async def _serve_web(self) -> None:
         sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
-        routes = self._management.routes()
-        self._web = HttpServer(make_app(self._console.health, self._console.stats, routes), sockets)
+        operations, routes = self._operations, self._management.routes()
+        self._web = HttpServer(make_app(operations.health, operations.stats, routes), sockets)
         await self._web.start()
+        routes = [*routes, *make_operate_routes(operations)]
+        await self._control.serve(make_app(operations.health, operations.stats, routes))
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -150,7 +155,7 @@ class Supervisor:
         elif op in ("login_failed", "login_new"):
             self._crew.tell_others(index, op, args)
         else:
-            return self._console.heard(op, args)
+            return self._operations.heard(op, args)
         return True
 
     def _lease(self, index: int, args: dict[str, Any]) -> None:
@@ -169,7 +174,7 @@ class Supervisor:
             else:
                 self._crew.tell(index, "recall", key=message.key, count=message.units)
 
-    # -- console.NodePort
+    # -- operations.NodePort
 
     @property
     def workers(self) -> Sequence[int]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from angarium.core import metrics
-from angarium.node.answers import Health, Stat
+from angarium.core.operations import Health, Stat
 
 PREFIX = "angarium_"
 _UNKNOWN = metrics.Metric("gauge", "Not described.")
@@ -23,7 +23,7 @@ def make_app(
     stats: Callable[[], Awaitable[list[Stat]]],
     more: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application; `console.Console` has both functions. *more* are the routes of the dialects."""
+    """Return the application; `operations.NodeOperations` has both functions. *more* are the routes of the dialects."""
 
     async def healthz(request: Request) -> Response:
         return health_answer((await health()).unwell)

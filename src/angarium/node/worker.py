@@ -30,11 +30,11 @@ from angarium.delivery.expiry import Expiry
 from angarium.delivery.router import Router, local_addresses
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.node.board import Board
-from angarium.node.desk import Desk, Operation
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
+from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
 from angarium.submission.intake import Intake, Load, refusal
@@ -168,7 +168,9 @@ class Worker:
 
     def _open_desk(self) -> None:
         """Put together what answers the supervisor."""
-        desk = Desk(self._index, self._link, self._dispatcher, self._spool, self._clock, self._counters)
+        desk = WorkerOperations(
+            self._index, self._link, self._dispatcher, self._spool, self._clock, self._counters
+        )
         self._operations = {
             "config": self._follow_config,
             "certificates": self._follow_certificates,

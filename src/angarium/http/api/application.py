@@ -5,7 +5,7 @@ What the handlers do blocks on the store, so each runs in a thread.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,35 +16,32 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from angarium.http.api.caller import Authenticator, Caller, key_of
 from angarium.http.api.decoding import decode_body, decode_query
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
-from angarium.http.api.problem import MEDIA_TYPE, FieldError, Problem
+from angarium.http.api.problem import MEDIA_TYPE, FieldError, Problem, unavailable
+from angarium.http.api.stream import streamed
 from angarium.identity.errors import Conflict, Invalid, NotFound, StoreError
-from angarium.identity.grants import implied
 
 MAX_BODY_BYTES: Final = 1 << 20
 _JSON: Final = "application/json"
 _HEADERS: Final = {"Cache-Control": "no-store"}
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="angarium"'}
 
 
 class _Nothing(msgspec.Struct):
     """The query of a request that takes none."""
 
 
-def make_routes(
-    api: Api, authenticator: Authenticator, call: Callable[[Caller, Request], Any]
-) -> list[BaseRoute]:
-    """Return *api* as routes to be mounted at the top of an application.
+Admit = Callable[[Request, Endpoint], Awaitable[Any]]
+"""Returns what the handler gets as its first argument: who asks, and what may be touched. Raises Problem."""
 
-    *call* makes what its handlers get as their first argument, of who asks and what was asked.
-    """
+
+def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:
+    """Return *api* as routes to be mounted at the top of an application."""
     paths: dict[str, list[Endpoint]] = {}
     for endpoint in api.endpoints:
         paths.setdefault(endpoint.path, []).append(endpoint)
-    routes = [Route(path, _Resource(endpoints, authenticator, call)) for path, endpoints in paths.items()]
+    routes = [Route(path, _Resource(endpoints, admit, api.refusals)) for path, endpoints in paths.items()]
     described = Response(msgspec.json.encode(document(api)), media_type=_JSON)
 
     async def openapi(request: Request) -> Response:
@@ -65,14 +62,11 @@ class _Resource:
     """All methods of one path."""
 
     def __init__(
-        self,
-        endpoints: Sequence[Endpoint],
-        authenticator: Authenticator,
-        call: Callable[[Caller, Request], Any],
+        self, endpoints: Sequence[Endpoint], admit: Admit, refusals: tuple[type[Exception], ...]
     ) -> None:
         self._methods = {endpoint.method: endpoint for endpoint in endpoints}
-        self._authenticator = authenticator
-        self._call = call
+        self._admit = admit
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -81,11 +75,14 @@ class _Resource:
 
     async def _answer(self, request: Request) -> Response:
         endpoint = self._endpoint(request.method)
-        caller = await self._caller(request)
-        _may(caller, endpoint)
+        call = await self._admit(request, endpoint)
         arguments = await _arguments(endpoint, request)
-        call = self._call(caller, request)
-        return _response(endpoint, request.url.path, await _carry_out(endpoint, call, arguments))
+        try:
+            return _response(endpoint, request.url.path, await _carry_out(endpoint, call, arguments))
+        except Problem:
+            raise
+        except self._refusals as error:
+            raise Problem("conflict", str(error)) from error
 
     def _endpoint(self, method: str) -> Endpoint:
         found = self._methods.get("GET" if method == "HEAD" else method)
@@ -93,29 +90,6 @@ class _Resource:
             allowed = ", ".join(self._methods)
             raise Problem("method", f"{method} is not for this; use {allowed}", headers={"Allow": allowed})
         return found
-
-    async def _caller(self, request: Request) -> Caller:
-        key = key_of(request.headers.raw)
-        peer = request.client.host if request.client else ""
-        try:
-            caller = await self._authenticator.authenticate(key, peer) if key else None
-        except StoreError as error:
-            raise _unavailable() from error
-        if caller is None:
-            said = "the API key is not good, or not for this address" if key else "there is no API key"
-            raise Problem(
-                "not-authenticated",
-                f"{said}; send one as `Authorization: Bearer KEY`; `angarium keys create` makes one",
-                headers=_CHALLENGE,
-            )
-        return caller
-
-
-def _may(caller: Caller, endpoint: Endpoint) -> None:
-    if caller.account.suspended:
-        raise Problem("not-allowed", f"account {caller.account.name} is suspended; ask who runs this node")
-    if endpoint.grant is not None and endpoint.grant not in implied(caller.grants):
-        raise Problem("not-allowed", f"the API key lacks the grant {endpoint.grant}; use one that has it")
 
 
 async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
@@ -158,6 +132,8 @@ def _too_large() -> Problem:
 
 async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -> Any:
     try:
+        if endpoint.streams:
+            return await streamed(endpoint.handler(call, **arguments))
         if inspect.iscoroutinefunction(endpoint.handler):
             return await endpoint.handler(call, **arguments)
         return await asyncio.to_thread(endpoint.handler, call, **arguments)
@@ -169,18 +145,12 @@ async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -
         pointer = f"/{error.field.replace('.', '/')}"
         raise Problem("invalid", str(error), [FieldError(pointer, str(error))]) from error
     except StoreError as error:
-        raise _unavailable() from error
-
-
-def _unavailable() -> Problem:
-    return Problem(
-        "unavailable",
-        "the identity store does not answer; try again in a moment",
-        headers={"Retry-After": "5"},
-    )
+        raise unavailable() from error
 
 
 def _response(endpoint: Endpoint, path: str, answer: Any) -> Response:
+    if isinstance(answer, Response):
+        return answer
     if answer is None:
         return Response(status_code=endpoint.status, headers=_HEADERS)
     headers = dict(_HEADERS)

@@ -53,7 +53,10 @@ def convert(value: Mapping[str, Any], kind: type[T], *, prefix: str, strict: boo
             errors.append(FieldError("", f"there is more that is wrong; these are the first {MOST_ERRORS}"))
         sentences = "; ".join(f"{error.pointer}: {error.detail}" for error in errors)
         raise Problem("invalid", sentences, errors)
-    return msgspec.convert(value, kind, strict=strict)
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:  # of fields that do not go together
+        raise Problem("invalid", _shown(str(error))) from error
 
 
 def _errors(

@@ -4,19 +4,26 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
 
 class Api(NamedTuple):
-    """An interface: the path it begins at, its endpoints, and how its OpenAPI document names and describes it."""
+    """An interface: the path it begins at, its endpoints, and how its OpenAPI document names and describes it.
+
+    *refusals* are the errors of handlers that are the caller's to hear as a conflict. *wants_key*: who asks must show
+    one.
+    """
 
     prefix: str
     endpoints: tuple["Endpoint", ...]
     title: str
     version: str
     description: str
+    refusals: tuple[type[Exception], ...] = ()
+    wants_key: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,18 @@ class Endpoint:
         return self.hints.get("query")
 
     @property
-    def answer(self) -> Any:
-        """What the body of the answer is; NoneType when there is none."""
-        return self.hints["return"]
+    def answers(self) -> tuple[Any, ...]:
+        """What the body of the answer is, or one event of the stream: one of these; none when there is no body."""
+        answer = self.hints["return"]
+        if self.streams:
+            (answer,) = get_args(answer)
+        kinds = get_args(answer) if isinstance(answer, UnionType) else (answer,)
+        return tuple(kind for kind in kinds if kind is not NoneType)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream of events."""
+        return inspect.isasyncgenfunction(self.handler)
 
     @property
     def parameters(self) -> dict[str, type]:

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from types import NoneType
 from typing import Any
 
 import msgspec
 
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.problem import MEDIA_TYPE, SORTS, ProblemBody
+from angarium.http.api.stream import MEDIA_TYPE as EVENT_STREAM
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = ("invalid", "not-authenticated", "not-allowed", "internal", "unavailable")
+_ALWAYS = ("invalid", "internal", "unavailable")
+_FOR_KEYS = ("not-authenticated", "not-allowed")
+_KEY = {"type": "http", "scheme": "bearer", "description": "An API key."}
 
 Schema = dict[str, Any]
 
@@ -23,18 +25,18 @@ def document(api: Api) -> Schema:
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, Schema] = {}
     for endpoint in api.endpoints:
-        operation = _operation(endpoint, by_kind, components)
+        operation = _operation(api, endpoint, by_kind, components)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": api.title, "version": api.version, "description": api.description},
         "servers": [{"url": api.prefix}],
-        "security": [{"key": []}],
+        "security": [{"key": []}] if api.wants_key else [],
         "paths": paths,
         "components": {
             "schemas": components,
             "responses": {name: _problem(name) for name in SORTS},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "securitySchemes": {"key": _KEY} if api.wants_key else {},
         },
     }
 
@@ -42,8 +44,8 @@ def document(api: Api) -> Schema:
 def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
     found: dict[Any, None] = {ProblemBody: None}
     for endpoint in endpoints:
-        for kind in (endpoint.body, endpoint.query, endpoint.answer):
-            if kind is not None and kind is not NoneType:
+        for kind in (endpoint.body, endpoint.query, *endpoint.answers):
+            if kind is not None:
                 found[kind] = None
     return list(found)
 
@@ -53,16 +55,18 @@ def _problem(name: str) -> Schema:
     return {"description": SORTS[name].title, "content": content}
 
 
-def _operation(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[str, Schema]) -> Schema:
+def _operation(
+    api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[str, Schema]
+) -> Schema:
     first, _, rest = endpoint.summary.partition(". ")
-    needs = f"Needs the grant `{endpoint.grant}`." if endpoint.grant else "Any key will do."
+    needs = f"Needs the grant `{endpoint.grant}`." if endpoint.grant else "Any key will do." * api.wants_key
     operation: Schema = {
         "operationId": endpoint.handler.__name__,
         "tags": [endpoint.path.split("/")[1]],
         "summary": first.rstrip("."),
         "description": f"{rest} {needs}".strip(),
         "parameters": [*_in_path(endpoint), *_in_query(endpoint, by_kind, components)],
-        "responses": _responses(endpoint, by_kind),
+        "responses": _responses(api, endpoint, by_kind),
     }
     if endpoint.body is not None:
         content = {"application/json": {"schema": by_kind[endpoint.body]}}
@@ -84,16 +88,20 @@ def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[s
         return []
     schema = components[by_kind[endpoint.query]["$ref"].rpartition("/")[2]]
     return [
-        {"name": name, "in": "query", "required": False, "schema": kind}
+        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": kind}
         for name, kind in schema["properties"].items()
     ]
 
 
-def _responses(endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
+def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
     done: Schema = {"description": "Done."}
-    if endpoint.answer is not NoneType:
-        done["content"] = {"application/json": {"schema": by_kind[endpoint.answer]}}
-    names = list(_ALWAYS)
+    if endpoint.answers:
+        media_type = EVENT_STREAM if endpoint.streams else "application/json"
+        schemas = [by_kind[kind] for kind in endpoint.answers]
+        done["content"] = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ())]
+    if api.refusals:
+        names += ["conflict"]
     if endpoint.body is not None:
         names += ["conflict", "too-large", "media-type"]
     if endpoint.body is not None or endpoint.parameters:

@@ -78,3 +78,12 @@ class Problem(AngariumError):
         return msgspec.json.encode(
             ProblemBody(TYPE_PREFIX + self.sort, title, status, str(self), self.errors)
         )
+
+
+def unavailable() -> Problem:
+    """Return the problem of a store that is silent."""
+    return Problem(
+        "unavailable",
+        "the identity store does not answer; try again in a moment",
+        headers={"Retry-After": "5"},
+    )

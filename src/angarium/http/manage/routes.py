@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 
 from angarium.http.api.application import make_routes
 from angarium.http.api.caller import Authenticator, Caller
+from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
 from angarium.identity.store import Store
@@ -34,4 +35,4 @@ def make_manage_routes(
             query=dict(request.query_params),
         )
 
-    return make_routes(MANAGE, authenticator, call)
+    return make_routes(MANAGE, KeyGate(authenticator, call))

@@ -1,29 +1,49 @@
-"""The operations behind the control socket: what the workers are asked, and what the client gets."""
+"""What operators ask over the control socket: what the workers are asked, and what the client gets."""
 
 import asyncio
+import tempfile
+from contextlib import aclosing
+from itertools import islice
+from pathlib import Path
 
-import msgspec
 import pytest
+from starlette.applications import Starlette
 
+from angarium.cli.client import ControlClient, Refused
 from angarium.core.errors import AngariumError
-from angarium.node.console import Console
+from angarium.core.operations import ActArgs, Changed, Progress, SelectionArgs, TraceArgs
+from angarium.http.operate.routes import make_operate_routes
+from angarium.node.control import ControlServer
+from angarium.node.operations import NodeOperations
 from angarium.node.streams import MAX_WAITING
 from angarium.testing.programs import PATIENCE_S
 
 ID = "0190163d8694739b9ea5966c26f8ad91"
 
 
-def ask(node, op, args=None, send_item=None):
-    """Carry out one operation and return its answer as the client sees it."""
+def served(node, client):
+    """Serve *node* on a socket, and return what *client*, which is given a connection to it, returns."""
 
-    async def drop(item):
-        return
+    def work(folder):
+        with ControlClient(folder) as connection:
+            return client(connection)
 
     async def run():
-        async with asyncio.timeout(PATIENCE_S):
-            return msgspec.to_builtins(await Console(node).handle(op, args or {}, send_item or drop))
+        with tempfile.TemporaryDirectory() as folder:
+            server = ControlServer(Path(folder) / "control.sock")
+            server.open()
+            await server.serve(Starlette(routes=make_operate_routes(NodeOperations(node))))
+            try:
+                return await asyncio.to_thread(work, Path(folder))
+            finally:
+                await server.stop()
 
-    return asyncio.run(run())
+    return asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+def ask(node, op, args=None):
+    """Carry out one operation and return its answer as the client sees it."""
+    return served(node, lambda client: client.call(op, args or {}, kind=object))
 
 
 def test_every_worker_is_asked_and_the_answers_merged(node):
@@ -55,12 +75,12 @@ def test_a_worker_that_goes_away_meanwhile_is_named(node):
 @pytest.mark.parametrize(
     ("op", "args", "sentence"),
     [
-        ("dance", {}, "unknown operation 'dance'"),
-        ("queues", {"domian": "example.com"}, "unknown argument `domian`"),
+        ("dance", {}, "is no resource"),
+        ("queues", {"domian": "example.com"}, "/domian|domian: is unknown; did you mean domain"),
         ("queues", {"limit": -1}, ">= 0"),
-        ("message", {}, "missing required field `id`"),
+        ("message", {}, "id: is missing"),
         ("message", {"id": "42"}, "is not a message id"),
-        ("recipients", {"state": "bounced"}, "Invalid enum value 'bounced'"),
+        ("recipients", {"state": "bounced"}, "invalid enum value 'bounced'"),
         ("act", {"action": "fail", "selection": {"message": "nonsense"}}, "is not a message id"),
         ("act", {"action": "reroute", "selection": {}}, "need a target"),
         ("act", {"action": "hold", "selection": {}, "target": "x"}, "take none"),
@@ -69,13 +89,13 @@ def test_a_worker_that_goes_away_meanwhile_is_named(node):
     ],
 )
 def test_a_wrong_request_is_refused_before_anybody_is_asked(node, op, args, sentence):
-    with pytest.raises(AngariumError, match=sentence):
+    with pytest.raises(Refused, match=sentence):
         ask(node, op, args)
     assert node.asked == []
 
 
 def test_a_message_is_found_by_its_id_in_any_form(node):
-    node.says["message"] = lambda worker, args: None
+    node.says["message"] = {}
     ask(node, "message", {"id": "0190163D-8694-739B-9EA5-966C26F8AD91"})
     assert node.asked[0] == (0, "message", {"id": ID})
 
@@ -91,7 +111,7 @@ def test_one_more_recipient_than_asked_for_tells_whether_there_are_more(node):
     ("action", "state"), [("flush", "queued"), ("hold", "queued"), ("release", "held"), ("fail", None)]
 )
 def test_the_count_is_of_what_the_action_would_change(node, action, state):
-    node.says["count"] = {"resident": 1, "settled": 2, "in_flight": 1}
+    node.says["count"] = {"waiting": 3, "in_flight": 1}
     answer = ask(node, "count", {"selection": {"domain": "example.com"}, "action": action})
     assert (answer["waiting"], answer["in_flight"]) == (6, 2)
     assert node.asked[0][2]["selection"]["state"] == state
@@ -99,27 +119,28 @@ def test_the_count_is_of_what_the_action_would_change(node, action, state):
 
 def test_an_action_tells_its_progress_over_all_workers(node):
     async def run():
-        items = []
         all_told = asyncio.Event()
-        console = Console(node)
+        operations = NodeOperations(node)
 
         async def act(worker, args):
-            console.heard("progress", {"name": args["name"], "worker": worker, "done": 10})
+            operations.heard("progress", {"name": args["name"], "worker": worker, "done": 10})
             await all_told.wait()
             return {"changed": 10, "in_flight": 1}
 
-        async def send_item(item):
-            items.append(item)
-            if item == {"done": 20}:
-                all_told.set()
-
         node.says["act"] = act
-        args = {"action": "reroute", "selection": {"domain": "a.example"}, "target": "b.example"}
-        changed = await console.handle("act", args, send_item)
-        assert (changed.changed, changed.in_flight) == (20, 2)
-        assert items == [{"done": 10}, {"done": 20}]
+        items = []
+        async for item in operations.act(ActArgs("reroute", SelectionArgs(domain="a.example"), "b.example")):
+            items.append(item)
+            if item == Progress(20):
+                all_told.set()
+        assert items == [Progress(10), Progress(20), Changed(20, 2)]
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+def test_the_client_hears_of_progress_before_the_answer(node):
+    node.says["act"] = {"changed": 10, "in_flight": 1}
+    assert ask(node, "act", {"action": "hold", "selection": {}})["changed"] == 20
 
 
 def test_an_action_that_no_worker_can_do_is_an_error(node):
@@ -127,7 +148,7 @@ def test_an_action_that_no_worker_can_do_is_an_error(node):
         raise AngariumError("there is no binding 'x' in the configuration")
 
     node.says["act"] = answer
-    with pytest.raises(AngariumError, match=r"^there is no binding 'x' in the configuration$"):
+    with pytest.raises(Refused, match=r"^there is no binding 'x' in the configuration$"):
         ask(node, "act", {"action": "rebind", "selection": {}, "target": "x"})
 
 
@@ -142,17 +163,14 @@ def test_a_client_that_leaves_does_not_stop_what_was_begun(node):
             finished.append(worker)
             return {"changed": 1, "in_flight": 0}
 
-        async def gone(item):
-            raise ConnectionResetError
-
         node.says["act"] = act
-        console = Console(node)
-        client = asyncio.create_task(console.handle("act", {"action": "hold", "selection": {}}, gone))
+        operations = NodeOperations(node)
+        client = asyncio.create_task(anext(operations.act(ActArgs("hold", SelectionArgs()))))
         await begun.wait()
         client.cancel()
         await asyncio.wait([client])
         finish.set()
-        await asyncio.gather(*console._tasks)
+        await asyncio.gather(*operations._tasks)
         assert sorted(finished) == [0, 1]
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
@@ -160,39 +178,60 @@ def test_a_client_that_leaves_does_not_stop_what_was_begun(node):
 
 def test_a_trace_goes_on_until_the_client_leaves_and_then_stops_at_every_worker(node):
     async def run():
-        console = Console(node)
-        items = asyncio.Queue()
+        operations = NodeOperations(node)
         node.says["trace_start"] = None
         node.says["trace_stop"] = None
-        client = asyncio.create_task(console.handle("trace", {"domain": "Example.com"}, items.put))
-        assert await items.get() == {"tracing": "example.com", "problems": []}
-        name = node.asked[0][2]["name"]
-        console.heard("trace", {"name": name, "record": {"line": "EHLO me"}})
-        console.heard("trace", {"name": "another", "record": {"line": "not for us"}})
-        assert await items.get() == {"line": "EHLO me"}
-        client.cancel()
-        await asyncio.wait([client])
-        await asyncio.gather(*console._tasks)
+        async with aclosing(operations.trace(TraceArgs(domain="Example.com"))) as items:
+            assert await anext(items) == {"tracing": "example.com", "problems": []}
+            name = node.asked[0][2]["name"]
+            operations.heard("trace", {"name": name, "record": {"line": "EHLO me"}})
+            operations.heard("trace", {"name": "another", "record": {"line": "not for us"}})
+            assert await anext(items) == {"line": "EHLO me"}
+        await asyncio.gather(*operations._tasks)
         assert [(worker, op) for worker, op, _ in node.asked[2:]] == [(0, "trace_stop"), (1, "trace_stop")]
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+def test_a_client_that_hangs_up_ends_its_stream(node):
+    """Also while nothing is said that could be sent to it."""
+    stopped = asyncio.Event()
+
+    async def stop(worker, args):
+        stopped.set()
+
+    node.says["trace_start"] = None
+    node.says["trace_stop"] = stop
+
+    async def run():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "control.sock"
+            server = ControlServer(path)
+            server.open()
+            await server.serve(Starlette(routes=make_operate_routes(NodeOperations(node))))
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(b"GET /operate/v1/trace?domain=example.com HTTP/1.1\r\nHost: node\r\n\r\n")
+            assert b"text/event-stream" in await reader.readuntil(b"\r\n\r\n")
+            assert b"event: item" in await reader.readuntil(b"\n\n")
+            writer.close()
+            await stopped.wait()
+            await server.stop()
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
 def test_lines_that_a_slow_client_does_not_take_are_counted(node):
     async def run():
-        console = Console(node)
-        items = asyncio.Queue(1)
+        operations = NodeOperations(node)
         node.says["trace_start"] = None
         node.says["trace_stop"] = None
-        client = asyncio.create_task(console.handle("trace", {"domain": "example.com"}, items.put))
-        await items.get()
-        name = node.asked[0][2]["name"]
-        for number in range(MAX_WAITING + 5):
-            console.heard("trace", {"name": name, "record": {"line": number}})
-        lines = [await items.get() for _ in range(MAX_WAITING + 1)]
+        async with aclosing(operations.trace(TraceArgs(domain="example.com"))) as items:
+            await anext(items)
+            name = node.asked[0][2]["name"]
+            for number in range(MAX_WAITING + 5):
+                operations.heard("trace", {"name": name, "record": {"line": number}})
+            lines = [await anext(items) for _ in range(MAX_WAITING + 1)]
         assert (lines[0], lines[-1]) == ({"line": 0}, {"lost": 5})
-        client.cancel()
-        await asyncio.wait([client])
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
@@ -210,20 +249,13 @@ def test_top_sends_glances_until_the_client_leaves(node):
     node.says.update(
         queues=[], health={"accepting": "", "unwell": "", "recovered": True}, stats=[["queues", "", 1]]
     )
-    glances = []
 
-    class Enough(Exception):
-        pass
+    def client(connection):
+        return list(islice(connection.stream("top", {"interval_s": 0.1}, kind=dict), 2))
 
-    async def send_item(glance):
-        glances.append(glance)
-        if len(glances) == 2:
-            raise Enough
-
-    with pytest.raises(Enough):
-        ask(node, "top", {"interval_s": 0.1}, send_item)
-    assert ("queues", "", 2) in glances[0].stats
-    assert ("worker_restarts_total", "", 1) in glances[0].stats
+    first, second = served(node, client)
+    assert ["queues", "", 2.0] in first["stats"]
+    assert ["worker_restarts_total", "", 1.0] in second["stats"]
 
 
 def test_configuration_is_explained_from_what_is_in_force(node):

@@ -4,8 +4,24 @@ import resource
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from angarium.core.clock import Clock
+from angarium.core.ids import parse_id
 from angarium.core.metrics import Counters
+from angarium.core.operations import (
+    ActArgs,
+    Changed,
+    Count,
+    CountArgs,
+    MessageArgs,
+    MessageHistory,
+    QueueRow,
+    QueuesArgs,
+    RecipientRow,
+    RecipientsArgs,
+    TraceArgs,
+)
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.operations import Operator, selection_of
 from angarium.node.link import Link
@@ -15,7 +31,7 @@ Operation = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
 
 
-class Desk:
+class WorkerOperations:
     """Answers for one worker, that with the number *index*."""
 
     def __init__(
@@ -48,41 +64,47 @@ class Desk:
             "stats": self._stats,
         }
 
-    async def _queues(self, args: dict[str, Any]) -> Any:
-        return self._operator.queues(args.get("domain"), args.get("binding"))
+    async def _queues(self, args: dict[str, Any]) -> list[QueueRow]:
+        asked = msgspec.convert(args, QueuesArgs)
+        return self._operator.queues(asked.domain, asked.binding)
 
-    async def _recipients(self, args: dict[str, Any]) -> Any:
-        return await self._operator.recipients(selection_of(args), args.get("limit", 100))
+    async def _recipients(self, args: dict[str, Any]) -> list[RecipientRow]:
+        asked = msgspec.convert(args, RecipientsArgs)
+        return await self._operator.recipients(selection_of(asked), asked.limit)
 
-    async def _message(self, args: dict[str, Any]) -> Any:
-        return await self._operator.message(args["id"])
+    async def _message(self, args: dict[str, Any]) -> MessageHistory:
+        return await self._operator.message(msgspec.convert(args, MessageArgs).id)
 
-    async def _count(self, args: dict[str, Any]) -> Any:
-        return await self._operator.count(selection_of(args["selection"]))
+    async def _count(self, args: dict[str, Any]) -> Count:
+        return await self._operator.count(selection_of(msgspec.convert(args, CountArgs).selection))
 
-    async def _act(self, args: dict[str, Any]) -> Any:
+    async def _act(self, args: dict[str, Any]) -> Changed:
+        name = args.pop("name", "")
+        asked = msgspec.convert(args, ActArgs)
+
         def progress(done: int) -> None:
-            self._link.tell("progress", name=args.get("name", ""), worker=self._index, done=done)
+            self._link.tell("progress", name=name, worker=self._index, done=done)
 
         return await self._operator.act(
-            args["action"],
-            selection_of(args["selection"]),
-            target=args.get("target") or "",
-            note=args.get("note") or "",
-            quiet=bool(args.get("quiet")),
+            asked.action,
+            selection_of(asked.selection),
+            target=asked.target,
+            note=asked.note,
+            quiet=asked.quiet,
             progress=progress,
         )
 
     async def _trace_start(self, args: dict[str, Any]) -> None:
-        name = args["name"]
+        name = args.pop("name")
+        asked = msgspec.convert(args, TraceArgs)
+        message = parse_id(asked.message) if asked.message is not None else None
 
         def hear(record: dict[str, Any]) -> None:
             self._link.tell(
                 "trace", name=name, record={**record, "at": self._clock.now(), "worker": self._index}
             )
 
-        chosen = selection_of({"domain": args.get("domain"), "message": args.get("message")})
-        self._dispatcher.traces.start(name, chosen.domain, chosen.message, hear)
+        self._dispatcher.traces.start(name, asked.domain, message, hear)
 
     async def _trace_stop(self, args: dict[str, Any]) -> None:
         self._dispatcher.traces.stop(args["name"])

@@ -1,11 +1,11 @@
-"""The operations of the control socket: asks the workers, merges what they say.
+"""What operators may ask of the node: the workers are asked, and what they say is merged.
 
 The same answers feed the HTTP health checks and metrics.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -13,21 +13,30 @@ import msgspec
 from angarium.config.explain import evaluate, read_question, show_effective
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
-from angarium.node.answers import Glance, Health, NodeInfo, Queues, Stat, Status
-from angarium.node.arguments import (
+from angarium.core.operations import (
     CHANGES_ONLY,
+    MOST_ROWS,
     ActArgs,
-    BadRequest,
+    Changed,
+    ConfigAnswer,
     ConfigEvalArgs,
     ConfigShowArgs,
+    Count,
     CountArgs,
+    Glance,
+    Health,
     MessageArgs,
-    Nothing,
+    MessageHistory,
+    NodeInfo,
+    Progress,
+    Queues,
     QueuesArgs,
+    Recipients,
     RecipientsArgs,
+    Stat,
+    Status,
     TopArgs,
     TraceArgs,
-    read_args,
 )
 from angarium.node.merge import (
     Answers,
@@ -40,12 +49,6 @@ from angarium.node.merge import (
     merge_recipients,
 )
 from angarium.node.streams import Streams, Subscription
-
-SendItem = Callable[[Any], Awaitable[None]]
-"""Sends one item to the client. Raises ConnectionError when the client has gone."""
-
-STREAMS = frozenset({"trace", "top"})
-"""Operations that go on until the client hangs up."""
 
 QUICK_S = 5.0
 LOOK_S = 60.0
@@ -89,37 +92,16 @@ class NodePort(Protocol):
         ...
 
 
-class Console:
-    """Serves operations. Give `handle` to the control server, and every tell of a worker to `heard`."""
+class NodeOperations:
+    """All workers as one node. Every tell of a worker goes to `heard`. What is refused raises AngariumError with a
+    sentence for whoever asked.
+    """
 
     def __init__(self, node: NodePort) -> None:
         self._node = node
         self._streams = Streams()
         self._totals = RunningTotals()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._operations: dict[str, tuple[type, Callable[[Any, SendItem], Awaitable[Any]]]] = {
-            "status": (Nothing, self._status),
-            "health": (Nothing, self._health),
-            "stats": (Nothing, self._stats),
-            "queues": (QueuesArgs, self._queues),
-            "recipients": (RecipientsArgs, self._recipients),
-            "message": (MessageArgs, self._message),
-            "count": (CountArgs, self._count),
-            "act": (ActArgs, self._act),
-            "trace": (TraceArgs, self._trace),
-            "top": (TopArgs, self._top),
-            "reload": (Nothing, self._reload),
-            "config_eval": (ConfigEvalArgs, self._config_eval),
-            "config_show": (ConfigShowArgs, self._config_show),
-        }
-
-    async def handle(self, op: str, args: dict[str, Any], send_item: SendItem) -> Any:
-        """Carry out one operation. Raises AngariumError with a sentence for the client."""
-        operation = self._operations.get(op)
-        if operation is None:
-            raise BadRequest(f"unknown operation {op!r}; there are: {', '.join(sorted(self._operations))}")
-        kind, method = operation
-        return await method(read_args(args, kind), send_item)
 
     def heard(self, op: str, args: dict[str, Any]) -> bool:
         """Take what a worker told: a line of a trace or progress. Returns False for anything else."""
@@ -170,28 +152,23 @@ class Console:
 
     # -- looking
 
-    async def _status(self, args: Nothing, send_item: SendItem) -> Status:
+    async def status(self) -> Status:
+        """What the node is, how it is, and what waits in all."""
         queues, health = await asyncio.gather(self.queues(QueuesArgs(limit=0)), self.health())
         return Status(self._node.describe(), health, queues.totals, queues.problems)
 
-    async def _health(self, args: Nothing, send_item: SendItem) -> Health:
-        return await self.health()
-
-    async def _stats(self, args: Nothing, send_item: SendItem) -> list[Stat]:
-        return await self.stats()
-
-    async def _queues(self, args: QueuesArgs, send_item: SendItem) -> Queues:
-        return await self.queues(args)
-
-    async def _recipients(self, args: RecipientsArgs, send_item: SendItem) -> Any:
+    async def recipients(self, args: RecipientsArgs) -> Recipients:
+        """The recipients that match, those due first first."""
         asked = msgspec.to_builtins(args)
-        asked["limit"] = args.limit + 1
+        asked["limit"] = min(args.limit + 1, MOST_ROWS)
         return merge_recipients(await self._ask_all("recipients", asked), args.limit)
 
-    async def _message(self, args: MessageArgs, send_item: SendItem) -> Any:
+    async def message(self, args: MessageArgs) -> MessageHistory:
+        """All that is known of a message."""
         return merge_history(await self._ask_all("message", {"id": args.id}))
 
-    async def _count(self, args: CountArgs, send_item: SendItem) -> Any:
+    async def count(self, args: CountArgs) -> Count:
+        """How many recipients an action would change."""
         selection = args.selection
         if args.action is not None and selection.state is None:
             selection.state = CHANGES_ONLY.get(args.action)
@@ -199,67 +176,81 @@ class Console:
         answers.need_one()
         return merge_counts(answers)
 
+    def config_eval(self, args: ConfigEvalArgs) -> ConfigAnswer:
+        """Which value an option has, and who set it."""
+        return ConfigAnswer(*evaluate(self._node.config, read_question(args.words)))
+
+    def config_show(self, args: ConfigShowArgs) -> ConfigAnswer:
+        """The configuration in force."""
+        return ConfigAnswer(*show_effective(self._node.config, defaults=args.defaults))
+
     # -- changing
 
-    async def _act(self, args: ActArgs, send_item: SendItem) -> Any:
-        """Change what waits. When the client hangs up, what was begun is finished all the same."""
+    async def act(self, args: ActArgs) -> AsyncIterator[Progress | Changed]:
+        """Change what waits; tell how many are done, and at the end how many were changed.
+
+        When whoever asked hangs up, what was begun is finished all the same.
+        """
         progress = self._streams.open()
         asked = {**msgspec.to_builtins(args), "name": progress.name}
-        teller = self._begin(_tell_progress(progress, send_item))
+        acting = self._begin(self._ask_all("act", asked, None))
         try:
-            answers = await asyncio.shield(self._begin(self._ask_all("act", asked, None)))
+            async for done in _told(progress, acting):
+                yield Progress(done)
         finally:
-            teller.cancel()
             self._streams.close(progress)
+        answers: Answers = acting.result()
         answers.need_one()
-        return merge_changes(answers)
+        yield merge_changes(answers)
 
-    async def _reload(self, args: Nothing, send_item: SendItem) -> dict[str, Any]:
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again; see NodePort."""
         return await self._node.reload()
-
-    async def _config_eval(self, args: ConfigEvalArgs, send_item: SendItem) -> Any:
-        return evaluate(self._node.config, read_question(args.words))._asdict()
-
-    async def _config_show(self, args: ConfigShowArgs, send_item: SendItem) -> Any:
-        return show_effective(self._node.config, defaults=args.defaults)._asdict()
 
     # -- streams
 
-    async def _trace(self, args: TraceArgs, send_item: SendItem) -> None:
+    async def trace(self, args: TraceArgs) -> AsyncIterator[dict[str, Any]]:
+        """What is said on outbound connections, after a first item that says what is traced."""
         lines = self._streams.open()
         asked = {**msgspec.to_builtins(args), "name": lines.name}
         try:
             answers = await self._ask_all("trace_start", asked, QUICK_S)
             answers.need_one()
-            await send_item({"tracing": args.domain or args.message, "problems": answers.problems})
+            yield {"tracing": args.domain or args.message, "problems": answers.problems}
             while True:
-                await send_item(await lines.next())
+                yield await lines.next()
         finally:
             self._streams.close(lines)
             self._begin(self._ask_all("trace_stop", {"name": lines.name}, QUICK_S))
 
-    async def _top(self, args: TopArgs, send_item: SendItem) -> None:
+    async def top(self, args: TopArgs) -> AsyncIterator[Glance]:
+        """The node at a glance, again and again."""
         while True:
             queues, health, stats = await asyncio.gather(
                 self.queues(QueuesArgs(limit=args.limit)), self.health(), self.stats()
             )
-            await send_item(Glance(time.time(), self._node.describe(), health, queues, stats))
+            yield Glance(time.time(), self._node.describe(), health, queues, stats)
             await asyncio.sleep(args.interval_s)
 
-    def _begin(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _begin(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-async def _tell_progress(progress: Subscription, send_item: SendItem) -> None:
+async def _told(progress: Subscription, acting: "asyncio.Task[Any]") -> AsyncIterator[int]:
+    """Yield the sum of what the workers tell of their progress, until *acting* is over."""
     done: dict[int, int] = {}
-    try:
-        while True:
-            item = await progress.next()
-            if "done" in item:
-                done[item["worker"]] = item["done"]
-                await send_item({"done": sum(done.values())})
-    except ConnectionError:
-        return
+    while True:
+        coming = asyncio.ensure_future(progress.next())
+        try:
+            await asyncio.wait((coming, acting), return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            item = coming.result()
+        finally:
+            coming.cancel()
+        if "done" in item:
+            done[item["worker"]] = item["done"]
+            yield sum(done.values())
