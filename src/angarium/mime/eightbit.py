@@ -1,22 +1,38 @@
 """Conversion of an 8-bit body for a peer that takes 7 bit only (RFC 6152 §3): off the usual way, but exact.
 
 Only parts that need it are encoded; header fields stay as they are but for Content-Transfer-Encoding of what
-was encoded (and of the multiparts around it), and the fields that a body without MIME needs to be read back.
+was encoded (and of the multiparts around it), the fields that a body without MIME needs to be read back, and
+8-bit bytes in the headers of parts.
+
+The message is gone through once, from its beginning to its end, however deep its parts lie in each other: a line
+that begins with `--` is looked up among the delimiters of all multiparts that are open there.
 """
 
 import binascii
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
 
-from angarium.mime.header import Field, HeaderBlock
+from angarium.mime.content import ContentType, content_type, transfer_encoding
+from angarium.mime.header import HeaderBlock
+from angarium.mime.words import encode_words
 
-MAX_DEPTH = 20
-MAX_LINE_BYTES = 998  # RFC 5322 §2.1.1
+MAX_DEPTH: Final = 1000
+MAX_LINE_BYTES: Final = 998  # RFC 5322 §2.1.1
 
-_PARAMETER = rb";\s*%b\s*=\s*(?:\"((?:[^\"\\]|\\.){0,200})\"|([^\s;\"]{1,200}))"
-_BOUNDARY = re.compile(_PARAMETER % b"boundary", re.I | re.S)
-_IDENTITY = (b"", b"7bit", b"8bit", b"binary")
-_HIGH_BYTES = bytes(range(128, 256))
-_TO_ASCII = bytes(byte if byte < 128 else 63 for byte in range(256))
+_BLANK_OR_DASHES = re.compile(rb"^(?:\r?\n|--[^\n]*)", re.M)
+_DASHES = re.compile(rb"^--[^\n]*", re.M)
+_ATOM = rb"[!#-'*+\-./0-9A-Z^_`a-z{|}~\x80-\xff]++"
+_PHRASE = re.compile(rb"%b(?: %b)*+" % (_ATOM, _ATOM))
+_HIGH_BYTES: Final = bytes(range(128, 256))
+_TO_ASCII: Final = bytes(byte if byte < 128 else 63 for byte in range(256))
+_TEXT: Final = b"text/plain"
+_MESSAGE: Final = b"message/rfc822"
+_ENCODINGS: Final = (b"quoted-printable", b"base64")
+_INDIVISIBLE: Final = (b"message/partial", b"message/external-body")
+
+T = TypeVar("T")
 
 
 class _Impossible(Exception):
@@ -24,23 +40,22 @@ class _Impossible(Exception):
 
 
 def downgrade(message: bytes) -> bytes | None:
-    """Return *message* with a body of 7-bit lines; None when that would change what it says.
+    """Return *message* with a body of 7-bit lines, the very object if it has one; None when that would change what
+    it says.
 
-    That is so for signed multiparts, for encapsulated messages with 8-bit header fields, and for MIME too
-    broken to be followed. The message's own header is not converted: 8-bit bytes there stay. Linear in time
-    but for the depth of nesting, which is bounded. Signatures over the body (DKIM) do not survive a
-    conversion.
+    That is so for signed multiparts and fragments of messages with 8-bit content, where two fields say different
+    things of one content, and for a nesting of more than MAX_DEPTH. What is in an encoding that nobody knows, or in
+    a multipart without parts, is taken as it is. The message's own header is not converted: 8-bit bytes there stay.
+    Linear in time. Signatures over the body (DKIM) do not survive a conversion.
     """
+    header = HeaderBlock.scan(message)
+    if is_seven_bit(message[header.body_at :]):
+        return message
     try:
-        converted = _convert(message, 0)
+        converted = _Conversion(message).result()
     except _Impossible:
         return None
-    header = HeaderBlock.scan(converted)
-    if not converted[header.body_at :].isascii():
-        return None
-    if converted is message or header.has(b"mime-version"):
-        return converted
-    return b"%bMIME-Version: 1.0\r\n%b" % (header.raw, converted[header.size :])
+    return converted if converted[HeaderBlock.scan(converted).body_at :].isascii() else None
 
 
 def is_seven_bit(data: bytes) -> bool:
@@ -62,94 +77,275 @@ def base64_lines(data: bytes) -> bytes:
     return b"".join(binascii.b2a_base64(data[at : at + 57], newline=False) + b"\r\n" for at in steps)
 
 
-def _convert(entity: bytes, depth: int) -> bytes:
-    """Return *entity*, the very object when it needs no conversion."""
-    header = HeaderBlock.scan(entity)
-    body = entity[header.body_at :]
-    if is_seven_bit(body):
+class _Entity:
+    """The header of a message or a part, and what its MIME fields say. *kind* is what it is where it does not say.
+
+    *is_message*: it has a header of its own right, in which MIME-Version belongs.
+    """
+
+    __slots__ = ("encoding", "fields", "header", "is_message", "kind", "type_")
+
+    def __init__(self, header: HeaderBlock, kind: bytes, *, is_message: bool) -> None:
+        self.header = header
+        self.fields = header.fields()
+        self.is_message = is_message
+        self.type_ = self._only(b"content-type", content_type) or ContentType(b"", {})
+        self.kind = self.type_.kind or kind
+        self.encoding = self._only(b"content-transfer-encoding", transfer_encoding) or b""
+
+    def _only(self, name: bytes, read: Callable[[bytes], T]) -> T | None:
+        """Return what the field says, None without one. With two that differ, everyone may read another message."""
+        said = [read(field.value) for field in self.fields if field.name == name]
+        if any(each != said[0] for each in said):
+            raise _Impossible
+        return said[0] if said else None
+
+    def with_encoding(self, encoding: bytes, extra: bytes = b"") -> bytes:
+        """Return the header saying *encoding*, or nothing when that is empty, and *extra* fields."""
+        line = b"Content-Transfer-Encoding: %b\r\n" % encoding if encoding else b""
+        if self.is_message and not self.header.has(b"mime-version"):
+            extra += b"MIME-Version: 1.0\r\n"
+        raw = self.header.raw
+        kept: list[bytes] = []
+        at = 0
+        for begin, end in self.header.spans(b"content-transfer-encoding"):
+            kept += raw[at:begin], line
+            at, line = end, b""
+        return b"".join((*kept, raw[at:], line, extra))
+
+
+@dataclass(slots=True)
+class _Container:
+    """A multipart or an encapsulated message that the conversion is in.
+
+    *at* is where in the output its header stands, followed by what separates it from its body, and in a multipart by
+    its preamble. *boundary* is that of a multipart. *has_parts*: a delimiter was seen. *is_sealed*: nothing inside may
+    change. *is_changed*: something did.
+    """
+
+    entity: _Entity
+    at: int
+    boundary: bytes
+    is_sealed: bool
+    has_parts: bool = False
+    is_changed: bool = False
+
+
+class _Delimiter(NamedTuple):
+    """A delimiter in the message, from its line's beginning to its end; the line break before it belongs to it."""
+
+    begin: int
+    end: int
+    level: int
+    is_last: bool
+
+
+class _Conversion:
+    """One way through a message. *_open* are the containers around the present place, the outermost first."""
+
+    def __init__(self, message: bytes) -> None:
+        self._message = message
+        self._out: list[bytes] = []
+        self._open: list[_Container] = []
+        self._levels: dict[bytes, int] = {}
+
+    def result(self) -> bytes:
+        """Return the whole message converted. Raises _Impossible."""
+        delimiter = self._entity(0, _TEXT, is_message=True)
+        while delimiter is not None:
+            delimiter = self._delimited(delimiter)
+        self._leave(0)
+        return b"".join(self._out)
+
+    # -- from one delimiter to the next
+
+    def _delimited(self, delimiter: _Delimiter) -> _Delimiter | None:
+        """Pass over *delimiter* and what comes behind it; return the next."""
+        self._leave(delimiter.level + 1)
+        container = self._open[-1]
+        container.has_parts = True
+        self._out.append(self._message[delimiter.begin : delimiter.end])
+        if not delimiter.is_last:
+            is_digest = container.entity.kind == b"multipart/digest"  # RFC 2046 §5.1.5
+            return self._entity(delimiter.end, _MESSAGE if is_digest else _TEXT, is_message=False)
+        self._forget_boundary(container, delimiter.level)
+        following = self._next_delimiter(delimiter.end)
+        self._out.append(self._unseen(self._until(delimiter.end, following), container))
+        return following
+
+    def _entity(self, at: int, kind: bytes, *, is_message: bool) -> _Delimiter | None:
+        """Convert the message or part that begins at *at*, as far as the next delimiter, which is returned."""
+        body_at, following = self._end_of_header(at)
+        entity = self._begin(at, body_at, kind, is_message=is_message)
+        while following is None and entity.kind == _MESSAGE and self._contains(entity):
+            self._enter(entity)
+            at, (body_at, following) = body_at, self._end_of_header(body_at)
+            entity = self._begin(at, body_at, _TEXT, is_message=True)
+        is_multipart = following is None and self._contains(entity)
+        if is_multipart:
+            self._enter(entity)
+        following = following or self._next_delimiter(body_at)
+        body = self._until(body_at, following)
+        self._out.append(body)
+        if not is_multipart:
+            self._convert_leaf(entity, len(self._out) - 3, body)
+        return following
+
+    def _begin(self, at: int, body_at: int, kind: bytes, *, is_message: bool) -> _Entity:
+        """Put the header at *at*, and what is between it and the body, into the output."""
+        header = HeaderBlock.scan(self._message[at:body_at])
+        entity = _Entity(header, kind, is_message=is_message)
+        raw = header.raw
+        if self._open and not raw.isascii():
+            raw = _PHRASE.sub(_in_words, raw)
+            entity.header = HeaderBlock(raw, header.body_at, header.is_complete)
+            self._note_change(self._open[-1])
+        self._out += raw, self._message[at + header.size : body_at]
         return entity
-    if depth > MAX_DEPTH:
-        raise _Impossible
-    fields = header.fields()
-    type_ = _only(fields, b"content-type")
-    kind = type_.partition(b";")[0].strip().lower() or b"text/plain"
-    encoding = _only(fields, b"content-transfer-encoding").strip().lower()
-    if kind.startswith(b"multipart/"):
-        if kind == b"multipart/signed" or encoding not in _IDENTITY:
+
+    def _contains(self, entity: _Entity) -> bool:
+        """Whether the content of *entity* is looked into: else it is taken as it is."""
+        if entity.kind == _MESSAGE:
+            return entity.encoding not in _ENCODINGS
+        boundary = entity.type_.parameters.get(b"boundary", b"")
+        return entity.kind.startswith(b"multipart/") and bool(boundary.strip())
+
+    # -- containers
+
+    def _enter(self, entity: _Entity) -> None:
+        level = len(self._open)
+        if level >= MAX_DEPTH:
             raise _Impossible
-        return _with_encoding(
-            header, fields, b"7bit" if encoding else b"", _convert_parts(body, type_, depth)
-        )
-    if kind == b"message/rfc822":
-        inner = _convert(body, depth + 1)
-        if encoding not in _IDENTITY or not inner.isascii():
+        boundary = b""
+        if entity.kind != _MESSAGE:
+            boundary = b"--" + entity.type_.parameters[b"boundary"].rstrip()
+            self._levels.setdefault(boundary, level)
+            self._levels.setdefault(boundary + b"--", level)
+        is_sealed = entity.kind == b"multipart/signed" or (level > 0 and self._open[-1].is_sealed)
+        self._open.append(_Container(entity, len(self._out) - 2, boundary, is_sealed))
+
+    def _leave(self, level: int) -> None:
+        """Close the containers from *level* on, the innermost first."""
+        while len(self._open) > level:
+            container = self._open.pop()
+            self._forget_boundary(container, len(self._open))
+            if container.boundary:
+                self._finish_preamble(container)
+            if container.is_changed:
+                entity = container.entity
+                self._out[container.at] = entity.with_encoding(b"7bit" if entity.encoding else b"")
+                if self._open:
+                    self._note_change(self._open[-1])
+
+    def _finish_preamble(self, container: _Container) -> None:
+        """A preamble is shown to nobody; but all that there is of a multipart without parts is its content."""
+        at = container.at + 2
+        if container.has_parts:
+            self._out[at] = self._unseen(self._out[at], container)
+        else:
+            self._convert_leaf(container.entity, container.at, self._out[at])
+
+    def _unseen(self, text: bytes, container: _Container) -> bytes:
+        if text.isascii():
+            return text
+        self._note_change(container)
+        return text.translate(_TO_ASCII)
+
+    def _note_change(self, container: _Container) -> None:
+        if container.is_sealed:
             raise _Impossible
-        return _with_encoding(header, fields, b"7bit" if encoding else b"", inner)
-    if kind.startswith(b"message/"):
-        raise _Impossible
-    return _convert_leaf(header, fields, kind, encoding, body)
+        container.is_changed = True
+
+    def _forget_boundary(self, container: _Container, level: int) -> None:
+        for line in (container.boundary, container.boundary + b"--"):
+            if self._levels.get(line) == level:
+                del self._levels[line]
+
+    # -- places in the message
+
+    def _end_of_header(self, at: int) -> tuple[int, _Delimiter | None]:
+        """Return where the body begins behind the header at *at*, and the delimiter if that comes before."""
+        for match in _BLANK_OR_DASHES.finditer(self._message, at):
+            if match[0].startswith(b"--"):
+                delimiter = self._delimiter(match, at)
+                if delimiter is not None:
+                    return delimiter.begin, delimiter
+            else:
+                return match.end(), None
+        return len(self._message), None
+
+    def _next_delimiter(self, at: int) -> _Delimiter | None:
+        if not self._levels:
+            return None
+        found = (self._delimiter(match, at) for match in _DASHES.finditer(self._message, at))
+        return next((delimiter for delimiter in found if delimiter is not None), None)
+
+    def _delimiter(self, match: re.Match[bytes], at: int) -> _Delimiter | None:
+        """Return the delimiter that the line *match* is, None if it is none; what is before *at* is not its own."""
+        line = match[0].rstrip(b" \t\r")
+        level = self._levels.get(line)
+        if level is None:
+            return None
+        begin = match.start()
+        if begin > at:
+            begin -= 2 if self._message[begin - 2 : begin] == b"\r\n" and begin - 2 >= at else 1
+        end = min(match.end() + 1, len(self._message))
+        return _Delimiter(begin, end, level, line != self._open[level].boundary)
+
+    def _until(self, at: int, delimiter: _Delimiter | None) -> bytes:
+        return self._message[at:] if delimiter is None else self._message[at : delimiter.begin]
+
+    # -- leaves
+
+    def _convert_leaf(self, entity: _Entity, at: int, body: bytes) -> None:
+        """Encode *body* unless it has 7 bits; its header stands at *at* in the output."""
+        if is_seven_bit(body):
+            return
+        if entity.kind in _INDIVISIBLE:
+            raise _Impossible
+        if self._open:
+            self._note_change(self._open[-1])
+        if entity.encoding in _ENCODINGS:
+            self._out[at + 2] = _put_right(entity.encoding, body)
+        else:
+            encoding, extra, encoded = _encoded(entity, body)
+            self._out[at : at + 3] = entity.with_encoding(encoding, extra), b"\r\n", encoded
 
 
-def _convert_parts(body: bytes, type_: bytes, depth: int) -> bytes:
-    match = _BOUNDARY.search(type_)
-    if match is None:
-        raise _Impossible
-    boundary = re.sub(rb"\\(.)", rb"\1", match[1]) if match[1] is not None else match[2]
-    delimiter = re.compile(rb"(?:\A|\r?\n)--%b(--)?[ \t]*(?=\r?\n|\Z)" % re.escape(boundary.rstrip()))
-    pieces: list[bytes] = []
-    at, inside = 0, False
-    for found in delimiter.finditer(body):
-        pieces += (_convert_piece(body[at : found.start()], inside, depth), found[0])
-        at, inside = found.end(), found[1] is None
-        if not inside:
-            break
-    pieces.append(_convert_piece(body[at:], inside, depth))
-    return b"".join(pieces)
+def _in_words(phrase: re.Match[bytes]) -> bytes:
+    """Return words of a header field with those beyond ASCII, and what is between them, as encoded words.
+
+    Readers decode these within quotes too, though RFC 2047 does not have them there.
+    """
+    words = phrase[0].split(b" ")
+    high = [index for index, word in enumerate(words) if not word.isascii()]
+    if not high:
+        return phrase[0]
+    first, last = high[0], high[-1] + 1
+    text = b" ".join(words[first:last])
+    try:
+        encoded = encode_words(text.decode())
+    except UnicodeDecodeError:
+        encoded = encode_words(text.decode("latin-1"))
+    return b" ".join((*words[:first], encoded.encode(), *words[last:]))
 
 
-def _convert_piece(piece: bytes, inside: bool, depth: int) -> bytes:
-    """Convert what stands between two delimiters: a part, or a preamble that nobody is shown."""
-    if not inside:
-        return piece.translate(_TO_ASCII)
-    start = piece.find(b"\n") + 1
-    return piece[:start] + _convert(piece[start:], depth + 1)
-
-
-def _convert_leaf(
-    header: HeaderBlock, fields: list[Field], kind: bytes, encoding: bytes, body: bytes
-) -> bytes:
-    if encoding == b"quoted-printable":
-        # Bytes that should have been encoded: doing it now says what was meant.
-        return header.raw + b"\r\n" + re.sub(rb"[\0\x80-\xff]", lambda byte: b"=%02X" % byte[0][0], body)
+def _put_right(encoding: bytes, body: bytes) -> bytes:
+    """Return *body*, which has bytes that its encoding does not allow, without them."""
     if encoding == b"base64":
-        # RFC 2045 §6.8: what is not of the alphabet is to be ignored.
-        return header.raw + b"\r\n" + body.translate(None, _HIGH_BYTES + b"\0")
-    if encoding not in _IDENTITY:
-        raise _Impossible
+        return body.translate(
+            None, _HIGH_BYTES + b"\0"
+        )  # RFC 2045 §6.8: what is not of the alphabet is ignored
+    # Bytes that should have been encoded: doing it now says what was meant.
+    return re.sub(rb"[\0\x80-\xff]", lambda byte: b"=%02X" % byte[0][0], body)
+
+
+def _encoded(entity: _Entity, body: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the encoding that suits *body*, fields that it needs, and the body in it."""
     extra = b""
-    if not any(field.name == b"content-type" for field in fields):
+    if not any(field.name == b"content-type" for field in entity.fields):
         extra = b"Content-Type: text/plain; charset=unknown-8bit\r\n"  # RFC 1428 §3
     high_bytes = len(body) - len(body.translate(None, _HIGH_BYTES))
-    if kind.startswith(b"text/") and high_bytes * 3 <= len(body):
-        return _with_encoding(header, fields, b"quoted-printable", quoted_printable(body), extra)
-    return _with_encoding(header, fields, b"base64", base64_lines(body), extra)
-
-
-def _with_encoding(
-    header: HeaderBlock, fields: list[Field], encoding: bytes, body: bytes, extra: bytes = b""
-) -> bytes:
-    """Put the entity together again, saying *encoding* (nothing when empty) where that was said before."""
-    line = b"Content-Transfer-Encoding: %b\r\n" % encoding if encoding else b""
-    old = next((field.raw for field in fields if field.name == b"content-transfer-encoding"), None)
-    if old is not None:
-        at = (b"\n" + header.raw).find(b"\n" + old)
-        return b"".join((header.raw[:at], line, header.raw[at + len(old) :], extra, b"\r\n", body))
-    return b"".join((header.raw, line, extra, b"\r\n", body))
-
-
-def _only(fields: list[Field], name: bytes) -> bytes:
-    """Return the value of the field, empty without one. With two, everyone may read another message."""
-    values = [field.value for field in fields if field.name == name]
-    if len(values) > 1:
-        raise _Impossible
-    return values[0] if values else b""
+    if entity.kind.startswith((b"text/", b"message/")) and high_bytes * 3 <= len(body):
+        return b"quoted-printable", extra, quoted_printable(body)
+    return b"base64", extra, base64_lines(body)
