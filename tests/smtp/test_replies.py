@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.reply import Reply, reply_from_lines
-from angarium.smtp.replies import MAX_LINE_BYTES, MAX_REPLY_BYTES, ReplyParser
+from angarium.smtp.replies import MAX_ENDLESS_BYTES, MAX_LINE_BYTES, MAX_REPLY_BYTES, ReplyParser
 
 texts = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40)
 codes = st.integers(200, 599)
@@ -98,11 +98,35 @@ def test_control_characters_and_bad_utf8_cannot_reach_a_terminal_or_a_header() -
     ]
 
 
-def test_long_lines_and_long_replies_are_refused_before_they_fill_memory() -> None:
-    assert read([b"250 " + b"x" * MAX_LINE_BYTES])[1] is not None
-    assert read([b"250 " + b"x" * MAX_LINE_BYTES + b"\r\n"])[1] is not None
+@pytest.mark.parametrize("line", [b"250\tok", b"250 ok\r", b"250 ok\r\r"])
+def test_odd_ends_of_lines_and_codes_are_tolerated(line: bytes) -> None:
+    assert read([line + b"\r\n"]) == ([Reply(250, "", "ok")], None)
+    assert read([b"250\r\r\n"]) == ([Reply(250)], None)
+
+
+@given(st.integers(1, 20_000), st.lists(st.integers(0, 30_000), max_size=5))
+def test_a_long_line_is_cut_and_its_code_counts(more: int, cuts: list[int]) -> None:
+    wire = b"550 5.1.1 " + b"x" * (MAX_LINE_BYTES - 10 + more) + b"\r\n250 ok\r\n"
+    replies, error = read(split(wire, cuts))
+    assert replies == [Reply(550, "5.1.1", "x" * (MAX_LINE_BYTES - 10)), Reply(250, "", "ok")]
+    assert error is None
+
+
+def test_a_long_reply_is_cut_and_its_last_code_counts() -> None:
+    line = b"-" + b"x" * 1000 + b"\r\n"
+    [reply], error = read([b"550" + line] * 100 + [b"450" + line] * 100 + [b"550 5.1.1 end\r\n"])
+    assert error is None
+    assert (reply.code, reply.text[-9:]) == (550, "5.1.1 end")
+    assert len(reply.text) < MAX_REPLY_BYTES + 2000
+    [mixed], _ = read([b"250" + line] * 100 + [b"550" + line, b"250 end\r\n"])
+    assert (mixed.code, mixed.enhanced) == (451, "4.5.0")
+
+
+@pytest.mark.parametrize("piece", [b"x" * 10_000, b"250-" + b"x" * 1000 + b"\r\n", b"250-\r\n"])
+def test_a_reply_without_end_is_none_and_fills_no_memory(piece: bytes) -> None:
     parser = ReplyParser()
-    for _ in range(MAX_REPLY_BYTES // 100 + 1):
-        parser.feed(b"250-" + b"x" * 100 + b"\r\n")
-    assert parser.error is not None
-    assert not parser.feed(b"250 ok\r\n")
+    parser.feed(b"250 " if piece.startswith(b"x") else b"")
+    for _ in range(MAX_ENDLESS_BYTES // len(piece) + 2):
+        assert not parser.feed(piece)
+    assert "more than 1048576 bytes" in str(parser.error)
+    assert not parser.feed(b"\r\n250 ok\r\n")

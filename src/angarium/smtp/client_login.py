@@ -110,7 +110,13 @@ class Login:
         if self._held is not None:
             held, self._held = self._held, None
             return held
-        return self._exchange.respond(b64decode(challenge, validate=True))
+        try:
+            data = b64decode(challenge.strip(), validate=True)
+        except ValueError:
+            if not self._exchange.takes_any_prompt:
+                raise
+            data = b""  # a prompt in clear text
+        return self._exchange.respond(data)
 
     def without_secrets(self, reply: Reply) -> Reply:
         """Return *reply* without what we said: some peers repeat what they did not like."""

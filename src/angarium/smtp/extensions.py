@@ -1,5 +1,9 @@
 """What a peer offers in its answer to EHLO or LHLO (RFC 5321 §4.1.1.1)."""
 
+import re
+from collections.abc import Collection
+from typing import Final
+
 import msgspec
 
 from angarium.core.reply import Reply
@@ -27,35 +31,49 @@ class Extensions(msgspec.Struct, frozen=True):
     xclient: tuple[str, ...] = ()
 
 
-NO_EXTENSIONS = Extensions()
+NO_EXTENSIONS: Final = Extensions()
+_LINE = re.compile(r"\s*([^\s=]+)[\s=]*(.*)", re.S)
 
 
-def parse_extensions(reply: Reply) -> Extensions:
-    """Read a positive reply to EHLO. Unknown keywords and senseless values are passed over."""
-    offered = {}
+def parse_extensions(reply: Reply, distrusted: Collection[str] = ()) -> Extensions:
+    """Read a positive reply to EHLO. Unknown keywords and senseless values are passed over.
+
+    A keyword may stand in several lines, whose values add up, and be followed by `=` (both are for old clients, as
+    `AUTH=LOGIN` beside `AUTH PLAIN`). *distrusted* keywords, in upper case, count as not offered.
+    """
+    offered: dict[str, list[str]] = {}
     for line in reply.text.split("\n")[1:]:
-        keyword, _, value = line.strip().partition(" ")
-        offered[keyword.upper()] = value.strip()
-    limits = _limits(offered.get("LIMITS", ""))
+        match = _LINE.fullmatch(line)
+        if match is not None and match[1].upper() not in distrusted:
+            offered.setdefault(match[1].upper(), []).extend(match[2].split())
+    limits = _limits(offered.get("LIMITS", []))
     return Extensions(
         pipelining="PIPELINING" in offered,
         chunking="CHUNKING" in offered,
         eight_bit_mime="8BITMIME" in offered,
         smtputf8="SMTPUTF8" in offered,
         dsn="DSN" in offered,
-        size=(_number(offered["SIZE"]) or 0) if "SIZE" in offered else None,
+        size=_size(offered["SIZE"]) if "SIZE" in offered else None,
         rcpt_max=limits.get("RCPTMAX"),
         mail_max=limits.get("MAILMAX"),
         starttls="STARTTLS" in offered,
-        auth=tuple(offered.get("AUTH", "").upper().split()),
-        xclient=tuple(offered.get("XCLIENT", "").upper().split()),
+        auth=_words(offered.get("AUTH", [])),
+        xclient=_words(offered.get("XCLIENT", [])),
     )
 
 
-def _limits(value: str) -> dict[str, int]:
+def _words(values: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value.upper() for value in values))
+
+
+def _size(values: list[str]) -> int:
+    return (_number(values[0]) or 0) if values else 0
+
+
+def _limits(values: list[str]) -> dict[str, int]:
     """Read `RCPTMAX=20 MAILMAX=5`; a limit of 0 would mean that nothing works, and is not believed."""
     found = {}
-    for item in value.split():
+    for item in values:
         name, _, number = item.partition("=")
         limit = _number(number)
         if limit:

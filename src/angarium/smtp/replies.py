@@ -1,8 +1,8 @@
 """Reading a peer's replies from bytes (RFC 5321 §4.2), however they are cut.
 
-What is tolerated: lines ended by a bare LF, any 8-bit text, a code with nothing after it. What is bounded:
-the bytes of a line and of a reply. Control characters in the text are replaced, since it ends up in headers,
-logs and terminals.
+What is tolerated: lines ended by a bare LF or with CRs too many, any 8-bit text, a code with nothing or a tab after
+it. What is bounded: the bytes of a line and of a reply that are kept; the rest is passed over, since the code says
+what is to be done. Control characters in the text are replaced, since it ends up in headers, logs and terminals.
 
 The lines of one reply must have the same code, and sometimes do not. The last line's code counts: it is the
 one a peer writes once it has made up its mind. But a yes after a no is not believed: it becomes a temporary
@@ -16,6 +16,8 @@ from angarium.core.reply import Reply, reply_from_lines
 
 MAX_LINE_BYTES = 4096
 MAX_REPLY_BYTES = 32_768
+MAX_ENDLESS_BYTES = 1_048_576
+"""A reply that has not ended by then is none."""
 MAX_KEPT_CHARS = 1000
 
 _CACHED_LINES = 512
@@ -34,15 +36,17 @@ class ReplyParser:
     input is ignored, since nothing after it can be matched to a command.
     """
 
-    __slots__ = ("_codes", "_lines", "_rest", "_size", "error")
+    __slots__ = ("_codes", "_known", "_lines", "_passed", "_rest", "_size", "error")
 
     _cache: dict[bytes, Reply] = {}  # noqa: RUF012  shared: peers say the same few things all day
 
     def __init__(self) -> None:
         self.error: str | None = None
         self._rest = b""
+        self._passed = 0
         self._lines: list[str] = []
         self._codes: list[int] = []
+        self._known: set[int] = set()
         self._size = 0
 
     def feed(self, data: bytes) -> list[Reply]:
@@ -68,21 +72,25 @@ class ReplyParser:
         return not self._rest and not self._lines
 
     def _keep(self, rest: bytes) -> None:
-        """Remember an unfinished line, within bounds."""
+        """Remember an unfinished line, within bounds: what comes behind them adds nothing to it."""
         if len(rest) > MAX_LINE_BYTES:
-            self.error = self.error or f"a reply line of more than {MAX_LINE_BYTES} bytes"
+            self._passed += len(rest) - MAX_LINE_BYTES
+            rest = rest[:MAX_LINE_BYTES]
+            if self._passed > MAX_ENDLESS_BYTES:
+                self.error = self.error or f"a reply line of more than {MAX_ENDLESS_BYTES} bytes"
         self._rest = b"" if self.error else rest
 
     def _line(self, line: bytes) -> Reply | None:
         """Take one whole line with its line end; return the reply if this was its last."""
+        self._passed = 0
         if not self._lines:
             reply = self._cache.get(line) or self._usual(line)
             if reply is not None:
                 return reply
-        text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        text = line.rstrip(b"\r\n")[:MAX_LINE_BYTES]
         code, mark = text[:3], text[3:4]
         is_code = len(code) == 3 and code.isdigit() and b"200" <= code < b"600"
-        if not is_code or mark not in (b"", b" ", b"-") or len(line) > MAX_LINE_BYTES:
+        if not is_code or mark not in (b"", b" ", b"\t", b"-"):
             self.error = f"not a reply line: {_clean(text[:80])!r}"
             return None
         return self._multi(int(code), text[4:], mark != b"-")
@@ -102,15 +110,17 @@ class ReplyParser:
 
     def _multi(self, code: int, text: bytes, is_last: bool) -> Reply | None:
         self._size += len(text) + 6
-        if self._size > MAX_REPLY_BYTES:
-            self.error = f"a reply of more than {MAX_REPLY_BYTES} bytes"
+        if self._size > MAX_ENDLESS_BYTES:
+            self.error = f"a reply of more than {MAX_ENDLESS_BYTES} bytes"
             return None
-        self._lines.append(_clean(text))
-        self._codes.append(code)
+        if is_last or self._size <= MAX_REPLY_BYTES or code not in self._known:
+            self._lines.append(_clean(text))
+            self._codes.append(code)
+            self._known.add(code)
         if not is_last:
             return None
         reply = _join(self._codes, self._lines)
-        self._lines, self._codes, self._size = [], [], 0
+        self._lines, self._codes, self._known, self._size = [], [], set(), 0
         return reply
 
 

@@ -105,7 +105,12 @@ class Exchange(Protocol):
 
 
 class ClientExchange(Protocol):
-    """The client's side of one authentication."""
+    """The client's side of one authentication.
+
+    *takes_any_prompt*: what a challenge says does not matter; what is not base64 may be given as an empty one.
+    """
+
+    takes_any_prompt: bool
 
     @property
     def is_complete(self) -> bool:

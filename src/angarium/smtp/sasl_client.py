@@ -35,6 +35,8 @@ def client_exchange(mechanism: str, username: str, password: str, nonce: str) ->
 class PlainClient:
     """PLAIN: one message says it all (RFC 4616)."""
 
+    takes_any_prompt = True
+
     def __init__(self, username: str, password: str) -> None:
         self._message = f"\0{username}\0{password}".encode()
         self._is_said = False
@@ -60,6 +62,8 @@ class PlainClient:
 class XOAuth2Client(PlainClient):
     """XOAUTH2: a bearer token, as Google and Microsoft take it."""
 
+    takes_any_prompt = False
+
     def __init__(self, username: str, password: str) -> None:
         super().__init__(username, password)
         self._message = f"user={username}\x01auth=Bearer {password}\x01\x01".encode()
@@ -73,6 +77,8 @@ class XOAuth2Client(PlainClient):
 
 class LoginClient:
     """LOGIN: the user name, then the password, whatever the prompts are called."""
+
+    takes_any_prompt = True
 
     def __init__(self, username: str, password: str) -> None:
         self._left = [username.encode(), password.encode()]
@@ -96,6 +102,8 @@ class LoginClient:
 class CramClient:
     """CRAM-MD5: a keyed digest of the challenge (RFC 2195)."""
 
+    takes_any_prompt = False
+
     def __init__(self, username: str, password: str) -> None:
         self._username = username
         self._password = password
@@ -115,6 +123,8 @@ class CramClient:
 
 class ScramClient:
     """SCRAM-SHA-256 (RFC 5802, RFC 7677). It is complete when the server has shown that it knows the secret too."""
+
+    takes_any_prompt = False
 
     def __init__(self, username: str, password: str, nonce: str) -> None:
         try:
