@@ -11,7 +11,7 @@ from angarium.queue.plan import RouteFailure
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.stored import RECHECK_S
 from angarium.spool.port import Selection
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import ACCEPTED, REFUSED, Answer, Peer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 GREETING = Reply(521, "5.3.2", "no mail here")
@@ -142,6 +142,21 @@ def test_hosts_that_accept_a_session_and_drop_it_do_not_keep_mail_for_ever(simul
     sim.run(6000)
     assert sim.states() == {"expired": 3}
     assert len(sim.opened) < 100
+
+
+def test_a_session_that_is_used_up_speaks_against_nobody(simulate: Simulate) -> None:
+    """Whom it has not tried is tried at once, at the same host, also where nothing was delivered in it."""
+    sim = simulate("Host_Failure_Retry = 600")
+    answers: list[Answer] = [("untried", REFUSED), ("permanent", REFUSED), ("untried", REFUSED)]
+    sim.peers["x.example"] = Peer(
+        answer=lambda recipient, now: answers.pop() if answers else ("delivered", ACCEPTED),
+        hangs_up=True,
+        is_used_up=True,
+    )
+    sim.send("x.example", count=2)
+    sim.run(2)
+    assert sim.states() == {"bounced": 1, "delivered": 1}
+    assert {recipient.attempts for recipient in sim.sent.values()} == {1}
 
 
 def test_an_ambiguous_recipient_is_held_where_that_is_set(simulate: Simulate) -> None:

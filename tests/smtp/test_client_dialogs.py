@@ -6,6 +6,7 @@ rest. `!` lines are what the shell does:
 
     ! offer PIPELINING, SIZE 1000     open a session with these extensions, without saying so line by line
     ! settings method=LMTP …          fields of ClientSettings; before the session is opened
+    ! settings distrusted=A,B         keywords, likewise discarded
     ! deliver FROM TO,TO …            field=value of Transaction follow; body="text" with \\r\\n, body=pieces
     ! feed TEXT | ! last TEXT | ! lost | ! timeout | ! quit
     ! secured | ! handshake fails WHY
@@ -84,6 +85,8 @@ class Player:
             self.offer([word.strip() for word in rest.split(",") if word.strip()])
         elif verb == "settings":
             given = dict(pairs(rest))
+            for name in given.keys() & {"discarded", "distrusted"}:
+                given[name] = frozenset(given[name].split(","))
             if "auth" in given:
                 given["auth"] = auth(given["auth"])
             self.settings = replace(self.settings, **given)
@@ -212,14 +215,17 @@ def describe(event: ClientEvent) -> list[str]:
         case NotReady(reply, stage, address_fault, _, tls_failed):
             fault = "tls" if tls_failed else "address" if address_fault else "site"
             return [f"not ready, {stage}, {fault}: {reply}"]
-        case Finished(given, results, usable):
+        case Finished(given, results, usable, distrusts=distrusts, needs_tls=needs_tls):
             assert [result.index for result in results] == list(range(len(given.recipients)))
             lines = [
                 f"{result.verdict} {given.recipients[result.index].address}, {result.stage}"
                 f"{', session' if result.session_fault else ''}: {result.reply}"
                 for result in results
             ]
-            return [*lines, "usable" if usable else "not usable"]
+            lines.append("usable" if usable else "not usable")
+            if distrusts:
+                lines.append(f"distrusts {' '.join(sorted(distrusts))}")
+            return [*lines, "needs tls"] if needs_tls else lines
         case NeedBody():
             return ["needs body"]
         case NeedDowngrade():

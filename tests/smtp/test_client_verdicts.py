@@ -26,6 +26,7 @@ EHLO = {
     "plain": b"250 peer\r\n",
     "pipelining": b"250-peer\r\n250 PIPELINING\r\n",
     "chunking": b"250-peer\r\n250-PIPELINING\r\n250 CHUNKING\r\n",
+    "size": b"250-peer\r\n250-PIPELINING\r\n250 SIZE\r\n",
 }
 
 
@@ -131,7 +132,7 @@ def test_nonsense_never_raises_and_every_transaction_ends_once(data: st.DataObje
         st.builds(
             lambda code, mark: f"{code}{mark}x\r\n".encode(), st.integers(200, 599), st.sampled_from(" -")
         ),
-        st.sampled_from([b"250 ok\r\n", b"354 go\r\n", b"421 bye\r\n", b"550 no\r\n"]),
+        st.sampled_from([b"250 ok\r\n", b"354 go\r\n", b"421 bye\r\n", b"550 no\r\n", b"501 no\r\n"]),
     )
     for piece in data.draw(st.lists(noise, max_size=12)):
         machine.receive(piece, 1.0)

@@ -6,8 +6,8 @@ from angarium.core.reply import reply_from_lines
 from angarium.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
 
 
-def offered(*lines: str, distrusted: tuple[str, ...] = ()) -> Extensions:
-    return parse_extensions(reply_from_lines(250, ["peer.example Hello", *lines]), distrusted)
+def offered(*lines: str, discarded: tuple[str, ...] = ()) -> Extensions:
+    return parse_extensions(reply_from_lines(250, ["peer.example Hello", *lines]), discarded)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_the_first_line_offers_nothing() -> None:
     assert parse_extensions(reply_from_lines(250, ["PIPELINING"])) == NO_EXTENSIONS
 
 
-def test_what_is_distrusted_counts_as_not_offered() -> None:
+def test_what_is_discarded_counts_as_not_offered() -> None:
     lines = ("PIPELINING", "chunking", "AUTH=PLAIN", "SIZE 5")
-    assert offered(*lines, distrusted=("CHUNKING", "AUTH")) == Extensions(pipelining=True, size=5)
+    assert offered(*lines, discarded=("CHUNKING", "AUTH")) == Extensions(pipelining=True, size=5)

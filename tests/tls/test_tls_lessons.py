@@ -54,6 +54,12 @@ def test_clear_text_is_for_one_address_and_policy_and_passes(learner: Learner) -
     assert learner.way(policy(tls_protocols=("TLSv1.2",))).use == "ifavailable"
 
 
+def test_clear_text_that_led_to_nothing_is_not_tried_again(learner: Learner) -> None:
+    assert learner.fails(policy())
+    learner.tls.in_vain(policy(), HERE)
+    assert learner.way(policy()).use == "ifavailable"
+
+
 @pytest.mark.parametrize(
     "options",
     [

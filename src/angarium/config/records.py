@@ -115,6 +115,7 @@ class OutboundOptions:
     tls_ciphers: str | None = None
     tls_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
     tls_timeout: int = 60
+    discard_ehlo_keywords: frozenset[str] = frozenset()
     xclient: Literal["no", "ifavailable", "required"] = "no"
     outbound_smtp_auth_type: Literal["none", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2"] = (
         "none"

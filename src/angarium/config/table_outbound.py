@@ -3,6 +3,12 @@
 from angarium.config import kinds as k
 from angarium.config.options import BINDINGS, DG, HOST, Family, O, Option, ScopeKind
 
+_KEYWORDS = k.words(
+    frozenset(("8BITMIME", "AUTH", "CHUNKING", "DSN", "LIMITS", "PIPELINING", "SIZE"))
+    | {"SMTPUTF8", "STARTTLS", "XCLIENT"},
+    (),
+)
+
 
 def _row(
     name: str,
@@ -221,6 +227,13 @@ _SESSION = (
         "",
         "8-bit mail for a peer without 8BITMIME: encoded anew (bits are never stripped), bounced, or "
         "sent as it is.",
+    ),
+    _row(
+        "Discard_EHLO_Keywords",
+        _KEYWORDS,
+        "",
+        "Extensions that are not used although the peer offers them, where it does not handle them as it should "
+        "(Postfix: smtp_discard_ehlo_keywords); what fails by itself is distrusted for an hour anyway.",
     ),
     _row(
         "XCLIENT",

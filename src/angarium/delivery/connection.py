@@ -10,6 +10,7 @@ from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
 from angarium.delivery.connection_owner import Owner
+from angarium.delivery.distrust import Distrust
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
@@ -27,6 +28,7 @@ from angarium.smtp.client_events import (
     Timings,
     Transaction,
 )
+from angarium.smtp.refusals import ANOTHER_TIME, temporary
 from angarium.spool.port import Body
 from angarium.tls.client.context import TlsSetupError
 from angarium.tls.client.handshake import Encryption, HandshakeFailed, words_of
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
         command: Connect,
         settings: ClientSettings,
         encryption: Encryption,
+        distrust: Distrust,
         owner: Owner,
         clock: Clock,
         session: str,
@@ -66,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._settings = settings
         self._machine = ClientMachine(settings)
         self._encryption = encryption
+        self._distrust = distrust
         self._opening_timings: Timings = ()
         self._owner = owner
         self._clock = clock
@@ -117,9 +121,15 @@ class Connection(asyncio.Protocol):
         except LoginSetupError as error:
             self._refused(Reply(451, "4.7.0", f"[internal] {error}"), "site")
             return False
-        use = self._encryption.way.use
-        if use != self._settings.tls or auth is not None:
-            settings = replace(self._settings, tls=use, auth=auth)
+        use, distrusted = self._encryption.way.use, self._distrust.of(self.command.address, self._clock.now())
+        if use != self._settings.tls or auth is not None or distrusted:
+            settings = replace(
+                self._settings,
+                tls=use,
+                auth=auth,
+                distrusted=distrusted,
+                fell_back=self._encryption.fell_back,
+            )
             self._machine = ClientMachine(settings, self._machine.trace)
         return True
 
@@ -182,6 +192,8 @@ class Connection(asyncio.Protocol):
         """Give the message up after `downgrade_wanted`; the session ends with it."""
         recipients, self._recipients = self._recipients, []
         attempt = self.attempt("mail")
+        if reply.is_permanent and self._machine.extensions.is_reduced:
+            reply = temporary(reply, ANOTHER_TIME)
         verdict: Verdict = "permanent" if reply.code >= 500 else "transient"
         results = [Result(each, verdict, reply, attempt) for each in recipients]
         self.quit()
@@ -309,6 +321,7 @@ class Connection(asyncio.Protocol):
             event.reply, attempt, "address" if event.address_fault else "host", event.on_terms
         )
         self._close()
+        self._encryption.in_vain()
         problem = event.reply.text.removeprefix("[internal] ")
         if event.tls_failed and self._encryption.has_another_way(problem, self._clock.now()):
             self._owner.connection_retried(self, failure)
@@ -319,6 +332,10 @@ class Connection(asyncio.Protocol):
         recipients, self._recipients = self._recipients, []
         timings, self._opening_timings = self._opening_timings + event.timings, ()
         self.body = b""
+        if event.distrusts:
+            self._distrust.learn(self.command.address, event.distrusts, self._clock.now())
+        if event.needs_tls:
+            self._encryption.in_vain()
         attempts: dict[str, Attempt] = {}
         results = []
         for result in event.results:

@@ -11,6 +11,7 @@ from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.connection_owner import Owner
+from angarium.delivery.distrust import Distrust
 from angarium.delivery.settings import client_settings
 from angarium.delivery.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure
@@ -34,6 +35,7 @@ class Dialer:
         self._log = log
         self._counters = counters
         self._tls = TlsClient(log)
+        self._distrust = Distrust(log)
         self._tasks = Tasks(log, clock)
         self._leaving: dict[str, Connection] = {}
         self._policies = IdentityCache(tls_policy)
@@ -50,7 +52,9 @@ class Dialer:
         destination = parse_destination(command.queue.domain)
         names = (command.address.host, command.queue.domain if destination is None else destination.host)
         encryption = Encryption(self._tls, self._policies(command.options), command.address, names)
-        connection = Connection(command, settings, encryption, self._owner, self._clock, session)
+        connection = Connection(
+            command, settings, encryption, self._distrust, self._owner, self._clock, session
+        )
         self.connections[command.conn] = connection
         self._traces.attach(connection)
         self._tasks.start(self._open(connection))

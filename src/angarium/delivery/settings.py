@@ -35,6 +35,7 @@ def client_settings(options: OutboundOptions, method: Method) -> ClientSettings:
         eight_bit=_EIGHT_BIT[options.transform_8bitmime_content],
         tls=options.tls,
         xclient=options.xclient,
+        discarded=options.discard_ehlo_keywords,
     )
 
 

@@ -150,7 +150,8 @@ class Result:
     *untried*: the transaction ended before the peer judged it, through no fault of its own; it is ready again
     and the attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
     *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost
-    connection).
+    connection). Without it an untried recipient may be tried again at once: in a session like this one it will not
+    end the same way.
     """
 
     recipient: Recipient

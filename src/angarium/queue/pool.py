@@ -291,8 +291,11 @@ class Pool:
         return delivered
 
     def _distrust(self, connection: Connection, results: Sequence[Result], now: float) -> None:
-        """The connection was lost before it had delivered anything, or because there were too many of them."""
-        lost = next((r for r in results if r.session_fault or r.verdict == "untried"), None)
+        """The connection was lost before it had delivered anything, or because there were too many of them.
+
+        Not so one that is used up: whom it has not tried, another will, also at the same address.
+        """
+        lost = next((r for r in results if r.session_fault or _says_too_many(r)), None)
         if lost is None or (connection.deliveries and not says_too_many(lost.reply)):
             return
         on_terms = lost.attempt.stage in ("ehlo", "tls", "auth")  # the greetings that follow XCLIENT
@@ -399,3 +402,7 @@ def _heir(connection: Connection, contested: Sequence[Account]) -> Queue | None:
     if heir is None or heir.site is not connection.site or heir.options is not connection.options:
         return None
     return None if any(account.owed for account in contested) else heir
+
+
+def _says_too_many(result: Result) -> bool:
+    return result.verdict == "untried" and says_too_many(result.reply)

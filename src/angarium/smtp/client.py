@@ -7,6 +7,8 @@ The shell around it gives it what happens (`start`, `receive`, `connection_lost`
 `take_output()`, obeys `take_events()` and sets its timer to `deadline`.
 """
 
+import msgspec
+
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply
 from angarium.smtp.client_core import ClientCore
@@ -23,9 +25,10 @@ from angarium.smtp.client_events import (
     Verdict,
 )
 from angarium.smtp.client_opening import INJECTED, Opening
-from angarium.smtp.client_run import Run
+from angarium.smtp.client_run import Findings, Run
 from angarium.smtp.client_xclient import NO_MORE_XCLIENT, Introduction
 from angarium.smtp.envelope import message_refusal
+from angarium.smtp.extensions import without
 from angarium.smtp.replies import ReplyParser, shorten
 
 
@@ -82,14 +85,14 @@ class ClientMachine(ClientCore):
         """The connection has ended, or the shell has given it up; *why* goes into the replies we make up."""
         if self._stage != "closed":
             text = f"[internal] connection lost while waiting for {self._awaited}"
-            self._end(Reply(421, "4.4.2", f"{text}: {why}" if why else text), now)
+            self._end(Reply(421, "4.4.2", f"{text}: {why}" if why else text), now, is_lost=True)
 
     def timed_out(self, now: float) -> None:
         """`deadline` has passed. Does nothing if it was moved meanwhile."""
         deadline = self.deadline
         if deadline is not None and now >= deadline:
             text = f"[internal] timed out after {self.wait_s:g} s waiting for {self._awaited}"
-            self._end(Reply(421, "4.4.2", text), now)
+            self._end(Reply(421, "4.4.2", text), now, is_lost=True)
 
     # What the shell wants
 
@@ -103,14 +106,7 @@ class ClientMachine(ClientCore):
             self._held = None
         elif not (self.is_ready or self.can_prefetch):
             raise LocalProtocolError(f"deliver while the session is at {self.stage}")
-        refusal = message_refusal(transaction, self.extensions, self._settings.eight_bit)
-        if refusal is not None:
-            self._refuse(transaction, refusal)
-        elif self._needs_downgrade(transaction):
-            self._held = transaction
-            self._events.append(NeedDowngrade(transaction))
-        else:
-            self._begin(transaction, now)
+        self._take(transaction, now)
 
     def feed(self, piece: bytes, last: bool, now: float) -> bool:
         """Send the next piece of the body asked for by `NeedBody`; an empty one is fine.
@@ -177,7 +173,8 @@ class ClientMachine(ClientCore):
             self._opening = None
             self._stage = "ready"
             self._is_encrypted = opening.is_encrypted
-            self.extensions = opening.extensions
+            self._is_clear = opening.is_in_clear_for_want
+            self.extensions = without(opening.extensions, self._dropped)
             if isinstance(opening, Introduction):
                 self._on_introduced(opening)
             else:
@@ -239,6 +236,16 @@ class ClientMachine(ClientCore):
 
     # Transactions
 
+    def _take(self, transaction: Transaction, now: float) -> None:
+        refusal = message_refusal(transaction, self.extensions, self._settings.eight_bit)
+        if refusal is not None:
+            self._refuse(transaction, refusal)
+        elif self._needs_downgrade(transaction):
+            self._held = transaction
+            self._events.append(NeedDowngrade(transaction))
+        else:
+            self._begin(transaction, now)
+
     def _needs_downgrade(self, transaction: Transaction) -> bool:
         policy = self._settings.eight_bit
         return transaction.eight_bit and policy == "convert" and not self.extensions.eight_bit_mime
@@ -249,7 +256,7 @@ class ClientMachine(ClientCore):
 
     def _run_through(self, transaction: Transaction, now: float, opening: Opening | None = None) -> None:
         is_first = self._count == 0
-        run = Run(transaction, self._settings, self.extensions, self._writer, is_first)
+        run = Run(transaction, self._settings, self.extensions, self._writer, is_first, self._is_clear)
         if opening is not None:
             run.timings += opening.timings
         run.begin(now, self._needs_reset, self._settings.bdat_at_once_bytes)
@@ -269,7 +276,7 @@ class ClientMachine(ClientCore):
     ) -> None:
         """Finish a transaction of which nothing was sent."""
         indexes = range(len(transaction.recipients))
-        verdict: Verdict = "untried" if untried else "permanent"
+        verdict: Verdict = "untried" if untried else "permanent" if reply.code >= 500 else "transient"
         results = [Result(index, verdict, reply, "mail", untried) for index in indexes]
         usable = usable and self._has_mails_left
         self._events.append(Finished(transaction, results, usable, False, (), 0))
@@ -278,6 +285,12 @@ class ClientMachine(ClientCore):
         """Report *run* and go on to the one prefetched, or be ready again, or be closed."""
         self._needs_reset |= run.needs_reset
         self._run = None
+        found = run.findings
+        if found is not None and found.drops and not run.dead:
+            self._repeat(run, found.drops, now)
+            return
+        if self._dropped and run.has_accepted:
+            run.found.distrusts |= self._dropped  # it went better without
         self._report(run)
         if run.dead:
             self._end(_last_reply(run), now, is_told=True)
@@ -285,14 +298,28 @@ class ClientMachine(ClientCore):
             self._run, self._next = self._next, None
             self._run.resume(now)
 
+    def _repeat(self, run: Run, drops: frozenset[str], now: float) -> None:
+        """Do once more what *run* was to do, without *drops*, which it has found to be refused."""
+        self._count -= 1
+        self._dropped |= drops
+        self.extensions = without(self.extensions, drops)
+        self._take(run.transaction, now)
+
     def _report(self, run: Run) -> None:
         results = [result for result in run.results if result is not None]
         usable = not run.dead and self._has_mails_left and not self._is_spent_for(results)
-        self._events.append(
-            Finished(
-                run.transaction, results, usable, self.extensions.dsn, tuple(run.timings), run.bytes_sent
-            )
+        finished = Finished(
+            run.transaction, results, usable, run.extensions.dsn, tuple(run.timings), run.bytes_sent
         )
+        if run.findings is not None:
+            self._note(run.findings, finished)
+        self._events.append(finished)
+
+    def _note(self, findings: Findings, finished: Finished) -> None:
+        """Tell *findings*, and go by them in this session."""
+        finished.distrusts, finished.needs_tls = findings.distrusts, findings.needs_tls
+        if findings.rcpt_max is not None:
+            self.extensions = msgspec.structs.replace(self.extensions, rcpt_max=findings.rcpt_max)
 
     def _is_spent_for(self, results: list[Result]) -> bool:
         """Whether a session had better end because the peer will hear of no other client.
@@ -303,13 +330,16 @@ class ClientMachine(ClientCore):
             return False
         return all(result.verdict != "delivered" for result in results)
 
-    def _end(self, reply: Reply, now: float, is_told: bool = False) -> None:
-        """The session is over because of *reply*: report what was under way, and close."""
+    def _end(self, reply: Reply, now: float, *, is_told: bool = False, is_lost: bool = False) -> None:
+        """The session is over because of *reply*: report what was under way, and close.
+
+        *is_lost*: the peer has hung up, or fallen silent.
+        """
         if self._run is not None:
             self._run.note_time(now)
         for run in (self._run, self._next):
             if run is not None:
-                run.fail(reply)
+                run.fail(reply, is_lost=is_lost)
                 self._report(run)
                 is_told = True
         self._run = self._next = None

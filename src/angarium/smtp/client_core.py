@@ -26,9 +26,11 @@ class ClientCore:
 
     __slots__ = (
         "_count",
+        "_dropped",
         "_events",
         "_held",
         "_introduced",
+        "_is_clear",
         "_is_encrypted",
         "_needs_reset",
         "_next",
@@ -58,6 +60,8 @@ class ClientCore:
         self._introduced: Transaction | None = None
         self._told = Told()
         self._is_encrypted = False
+        self._is_clear = False
+        self._dropped: frozenset[str] = frozenset()
         self._needs_reset = False
         self._count = 0
 

@@ -88,7 +88,9 @@ class ClientSettings:
     converted (`NeedDowngrade`), send it as it is, or bounce it. *use_prefetch* allows the next transaction to
     be handed over while the answer to the final dot is outstanding. Bodies of at most *bdat_at_once_bytes* go
     in one write with their envelope where the peer offers CHUNKING and PIPELINING. With *auth* the session is
-    not ready before the peer has let us in.
+    not ready before the peer has let us in. *discarded* keywords of its answer to EHLO count as not offered, by our
+    configuration; *distrusted* ones have proved not to do what they promise. *fell_back*: the session is in clear
+    text because encryption came to nothing before.
     """
 
     ehlo_name: str
@@ -102,6 +104,9 @@ class ClientSettings:
     tls: Use = "no"
     auth: ClientAuth | None = None
     xclient: Use = "no"
+    discarded: frozenset[str] = frozenset()
+    distrusted: frozenset[str] = frozenset()
+    fell_back: bool = False
 
 
 @dataclass(slots=True)
@@ -110,9 +115,9 @@ class Transaction:
 
     *reverse_path* is empty for the null sender; addresses are without angle brackets. *head* is sent before
     *body*: whole trace lines with CRLF. *body* has CRLF lines and is not dot-stuffed; None means that it is
-    fed in pieces (`ClientMachine.feed`). *body_size* counts its bytes. *eight_bit* and *smtputf8* say what
-    the message needs of the way. *ret* is "", "FULL" or "HDRS"; *envid* is decoded (RFC 3461). *xclient* says
-    where it came from, for settings that want the peer to be told.
+    fed in pieces (`ClientMachine.feed`). *body_size* counts its bytes. *eight_bit* says what the message needs of
+    the way, *smtputf8* what its header does. *ret* is "", "FULL" or "HDRS"; *envid* is decoded (RFC 3461). *xclient*
+    says where it came from, for settings that want the peer to be told.
     """
 
     reverse_path: str
@@ -133,8 +138,8 @@ class Result(msgspec.Struct, gc=False):
     *delivered*: the peer took it. *transient*, *permanent*: it was refused, at *stage*. *ambiguous*: the
     whole message was sent, and the session ended without an answer to it. *untried*: the transaction ended
     before the peer judged this recipient, through no fault of its own. *session_fault*: *reply* is about the
-    session (421, lost connection, timeout, nonsense), not about the recipient or the message. Replies of our
-    own begin with `[internal]`.
+    session (421, lost connection, timeout, nonsense), not about the recipient or the message; but not that a session
+    which was of use is used up. Replies of our own begin with `[internal]`.
     """
 
     index: int
@@ -178,7 +183,8 @@ class Finished(msgspec.Struct):
 
     *results* has one entry per recipient, in order. *usable*: the session can take another transaction.
     *dsn_relayed*: the peer offers DSN, so success reports for delivered recipients are its business (RFC 3461
-    §5.2). *bytes_sent* counts envelope and message as sent.
+    §5.2). *bytes_sent* counts envelope and message as sent. *distrusts* are keywords of the peer's that have proved
+    not to do what they promise. *needs_tls*: it refused in clear text what it may take in an encrypted session.
     """
 
     transaction: Transaction
@@ -187,6 +193,8 @@ class Finished(msgspec.Struct):
     dsn_relayed: bool
     timings: Timings
     bytes_sent: int
+    distrusts: frozenset[str] = frozenset()
+    needs_tls: bool = False
 
 
 class NeedBody(msgspec.Struct):

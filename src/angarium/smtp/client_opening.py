@@ -15,7 +15,14 @@ from angarium.core.reply import Reply
 from angarium.smtp.client_events import AWAITED, ClientSettings
 from angarium.smtp.client_login import Login, login_problem
 from angarium.smtp.client_writer import ClientWriter
-from angarium.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
+from angarium.smtp.extensions import (
+    AFTER_HELO,
+    NO_EXTENSIONS,
+    Extensions,
+    parse_extensions,
+    without,
+)
+from angarium.smtp.refusals import IN_VAIN, is_about_encryption, temporary
 from angarium.smtp.replies import shorten
 
 OpeningStage = Literal["banner", "ehlo", "helo", "starttls", "tls", "auth", "rset", "xclient"]
@@ -83,6 +90,14 @@ class Opening:
         """Whether a failure now may be one of the encryption: up to the first encrypted answer."""
         return self.stage in ("starttls", "tls") or (self.is_encrypted and self.stage == "ehlo")
 
+    @property
+    def is_in_clear_for_want(self) -> bool:
+        """Whether the session is in clear text although encryption would be welcome; HELO by our wish rules it out."""
+        settings = self._settings
+        return not self.is_encrypted and (
+            settings.fell_back or (settings.tls != "no" and settings.method != "SMTP")
+        )
+
     def without_secrets(self, reply: Reply) -> Reply:
         """Return *reply* without what we logged in with, should the peer repeat it."""
         return reply if self._login is None else self._login.without_secrets(reply)
@@ -122,7 +137,8 @@ class Opening:
 
     def _on_ehlo(self, reply: Reply) -> None:
         if reply.code < 300:
-            self.extensions = parse_extensions(reply)
+            offered = parse_extensions(reply, self._settings.discarded)
+            self.extensions = without(offered, self._settings.distrusted)
             self._greeted()
         elif reply.code >= 500 and self._settings.method == "ESMTP":
             self._refused_ehlo()
@@ -133,6 +149,7 @@ class Opening:
         """Say HELO instead, unless what only EHLO offers is required."""
         problem = self._problem()
         if problem is None:
+            self.extensions = AFTER_HELO
             self._greet("HELO")
         else:
             self.is_on_terms = True
@@ -187,7 +204,9 @@ class Opening:
         login = self._login
         assert login is not None
         login.reply(reply)
-        if login.refusal is not None:
+        if login.refusal is not None and self.is_in_clear_for_want and is_about_encryption(login.refusal):
+            self._give_up(shorten(temporary(login.refusal, IN_VAIN)))
+        elif login.refusal is not None:
             self._refused(login.refusal)
         else:
             self.is_open = login.is_done

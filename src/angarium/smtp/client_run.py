@@ -6,17 +6,48 @@
 With PIPELINING the commands of an envelope leave in one write and `stage` tells whose answer is next;
 without, each leaves when the one before was answered. `rset` is there only when the transaction before left
 something to undo.
+
+A refusal that is not about the mail (see `refusals`) is not the last word. Parameters of MAIL that the peer does not
+take are left out in a repeated run, in this session. Otherwise the recipients are left untried, so that they are tried
+again at once: without what was refused, or because this session is used up, in a fresh one. A session that is lost is
+judged as it is, so that its try counts; but what was outstanding in it is distrusted next time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
 from angarium.smtp.client_events import AWAITED, ClientSettings, Result, Transaction, Verdict
 from angarium.smtp.client_writer import ClientWriter
-from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal
+from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal, said_in_mail
 from angarium.smtp.extensions import Extensions
+from angarium.smtp.refusals import (
+    IN_VAIN,
+    is_about_command,
+    is_about_encryption,
+    is_about_number,
+    is_about_parameters,
+    is_about_session,
+    names_number,
+    temporary,
+)
 from angarium.smtp.replies import shorten
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a run has shown of the peer besides what it says of the recipients.
+
+    *drops* are extensions to repeat the run without, since nothing but their parameters was refused; what results it
+    has are for a session that is over. *distrusts* are extensions that the next session had better not use.
+    *rcpt_max* is how many recipients this one takes, None while that is not known. *needs_tls* is as in `Finished`.
+    """
+
+    drops: frozenset[str] = frozenset()
+    distrusts: frozenset[str] = frozenset()
+    rcpt_max: int | None = None
+    needs_tls: bool = False
 
 
 class Run:
@@ -25,7 +56,7 @@ class Run:
     *done*: every recipient has its result. *dead*: the session must not be used any more. *needs_reset*: the
     peer has an envelope of ours that a RSET has to clear. *is_resetting*: the answer that comes next is
     RSET's. *is_sent*: the end of the message has been given to the transport. *wants_body*: pieces are taken;
-    *needs_body*: nobody has been told so yet.
+    *needs_body*: nobody has been told so yet. *findings* is what was learnt of the peer on the way, None if nothing.
     """
 
     __slots__ = (
@@ -35,7 +66,7 @@ class Run:
         "_began",
         "_chunks",
         "_commands",
-        "_extensions",
+        "_is_clear",
         "_is_first",
         "_lmtp",
         "_mail_ok",
@@ -46,6 +77,8 @@ class Run:
         "bytes_sent",
         "dead",
         "done",
+        "extensions",
+        "findings",
         "is_resetting",
         "is_sent",
         "needs_body",
@@ -64,7 +97,11 @@ class Run:
         extensions: Extensions,
         writer: ClientWriter,
         is_first: bool,
+        is_clear: bool = False,
     ) -> None:
+        """*is_first*: no transaction of the session was judged before. *is_clear*: it is in clear text although
+        encryption would be welcome.
+        """
         self.transaction = transaction
         self.results: list[Result | None] = [None] * len(transaction.recipients)
         self.stage: Stage = "mail"
@@ -72,9 +109,11 @@ class Run:
         self.bytes_sent = 0
         self.done = self.dead = self.needs_reset = self.is_resetting = self.is_sent = False
         self.wants_body = self.needs_body = False
-        self._extensions = extensions
+        self.findings: Findings | None = None
+        self.extensions = extensions
         self._writer = writer
         self._is_first = is_first
+        self._is_clear = is_clear
         self._lmtp = settings.method == "LMTP"
         self._pipelined = settings.use_pipelining and extensions.pipelining
         self._accepted: list[int] = []
@@ -94,17 +133,29 @@ class Run:
     def _choose_recipients(self) -> list[int]:
         """Return who goes into the envelope; the others get a result of our own."""
         order: list[int] = []
-        most = self._extensions.rcpt_max
+        most = self.extensions.rcpt_max
         for index, path in enumerate(self.transaction.recipients):
-            refusal = recipient_refusal(path, self._extensions)
+            refusal = recipient_refusal(path, self.extensions)
             if refusal is not None:
-                self._put(index, "permanent", refusal)
+                self._put(index, _verdict(refusal), refusal)
             elif most is not None and len(order) >= most:
                 text = f"[internal] the peer takes {most} recipients at a time"
                 self._put(index, "untried", Reply(452, "4.5.3", text))
             else:
                 order.append(index)
         return order
+
+    @property
+    def found(self) -> Findings:
+        """The findings, to add to."""
+        if self.findings is None:
+            self.findings = Findings()
+        return self.findings
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether the peer took a recipient."""
+        return bool(self._accepted)
 
     @property
     def awaited(self) -> str:
@@ -116,7 +167,7 @@ class Run:
     def begin(self, now: float, reset: bool, at_once_bytes: int) -> None:
         """Write as much of the envelope as the peer allows. With *reset*, after a RSET."""
         self._began = now
-        transaction, extensions = self.transaction, self._extensions
+        transaction, extensions = self.transaction, self.extensions
         if not self._order:
             self.done = True
             return
@@ -185,6 +236,9 @@ class Run:
             self._began = now
 
     def _on_rset(self, reply: Reply) -> None:
+        if reply.code >= 400 and not self.is_sent:
+            self._leave(self._order, reply)
+            return
         if reply.code >= 300:
             self._out_of_step(reply)
             return
@@ -194,10 +248,9 @@ class Run:
 
     def _on_mail(self, reply: Reply) -> None:
         if reply.code >= 400:
-            self._judge(self._order, reply)
             self._refused = True
-            if not self._pipelined:
-                self.done = True
+            self._on_mail_refused(reply)
+            self.done = self.dead or not self._pipelined
         elif reply.code >= 300:
             self._out_of_step(reply)
             return
@@ -206,6 +259,19 @@ class Run:
         self.stage = "rcpt"
         if not self._pipelined and not self.done:
             self.bytes_sent += self._writer.say(self._commands.pop())
+
+    def _on_mail_refused(self, reply: Reply) -> None:
+        if self._is_in_vain(reply):
+            self._turn_back(self._order, reply)
+        elif not self._is_first and is_about_session(reply):
+            self._leave(self._order, reply)
+        elif self._pipelined and is_about_command(reply):
+            self._distrust("PIPELINING", self._order, reply)
+        elif is_about_parameters(reply) and (said := said_in_mail(self.transaction, self.extensions)):
+            # 8BITMIME goes last: without it the message has to be converted
+            self._drop(said - {"8BITMIME"} or said, reply)
+        else:
+            self._judge(self._order, reply)
 
     def _on_rcpt(self, reply: Reply) -> None:
         index = self._order[self._answered]
@@ -216,15 +282,28 @@ class Run:
             elif reply.code < 400:
                 self._out_of_step(reply)
                 return
-            elif self._accepted and reply.code == 452 and reply.enhanced == "4.5.3":
-                self._put(index, "untried", reply)  # too many recipients (RFC 5321 §4.5.3.1.10)
             else:
-                self._judge((index,), reply)
+                self._on_rcpt_refused(index, reply)
         if self._answered == len(self._order):
             self._answered = 0
             self._after_recipients()
         elif not self._pipelined:
             self.bytes_sent += self._writer.say(self._commands.pop())
+
+    def _on_rcpt_refused(self, index: int, reply: Reply) -> None:
+        path = self.transaction.recipients[index]
+        if self._accepted and is_about_number(reply):
+            self._put(index, "untried", shorten(reply))
+            if names_number(reply):
+                self.found.rcpt_max = len(self._accepted)
+        elif self._is_in_vain(reply):
+            self._turn_back((index,), reply)
+        elif self._pipelined and is_about_command(reply):
+            self._distrust("PIPELINING", (index,), reply)
+        elif is_about_parameters(reply) and self.extensions.dsn and (path.notify or path.orcpt):
+            self._distrust("DSN", (index,), reply)
+        else:
+            self._judge((index,), reply)
 
     def _after_recipients(self) -> None:
         if self.is_sent:
@@ -253,7 +332,7 @@ class Run:
 
     def _on_data(self, reply: Reply) -> None:
         if reply.code >= 400:
-            self._judge(self._accepted, reply)
+            self._on_data_refused(reply)
             self._end_without_message()
         elif reply.code < 300:
             self._out_of_step(reply)
@@ -265,6 +344,16 @@ class Run:
             self.stage = "final"
         else:
             self._want_body()
+
+    def _on_data_refused(self, reply: Reply) -> None:
+        if not self._accepted:
+            return
+        if self._is_in_vain(reply):
+            self._turn_back(self._accepted, reply)
+        elif self._pipelined and is_about_command(reply):
+            self._distrust("PIPELINING", self._accepted, reply)
+        else:
+            self._judge(self._accepted, reply)
 
     def _on_go_ahead_for_nobody(self) -> None:
         """End the message that a peer wants although it refused every recipient (RFC 2920 §3.1).
@@ -280,7 +369,10 @@ class Run:
     def _on_body(self, reply: Reply) -> None:
         """Take an answer that came before the end of the message was sent."""
         if reply.code >= 400:
-            self._judge(self._accepted, reply)
+            if self._is_about_chunk(reply):
+                self._distrust("CHUNKING", self._accepted, reply)
+            else:
+                self._judge(self._accepted, reply)
             self.done = self.dead = True
             self.wants_body = False
         elif self._chunks and reply.code < 300:
@@ -298,6 +390,10 @@ class Run:
             self.done = True
         elif self._lmtp:
             self._on_final_lmtp(reply)
+        elif reply.code >= 400 and self._is_about_chunk(reply):
+            # What we took for the message, such a peer may take for commands: nothing more is said to it.
+            self._distrust("CHUNKING", self._accepted, reply)
+            self.done = True
         else:
             self._judge(self._accepted, reply)
             self.needs_reset = self._bdat and reply.code >= 400
@@ -309,19 +405,52 @@ class Run:
         self._answered += 1
         self.done = self._answered == len(self._accepted)
 
+    # What a refusal is about, if not the mail
+
+    def _is_in_vain(self, reply: Reply) -> bool:
+        return self._is_clear and is_about_encryption(reply)
+
+    def _is_about_chunk(self, reply: Reply) -> bool:
+        return self._bdat and bool(self._accepted) and (is_about_command(reply) or is_about_parameters(reply))
+
+    def _turn_back(self, indexes: Sequence[int], reply: Reply) -> None:
+        """Leave an address that is of no use in clear text; another may be. What has failed there is the encryption."""
+        self.found.needs_tls = self.dead = True
+        for index in indexes:
+            self.results[index] = Result(index, "untried", shorten(temporary(reply, IN_VAIN)), "tls", True)
+
+    def _drop(self, keywords: frozenset[str], reply: Reply) -> None:
+        """Have the run repeated without *keywords*."""
+        self.found.drops = keywords
+        for index in self._order:
+            self._put(index, "untried", shorten(reply), session_fault=True)
+
+    def _leave(self, indexes: Sequence[int], reply: Reply) -> None:
+        """Leave a session that is used up: *indexes* are for a fresh one."""
+        self.done = self.dead = True
+        self._put_untried(indexes, reply)
+
+    def _distrust(self, keyword: str, indexes: Sequence[int], reply: Reply) -> None:
+        """Leave the session when it is done: *indexes* are for a fresh one, which does without *keyword*."""
+        self.found.distrusts |= {keyword}
+        self.dead = True
+        self._put_untried(indexes, reply)
+
+    def _put_untried(self, indexes: Sequence[int], reply: Reply) -> None:
+        for index in indexes:
+            self._put(index, "untried", shorten(reply))
+
     # What it comes to
 
     def _put(self, index: int, verdict: Verdict, reply: Reply, session_fault: bool = False) -> None:
         self.results[index] = Result(index, verdict, reply, self.stage, session_fault)
 
-    def _judge(self, indexes: list[int] | tuple[int, ...], reply: Reply) -> None:
+    def _judge(self, indexes: Sequence[int], reply: Reply) -> None:
         """Give *indexes* what *reply* says of them."""
         reply = shorten(reply)
         is_session_fault = reply.code == 421
         self.dead |= is_session_fault
-        verdict: Verdict = "delivered"
-        if reply.code >= 400:
-            verdict = "transient" if reply.code < 500 else "permanent"
+        verdict = _verdict(reply)
         for index in indexes:
             self._put(index, verdict, reply, is_session_fault)
 
@@ -330,25 +459,45 @@ class Run:
         text = f"[internal] unexpected reply while waiting for {self.awaited}: {reply}"
         self.fail(shorten(Reply(421, "4.5.0", text)))
 
-    def fail(self, reply: Reply, is_answer: bool = False) -> None:
+    def fail(self, reply: Reply, *, is_answer: bool = False, is_lost: bool = False) -> None:
         """End the transaction because the session is over, for the reason *reply*.
 
         Whoever has a result keeps it. The others are ambiguous if the end of the message was sent, unless the
         peer itself says in a reply that it stops (*is_answer*). They are untried if no answer of this
         transaction came and it was not the session's first: then the session was used up, or the peer had
         tired of waiting; had it been the first, calling it untried would mean trying for ever. Else
-        transient.
+        transient. *is_lost*: the peer has hung up, or fallen silent.
         """
         verdict: Verdict = "transient"
         if self.is_sent and not is_answer:
             verdict = "ambiguous"
         elif self.stage == "mail" and not self._is_first:
             verdict = "untried"
+        if is_lost:
+            self._doubt()
         for index in self._order:
             if self.results[index] is None:
-                self._put(index, verdict, reply, session_fault=True)
+                self._put(index, verdict, reply, session_fault=verdict != "untried")
         self.done = self.dead = True
         self.wants_body = False
+
+    def _doubt(self) -> None:
+        """Distrust what the peer may have failed at: the chunk that it has not answered, else the commands.
+
+        Not in a session in which that has worked before, nor when the peer had refused something and then hung up.
+        """
+        if not self._is_first or any(self.results[index] is not None for index in self._order):
+            return
+        if self._bdat and (self.is_sent or self._chunks):
+            self.found.distrusts |= {"CHUNKING"}
+        elif self._pipelined and self.stage in ("mail", "rcpt", "data"):
+            self.found.distrusts |= {"PIPELINING"}
+
+
+def _verdict(reply: Reply) -> Verdict:
+    if reply.code < 400:
+        return "delivered"
+    return "transient" if reply.code < 500 else "permanent"
 
 
 _ON_REPLY: dict[str, Callable[[Run, Reply], None]] = {

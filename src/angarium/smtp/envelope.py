@@ -11,8 +11,10 @@ from angarium.core.records import (
     ForwardPath,
 )
 from angarium.core.reply import Reply
+from angarium.smtp.address import AddressError, domain_to_ascii
 from angarium.smtp.client_events import EightBitPolicy, Transaction
 from angarium.smtp.extensions import Extensions
+from angarium.smtp.refusals import ANOTHER_TIME, temporary
 
 _XTEXT_ESCAPED = re.compile(rb"[^!-*,-<>-~]")
 _UTF8_ESCAPED = re.compile(r"[^!-*,-<>-\[\]-~]")
@@ -38,7 +40,10 @@ def mail_command(transaction: Transaction, extensions: Extensions) -> str:
             parameters += f" RET={transaction.ret}"
         if transaction.envid:
             parameters += f" ENVID={encode_xtext(transaction.envid)}"
-    return f"MAIL FROM:<{transaction.reverse_path}>{parameters}\r\n"
+    address = transaction.reverse_path
+    if not (extensions.smtputf8 or address.isascii()):
+        address = ascii_form(address) or address
+    return f"MAIL FROM:<{address}>{parameters}\r\n"
 
 
 def rcpt_command(path: ForwardPath, extensions: Extensions) -> str:
@@ -49,6 +54,17 @@ def rcpt_command(path: ForwardPath, extensions: Extensions) -> str:
     if not extensions.dsn or not (path.notify or path.orcpt):
         return f"RCPT TO:<{address}>\r\n"
     return f"RCPT TO:<{address}>{_notify(path.notify)}{_orcpt(path.orcpt)}\r\n"
+
+
+def ascii_form(address: str) -> str | None:
+    """Return *address* with its domain in A-labels, None when that is not all that is beyond ASCII."""
+    local, at, domain = address.rpartition("@")
+    if not (at and local.isascii()):
+        return None
+    try:
+        return f"{local}@{domain_to_ascii(domain)}"
+    except AddressError:
+        return None
 
 
 def _notify(bits: int) -> str:
@@ -69,29 +85,58 @@ def _orcpt(orcpt: str) -> str:
 
 
 def needs_smtputf8(transaction: Transaction) -> bool:
-    """Whether the message or an address in its envelope has to travel by SMTPUTF8 (RFC 6531)."""
+    """Whether the header or an address in this envelope is to travel by SMTPUTF8 (RFC 6531)."""
     if transaction.smtputf8 or not transaction.reverse_path.isascii():
         return True
     return any(not path.address.isascii() for path in transaction.recipients)
 
 
+def said_in_mail(transaction: Transaction, extensions: Extensions) -> frozenset[str]:
+    """Return the keywords of extensions whose parameters MAIL has, SMTPUTF8 excepted, which is never said in vain."""
+    said = {
+        "SIZE": extensions.size is not None,
+        "8BITMIME": transaction.eight_bit and extensions.eight_bit_mime,
+        "DSN": extensions.dsn and bool(transaction.ret or transaction.envid),
+    }
+    return frozenset(keyword for keyword, is_said in said.items() if is_said)
+
+
 def message_refusal(
     transaction: Transaction, extensions: Extensions, eight_bit: EightBitPolicy
 ) -> Reply | None:
-    """Return our own refusal of a message that this peer cannot take, or None when it can be tried."""
+    """Return our own refusal of a message that this peer cannot take, or None when it can be tried.
+
+    A sender whose domain alone is internationalised can go without SMTPUTF8, with the domain in A-labels. The refusal
+    is temporary where the peer may offer more another time.
+    """
     if extensions.size and len(transaction.head) + transaction.body_size > extensions.size:
         return Reply(552, "5.3.4", f"[internal] larger than the {extensions.size} bytes the peer takes")
     if not transaction.reverse_path.isprintable():
         return Reply(553, "5.1.7", "[internal] sender address with control characters")
-    if not extensions.smtputf8 and (transaction.smtputf8 or not transaction.reverse_path.isascii()):
-        return Reply(553, "5.6.7", "[internal] the message needs SMTPUTF8, which the peer does not offer")
+    if not extensions.smtputf8 and not _goes_without_smtputf8(transaction):
+        return _missing(
+            Reply(553, "5.6.7", "the message needs SMTPUTF8, which the peer does not offer"), extensions
+        )
     if transaction.eight_bit and eight_bit == "bounce" and not extensions.eight_bit_mime:
-        return Reply(554, "5.6.3", "[internal] 8-bit message, and the peer does not offer 8BITMIME")
+        return _missing(
+            Reply(554, "5.6.3", "8-bit message, and the peer does not offer 8BITMIME"), extensions
+        )
     return None
 
 
+def _goes_without_smtputf8(transaction: Transaction) -> bool:
+    address = transaction.reverse_path
+    return not transaction.smtputf8 and (address.isascii() or ascii_form(address) is not None)
+
+
+def _missing(refusal: Reply, extensions: Extensions) -> Reply:
+    if extensions.is_reduced:
+        return temporary(refusal, ANOTHER_TIME)
+    return Reply(refusal.code, refusal.enhanced, f"[internal] {refusal.text}")
+
+
 def recipient_refusal(path: ForwardPath, extensions: Extensions) -> Reply | None:
-    """Return our own refusal of one address, or None when it can be tried.
+    """Return our own refusal of one address, or None when it can be tried. Temporary as for messages.
 
     An address whose domain alone is internationalised can go without SMTPUTF8, with the domain in A-labels.
     """
@@ -102,4 +147,6 @@ def recipient_refusal(path: ForwardPath, extensions: Extensions) -> Reply | None
         return None
     if address[: address.rfind("@")].isascii() and path.domain.isascii() and path.domain.isprintable():
         return None
-    return Reply(553, "5.6.7", "[internal] the address needs SMTPUTF8, which the peer does not offer")
+    return _missing(
+        Reply(553, "5.6.7", "the address needs SMTPUTF8, which the peer does not offer"), extensions
+    )

@@ -15,7 +15,8 @@ class Extensions(msgspec.Struct, frozen=True):
     *size* is the largest message in bytes the peer takes, 0 when it set no limit, None without SIZE (RFC
     1870). *rcpt_max* and *mail_max* are its LIMITS (RFC 9422): recipients per transaction, transactions per
     session; None where it named none. *auth* holds SASL mechanisms in upper case, *xclient* what the peer
-    believes us to know of clients, in upper case.
+    believes us to know of clients, in upper case. *is_reduced*: it may offer more than is said here, as we
+    had to say HELO, or have learnt to distrust something.
     """
 
     pipelining: bool = False
@@ -29,22 +30,25 @@ class Extensions(msgspec.Struct, frozen=True):
     starttls: bool = False
     auth: tuple[str, ...] = ()
     xclient: tuple[str, ...] = ()
+    is_reduced: bool = False
 
 
 NO_EXTENSIONS: Final = Extensions()
+AFTER_HELO: Final = Extensions(is_reduced=True)
+"""What is known of a peer that has refused EHLO."""
 _LINE = re.compile(r"\s*([^\s=]+)[\s=]*(.*)", re.S)
 
 
-def parse_extensions(reply: Reply, distrusted: Collection[str] = ()) -> Extensions:
+def parse_extensions(reply: Reply, discarded: Collection[str] = ()) -> Extensions:
     """Read a positive reply to EHLO. Unknown keywords and senseless values are passed over.
 
     A keyword may stand in several lines, whose values add up, and be followed by `=` (both are for old clients, as
-    `AUTH=LOGIN` beside `AUTH PLAIN`). *distrusted* keywords, in upper case, count as not offered.
+    `AUTH=LOGIN` beside `AUTH PLAIN`). *discarded* keywords, in upper case, count as not offered.
     """
     offered: dict[str, list[str]] = {}
     for line in reply.text.split("\n")[1:]:
         match = _LINE.fullmatch(line)
-        if match is not None and match[1].upper() not in distrusted:
+        if match is not None and match[1].upper() not in discarded:
             offered.setdefault(match[1].upper(), []).extend(match[2].split())
     limits = _limits(offered.get("LIMITS", []))
     return Extensions(
@@ -60,6 +64,24 @@ def parse_extensions(reply: Reply, distrusted: Collection[str] = ()) -> Extensio
         auth=_words(offered.get("AUTH", [])),
         xclient=_words(offered.get("XCLIENT", [])),
     )
+
+
+_WITHOUT: Final[dict[str, dict[str, object]]] = {
+    "8BITMIME": {"eight_bit_mime": False},
+    "CHUNKING": {"chunking": False},
+    "DSN": {"dsn": False},
+    "PIPELINING": {"pipelining": False},
+    "SIZE": {"size": None},
+}
+
+
+def without(extensions: Extensions, distrusted: Collection[str]) -> Extensions:
+    """Return *extensions* without what has not done what it promises."""
+    changes: dict[str, object] = {}
+    for keyword in distrusted:
+        changes |= _WITHOUT[keyword]
+    reduced = msgspec.structs.replace(extensions, **changes)
+    return extensions if reduced == extensions else msgspec.structs.replace(reduced, is_reduced=True)
 
 
 def _words(values: list[str]) -> tuple[str, ...]:

@@ -63,7 +63,8 @@ class Peer:
     *refuses* is the failure of each new connection, None while it listens: 4.4.1 if there was none, another stands in
     the banner. With *takes*, further sessions than so many get *too_many*: as banner, or,
     with *lets_in*, to their first MAIL. *answer* judges each recipient. *hangs_up* ends the connection after each
-    transaction. *taken* counts its sessions.
+    transaction, by a fault of its own unless *is_used_up*.
+    *taken* counts its sessions.
     """
 
     connect_s: float = 0.05
@@ -73,6 +74,7 @@ class Peer:
     on_terms: bool = False
     answer: Callable[[Recipient, float], Answer] = lambda recipient, now: ("delivered", ACCEPTED)
     hangs_up: bool = False
+    is_used_up: bool = False
     takes: int = 1_000_000
     too_many: Reply = TOO_MANY
     lets_in: bool = False
@@ -359,8 +361,10 @@ class Simulation:
                 ]
             else:
                 answers = [(recipient, *peer.answer(recipient, self.now)) for recipient in recipients]
+            lost = peer.hangs_up and not peer.is_used_up
             results = [
-                Result(recipient, verdict, reply, attempt, crowded) for recipient, verdict, reply in answers
+                Result(recipient, verdict, reply, attempt, crowded or (lost and verdict == "untried"))
+                for recipient, verdict, reply in answers
             ]
             usable = not (peer.hangs_up or crowded) and all(
                 verdict != "ambiguous" for _, verdict, _ in answers

@@ -27,6 +27,7 @@ SinkStage = Literal[
     "mail",
     "rcpt",
     "data",
+    "bdat",
     "body",
     "final",
     "rset",

@@ -21,6 +21,7 @@ _OK: Final = b"250 2.0.0 ok\r\n"
 _MAIL_OK: Final = b"250 2.1.0 ok\r\n"
 _RCPT_OK: Final = b"250 2.1.5 ok\r\n"
 _GO: Final = b"354 go ahead\r\n"
+_NO_BDAT: Final = b"502 5.5.1 command not implemented\r\n"
 _BAD_ORDER: Final = b"503 5.5.1 bad sequence of commands\r\n"
 _GREYLISTED: Final = Reply(450, "4.2.0", "greylisted, come back later")
 
@@ -346,6 +347,8 @@ class SinkSession(SinkWire):
             self._output.append(b"501 5.5.4 bad chunk\r\n")
             self._close()
             return
+        if self._sink.has_rules("bdat") and self._refuses_chunk():
+            return
         self._chunk_left = int(size)
         self._is_last_chunk = last.strip().upper() == b"LAST"
         self._skips_chunk = not self._recipients
@@ -353,6 +356,16 @@ class SinkSession(SinkWire):
             self._is_chunked = True
             self._choose_body_rule()
         self._reading = "chunk"
+
+    def _refuses_chunk(self) -> bool:
+        """Answer BDAT as who does not know it, if the script wants that: the chunk is then read as commands."""
+        rule = self._sink.choose("bdat", self._sender, self._recipients)
+        if rule is None or rule.deed.accept:
+            return False
+        deed = rule.deed
+        reply = _NO_BDAT if deed.reply is None else deed.reply.encode()
+        self._later(deed, lambda: self._carry_out(deed, reply, None))
+        return True
 
     def _on_rset(self, argument: bytes) -> None:
         self._answer("rset", _OK, self._reset)

@@ -53,7 +53,7 @@ class Encryption:
     async def prepare(self, now: float) -> None:
         """Choose the way. Raises TlsSetupError."""
         self.way = await self._client.way(self._policy, self._address, now)
-        if self.way.problem and self.way.context is None:
+        if self.fell_back:
             self.facts = TlsFacts("", "", problem=f"sent in clear text: {self.way.problem}")
 
     async def begin(
@@ -106,6 +106,16 @@ class Encryption:
         """Whether to try again at once, without what came to nothing because of *problem*."""
         unproved = self._is_unproved
         return self._client.failed(self._policy, self._address, self.way, problem, now, unproved=unproved)
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the connection is in clear text because encryption came to nothing before."""
+        return bool(self.way.problem) and self.way.context is None
+
+    def in_vain(self) -> None:
+        """Clear text was of no use either: the next connection tries encryption again."""
+        if self.fell_back:
+            self._client.in_vain(self._policy, self._address)
 
 
 def _for_login(policy: TlsPolicy, problem: str) -> str:

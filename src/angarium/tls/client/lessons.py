@@ -2,6 +2,7 @@
 
     way = await tls.way(policy, address, now)       clear text, or a context to make the handshake with
     tls.failed(policy, address, way, error, now)    whether another way is to be tried at once
+    tls.in_vain(policy, address)                    the other way led to nothing either
 
 What was learnt of an address is remembered for a while, so that not every connection pays for it again.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from angarium.core.address import Address
+from angarium.core.lessons import Lessons
 from angarium.core.log import Log
 from angarium.tls.client.context import ClientContext, TlsSetupError, make_context, stamps_of
 from angarium.tls.client.policy import TlsPolicy
@@ -22,7 +24,6 @@ UNPROVED_FOR_S: Final = 3600.0
 """With `TLS_Verify = optional`, a certificate that proved nothing is not checked again for so long."""
 LOOK_AGAIN_S: Final = 60.0
 """Files are looked at this often; what was wrong with them is believed as long."""
-_MOST_LESSONS = 10_000
 _MOST_CONTEXTS = 256
 
 
@@ -42,9 +43,7 @@ class Way(NamedTuple):
 CLEAR = Way("no")
 
 
-class _Lesson(NamedTuple):
-    until: float
-    problem: str
+_Where = tuple[TlsPolicy, str, int]
 
 
 @dataclass(slots=True)
@@ -63,8 +62,8 @@ class TlsClient:
         self._log = log
         self._make = make
         self._entries: dict[tuple[TlsPolicy, bool], _Entry] = {}
-        self._clear: dict[tuple[TlsPolicy, str, int], _Lesson] = {}
-        self._unproved: dict[tuple[TlsPolicy, str, int], _Lesson] = {}
+        self._clear: Lessons[_Where, str] = Lessons()
+        self._unproved: Lessons[_Where, str] = Lessons()
         self._renewing = asyncio.Lock()
 
     async def way(self, policy: TlsPolicy, address: Address, now: float) -> Way:
@@ -72,13 +71,13 @@ class TlsClient:
         if policy.use == "no":
             return CLEAR
         where = (policy, address.ip, address.port)
-        lesson = _current(self._clear, where, now)
-        if lesson is not None:
-            return Way("no", problem=lesson.problem)
-        lesson = _current(self._unproved, where, now)
-        verified = policy.verify != "no" and lesson is None
+        problem = self._clear.get(where, now)
+        if problem is not None:
+            return Way("no", problem=problem)
+        problem = self._unproved.get(where, now)
+        verified = policy.verify != "no" and problem is None
         context = await self._context(policy, verified, now)
-        return Way(policy.use, context, verified, "" if lesson is None else lesson.problem)
+        return Way(policy.use, context, verified, problem or "")
 
     def failed(
         self, policy: TlsPolicy, address: Address, way: Way, problem: str, now: float, *, unproved: bool
@@ -89,12 +88,16 @@ class TlsClient:
         """
         where = (policy, address.ip, address.port)
         if unproved and policy.verify == "optional" and way.verified:
-            _learn(self._unproved, where, _Lesson(now + UNPROVED_FOR_S, problem), now)
+            self._unproved.learn(where, problem, now + UNPROVED_FOR_S, now)
             return True
         if policy.falls_back and way.context is not None:
-            _learn(self._clear, where, _Lesson(now + CLEAR_FOR_S, problem), now)
+            self._clear.learn(where, problem, now + CLEAR_FOR_S, now)
             return True
         return False
+
+    def in_vain(self, policy: TlsPolicy, address: Address) -> None:
+        """Clear text has come to nothing as well: encryption is tried again next time."""
+        self._clear.forget((policy, address.ip, address.port))
 
     async def _context(self, policy: TlsPolicy, verified: bool, now: float) -> ClientContext:
         key = (policy, verified)
@@ -136,23 +139,3 @@ def _is_due(entry: _Entry, now: float) -> bool:
 
 def _is_outdated(entry: _Entry, now: float) -> bool:
     return isinstance(entry.made, ClientContext) and now >= entry.made.expires_at
-
-
-def _current(
-    lessons: dict[tuple[TlsPolicy, str, int], _Lesson], where: tuple[TlsPolicy, str, int], now: float
-) -> _Lesson | None:
-    lesson = lessons.get(where) if lessons else None
-    return lesson if lesson is not None and now < lesson.until else None
-
-
-def _learn(
-    lessons: dict[tuple[TlsPolicy, str, int], _Lesson],
-    where: tuple[TlsPolicy, str, int],
-    lesson: _Lesson,
-    now: float,
-) -> None:
-    if len(lessons) >= _MOST_LESSONS:
-        kept = {key: each for key, each in lessons.items() if each.until > now}
-        lessons.clear()
-        lessons.update(kept if len(kept) < _MOST_LESSONS else {})
-    lessons[where] = lesson
