@@ -164,3 +164,9 @@ def test_received_names_the_only_recipient_and_never_one_of_several(tmp_path: Pa
         ForwardPath("a@example.net", "example.net"),
         ForwardPath("b@example.net", "example.net"),
     )
+
+
+def test_received_names_an_internationalised_domain_in_ascii(tmp_path: Path) -> None:
+    """Or a line of ours would be what needs SMTPUTF8."""
+    taken = take(tmp_path, FROM + BODY, principal=LOGIN, recipients=("a@bücher.example",))
+    assert b"for <a@xn--bcher-kva.example>" in taken.message.trace

@@ -110,6 +110,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block
     (`Received`, a missing Date or Message-ID), whole lines with CRLF. *body_size* counts the submitted bytes, header
     block and body, without *trace*. *source* names whose mail this is where sources take turns.
+    *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no measure of what is needed.
     *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
     *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
     From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported

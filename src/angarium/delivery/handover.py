@@ -20,6 +20,7 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.journaling import Recorder
 from angarium.delivery.signing import CannotSign, KeySource, Signer
+from angarium.delivery.smtputf8 import is_measured, with_header
 from angarium.mime.eightbit import downgrade
 from angarium.queue.commands import Deliver, Record, Result, Verdict
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
@@ -107,7 +108,9 @@ class Handover:
         message = command.recipients[0].message
         try:
             body = await self._spool.load_body(message)
-        except SpoolError as error:
+            if isinstance(body, LargeBody) and is_measured(message):
+                body = await asyncio.to_thread(with_header, body)
+        except (SpoolError, OSError) as error:
             self._log.error("body", self._clock.now(), message=message.id.hex(), error=str(error))
             self._end(command, "transient", _UNREADABLE, usable=not connection.is_over)
             return

@@ -2,6 +2,7 @@
 
 from angarium.config.records import OutboundOptions
 from angarium.core.records import Message, Recipient
+from angarium.delivery.smtputf8 import header_needs_smtputf8
 from angarium.smtp.client_events import (
     ClientSettings,
     EightBitPolicy,
@@ -63,7 +64,7 @@ def transaction_of(
         body if isinstance(body, bytes) else None,
         message.body_size,
         message.eight_bit,
-        message.smtputf8,
+        header_needs_smtputf8(message, body),
         message.ret,
         message.envid,
         xclient,

@@ -18,6 +18,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Message
 from angarium.core.reply import Reply
 from angarium.delivery.offload import Offload
+from angarium.delivery.smtputf8 import read_header
 from angarium.mime.header import HeaderBlock
 from angarium.render.canonical import relaxed_body_hash, relaxed_pieces_hash
 from angarium.render.dkim import Prepared, SigningKey, prepare
@@ -187,10 +188,6 @@ def _prepared(trace: bytes, body: Body, keys: Keys, options: OutboundOptions, no
 
 def _hashed_file(body: LargeBody) -> tuple[HeaderBlock, bytes]:
     with open(body.path, "rb") as file:
-        start = file.read(_PIECE)
-        block = HeaderBlock.scan(start)
-        while not block.is_complete and (more := file.read(len(start))):
-            start += more
-            block = HeaderBlock.scan(start)
+        block, start = read_header(file)
         rest = iter(partial(file.read, _PIECE), b"")
         return block, relaxed_pieces_hash(chain((start[block.body_at :],), rest))

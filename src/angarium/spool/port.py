@@ -26,10 +26,14 @@ class SpoolFull(SpoolError):
 
 
 class LargeBody(NamedTuple):
-    """A body too large for the journal: a file of its own, synced before its message is accepted."""
+    """A body too large for the journal: a file of its own, synced before its message is accepted.
+
+    *header* is its header block, None where nobody has read that.
+    """
 
     path: Path
     size: int
+    header: bytes | None = None
 
 
 Body = bytes | LargeBody

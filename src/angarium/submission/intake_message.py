@@ -116,7 +116,7 @@ def message_of(
     """Return the message. *further* are recipients besides those of the envelope."""
     envelope, principal = arrival.envelope, arrival.principal
     recipients = (*envelope.recipients, *further)
-    single = recipients[0].address if len(recipients) == 1 else ""
+    single = _traced(recipients[0]) if len(recipients) == 1 else ""
     server = principal.server if principal is not None else None
     return Message(
         arrival.id,
@@ -142,6 +142,12 @@ def message_of(
         refusal,
         is_vouched=principal is not None or arrival.is_known,
     )
+
+
+def _traced(path: ForwardPath) -> str:
+    """Return the address for Received: in ASCII if its local part is, so that nothing of ours needs SMTPUTF8."""
+    local, _, _ = path.address.rpartition("@")
+    return f"{local}@{path.domain}" if local.isascii() and not path.address.isascii() else path.address
 
 
 def _lane(options: InboundOptions, draft: Draft, header: HeaderBlock) -> Lane:

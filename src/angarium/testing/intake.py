@@ -177,7 +177,8 @@ class IntakeDesk:
 
 
 def _paths(recipients: Sequence[str]) -> list[ForwardPath]:
-    return [ForwardPath(address, address.rpartition("@")[2].lower()) for address in recipients]
+    domains = [address.rpartition("@")[2].lower().encode("idna").decode() for address in recipients]
+    return [ForwardPath(address, domain) for address, domain in zip(recipients, domains, strict=True)]
 
 
 class _Files:
