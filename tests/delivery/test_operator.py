@@ -50,7 +50,7 @@ def test_mail_that_was_put_off_a_moment_ago_is_held(tmp_path: Path) -> None:
         (recipient,) = await SpoolDriver(spool).take(make_message(), b"body")
         spool.settle([recipient])
         result = await Operator(dispatcher, spool, lambda: NOW).act("hold", Selection())
-        assert result == {"changed": 1, "in_flight": 0}
+        assert result == Changed(1, 0)
         await spool.close()
 
     asyncio.run(story())
