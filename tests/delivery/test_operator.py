@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from angarium.config.load import parse_config
+from angarium.core.operations import Changed
 from angarium.delivery.operations import Operator
 from angarium.queue.commands import Record
 from angarium.spool.partition import Partition, open_partition
