@@ -124,6 +124,22 @@ def test_a_permanent_refusal_is_reported_with_what_the_peer_said(send, report):
     assert told.of["Remote-MTA"]
 
 
+def test_a_refusal_is_reported_to_and_of_addresses_that_are_longer_or_odder_than_they_should_be(
+    node, send, report, ask
+):
+    sender = "bounces+" + "0123456789abcdef" * 40 + "=x@bounces.test"
+    message = send("never@far_host.test.", sender, rcpt=["ORCPT=rfc822;a=b@far.test"])
+    told = report(sender)
+    assert told.of["Final-Recipient"] == "rfc822; never@far_host.test"
+    assert told.of["Original-Recipient"] == "rfc822; a=b@far.test"
+    assert told.of["Diagnostic-Code"] == "smtp; 550 5.1.1 no such user"
+    (failed,) = events(ask, node, message)
+    assert (failed["type"], failed["domain"]) == ("bounced", "far_host.test")
+    sender = '"told..twice"@bounces.test'
+    send("never@far.test", "told..twice@bounces.test")
+    assert report(sender).of["Final-Recipient"] == "rfc822; never@far.test"
+
+
 @pytest.mark.parametrize(
     ("recipient", "sender", "status"),
     [("spam@far1.test", "spammer@bounces.test", "5.7.1"), ("you@far2.test", "refused@bounces.test", "5.7.1")],

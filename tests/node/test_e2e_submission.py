@@ -103,6 +103,19 @@ def test_a_source_route_or_percent_sign_does_not_get_round_the_relay_rules(conne
         client.rset()
 
 
+def test_what_is_written_loosely_is_passed_on_as_it_should_be(connect, sink):
+    client = connect(FRIEND)
+    long = "verp-confirm+" + "0123456789abcdef" * 20 + "@lists.far.test"
+    assert client.docmd("MAIL", "FROM: root")[0] == 250
+    odd = ("TO: abc.@Docomo.far.test.", "TO:< try..this@my_host.test >", f"TO:<{long}>\t")
+    assert [client.docmd("RCPT", path)[0] for path in odd] == [250] * 3
+    assert client.data(TEXT)[0] == 250
+    for recipient in ('"abc."@Docomo.far.test', '"try..this"@my_host.test', long):
+        message = sink.wait_for_mail_to(recipient)[0]
+        assert message.reverse_path.startswith("root@")
+        assert max(map(len, message.data.split(b"\r\n"))) < 998
+
+
 # -- what is added to the text
 
 

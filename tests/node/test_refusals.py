@@ -261,6 +261,29 @@ def relaying(service: Service) -> str:
         return shown(client.docmd("RCPT TO:<ann@there.test>"))
 
 
+@row("a lone CR or LF in a message")
+def lone_line_end(service: Service) -> str:
+    with service.session(source="127.0.0.9") as client:
+        for command in ("MAIL FROM:<me@acme.test>", "RCPT TO:<ann@there.test>", "DATA"):
+            client.docmd(command)
+        client.send(b"Subject: x\r\n\r\none\ntwo\r\n.\r\n")
+        return shown(client.getreply())
+
+
+@row("a command that ends with a lone LF behind a message")
+def lone_lf_behind(service: Service) -> str:
+    with service.session(source="127.0.0.9") as client:
+        client.sendmail("me@acme.test", ["ann@there.test"], b"Subject: x\r\n\r\ntext\r\n")
+        client.send(b"NOOP\n")
+        return shown(client.getreply())
+
+
+@row("an address without domain, not logged in")
+def no_domain(service: Service) -> str:
+    with service.session(tls=False) as client:
+        return shown(client.docmd("MAIL FROM:<root>"))
+
+
 @row("client certificate expired")
 def client_certificate(service: Service) -> str:
     context = service.context()

@@ -1,5 +1,6 @@
 """What holds for every dialog: reads may end anywhere, nothing raises, nothing grows without bound."""
 
+import re
 import time
 
 import pytest
@@ -32,7 +33,7 @@ COMMANDS = st.sampled_from(
 SCRAPS = st.sampled_from(
     [b"\r\n", b"\r", b"\n", b".", b"..", b"\0", b"text", b"\r\n.\r\n", b"\r\n..", b"x" * 40]
 )
-POLICIES = st.sampled_from(["refuse", "fix", "ignore"])
+POLICIES = st.sampled_from(["auto", "refuse", "mend", "fix", "ignore"])
 
 
 @st.composite
@@ -40,7 +41,7 @@ def peers(draw: st.DrawFn) -> tuple[str, ...]:
     """Settings of a server with small limits and any policies."""
     return (
         LET_PIPELINE,
-        f"option lone_lf_in_commands {draw(st.sampled_from(['refuse', 'fix']))}",
+        f"option lone_lf_in_commands {draw(st.sampled_from(['refuse', 'start', 'fix']))}",
         f"option lone_lf_in_headers {draw(POLICIES)}",
         f"option lone_lf_in_body {draw(POLICIES)}",
         f"option lone_cr {draw(POLICIES)}",
@@ -107,6 +108,46 @@ def test_input_behind_a_question_waits_within_bounds(reads: list[bytes], in_data
     assert server.machine.state == "waiting"
 
 
+ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r", b"\n\r", b"\r\r\n"])
+DOTTED = st.sampled_from([b".", b"..", b"", b"text", b".text", b"QUIT", b"MAIL FROM:<root@example.org>"])
+NAIVE = re.compile(rb"\r\n|\n|\r")
+"""What the least careful of hosts take for the end of a line."""
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(["auto", "mend", "fix"]),
+    st.sampled_from([b"DATA\r\n", b"BDAT %d LAST\r\n"]),
+    st.lists(st.tuples(DOTTED, ENDS), max_size=12),
+    st.data(),
+)
+def test_whatever_line_ends_are_mended_nothing_is_smuggled_in_or_out(
+    policy: str, opening: bytes, lines: list[tuple[bytes, bytes]], data: st.DataObject
+) -> None:
+    """One message comes in where one was sent, and the next host sees one end in it, however it reads."""
+    body = b"Subject: x\r\n\r\n" + b"".join(line + end for line, end in lines) + b"end\r\n"
+    in_data = opening.startswith(b"DATA")
+    if in_data:
+        body = body.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+    else:
+        opening %= len(body)
+    kinds = ("lone_lf_in_headers", "lone_lf_in_body", "lone_cr")
+    peer = ServerPeer(*(f"option {kind} {policy}" for kind in kinds), LET_PIPELINE)
+    for write in cut(ENVELOPE + opening + body, data):
+        peer.send(write)
+    assert sum(event.startswith("mail ") for event in peer.take_events()) == 1
+    assert len(peer.handler.bodies) <= 1
+    for taken in peer.handler.bodies:
+        assert b"\r" not in taken.replace(b"\r\n", b"")
+        assert b"\n" not in taken.replace(b"\r\n", b"")
+        stuffer = DotStuffer()
+        wire = stuffer.stuff(taken) + stuffer.line_end() + b".\r\n"
+        assert NAIVE.split(wire).index(b".") == len(NAIVE.split(wire)) - 2
+    lone = re.sub(rb"\r\n", b"", body)
+    if not in_data or policy == "fix" or not (b"\r" in lone or b"\n" in lone):
+        assert len(peer.handler.bodies) == 1
+
+
 LINES = st.lists(st.binary(max_size=30).map(lambda line: line.translate(None, b"\r\n\0")), max_size=20)
 
 
@@ -148,7 +189,7 @@ def test_memory_stays_bounded_when_a_body_drips_in() -> None:
 @pytest.mark.parametrize(
     "scrap", [b"\r\n.", b"\r\n..", b"\r", b"\n", b".\n", b"\r\n\r", b"\0", b"\r\n.\r", b"x"]
 )
-@pytest.mark.parametrize("policy", ["refuse", "fix", "ignore"])
+@pytest.mark.parametrize("policy", ["refuse", "mend", "fix", "ignore"])
 @pytest.mark.parametrize("read_size", [1 << 20, 1 << 12, 7])
 def test_hostile_bodies_cost_linear_time(scrap: bytes, policy: str, read_size: int) -> None:
     kinds = ("lone_lf_in_headers", "lone_lf_in_body", "lone_cr")

@@ -104,12 +104,14 @@ class Intake:
         self.refuses: Reply | None = None
         self.says = Reply(250, "2.0.0", "queued")
         self.taken: list[tuple[Any, Any, dict[str, Any]]] = []
+        self.bodies: list[Any] = []
 
     def new_id(self) -> bytes:
         return b"0123456789abcdef"
 
     def submit(self, message_id, envelope, origin, options, body, head, answer, **more: Any) -> None:  # type: ignore[no-untyped-def]
         self.taken.append((envelope, origin, more))
+        self.bodies.append(body)
         answer(self.says)
 
 

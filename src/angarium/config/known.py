@@ -26,8 +26,8 @@ Local_Changes_File Local_Changes_Only Log_Hires_Timestamp Log_Requests_To_Panicl
 MasterDB_File Max_Request_Size Max_Resident_Transfails MDN_Failures_Notify Memory_Goal Memory_HWM
 Only_Use_Best_MX_For_Relay_Domains Open_Tracking_Enabled Open_Tracking_Scheme Pathway Permastore_Interval
 Pidfile Pool_Name Reroute_Domain Reserve_Maintenance_Interval Response_Transcode_Pattern
-Response_Transcode_Replace RFC2821_Pedantic_Address_Rules RFC2822_Missing_Headers
-Send_8BitMime Server_Max_File_Descriptors Server_Reserve_Outbound_Connections
+Response_Transcode_Replace RFC2822_Missing_Headers Send_8BitMime Server_Max_File_Descriptors
+Server_Reserve_Outbound_Connections
 Service_Sessions Soft_Bounce_Drain_Rate Spool_Mode Swap_Out_Meta_After_Each_Tempfail TCP_Recv_Buffer_Size
 TCP_Send_Buffer_Size Timeout TimestampFormat TLSv13_Ciphersuites Tracking_Domain Tracking_Link_Expiry
 Transfail_Drain_Rate Use_DANE Use_MTA_STS _Unsafe_Spool
@@ -49,6 +49,8 @@ KNOWN_STANZAS: dict[str, str] = {name.lower(): name for name in _STANZAS.split()
 
 REMARKS = {
     "dns_fallback_to_tcp": "truncated answers are always asked for again over TCP; leave it out",
+    "domain_for_unqualified_recipient_addresses": "whoever may relay gets Hostname there; leave it out",
+    "domain_for_unqualified_sender_address": "whoever may relay gets Hostname there; leave it out",
     "force_fsync": "mail is always synced before it is acknowledged; leave it out",
     "_unsafe_spool": "mail is always synced before it is acknowledged; leave it out",
     "delayed_queue_scan_interval": "queues are woken exactly when mail is due; leave it out",

@@ -52,8 +52,10 @@ DKIM_OVERSIGN_HEADERS = (
 )
 """Signed once more than they stand there, so that nobody can add another (RFC 6376 §5.4.2)."""
 
-LoneEnd = Literal["pedantic", "fix", "ignore"]
-"""What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is."""
+LoneEnd = Literal["auto", "pedantic", "fix", "ignore"]
+"""What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is; "auto": refused where its
+sender is not known and it comes by DATA, else made CRLF.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,7 @@ class InboundOptions:
     require_ehlo: bool = True
     allow_null_envelope_sender: bool = True
     allow_ip_literal: bool = True
+    rfc2821_pedantic_address_rules: bool = False
     strict_pipelining: bool = True
     refuse_early_talkers: bool = True
     banner_delay: int = 0
@@ -225,8 +228,8 @@ class InboundOptions:
     max_errors_per_connection: int = 20
     max_received_headers: int = 50
     # message text
-    rfc2822_lone_lf_in_headers: LoneEnd = "pedantic"
-    rfc2822_lone_lf_in_body: LoneEnd = "pedantic"
+    rfc2822_lone_lf_in_headers: LoneEnd = "auto"
+    rfc2822_lone_lf_in_body: LoneEnd = "auto"
     rfc2822_max_line_length: Literal["ignore", "reject"] = "ignore"
     rfc2822_date_header: Literal["ifneeded", "no"] = "ifneeded"
     rfc2822_messageid_header: Literal["ifneeded", "no"] = "ifneeded"

@@ -19,7 +19,7 @@ _EXTENSIONS = k.words(
     also=frozenset(("XCLIENT",)),
 )
 _MECHANISMS = k.words(InboundOptions().auth_mechanisms, ("XOAUTH2", "NTLM", "GSSAPI"))
-_LONE = k.enum("pedantic", "fix", "ignore", aliases={"reject": "pedantic"})
+_LONE = k.enum("auto", "pedantic", "fix", "ignore", aliases={"reject": "pedantic"})
 
 
 def _row(
@@ -192,6 +192,13 @@ _PROTOCOL = (
     ),
     _row("Allow_IP_Literal", k.BOOL, "", "Whether recipient domains may be address literals, `[192.0.2.1]`."),
     _row(
+        "RFC2821_Pedantic_Address_Rules",
+        k.BOOL,
+        "",
+        "Whether addresses and EHLO names must be as RFC 5321 has them; else what Postfix takes is taken, and "
+        "mended: no angle brackets, `a..b@`, long local parts, `_` in domains (Momentum: yes).",
+    ),
+    _row(
         "Strict_Pipelining",
         k.BOOL,
         "",
@@ -256,14 +263,16 @@ _TEXT = (
         "RFC2822_Lone_LF_In_Headers",
         _LONE,
         "",
-        "LF without CR, or CR without LF, in the header block: refuse the message, make it CRLF, or "
-        "let it pass.",
+        "LF without CR in the header block: refuse the message (`pedantic`), make it CRLF, or let it pass; `auto` "
+        "makes it CRLF after a login and in BDAT, and refuses it else. Commands may end so unless it is refused, "
+        "with `auto` up to the first message (Momentum: pedantic).",
     ),
     _row(
         "RFC2822_Lone_LF_In_Body",
         _LONE,
         "",
-        "The same in the body; it never ends a message, whatever is chosen (Momentum: ignore).",
+        "The same in the body, and CR without LF anywhere; it never ends a message, whatever is chosen (Momentum: "
+        "ignore).",
     ),
     _row(
         "RFC2822_Max_Line_Length",

@@ -1,6 +1,7 @@
-"""Mailboxes and domains as SMTP writes them (RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3).
+"""Mailboxes and domains as SMTP writes them (RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3), and as they are read.
 
-Every pattern is possessive, so that no input costs more than one pass over it.
+More is read than is written: what others take as well, unless a reader is *pedantic*, is brought into the form that
+everybody takes. Every pattern is possessive, so that no input costs more than one pass over it.
 """
 
 import ipaddress
@@ -17,19 +18,29 @@ MAX_LOCAL_OCTETS = 64
 MAX_DOMAIN_OCTETS = 255
 MAX_ADDRESS_OCTETS = 254
 """A path has at most 256 octets with its angle brackets (RFC 5321 §4.5.3.1)."""
+MOST_OCTETS = 900
+"""Senders that put a recipient or a checksum into the local part (VERP, SRS) write longer ones. So many octets still
+stand in one line of a header, with the name of its field.
+"""
 
 _ATEXT = r"-A-Za-z0-9!#$%&'*+/=?^_`{|}~"
 _LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 DOT_STRING = rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+"
 DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*+"
+PLAIN_DOMAIN = rf"{DOMAIN}(?<![0-9])"
+"""A domain that is surely not an IP address."""
 
-_PLAIN = re.compile(rf"({DOT_STRING})@({DOMAIN})")
+_PLAIN = re.compile(rf"({DOT_STRING})@({PLAIN_DOMAIN})")
 _LOCAL = re.compile(DOT_STRING)
 _LOCAL_UTF8 = re.compile(rf"[{_ATEXT}\u00a0-\U0010ffff]++(?:\.[{_ATEXT}\u00a0-\U0010ffff]++)*+")
+_DOTS_ANYWHERE = re.compile(rf"[{_ATEXT}.\u00a0-\U0010ffff]++")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~\u00a0-\U0010ffff]|\\[ -~])*+)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 _DOMAIN = re.compile(DOMAIN)
+_HOST_LABEL = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"
+_HOST = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*+")
+_NUMERIC = re.compile(r"[0-9.]++")
 
 
 class AddressError(AngariumError):
@@ -43,9 +54,9 @@ class AddressError(AngariumError):
 class Mailbox(NamedTuple):
     """An address that was checked.
 
-    *address* is what was written, quoted only where it must be. *domain* is its domain in lower-case
-    A-labels, or an address literal in its brackets with the address in its shortest form; empty for a bare
-    `postmaster`.
+    *address* is what was written, quoted where it must be and only there, without a dot behind the domain. *domain*
+    is its domain in lower-case A-labels, or an address literal in its brackets with the address in its shortest form;
+    empty for a local part alone, as in `postmaster`.
     """
 
     address: str
@@ -57,21 +68,22 @@ class Mailbox(NamedTuple):
         return self.address.rpartition("@")[0] or self.address
 
 
-def parse_mailbox(text: str, *, smtputf8: bool = False) -> Mailbox:
+def parse_mailbox(text: str, *, smtputf8: bool = False, pedantic: bool = False) -> Mailbox:
     """Return the mailbox written in *text*, without angle brackets. Raises AddressError.
 
     Characters beyond ASCII are allowed with *smtputf8* only, in the local part and as U-labels (RFC 6531
-    §3.3).
+    §3.3). With *pedantic* nothing is taken that RFC 5321 forbids; else a dot too many in a local part, long local
+    parts, `_` in a domain, a dot behind it, and an IPv4 address without its brackets.
     """
     match = _PLAIN.fullmatch(text)
     if match is not None and len(text) <= MAX_ADDRESS_OCTETS:
         domain = match[2]
         if match.end(1) <= MAX_LOCAL_OCTETS and (len(domain) <= 63 or _labels_fit(domain)):
             return Mailbox(text, domain.lower())
-    return _parse_unusual(text, smtputf8)
+    return _parse_unusual(text, smtputf8, pedantic)
 
 
-def parse_path(text: str, *, smtputf8: bool = False) -> Mailbox:
+def parse_path(text: str, *, smtputf8: bool = False, pedantic: bool = False) -> Mailbox:
     """Parse what stands between angle brackets, dropping a source route (RFC 5321 §4.1.1.3)."""
     if text.startswith("@"):
         route, colon, text = text.partition(":")
@@ -80,17 +92,22 @@ def parse_path(text: str, *, smtputf8: bool = False) -> Mailbox:
         for hop in route.split(","):
             if not hop.startswith("@"):
                 raise AddressError("each hop of a source route begins with @")
-            domain_to_ascii(hop[1:], smtputf8=smtputf8)
-    return parse_mailbox(text, smtputf8=smtputf8)
+            domain_to_ascii(hop[1:], smtputf8=smtputf8, pedantic=pedantic)
+    return parse_mailbox(text, smtputf8=smtputf8, pedantic=pedantic)
 
 
-def domain_to_ascii(text: str, *, smtputf8: bool = True) -> str:
+def is_local_part(text: str) -> bool:
+    """Whether *text* can be a local part as it is, in ASCII and without quotes."""
+    return len(text) <= MAX_LOCAL_OCTETS and _LOCAL.fullmatch(text) is not None
+
+
+def domain_to_ascii(text: str, *, smtputf8: bool = True, pedantic: bool = False) -> str:
     """Return a host or mail domain in lower-case A-labels, as DNS wants it. Raises AddressError.
 
     U-labels are put into lower case and NFC, then checked by IDNA 2008; no other mapping is done. With
-    *smtputf8* False they are refused.
+    *smtputf8* False they are refused. Hosts that stand in no public DNS often have a `_`, which *pedantic* refuses.
     """
-    if _DOMAIN.fullmatch(text) is not None:
+    if (_DOMAIN if pedantic else _HOST).fullmatch(text) is not None:
         if len(text) > MAX_DOMAIN_OCTETS or not _labels_fit(text):
             raise AddressError("the domain or one of its labels is too long")
         return text.lower()
@@ -116,18 +133,28 @@ def literal_address(domain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Addres
         return None
 
 
-def _parse_unusual(text: str, smtputf8: bool) -> Mailbox:
-    if len(text) > MAX_ADDRESS_OCTETS or len(text.encode("utf-8", "replace")) > MAX_ADDRESS_OCTETS:
-        raise AddressError(f"the address has more than {MAX_ADDRESS_OCTETS} octets")
-    local, domain = _split(text)
+def _parse_unusual(text: str, smtputf8: bool, pedantic: bool) -> Mailbox:
+    most = MAX_ADDRESS_OCTETS if pedantic else MOST_OCTETS
+    if _octets(text) > most:
+        raise AddressError(f"the address has more than {most} octets")
+    local, domain = _split(text, pedantic)
     if not smtputf8 and not local.isascii():
         raise AddressError("an address beyond ASCII needs SMTPUTF8", needs_smtputf8=True)
-    if len(local.encode("utf-8", "replace")) > MAX_LOCAL_OCTETS:
+    if pedantic and _octets(local) > MAX_LOCAL_OCTETS:
         raise AddressError(f"the local part has more than {MAX_LOCAL_OCTETS} octets")
-    return Mailbox(f"{local}@{domain}", _checked_domain(domain, smtputf8))
+    if not pedantic:
+        domain = _tidied(domain)
+    mailbox = Mailbox(f"{local}@{domain}", _checked_domain(domain, smtputf8, pedantic))
+    if _octets(mailbox.address) > most:  # its quotes are ours
+        raise AddressError(f"the address has more than {most} octets")
+    return mailbox
 
 
-def _split(text: str) -> tuple[str, str]:
+def _octets(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _split(text: str, pedantic: bool) -> tuple[str, str]:
     """Return local part, quoted only where it must be, and domain as written."""
     if text.startswith('"'):
         quoted = _QUOTED.match(text)
@@ -137,9 +164,17 @@ def _split(text: str) -> tuple[str, str]:
     local, at, domain = text.partition("@")
     if not at:
         raise AddressError("the address has no domain")
+    if not pedantic and _DOTS_ANYWHERE.fullmatch(local) is not None:
+        return _requote(local), domain
     if _LOCAL_UTF8.fullmatch(local) is None:
         raise AddressError("the local part has a character that needs quotes, or a dot too many")
     return local, domain
+
+
+def _tidied(domain: str) -> str:
+    """Return *domain* without the dot that ends it in DNS, an address without brackets in them."""
+    domain = domain.removesuffix(".")
+    return f"[{domain}]" if _NUMERIC.fullmatch(domain) is not None else domain
 
 
 def _requote(content: str) -> str:
@@ -148,12 +183,14 @@ def _requote(content: str) -> str:
     return '"' + _NEEDS_ESCAPE.sub(r"\\\1", content) + '"'
 
 
-def _checked_domain(domain: str, smtputf8: bool) -> str:
+def _checked_domain(domain: str, smtputf8: bool, pedantic: bool) -> str:
+    if _NUMERIC.fullmatch(domain) is not None:  # no top-level domain is a number (RFC 3696 §2)
+        raise AddressError("an IP address stands in brackets: [a.b.c.d]")
     if not domain.startswith("["):
-        return domain_to_ascii(domain, smtputf8=smtputf8)
+        return domain_to_ascii(domain, smtputf8=smtputf8, pedantic=pedantic)
     address = literal_address(domain)
     if address is None:
-        raise AddressError("the address literal is neither [a.b.c.d] nor [IPv6:…]")
+        raise AddressError("the address literal is neither [a.b.c.d] nor [IPv6:...]")
     return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 
 

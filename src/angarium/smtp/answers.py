@@ -44,11 +44,18 @@ XCLIENT_TOO_LATE = Reply(503, "5.5.1", "XCLIENT comes before MAIL; RSET gives up
 
 TOO_LARGE = Reply(552, "5.3.4", "message too large")
 NUL_REFUSED = Reply(550, "5.6.0", "the message contains NUL bytes")
-BARE_REFUSED = Reply(550, "5.5.2", "lines end with CR LF; the message has a CR or LF alone")
+BARE_REFUSED = Reply(
+    550,
+    "5.5.2",
+    "lines end with CR LF; the message has a CR or LF alone "
+    "(options RFC2822_Lone_LF_In_Headers, RFC2822_Lone_LF_In_Body)",
+)
 LONG_LINE_REFUSED = Reply(550, "5.6.0", "the message has a line that is too long")
 
-SMUGGLING = Reply(521, "5.5.2", "a dot between line ends that are not CR LF: closing")
-BARE_LF_COMMAND = Reply(521, "5.5.2", "commands end with CR LF: closing")
+SMUGGLING = Reply(
+    521, "5.5.2", "a dot between line ends that are not CR LF (option RFC2822_Lone_LF_In_Body): closing"
+)
+BARE_LF_COMMAND = Reply(521, "5.5.2", "commands end with CR LF (option RFC2822_Lone_LF_In_Headers): closing")
 EARLY_TALK = Reply(554, "5.5.0", "the greeting comes first: closing")
 UNAUTHORISED_PIPELINING = Reply(503, "5.5.0", "wait for the reply to this command: closing")
 STARTTLS_INJECTION = Reply(503, "5.5.1", "commands in clear text behind STARTTLS: closing")

@@ -3,7 +3,7 @@ chunks.
 
 Only CR LF . CR LF ends DATA. Line ends that are not CR LF are refused, mended or let through as the rules
 say; but a lone dot between such line ends is never let through as it is, since the next host might take it
-for the end (SMTP smuggling).
+for the end (SMTP smuggling). Nothing ends a chunk but its size.
 
 Every byte is looked at once. A read may end anywhere: what could be the beginning of the end, at most four
 bytes, is held back for the next read.
@@ -15,12 +15,15 @@ from enum import IntEnum
 from io import IncrementalNewlineDecoder
 from typing import Literal
 
-LineEndPolicy = Literal["refuse", "fix", "ignore"]
-"""What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is."""
+LineEndPolicy = Literal["refuse", "mend", "fix", "ignore"]
+"""What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is. "mend" does as "fix", but
+refuses a lone dot between such line ends: whoever wrote it may have meant the end.
+"""
 
 _MAX_PIECES = 256
 """A body that drips in would otherwise take forty times its size in memory."""
 
+_MENDING = frozenset(("mend", "fix"))
 _END = b"\r\n.\r\n"
 _LONE_DOT = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]|\r\n\.(?:\n|\r(?!\n))")
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -64,8 +67,10 @@ class BodyReader:
 
     __slots__ = (
         "_bound",
+        "_chunk_rules",
         "_context",
         "_dotted",
+        "_dotted_rules",
         "_ends_with_crlf",
         "_first",
         "_in_header",
@@ -81,19 +86,22 @@ class BodyReader:
         "size",
     )
 
-    def __init__(self, rules: BodyRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: BodyRules, chunk_rules: BodyRules | None = None) -> None:
+        """*chunk_rules* hold for a body that comes by BDAT, if other ones do; sizes are the same in both."""
+        self._dotted_rules, self._chunk_rules = rules, chunk_rules or rules
         self._bound = rules.max_size + rules.swallow_limit
         self.start()
 
-    def start(self) -> None:
+    def start(self, *, in_chunks: bool = False) -> None:
         """Forget everything and begin a body."""
+        self._rules = self._chunk_rules if in_chunks else self._dotted_rules
+        self._dotted = not in_chunks
         self.fault = Fault.NONE
         self.pieces: list[bytes] = []
         self.kept = self.size = self.raw_size = self._line_length = 0
         self._tail = b""
         self._context = self._raw_end = b"\r\n"
-        self._first = self._dotted = True
+        self._first = True
         self._in_header = self._rules.lone_lf_in_headers != self._rules.lone_lf_in_body
         self._wary = self._ends_with_crlf = False
 
@@ -135,7 +143,6 @@ class BodyReader:
 
     def feed_chunk(self, data: bytes) -> None:
         """Read a part of a BDAT chunk."""
-        self._dotted = False
         if self._tail:
             data, self._tail = self._tail + data, b""
         if data.endswith(b"\r"):
@@ -227,7 +234,7 @@ class BodyReader:
             self._refuse(Fault.BARE_LINE_END)
         mended = _mended(raw, self._rules.lone_cr, lone_lf)
         self._wary = self._wary or any(policy != "fix" for policy in kinds)
-        text = self._context + mended
+        text = self._context + (raw if "mend" in kinds else mended)
         if self._wary and _LONE_DOT.search(text):
             self._refuse(Fault.SMUGGLING if self._dotted else Fault.BARE_LINE_END)
         self._context = text[-3:]
@@ -284,9 +291,9 @@ def _only_crlf(text: bytes) -> bool:
 
 
 def _mended(text: bytes, lone_cr: LineEndPolicy, lone_lf: LineEndPolicy) -> bytes:
-    if lone_cr == "fix" and b"\r" in text:
+    if lone_cr in _MENDING and b"\r" in text:
         text = _LONE_CR.sub(b"\r\n", text)
-    if lone_lf == "fix":
+    if lone_lf in _MENDING:
         text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return text
 

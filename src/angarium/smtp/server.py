@@ -234,7 +234,7 @@ class ServerMachine(ServerVerbs):
         self.counters.commands += 1
         stop = end - 1
         if stop < start or buffer[stop] != 13:
-            if self._options.lone_lf_in_commands == "refuse":
+            if not self._takes_lone_lf:
                 self._end(answers.BARE_LF_COMMAND)
                 return True
             stop = end
@@ -251,9 +251,7 @@ class ServerMachine(ServerVerbs):
             self._end(self._skip_reply)
         elif end < 0:
             self._skipped_cr = buffer.endswith(b"\r")
-        elif self._options.lone_lf_in_commands == "refuse" and not (
-            self._skipped_cr if end == start else buffer[end - 1] == 13
-        ):
+        elif not (self._skipped_cr if end == start else buffer[end - 1] == 13) and not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
         else:
             self.state = "command"

@@ -64,7 +64,7 @@ class ServerAccess(ServerBodies):
         self._since = self._now
         if buffer[start:end].endswith(b"\r"):
             self._take_response(buffer[start : end - 1])
-        elif self._options.lone_lf_in_commands == "refuse":
+        elif not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
         else:
             self._take_response(buffer[start:end])

@@ -33,8 +33,9 @@ class ServerBodies(ServerCore):
                 return None
         elif not self._in_bdat:
             self._in_bdat = True
-            self._body.start()
+            self._body.start(in_chunks=True)
         self._body_at = None
+        self._has_had_body = True
         self._chunk_left = self._chunk_size
         self.state = "chunk"
         if not self._chunk_left:

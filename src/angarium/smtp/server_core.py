@@ -56,6 +56,7 @@ class ServerCore:
         "_chunk_size",
         "_errors",
         "_handler",
+        "_has_had_body",
         "_idle",
         "_in_bdat",
         "_is_last_chunk",
@@ -119,6 +120,8 @@ class ServerCore:
         self._refusal: Reply | None = None
         self._shutdown: Reply | None = None
         self._skip_reply = answers.LINE_TOO_LONG
+        self._has_had_body = False
+        """Whether DATA or BDAT was taken since the connection began."""
         self._running = self._in_bdat = self._is_last_chunk = self._skipped_cr = False
         self._sender = self._open = self._smtputf8 = self._pending_utf8 = False
         self._pending_name = ("", "")
@@ -128,10 +131,17 @@ class ServerCore:
     def _obey(self, options: ServerOptions, limits: ServerLimits) -> None:
         self._options = options
         self._limits = limits
-        self._body = BodyReader(body_rules(options, limits))
+        in_chunks = body_rules(options, limits, in_chunks=True)
+        self._body = BodyReader(body_rules(options, limits), in_chunks)
         self._tolerates_haste = not options.refuse_unauthorised_pipelining
         self._with_enhanced = "ENHANCEDSTATUSCODES" in options.extensions
         self._offer(self._offered)
+
+    @property
+    def _takes_lone_lf(self) -> bool:
+        """Whether a command may end with an LF alone."""
+        policy = self._options.lone_lf_in_commands
+        return policy == "fix" or (policy == "start" and not self._has_had_body)
 
     def _greeting(self) -> Reply:
         return Reply(220, "", f"{self._options.hostname} {self._options.greeting}")

@@ -5,6 +5,11 @@ from typing import Literal
 
 from angarium.smtp.dataphase import BodyRules, LineEndPolicy
 
+LineEndChoice = Literal["auto", "refuse", "mend", "fix", "ignore"]
+"""What to do with a CR or LF alone, see `dataphase.LineEndPolicy`; "auto": refuse it where it could be taken for an
+end, in DATA, and make it CR LF in chunks.
+"""
+
 EXTENSIONS = (
     "PIPELINING",
     "8BITMIME",
@@ -26,9 +31,12 @@ XCLIENT_NAMES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "
 class ServerOptions:
     """How the machine behaves. *hostname* stands in the greeting and the reply to EHLO, *greeting* after it.
 
-    *lone_lf_in_commands*: "fix" takes an LF alone for the end of a command. With
+    *lone_lf_in_commands*: "fix" takes an LF alone for the end of a command, "start" only before the first body of the
+    session: behind one, whatever pretends to be a command has to look like one. With
     *refuse_unauthorised_pipelining* a peer that goes on before the reply to a command that must end its group
     (RFC 2920 §3.1), or at all where PIPELINING was not offered, is told so and cut off.
+
+    *pedantic* holds peers to the letter of RFC 5321 in addresses, names and blanks.
 
     *auth* are the SASL mechanisms offered now, *auth_under_tls* those that need TLS first (538), *auth_unnamed* those
     that are taken though not offered. With *starttls* that is offered while the connection is not encrypted; what a
@@ -42,10 +50,11 @@ class ServerOptions:
     extensions: tuple[str, ...] = EXTENSIONS
     require_helo: bool = True
     refuse_unauthorised_pipelining: bool = True
-    lone_lf_in_commands: Literal["refuse", "fix"] = "refuse"
-    lone_lf_in_headers: LineEndPolicy = "refuse"
-    lone_lf_in_body: LineEndPolicy = "refuse"
-    lone_cr: LineEndPolicy = "refuse"
+    pedantic: bool = False
+    lone_lf_in_commands: Literal["refuse", "start", "fix"] = "refuse"
+    lone_lf_in_headers: LineEndChoice = "refuse"
+    lone_lf_in_body: LineEndChoice = "refuse"
+    lone_cr: LineEndChoice = "refuse"
     auth: tuple[str, ...] = ()
     auth_under_tls: tuple[str, ...] = ()
     auth_unnamed: tuple[str, ...] = ()
@@ -84,12 +93,23 @@ class ServerLimits:
     data_rate_grace_s: float = 60.0
 
 
-def body_rules(options: ServerOptions, limits: ServerLimits) -> BodyRules:
-    """Return what of both concerns bodies."""
+_IN_DATA: dict[LineEndChoice, LineEndPolicy] = {
+    "auto": "refuse",
+    "refuse": "refuse",
+    "mend": "mend",
+    "fix": "fix",
+    "ignore": "ignore",
+}
+_IN_CHUNKS: dict[LineEndChoice, LineEndPolicy] = _IN_DATA | {"auto": "fix", "mend": "fix"}
+
+
+def body_rules(options: ServerOptions, limits: ServerLimits, *, in_chunks: bool = False) -> BodyRules:
+    """Return what of both concerns bodies that come by DATA, or *in_chunks*."""
+    policies = _IN_CHUNKS if in_chunks else _IN_DATA
     return BodyRules(
-        lone_lf_in_headers=options.lone_lf_in_headers,
-        lone_lf_in_body=options.lone_lf_in_body,
-        lone_cr=options.lone_cr,
+        lone_lf_in_headers=policies[options.lone_lf_in_headers],
+        lone_lf_in_body=policies[options.lone_lf_in_body],
+        lone_cr=policies[options.lone_cr],
         max_size=limits.max_message_size,
         max_line_length=limits.max_text_line_length,
         swallow_limit=limits.swallow_limit,

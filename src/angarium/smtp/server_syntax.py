@@ -11,15 +11,28 @@ WEB_VERBS = frozenset(
 """A browser, or a script in one, that was sent to the wrong port."""
 
 _NAME = re.compile(rb"(?:HELO|EHLO) ++([!-~]{1,255}) *+", re.IGNORECASE)
-_BDAT = re.compile(rb"BDAT ++([0-9]{1,20})( ++LAST)?+ *+", re.IGNORECASE)
+_ANY_NAME = re.compile(rb"[^\x00-\x1f\x7f]++")
+_ODD = re.compile(r"[^!-~]")
+_MAX_NAME = 255
+_BDAT = re.compile(rb"BDAT[ \t]++([0-9]{1,20})([ \t]++LAST)?+[ \t]*+", re.IGNORECASE)
 
 
-def parse_name(line: bytes) -> str:
-    """Return the name in HELO or EHLO, empty if there is none or it cannot be one. Real ones often break the
-    rules for host names, so it is checked for not more than printable ASCII.
+def parse_name(line: bytes, pedantic: bool = False) -> str:
+    """Return the name in HELO or EHLO, empty if there is none or it cannot be one. Real ones often break the rules
+    for host names: what is more than printable ASCII, which *pedantic* refuses, becomes `?`.
     """
     match = _NAME.fullmatch(line)
-    return match[1].decode("ascii") if match else ""
+    if match is not None or pedantic:
+        return match[1].decode("ascii") if match else ""
+    name = line[5:].strip(b" \t").replace(b"\t", b" ")
+    return _ODD.sub("?", _text(name)[:_MAX_NAME]) if _ANY_NAME.fullmatch(name) else ""
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def parse_bdat(line: bytes) -> tuple[int, bool] | None:
@@ -30,4 +43,4 @@ def parse_bdat(line: bytes) -> tuple[int, bool] | None:
 
 def argument(line: bytes) -> str:
     """Return what follows the four letters of a command. Raises UnicodeDecodeError."""
-    return line[4:].strip(b" ").decode("utf-8") if len(line) > 4 else ""
+    return line[4:].strip(b" \t").decode("utf-8") if len(line) > 4 else ""

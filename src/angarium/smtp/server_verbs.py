@@ -24,7 +24,10 @@ class ServerVerbs(ServerAccess):
     def _perform(self, line: bytes) -> None:
         verb = _VERBS.get(line[:4].upper())
         if verb is None or line[4:5] not in b" ":
-            verb = _LONG_VERBS.get(line.partition(b" ")[0].upper(), _UNKNOWN)
+            verb = _unusual_verb(line)
+            if verb is _UNKNOWN and not self._options.pedantic:
+                line = line.strip(b" \t").replace(b"\t", b" ", 1)
+                verb = _unusual_verb(line)
         self._verb = verb
         try:
             reply = answers.BAD_CHARACTERS if b"\r" in line or b"\0" in line else verb.run(self, line)
@@ -38,7 +41,7 @@ class ServerVerbs(ServerAccess):
             self.state = "waiting"
 
     def _helo(self, line: bytes) -> Reply | None:
-        name = parse_name(line)
+        name = parse_name(line, self._options.pedantic)
         if not name:
             return answers.BAD_NAME
         self._pending_name = line[:4].decode("ascii").upper(), name
@@ -65,7 +68,7 @@ class ServerVerbs(ServerAccess):
             return answers.NESTED_MAIL
         if self.counters.bodies >= self._limits.max_messages > 0:
             return answers.TOO_MANY_MESSAGES
-        command = parse_mail(line.decode("utf-8"), self._offered)
+        command = parse_mail(line.decode("utf-8"), self._offered, self._options.pedantic)
         if command.size > self._limits.max_message_size > 0:
             return answers.TOO_LARGE
         self._pending_utf8 = command.smtputf8
@@ -90,7 +93,8 @@ class ServerVerbs(ServerAccess):
             return (
                 answers.TOO_MANY_RECIPIENTS if overshoot <= RECIPIENT_OVERSHOOT else answers.TOO_MANY_ERRORS
             )
-        return self._handler.on_rcpt(parse_rcpt(line.decode("utf-8"), self._offered, self._smtputf8))
+        command = parse_rcpt(line.decode("utf-8"), self._offered, self._smtputf8, self._options.pedantic)
+        return self._handler.on_rcpt(command)
 
     def _rcpt_done(self, reply: Reply) -> Reply:
         if reply.code < 400:
@@ -118,6 +122,7 @@ class ServerVerbs(ServerAccess):
             return reply
         self._body.start()
         self._body_at = None
+        self._has_had_body = True
         self.state = "data"
         return reply if reply.code == 354 else answers.GO_AHEAD
 
@@ -163,6 +168,13 @@ class ServerVerbs(ServerAccess):
         if word in WEB_VERBS:
             return answers.NOT_HTTP
         return answers.NOT_IMPLEMENTED if word in NO_MAIL_VERBS else answers.UNKNOWN_COMMAND
+
+
+def _unusual_verb(line: bytes) -> Verb:
+    """Return the command in a line that does not begin as most do."""
+    word, _, _ = line.partition(b" ")
+    found = _VERBS.get(word.upper())
+    return found if found is not None else _LONG_VERBS.get(word.upper(), _UNKNOWN)
 
 
 _VERBS = {

@@ -3,13 +3,23 @@
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
-from angarium.config.records import InboundOptions
+from angarium.config.records import InboundOptions, LoneEnd
 from angarium.identity.principal import Principal
-from angarium.smtp.dataphase import LineEndPolicy
 from angarium.smtp.sasl import MECHANISMS, PASSWORD_MECHANISMS
-from angarium.smtp.server_options import EXTENSIONS, XCLIENT_NAMES, ServerLimits, ServerOptions
+from angarium.smtp.server_options import EXTENSIONS, XCLIENT_NAMES, LineEndChoice, ServerLimits, ServerOptions
 
-_LINE_ENDS: dict[str, LineEndPolicy] = {"pedantic": "refuse", "fix": "fix", "ignore": "ignore"}
+_LINE_ENDS: dict[LoneEnd, LineEndChoice] = {
+    "auto": "auto",
+    "pedantic": "refuse",
+    "fix": "fix",
+    "ignore": "ignore",
+}
+_IN_COMMANDS: dict[LoneEnd, Literal["refuse", "start", "fix"]] = {
+    "auto": "start",
+    "pedantic": "refuse",
+    "fix": "fix",
+    "ignore": "fix",
+}
 _RFC_LINE = 998
 """Octets of a text line without its end (RFC 5322 §2.1.1)."""
 CHALLENGE_MECHANISMS: Final = ("CRAM-MD5", "DIGEST-MD5")
@@ -33,20 +43,21 @@ class Settings:
         self._options = options
         self._can_log_in = can_log_in
         self._can_encrypt = can_encrypt
-        self._made: dict[tuple[bool, bool], ServerOptions] = {}
+        self._made: dict[tuple[bool, bool, bool], ServerOptions] = {}
 
-    def offer(self, is_encrypted: bool, is_trusted: bool) -> ServerOptions:
+    def offer(self, is_encrypted: bool, is_trusted: bool, is_logged_in: bool) -> ServerOptions:
         """Return what is offered; a *trusted* peer may say by XCLIENT whom it speaks for."""
-        found = self._made.get((is_encrypted, is_trusted))
+        key = is_encrypted, is_trusted, is_logged_in
+        found = self._made.get(key)
         if found is None:
-            found = self._made[is_encrypted, is_trusted] = self._offer(is_encrypted, is_trusted)
+            found = self._made[key] = self._offer(*key)
         return found
 
-    def _offer(self, is_encrypted: bool, is_trusted: bool) -> ServerOptions:
+    def _offer(self, is_encrypted: bool, is_trusted: bool, is_logged_in: bool) -> ServerOptions:
         options = self._options
         now, under_tls, unnamed = mechanisms(options, is_encrypted) if self._can_log_in else NO_MECHANISMS
         return replace(
-            server_options(options),
+            server_options(options, is_logged_in),
             auth=now,
             auth_under_tls=under_tls,
             auth_unnamed=unnamed,
@@ -85,22 +96,24 @@ def mechanisms(options: InboundOptions, is_encrypted: bool) -> Mechanisms:
     return Mechanisms(named, (), tuple(name for name in others if name in kept))
 
 
-def server_options(options: InboundOptions) -> ServerOptions:
-    """Return how a session is led, without what hangs on circumstances."""
+def server_options(options: InboundOptions, is_logged_in: bool) -> ServerOptions:
+    """Return how a session is led, without what hangs on who the peer is and how it came.
+
+    Lone line ends are mended for who has logged in: of others it is not known through how many hands their mail went.
+    """
     offered = options.smtp_extensions
-    in_commands: Literal["refuse", "fix"] = (
-        "refuse" if options.rfc2822_lone_lf_in_headers == "pedantic" else "fix"
-    )
+    line_ends = _LINE_ENDS | {"auto": "mend"} if is_logged_in else _LINE_ENDS
     return ServerOptions(
         hostname=options.banner_hostname,
         greeting=options.static_banner or "ESMTP",
         extensions=tuple(name for name in EXTENSIONS if name in offered or name in _STEPS),
         require_helo=options.require_ehlo,
         refuse_unauthorised_pipelining=options.strict_pipelining,
-        lone_lf_in_commands=in_commands,
-        lone_lf_in_headers=_LINE_ENDS[options.rfc2822_lone_lf_in_headers],
-        lone_lf_in_body=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
-        lone_cr=_LINE_ENDS[options.rfc2822_lone_lf_in_body],
+        pedantic=options.rfc2821_pedantic_address_rules,
+        lone_lf_in_commands=_IN_COMMANDS[options.rfc2822_lone_lf_in_headers],
+        lone_lf_in_headers=line_ends[options.rfc2822_lone_lf_in_headers],
+        lone_lf_in_body=line_ends[options.rfc2822_lone_lf_in_body],
+        lone_cr=line_ends[options.rfc2822_lone_lf_in_body],
     )
 
 

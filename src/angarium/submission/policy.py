@@ -24,6 +24,10 @@ RECONFIGURED = Reply(421, "4.3.2", "the configuration of this listener has chang
 ENOUGH_TIME = Reply(421, "4.4.2", "this session has taken too long; connect again")
 ENOUGH_RECIPIENTS = Reply(452, "4.5.3", "too many recipients over this connection; connect again")
 NO_NULL_SENDER = Reply(550, "5.7.1", "the null sender is not accepted here")
+NO_SENDER_DOMAIN = Reply(501, "5.1.7", "the sender's address has no domain: write it as name@example.com")
+NO_RECIPIENT_DOMAIN = Reply(
+    501, "5.1.3", "the recipient's address has no domain: write it as name@example.com"
+)
 NO_LITERAL = Reply(550, "5.1.3", "address literals are not accepted here; use a domain name")
 LOOP = Reply(554, "5.4.6", "mail loop: too many Received header fields")
 HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Origin
 from angarium.core.reply import Reply
@@ -18,6 +20,8 @@ from angarium.submission.policy import (
     ENOUGH_RECIPIENTS,
     NO_LITERAL,
     NO_NULL_SENDER,
+    NO_RECIPIENT_DOMAIN,
+    NO_SENDER_DOMAIN,
     storage_reply,
 )
 from angarium.submission.session_login import SessionLogin
@@ -68,6 +72,11 @@ class Session(SessionLogin):
             return AUTHENTICATION_REQUIRED
         if not command.path and not self._options.allow_null_envelope_sender:
             return NO_NULL_SENDER
+        if command.path and not command.domain:
+            if not self._submits:
+                return NO_SENDER_DOMAIN
+            ours = self._reception.config.globals.hostname
+            command = msgspec.structs.replace(command, path=f"{command.path}@{ours}", domain=ours)
         self._mail = command
         return answers.SENDER_OK
 
@@ -79,13 +88,25 @@ class Session(SessionLogin):
         most = self._options.max_recipients_per_connection
         if most and self._recipient_count >= most:
             return ENOUGH_RECIPIENTS
-        # A bare "postmaster" is ours (RFC 5321 §4.5.1).
-        domain = command.domain or self._reception.config.globals.hostname
-        path = ForwardPath(command.address, domain, command.notify, command.orcpt)
+        address, domain = command.address, command.domain
+        if not domain:
+            domain = self._reception.config.globals.hostname
+            if address.lower() != "postmaster":  # which is ours as it is (RFC 5321 §4.5.1)
+                if not self._submits:
+                    return NO_RECIPIENT_DOMAIN
+                address = f"{address}@{domain}"
+        path = ForwardPath(address, domain, command.notify, command.orcpt)
         if self._principal is not None:
             return self._take_counted(self._principal, path) if self._principal.buckets else self._take(path)
         refusal = self._relay.refuses(self._mail.domain, domain)
         return refusal if refusal is not None else self._take(path)
+
+    @property
+    def _submits(self) -> bool:
+        """Whether the peer sends mail of its own: there a local part alone has our host name for a domain (RFC 6409
+        §8), and from others it could be anybody's.
+        """
+        return self._principal is not None or self._relay.peer_may
 
     def _take(self, path: ForwardPath) -> Reply:
         self._recipient_count += 1

@@ -34,7 +34,6 @@ _NONCE_BYTES = 18
 class SessionLogin(SessionTls):
     """See `session.Session`."""
 
-    _principal: Principal | None = None
     _origin: Origin | None = None
     """What messages of the session are said to come from; made anew when any of that changes."""
     _exchange: Exchange | None = None
@@ -200,8 +199,8 @@ class SessionLogin(SessionTls):
         self._machine.set_options(self._offer(), limits_for(limits, principal) if principal else limits)
 
     def _secured(self, transport: Any) -> None:
-        super()._secured(transport)
         self._principal = self._origin = None  # what was said in clear text is forgotten (RFC 3207 §4.2)
+        super()._secured(transport)
 
     def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
         """See ServerHandler. LOGIN is believed too: a login of this node that the client has proved elsewhere."""

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from angarium.config.records import InboundOptions
 from angarium.core.reply import Reply
-from angarium.identity.principal import BAD_LOGIN
+from angarium.identity.principal import BAD_LOGIN, Principal
 from angarium.smtp import answers
 from angarium.smtp.server import ServerMachine
 from angarium.smtp.server_handler import ServerHandler
@@ -32,6 +32,8 @@ class SessionShell(asyncio.Protocol):
     # What most sessions never change stands in the class: an object with few attributes of its own is faster.
     _paused = _is_disk_slow = _is_write_blocked = _lost = False
     _is_encrypted = _is_verified = _is_trusted = _is_spoken_for = False
+    _principal: Principal | None = None
+    """Who has logged in."""
     _via = ""
     """The proxy that has named the peer, empty without one."""
     _ended = ""
@@ -98,7 +100,7 @@ class SessionShell(asyncio.Protocol):
         self._machine.set_options(self._offer(), self._settings.limits)
 
     def _offer(self) -> Any:
-        return self._settings.offer(self._is_encrypted, self._is_trusted)
+        return self._settings.offer(self._is_encrypted, self._is_trusted, self._principal is not None)
 
     # -- asyncio.Protocol
 

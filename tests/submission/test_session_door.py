@@ -1,0 +1,197 @@
+"""What a listener makes of peers that break the rules without harm, with the options as they are by default."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from functools import wraps
+
+import pytest
+
+OPEN = "Auth_Without_TLS = true\n"
+RELAY = "Relay_Hosts = ( 198.51.100.7 )\n"
+PEDANTIC = "RFC2821_Pedantic_Address_Rules = true\n"
+LOGIN = "AUTH PLAIN " + base64.b64encode(b"\0ann\0secret").decode()
+ENVELOPE = ("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>")
+
+
+def in_loop(test: Callable) -> Callable:
+    """Run a test that is a coroutine."""
+
+    @wraps(test)
+    def run(**fixtures):
+        asyncio.run(test(**fixtures))
+
+    return run
+
+
+async def submitting(house, how):
+    """A session that may send anywhere: by a login, or as a relay host."""
+    talk = await house.session().helo()
+    if how == OPEN:
+        assert (await talk.say(LOGIN)).startswith("235 ")
+    return talk
+
+
+# -- addresses
+
+
+@pytest.mark.parametrize("how", [OPEN, RELAY])
+@in_loop
+async def test_who_submits_need_not_name_the_domain(hall, how):
+    house = hall(how)
+    talk = await submitting(house, how)
+    assert await talk.all_of("MAIL FROM:<root>", "RCPT TO:<webmaster>", "RCPT TO:postmaster") == [
+        "250 2.1.0",
+        "250 2.1.5",
+        "250 2.1.5",
+    ]
+    await talk.all_of("DATA")
+    assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
+    ((envelope, _, _),) = house.intake.taken
+    assert (envelope.reverse_path, envelope.sender_domain) == ("root@mx.test", "mx.test")
+    assert [(path.address, path.domain) for path in envelope.recipients] == [
+        ("webmaster@mx.test", "mx.test"),
+        ("postmaster", "mx.test"),
+    ]
+
+
+@in_loop
+async def test_a_stranger_has_to_name_it(hall):
+    talk = await hall("Relay_Domains = ( mx.test )").session().helo()
+    said = await talk.all_of(
+        "MAIL FROM:<root>", "MAIL FROM:<a@example.com>", "RCPT TO:<root>", "RCPT TO:<postmaster>"
+    )
+    assert said == ["501 5.1.7", "250 2.1.0", "501 5.1.3", "250 2.1.5"]
+
+
+@in_loop
+async def test_what_is_taken_loosely_is_written_as_it_should_be(hall):
+    house = hall(RELAY)
+    talk = await submitting(house, RELAY)
+    await talk.all_of("MAIL FROM: a@my_host.example.", "RCPT TO:< abc.@Docomo.EXAMPLE. >", "DATA")
+    assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
+    ((envelope, _, _),) = house.intake.taken
+    assert envelope.reverse_path == "a@my_host.example"
+    assert [(path.address, path.domain) for path in envelope.recipients] == [
+        ('"abc."@Docomo.EXAMPLE', "docomo.example")
+    ]
+
+
+@in_loop
+async def test_what_forbids_address_literals_forbids_them_without_brackets(hall):
+    talk = await submitting(hall(RELAY + "Allow_IP_Literal = false"), RELAY)
+    literals = ("[192.0.2.1]", "192.0.2.1", "192.0.2.1.", "[IPv6:::1]")
+    said = await talk.all_of("MAIL FROM:<a@example.com>", *(f"RCPT TO:<b@{each}>" for each in literals))
+    assert said == ["250 2.1.0"] + ["550 5.1.3"] * 4
+    talk = await submitting(hall(RELAY), RELAY)
+    assert await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<b@192.0.2.1>") == [
+        "250 2.1.0",
+        "250 2.1.5",
+    ]
+
+
+@in_loop
+async def test_one_option_holds_peers_to_the_letter(hall):
+    talk = await submitting(hall(RELAY + PEDANTIC), RELAY)
+    said = await talk.all_of(
+        "EHLO my laptop", "MAIL FROM:a@example.com", "MAIL FROM:<root>", "MAIL FROM:<a@example.com.>"
+    )
+    assert said == ["501 5.5.4", "501 5.5.4", "501 5.1.7", "501 5.1.7"]
+
+
+@in_loop
+async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(hall):
+    house = hall(RELAY)
+    talk = house.session()
+    assert (await talk.say(b"EHLO M\xc3\x9cLLER PC")).startswith("250-")
+    await talk.all_of(*ENVELOPE, "DATA")
+    assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
+    ((_, origin, _),) = house.intake.taken
+    assert origin.helo == "M?LLER?PC"
+    talk.session.connection_lost(None)
+    assert house.events("session")[0]["helo"] == "M?LLER?PC"
+
+
+# -- line ends
+
+
+class Encrypted:
+    """A transport behind a handshake, and that handshake."""
+
+    session_reused = False
+
+    def get_extra_info(self, name):
+        return self
+
+    def version(self):
+        return "TLSv1.3"
+
+    def cipher(self):
+        return None
+
+    def getpeercert(self):
+        return None
+
+
+async def body_by_data(talk, body):
+    assert await talk.all_of(*ENVELOPE, "DATA") == ["250 2.1.0", "250 2.1.5", "354 go"]
+    return await talk.say(body + b"\r\n.")
+
+
+@in_loop
+async def test_a_lone_line_end_is_refused_by_data_and_the_answer_names_the_option(hall):
+    for body in (b"a\nb", b"progress 10%\rprogress 20%"):
+        said = await body_by_data(await submitting(hall(RELAY), RELAY), b"Subject: x\r\n\r\n" + body)
+        assert said.startswith("550 5.5.2 ")
+        assert "RFC2822_Lone_LF_In_Body" in said
+
+
+@in_loop
+async def test_a_lone_line_end_is_mended_for_whoever_has_logged_in(hall):
+    house = hall(OPEN)
+    talk = await submitting(house, OPEN)
+    assert (await body_by_data(talk, b"Subject: x\n\na\nb\rc")).startswith("250 ")
+    assert house.intake.bodies == [b"Subject: x\r\n\r\na\r\nb\r\nc\r\n"]
+    said = await body_by_data(talk, b"Subject: x\r\n\r\na\n.\nMAIL FROM:<root@example.org>")
+    assert said.startswith("521 5.5.2 ")
+    assert len(house.intake.bodies) == 1
+
+
+@in_loop
+async def test_the_login_that_tls_forgets_mends_nothing(hall):
+    """RFC 3207 §4.2: who it was is asked anew, and until then nobody is known."""
+    talk = await submitting(hall(OPEN + RELAY), OPEN)
+    machine = talk.session._machine
+    assert machine._options.lone_lf_in_body == "mend"
+    machine.state = "tls"
+    talk.session._secured(Encrypted())
+    assert machine._options.lone_lf_in_body == "auto"
+
+
+@in_loop
+async def test_a_lone_line_end_is_mended_in_chunks(hall):
+    house = hall(RELAY)
+    talk = await submitting(house, RELAY)
+    await talk.all_of(*ENVELOPE)
+    assert (await talk.say(b"BDAT 17 LAST\r\nSubject: x\r\n\r\na\nb")).startswith("250 ")
+    assert house.intake.bodies == [b"Subject: x\r\n\r\na\r\nb\r\n"]
+
+
+@in_loop
+async def test_who_says_pedantic_gets_it_everywhere(hall):
+    pedantic = OPEN + "RFC2822_Lone_LF_In_Body = pedantic\nRFC2822_Lone_LF_In_Headers = pedantic"
+    talk = await submitting(hall(pedantic), OPEN)
+    assert (await body_by_data(talk, b"Subject: x\r\n\r\na\nb")).startswith("550 5.5.2 ")
+    await talk.all_of(*ENVELOPE)
+    assert (await talk.say(b"BDAT 17 LAST\r\nSubject: x\r\n\r\na\nb")).startswith("550 5.5.2 ")
+    talk = hall(pedantic).session()
+    talk.session.data_received(b"EHLO client.test\n")
+    assert talk.wire.text.startswith("521 5.5.2 ")
+    assert "RFC2822_Lone_LF_In_Headers" in talk.wire.text
+
+
+@in_loop
+async def test_a_command_may_end_with_a_lone_line_end(hall):
+    talk = hall(RELAY).session()
+    talk.session.data_received(b"EHLO c.example.com\n")
+    assert talk.wire.text.startswith("250-mx.test")
