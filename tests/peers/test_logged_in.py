@@ -10,7 +10,7 @@ from pathlib import Path
 import dkim
 import pytest
 
-from angarium.testing.clients import CLIENTS
+from angarium.testing.clients import CLIENTS, relaying_postfix
 from angarium.testing.programs import ProgramFailed
 from angarium.testing.service import Service
 
@@ -49,6 +49,19 @@ def test_a_client_logs_in_after_starttls(service: Service, client: str, mechanis
     assert b"with ESMTPSA" in mail
     assert b"a few words" in mail
     assert verified(service, mail) == ["rsa-sha256", "ed25519-sha256"]
+
+
+def test_a_client_of_cyrus_that_comes_again_logs_in_again(service: Service) -> None:
+    """Its library answers the challenge of the session before at once (RFC 2831 §2.2.2)."""
+    job = service.job(port=service.challenges_port, mechanism="DIGEST-MD5")
+    users = [uuid.uuid4().hex for _ in range(2)]
+    with relaying_postfix(job) as relay:
+        for number, user in enumerate(users, 1):
+            relay.sendmail(job.sender, [f"{user}@local.example.com"], job.mail())
+            *_, last = relay.program.wait_for(r"status=(\w+) .*", number)
+            assert last[1] == "sent", last[0]
+    for user in users:
+        assert service.mechanism_of(service.dovecot.messages(user, 1)[0]) == "DIGEST-MD5"
 
 
 def verified(service: Service, mail: bytes) -> list[str]:

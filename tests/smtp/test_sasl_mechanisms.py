@@ -156,6 +156,33 @@ def test_digest_md5_offers_authentication_only() -> None:
     )
 
 
+def test_a_digest_client_that_comes_again_gets_a_new_challenge() -> None:
+    """RFC 2831 §2.2.2: it answers the challenge of another session first."""
+    exchange = CourseExchange(
+        lambda initial: digest_course(initial, "elwood.innosoft.com", "OA6MG9tEQGm2hh", "imap")
+    )
+    again = CHRIS.replace(b"nc=00000001", b"nc=00000002").replace(b"OA6MG9tEQGm2hh", b"of-before")
+    offer = exchange.start(again)
+    assert isinstance(offer, Challenge)
+    assert parse_directives(offer.data) == {
+        "realm": b"elwood.innosoft.com",
+        "nonce": b"OA6MG9tEQGm2hh",
+        "qop": b"auth",
+        "charset": b"utf-8",
+        "algorithm": b"md5-sess",
+        "stale": b"true",
+    }
+    assert exchange.respond(CHRIS) == NeedSecrets("chris")
+    assert exchange.supply(Secrets("secret")) == Challenge(b"rspauth=ea40f60335c427b5527b84dbabcdfffd")
+    assert exchange.respond(b"") == Proved("chris")
+
+
+@pytest.mark.parametrize("initial", [b"", b"=", CHRIS[:60], b"response=d388dad90d4bbd760a152321f2143af7"])
+def test_a_digest_client_that_begins_with_something_else_is_told_so(initial: bytes) -> None:
+    exchange = CourseExchange(lambda said: digest_course(said, "elwood.innosoft.com", "snonce", "imap"))
+    assert exchange.start(initial) == MALFORMED
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

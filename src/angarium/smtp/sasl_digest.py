@@ -23,12 +23,11 @@ _ANSWERED_ONCE = (b"auth", b"00000001")
 
 def server_course(initial: bytes | None, hostname: str, nonce: str, service: str = "smtp") -> Course:
     """Lead the exchange; *nonce* is printable ASCII without quotes and is never used twice."""
-    if initial is not None:  # that would be a later authentication with an old nonce, which is not offered
-        raise Malformed
     offer = f'realm="{hostname}",nonce="{nonce}",qop="auth",charset=utf-8,algorithm=md5-sess'
-    said = parse_directives((yield Challenge(offer.encode())))
-    if any(name not in said for name in _NEEDED):
-        raise Malformed
+    if initial is not None:  # it comes again with a nonce of before, which is over here (RFC 2831 §2.2.2)
+        _response(initial)
+        offer += ",stale=true"
+    said = _response((yield Challenge(offer.encode())))
     encoding = _encoding(said)
     username = as_name(_decoded(said["username"], encoding))
     secrets: Secrets | None = yield NeedSecrets(username)
@@ -40,6 +39,14 @@ def server_course(initial: bytes | None, hostname: str, nonce: str, service: str
     if (yield Challenge(b"rspauth=" + digest_response(said, password, encoding, ""))):
         raise Malformed
     return Proved(username)
+
+
+def _response(data: bytes) -> dict[str, bytes]:
+    """Return what a digest-response says. Raises Malformed."""
+    said = parse_directives(data)
+    if any(name not in said for name in _NEEDED):
+        raise Malformed
+    return said
 
 
 def parse_directives(data: bytes) -> dict[str, bytes]:
