@@ -33,6 +33,7 @@ def problem(*lines: str) -> str:
         ("X-PM-Tag:", NO_OPTIONS),
         ("X-PM-Metadata-Color: blue", Options(metadata={"Color": "blue"})),
         ("X-PM-Metadata-client-id:", Options(metadata={"client-id": ""})),
+        ("X-PM-Metadata-: ", NO_OPTIONS),
         ("X-PM-TrackOpens: true", Options(track_opens=True)),
         ("X-PM-Track-Opens: False", Options(track_opens=False)),
         ("X-PM-TrackLinks: None", Options(track_links="none")),

@@ -57,5 +57,12 @@ def test_smtpeters_fields_are_understood(name: str) -> None:
     assert any(smtpeter.read([_field(name, value)])[0] != NO_OPTIONS for value in ("true", "hosted", "x"))
 
 
+@pytest.mark.parametrize("value", ["", " ", "\r\n\t", "=?utf-8?q??="])
+@pytest.mark.parametrize("name", [*named("x-pm-"), *named("x-smtpeter-"), "x-smtpeter-", "x-pm-unknown"])
+def test_an_empty_field_says_nothing(name: str, value: str) -> None:
+    read = pm.read if name.startswith("x-pm-") else smtpeter.read
+    assert read([_field(name, value)]) == (NO_OPTIONS, [])
+
+
 def _field(name: str, value: str) -> Field:
     return Field(name.encode(), f"{name}: {value}\r\n".encode(), b" " + value.encode())

@@ -35,8 +35,8 @@ _NAMES = {"ip_pool": "binding", "dkim_key": "dkim_key"}
 
 
 def read(fields: list[Field]) -> HeaderOptions:
-    """Return what the field asks for, without spans. What it does not know it passes over."""
-    fields = [field for field in fields if field.name == PREFIX]
+    """Return what the field asks for, without spans. What it does not know it passes over; empty it says nothing."""
+    fields = [field for field in fields if field.name == PREFIX and field.value.strip()]
     if not fields:
         return HeaderOptions()
     try:

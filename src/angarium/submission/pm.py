@@ -41,6 +41,8 @@ def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
     problems: list[Problem] = []
     for field in fields:
         try:
+            if field.name == _METADATA and not text_of(field):
+                continue
             if field.name.startswith(_METADATA):
                 metadata.append(_pair(field))
             else:
