@@ -116,6 +116,23 @@ def test_what_is_written_loosely_is_passed_on_as_it_should_be(connect, sink):
         assert max(map(len, message.data.split(b"\r\n"))) < 998
 
 
+@pytest.mark.parametrize("opening", ["DATA", "BDAT"])
+def test_who_stops_sending_behind_the_message_is_answered_all_the_same(connect, sink, opening):
+    body = TEXT + b".\r\n" if opening == "DATA" else b"BDAT %d LAST\r\n" % len(TEXT) + TEXT
+    recipient = f"{opening.lower()}.half@elsewhere.test"
+    client = connect(FRIEND)
+    client.mail("a@far.test")
+    client.rcpt(recipient)
+    if opening == "DATA":
+        client.docmd("DATA")
+    client.sock.sendall(body + b"RSET\r\nRS")
+    client.sock.shutdown(socket.SHUT_WR)
+    said = client.file.readlines()
+    assert said[-2].startswith(b"250 2.0.0 queued as ")
+    assert said[-1] == b"250 2.0.0 ok\r\n"
+    sink.wait_for_mail_to(recipient)
+
+
 # -- what is added to the text
 
 

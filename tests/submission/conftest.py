@@ -76,6 +76,7 @@ class Usage:
         self.taken = 0
         self.is_slow = False
         self.is_down = False
+        self.account_name = "acme"
 
     def take_now(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded | None:
         return None if self.is_slow else self._take(count)
@@ -91,7 +92,9 @@ class Usage:
 
     def _take(self, count: int) -> Allowed | Exceeded:
         if self.taken + count > self.limit:
-            return Exceeded(Bucket("account:7", 86_400, self.limit, "account acme"), count, NOW + 3600)
+            return Exceeded(
+                Bucket("account:7", 86_400, self.limit, f"account {self.account_name}"), count, NOW + 3600
+            )
         self.taken += count
         return ALLOWED
 

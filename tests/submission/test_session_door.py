@@ -7,6 +7,11 @@ from functools import wraps
 
 import pytest
 
+from angarium.core.reply import Reply
+from angarium.identity.records import Account, Limits
+from angarium.smtp import answers
+from angarium.testing.intake import a_principal
+
 OPEN = "Auth_Without_TLS = true\n"
 RELAY = "Relay_Hosts = ( 198.51.100.7 )\n"
 PEDANTIC = "RFC2821_Pedantic_Address_Rules = true\n"
@@ -30,6 +35,17 @@ async def submitting(house, how):
     if how == OPEN:
         assert (await talk.say(LOGIN)).startswith("235 ")
     return talk
+
+
+def counted():
+    """Somebody with a quota."""
+    return a_principal(account=Account(7, "acme", 0.0, limits=Limits(daily_quota=9)))
+
+
+async def turns() -> None:
+    """Let everything that can go on go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 # -- addresses
@@ -110,6 +126,76 @@ async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(hall):
     assert origin.helo == "M?LLER?PC"
     talk.session.connection_lost(None)
     assert house.events("session")[0]["helo"] == "M?LLER?PC"
+
+
+# -- the end of the connection
+
+
+async def half_closed(house, how, *lines):
+    """A session whose peer sends *lines* in one write and nothing more."""
+    talk = await submitting(house, how)
+    talk.wire.text = ""
+    talk.session.data_received("".join(f"{line}\r\n" for line in lines).encode())
+    return talk, talk.session.eof_received()
+
+
+@in_loop
+async def test_who_stops_sending_gets_the_answers_that_are_owed(hall):
+    """Neither side waits for ever: once all is said, the connection ends."""
+    house = hall(RELAY)
+    owed = []
+    house.intake.submit = lambda *arguments, **more: owed.append(arguments[-1])
+    talk, stays = await half_closed(house, RELAY, *ENVELOPE, "BDAT 12 LAST", "Subject: x", "RSET")
+    assert stays
+    assert not talk.wire.is_closed
+    owed[0](house.intake.says)
+    assert talk.wire.text.splitlines()[-2:] == ["250 2.0.0 queued", "250 2.0.0 ok"]
+    assert talk.wire.is_closed
+
+
+@in_loop
+async def test_an_answer_to_a_login_or_a_recipient_is_owed_as_well(hall):
+    house = hall(OPEN)
+    house.usage.is_slow = True
+    house.directory.users["ann"] = ("secret", counted())
+    talk, stays = await half_closed(house, OPEN, *ENVELOPE)
+    assert stays
+    await turns()
+    assert talk.wire.text.splitlines()[-1] == "250 2.1.5 recipient ok"
+    assert talk.wire.is_closed
+    talk, stays = await half_closed(house, RELAY, LOGIN)
+    assert stays
+    await turns()
+    assert talk.wire.text.startswith("235 ")
+    assert talk.wire.is_closed
+
+
+@in_loop
+async def test_who_stops_sending_with_nothing_owed_is_let_go(hall):
+    for lines in ((), ENVELOPE, (*ENVELOPE, "BDAT 12", "Subject: x"), (*ENVELOPE, "BDAT 99 LAST", "Subject")):
+        _, stays = await half_closed(hall(RELAY), RELAY, *lines)
+        assert not stays
+
+
+# -- what is said
+
+
+@in_loop
+async def test_replies_are_ascii_whatever_the_account_is_called(hall):
+    house = hall(OPEN)
+    house.usage.limit = 1
+    house.directory.users["ann"] = ("secret", counted())
+    house.usage.account_name = "M\u00fcller & S\u00f6hne"
+    talk = await submitting(house, OPEN)
+    await talk.all_of(*ENVELOPE)
+    said = await talk.say(ENVELOPE[1])
+    assert said.startswith("450 4.7.1 account M\\x{FC}ller & S\\x{F6}hne may send to 1 recipient")
+
+
+def test_no_reply_has_anything_but_ascii_on_the_wire():
+    assert answers.wire(Reply(550, "5.7.1", "a\u2026\U0001f600\nb\r\x00\x7f\ud800c")) == (
+        b"550-5.7.1 a\\x{2026}\\x{1F600}\r\n550 5.7.1 b   \\x{D800}c\r\n"
+    )
 
 
 # -- line ends

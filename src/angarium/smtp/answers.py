@@ -1,5 +1,6 @@
 """What the server machine says of its own accord."""
 
+import re
 from functools import lru_cache
 
 from angarium.core.reply import Reply
@@ -71,5 +72,15 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "the service is going down: try again later"
 
 @lru_cache(1024)
 def wire(reply: Reply) -> bytes:
-    """Return *reply* as bytes. Cached: nearly every reply is said again and again."""
-    return reply.encode()
+    """Return *reply* as bytes. Cached: nearly every reply is said again and again.
+
+    What is not ASCII is said as RFC 6533 §3 has it in such places, `\\x{FC}`: many peers can read no more.
+    """
+    text = reply.text
+    if not text.isascii():
+        text = _BEYOND_ASCII.sub(lambda match: f"\\x{{{ord(match[0]):X}}}", text)
+    return Reply(reply.code, reply.enhanced, _CONTROLS.sub(" ", text)).encode()
+
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

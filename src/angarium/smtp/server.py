@@ -159,6 +159,11 @@ class ServerMachine(ServerVerbs):
         return self.state == "closed"
 
     @property
+    def owes_answer(self) -> bool:
+        """Whether the peer waits for an answer that is the handler's to give."""
+        return self.state == "waiting"
+
+    @property
     def buffered(self) -> int:
         """Bytes received and not worked on."""
         return len(self._buffer) - self._pos

@@ -30,7 +30,7 @@ class SessionShell(asyncio.Protocol):
     """One connection of one peer. What is answered is decided by the classes on top; see `session.Session`."""
 
     # What most sessions never change stands in the class: an object with few attributes of its own is faster.
-    _paused = _is_disk_slow = _is_write_blocked = _lost = False
+    _paused = _is_disk_slow = _is_write_blocked = _is_half_closed = _lost = False
     _is_encrypted = _is_verified = _is_trusted = _is_spoken_for = False
     _principal: Principal | None = None
     """Who has logged in."""
@@ -144,8 +144,12 @@ class SessionShell(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> bool:
-        """See asyncio.Protocol. A peer that stops sending is done: nobody pipelines QUIT by half-closing."""
-        return False
+        """See asyncio.Protocol. A peer that sends no more still reads: what it waits for is answered, then it is over.
+
+        In TLS there is no half of an end: there the answer is lost.
+        """
+        self._is_half_closed = not self._is_encrypted and self._machine.owes_answer
+        return self._is_half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -230,7 +234,7 @@ class SessionShell(asyncio.Protocol):
         if output:
             transport.write(output)
         state = machine.state
-        if state == "closed":
+        if state == "closed" or (self._is_half_closed and not machine.owes_answer):
             transport.close()
         elif state == "tls":
             self._begin_handshake(transport)
