@@ -89,6 +89,7 @@ class Dispatcher:
         self._pump_planned = False
         self._pages = 0
         self._settled_down = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
         settled_down = self._settled_down.set
         self._handover = Handover(spool, self._recorder, clock, log, self.finished, settled_down, keys)
         self._wake: asyncio.TimerHandle | None = None
@@ -328,7 +329,7 @@ class Dispatcher:
         self.scheduler.drain(self._clock.now())
         self.pump()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as self._patience:
                 while self._is_past_recall:
                     self._settled_down.clear()
                     await self._settled_down.wait()
@@ -336,6 +337,7 @@ class Dispatcher:
             self._log.warning(
                 "draining", self._clock.now(), error="attempts were cut off after their final dot"
             )
+        self._patience = None
         await asyncio.sleep(0)  # what the last results bring about is carried out
         self.pump()
         for connection in list(self._connections.values()):
@@ -354,6 +356,11 @@ class Dispatcher:
                 await self._recorder.written()
         except (TimeoutError, SpoolError) as error:
             self._log.warning("draining", self._clock.now(), error=f"not all is written: {error!r}")
+
+    def hurry(self, seconds: float) -> None:
+        """Have `drain`, if it still waits, wait for no more than *seconds* from now on."""
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
 
     @property
     def _is_past_recall(self) -> bool:

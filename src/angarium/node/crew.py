@@ -119,18 +119,23 @@ class Crew:
             raise LinkLost("not running; it is started again")
         return await self._workers[index].link.call(op, **args)
 
-    async def stop(self, seconds: float) -> None:
-        """Tell all workers to drain, and wait until they have; a worker that does not come to an end is killed."""
+    async def stop(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Tell all workers to drain, and wait until they have; a worker that does not come to an end is killed.
+
+        Once *hurry* is set, nothing is waited for any more but what must be written down.
+        """
         self._stopping.set()
         workers = list(self._workers.values())
-        for worker in workers:
-            worker.link.tell("drain", seconds=seconds)
-        waits = asyncio.gather(*(worker.process.wait() for worker in workers))
-        try:
-            await asyncio.wait_for(asyncio.shield(waits), seconds + _GRACE_S)
-        except TimeoutError:
-            self._kill(worker for worker in workers if worker.process.returncode is None)
-            await waits
+        ended = asyncio.gather(*(worker.process.wait() for worker in workers))
+        hurried = self._tasks.start(hurry.wait())
+        _tell_to_drain(workers, seconds)
+        await asyncio.wait((ended, hurried), timeout=seconds + _GRACE_S, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done() and not ended.done():
+            _tell_to_drain(workers, 0)
+            await asyncio.wait((ended,), timeout=_GRACE_S)
+        self._kill(worker for worker in workers if worker.process.returncode is None)
+        await ended
+        hurried.cancel()
 
     def _kill(self, workers: Iterable[WorkerProcess]) -> None:
         for worker in workers:
@@ -227,6 +232,11 @@ class Crew:
 
     def _say_error(self, index: int, **what: Any) -> None:
         self._log.error("worker", self._clock.now(), worker=index, **what)
+
+
+def _tell_to_drain(workers: Iterable[WorkerProcess], seconds: float) -> None:
+    for worker in workers:
+        worker.link.tell("drain", seconds=seconds)
 
 
 async def _refuse(op: str, args: dict[str, Any]) -> Any:

@@ -64,6 +64,7 @@ class Supervisor:
         self._management = Management(lambda: self.config, data, self.clock, log)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
+        self._hurrying = asyncio.Event()
         self._started_at = self.clock.now()
         self._operations = NodeOperations(self)
         self._control = ControlServer(data / SOCKET_NAME)
@@ -90,7 +91,8 @@ class Supervisor:
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout
             self.log.info("draining", self.clock.now(), seconds=seconds)
-            await self._crew.stop(seconds)
+            self._sockets.close()  # else the kernel goes on taking connections that nobody will greet
+            await self._crew.stop(seconds, self._hurrying)
         finally:
             if self._web is not None:
                 await self._web.stop()
@@ -117,8 +119,14 @@ class Supervisor:
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self._reload_and_log()))
+
+    def _told_to_stop(self) -> None:
+        """Drain; when told again, do so without waiting for the peers."""
+        if self._stopping.is_set():
+            self._hurrying.set()
+        self._stopping.set()
 
     # -- crew.Owner
 
@@ -218,6 +226,8 @@ class Supervisor:
 
         Raises AngariumError with all problems; then the configuration and sockets that were in force still are.
         """
+        if self._stopping.is_set():
+            raise AngariumError("the node is stopping; what it is started with is read at the next start")
         try:
             config = await asyncio.to_thread(self._read_config)
         except ConfigErrors as errors:

@@ -185,8 +185,13 @@ class Worker:
         self._link.tell("login_new", address=address, name=name)
 
     async def drain(self, seconds: float) -> None:
-        """Take no more mail, finish what must be finished, keep the rest in the spool, and end."""
+        """Take no more mail, finish what must be finished, keep the rest in the spool, and end.
+
+        Called again, it waits for no more than *seconds* from then on.
+        """
         if self._draining:
+            if self._started.is_set():
+                self._dispatcher.hurry(seconds)
             return
         self._draining = True
         for acceptor in self._acceptors.values():
