@@ -20,6 +20,20 @@ def test_every_worker_sees_the_sessions_of_all() -> None:
     assert first.sessions_of("192.0.2.1") == 1
 
 
+def test_every_worker_sees_what_all_hold_of_unfinished_messages() -> None:
+    first, second = boards(2)
+    first.hold("192.0.2.1", 3 << 30)
+    second.hold("192.0.2.1", 2 << 30)
+    second.hold("192.0.2.2", 7)
+    second.enter("192.0.2.1")
+    assert first.held_by("192.0.2.1") == second.held_by("192.0.2.1") == 5 << 30
+    second.hold("192.0.2.1", -(2 << 30))
+    assert first.held_by("192.0.2.1") == 3 << 30
+    assert first.sessions_of("192.0.2.1") == 1
+    first.clear(1)
+    assert (first.held_by("192.0.2.2"), first.held_by("192.0.2.1")) == (0, 3 << 30)
+
+
 def test_surplus_is_measured_against_the_worker_with_the_fewest() -> None:
     first, second, third = boards(3)
     for _ in range(3):

@@ -1,6 +1,7 @@
 """A session without a socket: what is written is text, who may log in is a table."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -123,6 +124,7 @@ class Board:
 
     def __init__(self) -> None:
         self.open: list[str] = []
+        self.held: Counter[str] = Counter()
 
     def enter(self, peer: str) -> None:
         self.open.append(peer)
@@ -135,6 +137,12 @@ class Board:
 
     def sessions_of(self, peer: str) -> int:
         return self.open.count(peer)
+
+    def hold(self, peer: str, more: int) -> None:
+        self.held[peer] += more
+
+    def held_by(self, peer: str) -> int:
+        return self.held[peer]
 
 
 class Wire:

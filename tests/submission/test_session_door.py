@@ -128,6 +128,55 @@ async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(hall):
     assert house.events("session")[0]["helo"] == "M?LLER?PC"
 
 
+# -- unfinished messages
+
+LINE = "x" * 98
+PIECE = "\r\n".join([LINE] * 1000)
+
+
+async def begun(house, ip="198.51.100.7"):
+    """A session in the middle of a message."""
+    talk = await house.session(ip).helo()
+    await talk.all_of(*ENVELOPE, "DATA")
+    talk.session.data_received(f"{PIECE}\r\n".encode())
+    return talk
+
+
+@in_loop
+async def test_what_one_peer_leaves_unfinished_is_bounded_over_its_sessions(hall):
+    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 250000")
+    first, second, third = [await begun(house) for _ in range(3)]
+    other = await begun(house, "198.51.100.8")
+    assert house.board.held == {"198.51.100.7": 2 * len(PIECE), "198.51.100.8": len(PIECE)}
+    assert (await third.say(".")).startswith("452 4.3.1 ")
+    assert (await other.say(".")).startswith("250 ")
+    assert (await first.say(".")).startswith("250 ")
+    assert (await third.all_of(*ENVELOPE))[0] == "250 2.1.0"
+    second.session.connection_lost(None)
+    assert not any(house.board.held.values())
+
+
+@in_loop
+async def test_a_message_that_is_alone_is_bounded_by_its_own_limit(hall):
+    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 1000")
+    assert (await (await begun(house)).say(".")).startswith("250 ")
+    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 0")
+    for talk in [await begun(house) for _ in range(5)]:
+        assert (await talk.say(".")).startswith("250 ")
+
+
+@in_loop
+async def test_what_is_given_up_is_given_back(hall):
+    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 150000")
+    talk = await house.session().helo()
+    for _ in range(3):
+        await talk.all_of(*ENVELOPE)
+        assert (await talk.say(f"BDAT {len(PIECE)}\r\n{PIECE[:-2]}")).startswith("250 ")
+        assert sum(house.board.held.values()) == len(PIECE)
+        await talk.all_of("RSET")
+        assert not any(house.board.held.values())
+
+
 # -- the end of the connection
 
 

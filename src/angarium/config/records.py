@@ -218,6 +218,7 @@ class InboundOptions:
     # number and size
     listener_sessions: int = 2000
     sessions_per_peer: int = 200
+    unfinished_bytes_per_peer: int = 268_435_456
     max_message_size: int = 52_428_800
     max_header_size: int = 524_288
     max_command_length: int = 2048

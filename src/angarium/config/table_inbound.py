@@ -228,6 +228,11 @@ _LIMITS = (
         "(Momentum's default).",
     ),
     _count("Sessions_Per_Peer", "sessions", "Sessions at a time from one address; 0 = no limit."),
+    _size(
+        "Unfinished_Bytes_Per_Peer",
+        "What all messages of one address may have together that have not come to their end; one beyond is put off; 0 "
+        "= no limit.",
+    ),
     _size("Max_Message_Size", "Largest message, told by SIZE; 0 = no limit (Momentum's default)."),
     _size("Max_Header_Size", "Largest header block.", 1024, 1 << 26),
     _size("Max_Command_Length", "Longest command line, with its CRLF.", 512, 65_536),

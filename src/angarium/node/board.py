@@ -1,7 +1,7 @@
-"""A page of memory that all workers share: who has how many sessions.
+"""A page of memory that all workers share: who has how many sessions, and how much of unfinished messages.
 
 Each worker writes its own row and reads all rows, so there are no locks; a number may be a moment old. It serves two
-ends: connections are spread over workers, and limits on sessions per peer and in all hold across workers.
+ends: connections are spread over workers, and limits per peer and in all hold across workers.
 """
 
 import mmap
@@ -9,7 +9,8 @@ import os
 import zlib
 
 _BUCKETS = 1 << 15
-_ROW = 4 + 2 * _BUCKETS
+_HELD_AT = 4 + 2 * _BUCKETS
+_ROW = _HELD_AT + 8 * _BUCKETS
 _MOST = 0xFFFF
 
 
@@ -24,7 +25,8 @@ class Board:
         self._memory = mmap.mmap(fd, workers * _ROW)
         view = memoryview(self._memory)
         self._totals = [view[i * _ROW : i * _ROW + 4].cast("I") for i in range(workers)]
-        self._peers = [view[i * _ROW + 4 : (i + 1) * _ROW].cast("H") for i in range(workers)]
+        self._peers = [view[i * _ROW + 4 : i * _ROW + _HELD_AT].cast("H") for i in range(workers)]
+        self._held = [view[i * _ROW + _HELD_AT : (i + 1) * _ROW].cast("q") for i in range(workers)]
         self._row = row
 
     @staticmethod
@@ -59,6 +61,16 @@ class Board:
         """Sessions of *peer* in all workers."""
         bucket = _bucket(peer)
         return sum(peers[bucket] for peers in self._peers)
+
+    def hold(self, peer: str, more: int) -> None:
+        """Count *more* bytes of unfinished messages of *peer*; negative when they are finished or gone."""
+        held, bucket = self._held[self._row], _bucket(peer)
+        held[bucket] = max(0, held[bucket] + more)
+
+    def held_by(self, peer: str) -> int:
+        """Bytes of unfinished messages of *peer* in all workers."""
+        bucket = _bucket(peer)
+        return sum(held[bucket] for held in self._held)
 
     def surplus(self) -> int:
         """How many more sessions this worker has than the one with the fewest."""

@@ -53,9 +53,11 @@ class Fault(IntEnum):
     LONG_LINE = 1
     BARE_LINE_END = 2
     NUL = 3
-    TOO_LARGE = 4
-    SMUGGLING = 5
-    ENDLESS = 6
+    UNWELCOME = 4
+    """The handler's reason, see `BodyReader.refuse`."""
+    TOO_LARGE = 5
+    SMUGGLING = 6
+    ENDLESS = 7
 
 
 class BodyReader:
@@ -177,7 +179,7 @@ class BodyReader:
         elif self.fault is Fault.SMUGGLING:
             return
         if self.fault:
-            self._refuse(Fault.ENDLESS)
+            self.refuse(Fault.ENDLESS)
 
     def _add_within(self, raw: bytes, stuffed: bool) -> None:
         if self._in_header:
@@ -206,23 +208,24 @@ class BodyReader:
         self._raw_end = raw[-2:] if len(raw) > 1 else (self._raw_end + raw)[-2:]
         self.raw_size += len(raw)
         if b"\0" in raw:
-            self._refuse(Fault.NUL)
+            self.refuse(Fault.NUL)
         if self._rules.max_line_length and self._has_long_line(piece):
-            self._refuse(Fault.LONG_LINE)
+            self.refuse(Fault.LONG_LINE)
         self._keep(piece)
 
     def _keep(self, piece: bytes) -> None:
         self.size += len(piece)
         self._ends_with_crlf = piece.endswith(b"\r\n")
         if self.size > self._rules.max_size > 0:
-            self._refuse(Fault.TOO_LARGE)
+            self.refuse(Fault.TOO_LARGE)
         if not self.fault:
             self.pieces.append(piece)
             self.kept += len(piece)
             if len(self.pieces) > _MAX_PIECES:
                 self.pieces = [b"".join(self.pieces)]
 
-    def _refuse(self, fault: Fault) -> None:
+    def refuse(self, fault: Fault) -> None:
+        """Keep nothing more of this body, because of *fault* or one that is worse."""
         if fault > self.fault:
             self.fault = fault
         self.pieces = []
@@ -231,12 +234,12 @@ class BodyReader:
     def _with_line_ends(self, raw: bytes, piece: bytes, lone_lf: LineEndPolicy) -> bytes:
         """Apply the rules for a CR or LF alone to *piece*, which is *raw* without stuffed dots."""
         if "refuse" in (kinds := self._policies(raw, lone_lf)):
-            self._refuse(Fault.BARE_LINE_END)
+            self.refuse(Fault.BARE_LINE_END)
         mended = _mended(raw, self._rules.lone_cr, lone_lf)
         self._wary = self._wary or any(policy != "fix" for policy in kinds)
         text = self._context + (raw if "mend" in kinds else mended)
         if self._wary and _LONE_DOT.search(text):
-            self._refuse(Fault.SMUGGLING if self._dotted else Fault.BARE_LINE_END)
+            self.refuse(Fault.SMUGGLING if self._dotted else Fault.BARE_LINE_END)
         self._context = text[-3:]
         return mended if piece is raw else _mended(piece, self._rules.lone_cr, lone_lf)
 

@@ -33,14 +33,19 @@ class ServerBodies(ServerCore):
                 return None
         elif not self._in_bdat:
             self._in_bdat = True
-            self._body.start(in_chunks=True)
+            self._begin_body(in_chunks=True)
         self._body_at = None
-        self._has_had_body = True
         self._chunk_left = self._chunk_size
         self.state = "chunk"
         if not self._chunk_left:
             self._chunk_done()
         return None
+
+    def _begin_body(self, *, in_chunks: bool) -> None:
+        self._body.start(in_chunks=in_chunks)
+        self._body_at = None
+        self._has_had_body = True
+        self._ask_at = SPILL_PIECE
 
     def _read_data(self) -> None:
         body = self._body
@@ -53,7 +58,7 @@ class ServerBodies(ServerCore):
         elif end >= 0:
             self._end_of_body()
         else:
-            self._spill()
+            self._grow()
 
     def _note_input(self, size: int) -> None:
         """Keep account of when and how much of a body came."""
@@ -62,6 +67,18 @@ class ServerBodies(ServerCore):
             self._body_at = self._now
             self._body_bytes = 0
         self._body_bytes += size
+
+    def _grow(self) -> None:
+        """More has come of a body that is not complete: ask now and then whether it is still welcome."""
+        body = self._body
+        if body.size >= self._ask_at:
+            self._ask_at = body.size + SPILL_PIECE
+            self._unwelcome = self._handler.on_growth(body.size)
+            if self._unwelcome is not None:
+                body.refuse(Fault.UNWELCOME)
+                self._refuse_body(at_end=False)
+                return
+        self._spill()
 
     def _spill(self) -> None:
         """Hand over what has come of a large body."""
@@ -72,11 +89,13 @@ class ServerBodies(ServerCore):
     def _refuse_body(self, at_end: bool) -> None:
         self._void()
         fault = self._body.fault
+        reply = self._unwelcome if fault is Fault.UNWELCOME else _FAULTS[fault]
+        assert reply is not None
         if fault >= Fault.SMUGGLING:
-            self._end(_FAULTS[fault])
+            self._end(reply)
         elif at_end:
             self.state = "command"
-            self._say(_FAULTS[fault])
+            self._say(reply)
 
     def _read_chunk(self) -> None:
         piece = self._buffer[self._pos : self._pos + self._chunk_left]
@@ -88,7 +107,7 @@ class ServerBodies(ServerCore):
             if self._body.fault:
                 self._refuse_body(at_end=False)
             else:
-                self._spill()
+                self._grow()
         if not self._chunk_left and self.state == "chunk":
             self._chunk_done()
 

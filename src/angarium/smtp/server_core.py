@@ -48,6 +48,7 @@ class ServerCore:
     """State and replies. See `server.ServerMachine`, which is what others use."""
 
     __slots__ = (
+        "_ask_at",
         "_body",
         "_body_at",
         "_body_bytes",
@@ -82,6 +83,7 @@ class ServerCore:
         "_smtputf8",
         "_tolerates_haste",
         "_tried",
+        "_unwelcome",
         "_verb",
         "_with_enhanced",
         "counters",
@@ -118,6 +120,10 @@ class ServerCore:
         self._verb: Verb | None = None
         """The command that is answered next; None: it is a body."""
         self._refusal: Reply | None = None
+        self._unwelcome: Reply | None = None
+        """Why the handler has refused the rest of a body."""
+        self._ask_at = 0
+        """The size of the body at which the handler is asked next."""
         self._shutdown: Reply | None = None
         self._skip_reply = answers.LINE_TOO_LONG
         self._has_had_body = False

@@ -33,6 +33,12 @@ class ServerHandler(Protocol):
         """
         ...
 
+    def on_growth(self, size: int) -> Reply | None:
+        """Of a body that is not complete *size* bytes have come, 64 KiB or more more than when last asked. A reply
+        refuses it: the rest is thrown away, and the reply said at its end.
+        """
+        ...
+
     def on_chunk(self, piece: bytes) -> None:
         """A piece, 64 KiB or more, of a body that is larger than the spill threshold."""
         ...

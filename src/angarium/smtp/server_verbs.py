@@ -120,9 +120,7 @@ class ServerVerbs(ServerAccess):
     def _data_done(self, reply: Reply) -> Reply:
         if reply.code >= 400:
             return reply
-        self._body.start()
-        self._body_at = None
-        self._has_had_body = True
+        self._begin_body(in_chunks=False)
         self.state = "data"
         return reply if reply.code == 354 else answers.GO_AHEAD
 

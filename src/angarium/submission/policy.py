@@ -29,6 +29,11 @@ NO_RECIPIENT_DOMAIN = Reply(
     501, "5.1.3", "the recipient's address has no domain: write it as name@example.com"
 )
 NO_LITERAL = Reply(550, "5.1.3", "address literals are not accepted here; use a domain name")
+TOO_MUCH_UNFINISHED = Reply(
+    452,
+    "4.3.1",
+    "too many bytes of unfinished messages from your address; finish some first, or try again later",
+)
 LOOP = Reply(554, "5.4.6", "mail loop: too many Received header fields")
 HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")
 QUEUE_FULL = Reply(452, "4.3.1", "too many recipients are queued; try again later")
@@ -85,6 +90,15 @@ def refuses_session(options: InboundOptions, sessions: int, sessions_of_peer: in
     if options.sessions_per_peer and sessions_of_peer > options.sessions_per_peer:
         return TOO_MANY_OF_PEER
     return None
+
+
+def refuses_growth(options: InboundOptions, size: int, others: int) -> Reply | None:
+    """Return the refusal for an unfinished message of *size* bytes beside *others* bytes of its peer, or None.
+
+    A message that is alone is bounded by its own limit. A limit of 0 is none.
+    """
+    most = options.unfinished_bytes_per_peer
+    return TOO_MUCH_UNFINISHED if most and others and size + others > most else None
 
 
 def lane_of(options: InboundOptions, priority: str, otherwise: Lane | None = None) -> Lane:

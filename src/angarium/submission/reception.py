@@ -19,7 +19,7 @@ from angarium.tls.server.contexts import TlsContexts
 
 
 class Board(Protocol):
-    """Counts sessions over all workers; `node.board.Board` is one."""
+    """Counts sessions and unfinished messages over all workers; `node.board.Board` is one."""
 
     def enter(self, peer: str) -> None:
         """Count in."""
@@ -35,6 +35,14 @@ class Board(Protocol):
 
     def sessions_of(self, peer: str) -> int:
         """Sessions of one peer."""
+        ...
+
+    def hold(self, peer: str, more: int) -> None:
+        """Count *more* bytes of its unfinished messages; they are given back by a negative number."""
+        ...
+
+    def held_by(self, peer: str) -> int:
+        """Bytes of unfinished messages of one peer, of all workers."""
         ...
 
 

@@ -22,6 +22,7 @@ from angarium.submission.policy import (
     NO_NULL_SENDER,
     NO_RECIPIENT_DOMAIN,
     NO_SENDER_DOMAIN,
+    refuses_growth,
     storage_reply,
 )
 from angarium.submission.session_login import SessionLogin
@@ -47,6 +48,8 @@ class Session(SessionLogin):
     _taken_since = 0.0
     _exceeded = 0
     _bytes = 0
+    _held = 0
+    """Bytes of the unfinished message that were counted against its peer."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -122,6 +125,21 @@ class Session(SessionLogin):
         self._reception_began = reception.clock.now()
         return answers.GO_AHEAD
 
+    def on_growth(self, size: int) -> Reply | None:
+        """See ServerHandler."""
+        board = self._reception.board
+        refusal = refuses_growth(self._options, size, board.held_by(self.peer_ip) - self._held)
+        if refusal is None:
+            board.hold(self.peer_ip, size - self._held)
+            self._held = size
+        return refusal
+
+    def _let_go(self) -> None:
+        """The message is complete, or will never be."""
+        if self._held:
+            self._reception.board.hold(self.peer_ip, -self._held)
+            self._held = 0
+
     def on_chunk(self, piece: bytes) -> None:
         """See ServerHandler."""
         if self._spill is None:
@@ -139,6 +157,7 @@ class Session(SessionLogin):
         """See ServerHandler."""
         spill, self._spill = self._spill, None
         self._reception_began = None
+        self._let_go()
         refusal = self._refuses_end()
         if refusal is not None:
             if spill is not None:
@@ -155,6 +174,7 @@ class Session(SessionLogin):
         self._mail = None
         self._recipients = []
         self._reception_began = None
+        self._let_go()
         if self._taken:
             self._give_back()
         if self._spill is not None:

@@ -1,11 +1,11 @@
 """The server machine with a handler that follows a script: the peer of dialogs, and of tests of the machine.
 
 As `@` lines it takes `option NAME VALUE` and `limit NAME VALUE` (fields of ServerOptions and ServerLimits),
-and `answer WHAT: REPLY` where WHAT is helo, mail, rcpt, data, message, vrfy, help, auth, starttls or xclient, for
-mail and rcpt also with an address, and REPLY is a reply or `later`; `user NAME PASSWORD` may authenticate;
-`silent` keeps the greeting back until `! greet`. As `!` lines: `greet` (with a REPLY: refuse the session), `wait
-SECONDS` and look at the timers, `answer REPLY`, `challenge TEXT`, `secured`, `option NAME VALUE`, `shutdown`, `cut
-REPLY`, `lost`.
+and `answer WHAT: REPLY` where WHAT is helo, mail, rcpt, data, growth, message, vrfy, help, auth, starttls or
+xclient, for mail and rcpt also with an address, and REPLY is a reply or `later`; `user NAME PASSWORD` may
+authenticate; `silent` keeps the greeting back until `! greet`. As `!` lines: `greet` (with a REPLY: refuse the
+session), `wait SECONDS` and look at the timers, `answer REPLY`, `challenge TEXT`, `secured`, `option NAME VALUE`,
+`shutdown`, `cut REPLY`, `lost`.
 """
 
 from dataclasses import fields, replace
@@ -53,6 +53,9 @@ class ScriptedHandler:
     def on_data(self) -> Reply | None:
         self.events.append("data")
         return self._answer("data", "", answers.GO_AHEAD)
+
+    def on_growth(self, size: int) -> Reply | None:
+        return self._answer("growth", "", NO_ENTRY) if "growth" in self.script else None
 
     def on_chunk(self, piece: bytes) -> None:
         self.events.append(f"chunk {len(piece)}")
