@@ -5,8 +5,8 @@ import signal
 import socket
 
 from angarium.testing.lab import submit
-from angarium.testing.node import Node
-from angarium.testing.programs import PATIENCE_S
+from angarium.testing.node import ANGARIUM, Node
+from angarium.testing.programs import PATIENCE_S, Program
 
 SLOW = """
 Routes = ( "127.0.0.1:{port}" )
@@ -20,6 +20,27 @@ def refuses(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(PATIENCE_S)
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_trace_leaves_no_traceback_whichever_side_goes_first(lab):
+    sink = lab.sink()
+    with Node(f'Routes = ( "127.0.0.1:{sink.port}" )') as node:
+        traces = [
+            Program([ANGARIUM, "trace", "on", "example.com", "--data", node.data], name="trace")
+            for _ in range(2)
+        ]
+        for trace in traces:
+            trace.wait_for("Ctrl-C ends it")
+        submit(node.smtp_port, "me@example.org", ["you@example.com"])
+        for trace in traces:
+            trace.wait_for("RCPT TO:<you@example.com>")
+        traces[0].stop(signal.SIGKILL)
+        submit(node.smtp_port, "me@example.org", ["you@example.com"])
+        traces[1].wait_for("RCPT TO:<you@example.com>", 2)
+        assert node.stop() == 0
+        traces[1].stop()
+        assert "Traceback" not in node.program.log
+        assert "Traceback" not in traces[1].log
 
 
 def test_a_node_that_drains_takes_no_connection_and_a_second_signal_ends_the_waiting(lab, queue_row):

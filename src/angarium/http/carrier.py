@@ -183,14 +183,21 @@ class HttpServer:
             server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=GRACE_S)
+        await self._answers()
         for connection in list(self._state.connections):
             connection.transport.abort()
+        await (
+            self._answers()
+        )  # a stream ends by itself once its client has gone, and is called a fault if cut off
         ending = [*self._state.tasks, *([self._dating] if self._dating is not None else [])]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _answers(self) -> None:
+        """Wait a moment for the answers under way."""
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=GRACE_S)
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._config, self._state, {})
