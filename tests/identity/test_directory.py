@@ -21,7 +21,7 @@ from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
 from angarium.identity.records import Account, Server
 from angarium.identity.secrets import KeyRing, scram_of
 from angarium.identity.store import Store
-from angarium.smtp.sasl import Claim, Secrets
+from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
 from angarium.testing.programs import PATIENCE_S

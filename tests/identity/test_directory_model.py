@@ -20,7 +20,7 @@ from angarium.identity.records import Credential
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store import Store
 from angarium.identity.threads import Worker
-from angarium.smtp.sasl import Claim
+from angarium.smtp.sasl.exchange import Claim
 from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"

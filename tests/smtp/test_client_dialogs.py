@@ -23,8 +23,7 @@ from typing import Any
 import pytest
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientAuth,
     ClientEvent,
     ClientSettings,
@@ -37,7 +36,8 @@ from angarium.smtp.client_events import (
     Ready,
     Transaction,
 )
-from angarium.smtp.sasl_client import client_exchange
+from angarium.smtp.client.machine import ClientMachine
+from angarium.smtp.sasl.client import client_exchange
 
 DIALOGS = sorted((Path(__file__).parent / "dialogs" / "client").glob("*.smtp"))
 BODY = "Subject: hi\r\n\r\nhello\r\n"

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.smtp.client import ClientMachine, LocalProtocolError
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientAuth,
     ClientEvent,
     ClientSettings,
@@ -16,10 +15,11 @@ from angarium.smtp.client_events import (
     NotReady,
     Ready,
 )
-from angarium.smtp.sasl import Challenge, NeedSecrets, Proved, Secrets
-from angarium.smtp.sasl_client import client_exchange
-from angarium.smtp.sasl_scram import scram_verifier
-from angarium.smtp.sasl_server import exchange_for
+from angarium.smtp.client.machine import ClientMachine, LocalProtocolError
+from angarium.smtp.sasl.client import client_exchange
+from angarium.smtp.sasl.exchange import Challenge, NeedSecrets, Proved, Secrets
+from angarium.smtp.sasl.scram import scram_verifier
+from angarium.smtp.sasl.server import exchange_for
 
 OFFER = b"220 peer\r\n250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 XOAUTH2\r\n"
 ENCRYPTED_OFFER = b"250-peer\r\n250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 XOAUTH2\r\n"

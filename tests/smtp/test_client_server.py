@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import ClientEvent, ClientSettings, Finished, NeedBody, Transaction
+from angarium.smtp.client.events import ClientEvent, ClientSettings, Finished, NeedBody, Transaction
+from angarium.smtp.client.machine import ClientMachine
 from angarium.testing.server_peer import ServerPeer
 
 ALL = ["PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE", "DSN", "CHUNKING", "LIMITS"]

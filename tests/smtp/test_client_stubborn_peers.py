@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import ClientSettings, Finished, NeedBody, NeedDowngrade, Transaction
+from angarium.smtp.client.events import ClientSettings, Finished, NeedBody, NeedDowngrade, Transaction
+from angarium.smtp.client.machine import ClientMachine
 
 KEYWORDS = ["PIPELINING", "CHUNKING", "SIZE", "DSN", "8BITMIME", "SMTPUTF8", "LIMITS MAILMAX=1"]
 REFUSALS = [

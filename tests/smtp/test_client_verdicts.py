@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine, LocalProtocolError
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
@@ -18,6 +17,7 @@ from angarium.smtp.client_events import (
     Result,
     Transaction,
 )
+from angarium.smtp.client.machine import ClientMachine, LocalProtocolError
 from angarium.smtp.envelope import encode_xtext
 from angarium.smtp.xtext import decode_orcpt, decode_xtext
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from angarium.smtp.sasl import (
+from angarium.smtp.sasl.client import client_exchange
+from angarium.smtp.sasl.exchange import (
     OUTGOING_MECHANISMS,
     Challenge,
     Claimed,
@@ -18,10 +19,9 @@ from angarium.smtp.sasl import (
     Secrets,
     Step,
 )
-from angarium.smtp.sasl_client import client_exchange
-from angarium.smtp.sasl_prep import saslprep
-from angarium.smtp.sasl_scram import scram_verifier
-from angarium.smtp.sasl_server import exchange_for
+from angarium.smtp.sasl.prep import saslprep
+from angarium.smtp.sasl.scram import scram_verifier
+from angarium.smtp.sasl.server import exchange_for
 
 CHALLENGED = ("CRAM-MD5", "SCRAM-SHA-256", "DIGEST-MD5")
 

@@ -6,7 +6,9 @@ from hashlib import sha256
 
 import pytest
 
-from angarium.smtp.sasl import (
+from angarium.smtp.sasl.digest import digest_response, parse_directives
+from angarium.smtp.sasl.digest import server_course as digest_course
+from angarium.smtp.sasl.exchange import (
     MECHANISMS,
     Challenge,
     Claim,
@@ -18,12 +20,10 @@ from angarium.smtp.sasl import (
     Secrets,
     Step,
 )
-from angarium.smtp.sasl_digest import digest_response, parse_directives
-from angarium.smtp.sasl_digest import server_course as digest_course
-from angarium.smtp.sasl_prep import saslprep
-from angarium.smtp.sasl_scram import keys_of, read_verifier, scram_verifier, xor
-from angarium.smtp.sasl_server import cram_course, cram_digest, exchange_for
-from angarium.smtp.sasl_steps import CourseExchange
+from angarium.smtp.sasl.prep import saslprep
+from angarium.smtp.sasl.scram import keys_of, read_verifier, scram_verifier, xor
+from angarium.smtp.sasl.server import cram_course, cram_digest, exchange_for
+from angarium.smtp.sasl.steps import CourseExchange
 
 MALFORMED, WRONG = Failed("malformed"), Failed("wrong")
 

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientAuth,
     ClientEvent,
     ClientSettings,
@@ -14,8 +13,9 @@ from angarium.smtp.client_events import (
     NeedTls,
     Transaction,
 )
-from angarium.smtp.sasl import OUTGOING_MECHANISMS
-from angarium.smtp.sasl_client import client_exchange
+from angarium.smtp.client.machine import ClientMachine
+from angarium.smtp.sasl.client import client_exchange
+from angarium.smtp.sasl.exchange import OUTGOING_MECHANISMS
 from angarium.testing.server_peer import ServerPeer
 
 SERVED = [name for name in OUTGOING_MECHANISMS if name != "XOAUTH2"]

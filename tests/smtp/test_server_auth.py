@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from angarium.smtp.server_access import MAX_RESPONSE_LINE
-from angarium.smtp.server_options import ServerLimits, ServerOptions
+from angarium.smtp.server.access import MAX_RESPONSE_LINE
+from angarium.smtp.server.options import ServerLimits, ServerOptions
 from angarium.testing.server_peer import ServerPeer
 
 ALL = "option auth SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from angarium.smtp.sasl import MECHANISMS
+from angarium.smtp.sasl.exchange import MECHANISMS
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.server_peer import ServerPeer
 

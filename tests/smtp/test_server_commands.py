@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.smtp.command import CommandError, MailCommand, RcptCommand, parse_mail, parse_rcpt
 from angarium.smtp.envelope import encode_xtext
-from angarium.smtp.server_options import EXTENSIONS
+from angarium.smtp.server.command import CommandError, MailCommand, RcptCommand, parse_mail, parse_rcpt
+from angarium.smtp.server.options import EXTENSIONS
 from angarium.smtp.xtext import decode_orcpt, decode_xtext
 
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126))

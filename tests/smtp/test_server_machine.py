@@ -3,8 +3,8 @@
 import pytest
 
 from angarium.core.reply import Reply
-from angarium.smtp.server import MAX_BUFFERED, ServerMachine
-from angarium.smtp.server_options import ServerLimits, ServerOptions
+from angarium.smtp.server.machine import MAX_BUFFERED, ServerMachine
+from angarium.smtp.server.options import ServerLimits, ServerOptions
 from angarium.testing.server_peer import ScriptedHandler, ServerPeer
 
 ENVELOPE = b"MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\n"

@@ -13,8 +13,8 @@ from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.identity.errors import StoreError
 from angarium.identity.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
-from angarium.smtp.sasl import Claim, Secrets
-from angarium.smtp.sasl_scram import scram_verifier
+from angarium.smtp.sasl.exchange import Claim, Secrets
+from angarium.smtp.sasl.scram import scram_verifier
 from angarium.submission.auth import Access
 from angarium.submission.reception import Reception
 from angarium.submission.session import Session

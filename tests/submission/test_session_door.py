@@ -9,7 +9,7 @@ import pytest
 
 from angarium.core.reply import Reply
 from angarium.identity.records import Account, Limits
-from angarium.smtp import answers
+from angarium.smtp.server import answers
 from angarium.testing.intake import a_principal
 
 OPEN = "Auth_Without_TLS = true\n"

@@ -7,7 +7,7 @@ import pytest
 
 from angarium.core.reply import Reply
 from angarium.identity.records import Account, Limits, Rate
-from angarium.smtp.sasl_client import client_exchange
+from angarium.smtp.sasl.client import client_exchange
 from angarium.testing.intake import a_principal
 
 OPEN = "Auth_Without_TLS = true\n"

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
@@ -15,6 +14,7 @@ from angarium.smtp.client_events import (
     Ready,
     Transaction,
 )
+from angarium.smtp.client.machine import ClientMachine
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink import Sink
 

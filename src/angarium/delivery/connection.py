@@ -14,8 +14,7 @@ from angarium.delivery.distrust import Distrust
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
-from angarium.smtp.client import ClientMachine
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
@@ -28,6 +27,7 @@ from angarium.smtp.client_events import (
     Timings,
     Transaction,
 )
+from angarium.smtp.client.machine import ClientMachine
 from angarium.smtp.refusals import ANOTHER_TIME, temporary
 from angarium.spool.port import Body
 from angarium.tls.client.context import TlsSetupError

@@ -1,6 +1,6 @@
 """Extensions that a host offers and does not handle as it should: done without there for a while.
 
-What counts as such is said in `smtp.client_run`. It is remembered for an address, in each worker by itself.
+What counts as such is said in `smtp.client.run`. It is remembered for an address, in each worker by itself.
 """
 
 from typing import Final

@@ -8,9 +8,9 @@ from secrets import token_urlsafe
 from angarium.config.records import OutboundOptions
 from angarium.config.verification import shows_secret
 from angarium.core.errors import AngariumError
-from angarium.smtp.client_events import ClientAuth
-from angarium.smtp.sasl import ClientExchange
-from angarium.smtp.sasl_client import client_exchange
+from angarium.smtp.client.events import ClientAuth
+from angarium.smtp.sasl.client import client_exchange
+from angarium.smtp.sasl.exchange import ClientExchange
 
 _MOST_BYTES = 65_536
 _NONCE_BYTES = 18

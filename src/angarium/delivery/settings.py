@@ -3,7 +3,7 @@
 from angarium.config.records import OutboundOptions
 from angarium.core.records import Message, Recipient
 from angarium.delivery.smtputf8 import header_needs_smtputf8
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     ClientSettings,
     EightBitPolicy,
     Method,

@@ -42,7 +42,7 @@ from angarium.identity.proofs import Proofs
 from angarium.identity.secrets import KeyRing, verify_password
 from angarium.identity.signing import Keys, SigningKeys
 from angarium.identity.threads import Worker
-from angarium.smtp.sasl import Claim, Secrets
+from angarium.smtp.sasl.exchange import Claim, Secrets
 
 POLL_S: Final = 0.5
 STALE_S: Final = 2.0

@@ -8,7 +8,7 @@ from angarium.identity.decoy import decoy_scram
 from angarium.identity.errors import KeyRingError, StoreError
 from angarium.identity.lookup import Found
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, KeyRing, key_of
-from angarium.smtp.sasl import Secrets
+from angarium.smtp.sasl.exchange import Secrets
 
 SCRAM: Final = "SCRAM-SHA-256"
 

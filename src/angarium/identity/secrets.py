@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from angarium.identity import key_file
 from angarium.identity.errors import KeyRingError
 from angarium.identity.key_file import NodeKey
-from angarium.smtp.sasl_scram import LEAST_ITERATIONS, scram_verifier
+from angarium.smtp.sasl.scram import LEAST_ITERATIONS, scram_verifier
 
 CREDENTIAL_CONTEXT: Final = b"credential"
 DOMAIN_KEY_CONTEXT: Final = b"domain_key"
@@ -151,7 +151,7 @@ def digest_of(secret: str) -> bytes:
 
 
 def scram_of(secret: str, salt: bytes | None = None) -> str:
-    """Return what SCRAM-SHA-256 needs to check *secret* (`smtp.sasl_scram`); the secret cannot be found from it.
+    """Return what SCRAM-SHA-256 needs to check *secret* (`smtp.sasl.scram`); the secret cannot be found from it.
 
     The fewest iterations that RFC 7677 §4 allows will do: the secret is random, and guessing it hopeless anyway.
     """

@@ -12,7 +12,7 @@ from angarium.core.records import (
 )
 from angarium.core.reply import Reply
 from angarium.smtp.address import AddressError, domain_to_ascii
-from angarium.smtp.client_events import EightBitPolicy, Transaction
+from angarium.smtp.client.events import EightBitPolicy, Transaction
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.refusals import ANOTHER_TIME, temporary
 

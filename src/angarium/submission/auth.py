@@ -9,7 +9,7 @@ from angarium.core.reply import Reply
 from angarium.identity.buckets import Allowed, Exceeded
 from angarium.identity.guard import Guard
 from angarium.identity.principal import Principal, Refused
-from angarium.smtp.sasl import Claim, Secrets
+from angarium.smtp.sasl.exchange import Claim, Secrets
 
 LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
 MALFORMED = Reply(501, "5.5.2", "this is not what the mechanism says; start the authentication again")

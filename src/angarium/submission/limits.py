@@ -5,8 +5,8 @@ from typing import Final, Literal, NamedTuple
 
 from angarium.config.records import InboundOptions, LoneEnd
 from angarium.identity.principal import Principal
-from angarium.smtp.sasl import MECHANISMS, PASSWORD_MECHANISMS
-from angarium.smtp.server_options import EXTENSIONS, XCLIENT_NAMES, LineEndChoice, ServerLimits, ServerOptions
+from angarium.smtp.sasl.exchange import MECHANISMS, PASSWORD_MECHANISMS
+from angarium.smtp.server.options import EXTENSIONS, XCLIENT_NAMES, LineEndChoice, ServerLimits, ServerOptions
 
 _LINE_ENDS: dict[LoneEnd, LineEndChoice] = {
     "auto": "auto",

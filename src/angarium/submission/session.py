@@ -10,8 +10,8 @@ from angarium.core.reply import Reply
 from angarium.identity.buckets import Exceeded
 from angarium.identity.errors import StoreError
 from angarium.identity.principal import UNCHECKED, Principal
-from angarium.smtp import answers
-from angarium.smtp.command import MailCommand, RcptCommand
+from angarium.smtp.server import answers
+from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
 from angarium.submission.auth import LOGIN_ENDED
 from angarium.submission.intake import Envelope, Spill
@@ -32,7 +32,7 @@ MOST_EXCEEDED = 10
 
 
 class Session(SessionLogin):
-    """One connection of one peer. Implements smtp.server_handler.ServerHandler.
+    """One connection of one peer. Implements smtp.server.handler.ServerHandler.
 
     Made of four duties, one class each: socket and time (`SessionShell`), encryption (`SessionTls`), who it is
     (`SessionLogin`), and the mail (here).
@@ -55,7 +55,7 @@ class Session(SessionLogin):
         super().__init__(*args)
         self._recipients: list[ForwardPath] = []
 
-    # -- smtp.server_handler.ServerHandler
+    # -- smtp.server.handler.ServerHandler
 
     def on_helo(self, verb: str, name: str) -> Reply | None:
         """See ServerHandler."""

@@ -11,8 +11,8 @@ from angarium.identity.errors import StoreError
 from angarium.identity.forms import shown
 from angarium.identity.guard import fingerprint
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
-from angarium.smtp.sasl import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
-from angarium.smtp.sasl_server import exchange_for
+from angarium.smtp.sasl.exchange import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
+from angarium.smtp.sasl.server import exchange_for
 from angarium.submission.auth import (
     FAILURES_PER_SESSION,
     LOGGED_IN,
@@ -45,7 +45,7 @@ class SessionLogin(SessionTls):
     _said_helo = ""
     _said_protocol = ""
 
-    # -- smtp.server_handler.ServerHandler
+    # -- smtp.server.handler.ServerHandler
 
     def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
         """See ServerHandler."""

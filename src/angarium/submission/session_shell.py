@@ -6,9 +6,9 @@ from typing import Any, cast
 from angarium.config.records import InboundOptions
 from angarium.core.reply import Reply
 from angarium.identity.principal import BAD_LOGIN, Principal
-from angarium.smtp import answers
-from angarium.smtp.server import ServerMachine
-from angarium.smtp.server_handler import ServerHandler
+from angarium.smtp.server import answers
+from angarium.smtp.server.handler import ServerHandler
+from angarium.smtp.server.machine import ServerMachine
 from angarium.submission.auth import TOO_MANY_FAILURES
 from angarium.submission.limits import Settings
 from angarium.submission.policy import ENOUGH_TIME, Relay, refuses_session
@@ -58,7 +58,7 @@ class SessionShell(asyncio.Protocol):
         )
         reception.board.enter(self.peer_ip)
 
-    # -- smtp.server_handler.ServerHandler
+    # -- smtp.server.handler.ServerHandler
 
     def on_refusal(self, reply: Reply) -> None:
         """See ServerHandler: write it down, unless it was when the login failed. Of many the first speak for all."""

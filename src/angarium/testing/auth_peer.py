@@ -4,9 +4,19 @@ from collections.abc import Callable
 from functools import cache
 
 from angarium.core.reply import Reply
-from angarium.smtp.sasl import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Secrets, Step
-from angarium.smtp.sasl_scram import scram_verifier
-from angarium.smtp.sasl_server import exchange_for
+from angarium.smtp.sasl.exchange import (
+    Challenge,
+    Claim,
+    Claimed,
+    Exchange,
+    Failed,
+    NeedSecrets,
+    Proved,
+    Secrets,
+    Step,
+)
+from angarium.smtp.sasl.scram import scram_verifier
+from angarium.smtp.sasl.server import exchange_for
 
 WELCOME = Reply(235, "2.7.0", "welcome")
 NO_ENTRY = Reply(535, "5.7.8", "no")

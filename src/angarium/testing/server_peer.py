@@ -12,10 +12,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from angarium.core.reply import Reply, reply_from_lines
-from angarium.smtp import answers
-from angarium.smtp.command import MailCommand, RcptCommand
-from angarium.smtp.server import ServerMachine
-from angarium.smtp.server_options import ServerLimits, ServerOptions
+from angarium.smtp.server import answers
+from angarium.smtp.server.command import MailCommand, RcptCommand
+from angarium.smtp.server.machine import ServerMachine
+from angarium.smtp.server.options import ServerLimits, ServerOptions
 from angarium.testing.auth_peer import NO_ENTRY, AuthScript
 
 LONGEST_SHOWN = 512

@@ -6,7 +6,7 @@ from binascii import Error as Base64Error
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from angarium.smtp.sasl import MECHANISMS
+from angarium.smtp.sasl.exchange import MECHANISMS
 from angarium.testing.sink_security import UNKNOWN_MECHANISM, Visitor, encrypt, name_of, read_xclient
 from angarium.testing.sink_session import SinkSession
 

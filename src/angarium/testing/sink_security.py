@@ -13,9 +13,18 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from angarium.smtp.sasl import Challenge, Claimed, Exchange, Failed, NeedSecrets, Proved, Secrets, Step
-from angarium.smtp.sasl_scram import scram_verifier
-from angarium.smtp.sasl_server import exchange_for
+from angarium.smtp.sasl.exchange import (
+    Challenge,
+    Claimed,
+    Exchange,
+    Failed,
+    NeedSecrets,
+    Proved,
+    Secrets,
+    Step,
+)
+from angarium.smtp.sasl.scram import scram_verifier
+from angarium.smtp.sasl.server import exchange_for
 from angarium.smtp.xtext import decode_xtext
 from angarium.testing.authority import Authority
 from angarium.testing.sink_script import SinkScript

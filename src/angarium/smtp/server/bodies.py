@@ -1,9 +1,9 @@
 """The part of the server machine that reads bodies, by DATA and by BDAT."""
 
 from angarium.core.reply import Reply
-from angarium.smtp import answers
-from angarium.smtp.dataphase import Fault
-from angarium.smtp.server_core import ServerCore
+from angarium.smtp.server import answers
+from angarium.smtp.server.core import ServerCore
+from angarium.smtp.server.data_phase import Fault
 
 SPILL_PIECE = 65_536
 """A large body is handed over in pieces of at least this many bytes."""

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from angarium.core.reply import Reply
-from angarium.smtp.command import MailCommand, RcptCommand
+from angarium.smtp.server.command import MailCommand, RcptCommand
 
 
 class ServerHandler(Protocol):

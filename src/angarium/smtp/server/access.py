@@ -1,9 +1,9 @@
 """The part of the server machine that lets peers in: AUTH (RFC 4954), STARTTLS (RFC 3207), XCLIENT."""
 
 from angarium.core.reply import Reply
-from angarium.smtp import answers
-from angarium.smtp.server_auth_syntax import decode_response, encode_challenge, parse_auth, parse_xclient
-from angarium.smtp.server_bodies import ServerBodies
+from angarium.smtp.server import answers
+from angarium.smtp.server.auth_syntax import decode_response, encode_challenge, parse_auth, parse_xclient
+from angarium.smtp.server.bodies import ServerBodies
 
 MAX_RESPONSE_LINE = 12_290
 """Bytes of a line with base64, its end among them (RFC 4954 §4 names 12288 without)."""

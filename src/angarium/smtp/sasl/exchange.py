@@ -7,7 +7,7 @@
             case NeedSecrets(username):  step = exchange.supply(<what is stored for that name, or None>)
             case Claimed() | Proved() | Failed():  the end
 
-`sasl_server.exchange_for` makes the server's exchanges, `sasl_client.client_exchange` the client's.
+`sasl.server.exchange_for` makes the server's exchanges, `sasl.client.client_exchange` the client's.
 """
 
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """What a challenge mechanism needs to know of a user: *password* in clear for CRAM-MD5 and DIGEST-MD5, *scram*
-    as `sasl_scram.scram_verifier` writes it for SCRAM-SHA-256. None: not kept.
+    as `sasl.scram.scram_verifier` writes it for SCRAM-SHA-256. None: not kept.
     """
 
     password: str | None = field(default=None, repr=False)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from angarium.core.reply import Reply
-from angarium.smtp import answers
-from angarium.smtp.answers import wire
-from angarium.smtp.dataphase import BodyReader
-from angarium.smtp.server_handler import ServerHandler
-from angarium.smtp.server_options import ServerLimits, ServerOptions, body_rules
+from angarium.smtp.server import answers
+from angarium.smtp.server.answers import wire
+from angarium.smtp.server.data_phase import BodyReader
+from angarium.smtp.server.handler import ServerHandler
+from angarium.smtp.server.options import ServerLimits, ServerOptions, body_rules
 
 State = Literal["connect", "command", "skip", "auth", "data", "chunk", "waiting", "tls", "closed"]
 """*connect*: the greeting was not sent. *skip*: inside a line that is too long. *auth*: before the response to a

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection
 from ipaddress import ip_address
 
-from angarium.smtp.command import CommandError
+from angarium.smtp.server.command import CommandError
 from angarium.smtp.xtext import decode_xtext
 
 _AUTH = re.compile(rb"AUTH ++([A-Za-z0-9_-]{1,20})(?: ++([^ ]++))?+ *+", re.IGNORECASE)

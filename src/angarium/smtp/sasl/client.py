@@ -6,10 +6,10 @@ from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest, digest
 
-from angarium.smtp.sasl import ClientExchange, SaslError
-from angarium.smtp.sasl_prep import saslprep
-from angarium.smtp.sasl_scram import LEAST_ITERATIONS, keys_of, xor
-from angarium.smtp.sasl_server import cram_digest
+from angarium.smtp.sasl.exchange import ClientExchange, SaslError
+from angarium.smtp.sasl.prep import saslprep
+from angarium.smtp.sasl.scram import LEAST_ITERATIONS, keys_of, xor
+from angarium.smtp.sasl.server import cram_digest
 
 MOST_ITERATIONS = 200_000
 """A tenth of a second, in which the caller does nothing else; a server that asks for more is not served."""
@@ -20,7 +20,7 @@ _SERVER_FIRST = re.compile(r"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([0-9]{1,9})(?
 def client_exchange(mechanism: str, username: str, password: str, nonce: str) -> ClientExchange:
     """Return the exchange of one of `sasl.OUTGOING_MECHANISMS`.
 
-    *nonce* is as for `sasl_server.exchange_for`. With XOAUTH2 *password* is the access token. Raises SaslError for
+    *nonce* is as for `sasl.server.exchange_for`. With XOAUTH2 *password* is the access token. Raises SaslError for
     another mechanism, and for a name or a password that the mechanism cannot carry.
     """
     if not username.isprintable() or "\0" in password:

@@ -5,9 +5,18 @@ from functools import partial
 from hashlib import md5
 from hmac import HMAC, compare_digest
 
-from angarium.smtp import sasl_digest, sasl_scram
-from angarium.smtp.sasl import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Secrets
-from angarium.smtp.sasl_steps import Course, CourseExchange, Malformed, as_name, as_text
+from angarium.smtp.sasl import digest, scram
+from angarium.smtp.sasl.exchange import (
+    Challenge,
+    Claim,
+    Claimed,
+    Exchange,
+    Failed,
+    NeedSecrets,
+    Proved,
+    Secrets,
+)
+from angarium.smtp.sasl.steps import Course, CourseExchange, Malformed, as_name, as_text
 
 
 def exchange_for(mechanism: str, hostname: str, nonce: str, now: float) -> Exchange:
@@ -20,8 +29,8 @@ def exchange_for(mechanism: str, hostname: str, nonce: str, now: float) -> Excha
         "PLAIN": plain_course,
         "LOGIN": login_course,
         "CRAM-MD5": partial(cram_course, challenge=f"<{nonce}.{int(now)}@{hostname}>"),
-        "DIGEST-MD5": partial(sasl_digest.server_course, hostname=hostname, nonce=nonce),
-        "SCRAM-SHA-256": partial(sasl_scram.server_course, nonce=nonce),
+        "DIGEST-MD5": partial(digest.server_course, hostname=hostname, nonce=nonce),
+        "SCRAM-SHA-256": partial(scram.server_course, nonce=nonce),
     }
     return CourseExchange(courses[mechanism])
 

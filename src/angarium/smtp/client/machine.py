@@ -11,8 +11,8 @@ import msgspec
 
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply
-from angarium.smtp.client_core import ClientCore
-from angarium.smtp.client_events import (
+from angarium.smtp.client.core import ClientCore
+from angarium.smtp.client.events import (
     Closed,
     Finished,
     NeedBody,
@@ -24,9 +24,9 @@ from angarium.smtp.client_events import (
     Transaction,
     Verdict,
 )
-from angarium.smtp.client_opening import INJECTED, Opening
-from angarium.smtp.client_run import Findings, Run
-from angarium.smtp.client_xclient import NO_MORE_XCLIENT, Introduction
+from angarium.smtp.client.opening import INJECTED, Opening
+from angarium.smtp.client.run import Findings, Run
+from angarium.smtp.client.xclient import NO_MORE_XCLIENT, Introduction
 from angarium.smtp.envelope import message_refusal
 from angarium.smtp.extensions import without
 from angarium.smtp.replies import ReplyParser, shorten

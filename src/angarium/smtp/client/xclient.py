@@ -9,10 +9,10 @@ that the client gave, as Postfix's XCLIENT_README has it.
 from collections.abc import Callable
 
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import ClientSettings, XclientAttributes
-from angarium.smtp.client_login import login_problem
-from angarium.smtp.client_opening import Opening
-from angarium.smtp.client_writer import ClientWriter
+from angarium.smtp.client.events import ClientSettings, XclientAttributes
+from angarium.smtp.client.login import login_problem
+from angarium.smtp.client.opening import Opening
+from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.envelope import encode_xtext
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.replies import shorten

@@ -1,12 +1,12 @@
 """The part of the server machine that knows the commands."""
 
 from angarium.core.reply import Reply
-from angarium.smtp import answers
-from angarium.smtp.command import CommandError, parse_mail, parse_rcpt
-from angarium.smtp.server_access import ServerAccess
-from angarium.smtp.server_core import Verb
-from angarium.smtp.server_options import offered_lines
-from angarium.smtp.server_syntax import NO_MAIL_VERBS, WEB_VERBS, argument, parse_bdat, parse_name
+from angarium.smtp.server import answers
+from angarium.smtp.server.access import ServerAccess
+from angarium.smtp.server.command import CommandError, parse_mail, parse_rcpt
+from angarium.smtp.server.core import Verb
+from angarium.smtp.server.options import offered_lines
+from angarium.smtp.server.syntax import NO_MAIL_VERBS, WEB_VERBS, argument, parse_bdat, parse_name
 
 RECIPIENT_OVERSHOOT = 1000
 """So many recipients above the limit are no error: who pipelines them learns of the limit after the last one.

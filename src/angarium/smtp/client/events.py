@@ -9,7 +9,7 @@ import msgspec
 from angarium.core.records import ForwardPath, Stage
 from angarium.core.reply import Reply
 from angarium.smtp.extensions import Extensions
-from angarium.smtp.sasl import ClientExchange
+from angarium.smtp.sasl.exchange import ClientExchange
 
 Method = Literal["ESMTP", "SMTP", "LMTP"]
 EightBitPolicy = Literal["convert", "send", "bounce"]

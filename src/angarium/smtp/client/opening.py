@@ -12,9 +12,9 @@ from typing import Literal
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import AWAITED, ClientSettings
-from angarium.smtp.client_login import Login, login_problem
-from angarium.smtp.client_writer import ClientWriter
+from angarium.smtp.client.events import AWAITED, ClientSettings
+from angarium.smtp.client.login import Login, login_problem
+from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.extensions import (
     AFTER_HELO,
     NO_EXTENSIONS,

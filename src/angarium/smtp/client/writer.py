@@ -3,7 +3,7 @@
 from typing import Final
 
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import Trace
+from angarium.smtp.client.events import Trace
 from angarium.smtp.stuffing import DotStuffer
 
 MAX_TRACED_CHARS: Final = 500

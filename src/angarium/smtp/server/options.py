@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from angarium.smtp.dataphase import BodyRules, LineEndPolicy
+from angarium.smtp.server.data_phase import BodyRules, LineEndPolicy
 
 LineEndChoice = Literal["auto", "refuse", "mend", "fix", "ignore"]
 """What to do with a CR or LF alone, see `dataphase.LineEndPolicy`; "auto": refuse it where it could be taken for an

@@ -5,11 +5,11 @@ has no clock: the time arrives as an argument, in seconds of any clock that does
 """
 
 from angarium.core.reply import Reply
-from angarium.smtp import answers
-from angarium.smtp.answers import wire
-from angarium.smtp.server_access import MAX_RESPONSE_LINE
-from angarium.smtp.server_options import ServerLimits, ServerOptions
-from angarium.smtp.server_verbs import ServerVerbs
+from angarium.smtp.server import answers
+from angarium.smtp.server.access import MAX_RESPONSE_LINE
+from angarium.smtp.server.answers import wire
+from angarium.smtp.server.options import ServerLimits, ServerOptions
+from angarium.smtp.server.verbs import ServerVerbs
 
 MAX_BUFFERED = 65_536
 """`wants_read` is False while more than this waits for an answer of the handler."""

@@ -7,8 +7,8 @@ import re
 from hashlib import md5
 from hmac import compare_digest
 
-from angarium.smtp.sasl import Challenge, Failed, NeedSecrets, Proved, Secrets
-from angarium.smtp.sasl_steps import Course, Malformed, as_name
+from angarium.smtp.sasl.exchange import Challenge, Failed, NeedSecrets, Proved, Secrets
+from angarium.smtp.sasl.steps import Course, Malformed, as_name
 
 MAX_RESPONSE = 4096
 """Bytes of a response (RFC 2831 §2.1.2)."""

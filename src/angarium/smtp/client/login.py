@@ -5,11 +5,11 @@ from binascii import Error as Base64Error
 from typing import Final
 
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import ClientAuth
-from angarium.smtp.client_writer import ClientWriter
+from angarium.smtp.client.events import ClientAuth
+from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.replies import shorten
-from angarium.smtp.sasl import SaslError
+from angarium.smtp.sasl.exchange import SaslError
 
 MAX_COMMAND_BYTES: Final = 512
 """A longer initial response waits for the peer to ask (RFC 4954 §4)."""

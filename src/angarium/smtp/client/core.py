@@ -2,17 +2,17 @@
 
 from typing import Literal
 
-from angarium.smtp.client_events import (
+from angarium.smtp.client.events import (
     AWAITED,
     ClientEvent,
     ClientSettings,
     Trace,
     Transaction,
 )
-from angarium.smtp.client_opening import Opening
-from angarium.smtp.client_run import Run
-from angarium.smtp.client_writer import ClientWriter
-from angarium.smtp.client_xclient import Told
+from angarium.smtp.client.opening import Opening
+from angarium.smtp.client.run import Run
+from angarium.smtp.client.writer import ClientWriter
+from angarium.smtp.client.xclient import Told
 from angarium.smtp.extensions import NO_EXTENSIONS, Extensions
 from angarium.smtp.replies import ReplyParser
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client_events import AWAITED, ClientSettings, Result, Transaction, Verdict
-from angarium.smtp.client_writer import ClientWriter
+from angarium.smtp.client.events import AWAITED, ClientSettings, Result, Transaction, Verdict
+from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal, said_in_mail
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.refusals import (

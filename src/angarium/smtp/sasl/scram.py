@@ -7,9 +7,9 @@ from hashlib import pbkdf2_hmac, sha256
 from hmac import compare_digest, digest
 from typing import NamedTuple
 
-from angarium.smtp.sasl import Challenge, Failed, NeedSecrets, Proved, Secrets
-from angarium.smtp.sasl_prep import saslprep
-from angarium.smtp.sasl_steps import Course, Malformed, as_name, as_text
+from angarium.smtp.sasl.exchange import Challenge, Failed, NeedSecrets, Proved, Secrets
+from angarium.smtp.sasl.prep import saslprep
+from angarium.smtp.sasl.steps import Course, Malformed, as_name, as_text
 
 LEAST_ITERATIONS = 4096
 """RFC 7677 §4. Secrets that are long random strings need no more."""

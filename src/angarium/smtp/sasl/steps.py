@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import Any
 
-from angarium.smtp.sasl import Challenge, Failed, NeedSecrets, Secrets, Step
+from angarium.smtp.sasl.exchange import Challenge, Failed, NeedSecrets, Secrets, Step
 
 Course = Generator[Challenge | NeedSecrets, Any, Step]
 """Sent in: bytes after a Challenge, `Secrets | None` after NeedSecrets."""

@@ -1,0 +1,1 @@
+"""SASL mechanisms, both sides, without a socket (RFC 4422)."""
