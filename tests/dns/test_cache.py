@@ -41,3 +41,11 @@ def test_answers_about_one_name_or_all_can_be_forgotten() -> None:
         cache.put(question, Answer("nodata", ttl_s=60), 0.0)
     assert cache.clear("a.test") == 2
     assert cache.clear() == 1
+
+
+def test_an_answer_that_was_asked_for_too_long_ago_is_none_to_who_wants_a_newer_one() -> None:
+    cache = AnswerCache(2)
+    cache.put(A, found(60), 12.0, asked_at=10.0)
+    assert cache.get(A, 20.0, since=10.0) is not None
+    assert cache.get(A, 20.0, since=10.5) is None
+    assert cache.get(A, 20.0) is not None

@@ -1,6 +1,7 @@
 """The resolver against scripted servers, over real loopback sockets."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -365,6 +366,75 @@ def test_other_servers_can_be_asked_after_a_reload() -> None:
             assert len(old.questions) == 1
 
     run(scenario)
+
+
+def test_what_was_learnt_before_a_moment_is_asked_again_by_who_says_so() -> None:
+    async def scenario() -> None:
+        clock = ManualClock(1000.0)
+        async with resolver_for("moved.test 3600 A 192.0.2.1", clock) as (resolver, server):
+            await resolver.query("moved.test", "A")
+            await resolver.query("gone.test", "A")
+            server.set_zone("moved.test 3600 A 192.0.2.2\ngone.test A 192.0.2.3")
+            clock.at += 1.0
+            assert (await resolver.query("moved.test", "A")).texts == ("192.0.2.1",)
+            now = clock.now()
+            assert (await resolver.query("moved.test", "A", now)).texts == ("192.0.2.2",)
+            assert (await resolver.query("gone.test", "A", now)).texts == ("192.0.2.3",)
+            assert (await resolver.query("moved.test", "A", now)).texts == ("192.0.2.2",)
+            assert server.counts["moved.test", "A"] == 2
+
+    run(scenario)
+
+
+def test_a_question_under_way_is_not_shared_with_who_wants_a_newer_answer() -> None:
+    async def scenario() -> None:
+        clock = ManualClock(1000.0)
+        async with resolver_for("a.test A 192.0.2.1", clock) as (resolver, server):
+            old = asyncio.create_task(resolver.query("a.test", "A"))
+            await asyncio.sleep(0)
+            clock.at += 1.0
+            new = asyncio.create_task(resolver.query("a.test", "A", clock.now()))
+            newest = asyncio.create_task(resolver.query("a.test", "A", clock.now()))
+            assert {answer.status for answer in await asyncio.gather(old, new, newest)} == {"found"}
+            assert server.counts["a.test", "A"] == 2
+            await resolver.query("a.test", "A", clock.now())
+            assert server.counts["a.test", "A"] == 2
+
+    run(scenario)
+
+
+def test_an_answer_of_servers_that_are_asked_no_longer_is_not_kept() -> None:
+    async def scenario() -> None:
+        zone = "a.test A 192.0.2.1\na.test !delay 0.05"
+        async with ScriptedDns("a.test A 192.0.2.2") as new, resolver_for(zone) as (resolver, _):
+            under_way = asyncio.create_task(resolver.query("a.test", "A"))
+            for _ in range(3):  # until it is sent
+                await asyncio.sleep(0)
+            resolver.reconfigure(ResolverSettings(servers=(new.address,)))
+            assert (await under_way).texts == ("192.0.2.1",)
+            assert (await resolver.query("a.test", "A")).texts == ("192.0.2.2",)
+
+    run(scenario)
+
+
+def test_without_a_server_every_question_fails_and_says_why() -> None:
+    async def scenario() -> None:
+        resolver = Resolver(ResolverSettings(servers=()))
+        answer = await resolver.query("example.com", "MX")
+        assert (answer.status, answer.note) == ("failure", "no name server is known")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run])
+def test_a_server_may_be_named_with_the_zone_of_its_link(runner: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with ScriptedDns("a.test A 192.0.2.1", host="::1") as server:
+            loopback = SocketAddress(f"::1%{socket.if_nametoindex('lo')}", server.address.port)
+            resolver = Resolver(ResolverSettings(servers=(loopback,)))
+            assert (await resolver.query("a.test", "A")).texts == ("192.0.2.1",)
+
+    runner(scenario())
 
 
 def test_the_number_of_questions_under_way_is_bounded() -> None:

@@ -2,8 +2,15 @@
 
 from collections import OrderedDict
 from dataclasses import replace
+from typing import NamedTuple
 
 from angarium.dns.records import Answer, Question
+
+
+class _Entry(NamedTuple):
+    asked_at: float
+    expires_at: float
+    answer: Answer
 
 
 class AnswerCache:
@@ -11,28 +18,29 @@ class AnswerCache:
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
-        self._entries: OrderedDict[Question, tuple[float, Answer]] = OrderedDict()
+        self._entries: OrderedDict[Question, _Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, question: Question, now: float) -> Answer | None:
-        """Return the answer with what is left of its TTL, or None."""
+    def get(self, question: Question, now: float, since: float = 0.0) -> Answer | None:
+        """Return the answer with what is left of its TTL, or None; also if it was asked for before *since*."""
         entry = self._entries.get(question)
-        if entry is None:
+        if entry is None or entry.asked_at < since:
             return None
-        expires_at, answer = entry
-        if expires_at <= now:
+        if entry.expires_at <= now:
             del self._entries[question]
             return None
         self._entries.move_to_end(question)
-        return replace(answer, ttl_s=max(1, int(expires_at - now)))
+        return replace(entry.answer, ttl_s=max(1, int(entry.expires_at - now)))
 
-    def put(self, question: Question, answer: Answer, now: float) -> None:
-        """Keep *answer* for its TTL from *now* on; one with TTL 0 is not kept."""
+    def put(self, question: Question, answer: Answer, now: float, asked_at: float | None = None) -> None:
+        """Keep *answer* for its TTL from *now* on; one with TTL 0 is not kept. *asked_at* None: asked just now."""
         if answer.ttl_s <= 0 or self._max_entries <= 0:
             return
-        self._entries[question] = (now + answer.ttl_s, answer)
+        self._entries[question] = _Entry(
+            asked_at if asked_at is not None else now, now + answer.ttl_s, answer
+        )
         self._entries.move_to_end(question)
         if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)

@@ -7,10 +7,10 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import dns.message
 import dns.rcode
-import dns.resolver
 
 from angarium.config.records import GlobalOptions
 from angarium.config.values import SocketAddress
@@ -18,6 +18,7 @@ from angarium.core.clock import Clock, SystemClock
 from angarium.core.errors import AngariumError
 from angarium.dns.cache import AnswerCache
 from angarium.dns.records import Answer, Question, RecordType
+from angarium.dns.resolv_conf import name_servers
 from angarium.dns.transport import Truncated, ask_tcp, ask_udp
 from angarium.dns.wire import build_query, read_response
 
@@ -25,6 +26,7 @@ MAX_CNAME_QUERIES = 8
 ROUNDS = 3
 FAILURE_TTL_S = 5  # RFC 9520 §3.2: failures are remembered too, for 1 s to 5 min
 LOCAL_TTL_S = 3600
+MAX_RESOLV_CONF_BYTES = 65_536
 
 
 class ResolverConfigError(AngariumError):
@@ -49,10 +51,19 @@ class ResolverSettings:
     max_in_flight: int = 500
 
 
-def resolver_settings(options: GlobalOptions) -> ResolverSettings:
-    """Take the settings from the configuration. Raises ResolverConfigError when there is no server."""
+class _Asking(NamedTuple):
+    asked_at: float
+    task: asyncio.Task[Answer]
+
+
+def resolver_settings(
+    options: GlobalOptions, servers: tuple[SocketAddress, ...] | None = None
+) -> ResolverSettings:
+    """Take the settings from the configuration. *servers* None: those that it, or else its Resolv_Conf, names; then it
+    blocks, and raises ResolverConfigError when there is none.
+    """
     return ResolverSettings(
-        servers=options.dns_servers or servers_of(options.resolv_conf),
+        servers=configured_servers(options) if servers is None else servers,
         timeout_s=options.dns_timeout,
         deadline_s=options.dns_deadline,
         cache_entries=options.dns_cache_size,
@@ -62,13 +73,22 @@ def resolver_settings(options: GlobalOptions) -> ResolverSettings:
     )
 
 
+def configured_servers(options: GlobalOptions) -> tuple[SocketAddress, ...]:
+    """Return the servers to ask by the configuration. Blocks. Raises ResolverConfigError when there is none."""
+    return options.dns_servers or servers_of(options.resolv_conf)
+
+
 def servers_of(resolv_conf: Path) -> tuple[SocketAddress, ...]:
     """Return the servers that *resolv_conf* names, in order. Blocks. Raises ResolverConfigError."""
     try:
-        found = dns.resolver.Resolver(str(resolv_conf)).nameservers
-    except (dns.resolver.NoResolverConfiguration, ValueError, OSError) as error:
-        raise ResolverConfigError(f"{resolv_conf} names no server ({error}); set DNS_Servers") from None
-    return tuple(SocketAddress(str(server), 53) for server in found)
+        with open(resolv_conf, "rb") as file:
+            found = name_servers(file.read(MAX_RESOLV_CONF_BYTES).decode("latin-1"))
+        why = "it has no nameserver line with an address"
+    except OSError as error:
+        found, why = (), error.strerror or str(error)
+    if not found:
+        raise ResolverConfigError(f"{resolv_conf} names no server ({why}); set DNS_Servers")
+    return found
 
 
 class Resolver:
@@ -78,21 +98,25 @@ class Resolver:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._cache = AnswerCache(settings.cache_entries)
-        self._asking: dict[Question, asyncio.Task[Answer]] = {}
+        self._asking: dict[Question, _Asking] = {}
+        self._tasks: set[asyncio.Task[Answer]] = set()
         self._places = asyncio.Semaphore(settings.max_in_flight)
         self._favourite: SocketAddress | None = None
         self._closed = False
 
-    async def query(self, name: str, type: RecordType) -> Answer:
-        """Return what DNS says. *name* may have a final dot and any case. Raises nothing of its own."""
+    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
+        """Return what DNS says. *name* may have a final dot and any case. Raises nothing of its own.
+
+        What was asked before *since*, in epoch seconds, is asked again, also if it holds by its TTL.
+        """
         question = Question(name.lower().removesuffix("."), type)
         local = local_answer(question)
         if local is not None:
             return local
-        cached = self._cache.get(question, self._clock.now())
+        cached = self._cache.get(question, self._clock.now(), since)
         if cached is not None:
             return cached
-        return await self._share(question)
+        return await self._share(question, since)
 
     def reconfigure(self, settings: ResolverSettings) -> None:
         """Ask by *settings* from the next question on; answers of other servers are forgotten.
@@ -101,32 +125,44 @@ class Resolver:
         """
         if settings.servers != self._settings.servers:
             self._cache.clear()
+            self._asking.clear()
         self._settings = settings
-
-    def forget(self, name: str | None = None) -> int:
-        """Drop cached answers, all or those about *name*. Returns how many."""
-        return self._cache.clear(name)
 
     async def close(self) -> None:
         """Give up what is being asked; whoever waits for it gets a failure."""
         self._closed = True
-        tasks = list(self._asking.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _share(self, question: Question) -> Answer:
+    async def _share(self, question: Question, since: float) -> Answer:
         if self._closed:
             return Answer("failure", note="the resolver is closed")
-        task = self._asking.get(question)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(
-                self._resolve(question), name=f"dns {question.name}"
-            )
-            self._asking[question] = task
-            task.add_done_callback(lambda _: self._asking.pop(question, None))
-        await asyncio.wait((task,))
-        return Answer("failure", note="the resolver was closed") if task.cancelled() else task.result()
+        asking = self._asking.get(question)
+        if asking is None or asking.asked_at < since:
+            asking = self._begin(question)
+        await asyncio.wait((asking.task,))
+        if asking.task.cancelled():
+            return Answer("failure", note="the resolver was closed")
+        return asking.task.result()
+
+    def _begin(self, question: Question) -> _Asking:
+        """Ask; whoever comes after has a share in this answer, and the cache takes it, unless it is asked once more."""
+        asked_at = self._clock.now()
+        work = asyncio.get_running_loop().create_task(self._resolve(question), name=f"dns {question.name}")
+        asking = self._asking[question] = _Asking(asked_at, work)
+        self._tasks.add(work)
+
+        def done(task: asyncio.Task[Answer]) -> None:
+            self._tasks.discard(task)
+            if self._asking.get(question) is asking:
+                del self._asking[question]
+                if not task.cancelled() and task.exception() is None:
+                    self._cache.put(question, task.result(), self._clock.now(), asked_at)
+
+        work.add_done_callback(done)
+        return asking
 
     async def _resolve(self, question: Question) -> Answer:
         async with self._places:
@@ -135,9 +171,7 @@ class Resolver:
                     answer = await self._follow(question)
             except TimeoutError:
                 answer = Answer("failure", note=f"no answer within {self._settings.deadline_s:g} s")
-        answer = self._with_kept_ttl(answer)
-        self._cache.put(question, answer, self._clock.now())
-        return answer
+        return self._with_kept_ttl(answer)
 
     def _with_kept_ttl(self, answer: Answer) -> Answer:
         settings = self._settings
@@ -168,7 +202,7 @@ class Resolver:
         except ValueError as error:
             return Answer("nxdomain", note=str(error), ttl_s=self._settings.negative_ttl_s), None
         left = sorted(self._settings.servers, key=lambda server: server != self._favourite)
-        note = "no server configured"
+        note = "no name server is known"
         for _ in range(ROUNDS):
             for server in tuple(left):
                 try:
