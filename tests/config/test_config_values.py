@@ -12,7 +12,7 @@ from angarium.config.problems import ProblemList, Source
 from angarium.config.reading import BadValue
 from angarium.config.syntax import Assignment, Value
 from angarium.config.table import OPTIONS, options_named
-from angarium.config.values import Gateway, Route, SocketAddress, Throttle, cidrs, domains
+from angarium.config.values import CidrSet, Gateway, Route, SocketAddress, Throttle, cidrs, domains
 
 
 def written(text: str) -> Value:
@@ -69,6 +69,14 @@ def option_kind(name: str) -> Kind:
         (kinds.BANNER, '"220 mta ESMTP"', "mta ESMTP"),
         (kinds.CIDRS, '( 127.0.0.0/8 "::1" )', cidrs("127.0.0.0/8", "::1")),
         (
+            kinds.HOSTS,
+            '( Private "link-local" 10.0.0.0/8 )',
+            CidrSet(("private", "link-local", "10.0.0.0/8")),
+        ),
+        (kinds.HOSTS, "( )", CidrSet()),
+        (kinds.BOOL_OR_WITHOUT_LOGIN, "Without_Login", None),
+        (kinds.BOOL_OR_WITHOUT_LOGIN, "on", True),
+        (
             kinds.DOMAINS,
             '( Example.com "*.x.com" münchen.de )',
             domains("example.com", "*.x.com", "xn--mnchen-3ya.de"),
@@ -100,6 +108,19 @@ def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
             'write "N" for N per second, "N/S" for N per S seconds',
         ),
         (kinds.CIDRS, "10.0.0.0/8", "takes a list", "write ( 10.0.0.0/8 )"),
+        (
+            kinds.CIDRS,
+            "( private )",
+            '"private" is not an address range',
+            "write 192.0.2.0/24 or 2001:db8::/32",
+        ),
+        (
+            kinds.HOSTS,
+            "( privat )",
+            '"privat" is no address range, nor a word for some',
+            "the words are link-local loopback metadata private unspecified",
+        ),
+        (kinds.HOSTS, "( 10.1.2.3/8 )", '"10.1.2.3/8" has bits set behind its prefix', "write 10.0.0.0/8"),
         (kinds.CIDRS, "( 10.1.2.3/8 )", '"10.1.2.3/8" has bits set behind its prefix', "write 10.0.0.0/8"),
         (kinds.CIDRS, '( "[::1]" )', '"[::1]" is not an address range', "write it without brackets"),
         (kinds.GATEWAY, '"2001:db8::1"', '"2001:db8::1" is not host:port', 'write "[2001:db8::1]"'),

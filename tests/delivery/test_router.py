@@ -32,6 +32,7 @@ class Config:
     options: dict[str, OutboundOptions] = field(default_factory=dict)
     globals: GlobalOptions = field(default_factory=GlobalOptions)
     listeners: tuple[ListenerConfig, ...] = ()
+    gateways: frozenset[str] = frozenset()
 
     def outbound(self, binding: str, domain: str) -> OutboundOptions:
         return self.options.get(stanza_domain(domain), OutboundOptions())

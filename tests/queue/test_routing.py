@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.records import GlobalOptions, OutboundOptions
-from angarium.config.values import Gateway, Route, cidrs
+from angarium.config.values import NOWHERE, Gateway, Route, cidrs
 from angarium.dns.records import Answer, Mx, Question
 from angarium.queue.hosts import MAX_HOSTS
 from angarium.queue.levels import MAX_ADDRESSES_PER_HOST
@@ -110,6 +110,7 @@ def show(outcome: RoutePlan | RouteFailure) -> str:
     )
 
 
+ANYWHERE = GlobalOptions(prohibited_hosts=NOWHERE)
 SIX = GlobalOptions(use_ipv6=True)
 SIX_FIRST = GlobalOptions(use_ipv6=True, prefer_ipv6_mxs=True)
 
@@ -139,7 +140,7 @@ SIX_FIRST = GlobalOptions(use_ipv6=True, prefer_ipv6_mxs=True)
 )
 def test_a_domain_leads_to_its_hosts(domain: str, expected: str) -> None:
     port = 26 if domain == "localhost" else 25
-    assert show(route(domain, remote_smtp_port=port)) == expected
+    assert show(route(domain, settings=ANYWHERE, remote_smtp_port=port)) == expected
 
 
 @pytest.mark.parametrize(

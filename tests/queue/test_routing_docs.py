@@ -1,11 +1,13 @@
 """docs/routing.md says what the code does."""
 
+import ipaddress
 import re
 from pathlib import Path
 
 import pytest
 
 from angarium.config.load import parse_config
+from angarium.config.values import INSIDE, NAMED_RANGES
 from angarium.queue import hosts, levels, routing
 from angarium.testing.dns import parse_zone
 
@@ -43,3 +45,16 @@ def test_every_reply_of_routing_is_listed() -> None:
 
 def test_the_example_of_a_lab_zone_can_be_read() -> None:
     assert parse_zone(EXAMPLES[1]).troubles
+
+
+def test_the_table_of_words_for_ranges_is_true() -> None:
+    table = dict(re.findall(r"^  \| `([a-z-]+)` \| ([^|]+) \|$", PAGE, re.M))
+    inside = [each for word in table if word != "private" for each in table[word].split(", ")]
+    table["private"] = table["private"].replace("all of these", ", ".join(inside))
+    ranges = {
+        word: {str(ipaddress.ip_network(each)) for each in text.split(", ")} for word, text in table.items()
+    }
+    assert ranges == {
+        word: {str(ipaddress.ip_network(each)) for each in given} for word, given in NAMED_RANGES.items()
+    }
+    assert f"Prohibited_Hosts = ( {' '.join(INSIDE.ranges)} )" in PAGE

@@ -161,6 +161,16 @@ def test_copies_count_towards_the_limit_of_recipients(tmp_path: Path) -> None:
     assert str(reply) == "550 5.5.3 a message of this account may have 3 recipients, not 4; split it"
 
 
+@pytest.mark.parametrize("role", ["cc", "bcc", "archive"])
+@pytest.mark.parametrize("address", ["c@[192.0.2.1]", "c@192.0.2.1"])
+def test_a_login_names_no_address_as_a_domain_for_a_copy_either(
+    tmp_path: Path, role: str, address: str
+) -> None:
+    taken = take(tmp_path, FROM + wishes(**{role: ["fine@example.com", address]}) + BODY)
+    assert taken.reply.code == 550
+    assert taken.entered == []
+
+
 def test_copies_that_the_spool_cannot_hold_are_refused_at_once(tmp_path: Path) -> None:
     async def story() -> None:
         desk = IntakeDesk(tmp_path, "Spool_Max_Journal_Size = 268435456")

@@ -251,6 +251,34 @@ async def test_relaying_is_for_those_who_have_logged_in(hall):
     assert house.directory.used == [more["principal"]]
 
 
+@pytest.mark.parametrize(
+    ("option", "relay_host", "login"),
+    [
+        ("", "250 2.1.5", "550 5.1.3"),
+        ("Allow_IP_Literal = without_login", "250 2.1.5", "550 5.1.3"),
+        ("Allow_IP_Literal = true", "250 2.1.5", "250 2.1.5"),
+        ("Allow_IP_Literal = false", "550 5.1.3", "550 5.1.3"),
+    ],
+)
+def test_who_has_logged_in_names_no_address_as_a_domain_unless_that_is_allowed(
+    hall, option, relay_host, login
+):
+    async def run():
+        house = hall(f"{OPEN}{option}\nRelay_Hosts = ( 198.51.100.8 )")
+        for talk, answer in (
+            (await house.session("198.51.100.8").helo(), relay_host),
+            (await logged_in(house), login),
+        ):
+            await talk.say("MAIL FROM:<a@a.test>")
+            for domain in ("[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1"):
+                assert await talk.all_of(f"RCPT TO:<b@{domain}>") == [answer], domain
+            assert await talk.all_of("RCPT TO:<b@b.test>") == ["250 2.1.5"]
+            if answer.startswith("550"):
+                assert "Allow_IP_Literal" in await talk.say("RCPT TO:<b@[192.0.2.1]>")
+
+    asyncio.run(run())
+
+
 @in_loop
 async def test_where_it_is_required_even_relay_hosts_log_in(hall):
     house = hall(OPEN + "Require_Authentication = true\nRelay_Hosts = ( 198.51.100.0/24 )")

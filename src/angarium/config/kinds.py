@@ -20,6 +20,7 @@ from angarium.config.reading import (
 )
 from angarium.config.syntax import Scalar, Value
 from angarium.config.values import (
+    NAMED_RANGES,
     CidrSet,
     DomainSet,
     Gateway,
@@ -38,6 +39,8 @@ _BOOLS = {
 }
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _SPANS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86_400, "days": 86_400}
+
+_RANGE_WORDS = " ".join(sorted(NAMED_RANGES))
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ def _bool(value: Value) -> bool:
     if text.lower() not in _BOOLS:
         raise BadValue(f'"{text}" is neither true nor false', "write true or false")
     return _BOOLS[text.lower()]
+
+
+def _bool_or_without_login(value: Value) -> bool | None:
+    text = scalar(value, "true, false or without_login")
+    return None if text.lower() == "without_login" else _bool(value)
 
 
 def _perms(value: Value) -> int:
@@ -203,6 +211,18 @@ def _route_with(route: Route, query: str, text: str) -> Route:
 
 def _cidrs(value: Value) -> CidrSet:
     return CidrSet(tuple(address_range(text) for text in scalars(value, "( 192.0.2.0/24 ::1 )")))
+
+
+def _hosts(value: Value) -> CidrSet:
+    return CidrSet(tuple(map(_named_range, scalars(value, "( private 192.0.2.0/24 )"))))
+
+
+def _named_range(text: str) -> str:
+    if text.lower() in NAMED_RANGES:
+        return text.lower()
+    if re.search("[.:]", text):
+        return address_range(text)
+    raise BadValue(f'"{text}" is no address range, nor a word for some', f"the words are {_RANGE_WORDS}")
 
 
 def _domains(value: Value) -> DomainSet:
@@ -337,6 +357,9 @@ INT = Kind("number", "N", _integer)
 SIZE = Kind("size", "bytes", _size)
 SECONDS = Kind("duration", "seconds", _seconds)
 BOOL = Kind("bool", "true | false", _bool)
+BOOL_OR_WITHOUT_LOGIN = Kind(
+    "bool or word", "true | false | without_login", _bool_or_without_login, none="without_login"
+)
 PERMS = Kind("file mode", "0660", _perms, show="{:04o}".format)
 TEXT = Kind("string", '"text"', _text)
 DATABASE = Kind("string", '"text"', _database)
@@ -355,6 +378,7 @@ SOCKETS = Kind("list of sockets", '( "192.0.2.53:53" )', _sockets)
 GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway, none="none")
 ROUTES = Kind("routes", '( "host" "__mx__" "smtp://host?pref=P&port=O" )', _routes)
 CIDRS = Kind("address ranges", "( 192.0.2.0/24 ::1 )", _cidrs)
+HOSTS = Kind("address ranges and words for them", f"( 192.0.2.0/24 {_RANGE_WORDS} )", _hosts)
 DOMAINS = Kind("domains", '( example.com "*.example.org" )', _domains)
 SENDERS = Kind("domains", '( example.com "*.example.org" )', _senders, show=_show_some)
 

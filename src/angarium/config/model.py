@@ -34,7 +34,7 @@ from angarium.config.scopes import (
     outbound_chain,
 )
 from angarium.config.table import options_named
-from angarium.config.values import ListenAddress, Where
+from angarium.config.values import Gateway, ListenAddress, Where
 from angarium.core.errors import AngariumError
 
 __all__ = [
@@ -83,7 +83,10 @@ class UnknownOption(AngariumError):
 
 
 class Config:
-    """One generation of the configuration. Made by `load`; nothing in it changes but what it remembers."""
+    """One generation of the configuration. Made by `load`; nothing in it changes but what it remembers.
+
+    *gateways* are all hosts that stand in a `Gateway`, with their port where it is written.
+    """
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Config:
         self.http_listens = http_listens
         self.globals = _make(GlobalOptions(hostname=hostname), [root], "global")
         self.bindings: Mapping[str, BindingInfo] = MappingProxyType(_bindings(root))
+        self.gateways = _gateways(root)
         self.groups: Mapping[str, tuple[str, ...]] = MappingProxyType(_groups(root, self.bindings))
         self._limit = self.globals.match_cache_size
         self._outbound: dict[tuple[str, str], OutboundOptions] = {}
@@ -266,6 +270,13 @@ def _bindings(root: Scope) -> dict[str, BindingInfo]:
         for scope in parent.inside("binding"):
             found[scope.name] = BindingInfo(scope.name, group_of(root, scope.name), scope.where)
     return found
+
+
+def _gateways(root: Scope) -> frozenset[str]:
+    found = (scope.setting("outbound", "gateway") for scope in root.walk())
+    return frozenset(
+        str(each.value) for each in found if each is not None and isinstance(each.value, Gateway)
+    )
 
 
 def _groups(root: Scope, bindings: Mapping[str, BindingInfo]) -> dict[str, tuple[str, ...]]:

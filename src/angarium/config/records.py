@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from angarium.config.values import (
+    INSIDE,
     NO_DOMAINS,
     NOWHERE,
     CidrSet,
@@ -202,7 +203,7 @@ class InboundOptions:
     # protocol
     require_ehlo: bool = True
     allow_null_envelope_sender: bool = True
-    allow_ip_literal: bool = True
+    allow_ip_literal: bool | None = None
     rfc2821_pedantic_address_rules: bool = False
     strict_pipelining: bool = True
     refuse_early_talkers: bool = True
@@ -280,7 +281,7 @@ class GlobalOptions:
     max_queued_recipients: int = 10_000_000
     # delivery
     server_max_outbound_connections: int = 2000
-    prohibited_hosts: CidrSet = NOWHERE
+    prohibited_hosts: CidrSet = INSIDE
     skip_hosts: CidrSet = NOWHERE
     use_ipv6: bool = False
     prefer_ipv6_mxs: bool = False

@@ -190,7 +190,12 @@ _PROTOCOL = (
         "",
         "Whether `MAIL FROM:<>` is taken; without it bounces are lost.",
     ),
-    _row("Allow_IP_Literal", k.BOOL, "", "Whether recipient domains may be address literals, `[192.0.2.1]`."),
+    _row(
+        "Allow_IP_Literal",
+        k.BOOL_OR_WITHOUT_LOGIN,
+        "",
+        "Whether recipient domains may be addresses, `[192.0.2.1]`; `without_login`: not for those who have logged in.",
+    ),
     _row(
         "RFC2821_Pedantic_Address_Rules",
         k.BOOL,

@@ -146,10 +146,10 @@ _DELIVERY = (
     ),
     _row(
         "Prohibited_Hosts",
-        k.CIDRS,
+        k.HOSTS,
         "",
-        "Mail for a domain with a mail host in one of these ranges fails for good (Momentum recommends "
-        "`( 127.0.0.0/8 0.0.0.0 )`).",
+        "Where no mail goes unless Gateway or Routes say so, see [routing](routing.md); `private` covers the other "
+        "words and the private ranges, `( )` lets mail go anywhere.",
     ),
     _row("Skip_Hosts", k.CIDRS, "", "Addresses that are never tried; a domain's other addresses are."),
     _row("Use_IPv6", k.BOOL, "", "Whether IPv6 addresses are looked up and tried."),

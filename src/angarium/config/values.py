@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import Final, Literal, NamedTuple
 
 
 class Where(NamedTuple):
@@ -119,20 +120,41 @@ class Route:
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_INSIDE: Final[dict[str, tuple[str, ...]]] = {
+    "link-local": ("169.254.0.0/16", "fe80::/10"),
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    # Where clouds answer their machines, beside 169.254.169.254: Amazon, Google, Azure, Oracle, Alibaba.
+    "metadata": ("fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "192.0.0.192", "100.100.100.200"),
+    "unspecified": ("0.0.0.0/8", "::/128"),
+}
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15")
+_PRIVATE_6 = ("fc00::/7", "fec0::/10")
+
+NAMED_RANGES: Final[dict[str, tuple[str, ...]]] = _INSIDE | {
+    "private": (*chain(*_INSIDE.values()), *_PRIVATE, *_PRIVATE_6)
+}
+"""Words for ranges in which nobody on the Internet can be reached (RFC 6890); *private* is all of them."""
+
 
 @dataclass(frozen=True)
 class CidrSet:
-    """A set of address ranges, of both families. Asking costs one look-up per distinct prefix length."""
+    """A set of address ranges, of both families. Asking costs one look-up per distinct prefix length.
+
+    Some may be words of `NAMED_RANGES`; a range that is written as well stands before such a word.
+    """
 
     ranges: tuple[str, ...] = ()
 
     @cached_property
     def _index(self) -> dict[int, list[tuple[int, dict[int, str]]]]:
         index: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}
-        for text in self.ranges:
+        words = [text for text in self.ranges if text in NAMED_RANGES]
+        named = [(word, text) for word in words for text in NAMED_RANGES[word]]
+        written = [(text, text) for text in self.ranges if text not in NAMED_RANGES]
+        for name, text in named + written:
             network = _plain(ipaddress.ip_network(text))
             shift = network.max_prefixlen - network.prefixlen
-            index[network.version].setdefault(shift, {})[int(network.network_address) >> shift] = text
+            index[network.version].setdefault(shift, {})[int(network.network_address) >> shift] = name
         return {family: sorted(shifts.items()) for family, shifts in index.items()}
 
     def match(self, ip: str) -> str | None:
@@ -196,6 +218,7 @@ class Secret:
 
 
 NOWHERE = CidrSet()
+INSIDE = CidrSet(tuple(sorted(_INSIDE)))
 NO_DOMAINS = DomainSet()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -27,6 +27,11 @@ class RouterConfig(RoutingConfig, Protocol):
     @property
     def globals(self) -> GlobalOptions:
         """The node's own options."""
+        ...
+
+    @property
+    def gateways(self) -> Collection[str]:
+        """The hosts that stand in a Gateway, with their port where it is written."""
         ...
 
     @property
@@ -104,6 +109,7 @@ class Router:
             now,
             self._rng,
             ourselves=self._ourselves,
+            is_gateway=queue.domain in config.gateways,
             mx_failures=self._silences.get(queue, 0),
             why=_why(config, queue, options),
         )

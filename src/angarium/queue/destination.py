@@ -19,7 +19,8 @@ from typing import Protocol
 from angarium.config.records import OutboundOptions
 from angarium.config.values import Gateway, Where, join_host_port
 
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\Z")
+_NUMBER = r"(?:[0-9]+|0x[0-9a-f]*)\Z"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[a-z0-9_-]{{1,63}}\.)*(?!{_NUMBER})[a-z0-9_-]{{1,63}}\Z")
 _DOMAIN_SCOPE = re.compile(r"(?:^|::)domain\b")
 
 
@@ -117,7 +118,10 @@ def numeric(text: str) -> str | None:
 
 
 def is_host_name(text: str) -> bool:
-    """Whether *text* is lower-case letters, digits, hyphens, underscores in labels of legal length."""
+    """Whether *text* is lower-case letters, digits, hyphens, underscores in labels of legal length.
+
+    What ends in a number is none (RFC 1123 §2.1): programs read `127.1` and `0x7f000001` as addresses.
+    """
     return _HOST_NAME.match(text) is not None
 
 

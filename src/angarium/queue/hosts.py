@@ -88,12 +88,14 @@ class Draft:
             self.fail(code, enhanced, text)
 
 
-def sources_of(destination: Destination, options: OutboundOptions) -> list[Source]:
+def sources_of(destination: Destination, options: OutboundOptions, is_gateway: bool = False) -> list[Source]:
     """Return where the hosts for *destination* come from: Routes where they are set and no port is, else itself."""
     port = destination.port or default_port(options)
     if destination.is_address or destination.is_trusted or not options.routes:
         gateway = options.gateway
-        is_trusted = destination.is_trusted or (gateway is not None and gateway.host == destination.host)
+        is_gateway |= gateway is not None and gateway.host == destination.host
+        # A gateway by address is named with its port, so a bare address is somebody's literal.
+        is_trusted = destination.is_trusted or (is_gateway and not destination.is_address)
         return [Source(0, destination.host, port, not destination.is_address, is_trusted)]
     sources: list[Source] = []
     worst = -1

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Literal
 
 from angarium.config.records import GlobalOptions
+from angarium.config.values import NAMED_RANGES
 from angarium.core.address import Address
 from angarium.dns.records import Answer, Question
 from angarium.queue.destination import numeric
-from angarium.queue.hosts import RETRY_FAILED_S, Draft, Ourselves
+from angarium.queue.hosts import RETRY_FAILED_S, Draft, Entry, Ourselves
+from angarium.queue.inside import faces, range_of
 from angarium.queue.plan import Level
 
 MAX_ADDRESSES_PER_HOST = 20
@@ -37,32 +40,35 @@ def levels_of(
     ourselves: Ourselves,
     rng: Random,
 ) -> tuple[Level, ...] | None:
-    """Sort the usable addresses into levels. None, a failure noted, without any or with a prohibited one."""
-    ranked: dict[tuple[int, int], dict[tuple[str, int], Address]] = {}
+    """Sort the usable addresses into levels. None, a failure noted, without any or with one that fails the domain."""
+    ranked: dict[tuple[int, int], list[Address]] = {}
     seen: set[tuple[str, int]] = set()
     skipped = 0
+    inside = ""
     for entry in draft.entries:
         for ip in addresses.get(entry.host, ()):
-            place = (ip, entry.port)
-            is_written = entry.is_trusted and not entry.is_listed and entry.host == ip
-            if ourselves.listen_at(ip, entry.port):
+            barred = range_of(settings.prohibited_hosts, ip)
+            fate = _fate(entry, ip, barred, settings, ourselves)
+            if fate == "ours":
                 draft.cut(entry.rank, entry.is_trusted)
-            elif not is_written and settings.prohibited_hosts.contains(ip):
+            elif fate == "prohibited":
                 draft.failures = []
-                draft.refuse(entry.is_trusted, 551, "5.4.6", f"{entry.host} has the prohibited address {ip}")
+                draft.refuse(entry.is_trusted, 551, "5.4.6", _barred(entry.host, ip, barred))
                 return None
-            elif _is_nowhere(ip) or (not is_written and settings.skip_hosts.contains(ip)):
+            elif fate == "inside":
+                inside = inside or _barred(entry.host, ip, barred)
+            elif fate == "skipped":
                 skipped += 1
-            elif place not in seen:
-                seen.add(place)
-                ranked.setdefault(entry.rank, {})[place] = Address(entry.host, ip, entry.port)
+            elif (ip, entry.port) not in seen:
+                seen.add((ip, entry.port))
+                ranked.setdefault(entry.rank, []).append(Address(entry.host, ip, entry.port))
     levels: list[Level] = []
     for rank in sorted(ranked):
         if draft.loop_rank is None or rank < draft.loop_rank:
             preference = rank[1] if rank[0] == 0 else rank[0]
-            levels += _split(preference, list(ranked[rank].values()), settings.prefer_ipv6_mxs, rng)
+            levels += _split(preference, ranked[rank], settings.prefer_ipv6_mxs, rng)
     if not levels:
-        _note_empty(draft, skipped)
+        _note_empty(draft, skipped, inside)
     return tuple(levels) or None
 
 
@@ -85,7 +91,32 @@ def _is_nowhere(ip: str) -> bool:
     return ip.startswith("0.") or int(ip.split(".", 1)[0]) >= 224
 
 
-def _note_empty(draft: Draft, skipped: int) -> None:
+def _fate(
+    entry: Entry, ip: str, barred: str | None, settings: GlobalOptions, ourselves: Ourselves
+) -> Literal["ours", "inside", "prohibited", "skipped", "used"]:
+    """Judge an address of *entry*; *barred* is the item of Prohibited_Hosts that holds it.
+
+    Words keep strangers from sending us inside, so hosts of the configuration pass; a range holds for all but addresses
+    that stand there themselves.
+    """
+    is_written = entry.is_trusted and not entry.is_listed and entry.host == ip
+    if any(ourselves.listen_at(face, entry.port) for face in faces(ip)):
+        return "ours"
+    if barred in NAMED_RANGES:
+        if not entry.is_trusted:
+            return "inside"
+    elif barred is not None and not is_written:
+        return "prohibited"
+    if _is_nowhere(ip) or (not is_written and settings.skip_hosts.contains(ip)):
+        return "skipped"
+    return "used"
+
+
+def _barred(host: str, ip: str, range_: str | None) -> str:
+    return f"{host} has the address {ip}, where Prohibited_Hosts ({range_}) lets no mail go"
+
+
+def _note_empty(draft: Draft, skipped: int, inside: str) -> None:
     """Note the failure that explains best why there is no address."""
     if draft.loop_rank is not None:
         draft.failures = []
@@ -95,6 +126,8 @@ def _note_empty(draft: Draft, skipped: int) -> None:
             draft.fail(554, "5.4.6", "mail for this domain loops back to this host")
     elif skipped:
         draft.fail(454, "4.4.4", "all addresses of the domain's hosts are to be skipped")
+    elif inside:
+        draft.fail(551, "5.4.6", inside)
     elif not draft.failures or draft.entries:
         draft.fail(454, "4.4.4", "no host of the domain has an address")
 

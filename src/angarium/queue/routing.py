@@ -9,7 +9,7 @@ Replies of our own (enhanced codes of RFC 3463; 4xx is tried again):
     554 5.4.4   the domain does not exist
     554 5.1.2   the domain cannot be a domain
     554 5.4.6   the best host for the domain is this one (RFC 5321 §5.1)
-    551 5.4.6   a host of the domain has an address in Prohibited_Hosts
+    551 5.4.6   a host of the domain has an address in a range of Prohibited_Hosts, or all have one that a word covers
     451 4.4.3   DNS did not answer
     451 4.4.6   the configuration routes the mail to this host itself
     454 4.4.4   no host of the domain has an address, or Skip_Hosts leaves none
@@ -51,21 +51,22 @@ def plan_route(
     rng: Random,
     *,
     ourselves: Ourselves = NOBODY,
+    is_gateway: bool = False,
     mx_failures: int = 0,
     why: str = "",
 ) -> Planning:
     """Plan the way to the queue *domain* (see `destination` for its forms); drive it with `send`.
 
-    *options* are those of the domain. *mx_failures* counts the plans in a row that failed because DNS did
-    not answer (MX_Failures_Fallback_To_A). *why* says where Routes or Gateway were set, for the operator; it
-    is kept in the plan.
+    *options* are those of the domain. *is_gateway*: it stands in a Gateway, whoever's mail that is for. *mx_failures*
+    counts the plans in a row that failed because DNS did not answer (MX_Failures_Fallback_To_A). *why* says where
+    Routes or Gateway were set, for the operator; it is kept in the plan.
     """
     draft = Draft(now)
     destination = parse_destination(domain)
     if destination is None:
         draft.fail(554, "5.1.2", "the domain is not one that mail can be sent to")
         return _failure(draft)
-    sources = sources_of(destination, options)
+    sources = sources_of(destination, options, is_gateway)
     asking = [source for source in sources if source.ask_mx and numeric(source.host) is None]
     answers = (yield tuple(Question(source.host, "MX") for source in asking)) if asking else ()
     found = dict(zip(asking, answers, strict=True))

@@ -39,6 +39,7 @@ from angarium.submission.policy import (
     OUT_OF_MEMORY,
     QUEUE_FULL,
     UNCOUNTED,
+    refuses_literal,
     storage_reply,
 )
 
@@ -182,7 +183,11 @@ class Intake:
         copies = plan_copies(arrival.envelope.recipients, draft.said)
         if copies is not NO_COPIES:
             most_bytes = self.config.globals.spool_max_journal_size // _SHARE_OF_JOURNAL
-            problems += (*_too_many(arrival, copies), *_too_large(size, copies, most_bytes))
+            problems += (
+                *_to_literals(arrival, copies),
+                *_too_many(arrival, copies),
+                *_too_large(size, copies, most_bytes),
+            )
         verdict = judge(problems, arrival.principal) if problems else None
         if verdict is not None and verdict.action == "refuse":
             self._refuse(arrival, body, verdict, answer)
@@ -329,6 +334,14 @@ def _too_many(arrival: Arrival, copies: Copies) -> tuple[Problem, ...]:
         return ()
     sentence = f"a message of this account may have {most} recipients, not {number}; split it"
     return (Problem("sparkpost", "too_many_recipients", Reply(550, "5.5.3", sentence)),)
+
+
+def _to_literals(arrival: Arrival, copies: Copies) -> tuple[Problem, ...]:
+    """Hold what forbids address literals to RCPT against the recipients that options add."""
+    has_login = arrival.principal is not None
+    domains = [*(path.domain for path in copies.further), *(copy.domain for copy in copies.hidden)]
+    refusals = (refuses_literal(arrival.options, domain, has_login) for domain in domains)
+    return tuple(Problem("sparkpost", "option_syntax", reply) for reply in refusals if reply is not None)[:1]
 
 
 def _too_large(size: int, copies: Copies, most_bytes: int) -> tuple[Problem, ...]:

@@ -28,7 +28,9 @@ NO_SENDER_DOMAIN = Reply(501, "5.1.7", "the sender's address has no domain: writ
 NO_RECIPIENT_DOMAIN = Reply(
     501, "5.1.3", "the recipient's address has no domain: write it as name@example.com"
 )
-NO_LITERAL = Reply(550, "5.1.3", "address literals are not accepted here; use a domain name")
+NO_LITERAL = Reply(
+    550, "5.1.3", "address literals are not accepted here (Allow_IP_Literal); use a domain name"
+)
 TOO_MUCH_UNFINISHED = Reply(
     452,
     "4.3.1",
@@ -99,6 +101,14 @@ def refuses_growth(options: InboundOptions, size: int, others: int) -> Reply | N
     """
     most = options.unfinished_bytes_per_peer
     return TOO_MUCH_UNFINISHED if most and others and size + others > most else None
+
+
+def refuses_literal(options: InboundOptions, domain: str, has_login: bool) -> Reply | None:
+    """Return the refusal of a recipient's *domain* that is an address, in brackets or bare, or None."""
+    if not domain.endswith("]") and not domain.rpartition(".")[2].isdigit():
+        return None
+    allowed = options.allow_ip_literal
+    return None if allowed or (allowed is None and not has_login) else NO_LITERAL
 
 
 def lane_of(options: InboundOptions, priority: str, otherwise: Lane | None = None) -> Lane:

@@ -18,11 +18,11 @@ from angarium.submission.intake import Envelope, Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,
-    NO_LITERAL,
     NO_NULL_SENDER,
     NO_RECIPIENT_DOMAIN,
     NO_SENDER_DOMAIN,
     refuses_growth,
+    refuses_literal,
     storage_reply,
 )
 from angarium.submission.session_login import SessionLogin
@@ -86,8 +86,9 @@ class Session(SessionLogin):
     def on_rcpt(self, command: RcptCommand) -> Reply | None:
         """See ServerHandler."""
         assert self._mail is not None
-        if command.domain.startswith("[") and not self._options.allow_ip_literal:
-            return NO_LITERAL
+        refusal = refuses_literal(self._options, command.domain, self._principal is not None)
+        if refusal is not None:
+            return refusal
         most = self._options.max_recipients_per_connection
         if most and self._recipient_count >= most:
             return ENOUGH_RECIPIENTS

@@ -18,14 +18,16 @@ from angarium.testing.programs import PATIENCE_S, Program, free_port, last_lines
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 _OK = (200).__eq__
-_LISTENERS = """\
-ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }}
+# The peers of tests are on loopback, and DNS may say so.
+_GIVEN = """\
+ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }} Prohibited_Hosts = ( )
 HTTP_Listener "default" {{ Listen "127.0.0.1:{http_port}" {{ }} }}
 """
 
 
 class Node:
-    """One running node. *config* is the text of angarium.conf after the two listeners, which are given.
+    """One running node. *config* is the text of angarium.conf after two listeners, and leave to send mail
+    to loopback, which are given.
 
     The folder is removed at the end unless *folder* was given; it holds `angarium.conf` and `data`. What the
     node logged is in `program.log`, or in the file *log_to*. The node is ready, or the constructor has raised
@@ -60,8 +62,8 @@ class Node:
 
     def configure(self, config: str) -> None:
         """Write another configuration; it takes force with a reload or restart."""
-        listeners = _LISTENERS.format(smtp_port=self.smtp_port, http_port=self.http_port)
-        self.config_file.write_text(listeners + config)
+        given = _GIVEN.format(smtp_port=self.smtp_port, http_port=self.http_port)
+        self.config_file.write_text(given + config)
 
     def cli(self, *arguments: str) -> Any:
         """Run `angarium ARGUMENTS --json` against this node and return what it printed as data."""
