@@ -67,6 +67,18 @@ def test_nothing_is_asked_when_nothing_matches(cli, node):
     assert (result.exit_code, result.stdout) == (0, "0 recipients would be made due\n")
 
 
+def test_a_flush_without_mail_has_the_dns_asked_anew_and_other_actions_do_nothing(cli, node):
+    node.says["count"] = {"waiting": 0, "in_flight": 0}
+    for action, dry, ops in (
+        ("flush", [], ["count", "act"]),
+        ("flush", ["--dry-run"], ["count"]),
+        ("hold", [], ["count"]),
+    ):
+        node.asked.clear()
+        assert cli(action, "--domain", "example.com", *dry).exit_code == 0
+        assert [op for op, _ in node.asked] == ops
+
+
 @pytest.mark.parametrize("more", [[], ["--all", "--domain", "example.com"]])
 def test_all_mail_must_be_meant(cli, node, more):
     result = cli("hold", *more, "--yes")

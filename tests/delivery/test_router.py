@@ -1,14 +1,17 @@
 """The router: planner and resolver together over loopback, and how long plans are kept."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from angarium.config.load import parse_config
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
 from angarium.config.values import Gateway, ListenAddress, Route, Where, stanza_domain
 from angarium.core.records import QueueKey
-from angarium.delivery.router import Router, local_addresses, ourselves_of
+from angarium.delivery.router import Router, RouterConfig, local_addresses, ourselves_of
+from angarium.dns.records import Answer, RecordType
 from angarium.dns.resolver import Resolver, ResolverSettings
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.testing.dns import ScriptedDns
@@ -18,6 +21,8 @@ example.com      MX 10 mx.example.com
 mx.example.com   60 A 192.0.2.1
 lost.test        A 192.0.2.2
 lost.test        MX !servfail
+relay.test       A 127.0.0.2
+inside.test      A 127.0.0.2
 """
 
 
@@ -42,7 +47,7 @@ class Config:
 
 
 def with_router(
-    config: Config, scenario: Callable[[Router, ScriptedDns], Awaitable[None]], max_plans: int = 100
+    config: RouterConfig, scenario: Callable[[Router, ScriptedDns], Awaitable[None]], max_plans: int = 100
 ) -> None:
     async def run() -> None:
         async with ScriptedDns(ZONE) as server:
@@ -72,6 +77,75 @@ def test_a_plan_is_kept_until_it_expires_or_the_configuration_changes() -> None:
         assert router.forget() == 0
 
     with_router(Config(), scenario)
+
+
+def test_what_was_learnt_before_a_moment_is_used_no_longer_for_those_who_say_so() -> None:
+    async def scenario(router: Router, server: ScriptedDns) -> None:
+        queue, other = QueueKey("default", "example.com"), QueueKey("b", "example.com")
+        plan = await router.resolve(queue, 10.0)
+        assert await router.resolve(queue, 20.0, since=10.0) is plan
+        newer = await router.resolve(queue, 20.0, since=15.0)
+        assert newer is not plan
+        assert await router.resolve(queue, 21.0) is newer
+        assert router.forget("example.com", "elsewhere.test", since=22.0) == 1
+        await router.resolve(other, 23.0)
+        assert router.forget(since=24.0) == 1
+        assert isinstance(await router.resolve(queue, 25.0), RoutePlan)
+        assert len(server.questions) == 8
+
+    with_router(Config(), scenario)
+
+
+def test_the_resolver_is_asked_for_answers_as_new_as_the_plan_must_be() -> None:
+    async def scenario() -> None:
+        asked: list[float] = []
+
+        class Asked:
+            async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
+                asked.append(since)
+                return Answer("nodata", ttl_s=60)
+
+        router = Router(Asked(), Config(), Random(1))
+        for since, domain in ((0.0, "a.test"), (3.0, "b.test"), (0.0, "c.test"), (0.0, "d.test")):
+            if domain == "c.test":
+                router.forget("c.test", since=4.0)
+            if domain == "d.test":
+                router.forget(since=5.0)
+            await router.resolve(QueueKey("default", domain), 9.0, since)
+        assert asked == [0.0, 0.0, 3.0, 3.0, 4.0, 4.0, 5.0, 5.0]
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_of_a_single_domain_is_meant_wherever_it_leads() -> None:
+    config = parse_config(
+        'Domain "a.test" { Gateway = "relay.test" }\nDomain "b.test" { Gateway = "[::1]:24" }'
+    )
+    assert config.gateways == {"relay.test", "[::1]:24"}
+
+    async def scenario(router: Router, _: ScriptedDns) -> None:
+        plan = await router.resolve(QueueKey("default", "relay.test"), 0.0)
+        assert isinstance(plan, RoutePlan)
+        assert str(plan.levels[0].addresses[0]) == "127.0.0.2:25"
+        for stranger in ("inside.test", "127.0.0.2", "[127.0.0.2]"):
+            failure = await router.resolve(QueueKey("default", stranger), 0.0)
+            assert isinstance(failure, RouteFailure)
+            assert failure.reply.code == 551
+
+    with_router(config, scenario)
+
+
+def test_addresses_that_the_machine_gets_later_are_its_own_too() -> None:
+    async def scenario(router: Router, _: ScriptedDns) -> None:
+        queue = QueueKey("default", "[192.0.2.25]")
+        assert isinstance(await router.resolve(queue, 0.0), RoutePlan)
+        router.reconfigure(config, ["192.0.2.25"])
+        failure = await router.resolve(queue, 0.0)
+        assert isinstance(failure, RouteFailure)
+        assert str(failure.reply).startswith("554 5.4.6 ")
+
+    config = parse_config('ESMTP_Listener { Listen "*:25" { } }')
+    with_router(config, scenario)
 
 
 def test_plans_are_bounded_in_number() -> None:
@@ -134,4 +208,13 @@ def test_our_own_sockets_are_known_also_where_we_listen_on_all_addresses() -> No
     assert ourselves.listen_at("192.0.2.5", 25)
     assert ourselves.listen_at("127.3.3.3", 25)
     assert not ourselves.listen_at("192.0.2.5", 2525)
-    assert "127.0.0.1" in local_addresses()
+
+
+def test_this_machines_addresses_are_those_of_its_interfaces() -> None:
+    found = local_addresses()
+    assert found[:2] == ("127.0.0.1", "::1")
+    for ip in found:
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((ip, 0))  # which the kernel allows for its own
+    assert all(not ip.startswith("fe80") for ip in found)

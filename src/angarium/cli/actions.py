@@ -62,6 +62,8 @@ def carry_out(order: Order, yes: bool, dry_run: bool, data: Path, as_json: bool)
         count = client.call("count", asked, kind=Count)
         changed = Changed()
         if dry_run or not count.waiting:
+            if not dry_run and order.action == "flush":
+                _change(client, order, 0)  # has the DNS asked anew, for mail yet to come
             if not as_json:
                 _say_count(order, count, "would be")
         else:
@@ -116,7 +118,7 @@ def _change(client: ControlClient, order: Order, waiting: int) -> Changed:
 @click.command()
 @selection_options
 def flush_command(yes: bool, dry_run: bool, data: Path, as_json: bool, **given: Any) -> None:
-    """Make delayed mail due at once. Limits and back-off of hosts stay in force."""
+    """Make delayed mail due at once, and ask the DNS anew. Limits stay in force."""
     carry_out(_order("flush", "made due", given), yes, dry_run, data, as_json)
 
 

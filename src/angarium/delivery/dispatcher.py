@@ -5,7 +5,7 @@ so that a burst of acknowledgements or replies costs one pass.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from angarium.config.model import Config
@@ -181,7 +181,7 @@ class Dispatcher:
     async def _resolve(self, command: Resolve) -> None:
         outcome: RoutePlan | RouteFailure
         try:
-            outcome = await self._router.resolve(command.queue, self._clock.now())
+            outcome = await self._router.resolve(command.queue, self._clock.now(), command.since)
         except Exception as error:  # noqa: BLE001 - a fault of ours never bounces mail, and never stops a queue
             self._log.fault(self._clock.now(), error, domain=command.queue.domain)
             retry_at = self._clock.now() + 60
@@ -317,11 +317,23 @@ class Dispatcher:
         self.plan_pump()
 
     def reconfigure(self, config: Config) -> None:
-        """Obey a new generation of the configuration from now on."""
+        """Obey a new generation of the configuration from now on, and ask the DNS anew."""
         self.config = config
         self._router.reconfigure(config)
         self.scheduler.reconfigure(config)
+        self.ask_anew()
         self.plan_pump()
+
+    def has_moved(self, local_addresses: Iterable[str]) -> None:
+        """Plan by this machine's addresses of now, and by what its name servers of now say."""
+        self._router.reconfigure(self.config, local_addresses)
+        self.ask_anew()
+
+    def ask_anew(self, *domains: str) -> None:
+        """Ask the DNS anew about the queues of *domains*, or all, before anything more is sent to them."""
+        now = self._clock.now()
+        self._router.forget(*domains, since=now)
+        self.scheduler.ask_anew(domains, now)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new; let attempts past their final dot finish, up to *seconds*; drop the rest, still queued."""

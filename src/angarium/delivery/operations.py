@@ -58,9 +58,9 @@ class Operator:
     ) -> Changed:
         """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
 
-        What was changed is durable when this returns, and so are the reports it made. *target* is the new domain or
-        binding of reroute and rebind. Raises AngariumError for a binding that is not configured, before anything is
-        changed, and SpoolError when the changes cannot be written.
+        What was changed is durable when this returns, and so are the reports it made. What is tried at once goes by
+        what DNS says from now on. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for
+        a binding that is not configured, before anything is changed, and SpoolError when the changes cannot be written.
         """
         if action == "rebind" and target not in self._dispatcher.config.bindings:
             known = ", ".join(sorted(self._dispatcher.config.bindings))
@@ -69,6 +69,9 @@ class Operator:
             selection = selection._replace(state=CHANGES_ONLY[action])
         _, in_flight = self._dispatcher.scheduler.census.count(selection)
         change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
+        tried_now = action in ("flush", "release")
+        if tried_now:
+            await self._ask_anew(selection)
         await self._dispatcher.pages_arrived()
         changed = self._change_resident(selection, change)
         done = len(changed)
@@ -83,12 +86,27 @@ class Operator:
             await self._dispatcher.written()
             done += len(rows)
             progress(done)
-        if action in ("flush", "release"):
+        if tried_now:
             self._dispatcher.scheduler.flush(selection, self._now())
         self._dispatcher.plan_pump()
         await self._dispatcher.written()
         await self._spool.count(selection)  # by then the store has it as well: the queue is shown as it is
         return Changed(done, in_flight)
+
+    async def _ask_anew(self, selection: Selection) -> None:
+        """Have the DNS asked anew about what *selection* is about; about all domains where it names only a binding."""
+        if selection.message is None:
+            self._dispatcher.ask_anew(*filter(None, (selection.domain,)))
+            return
+        await self._dispatcher.pages_arrived()
+        await self._dispatcher.written()
+        domains = {each.domain for each in self._dispatcher.scheduler.census.matching(selection, _BATCH)}
+        after: tuple[MessageId, int] | None = None
+        while found := await self._spool.select(selection, after, _BATCH):
+            after = found[-1].key
+            domains |= {each.domain for each in found}
+        if domains:
+            self._dispatcher.ask_anew(*domains)
 
     def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""

@@ -1,24 +1,31 @@
 """Drives the route planner with the resolver, and keeps its plans while they hold."""
 
 import asyncio
+import fcntl
+import ipaddress
 import socket
+import struct
+from array import array
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from random import Random
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
 from angarium.config.values import stanza_domain
 from angarium.core.records import QueueKey
-from angarium.dns.records import Answer, Question, RecordType
+from angarium.dns.records import Answer, RecordType
 from angarium.queue.destination import RoutingConfig
-from angarium.queue.plan import RouteFailure, RoutePlan
+from angarium.queue.plan import DNS_SILENT, RouteFailure, RoutePlan
 from angarium.queue.routing import Ourselves, Planning, plan_route
 
-V = TypeVar("V")
+_SIOCGIFCONF = 0x8912
+_IFREQ = struct.Struct("20x 4s 16x")
+_MAX_INTERFACES = 4096
 
-DNS_SILENT = "4.4.3"
-"""The enhanced code of failures that MX_Failures_Fallback_To_A counts."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class RouterConfig(RoutingConfig, Protocol):
@@ -40,11 +47,16 @@ class RouterConfig(RoutingConfig, Protocol):
         ...
 
 
+class _Kept(NamedTuple):
+    asked_at: float
+    plan: RoutePlan
+
+
 class Asks(Protocol):
     """What answers DNS questions; `dns.resolver.Resolver` in the program."""
 
-    async def query(self, name: str, type: RecordType) -> Answer:
-        """Return what DNS says; a failure is an answer."""
+    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
+        """Return what DNS says; a failure is an answer. What was asked before *since* is asked again."""
         ...
 
 
@@ -65,33 +77,48 @@ class Router:
         self._rng = rng or Random()
         self._local_addresses = tuple(local_addresses)
         self._max_plans = max_plans
-        self._plans: OrderedDict[QueueKey, RoutePlan] = OrderedDict()
+        self._plans: OrderedDict[QueueKey, _Kept] = OrderedDict()
         self._silences: OrderedDict[QueueKey, int] = OrderedDict()
+        self._since = 0.0
+        self._since_of: OrderedDict[str, float] = OrderedDict()
         self.reconfigure(config)
 
-    def reconfigure(self, config: RouterConfig) -> None:
-        """Plan by *config* from now on."""
+    def reconfigure(self, config: RouterConfig, local_addresses: Iterable[str] | None = None) -> None:
+        """Plan by *config*, and by this machine's addresses if they are given, from now on."""
         self._config = config
+        if local_addresses is not None:
+            self._local_addresses = tuple(local_addresses)
         self._ourselves = ourselves_of(config, self._local_addresses)
         self._plans.clear()
 
-    def forget(self, domain: str | None = None) -> int:
-        """Drop the plans for *domain*, or all. Returns how many."""
-        gone = [queue for queue in self._plans if domain is None or queue.domain == domain]
+    def forget(self, *domains: str, since: float = 0.0) -> int:
+        """Drop the plans for *domains*, or all, and make new ones by nothing that was learnt before *since*.
+
+        Returns how many were dropped.
+        """
+        gone = [queue for queue in self._plans if not domains or queue.domain in domains]
         for queue in gone:
             del self._plans[queue]
+        for domain in domains:
+            _keep(self._since_of, domain, since, self._max_plans)
+        if not domains:
+            self._since = max(since, self._since)
         return len(gone)
 
-    async def resolve(self, queue: QueueKey, now: float) -> RoutePlan | RouteFailure:
-        """Return the plan for *queue*, from memory while it holds, or why there is none."""
-        plan = self._plans.get(queue)
-        if plan is not None and plan.expires_at > now:
+    async def resolve(self, queue: QueueKey, now: float, since: float = 0.0) -> RoutePlan | RouteFailure:
+        """Return the plan for *queue*, from memory while it holds, or why there is none.
+
+        What was learnt before *since*, in epoch seconds, is used no longer.
+        """
+        since = max(since, self._since, self._since_of.get(queue.domain, 0.0))
+        kept = self._plans.get(queue)
+        if kept is not None and kept.plan.expires_at > now and kept.asked_at >= since:
             self._plans.move_to_end(queue)
-            return plan
-        outcome = await self._plan(queue, now)
+            return kept.plan
+        outcome = await self._plan(queue, now, since)
         if isinstance(outcome, RoutePlan):
             self._silences.pop(queue, None)
-            _keep(self._plans, queue, outcome, self._max_plans)
+            _keep(self._plans, queue, _Kept(now, outcome), self._max_plans)
         else:
             self._plans.pop(queue, None)
             silences = self._silences.pop(queue, 0) + 1 if outcome.reply.enhanced == DNS_SILENT else 0
@@ -99,7 +126,7 @@ class Router:
                 _keep(self._silences, queue, silences, self._max_plans)
         return outcome
 
-    async def _plan(self, queue: QueueKey, now: float) -> RoutePlan | RouteFailure:
+    async def _plan(self, queue: QueueKey, now: float, since: float) -> RoutePlan | RouteFailure:
         config = self._config
         options = config.outbound(queue.binding, queue.domain)
         planning = plan_route(
@@ -113,19 +140,17 @@ class Router:
             mx_failures=self._silences.get(queue, 0),
             why=_why(config, queue, options),
         )
-        return await self._drive(planning)
+        return await self._drive(planning, since)
 
-    async def _drive(self, planning: Planning) -> RoutePlan | RouteFailure:
+    async def _drive(self, planning: Planning, since: float) -> RoutePlan | RouteFailure:
         try:
             questions = next(planning)
             while True:
-                questions = planning.send(tuple(await asyncio.gather(*map(self._ask, questions))))
+                asking = [self._resolver.query(name, type_, since) for name, type_ in questions]
+                questions = planning.send(tuple(await asyncio.gather(*asking)))
         except StopIteration as end:
             outcome: RoutePlan | RouteFailure = end.value
             return outcome
-
-    async def _ask(self, question: Question) -> Answer:
-        return await self._resolver.query(question.name, question.type)
 
 
 def ourselves_of(config: RouterConfig, local_addresses: Iterable[str]) -> Ourselves:
@@ -141,12 +166,30 @@ def ourselves_of(config: RouterConfig, local_addresses: Iterable[str]) -> Oursel
 
 
 def local_addresses() -> tuple[str, ...]:
-    """Return the addresses that this machine's own name has, and loopback. Blocks on the system's DNS."""
+    """Return the addresses of this machine's interfaces, and those of loopback. Asks the kernel, never the DNS.
+
+    IPv6 addresses of one link only are left out: nothing that DNS says leads to them.
+    """
+    found = ("127.0.0.1", "::1", *_local_ipv4(), *_local_ipv6())
+    return tuple(dict.fromkeys(found))
+
+
+def _local_ipv4() -> Iterable[str]:
+    """Have the kernel fill in SIOCGIFCONF's struct ifconf: records of a name and a sockaddr_in (netdevice(7))."""
+    room = array("B", bytes(_MAX_INTERFACES * _IFREQ.size))
+    place, size = room.buffer_info()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        filled = struct.unpack("iL", fcntl.ioctl(sock, _SIOCGIFCONF, struct.pack("iL", size, place)))[0]
+    return [socket.inet_ntoa(address) for (address,) in _IFREQ.iter_unpack(bytes(room[:filled]))]
+
+
+def _local_ipv6() -> Iterable[str]:
     try:
-        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
-    except OSError:
-        found = []
-    return tuple(dict.fromkeys(("127.0.0.1", "::1", *(str(entry[4][0]) for entry in found))))
+        lines = Path("/proc/net/if_inet6").read_text("ascii").splitlines()
+    except OSError:  # a kernel without IPv6
+        return ()
+    found = (ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in lines)
+    return [str(ip) for ip in found if not ip.is_link_local]
 
 
 def _why(config: RouterConfig, queue: QueueKey, options: OutboundOptions) -> str:
@@ -162,8 +205,8 @@ def _why(config: RouterConfig, queue: QueueKey, options: OutboundOptions) -> str
     return f"{option} at {where}" if where else option
 
 
-def _keep(kept: OrderedDict[QueueKey, V], queue: QueueKey, value: V, limit: int) -> None:
-    kept[queue] = value
-    kept.move_to_end(queue)
+def _keep(kept: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
     if len(kept) > limit:
         kept.popitem(last=False)

@@ -21,9 +21,10 @@ Fault = Literal["address", "host", "site", "local"]
 
 @dataclass(slots=True)
 class Resolve:
-    """Find the way for *queue*. Answer: `resolved`."""
+    """Find the way for *queue*. Answer: `resolved`. What was learnt before *since* is not to be used."""
 
     queue: QueueKey
+    since: float = 0.0
 
 
 @dataclass(slots=True)

@@ -8,6 +8,9 @@ from angarium.core.reply import Reply
 
 Method = Literal["ESMTP", "SMTP", "LMTP"]
 
+DNS_SILENT = "4.4.3"
+"""The enhanced code of a failure that says nothing of the domain: DNS gave no answer (RFC 3463 §3.5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

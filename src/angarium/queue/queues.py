@@ -57,13 +57,16 @@ class Queue:
     *wants* is the lane in which it wants a connection of its site, -1 while it does not.
     *counted_as* is the queue whose limits hold for it: itself, or another where domains share them (`Rollup_MX`).
     *resident* counts its recipients in memory, ready and in flight. *open* counts its ready or busy
-    connections, *opening* those on their way. *failures* counts consecutive failures of all addresses since
+    connections, *opening* those on their way. Its plan was asked for at *asked_at*, and is asked for anew if that was
+    before *asked_since*. *failures* counts consecutive failures of all addresses since
     *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
     *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that.
     """
 
     __slots__ = (
         "alarm_at",
+        "asked_at",
+        "asked_since",
         "connection_rules",
         "counted_as",
         "delayed_until",
@@ -109,6 +112,7 @@ class Queue:
         self.plan: RoutePlan | None = None
         self.site: Site | None = None
         self.resolving = False
+        self.asked_at = self.asked_since = 0.0
         self.route_retry_at = 0.0
         self.due: DueFlows | None = None
         self.paging = 0

@@ -12,7 +12,7 @@ from angarium.queue.commands import ConnectFailure, Resolve, Settle
 from angarium.queue.crowding import Crowding
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import failed, put_off
-from angarium.queue.plan import RouteFailure, RoutePlan
+from angarium.queue.plan import DNS_SILENT, RouteFailure, RoutePlan
 from angarium.queue.queues import Connection, HoldKind, Queue, Rest
 from angarium.queue.retry import JITTER
 from angarium.queue.state import State
@@ -43,7 +43,7 @@ class Reach:
     def route(self, queue: Queue, now: float) -> HoldKind:
         """Make sure that *queue* has a plan; says what is awaited if it has none."""
         plan = queue.plan
-        if plan is not None and now < plan.expires_at:
+        if plan is not None and now < plan.expires_at and queue.asked_at >= queue.asked_since:
             return ""
         if queue.resolving:
             return "resolving"
@@ -51,16 +51,23 @@ class Reach:
             self._state.alarms.set(queue, queue.route_retry_at)
             return "route"
         queue.resolving = True
-        self._state.emit(Resolve(queue.key))
+        queue.asked_at = now
+        self._state.emit(Resolve(queue.key, queue.asked_since))
         return "resolving"
 
     def resolved(self, queue: Queue, outcome: RoutePlan | RouteFailure, now: float) -> None:
-        """Take the answer. A failure counts as an attempt for the mail that waited for it."""
+        """Take the answer. A failure counts as an attempt for the mail that waited for it; but if only DNS was silent
+        about a plan to be renewed, that plan is used while it holds.
+        """
         queue.resolving = False
         self._state.todo[queue] = None
+        if queue.asked_at < queue.asked_since:
+            return  # asked for too early: `route` asks again
         if isinstance(outcome, RoutePlan):
             queue.route_retry_at = 0.0
             self._state.routed(queue, outcome)
+            return
+        if queue.plan is not None and now < queue.plan.expires_at and outcome.reply.enhanced == DNS_SILENT:
             return
         queue.plan = None
         queue.route_retry_at = outcome.retry_at
@@ -125,6 +132,7 @@ class Reach:
         if len(replies) < len(rests) or not replies:
             return
         is_final = all(reply.code in NEVER_AGAIN for reply in replies)
+        queue.asked_since = now  # they may have moved
         self._give_up(queue, failure.reply, failure, now, is_final=is_final)
         self._count_failure(queue, now)
 
@@ -168,6 +176,11 @@ class Reach:
         queue.delayed_until = None
         queue.round_at = NEVER
         self.crowding.opened(connection)
+
+    def ask_anew(self, queue: Queue, now: float) -> None:
+        """Use nothing any longer that was learnt of the way before *now*."""
+        queue.asked_since = now
+        queue.route_retry_at = 0.0
 
     def try_now(self, queue: Queue) -> None:
         """Forget what speaks against trying *queue* at once; its failures still count."""

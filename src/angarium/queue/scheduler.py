@@ -9,7 +9,7 @@ In memory are recipients that are due (ready) or in flight. All others, delayed,
 the settled store; the scheduler knows them as flows with a due time, and pages them in when it can send them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
@@ -119,6 +119,12 @@ class Scheduler:
             self._state.todo[queue] = None
         self._run(now)
         return evicted
+
+    def ask_anew(self, domains: Collection[str], now: float) -> None:
+        """From now on plan the way to *domains*, or to all when there is none, by nothing that was learnt before."""
+        for queue in self._state.queues.values():
+            if not domains or queue.key.domain in domains:
+                self._reach.ask_anew(queue, now)
 
     def flush(self, selection: Selection, now: float) -> None:
         """Try the matching queues at once: addresses no longer rest, a delayed queue is probed now.
