@@ -184,6 +184,13 @@ def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, health, line):
     assert cli("status", "--json").exit_code == 1
 
 
+def test_a_note_on_the_machine_is_shown_and_is_no_trouble_of_the_node(cli, control):
+    control.says["status"] = {**STATUS, "health": {**STATUS["health"], "notes": ["no name server"]}}
+    result = cli("status")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == ["Ready: takes mail.", "Note: no name server"]
+
+
 def test_reload_says_what_is_in_force(cli, control):
     control.says["reload"] = {"generation": 4, "changed_listeners": ["default"], "needs_restart": ["Workers"]}
     result = cli("reload")

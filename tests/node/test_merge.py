@@ -165,6 +165,12 @@ def test_ready_means_that_every_worker_takes_mail_and_well_that_no_disk_call_fai
     assert (health.not_ready, health.unwell) == (not_ready, unwell)
 
 
+def test_what_several_workers_note_of_the_machine_is_said_once():
+    note = {**WELL, "note": "no name server"}
+    assert merge_health(Answers({0: note, 1: WELL, 2: note})).notes == ["no name server"]
+    assert not merge_health(Answers({0: {**WELL, "note": ""}})).notes
+
+
 def test_counters_and_gauges_are_added_up_and_unwell_is_yes_or_no():
     stats = RunningTotals().merge(
         {

@@ -74,6 +74,12 @@ def test_healthz_is_about_the_node_and_readyz_about_taking_mail(path, health, st
     assert headers["cache-control"] == "no-store"
 
 
+def test_readyz_tells_what_the_machine_lacks_and_is_ready_all_the_same():
+    code, _, body = ask("/readyz", Health(notes=["no name server"]))
+    assert (code, json.loads(body)) == (200, {"ok": True, "reasons": [], "notes": ["no name server"]})
+    assert ask("/healthz", Health(notes=["no name server"]))[0] == 200
+
+
 def test_metrics_have_the_prefix_their_help_and_their_labels():
     stats = [("events_total", "delivered", 5.0), ("events_total", "bounced", 1.0), ("queues", "", 2.0)]
     code, headers, body = ask("/metrics", stats=stats)

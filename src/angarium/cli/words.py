@@ -64,4 +64,5 @@ def _details(row: QueueRow, now: float) -> list[str]:
 def health_lines(health: Health) -> list[str]:
     """Say whether mail is taken, and what a person must look at."""
     lines = [f"Not ready: {reason}" for reason in health.not_ready] or ["Ready: takes mail."]
-    return lines + [f"Unwell: {reason}" for reason in health.unwell]
+    lines += [f"Unwell: {reason}" for reason in health.unwell]
+    return lines + [f"Note: {note}" for note in health.notes or ()]

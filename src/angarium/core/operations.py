@@ -284,11 +284,13 @@ class Health(msgspec.Struct, frozen=True):
     """How the node is. *not_ready* and *unwell* are sentences; both empty is what one wants to see.
 
     Not ready: mail would be refused now (a worker is away or recovers, the spool is full, it shuts down).
-    Unwell: a person must look (a disk call failed), though mail may still be taken.
+    Unwell: a person must look (a disk call failed), though mail may still be taken. *notes*, absent without any: the
+    node is well, but for what they say of the machine around it (no name server is known).
     """
 
     not_ready: list[str] = msgspec.field(default_factory=list)
     unwell: list[str] = msgspec.field(default_factory=list)
+    notes: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class NodeInfo(msgspec.Struct, frozen=True):

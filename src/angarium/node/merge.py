@@ -175,7 +175,8 @@ def merge_health(answers: Answers) -> Health:
             not_ready.append(f"worker {worker}: refuses mail: {part['accepting']}")
         if part["unwell"]:
             unwell.append(f"worker {worker}: {part['unwell']}")
-    return Health(not_ready, unwell)
+    notes = dict.fromkeys(note for part in answers.results.values() if (note := part.get("note")))
+    return Health(not_ready, unwell, list(notes) or msgspec.UNSET)
 
 
 class RunningTotals:

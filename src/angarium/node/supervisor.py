@@ -26,7 +26,6 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
 from angarium.core.tasks import Tasks
-from angarium.dns.resolver import resolver_settings
 from angarium.http.carrier import HttpServer
 from angarium.http.operate.routes import make_operate_routes
 from angarium.node import domain_watch
@@ -233,7 +232,6 @@ class Supervisor:
         except ConfigErrors as errors:
             raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
         self._certificates.prepare(config)
-        resolver_settings(config.globals)  # raises where no name server is known: before anything is changed
         self._sockets.follow(config)
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}

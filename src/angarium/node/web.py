@@ -29,7 +29,8 @@ def make_app(
         return health_answer((await health()).unwell)
 
     async def readyz(request: Request) -> Response:
-        return health_answer((await health()).not_ready)
+        found = await health()
+        return health_answer(found.not_ready, found.notes or ())
 
     async def show_metrics(request: Request) -> Response:
         return Response(exposition(await stats()), media_type=CONTENT_TYPE_LATEST)
@@ -46,9 +47,10 @@ def make_app(
     return app
 
 
-def health_answer(reasons: list[str]) -> Response:
-    """Return 200 when there is nothing to say, else 503 with the reasons."""
-    body = msgspec.json.encode({"ok": not reasons, "reasons": reasons})
+def health_answer(reasons: list[str], notes: Sequence[str] = ()) -> Response:
+    """Return 200 without *reasons*, else 503 with them. *notes*, where there are any, are told with either."""
+    said: dict[str, object] = {"ok": not reasons, "reasons": reasons}
+    body = msgspec.json.encode(said | {"notes": notes} if notes else said)
     headers = {"Cache-Control": "no-store"}
     return Response(body, 503 if reasons else 200, headers, "application/json")
 

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import uvloop
 
@@ -25,15 +25,17 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Recipient
+from angarium.core.tasks import Tasks
 from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.expiry import Expiry
-from angarium.delivery.router import Router, local_addresses
-from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.delivery.router import Router
+from angarium.dns.resolver import Resolver
 from angarium.node.board import Board
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
+from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
@@ -77,7 +79,9 @@ class Worker:
         self._tls: TlsContexts
         self._expiry: Expiry
         self._leases: SupervisorLeases
+        self._surroundings: Surroundings
         self._resolver: Resolver
+        self._looking: asyncio.Task[NoReturn]
         self._report: RecoveryReport
         self._view: ConfigView
 
@@ -110,6 +114,7 @@ class Worker:
         self._log.info("recovered", self._clock.now(), **self._report._asdict())
         loop.add_reader(self._sockets.fileno(), self._take_sockets)
         self._sweep()
+        self._looking = Tasks(self._log, self._clock).regularly(LOOK_S, self._look_around)
         # What start-up made stays for good: spare the collector from walking it again and again.
         gc.collect()
         gc.freeze()
@@ -127,8 +132,10 @@ class Worker:
     async def _open_way_out(self, config: Config, rng: random.Random) -> None:
         """Put together what delivers."""
         self._leases = SupervisorLeases(self._link)
-        self._resolver = Resolver(resolver_settings(config.globals), self._clock)
-        router = Router(self._resolver, config, rng, local_addresses=await asyncio.to_thread(local_addresses))
+        self._surroundings = Surroundings(lambda: self._view.config.globals, self._clock, self._log)
+        await self._surroundings.look()
+        self._resolver = Resolver(self._surroundings.settings(), self._clock)
+        router = Router(self._resolver, config, rng, local_addresses=self._surroundings.seen.addresses)
         most = config.globals.max_resident_messages
         scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
         self._dispatcher = Dispatcher(
@@ -206,6 +213,7 @@ class Worker:
         await self._dispatcher.drain(seconds)
         await self._intake.settled()
         self._reception.cut_off()
+        self._looking.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._identities.close()
@@ -309,14 +317,20 @@ class Worker:
 
     async def _follow_config(self, args: dict[str, Any]) -> None:
         config: Config = pickle.loads(args["config"])
-        self._log.level = config.globals.log_level
         self._view.config = config
-        self._resolver.reconfigure(resolver_settings(config.globals))
+        await self._look_around()
+        self._log.level = config.globals.log_level
         self._tls.follow(config)
         for key, acceptor in self._acceptors.items():
             acceptor.door = door_of(config, self._tls, key)
         self._reception.reconfigure(config, set(args["changed"]))
         self._dispatcher.reconfigure(config)
+
+    async def _look_around(self) -> None:
+        has_moved = await self._surroundings.look()
+        self._resolver.reconfigure(self._surroundings.settings())
+        if has_moved:
+            self._dispatcher.has_moved(self._surroundings.seen.addresses)
 
     async def _follow_certificates(self, args: dict[str, Any]) -> None:
         self._tls.follow(self._view.config)
@@ -326,6 +340,7 @@ class Worker:
         return {
             "accepting": self._admit(),  # ready means that the next client is not refused
             "unwell": status.unwell,
+            "note": self._surroundings.seen.note,
             "recovered": True,
             "listening": len(self._acceptors),
         }
