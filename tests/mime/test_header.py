@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.mime.header import Field, HeaderBlock, cut
+from angarium.mime.header import Field, HeaderBlock, cut, mended
 
 MESSAGE = (
     b"Received: from a by b;\r\n\tSat, 21 Nov 2026 10:00:00 +0000\r\n"
@@ -14,7 +14,6 @@ MESSAGE = (
     b"RECEIVED: from c by d\r\n"
     b"X-Old \t: blanks before the colon\r\n"
     b"X-Empty:\r\n"
-    b"no field at all\r\n"
     b"X-Odd: \xff\xc3\xa4\r\n"
     b"\r\n"
     b"Date: in the body\r\n\r\nmore"
@@ -77,7 +76,21 @@ def test_all_fields_come_in_order_with_their_raw_bytes() -> None:
         (b"A: b\n\nbody\r\n\r\nmore", b"A: b\n", b"body\r\n\r\nmore", True),
         (b"A: b\n\r\nbody", b"A: b\n", b"body", True),
         (b"A: b\r\n \r\n\r\nbody", b"A: b\r\n \r\n", b"body", True),
-        (b"\0\0:\xff\r\n\r\n\0", b"\0\0:\xff\r\n", b"\0", True),
+        (b"A:\0:\xff\r\n\r\n\0", b"A:\0:\xff\r\n", b"\0", True),
+        # a line that is no field ends the header, as it does for everybody who gets the message
+        (b"A: b\r\nno field\r\nC: d\r\n\r\nbody", b"A: b\r\n", b"no field\r\nC: d\r\n\r\nbody", True),
+        (b"A: b\r\nno field\r\nC: d\r\n", b"A: b\r\n", b"no field\r\nC: d\r\n", True),
+        (b"A: b\nno field\nC: d\n\nbody", b"A: b\n", b"no field\nC: d\n\nbody", True),
+        (b"A: b\r\nFrom\r\n : c\r\n\r\n", b"A: b\r\n", b"From\r\n : c\r\n\r\n", True),
+        (b"A: b\r\n: c\r\n\r\n", b"A: b\r\n", b": c\r\n\r\n", True),
+        (b"A: b\r\nS\xfcb: c\r\n\r\n", b"A: b\r\n", b"S\xfcb: c\r\n\r\n", True),
+        (b"A: b\r\nS\0b: c\r\n\r\n", b"A: b\r\n", b"S\0b: c\r\n\r\n", True),
+        (b"A: b\r\nC d: e\r\n\r\n", b"A: b\r\n", b"C d: e\r\n\r\n", True),
+        (b" A: b\r\nC: d\r\n\r\n", b"", b" A: b\r\nC: d\r\n\r\n", True),
+        (b"From a@b Mon\r\nC: d\r\n\r\n", b"", b"From a@b Mon\r\nC: d\r\n\r\n", True),
+        # a line without its end may become one
+        (b"no field", b"no field", b"", False),
+        (b"A: b\r\nno field", b"A: b\r\nno field", b"", False),
     ],
 )
 def test_odd_messages_have_a_header_block_too(data: bytes, raw: bytes, body: bytes, complete: bool) -> None:
@@ -85,12 +98,48 @@ def test_odd_messages_have_a_header_block_too(data: bytes, raw: bytes, body: byt
     assert (header.raw, data[header.body_at :], header.is_complete) == (raw, body, complete)
 
 
+@pytest.mark.parametrize(
+    ("sent", "mended_to"),
+    [
+        (b"A: b\r\nno field\r\nBcc: c\r\n", b"A: b\r\n\r\nno field\r\nBcc: c\r\n"),
+        (b" A: b\r\nC: d\r\n\r\nbody", b"\r\n A: b\r\nC: d\r\n\r\nbody"),
+        (b"From a@b Mon\r\nA: b\r\n\r\nbody", b"A: b\r\n\r\nbody"),
+        (b"From a\r\n>From b\r\n>>From c\r\nA: b\r\n\r\nbody", b"A: b\r\n\r\nbody"),
+        (b"From a@b Mon\r\ntext\r\n", b"\r\ntext\r\n"),
+        (b"From a@b Mon\r\n\r\ntext\r\n", b"\r\ntext\r\n"),
+        (b"A: b\r\nFrom a@b Mon\r\nC: d\r\n", b"A: b\r\n\r\nFrom a@b Mon\r\nC: d\r\n"),
+    ],
+)
+def test_a_header_that_others_see_end_ends_there(sent: bytes, mended_to: bytes) -> None:
+    assert HeaderBlock.scan(sent).lacks_blank_line
+    assert mended(sent) == mended_to
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [MESSAGE, b"", b"\r\nbody", b"A: b\r\n", b"A: b\r\n\r\nno field", b"From : a\r\n\r\n", b"From:a\r\n\r\n"],
+)
+def test_what_is_whole_is_not_touched(sent: bytes) -> None:
+    assert not HeaderBlock.scan(sent).lacks_blank_line
+    assert mended(sent) is sent
+
+
+def test_a_field_without_a_value_says_nothing() -> None:
+    text = b"Date:\r\nMessage-ID: \t\r\n \r\nSubject: \r\n x\r\nTo: \r\nTo: a\r\n\r\n"
+    header = HeaderBlock.scan(text)
+    assert [header.says(name) for name in (b"date", b"message-id", b"subject", b"to", b"cc")] == [
+        *(False, False, True, True, False)
+    ]
+    assert cut(text, header.empty(b"date", b"message-id", b"subject", b"to")) == (
+        b"Subject: \r\n x\r\nTo: a\r\n\r\n"
+    )
+
+
 def test_fields_are_cut_out_and_everything_else_stays() -> None:
     header = HeaderBlock.scan(MESSAGE)
     spans = header.spans(b"received", b"x-old")
     assert cut(MESSAGE, spans) == (
-        b"Subject: one\r\n two\r\nX-Empty:\r\nno field at all\r\nX-Odd: \xff\xc3\xa4\r\n\r\n"
-        b"Date: in the body\r\n\r\nmore"
+        b"Subject: one\r\n two\r\nX-Empty:\r\nX-Odd: \xff\xc3\xa4\r\n\r\nDate: in the body\r\n\r\nmore"
     )
     assert header.spans(b"date") == []
 
@@ -133,6 +182,7 @@ def test_no_bytes_are_too_odd(data: bytes) -> None:
     fields = header.fields()
     assert header.received_count == sum(field.name == b"received" for field in fields)
     assert cut(data, header.spans(b"a")) == b"".join(_without(data, b"a"))
+    assert b"".join(field.raw for field in fields) == header.raw or not header.is_complete
     for name in (b"date", b"a"):
         values = [field.value for field in fields if field.name == name]
         assert header.has(name) == bool(values)
@@ -140,7 +190,19 @@ def test_no_bytes_are_too_odd(data: bytes) -> None:
         assert header.first(name).split() == expected.split()
 
 
-@pytest.mark.parametrize("piece", [b"a:\r\n", b"received \t", b" \r\n", b"received:\n\t", b" :", b"a"])
+@given(pieces | st.binary())
+def test_what_was_mended_is_whole_and_readers_find_its_end_there(data: bytes) -> None:
+    found = mended(data)
+    header = HeaderBlock.scan(found)
+    assert mended(found) is found
+    assert not header.lacks_blank_line
+    assert not found.startswith((b" ", b"\t")) or not header.is_complete
+    assert b"".join(field.raw for field in header.fields()) == header.raw or not header.is_complete
+
+
+@pytest.mark.parametrize(
+    "piece", [b"a:\r\n", b"received \t", b" \r\n", b"received:\n\t", b" :", b"a", b"a :\n"]
+)
 def test_a_huge_header_takes_time_in_proportion(piece: bytes) -> None:
     def seconds(size: int) -> float:
         data = piece * (size // len(piece))

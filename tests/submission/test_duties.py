@@ -32,6 +32,18 @@ def test_a_missing_date_and_message_id_are_added(tmp_path: Path) -> None:
     assert taken.sent == added + FROM + BODY
 
 
+@pytest.mark.parametrize(
+    "empty", [b"Date:\r\nMessage-ID: \r\n", b"date :\r\nMESSAGE-ID:\r\n \t\r\nDate:\r\n"]
+)
+@pytest.mark.parametrize("who", [{"principal": LOGIN}, {}, {"peer": STRANGER}, {"pieces": 9}])
+def test_an_empty_one_is_replaced(tmp_path: Path, empty: bytes, who: dict[str, Any]) -> None:
+    taken = take(tmp_path, FROM + empty + BODY, **who)
+    id = taken.message.id.hex().encode()
+    added = b"Date: Sun, 17 Mar 2030 17:46:40 +0000\r\nMessage-ID: <" + id + b"@mx.example.org>\r\n"
+    assert taken.sent == added + FROM + BODY
+    assert taken.message.body_size == len(FROM + BODY)
+
+
 def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     odd = "X-Odd: grün \x01\r\nSUBJECT :  hi  \r\n\r\n".encode() + b"\xe4\xfc latin\r\n.\r\n"
     taken = take(tmp_path, FROM + WHOLE + odd, principal=LOGIN)
@@ -39,11 +51,14 @@ def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert taken.message.eight_bit
 
 
-def test_bcc_is_taken_out_of_submitted_mail_only(tmp_path: Path) -> None:
-    hidden = b"Bcc: a@example.com,\r\n b@example.com\r\nResent-BCC: c@example.com\r\nBCC:\r\n"
+def test_what_nobody_may_see_is_taken_out_of_all_mail_but_that_from_elsewhere(tmp_path: Path) -> None:
+    hidden = (
+        b"Bcc: a@example.com,\r\n b@example.com\r\nResent-BCC: c@example.com\r\nBCC:\r\nbcc : d@example.com\r\n"
+        b"Return-Path: <bounce@example.com>\r\n"
+    )
     text = FROM + WHOLE + hidden + BODY
     assert take(tmp_path, text, principal=LOGIN).sent == FROM + WHOLE + BODY
-    assert take(tmp_path, text).sent == text  # a relay host's mail was submitted elsewhere
+    assert take(tmp_path, text).sent == FROM + WHOLE + BODY  # a relay host may be a program on this machine
     assert take(tmp_path, text, peer=STRANGER).sent == text
 
 
@@ -112,6 +127,13 @@ def test_mail_of_a_domain_that_is_not_ours_is_refused(tmp_path: Path, author: by
         b"b@example..com, ",
         b"b@exa(x)mple.com, ",
         b"b@example.com/, ",
+        b"b@example.com <a@example.org>, ",
+        b"<b@example.com:a@example.org>, ",
+        b"=?utf-8?q?b=40example.com?= <a@example.org>, ",
+        b"=?utf-8?q?b=40example.com?=@example.org, ",
+        "b@example.com\u2028, ".encode(),
+        b"b@example.com \r\n\t<a@example.org>, ",
+        b"x\0b@example.com <a@example.org>, ",
     ],
 )
 def test_no_author_hides_beside_one_that_is_ours(tmp_path: Path, hidden: bytes) -> None:
@@ -120,6 +142,40 @@ def test_no_author_hides_beside_one_that_is_ours(tmp_path: Path, hidden: bytes) 
     reply = take(tmp_path, text, principal=a_principal(limits=VERIFIED_ONLY)).reply
     assert str(reply).startswith("550 5.7.1 the From field has more in it than can be read: write it as ")
     assert take(tmp_path, text, principal=a_principal()).reply.code == 250  # where any domain will do
+
+
+@pytest.mark.parametrize("field", [b"Sender", b"Resent-From", b"Resent-Sender"])
+def test_nobody_else_stands_beside_the_author(tmp_path: Path, field: bytes) -> None:
+    who = a_principal(limits=VERIFIED_ONLY)
+
+    def reply_to(value: bytes) -> str:
+        text = FROM + field + b": " + value + b"\r\n" + WHOLE + BODY
+        return str(take(tmp_path, text, principal=who).reply)[:70]
+
+    assert reply_to(b"Ann <b@example.org>").startswith("250 ")
+    assert reply_to(b"b@example.com").startswith("550 5.7.1 account acme may not send from example.com: ")
+    assert reply_to(b"b@example.com <a@example.org>").startswith(
+        f"550 5.7.1 the {field.decode()} field has more in"
+    )
+    assert reply_to(b"b@example.org\r\n%b: b@example.com" % field).startswith(
+        "550 5.7.1 account acme may not"
+    )
+
+
+def test_a_field_that_some_take_for_the_end_of_the_header_proves_nothing(tmp_path: Path) -> None:
+    text = b"From : a@example.org\r\n" + WHOLE + BODY
+    assert (
+        "has more in it than can be read"
+        in take(tmp_path, text, principal=a_principal(limits=VERIFIED_ONLY)).reply.text
+    )
+    assert take(tmp_path, text, principal=LOGIN).reply.code == 250
+
+
+def test_who_names_too_many_authors_is_told_so(tmp_path: Path) -> None:
+    text = b"From: " + b"a@example.org, " * 40_000 + b"\r\n" + WHOLE + BODY
+    sentence = "550 5.6.0 the From field is too long: name fewer authors, or shorter"
+    assert str(take(tmp_path, text, principal=LOGIN, max_header_size=1 << 20).reply) == sentence
+    assert take(tmp_path, text, max_header_size=1 << 20).message.author_domain == ""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The header block of a message, looked at where it lies: nothing is parsed that nobody asks for.
 
-Any bytes will do. A line that is no field is passed over, a missing blank line means that all is header, and
-a lone LF ends a line as CRLF does, since that is how it is read further on.
+Any bytes will do. The block ends before the blank line, or before the first line that is neither a field nor the
+continuation of one: what follows is text to those who receive it, whatever it looks like. A lone LF ends a line as
+CRLF does, since that is how it is read further on.
 """
 
 import re
@@ -11,8 +12,14 @@ from typing import NamedTuple
 Span = tuple[int, int]
 """A stretch of bytes: where it begins, and where it has ended."""
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
+_TEXT_LINE = re.compile(rb"\n(?![ \t]|[!-9;-~]++[ \t]*+:)")
+"""The line end before a line that belongs to no field."""
+_BLANKS_BEFORE_COLON = re.compile(rb"\n[!-9;-~]++[ \t]++:")
+_MBOX_LINES = re.compile(rb"(?:>*+From (?![ \t]*+:)[^\n]*+\n)+")
+"""What stands before a message in a mailbox file. `From :` is a field, if an old one."""
+_EMPTY = b" \t\r\n"
 
 
 class Field(NamedTuple):
@@ -27,7 +34,7 @@ class Field(NamedTuple):
 class HeaderBlock:
     """A header block: *raw* without the blank line, *size* its bytes, *body_at* where the body begins.
 
-    *is_complete* is False when no blank line was found; *size* and *body_at* are then the length of all.
+    *is_complete* is False when its end was not found; *size* and *body_at* are then the length of all.
     """
 
     __slots__ = ("_has_blanks", "_lower", "body_at", "is_complete", "raw", "size")
@@ -39,20 +46,36 @@ class HeaderBlock:
         self.is_complete = is_complete
         self._lower = b"\n" + raw.lower()
         # RFC 5322 §4.5.3 lets old mail have blanks before the colon
-        self._has_blanks = b" :" in raw or b"\t:" in raw
+        self._has_blanks = (b" :" in raw or b"\t:" in raw) and bool(_BLANKS_BEFORE_COLON.search(self._lower))
 
     @classmethod
     def scan(cls, data: bytes) -> "HeaderBlock":
-        """Find the header block of *data*: a message, or as much of one as surely holds its header."""
+        """Find the header block of *data*: a message, or as much of one as surely holds its header.
+
+        A last line without its end may go on, so that it ends nothing.
+        """
         if data.startswith((b"\r\n", b"\n")):
             return cls(b"", 2 if data[0] == 13 else 1, True)
-        end = data.find(b"\n\r\n")
-        lone = data.find(b"\n\n", 0, None if end < 0 else end)
+        last = data.find(b"\n\r\n")  # where the last line that may be the header's has its end
+        body_at = last + 3
+        lone = data.find(b"\n\n", 0, None if last < 0 else last)
         if lone >= 0:
-            return cls(data[: lone + 1], lone + 2, True)
-        if end >= 0:
-            return cls(data[: end + 1], end + 3, True)
-        return cls(data, len(data), False)
+            last, body_at = lone, lone + 2
+        is_found = last >= 0
+        if not is_found:
+            last = data.rfind(b"\n")
+        if last >= 0:
+            if _FIELD.match(data, 0, last) is None:
+                return cls(b"", 0, True)
+            text = _TEXT_LINE.search(data, 0, last)
+            if text is not None:
+                return cls(data[: text.end()], text.end(), True)
+        return cls(data[: last + 1], body_at, True) if is_found else cls(data, len(data), False)
+
+    @property
+    def lacks_blank_line(self) -> bool:
+        """Whether text follows with nothing in between; see `mended`."""
+        return self.is_complete and self.body_at == self.size
 
     @property
     def received_count(self) -> int:
@@ -68,6 +91,25 @@ class HeaderBlock:
     def has(self, name: bytes) -> bool:
         """Whether there is a field called *name*, given in lower case."""
         return b"\n" + name + b":" in self._lower or (self._has_blanks and self.count(name) > 0)
+
+    def says(self, name: bytes) -> bool:
+        """Whether a field called *name*, given in lower case, has a value that is not empty."""
+        colon = self._find(name)
+        if colon < 0:
+            return False
+        # the first is looked at where it lies, since it nearly always says something
+        first = self.raw[colon + 1 : colon + 3]
+        return bool(first.strip(_EMPTY)) or any(
+            self.raw[begin:end].partition(b":")[2].strip(_EMPTY) for begin, end in self.spans(name)
+        )
+
+    def empty(self, *names: bytes) -> list[Span]:
+        """Return where the fields called one of *names*, given in lower case, stand without a value."""
+        return [
+            (begin, end)
+            for begin, end in self.spans(*names)
+            if not self.raw[begin:end].partition(b":")[2].strip(_EMPTY)
+        ]
 
     def may_have(self, line: bytes) -> bool:
         """Whether a line begins like *line*: LF and the beginning of a field's name in lower case.
@@ -91,7 +133,7 @@ class HeaderBlock:
         return unfold(self.raw[colon + 1 : self._end_of(colon)])
 
     def fields(self) -> list[Field]:
-        """Return all fields in order. Lines before the first field, and without a colon, belong to none."""
+        """Return all fields in order."""
         return [field for _, field in self.placed()]
 
     def placed(self) -> Iterator[tuple[int, Field]]:
@@ -135,6 +177,25 @@ class HeaderBlock:
                 return len(raw)
             if raw[at : at + 1] not in (b" ", b"\t"):
                 return at
+
+
+def mended(message: bytes) -> bytes:
+    """Return *message* with a header block that ends where everybody sees it end; the very object where it does.
+
+    As Postfix does: lines of a mailbox file before the first field go, and a blank line is put before the first line
+    that is neither a field nor the continuation of one.
+    """
+    message = without_mbox_lines(message)
+    header = HeaderBlock.scan(message)
+    if not header.lacks_blank_line:
+        return message
+    return b"".join((header.raw, b"\r\n", message[header.size :]))
+
+
+def without_mbox_lines(message: bytes) -> bytes:
+    """Return *message* without the `From ` lines of a mailbox file before its first field."""
+    lines = _MBOX_LINES.match(message)
+    return message if lines is None else message[lines.end() :]
 
 
 def unfold(value: bytes) -> str:

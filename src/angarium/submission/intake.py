@@ -18,7 +18,7 @@ from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.identity.buckets import Exceeded
 from angarium.identity.principal import Principal
-from angarium.mime.header import HeaderBlock, cut
+from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus
 from angarium.submission.copies import NO_COPIES, Copies, hidden_copy, plan_copies
 from angarium.submission.dialect_values import Problem, Reason
@@ -155,18 +155,21 @@ class Intake:
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, for a 250 only when the message is durable.
 
-        *head* is as much of the message's beginning as surely holds the header block, as it was received; a body in
-        a file comes from `spill`. *principal* is who logged in. *is_known* says that the peer needs no login:
-        its option fields count, and its mail is signed.
+        *head* is as much of the message's beginning as surely holds the header block: of a body in memory the body
+        itself, of one in a file what `spill` has kept of it. *principal* is who logged in. *is_known* says that the
+        peer needs no login: its option fields count, and its mail is signed.
         """
         arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal, is_known)
         header = HeaderBlock.scan(head)
+        if header.lacks_blank_line and isinstance(body, bytes):
+            body = mended(body)
+            header = HeaderBlock.scan(body)
         problem = _beyond_bounds(header, options)
         if problem is not None:
             self._refuse(arrival, body, Verdict("refuse", *problem), answer)
             return
         draft = draft_of(header, principal, is_trusted=is_known)
-        if draft.spans and isinstance(body, bytes):
+        if isinstance(body, bytes) and (draft.spans or body is not head):
             body = cut(body, draft.spans)
             envelope = envelope._replace(eight_bit=not body.isascii())
             arrival = arrival._replace(envelope=envelope)
@@ -206,7 +209,7 @@ class Intake:
         )
         self._count(1)
         if copies is not NO_COPIES:
-            added = added_lines(arrival, draft, header)
+            added = added_lines(arrival, draft)
             self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))
         else:
             reason = verdict.reason if verdict is not None else ""

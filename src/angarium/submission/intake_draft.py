@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.reply import Reply
-from angarium.identity.principal import Principal, domain_problem, options_for, stream_of, stream_problem
+from angarium.identity.principal import Principal, options_for, stream_of, stream_problem
 from angarium.mime.addresses import FieldMailbox
 from angarium.mime.header import HeaderBlock, Span
 from angarium.submission import pm
@@ -12,14 +12,14 @@ from angarium.submission.copies import cc_field
 from angarium.submission.dialect import read_options
 from angarium.submission.dialect_values import NOTHING_SAID, HeaderOptions, Problem, Reason
 from angarium.submission.duties import (
-    ODD_FROM,
     VENDORS,
     author_problem,
     authors_of,
     hidden_spans,
-    hides_author,
+    identity_problem,
     replaces_id,
     sender_line,
+    unstamped,
 )
 
 _MOST_SENTENCES = 5
@@ -31,7 +31,8 @@ class Draft(NamedTuple):
 
     *options* are those in force, *said* what the message itself asks for. *spans* are to be cut out of the message,
     *lines* (whole, with CRLF) to be put before it. *author_domain* is that of the first author, or empty.
-    *replaces_id* says that a Message-ID of ours takes the place of the sender's.
+    *silent* are those of `duties.STAMPS` that say nothing. *replaces_id* says that a Message-ID of ours takes the
+    place of the sender's.
     """
 
     author_domain: str
@@ -41,6 +42,7 @@ class Draft(NamedTuple):
     replaces_id: bool = False
     said: HeaderOptions = NOTHING_SAID
     problems: tuple[Problem, ...] = ()
+    silent: tuple[bytes, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -59,41 +61,43 @@ def draft_of(header: HeaderBlock, principal: Principal | None, *, is_trusted: bo
     """
     said = read_options(header)
     authors = authors_of(header)
-    author_domain = authors[0].domain if authors else ""
-    if principal is not None:
-        return _submitted(header, principal, said, authors, author_domain)
-    if not is_trusted:
-        return Draft(author_domain, _FROM_ELSEWHERE, said.spans)
-    if said is NOTHING_SAID:
-        return Draft(author_domain)
-    cc, spans = cc_field(header, said.cc)
-    if said.bcc:
-        spans += hidden_spans(header)
-    spans += said.spans
-    return Draft(author_domain, said.options, tuple(spans), cc, False, said, said.problems)
+    silent = unstamped(header)
+    spans = [*said.spans, *header.empty(*silent)]
+    draft = Draft(authors[0].domain if authors else "", _FROM_ELSEWHERE, silent=silent)
+    if principal is None and not is_trusted:
+        return draft._replace(spans=tuple(spans))
+    cc, replaced = cc_field(header, said.cc)
+    spans += replaced
+    spans += hidden_spans(header)
+    draft = draft._replace(lines=cc, said=said, problems=said.problems)
+    if principal is None:
+        return draft._replace(options=said.options, spans=tuple(spans))
+    return _submitted(header, principal, draft, authors, spans)
 
 
 def _submitted(
     header: HeaderBlock,
     principal: Principal,
-    said: HeaderOptions,
+    draft: Draft,
     authors: tuple[FieldMailbox, ...],
-    author_domain: str,
+    spans: list[Span],
 ) -> Draft:
-    options = options_for(principal, said.options)
+    options = options_for(principal, draft.said.options)
     replaces = replaces_id(principal, options)
-    cc, spans = cc_field(header, said.cc)
-    spans += hidden_spans(header)
-    spans += said.spans
     if replaces:
         spans += header.spans(b"message-id")
     problems = (
-        *said.problems,
-        *_stream_problems(principal, said.options.stream),
+        *draft.problems,
+        *_stream_problems(principal, draft.said.options.stream),
         *_author_problems(header, principal, authors),
     )
-    lines = sender_line(header, authors) + cc
-    return Draft(author_domain, options, tuple(spans), lines, replaces, said, problems)
+    return draft._replace(
+        options=options,
+        spans=tuple(spans),
+        lines=sender_line(header, authors) + draft.lines,
+        replaces_id=replaces,
+        problems=problems,
+    )
 
 
 def _stream_problems(principal: Principal, wanted: str | None) -> list[Problem]:
@@ -116,13 +120,9 @@ def _author_problems(
     reply = author_problem(header, authors)
     if reply is not None:
         return [_problem(principal, "no_author", reply, pm.BAD_REQUEST)]
-    if principal.needs_verified_domain and hides_author(header):
-        return [_problem(principal, "domain", ODD_FROM, pm.BAD_SENDER)]
-    for domain in dict.fromkeys(author.domain for author in authors):
-        reply = domain_problem(principal, domain)
-        if reply is not None:
-            return [_problem(principal, "domain", reply, pm.BAD_SENDER)]
-    return []
+    if principal.needs_verified_domain:
+        reply = identity_problem(header, principal)
+    return [_problem(principal, "domain", reply, pm.BAD_SENDER)] if reply is not None else []
 
 
 def _problem(

@@ -128,7 +128,7 @@ def message_of(
         f"account-{principal.account.id}"
         if principal is not None
         else arrival.peer_ip or arrival.origin.listener,
-        received(arrival, arrival.id, single) + added_lines(arrival, draft, header),
+        received(arrival, arrival.id, single) + added_lines(arrival, draft),
         body_size,
         envelope.eight_bit or not draft.lines.isascii(),
         envelope.smtputf8,
@@ -173,15 +173,15 @@ def received(arrival: Arrival, message_id: MessageId, recipient: str) -> bytes:
     )
 
 
-def added_lines(arrival: Arrival, draft: Draft, header: HeaderBlock) -> bytes:
+def added_lines(arrival: Arrival, draft: Draft) -> bytes:
     """Return what is put before the header block behind Received; the same in every copy."""
     options = arrival.options
     lines = draft.lines
-    if options.rfc2822_date_header == "ifneeded" and not header.has(b"date"):
+    if options.rfc2822_date_header == "ifneeded" and b"date" in draft.silent:
         lines += date_line(arrival.at)
     if draft.replaces_id:
         # as a UUID: so senders of Postmark know the id of a message
         lines += message_id_line(str(uuid.UUID(bytes=arrival.id)), options.received_hostname)
-    elif options.rfc2822_messageid_header == "ifneeded" and not header.has(b"message-id"):
+    elif options.rfc2822_messageid_header == "ifneeded" and b"message-id" in draft.silent:
         lines += message_id_line(format_id(arrival.id), options.received_hostname)
     return lines

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from angarium.mime.header import HeaderBlock, Span, cut
+from angarium.mime.header import HeaderBlock, Span, cut, mended, without_mbox_lines
 from angarium.spool.port import Body, LargeBodyWriter, SpoolError
 from angarium.submission.dialect import read_options
 
@@ -21,8 +21,8 @@ class Spill:
 
     *slow* is called with True when the session should stop reading for a while, and with False when it may go on.
     Nothing is written before the header block is complete, or has become longer than *max_header_size*, and what
-    *prepare* names of it never is. *head* is the beginning of the message as it came, the whole header block in it;
-    *eight_bit* says of what was stored whether it is more than ASCII.
+    *prepare* names of it never is. *head* is the beginning of the message, the whole header block in it, as it came
+    but for what had to be mended; *eight_bit* says of what was stored whether it is more than ASCII.
     """
 
     _HIGH = 2_097_152
@@ -53,13 +53,19 @@ class Spill:
         if self._has_header:
             self._write(piece)
             return
-        self.head += piece
-        header = HeaderBlock.scan(self.head)
-        if header.is_complete or header.size > self._max_header_size:
-            self._write_head(header)
+        self.head = without_mbox_lines(self.head + piece)
+        if HeaderBlock.scan(self.head).is_complete or self._is_beyond_bounds():
+            self._write_head()
 
-    def _write_head(self, header: HeaderBlock) -> None:
+    def _is_beyond_bounds(self) -> bool:
+        """Whether the header is too large, whatever comes: a last line that has no end yet may be the blank one."""
+        most = self._max_header_size
+        return self.head.rfind(b"\n") >= most or len(self.head) > 2 * most
+
+    def _write_head(self) -> None:
         self._has_header = True
+        self.head = mended(self.head)
+        header = HeaderBlock.scan(self.head)
         # a header beyond the limit is refused later, whatever is in it
         is_whole = header.size <= self._max_header_size
         self._write(cut(self.head, self._prepare(header)) if is_whole else self.head)
@@ -75,7 +81,7 @@ class Spill:
     async def finish(self) -> Body:
         """Write what is left and make it durable. Raises SpoolError; the file is gone then."""
         if not self._has_header:
-            self._write_head(HeaderBlock.scan(self.head))
+            self._write_head()
         self._ended = True
         self._wake.set()
         await self._task
