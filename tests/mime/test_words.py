@@ -1,12 +1,13 @@
 """Encoded words (RFC 2047)."""
 
+import base64
 import email.header
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.mime.words import decode_words, encode_words
+from angarium.mime.words import decode_list, decode_words, encode_words
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ from angarium.mime.words import decode_words, encode_words
         ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
         ("=?no-such?q?a?=", "=?no-such?q?a?="),
         ("=?punycode?q?a-b?=", "=?punycode?q?a-b?="),
+        ("=?utf-7?Q?+2D0-?=", "=?utf-7?Q?+2D0-?="),  # says a lone surrogate, which no other charset can write
         ("=?utf-8?b?*?=", "=?utf-8?b?*?="),
         ("=?", "=?"),
     ],
@@ -49,3 +51,31 @@ def test_encoding_and_decoding_is_nothing(text: str) -> None:
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     decode_words(text.replace("a", "=?utf-8?").replace("b", "?=").replace("c", "?q?"))
+
+
+CHARSETS = (
+    *("utf-8", "utf-7", "utf8", "utf-16", "utf-16le", "utf-16be", "utf-32", "ascii", "us-ascii", "iso-8859-1"),
+    *("iso8859-15", "windows-1252", "cp437", "cp932", "cp65001", "ibm850", "koi8-r", "gb2312", "gbk", "gb18030"),
+    *("big5", "big5-hkscs", "shift_jis", "euc-jp", "euc-kr", "iso-2022-jp", "iso-2022-jp-2", "iso-2022-kr"),
+    *("mac-roman", "utf-8-sig", "unicode_escape", "raw_unicode_escape", "utf-16-surrogatepass"),
+)
+
+
+@given(st.sampled_from(CHARSETS), st.binary() | st.sampled_from([b"+2D0-", b"\xed\xa0\x80", b"\xd8\x3d", b"\x3d\xd8"]))
+def test_what_words_say_can_be_encoded_again(charset: str, text: bytes) -> None:
+    decode_words(f"=?{charset}?b?{base64.b64encode(text).decode()}?=").encode()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("", []),
+        ("a", ["a"]),
+        ("a, b ,,c,", ["a", "b", "c"]),
+        ("=?utf-8?q?a=2Cb?=,c", ["a,b", "c"]),
+        ("=?utf-8?q?a,b?= c,d", ["a,b c", "d"]),
+        ("=?utf-8?q?a,b", ["=?utf-8?q?a", "b"]),
+    ],
+)
+def test_lists_are_taken_apart_before_words_are_read(written: str, read: list[str]) -> None:
+    assert decode_list(written) == read

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from angarium.core.options import Options
 from angarium.mime.header import HeaderBlock, cut
+from angarium.mime.words import encode_words
 from angarium.submission.dialect import HeaderOptions, read_options
 
 
@@ -114,6 +115,7 @@ def test_tags_beyond_the_tenth_are_ignored() -> None:
         '{"campaign_id": "=?utf-8?q?gr=C3=BCn?=", "tags": ["x y"]}',
         '{"campaign_id": "grün", "tags": ["x y"]}',  # raw UTF-8
         '{"campaign_id": "grün", "tags": ["x\r\n   y"]}',  # folded inside a string: one blank remains
+        # one word from end to end, as mail libraries make it
         "=?utf-8?b?eyJjYW1wYWlnbl9pZCI6ICJnciJ9?=".replace(
             "eyJjYW1wYWlnbl9pZCI6ICJnciJ9", "eyJjYW1wYWlnbl9pZCI6ICJncsO8biIsICJ0YWdzIjogWyJ4IHkiXX0="
         ),
@@ -190,6 +192,70 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
 )
 def test_what_cannot_be_obeyed(value: str | bytes | dict[str, Any], sentence: str) -> None:
     assert problem(value).startswith(sentence)
+
+
+INJECTED = "=?utf-8?Q?x=22=7D=2C=22bcc=22=3A=5B=22evil=40far=2Etest=22=5D=2C=22z=22=3A=7B=22q=22=3A=22?="
+"""`x"},"bcc":["evil@far.test"],"z":{"q":"` as an encoded word: what a customer may give as his name."""
+MEANT = 'x"},"bcc":["evil@far.test"],"z":{"q":"'
+
+
+def test_text_in_a_string_stays_in_it() -> None:
+    found = said({"metadata": {"name": INJECTED, INJECTED: ["b"]}, "campaign_id": "c", "tags": [INJECTED]})
+    assert found.problems == ()
+    assert (found.cc, found.bcc, found.archive) == ((), (), ())
+    assert found.options == Options(
+        campaign="c", tags=(MEANT,), metadata={"name": MEANT, MEANT: ["b"]}
+    )
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from("qb"))
+def test_whatever_a_customer_writes_is_metadata(text: str, encoding: str) -> None:
+    word = encode_words(text).replace("\r\n", "") if encoding == "b" else _quoted(text)
+    found = said({"metadata": {"name": word}, "bcc": ["b@example.com"]})
+    assert found.problems == ()
+    assert found.options.metadata == {"name": text}
+    assert [copy.address for copy in found.bcc] == ["b@example.com"]
+
+
+def _quoted(text: str) -> str:
+    return f"=?utf-8?q?{''.join(f'={octet:02X}' for octet in text.encode())}?=" if text else ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'{{"metadata": {INJECTED}}}',
+        # words of which a program made some and a customer another: nobody can tell which
+        "=?utf-8?q?=7B=22metadata=22=3A=7B=22n=22=3A=22=C3=BC?= " + INJECTED + " =?utf-8?q?=C3=BC=22=7D=7D?=",
+    ],
+)
+def test_words_outside_of_strings_are_no_json(value: str) -> None:
+    assert problem(value).startswith("json: 550 5.6.0 JSON parsing error in X-MSYS-API: ")
+    assert "encoded words may stand in its strings only, better write \\uXXXX" in problem(value)
+
+
+def test_an_address_is_read_before_the_words_in_its_name() -> None:
+    (copy,) = said({"bcc": ["=?utf-8?q?=3Cevil=40far.test=3E=2C?= <b@example.com>"]}).bcc
+    assert copy == ("<evil@far.test>,", "b@example.com", "example.com")
+    value = {"bcc": ["=?utf-8?q?evil=40far.test=2C?="]}
+    assert "which is not one e-mail address" in problem(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"metadata": {"k": [1] * 20_000}}, "metadata: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes"),
+        ({"tags": ["t"] * 20_000}, ""),
+        ({"cc": ["a@b.test"] * 10_000}, "option_limit: 550 5.6.0 X-MSYS-API may name 1000 addresses"),
+        ({"cc": ["a@b.test," * 10_000]}, "option_syntax: 550 5.6.0 X-MSYS-API 'cc' has 'a@b.test,a@b.test,"),
+        ("[" * 100_000, "json: 550 5.6.0 JSON parsing error in X-MSYS-API: it is nested too deeply"),
+        ({"tags": ["t" * 131_072]}, "option_limit: 550 5.6.0 the option fields X-PM-, x-smtpeter- and X-MSYS-API of"),
+    ],
+)
+def test_too_much_is_not_read(value: str | dict[str, Any], sentence: str) -> None:
+    found = read(json.dumps(value) if isinstance(value, dict) else value)
+    reasons = [f"{problem.reason}: {problem.reply}" for problem in found.problems]
+    assert [reason[: len(sentence)] for reason in reasons] == ([sentence] if sentence else [])
 
 
 def test_it_may_stand_there_once() -> None:

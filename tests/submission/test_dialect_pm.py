@@ -51,6 +51,36 @@ def test_one_field(line: str, options: Options) -> None:
     assert said(line) == options
 
 
+@pytest.mark.parametrize(
+    ("value", "tag"),
+    [
+        (b"Gr\xfc\xdfe", "Grüße"),  # Latin-1
+        ("Grüße".encode(), "Grüße"),
+        (b"\xc3\xbc\xff", "Ã¼ÿ"),
+        (b"one\r\n two", "one two"),
+        (b"one \r\n\t  two\r\n \r\n three", "one two three"),
+        (b"=?utf-8?q?a?=\r\n =?utf-8?q?b?=\r\n c", "ab c"),
+        (b" " * 50_000 + b"one", "one"),
+    ],
+)
+def test_what_stands_in_a_value_is_what_was_meant(value: bytes, tag: str) -> None:
+    found = read_options(HeaderBlock.scan(b"X-PM-Tag: " + value + b"\r\nx-smtpeter-tags: " + value + b"\r\n\r\n"))
+    assert found.options.tags == (tag,)
+    assert read_options(HeaderBlock.scan(b"x-smtpeter-tags: " + value + b"\r\n\r\n")).options.tags == (tag,)
+
+
+def test_so_many_fields_are_not_read() -> None:
+    found = read_options(HeaderBlock.scan(b"X-PM-Tag: a\r\n" * 100 + b"\r\n"))
+    assert (found.options.tags, found.problems) == (("a",), ())
+    text = b"X-PM-Tag: a\r\nx-smtpeter-tags: b\r\n" * 30_000 + b"\r\n"
+    found = read_options(HeaderBlock.scan(text))
+    assert [str(problem.reply) for problem in found.problems] == [
+        "550 5.6.0 the option fields X-PM-, x-smtpeter- and X-MSYS-API of a message may be 100 with 131072 bytes in "
+        "all, not 60000 with 990000"
+    ]
+    assert cut(text, found.spans) == b"\r\n"
+
+
 def test_several_fields_make_one_record() -> None:
     assert said("X-PM-Tag: a", "Subject: x", "X-PM-Metadata-a: 1", "X-PM-KeepID: true") == Options(
         tags=("a",), metadata={"a": "1"}, keep_id=True

@@ -22,6 +22,7 @@ from angarium.submission.dialect import read_options
         ("x-smtpeter-images: Default", Options(host_images=False)),
         ("x-smtpeter-tags: news, june ,, news,\r\n vip", Options(tags=("news", "june", "vip"))),
         ("x-smtpeter-tags: =?utf-8?b?Z3LDvG4=?=,rot", Options(tags=("grün", "rot"))),
+        ("x-smtpeter-tags: =?utf-8?q?a=2Cb?=, =?utf-8?q?c,d?= e", Options(tags=("a,b", "c,d e"))),
         ("x-smtpeter-tags: ,", NO_OPTIONS),
         ("x-smtpeter-trackopens:", NO_OPTIONS),
         ("x-smtpeter-template: 12", NO_OPTIONS),

@@ -151,3 +151,15 @@ def test_a_reader_sees_the_body_that_was_sent_to_him(
         assert not header.has(b"bcc")
         assert read["Received"] is not None
         assert " : x" not in str(read["Received"])
+
+
+@pytest.mark.parametrize("line", [b"Bcc:\r\n", b"Date :\r\n", b"From: a@b.test\r\n", b"X-PM-Tag: a\r\n", b"a:\r\n \r\n"])
+@pytest.mark.parametrize("pieces", [None, 20_000])
+def test_a_header_of_more_lines_than_can_be_looked_at_is_refused(
+    tmp_path: Path, line: bytes, pieces: int | None
+) -> None:
+    text = HEADER + line * 10_000 + b"\r\nbody\r\n"
+    reply = take(tmp_path, text, principal=LOGIN, pieces=pieces).reply
+    assert str(reply) == "552 5.3.4 the header is too large"
+    folded = HEADER + b"X:" + b" x\r\n" * 9_000 + b"\r\nbody\r\n"
+    assert take(tmp_path, folded, principal=LOGIN, pieces=pieces).sent == folded

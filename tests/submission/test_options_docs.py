@@ -8,7 +8,7 @@ import pytest
 
 from angarium.core.options import NO_OPTIONS
 from angarium.mime.header import Field
-from angarium.submission import msys, pm, smtpeter
+from angarium.submission import dialect, msys, pm, smtpeter
 from angarium.submission.dialect_values import Reason
 
 PAGE = (Path(__file__).parents[2] / "docs" / "message-options.md").read_text()
@@ -29,6 +29,7 @@ def test_limits_of_metadata_and_campaign_stand_there() -> None:
     assert f"at most {msys.MAX_CAMPAIGN_OCTETS} bytes" in PAGE
     assert f"at most {smtpeter.MAX_TAGS} tags of at most {smtpeter.MAX_TAG} characters" in PAGE
     assert f"{msys.MAX_COPIES} in all" in PAGE
+    assert f"{dialect.MOST_FIELDS} option fields with {dialect.MOST_OCTETS:,} bytes in all" in PAGE
 
 
 def named(prefix: str) -> list[str]:

@@ -142,15 +142,22 @@ class HeaderBlock:
         at = 0
         while at < len(raw):
             end = self._end_of(at)
-            match = _FIELD.match(raw, at, end)
-            if match is not None:
-                yield at, Field(match[1].lower(), raw[at:end], raw[match.end() : end].rstrip(b"\r\n"))
+            field = field_of(raw[at:end])
+            if field is not None:
+                yield at, field
             at = end
+
+    def beginning(self, *prefixes: bytes) -> list[Span]:
+        """Return where the fields stand whose names begin with one of *prefixes*, given in lower case."""
+        return self._matching(rb"\n(?:%b)[!-9;-~]*+[ \t]*+:" % b"|".join(map(re.escape, prefixes)))
+
+    def _matching(self, start: bytes) -> list[Span]:
+        return [(at, self._end_of(at)) for at in (match.start() for match in re.finditer(start, self._lower))]
 
     def spans(self, *names: bytes) -> list[Span]:
         """Return where the fields called one of *names*, given in lower case, stand."""
         if self._has_blanks:
-            return [(at, at + len(field.raw)) for at, field in self.placed() if field.name in names]
+            return self._matching(rb"\n(?:%b)[ \t]*+:" % b"|".join(map(re.escape, names)))
         found = []
         for name in names:
             start = b"\n" + name + b":"
@@ -177,6 +184,12 @@ class HeaderBlock:
                 return len(raw)
             if raw[at : at + 1] not in (b" ", b"\t"):
                 return at
+
+
+def field_of(raw: bytes) -> Field | None:
+    """Return the field that *raw* is, with its continuation lines; None when it is none."""
+    match = _FIELD.match(raw)
+    return None if match is None else Field(match[1].lower(), raw, raw[match.end() :].rstrip(b"\r\n"))
 
 
 def mended(message: bytes) -> bytes:

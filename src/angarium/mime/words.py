@@ -9,11 +9,14 @@ _WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?="
 _RUN = re.compile(rf"{_WORD}(?:\s*{_WORD})*")
 _PARTS = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\s]*)\?=")
 _CHARSET = re.compile(
-    r"utf-?(?:7|8|16(?:le|be)?|32)|(?:us-)?ascii|iso-?8859-?\d{1,2}|(?:windows-?|cp|ibm)\d{2,5}|koi8-[rut]"
+    r"utf-?(?:8|16(?:le|be)?|32)|(?:us-)?ascii|iso-?8859-?\d{1,2}|(?:windows-?|cp|ibm)\d{2,5}|koi8-[rut]"
     r"|gb2312|gbk|gb18030|big5(?:-?hkscs)?|shift[_-]jis|euc-?(?:jp|kr)|iso-?2022-(?:jp|kr)(?:-\d)?|mac-?roman",
     re.I,
 )
-"""Charsets that mail is written in. Python knows others, some of which take quadratic time."""
+"""Charsets that mail is written in. Python knows others, some of which take quadratic time; UTF-7 makes text of them
+that cannot be encoded again."""
+_ONE_WORD = re.compile(_WORD)
+_ITEM = re.compile(rf"(?:{_WORD}|[^,])++")
 _WORD_OCTETS = 42
 """Octets of text in one word: with charset and base64 it stays below 75 characters (RFC 2047 §2)."""
 
@@ -21,6 +24,19 @@ _WORD_OCTETS = 42
 def decode_words(text: str) -> str:
     """Return *text* with its encoded words replaced by what they say; what cannot be read stays as it is."""
     return _RUN.sub(_decode_run, text) if "=?" in text else text
+
+
+def is_one_word(text: str) -> bool:
+    """Whether *text* is an encoded word and nothing else."""
+    return _ONE_WORD.fullmatch(text) is not None
+
+
+def decode_list(text: str) -> list[str]:
+    """Return what stands between the commas of *text*, stripped, each with its encoded words decoded.
+
+    A comma that an encoded word has in it, or says, separates nothing.
+    """
+    return [decode_words(item).strip() for item in _ITEM.findall(text)]
 
 
 def encode_words(text: str) -> str:

@@ -11,6 +11,8 @@ from angarium.mime.addresses import mailboxes, written
 from angarium.mime.header import HeaderBlock, Span, unfold
 from angarium.submission.dialect_values import NOTHING_SAID, CopyTo, HeaderOptions
 
+_MOST_CC_OCTETS = 16_384
+
 
 class Copies(NamedTuple):
     """Who gets the message besides those named by RCPT, each address once.
@@ -62,14 +64,16 @@ def _paths(copies: Iterable[CopyTo], role: Literal["cc", "bcc", "archive"]) -> t
 def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Span]]:
     """Return the Cc field that shows *cc*, and the fields that it takes the place of.
 
-    Who stands in Cc already is not added; what stood there stays byte for byte. Both are empty when nobody is missing.
+    Who stands in Cc already is not added, unless so many stand there that it is not searched; what stood there stays
+    byte for byte. Both are empty when nobody is missing.
     """
     if not cc:
         return b"", []
     fields = [(at, field) for at, field in header.placed() if field.name == b"cc"]
+    is_searched = sum(len(field.raw) for _, field in fields) <= _MOST_CC_OCTETS
     present = {
         _key(mailbox.address, mailbox.domain)
-        for _, field in fields
+        for _, field in (fields if is_searched else ())
         for mailbox in mailboxes(unfold(field.value))
     }
     missing = _fresh(cc, present)

@@ -1,7 +1,8 @@
 """Options that a message carries in its own header, in the words of the vendors, as one record."""
 
 from angarium.core.options import layered
-from angarium.mime.header import Field, HeaderBlock, Span
+from angarium.core.reply import Reply
+from angarium.mime.header import Field, HeaderBlock, Span, field_of
 from angarium.submission import msys, pm, smtpeter
 from angarium.submission.dialect_values import (
     NOTHING_SAID,
@@ -20,11 +21,16 @@ __all__ = [
     "Reason",
     "Vendor",
     "carries_options",
+    "option_spans",
     "read_options",
 ]
 
 PREFIXES = (pm.PREFIX, smtpeter.PREFIX, msys.PREFIX)
 """Fields whose names begin so are instructions, known or not: they never leave with the message."""
+
+MOST_FIELDS = 100
+MOST_OCTETS = 131_072
+"""So many option fields, and so many bytes of them, are read; no sender needs nearly as much."""
 
 _PM, _SMTPETER, _MSYS = (b"\n" + prefix for prefix in PREFIXES)
 
@@ -34,23 +40,38 @@ def carries_options(header: HeaderBlock) -> bool:
     return header.may_have(_PM) or header.may_have(_SMTPETER) or header.may_have(_MSYS)
 
 
+def option_spans(header: HeaderBlock) -> tuple[Span, ...]:
+    """Return where the option fields stand."""
+    return tuple(header.beginning(*PREFIXES)) if carries_options(header) else ()
+
+
 def read_options(header: HeaderBlock) -> HeaderOptions:
     """Return what the option fields say. Where two dialects differ, Postmark's goes before SparkPost's, and that
-    before SMTPeter's."""
-    if not carries_options(header):
+    before SMTPeter's. Takes bounded time: of too much nothing is read."""
+    spans = option_spans(header)
+    if not spans:
         return NOTHING_SAID
-    spans: list[Span] = []
+    octets = sum(end - begin for begin, end in spans)
+    if len(spans) > MOST_FIELDS or octets > MOST_OCTETS:
+        return HeaderOptions(spans=spans, problems=(_too_much(len(spans), octets),))
     fields: dict[bytes, list[Field]] = {prefix: [] for prefix in PREFIXES}
-    for at, field in header.placed():
-        prefix = next((prefix for prefix in PREFIXES if field.name.startswith(prefix)), None)
-        if prefix is not None:
-            fields[prefix].append(field)
-            spans.append((at, at + len(field.raw)))
+    for begin, end in spans:
+        field = field_of(header.raw[begin:end])
+        if field is not None:
+            fields[next(filter(field.name.startswith, PREFIXES))].append(field)
     of_pm, pm_problems = pm.read(fields[pm.PREFIX])
     of_smtpeter, smtpeter_problems = smtpeter.read(fields[smtpeter.PREFIX])
     found = msys.read(fields[msys.PREFIX])
     return found._replace(
         options=layered(of_pm, found.options, of_smtpeter),
-        spans=tuple(spans),
+        spans=spans,
         problems=(*pm_problems, *found.problems, *smtpeter_problems),
     )
+
+
+def _too_much(number: int, octets: int) -> Problem:
+    sentence = (
+        f"the option fields X-PM-, x-smtpeter- and X-MSYS-API of a message may be {MOST_FIELDS} with {MOST_OCTETS} "
+        f"bytes in all, not {number} with {octets}"
+    )
+    return Problem(None, "option_limit", Reply(550, "5.6.0", sentence))

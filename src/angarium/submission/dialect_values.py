@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.reply import Reply
-from angarium.mime.header import Field, Span, unfold
+from angarium.mime.header import Field, Span
 from angarium.mime.words import decode_words
 
 Vendor = Literal["postmark", "smtpeter", "sparkpost"]
@@ -71,9 +71,22 @@ class OptionError(ValueError):
         self.reason: Reason = reason
 
 
+def line_of(field: Field) -> str:
+    """Return a field's value as one line, a blank for each fold. What is no UTF-8 is taken for Latin-1.
+
+    Encoded words stay as they are: what a value is made of is seen before any part of it is decoded, or text in it
+    could pass for more.
+    """
+    value = b" ".join(filter(None, (line.strip() for line in field.value.split(b"\n"))))
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def text_of(field: Field) -> str:
-    """Return a field's value as one line of text, encoded words decoded."""
-    return decode_words(unfold(field.value))
+    """Return a field's value where it is one text, encoded words decoded."""
+    return decode_words(line_of(field))
 
 
 def name_of(field: Field) -> str:

@@ -39,6 +39,7 @@ from angarium.submission.policy import (
     OUT_OF_MEMORY,
     QUEUE_FULL,
     UNCOUNTED,
+    is_too_large,
     refuses_literal,
     storage_reply,
 )
@@ -322,7 +323,7 @@ class Intake:
 
 
 def _beyond_bounds(header: HeaderBlock, options: InboundOptions) -> tuple[Reason, Reply] | None:
-    if header.size > options.max_header_size:
+    if is_too_large(header, options.max_header_size):
         return "header_size", HEADER_TOO_LARGE
     if options.max_received_headers and header.received_count > options.max_received_headers:
         return "loop", LOOP

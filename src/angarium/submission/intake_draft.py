@@ -9,7 +9,7 @@ from angarium.mime.addresses import FieldMailbox
 from angarium.mime.header import HeaderBlock, Span
 from angarium.submission import pm
 from angarium.submission.copies import cc_field
-from angarium.submission.dialect import read_options
+from angarium.submission.dialect import option_spans, read_options
 from angarium.submission.dialect_values import NOTHING_SAID, HeaderOptions, Problem, Reason
 from angarium.submission.duties import (
     VENDORS,
@@ -59,45 +59,28 @@ def draft_of(header: HeaderBlock, principal: Principal | None, *, is_trusted: bo
     Where neither holds, the message comes from elsewhere: its option fields are taken out, unheeded, and it is not
     signed, since anybody may have written the author's name.
     """
-    said = read_options(header)
     authors = authors_of(header)
+    author_domain = authors[0].domain if authors else ""
     silent = unstamped(header)
-    spans = [*said.spans, *header.empty(*silent)]
-    draft = Draft(authors[0].domain if authors else "", _FROM_ELSEWHERE, silent=silent)
+    spans = header.empty(*silent) if silent else []
     if principal is None and not is_trusted:
-        return draft._replace(spans=tuple(spans))
+        return Draft(author_domain, _FROM_ELSEWHERE, (*option_spans(header), *spans), silent=silent)
+    said = read_options(header)
     cc, replaced = cc_field(header, said.cc)
-    spans += replaced
-    spans += hidden_spans(header)
-    draft = draft._replace(lines=cc, said=said, problems=said.problems)
+    spans += (*said.spans, *replaced, *hidden_spans(header))
     if principal is None:
-        return draft._replace(options=said.options, spans=tuple(spans))
-    return _submitted(header, principal, draft, authors, spans)
-
-
-def _submitted(
-    header: HeaderBlock,
-    principal: Principal,
-    draft: Draft,
-    authors: tuple[FieldMailbox, ...],
-    spans: list[Span],
-) -> Draft:
-    options = options_for(principal, draft.said.options)
+        return Draft(author_domain, said.options, tuple(spans), cc, False, said, said.problems, silent)
+    options = options_for(principal, said.options)
     replaces = replaces_id(principal, options)
     if replaces:
         spans += header.spans(b"message-id")
     problems = (
-        *draft.problems,
-        *_stream_problems(principal, draft.said.options.stream),
+        *said.problems,
+        *_stream_problems(principal, said.options.stream),
         *_author_problems(header, principal, authors),
     )
-    return draft._replace(
-        options=options,
-        spans=tuple(spans),
-        lines=sender_line(header, authors) + draft.lines,
-        replaces_id=replaces,
-        problems=problems,
-    )
+    lines = sender_line(header, authors) + cc
+    return Draft(author_domain, options, tuple(spans), lines, replaces, said, problems, silent)
 
 
 def _stream_problems(principal: Principal, wanted: str | None) -> list[Problem]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 
 from angarium.mime.header import HeaderBlock, Span, cut, mended, without_mbox_lines
 from angarium.spool.port import Body, LargeBodyWriter, SpoolError
-from angarium.submission.dialect import read_options
+from angarium.submission.dialect import option_spans
+from angarium.submission.policy import is_too_large
 
 Prepare = Callable[[HeaderBlock], Iterable[Span]]
 """Says what of a header block must not be stored."""
@@ -13,7 +14,7 @@ Prepare = Callable[[HeaderBlock], Iterable[Span]]
 
 def option_fields(header: HeaderBlock) -> Iterable[Span]:
     """Have the option fields taken out, which leave no node."""
-    return read_options(header).spans
+    return option_spans(header)
 
 
 class Spill:
@@ -67,8 +68,8 @@ class Spill:
         self.head = mended(self.head)
         header = HeaderBlock.scan(self.head)
         # a header beyond the limit is refused later, whatever is in it
-        is_whole = header.size <= self._max_header_size
-        self._write(cut(self.head, self._prepare(header)) if is_whole else self.head)
+        is_read = not is_too_large(header, self._max_header_size)
+        self._write(cut(self.head, self._prepare(header)) if is_read else self.head)
 
     def _write(self, piece: bytes) -> None:
         self.eight_bit = self.eight_bit or not piece.isascii()

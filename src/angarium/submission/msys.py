@@ -1,7 +1,7 @@
 """`X-MSYS-API`: one JSON object, as senders of SparkPost and Momentum write it."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +10,17 @@ from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.mime.addresses import read_mailboxes
 from angarium.mime.header import Field
-from angarium.mime.words import decode_words
+from angarium.mime.words import decode_words, is_one_word
 from angarium.smtp.address import AddressError, parse_mailbox
-from angarium.submission.dialect_values import CopyTo, HeaderOptions, OptionError, Problem, Reason, shown
+from angarium.submission.dialect_values import (
+    CopyTo,
+    HeaderOptions,
+    OptionError,
+    Problem,
+    Reason,
+    line_of,
+    shown,
+)
 
 PREFIX: Final = b"x-msys-api"
 MAX_CAMPAIGN_OCTETS = 64
@@ -21,8 +29,8 @@ MAX_DEPTH = 20
 MAX_TAGS = 10
 MAX_NAME = 255
 MAX_COPIES = 1000
+MAX_MAILBOX = 1000
 
-_FOLD = re.compile(r"\r?\n[ \t]*")
 _TYPES: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean"}
 
 _SWITCHES = {
@@ -32,6 +40,7 @@ _SWITCHES = {
     "inline_css": "inline_css",
 }
 _NAMES = {"ip_pool": "binding", "dkim_key": "dkim_key"}
+_LISTS = ("cc", "bcc", "archive")
 
 
 def read(fields: list[Field]) -> HeaderOptions:
@@ -49,11 +58,16 @@ def read(fields: list[Field]) -> HeaderOptions:
 
 
 def _object(field: Field) -> dict[str, Any]:
-    text = decode_words(_FOLD.sub(" ", field.value.decode("utf-8", "replace")).strip())
+    """Return the object. Encoded words are looked for in its strings, after it was read: a string that is text of
+    somebody else cannot become more than a string. Only a value that is one word from end to end is decoded first."""
+    text = line_of(field)
+    if is_one_word(text):
+        text = decode_words(text)
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise OptionError(f"JSON parsing error in X-MSYS-API: {_short(error)}", "json") from None
+        hint = "; encoded words may stand in its strings only, better write \\uXXXX" if "=?" in text else ""
+        raise OptionError(f"JSON parsing error in X-MSYS-API: {_short(error)}{hint}", "json") from None
     if not isinstance(value, dict):
         raise OptionError(
             'JSON parsing error in X-MSYS-API: it must be one object, as in {"campaign_id": "a"}', "json"
@@ -72,14 +86,17 @@ def _read(value: dict[str, Any]) -> HeaderOptions:
     for name, reads in _READERS.items():
         if value.get(name) is not None:
             said.update(reads(value[name]))
-    cc, bcc, archive = (_copies(name, value.get(name)) for name in ("cc", "bcc", "archive"))
-    number = len(cc) + len(bcc) + len(archive)
+    lists = [_typed(name, value.get(name) or [], list) for name in _LISTS]
+    number = sum(map(len, lists))
     if number > MAX_COPIES:
         raise OptionError(
             f"X-MSYS-API may name {MAX_COPIES} addresses in 'cc', 'bcc' and 'archive' together, not {number}; "
             "send the rest in another message",
             "option_limit",
         )
+    cc, bcc, archive = (
+        tuple(_copy(name, entry) for entry in entries) for name, entries in zip(_LISTS, lists, strict=True)
+    )
     return HeaderOptions(Options(**said), cc=cc, bcc=bcc, archive=archive)
 
 
@@ -90,8 +107,12 @@ def _typed(name: str, value: Any, wanted: type) -> Any:
     return value
 
 
+def _text(name: str, value: Any) -> str:
+    return decode_words(_typed(name, value, str))
+
+
 def _campaign(value: Any) -> dict[str, Any]:
-    text = _typed("campaign_id", value, str)
+    text = _text("campaign_id", value)
     octets = len(text.encode("utf-8", "replace"))
     if octets > MAX_CAMPAIGN_OCTETS:
         raise OptionError(
@@ -102,34 +123,39 @@ def _campaign(value: Any) -> dict[str, Any]:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    data = _typed("metadata", value, dict)
-    _check_depth(data)
+    data = _kept(_typed("metadata", value, dict), count(1))
     octets = len(msgspec.json.encode(data))
     if octets > MAX_METADATA_OCTETS:
-        raise OptionError(
-            f"X-MSYS-API 'metadata' is limited to {MAX_METADATA_OCTETS} bytes of JSON; this has {octets}",
-            "metadata",
-        )
+        raise _too_much_metadata(f"this has {octets}")
     return {"metadata": data} if data else {}
 
 
-def _check_depth(data: Any, levels: int = MAX_DEPTH) -> None:
-    """Make sure that *data* can be kept: MessagePack has no larger numbers, and no reader goes deep for it."""
+def _too_much_metadata(found: str) -> OptionError:
+    sentence = f"X-MSYS-API 'metadata' is limited to {MAX_METADATA_OCTETS} bytes of JSON; {found}"
+    return OptionError(sentence, "metadata")
+
+
+def _kept(data: Any, numbers: Iterator[int], levels: int = MAX_DEPTH) -> Any:
+    """Return *data* as it is kept, its strings decoded. MessagePack has no larger numbers, and no reader goes deep
+    for it. *numbers* count the values in it, each of which takes a byte of JSON at least."""
+    if next(numbers) > MAX_METADATA_OCTETS:
+        raise _too_much_metadata("this has more")
     if not levels:
         raise OptionError(f"X-MSYS-API 'metadata' may be nested {MAX_DEPTH} levels deep", "metadata")
     if isinstance(data, int) and not -(2**63) <= data < 2**64:
         raise OptionError(
             "X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string", "metadata"
         )
-    for inner in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
-        _check_depth(inner, levels - 1)
+    if isinstance(data, dict):
+        return {decode_words(name): _kept(inner, numbers, levels - 1) for name, inner in data.items()}
+    if isinstance(data, list):
+        return [_kept(inner, numbers, levels - 1) for inner in data]
+    return decode_words(data) if isinstance(data, str) else data
 
 
 def _tags(value: Any) -> dict[str, Any]:
-    tags = [_typed("tags[]", tag, str) for tag in _typed("tags", value, list)]
-    for tag in tags[:MAX_TAGS]:
-        _bounded("tags[]", tag)
-    kept = tuple(dict.fromkeys(tag for tag in tags[:MAX_TAGS] if tag))
+    tags = [_bounded("tags[]", _text("tags[]", tag)) for tag in _typed("tags", value, list)[:MAX_TAGS]]
+    kept = tuple(dict.fromkeys(filter(None, tags)))
     return {"tags": kept} if kept else {}
 
 
@@ -149,7 +175,7 @@ def _options(value: Any) -> dict[str, Any]:
             said[field] = _typed(f"options.{name}", options[name], bool)
     for name, field in _NAMES.items():
         if options.get(name):
-            said[field] = _bounded(f"options.{name}", _typed(f"options.{name}", options[name], str))
+            said[field] = _bounded(f"options.{name}", _text(f"options.{name}", options[name]))
     clicks = options.get("click_tracking")
     if clicks is not None:
         said["track_links"] = "all" if _typed("options.click_tracking", clicks, bool) else "none"
@@ -164,19 +190,13 @@ _READERS: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-def _copies(name: str, value: Any) -> tuple[CopyTo, ...]:
-    if value is None:
-        return ()
-    return tuple(_copy(name, entry) for entry in _typed(name, value, list))
-
-
 def _copy(name: str, entry: Any) -> CopyTo:
     display = ""
     if isinstance(entry, dict):
-        display = _bounded(f"{name}[].name", _typed(f"{name}[].name", entry.get("name") or "", str))
+        display = _bounded(f"{name}[].name", _text(f"{name}[].name", entry.get("name") or ""))
         entry = entry.get("email")
-    found, is_whole = read_mailboxes(_typed(f"{name}[]", entry, str))
-    if len(found) != 1 or not is_whole:
+    found, is_whole = read_mailboxes(_typed(f"{name}[]", entry, str)[:MAX_MAILBOX])
+    if len(entry) > MAX_MAILBOX or len(found) != 1 or not is_whole:
         raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}, which is not one e-mail address")
     local = found[0].address.rpartition("@")[0]
     try:

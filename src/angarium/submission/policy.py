@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
 from angarium.core.reply import Reply
+from angarium.mime.header import HeaderBlock
 from angarium.spool.port import SpoolError, SpoolFull
 
 RELAYING_DENIED = Reply(
@@ -43,6 +44,9 @@ SPOOL_FULL = Reply(452, "4.3.1", "not enough storage; try again later")
 SPOOL_FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
 UNCOUNTED = Reply(451, "4.3.0", "the recipients could not be counted; try again in a moment")
 OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
+
+MOST_HEADER_LINES = 10_000
+"""A header of so many lines is a large one folded at 52 octets, or a malicious one."""
 
 _LANES: dict[str, Lane] = {
     "transactional": TRANSACTIONAL,
@@ -115,6 +119,13 @@ def lane_of(options: InboundOptions, priority: str, otherwise: Lane | None = Non
     """Return the lane that a `Priority` header field's value asks for, else *otherwise*, else the listener's."""
     fallback = options.lane if otherwise is None else otherwise
     return _LANES.get(priority.strip().lower(), fallback) if options.priority_header else fallback
+
+
+def is_too_large(header: HeaderBlock, most_octets: int) -> bool:
+    """Whether a header block is beyond the bound, or of so many lines that looking at each would take long."""
+    return header.size > most_octets or (
+        header.size > MOST_HEADER_LINES and header.raw.count(b"\n") > MOST_HEADER_LINES
+    )
 
 
 def storage_reply(error: SpoolError) -> Reply:

@@ -5,7 +5,16 @@ from typing import Any, Final
 from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.mime.header import Field
-from angarium.submission.dialect_values import OptionError, Problem, name_of, shown, switch, text_of
+from angarium.mime.words import decode_list
+from angarium.submission.dialect_values import (
+    OptionError,
+    Problem,
+    line_of,
+    name_of,
+    shown,
+    switch,
+    text_of,
+)
 
 PREFIX: Final = b"x-smtpeter-"
 MAX_TAGS = 100
@@ -63,7 +72,7 @@ def _images(field: Field) -> dict[str, Any]:
 
 
 def _tags(field: Field) -> dict[str, Any]:
-    tags = tuple(dict.fromkeys(tag for part in text_of(field).split(",") if (tag := part.strip())))
+    tags = tuple(dict.fromkeys(filter(None, decode_list(line_of(field)))))
     if len(tags) > MAX_TAGS:
         raise OptionError(f"{name_of(field)} may name {MAX_TAGS} tags, not {len(tags)}", "option_limit")
     longest = max(tags, key=len, default="")
