@@ -54,14 +54,39 @@ def test_no_text_is_too_odd(text: str) -> None:
 
 
 CHARSETS = (
-    *("utf-8", "utf-7", "utf8", "utf-16", "utf-16le", "utf-16be", "utf-32", "ascii", "us-ascii", "iso-8859-1"),
-    *("iso8859-15", "windows-1252", "cp437", "cp932", "cp65001", "ibm850", "koi8-r", "gb2312", "gbk", "gb18030"),
+    *(
+        "utf-8",
+        "utf-7",
+        "utf8",
+        "utf-16",
+        "utf-16le",
+        "utf-16be",
+        "utf-32",
+        "ascii",
+        "us-ascii",
+        "iso-8859-1",
+    ),
+    *(
+        "iso8859-15",
+        "windows-1252",
+        "cp437",
+        "cp932",
+        "cp65001",
+        "ibm850",
+        "koi8-r",
+        "gb2312",
+        "gbk",
+        "gb18030",
+    ),
     *("big5", "big5-hkscs", "shift_jis", "euc-jp", "euc-kr", "iso-2022-jp", "iso-2022-jp-2", "iso-2022-kr"),
     *("mac-roman", "utf-8-sig", "unicode_escape", "raw_unicode_escape", "utf-16-surrogatepass"),
 )
 
 
-@given(st.sampled_from(CHARSETS), st.binary() | st.sampled_from([b"+2D0-", b"\xed\xa0\x80", b"\xd8\x3d", b"\x3d\xd8"]))
+@given(
+    st.sampled_from(CHARSETS),
+    st.binary() | st.sampled_from([b"+2D0-", b"\xed\xa0\x80", b"\xd8\x3d", b"\x3d\xd8"]),
+)
 def test_what_words_say_can_be_encoded_again(charset: str, text: bytes) -> None:
     decode_words(f"=?{charset}?b?{base64.b64encode(text).decode()}?=").encode()
 

@@ -203,9 +203,7 @@ def test_text_in_a_string_stays_in_it() -> None:
     found = said({"metadata": {"name": INJECTED, INJECTED: ["b"]}, "campaign_id": "c", "tags": [INJECTED]})
     assert found.problems == ()
     assert (found.cc, found.bcc, found.archive) == ((), (), ())
-    assert found.options == Options(
-        campaign="c", tags=(MEANT,), metadata={"name": MEANT, MEANT: ["b"]}
-    )
+    assert found.options == Options(campaign="c", tags=(MEANT,), metadata={"name": MEANT, MEANT: ["b"]})
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from("qb"))
@@ -244,12 +242,18 @@ def test_an_address_is_read_before_the_words_in_its_name() -> None:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ({"metadata": {"k": [1] * 20_000}}, "metadata: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes"),
+        (
+            {"metadata": {"k": [1] * 20_000}},
+            "metadata: 550 5.6.0 X-MSYS-API 'metadata' is limited to 10240 bytes",
+        ),
         ({"tags": ["t"] * 20_000}, ""),
         ({"cc": ["a@b.test"] * 10_000}, "option_limit: 550 5.6.0 X-MSYS-API may name 1000 addresses"),
         ({"cc": ["a@b.test," * 10_000]}, "option_syntax: 550 5.6.0 X-MSYS-API 'cc' has 'a@b.test,a@b.test,"),
         ("[" * 100_000, "json: 550 5.6.0 JSON parsing error in X-MSYS-API: it is nested too deeply"),
-        ({"tags": ["t" * 131_072]}, "option_limit: 550 5.6.0 the option fields X-PM-, x-smtpeter- and X-MSYS-API of"),
+        (
+            {"tags": ["t" * 131_072]},
+            "option_limit: 550 5.6.0 the option fields X-PM-, x-smtpeter- and X-MSYS-API of",
+        ),
     ],
 )
 def test_too_much_is_not_read(value: str | dict[str, Any], sentence: str) -> None:

@@ -64,7 +64,9 @@ def test_one_field(line: str, options: Options) -> None:
     ],
 )
 def test_what_stands_in_a_value_is_what_was_meant(value: bytes, tag: str) -> None:
-    found = read_options(HeaderBlock.scan(b"X-PM-Tag: " + value + b"\r\nx-smtpeter-tags: " + value + b"\r\n\r\n"))
+    found = read_options(
+        HeaderBlock.scan(b"X-PM-Tag: " + value + b"\r\nx-smtpeter-tags: " + value + b"\r\n\r\n")
+    )
     assert found.options.tags == (tag,)
     assert read_options(HeaderBlock.scan(b"x-smtpeter-tags: " + value + b"\r\n\r\n")).options.tags == (tag,)
 

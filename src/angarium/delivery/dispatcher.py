@@ -116,12 +116,18 @@ class Dispatcher:
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
-                self._count_in(message)
-                if roomy:
-                    self.add(recipients_of(message, self.config))
+                self._take_over(message, roomy)
             then(error)
 
         self.spool.accept(message, body, accepted, settled=not roomy)
+
+    def _take_over(self, message: Message, roomy: bool) -> None:
+        try:
+            self._count_in(message)
+            if roomy:
+                self.add(recipients_of(message, self.config))
+        except Exception as error:  # noqa: BLE001 - it is durable, and whoever sent it waits to hear so
+            self._log.fault(self._clock.now(), error, message=message.id.hex())
 
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""

@@ -19,7 +19,7 @@ from angarium.core.tasks import Tasks
 from angarium.identity.buckets import Exceeded
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut, mended
-from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus
+from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus, Then
 from angarium.submission.copies import NO_COPIES, Copies, hidden_copy, plan_copies
 from angarium.submission.dialect_values import Problem, Reason
 from angarium.submission.intake_copies import Entrance, Files, Quota, bodies_for, enter_together
@@ -34,6 +34,7 @@ from angarium.submission.intake_message import (
 )
 from angarium.submission.intake_spill import Spill
 from angarium.submission.policy import (
+    FAULT,
     HEADER_TOO_LARGE,
     LOOP,
     OUT_OF_MEMORY,
@@ -70,6 +71,25 @@ def refusal(status: SpoolStatus, load: Load) -> Reply | None:
     if load.most_memory_bytes and load.memory_bytes >= load.most_memory_bytes:
         return OUT_OF_MEMORY
     return None
+
+
+class Pending:
+    """One message from the end of its data on: *count* is called with 1, and with -1 when it is answered, once."""
+
+    __slots__ = ("_answer", "_count", "is_open")
+
+    def __init__(self, count: Callable[[int], None], answer: Answer) -> None:
+        self.is_open = True
+        self._count = count
+        self._answer = answer
+        count(1)
+
+    def answer(self, reply: Reply) -> None:
+        """Give the answer, unless one was given."""
+        if self.is_open:
+            self.is_open = False
+            self._count(-1)
+            self._answer(reply)
 
 
 class Intake:
@@ -127,7 +147,7 @@ class Intake:
         )
 
     async def settled(self) -> None:
-        """Wait until every message that was handed to the spool has been answered."""
+        """Wait until every message that was handed in has been answered."""
         await self._none_pending.wait()
 
     def _count(self, more: int) -> None:
@@ -155,29 +175,44 @@ class Intake:
         is_known: bool = False,
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, for a 250 only when the message is durable.
+        Raises nothing: what nobody foresaw is logged, and answered with 451.
 
         *head* is as much of the message's beginning as surely holds the header block: of a body in memory the body
         itself, of one in a file what `spill` has kept of it. *principal* is who logged in. *is_known* says that the
         peer needs no login: its option fields count, and its mail is signed.
         """
-        arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal, is_known)
+        pending = Pending(self._count, answer)
+        try:
+            arrival = Arrival(message_id, self._clock.now(), envelope, origin, options, principal, is_known)
+            self._read(arrival, body, head, pending)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer, and the drain, would wait for ever
+            self._fail(message_id, body, error, pending)
+
+    def _fail(self, message_id: MessageId, body: Body, error: Exception, pending: Pending) -> None:
+        """Refuse a message for a fault of ours. What was answered before it stays as it was answered."""
+        self._log.fault(self._clock.now(), error, message=format_id(message_id))
+        if pending.is_open:
+            self._discard(message_id, body)
+            pending.answer(FAULT)
+
+    def _read(self, arrival: Arrival, body: Body, head: bytes, pending: Pending) -> None:
         header = HeaderBlock.scan(head)
         if header.lacks_blank_line and isinstance(body, bytes):
             body = mended(body)
             header = HeaderBlock.scan(body)
-        problem = _beyond_bounds(header, options)
+        problem = _beyond_bounds(header, arrival.options)
         if problem is not None:
-            self._refuse(arrival, body, Verdict("refuse", *problem), answer)
+            self._refuse(arrival, body, Verdict("refuse", *problem), pending)
             return
-        draft = draft_of(header, principal, is_trusted=is_known)
+        draft = draft_of(header, arrival.principal, is_trusted=arrival.is_known)
         if isinstance(body, bytes) and (draft.spans or body is not head):
             body = cut(body, draft.spans)
-            envelope = envelope._replace(eight_bit=not body.isascii())
+            envelope = arrival.envelope._replace(eight_bit=not body.isascii())
             arrival = arrival._replace(envelope=envelope)
-        self._decide(arrival, draft, header, body, answer)
+        self._decide(arrival, draft, header, body, pending)
 
     def _decide(
-        self, arrival: Arrival, draft: Draft, header: HeaderBlock, body: Body, answer: Answer
+        self, arrival: Arrival, draft: Draft, header: HeaderBlock, body: Body, pending: Pending
     ) -> None:
         problems = draft.problems
         binding = binding_of(self.config, arrival, draft, header, self._rng)
@@ -194,7 +229,7 @@ class Intake:
             )
         verdict = judge(problems, arrival.principal) if problems else None
         if verdict is not None and verdict.action == "refuse":
-            self._refuse(arrival, body, verdict, answer)
+            self._refuse(arrival, body, verdict, pending)
             return
         if verdict is not None:
             self._counters.add("problems_total", verdict.reason)
@@ -208,62 +243,81 @@ class Intake:
             further=copies.further,
             refusal=verdict.reply if verdict is not None else None,
         )
-        self._count(1)
         if copies is not NO_COPIES:
             added = added_lines(arrival, draft)
-            self._tasks.start(self._enter_copies(arrival, message, added, body, copies, answer))
+            self._tasks.start(self._enter_copies(arrival, message, added, body, copies, pending))
         else:
             reason = verdict.reason if verdict is not None else ""
-            self._entrance.enter(message, body, partial(self._entered, [message], reason, answer))
+            self._entrance.enter(message, body, partial(self._entered, [message], reason, pending))
 
     def _entered(
-        self, messages: list[Message], reason: str, answer: Answer, error: SpoolError | None
+        self, messages: list[Message], reason: str, pending: Pending, error: SpoolError | None
     ) -> None:
-        self._count(-1)
         message_id = format_id(messages[0].id)
-        if error is None:
-            for message in messages:
-                self._log_reception(message, reason)
-            answer(Reply(250, "2.0.0", f"queued as {message_id}"))
-        else:
-            self._log.error(
-                "refused", self._clock.now(), message=message_id, reason="storage", error=str(error)
-            )
-            answer(storage_reply(error))
+        reply = Reply(250, "2.0.0", f"queued as {message_id}") if error is None else storage_reply(error)
+        try:
+            if error is None:
+                for message in messages:
+                    self._log_reception(message, reason)
+            else:
+                self._log.error(
+                    "refused", self._clock.now(), message=message_id, reason="storage", error=str(error)
+                )
+        finally:
+            pending.answer(reply)
 
     async def _enter_copies(
-        self, arrival: Arrival, message: Message, added: bytes, body: Body, copies: Copies, answer: Answer
+        self, arrival: Arrival, message: Message, added: bytes, body: Body, copies: Copies, pending: Pending
     ) -> None:
-        exceeded = await self._charge(arrival, copies)
-        if exceeded is not None:
-            self._count(-1)
-            self._refuse(arrival, body, Verdict("refuse", "quota", exceeded), answer)
+        try:
+            exceeded = await self._charge(arrival, copies)
+            if exceeded is not None:
+                self._refuse(arrival, body, Verdict("refuse", "quota", exceeded), pending)
+                return
+        except Exception as error:  # noqa: BLE001 - the sender waits for an answer
+            self._fail(arrival.id, body, error, pending)
             return
         messages = [message]
-        for copy in copies.hidden:
-            copy_id = self.new_id()
-            trace = received(arrival, copy_id, copy.address) + added
-            messages.append(hidden_copy(message, copy, copy_id, trace))
+        done = partial(self._copied, arrival, messages, copies, pending)
         try:
+            for copy in copies.hidden:
+                copy_id = self.new_id()
+                trace = received(arrival, copy_id, copy.address) + added
+                messages.append(hidden_copy(message, copy, copy_id, trace))
             bodies = await bodies_for(self._files, body, [message.id for message in messages[1:]])
-        except SpoolError as error:
+        except Exception as error:  # noqa: BLE001 - nothing was entered yet
             self._discard(arrival.id, body)
-            self._copied(arrival, messages, copies, answer, error)
+            done(self._as_storage(arrival.id, error))
             return
-        done = partial(self._copied, arrival, messages, copies, answer)
-        await enter_together(self._entrance, messages, [body, *bodies], done)
+        await enter_together(self._enter_one, messages, [body, *bodies], done)
+
+    def _enter_one(self, message: Message, body: Body, then: Then) -> None:
+        """Enter a message of several: what becomes of it is told by *then*, whatever happens."""
+        try:
+            self._entrance.enter(message, body, then)
+        except Exception as error:  # noqa: BLE001 - those before it have entered, and are told with it
+            self._discard(message.id, body)
+            then(self._as_storage(message.id, error))
+
+    def _as_storage(self, message_id: MessageId, error: Exception) -> SpoolError:
+        if isinstance(error, SpoolError):
+            return error
+        self._log.fault(self._clock.now(), error, message=format_id(message_id))
+        return SpoolError("a fault of ours; see the log")
 
     def _copied(
         self,
         arrival: Arrival,
         messages: list[Message],
         copies: Copies,
-        answer: Answer,
+        pending: Pending,
         error: SpoolError | None,
     ) -> None:
-        if error is not None and self.quota is not None and arrival.principal is not None:
-            self.quota.give_back(arrival.principal, copies.number, arrival.at)
-        self._entered(messages, "", answer, error)
+        try:
+            if error is not None and self.quota is not None and arrival.principal is not None:
+                self.quota.give_back(arrival.principal, copies.number, arrival.at)
+        finally:
+            self._entered(messages, "", pending, error)
 
     async def _charge(self, arrival: Arrival, copies: Copies) -> Reply | None:
         """Count the recipients that options added. Returns the refusal of whoever has no room for them."""
@@ -276,7 +330,7 @@ class Intake:
             return UNCOUNTED
         return taken.reply if isinstance(taken, Exceeded) else None
 
-    def _refuse(self, arrival: Arrival, body: Body, verdict: Verdict, answer: Answer) -> None:
+    def _refuse(self, arrival: Arrival, body: Body, verdict: Verdict, pending: Pending) -> None:
         self._discard(arrival.id, body)
         self._counters.add("problems_total", verdict.reason)
         self._log.info(
@@ -292,7 +346,7 @@ class Intake:
             session=arrival.origin.session,
             **_whose(arrival.principal),
         )
-        answer(verdict.reply)
+        pending.answer(verdict.reply)
 
     def _discard(self, message_id: MessageId, body: Body) -> None:
         if isinstance(body, LargeBody):

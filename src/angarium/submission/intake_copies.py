@@ -42,8 +42,12 @@ class Quota(Protocol):
         ...
 
 
+Enter = Callable[[Message, Body, Then], None]
+"""Has one message entered; raises nothing."""
+
+
 async def enter_together(
-    entrance: Entrance, messages: list[Message], bodies: list[Body], done: Callable[[SpoolError | None], None]
+    enter: Enter, messages: list[Message], bodies: list[Body], done: Callable[[SpoolError | None], None]
 ) -> None:
     """Hand in *messages*, and call *done* once all are answered: with None when all are durable.
 
@@ -63,13 +67,13 @@ async def enter_together(
     for number, (message, body) in enumerate(zip(messages, bodies, strict=True)):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-        entrance.enter(message, body, answered)
+        enter(message, body, answered)
 
 
 async def bodies_for(files: Files, body: Body, message_ids: list[MessageId]) -> list[Body]:
     """Return a body for each of *message_ids*, a file of its own where *body* is one.
 
-    Raises SpoolError; files that were made are gone then.
+    Raises SpoolError; files that were made are gone then, whatever is raised.
     """
     if isinstance(body, bytes):
         return [body] * len(message_ids)
@@ -77,7 +81,7 @@ async def bodies_for(files: Files, body: Body, message_ids: list[MessageId]) -> 
     try:
         for message_id in message_ids:
             made[message_id] = await _copied(files, body, message_id)
-    except SpoolError:
+    except BaseException:
         for message_id in made:
             files.large_body(message_id).discard()
         raise
@@ -94,6 +98,6 @@ async def _copied(files: Files, body: LargeBody, message_id: MessageId) -> Body:
     except OSError as error:
         writer.discard()
         raise SpoolError(f"a large body could not be copied: {error.strerror}") from error
-    except SpoolError:
+    except BaseException:
         writer.discard()
         raise

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from angarium.mime.header import HeaderBlock, Span, cut, mended, without_mbox_lines
-from angarium.spool.port import Body, LargeBodyWriter, SpoolError
+from angarium.spool.port import Body, LargeBodyWriter
 from angarium.submission.dialect import option_spans
 from angarium.submission.policy import is_too_large
 
@@ -44,13 +44,21 @@ class Spill:
         self._slow = slow
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
-        self._error: SpoolError | None = None
+        self._error: Exception | None = None
         self._wake = asyncio.Event()
         self._ended = False
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def add(self, piece: bytes) -> None:
-        """Take a piece; it is written in the background."""
+        """Take a piece; it is written in the background. What goes wrong is told by `finish`."""
+        if self._error is not None:
+            return
+        try:
+            self._add(piece)
+        except Exception as error:  # noqa: BLE001 - whoever sends the message is answered at its end
+            self._error = error
+
+    def _add(self, piece: bytes) -> None:
         if self._has_header:
             self._write(piece)
             return
@@ -80,19 +88,19 @@ class Spill:
             self._slow(True)
 
     async def finish(self) -> Body:
-        """Write what is left and make it durable. Raises SpoolError; the file is gone then."""
-        if not self._has_header:
-            self._write_head()
-        self._ended = True
-        self._wake.set()
-        await self._task
-        if self._error is None:
-            try:
-                return await self._writer.finish()
-            except SpoolError as error:
-                self._error = error
-        self._writer.discard()
-        raise self._error
+        """Write what is left and make it durable. Raises SpoolError; the file is gone then, whatever is raised."""
+        try:
+            if not self._has_header and self._error is None:
+                self._write_head()
+            self._ended = True
+            self._wake.set()
+            await self._task
+            if self._error is not None:
+                raise self._error
+            return await self._writer.finish()
+        except Exception:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """The message will not come to its end: forget it and its file."""
@@ -112,6 +120,6 @@ class Spill:
             if self._error is None:
                 try:
                     await self._writer.write(piece)
-                except SpoolError as error:
+                except Exception as error:  # noqa: BLE001 - the session goes on reading, and is told at the end
                     self._error = error
         self._slow(False)

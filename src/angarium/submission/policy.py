@@ -42,6 +42,8 @@ HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")
 QUEUE_FULL = Reply(452, "4.3.1", "too many recipients are queued; try again later")
 SPOOL_FULL = Reply(452, "4.3.1", "not enough storage; try again later")
 SPOOL_FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
+FAULT = Reply(451, "4.3.0", "a fault of this server kept it from taking the message; try again later")
+FAULTY = Reply(421, "4.3.0", "a fault of this server ended the session; connect again")
 UNCOUNTED = Reply(451, "4.3.0", "the recipients could not be counted; try again in a moment")
 OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
 

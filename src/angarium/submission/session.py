@@ -18,6 +18,7 @@ from angarium.submission.intake import Envelope, Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,
+    FAULT,
     NO_NULL_SENDER,
     NO_RECIPIENT_DOMAIN,
     NO_SENDER_DOMAIN,
@@ -40,6 +41,8 @@ class Session(SessionLogin):
 
     _mail: MailCommand | None = None
     _spill: Spill | None = None
+    _failed: Reply | None = None
+    """What is told at the end of data of a message that cannot be taken any more."""
     _message_id: MessageId | None = None
     _accepted = 0
     _recipient_count = 0
@@ -143,6 +146,15 @@ class Session(SessionLogin):
 
     def on_chunk(self, piece: bytes) -> None:
         """See ServerHandler."""
+        if self._failed is not None:
+            return
+        try:
+            self._spill_piece(piece)
+        except Exception as error:  # noqa: BLE001 - the peer is told at the end of data
+            self._fault(error)
+            self._failed = FAULT
+
+    def _spill_piece(self, piece: bytes) -> None:
         if self._spill is None:
             assert self._message_id is not None
             self._spill = self._reception.intake.spill(
@@ -158,23 +170,33 @@ class Session(SessionLogin):
         """See ServerHandler."""
         spill, self._spill = self._spill, None
         self._reception_began = None
-        self._let_go()
-        refusal = self._refuses_end()
+        try:
+            self._let_go()
+            self._take_in(rest, spill)
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._fault(error)
+            self._refuse(spill, FAULT)
+
+    def _take_in(self, rest: bytes, spill: Spill | None) -> None:
+        refusal, self._failed = self._failed or self._refuses_end(), None
         if refusal is not None:
-            if spill is not None:
-                spill.abandon()
-            self._answer_message(refusal)
+            self._refuse(spill, refusal)
         elif spill is None:
             self._submit(rest, rest, not rest.isascii())
         else:
             spill.add(rest)
             self._reception.tasks.start(self._submit_large(spill))
 
+    def _refuse(self, spill: Spill | None, reply: Reply) -> None:
+        if spill is not None:
+            spill.abandon()
+        self._answer_message(reply)
+
     def on_reset(self) -> None:
         """See ServerHandler."""
         self._mail = None
         self._recipients = []
-        self._reception_began = None
+        self._reception_began = self._failed = None
         self._let_go()
         if self._taken:
             self._give_back()
@@ -259,10 +281,12 @@ class Session(SessionLogin):
     async def _submit_large(self, spill: Spill) -> None:
         try:
             body = await spill.finish()
+            self._submit(body, spill.head, spill.eight_bit)
         except SpoolError as error:
             self._answer_message(storage_reply(error))
-        else:
-            self._submit(body, spill.head, spill.eight_bit)
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._fault(error)
+            self._refuse(spill, FAULT)
 
     def _submit(self, body: Body, head: bytes, eight_bit: bool) -> None:
         mail, recipients = self._mail, self._recipients
@@ -296,13 +320,16 @@ class Session(SessionLogin):
 
     def _answer_message(self, reply: Reply) -> None:
         """Say what the intake has decided."""
-        if reply.code == 250:
-            self._accepted += 1
-            self._taken = 0
-        else:
-            self._reception.counters.add("refused_messages_total", str(reply.code))
-            if self._taken:
-                self._give_back()
+        try:
+            if reply.code == 250:
+                self._accepted += 1
+                self._taken = 0
+            else:
+                self._reception.counters.add("refused_messages_total", str(reply.code))
+                if self._taken:
+                    self._give_back()
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._fault(error)
         self._answer(reply)
 
     def _facts(self) -> dict[str, Any]:

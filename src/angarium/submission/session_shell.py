@@ -11,7 +11,7 @@ from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.machine import ServerMachine
 from angarium.submission.auth import TOO_MANY_FAILURES
 from angarium.submission.limits import Settings
-from angarium.submission.policy import ENOUGH_TIME, Relay, refuses_session
+from angarium.submission.policy import ENOUGH_TIME, FAULTY, Relay, refuses_session
 from angarium.submission.reception import Reception
 
 MOST_REFUSALS_TOLD = 20
@@ -140,7 +140,10 @@ class SessionShell(asyncio.Protocol):
         now = self._reception.clock.now()
         if self._machine.state == "connect" and not self._options.refuse_early_talkers:
             self._machine.greet(now)
-        self._machine.receive(data, now)
+        try:
+            self._machine.receive(data, now)
+        except Exception as error:  # noqa: BLE001 - the peer is told, whatever it was
+            self._break_off(error)
         self._flush()
 
     def eof_received(self) -> bool:
@@ -196,20 +199,20 @@ class SessionShell(asyncio.Protocol):
             and state == "command"
             and self._late(options.first_command_time, now, self._began_anew_at)
         ):
-            self._cut("no EHLO or HELO in time")
+            self._cut(ENOUGH_TIME, "no EHLO or HELO in time")
         elif self._reception_began is not None and self._late(
             options.reception_time, now, self._reception_began
         ):
-            self._cut("the message took too long to come in")
+            self._cut(ENOUGH_TIME, "the message took too long to come in")
         self._flush()
 
     def _late(self, most_s: int, now: float, since: float | None = None) -> bool:
         return bool(most_s) and now - (self._started_at if since is None else since) > most_s
 
-    def _cut(self, why: str) -> None:
-        """End it in the middle of whatever it is: the peer has had its time."""
+    def _cut(self, reply: Reply, why: str) -> None:
+        """End it in the middle of whatever it is."""
         self._ended = why
-        self._machine.cut_off(ENOUGH_TIME)
+        self._machine.cut_off(reply)
 
     def end(self, reply: Reply) -> None:
         """Say 421 at the next boundary and close."""
@@ -275,8 +278,20 @@ class SessionShell(asyncio.Protocol):
     def _answer(self, reply: Reply) -> None:
         """Give the answer that the machine waits for, from outside of it."""
         if not self._lost:
-            self._machine.answer(reply)
+            try:
+                self._machine.answer(reply)
+            except Exception as error:  # noqa: BLE001 - the peer waits for what comes behind the answer
+                self._break_off(error)
             self._flush()
+
+    def _fault(self, error: Exception) -> None:
+        """Write down what nobody foresaw."""
+        self._reception.log.fault(self._reception.clock.now(), error, **self._named())
+
+    def _break_off(self, error: Exception) -> None:
+        """End the session after what nobody foresaw: where the machine stands is not known."""
+        self._fault(error)
+        self._cut(FAULTY, "a fault of ours")
 
 
 def _join(ip: str, port: int) -> str:
