@@ -16,7 +16,14 @@ from angarium.identity.records import Account, Limits
 from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.programs import PATIENCE_S
 
-ROOMS = ("/mime/", "/submission/intake", "/submission/copies", "/submission/d", "/submission/msys", "/submission/pm")
+ROOMS = (
+    "/mime/",
+    "/submission/intake",
+    "/submission/copies",
+    "/submission/d",
+    "/submission/msys",
+    "/submission/pm",
+)
 SESSION = {"_take_in", "_spill_piece", "_submit", "_where_from", "_refuses_end", "_login_now", "_give_back"}
 SPOOL = {"enter", "write", "finish"}
 ANSWERS = {"answer", "_count", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}
@@ -27,7 +34,8 @@ STARTS = {"_enter_copies", "_enter_one", "enter_together", "submit", "spill", "_
 TEXT = (
     b"From a@example.org Mon\r\nFrom: A <a@example.org>\r\nCc: c@example.com\r\nBcc: x@example.com\r\nDate:\r\n"
     b"X-PM-Tag: =?utf-8?q?gr=C3=BCn?=\r\nx-smtpeter-tags: a,b\r\n%bthe text begins here\r\n"
-    + b"and goes on\r\n" * 7_000
+    + b"and goes on\r\n"
+    * 7_000
 )
 COPIES = b'X-MSYS-API: {"cc": ["d@example.com"], "bcc": ["e@example.com", "f@example.com"]}\r\n'
 OPEN = "Auth_Without_TLS = true\n"
@@ -68,17 +76,23 @@ def profiled(profile: Callable[[FrameType, str, object], None]) -> Iterator[None
         sys.setprofile(None)
 
 
-async def said_with_a_fault(hall: Any, folder: Path, text: bytes, threshold: int, number: int) -> tuple[FaultAt, str]:
+async def said_with_a_fault(
+    hall: Any, folder: Path, text: bytes, threshold: int, number: int
+) -> tuple[FaultAt, str]:
     """Hand in *text* in a session; return what was called, and the answer. Whatever it is, nothing may be left."""
     house = hall(OPEN)
     limited = a_principal("api_key", account=Account(7, "acme", 0.0, limits=Limits(daily_quota=9)))
     house.directory.users["ann"] = ("secret", limited)
     desk = IntakeDesk(folder, quota=house.usage)
     house.reception.intake = desk.intake
-    config = f"Hostname = mx.test\nLarge_Message_Threshold = {threshold}\n" + 'ESMTP_Listener "default" { %s }' % OPEN
+    config = (
+        f'Hostname = mx.test\nLarge_Message_Threshold = {threshold}\nESMTP_Listener "default" {{ {OPEN} }}'
+    )
     house.reception.reconfigure(parse_config(config, "angarium.conf"), set())
     talk = await house.session().helo()
-    await talk.all_of("AUTH PLAIN AGFubgBzZWNyZXQ=", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.com>", "DATA")
+    await talk.all_of(
+        "AUTH PLAIN AGFubgBzZWNyZXQ=", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.com>", "DATA"
+    )
     assert house.usage.taken == 1
     fault = FaultAt(number)
     with profiled(fault):

@@ -309,7 +309,8 @@ _SECURITY = (
         "DKIM_Oversign_Headers",
         k.HEADER_NAMES,
         "",
-        "Header fields that are signed once more, so that nobody can add another.",
+        "Header fields that are signed once more, so that nobody can add another; Sender and MIME fields only where "
+        "they stand.",
     ),
 )
 

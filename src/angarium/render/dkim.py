@@ -130,7 +130,7 @@ def _covered(
     text: list[bytes] = []
     for name, spelled, extra in _wanted(headers, oversign):
         values = found.get(name, ())
-        names += [spelled] * (len(values) + extra)
+        names += [spelled] * (len(values) + (extra and (bool(values) or not _may_come_later(name))))
         text += [relaxed_field(name, value) for value in values]
     return tuple(names) or ("From",), text
 
@@ -150,6 +150,12 @@ def _wanted(headers: tuple[str, ...], oversign: tuple[str, ...]) -> list[tuple[b
     spelled = {name.lower(): name for name in ("From", *headers, *oversign)}
     more = {name.lower() for name in oversign}
     return [(low.encode(), name, low in more) for low, name in spelled.items() if low != _OWN]
+
+
+def _may_come_later(name: bytes) -> bool:
+    """Whether hosts on the way add a field in good faith where there is none: a mailing list its Sender, a host that
+    converts a message the MIME fields. They are signed once more only where they stand."""
+    return name in (b"sender", b"mime-version") or name.startswith(b"content-")
 
 
 def _unsigned(
