@@ -1,21 +1,29 @@
 """Between the scheduler's command and the peer: nothing leaves unsigned that has to be signed, and nothing is lost."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dkim
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from angarium.config.records import OutboundOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
+from angarium.core.options import Options
 from angarium.core.records import Message, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
+from angarium.mime.lines import has_long_line
 from angarium.queue.commands import Deliver, Result
+from angarium.spool.port import Body, LargeBody
 from angarium.testing.log import KeptLog
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
@@ -59,10 +67,14 @@ class Room:
         self.handover.deliver(Deliver(1, QueueKey("default", "far.test"), [recipient]), peer)
 
 
-def play(act: Callable[[Room], Awaitable[None]]) -> None:
+def play(act: Callable[[Room], Awaitable[None]], body: Body | None = BODY) -> None:
+    async def load_body(message: Message) -> Body | None:
+        return body
+
     async def scene() -> None:
         store = KeyStore((make_key(),), is_known=False)
-        spool: Any = SimpleNamespace(body_now=lambda message: BODY)
+        in_memory = body if isinstance(body, bytes) else None
+        spool: Any = SimpleNamespace(body_now=lambda message: in_memory, load_body=load_body)
         recorder: Any = None
         ended: asyncio.Queue[tuple[list[Result], bool]] = asyncio.Queue()
 
@@ -97,6 +109,70 @@ def test_mail_waits_for_its_signature() -> None:
         assert body == BODY
 
     play(act)
+
+
+LONG = (
+    b"From: a@example.com\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n" + b"<p>x" * 1000 + b"\r\n"
+)
+SEALED = LONG.replace(b"text/html\r\n", b"multipart/signed; boundary=b\r\n\r\n--b\r\n")
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_lines_that_hosts_may_break_are_encoded_anew_before_the_signature(
+    tmp_path: Path, is_large: bool
+) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(LONG)
+
+    async def act(room: Room) -> None:
+        room.store.may_come.set()
+        room.deliver(mail_to_sign(LONG, mends_lines=True))
+        heard = await room.peer.heard.get()
+        assert isinstance(heard, tuple)
+        head, body = heard
+        assert head.startswith(b"DKIM-Signature: ")
+        assert b"\r\nContent-Transfer-Encoding: quoted-printable\r\n" in body
+        assert not has_long_line(body)
+        assert message_from_bytes(body).get_payload(decode=True) == b"<p>x" * 1000 + b"\r\n"
+        (key,) = room.store.keys
+        public = key.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        record = b"k=ed25519; p=" + b64encode(public)
+        assert dkim.DKIM(head + body).verify(dnsfunc=lambda name, timeout=5: record)
+
+    play(act, LargeBody(path, len(LONG)) if is_large else LONG)
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "is_signed"),
+    [
+        (LONG, {"mends_lines": True, "author_domain": "other.test"}, False),
+        (LONG, {"mends_lines": True, "options": Options(sign=False)}, False),
+        (LONG, {}, True),
+        (SEALED, {"mends_lines": True}, True),
+    ],
+)
+def test_other_mail_keeps_its_lines(body: bytes, changes: dict[str, Any], is_signed: bool) -> None:
+    async def act(room: Room) -> None:
+        room.store.may_come.set()
+        room.deliver(mail_to_sign(body, **changes))
+        heard = await room.peer.heard.get()
+        assert isinstance(heard, tuple)
+        assert heard[1] == body
+        assert heard[0].startswith(b"DKIM-Signature: ") == is_signed
+
+    play(act, body)
+
+
+def test_lines_wait_for_the_keys_too() -> None:
+    async def act(room: Room) -> None:
+        room.store.error = AngariumError("the store is gone")
+        room.store.may_come.set()
+        room.deliver(mail_to_sign(LONG, mends_lines=True))
+        [result], usable = await room.ended.get()
+        assert (result.verdict, result.reply.code, result.reply.enhanced) == ("transient", 451, "4.7.0")
+        assert usable
+
+    play(act, LONG)
 
 
 @pytest.mark.parametrize("error", [AngariumError("the store is gone"), ZeroDivisionError()])

@@ -232,7 +232,7 @@ class InboundOptions:
     # message text
     rfc2822_lone_lf_in_headers: LoneEnd = "auto"
     rfc2822_lone_lf_in_body: LoneEnd = "auto"
-    rfc2822_max_line_length: Literal["ignore", "reject"] = "ignore"
+    rfc2822_max_line_length: Literal["ignore", "fix", "reject"] = "fix"
     rfc2822_date_header: Literal["ifneeded", "no"] = "ifneeded"
     rfc2822_messageid_header: Literal["ifneeded", "no"] = "ifneeded"
     rfc2822_trace_headers: bool = True

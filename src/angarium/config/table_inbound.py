@@ -286,10 +286,10 @@ _TEXT = (
     ),
     _row(
         "RFC2822_Max_Line_Length",
-        k.enum("ignore", "reject"),
+        k.enum("ignore", "fix", "reject"),
         "",
-        "Lines beyond the 998 bytes of RFC 5322 §2.1.1: let them pass up to Max_Line_Length, or "
-        "refuse the message.",
+        "Lines beyond the 998 bytes of RFC 5322 §2.1.1: let them pass up to Max_Line_Length; let them pass, but encode "
+        "the parts that have them anew in mail that this node signs; or refuse the message (Momentum: ignore).",
     ),
     _row(
         "RFC2822_Date_Header",

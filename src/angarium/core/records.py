@@ -116,7 +116,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported
     as failed: it is never attempted, and every recipient bounces with that reply. *submission* is what several
     messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
-    the sender logged in or that the operator named the peer: the reverse path is as good as their word.
+    the sender logged in or that the operator named the peer: the reverse path is as good as their word. *mends_lines*
+    has lines of more than 998 octets encoded anew before the message is signed; False where there are none for sure.
     """
 
     id: MessageId
@@ -140,6 +141,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     refusal: Reply | None = None
     submission: bytes = b""
     is_vouched: bool = False
+    mends_lines: bool = False
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from angarium.config.records import OutboundOptions
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Attempt, Message, Recipient
@@ -19,9 +20,9 @@ from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.journaling import Recorder
-from angarium.delivery.signing import CannotSign, KeySource, Signer
+from angarium.delivery.signing import CannotSign, KeySource, Signer, needs_mending
 from angarium.delivery.smtputf8 import is_measured, with_header
-from angarium.mime.eightbit import downgrade
+from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.queue.commands import Deliver, Record, Result, Verdict
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
 
@@ -128,13 +129,27 @@ class Handover:
 
     async def _sign(self, command: Deliver, connection: Connection, body: Body) -> None:
         message, options = command.recipients[0].message, connection.command.options
-        head = await self._signed(message, self._signer.head_for(message, body, options))
+        short = await self._shortened(message, body, options) if needs_mending(message, body) else None
+        if short is None:
+            head = await self._signed(message, self._signer.head_for(message, body, options))
+        else:
+            body, head = (
+                short,
+                await self._signed(message, self._signer.head_of_other(message, short, options)),
+            )
         if connection.is_over or self.is_draining:
             self._end(command, "untried", _GONE, usable=False)
         elif isinstance(head, Reply):
             self._end(command, "transient", head, usable=True)
         else:
             self._hand_over(command, connection, body, head)
+
+    async def _shortened(self, message: Message, body: Body, options: OutboundOptions) -> bytes | None:
+        """Return a body to be signed, without lines that hosts on the way may break; None: it leaves as it is."""
+        if not await self._signer.signs(message, options):
+            return None
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
+        return await asyncio.to_thread(shorten_lines, data)
 
     async def _signed(self, message: Message, signing: Awaitable[bytes]) -> bytes | Reply:
         """Return what *signing* makes, or what to tell the recipients instead: nothing leaves unsigned."""

@@ -62,7 +62,7 @@ def transaction_of(
         [recipient.path for recipient in recipients],
         head,
         body if isinstance(body, bytes) else None,
-        message.body_size,
+        len(body) if isinstance(body, bytes) else message.body_size,
         message.eight_bit,
         header_needs_smtputf8(message, body),
         message.ret,

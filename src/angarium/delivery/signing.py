@@ -20,6 +20,7 @@ from angarium.core.reply import Reply
 from angarium.delivery.offload import Offload
 from angarium.delivery.smtputf8 import read_header
 from angarium.mime.header import HeaderBlock
+from angarium.mime.lines import has_long_line
 from angarium.render.canonical import relaxed_body_hash, relaxed_pieces_hash
 from angarium.render.dkim import Prepared, SigningKey, prepare
 from angarium.spool.port import Body, LargeBody
@@ -92,6 +93,8 @@ class Signer:
         keys = _chosen(message, keys)
         if message.id not in self._kept and not _is_quick(body, keys):
             return None
+        if needs_mending(message, body):
+            return None
         try:
             signatures = self._signatures(message, body, keys, options)
         except Exception:  # noqa: BLE001 - raised again, and told, by head_for
@@ -117,6 +120,13 @@ class Signer:
         if not keys:
             return message.trace
         return await self._sign(message, body, keys, options) + message.trace
+
+    async def signs(self, message: Message, options: OutboundOptions) -> bool:
+        """Whether the message leaves with a signature; what is in the way of that is told by `head_for`."""
+        try:
+            return bool(await self._keys(message, options))
+        except CannotSign:
+            return False
 
     async def _keys(self, message: Message, options: OutboundOptions) -> Keys:
         if self._source is None or not _is_wanted(message, options):
@@ -154,6 +164,11 @@ class Signer:
         # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
         sign = work().signed
         return self._threads.at_once(sign) if _is_quick(body, keys) else self._threads.start(sign)
+
+
+def needs_mending(message: Message, body: Body) -> bool:
+    """Whether *body* has lines that are to be encoded anew before it is signed."""
+    return message.mends_lines and (not isinstance(body, bytes) or has_long_line(body))
 
 
 def _is_quick(body: Body, keys: Keys) -> bool:

@@ -1,4 +1,5 @@
-"""Conversion of an 8-bit body for a peer that takes 7 bit only (RFC 6152 §3): off the usual way, but exact.
+"""Conversion of an 8-bit body for a peer that takes 7 bit only (RFC 6152 §3), and of lines that hosts on the way
+would break: off the usual way, but exact.
 
 Only parts that need it are encoded; header fields stay as they are but for Content-Transfer-Encoding of what
 was encoded (and of the multiparts around it), the fields that a body without MIME needs to be read back, and
@@ -16,11 +17,10 @@ from typing import Final, NamedTuple, TypeVar
 
 from angarium.mime.content import ContentType, content_type, transfer_encoding
 from angarium.mime.header import HeaderBlock
+from angarium.mime.lines import MAX_LINE_OCTETS, folded, has_long_line, in_short_lines, truncated
 from angarium.mime.words import encode_words
 
 MAX_DEPTH: Final = 1000
-MAX_LINE_BYTES: Final = 998  # RFC 5322 §2.1.1
-
 _BLANK_OR_DASHES = re.compile(rb"^(?:\r?\n|--[^\n]*)", re.M)
 _DASHES = re.compile(rb"^--[^\n]*", re.M)
 _ATOM = rb"[!#-'*+\-./0-9A-Z^_`a-z{|}~\x80-\xff]++"
@@ -52,17 +52,29 @@ def downgrade(message: bytes) -> bytes | None:
     if is_seven_bit(message[header.body_at :]):
         return message
     try:
-        converted = _Conversion(message).result()
+        converted = _Conversion(message, _SEVEN_BIT).result()
     except _Impossible:
         return None
     return converted if converted[HeaderBlock.scan(converted).body_at :].isascii() else None
+
+
+def shorten_lines(message: bytes) -> bytes | None:
+    """Return *message* without lines of more than 998 octets, but for those of a header field that has no blanks;
+    None when that would change what it says, as in signed multiparts.
+
+    Parts that have such lines are encoded anew, others stay as they are, 8-bit ones too. Linear in time.
+    """
+    try:
+        return _Conversion(message, _SHORT_LINES).result()
+    except _Impossible:
+        return None
 
 
 def is_seven_bit(data: bytes) -> bool:
     """Whether *data* may be called 7bit: ASCII without NUL, in lines of at most 998 bytes (RFC 2045 §2.7)."""
     if not data.isascii() or b"\0" in data:
         return False
-    return len(data) <= MAX_LINE_BYTES or max(map(len, data.split(b"\n"))) <= MAX_LINE_BYTES + 1
+    return len(data) <= MAX_LINE_OCTETS or max(map(len, data.split(b"\n"))) <= MAX_LINE_OCTETS + 1
 
 
 def quoted_printable(data: bytes) -> bytes:
@@ -114,6 +126,22 @@ class _Entity:
         return b"".join((*kept, raw[at:], line, extra))
 
 
+class _Form(NamedTuple):
+    """What a message is converted to: which texts are in that form, and how they are brought into it.
+
+    *head* is for header blocks, the message's own among them if *has_own_header*; *unseen* for what is shown to
+    nobody; *put_right* for what has an encoding already. *around* is the encoding that is said of a multipart that was
+    changed inside, None: what was said before.
+    """
+
+    is_met: Callable[[bytes], bool]
+    head: Callable[[bytes], bytes]
+    has_own_header: bool
+    unseen: Callable[[bytes], bytes]
+    put_right: Callable[[bytes, bytes], bytes]
+    around: bytes | None
+
+
 @dataclass(slots=True)
 class _Container:
     """A multipart or an encapsulated message that the conversion is in.
@@ -143,8 +171,9 @@ class _Delimiter(NamedTuple):
 class _Conversion:
     """One way through a message. *_open* are the containers around the present place, the outermost first."""
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, form: _Form) -> None:
         self._message = message
+        self._form = form
         self._out: list[bytes] = []
         self._open: list[_Container] = []
         self._levels: dict[bytes, int] = {}
@@ -196,10 +225,11 @@ class _Conversion:
         header = HeaderBlock.scan(self._message[at:body_at])
         entity = _Entity(header, kind, is_message=is_message)
         raw = header.raw
-        if self._open and not raw.isascii():
-            raw = _PHRASE.sub(_in_words, raw)
+        if self._open or self._form.has_own_header:
+            raw = self._form.head(header.raw)
+        if raw is not header.raw:
             entity.header = HeaderBlock(raw, header.body_at, header.is_complete)
-            self._note_change(self._open[-1])
+            self._note_change()
         self._out += raw, self._message[at + header.size : body_at]
         return entity
 
@@ -232,10 +262,10 @@ class _Conversion:
             if container.boundary:
                 self._finish_preamble(container)
             if container.is_changed:
-                entity = container.entity
-                self._out[container.at] = entity.with_encoding(b"7bit" if entity.encoding else b"")
-                if self._open:
-                    self._note_change(self._open[-1])
+                entity, around = container.entity, self._form.around
+                if around is not None:
+                    self._out[container.at] = entity.with_encoding(around if entity.encoding else b"")
+                self._note_change()
 
     def _finish_preamble(self, container: _Container) -> None:
         """A preamble is shown to nobody; but all that there is of a multipart without parts is its content."""
@@ -246,12 +276,16 @@ class _Conversion:
             self._convert_leaf(container.entity, container.at, self._out[at])
 
     def _unseen(self, text: bytes, container: _Container) -> bytes:
-        if text.isascii():
-            return text
-        self._note_change(container)
-        return text.translate(_TO_ASCII)
+        changed = self._form.unseen(text)
+        if changed is not text:
+            self._note_change(container)
+        return changed
 
-    def _note_change(self, container: _Container) -> None:
+    def _note_change(self, container: _Container | None = None) -> None:
+        """Something in *container*, or at the present place, is not as it was."""
+        container = container or (self._open[-1] if self._open else None)
+        if container is None:
+            return
         if container.is_sealed:
             raise _Impossible
         container.is_changed = True
@@ -298,18 +332,25 @@ class _Conversion:
     # -- leaves
 
     def _convert_leaf(self, entity: _Entity, at: int, body: bytes) -> None:
-        """Encode *body* unless it has 7 bits; its header stands at *at* in the output."""
-        if is_seven_bit(body):
+        """Encode *body* unless it is as it should be; its header stands at *at* in the output."""
+        if self._form.is_met(body):
             return
         if entity.kind in _INDIVISIBLE:
             raise _Impossible
-        if self._open:
-            self._note_change(self._open[-1])
+        self._note_change()
         if entity.encoding in _ENCODINGS:
-            self._out[at + 2] = _put_right(entity.encoding, body)
+            self._out[at + 2] = self._form.put_right(entity.encoding, body)
         else:
             encoding, extra, encoded = _encoded(entity, body)
             self._out[at : at + 3] = entity.with_encoding(encoding, extra), b"\r\n", encoded
+
+
+def _ascii_head(raw: bytes) -> bytes:
+    return raw if raw.isascii() else _PHRASE.sub(_in_words, raw)
+
+
+def _ascii_unseen(text: bytes) -> bytes:
+    return text if text.isascii() else text.translate(_TO_ASCII)
 
 
 def _in_words(phrase: re.Match[bytes]) -> bytes:
@@ -343,9 +384,13 @@ def _put_right(encoding: bytes, body: bytes) -> bytes:
 def _encoded(entity: _Entity, body: bytes) -> tuple[bytes, bytes, bytes]:
     """Return the encoding that suits *body*, fields that it needs, and the body in it."""
     extra = b""
-    if not any(field.name == b"content-type" for field in entity.fields):
+    if not body.isascii() and not any(field.name == b"content-type" for field in entity.fields):
         extra = b"Content-Type: text/plain; charset=unknown-8bit\r\n"  # RFC 1428 §3
     high_bytes = len(body) - len(body.translate(None, _HIGH_BYTES))
     if entity.kind.startswith((b"text/", b"message/")) and high_bytes * 3 <= len(body):
         return b"quoted-printable", extra, quoted_printable(body)
     return b"base64", extra, base64_lines(body)
+
+
+_SEVEN_BIT = _Form(is_seven_bit, _ascii_head, False, _ascii_unseen, _put_right, b"7bit")
+_SHORT_LINES = _Form(lambda body: not has_long_line(body), folded, True, truncated, in_short_lines, None)

@@ -97,9 +97,9 @@ class HeaderBlock:
         colon = self._find(name)
         if colon < 0:
             return False
-        # the first is looked at where it lies, since it nearly always says something
-        first = self.raw[colon + 1 : colon + 3]
-        return bool(first.strip(_EMPTY)) or any(
+        # the first nearly always says something, behind a blank
+        begin = self.raw[colon + 1 : colon + 3]
+        return (begin[:1] == b" " and begin[1:] > b" ") or any(
             self.raw[begin:end].partition(b":")[2].strip(_EMPTY) for begin, end in self.spans(name)
         )
 
@@ -111,12 +111,12 @@ class HeaderBlock:
             if not self.raw[begin:end].partition(b":")[2].strip(_EMPTY)
         ]
 
-    def may_have(self, line: bytes) -> bool:
-        """Whether a line begins like *line*: LF and the beginning of a field's name in lower case.
+    def may_have(self, text: bytes) -> bool:
+        """Whether *text* stands anywhere, in lower case: a name or, behind LF, the beginning of a line.
 
-        Certain when False; when True, the line may be no field.
+        Certain when False; when True, it may belong to no name.
         """
-        return line in self._lower
+        return text in self._lower
 
     def missing(self, *names: bytes) -> tuple[bytes, ...]:
         """Return those of *names*, given in lower case, that no field has."""

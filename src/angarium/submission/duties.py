@@ -124,11 +124,15 @@ def sender_line(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> bytes
 
 def hidden_spans(header: HeaderBlock) -> list[Span]:
     """Return where the fields stand that no recipient may see."""
+    if not header.may_have(b"bcc") and not header.may_have(b"\nreturn-path"):  # as is usual
+        return []
     return header.spans(*HIDDEN)
 
 
 def unstamped(header: HeaderBlock) -> tuple[bytes, ...]:
     """Return those of `STAMPS` that say nothing: they are missing, or empty."""
+    if header.says(b"date") and header.says(b"message-id"):  # as is usual
+        return ()
     return tuple(name for name in STAMPS if not header.says(name))
 
 

@@ -23,7 +23,10 @@ from angarium.submission.policy import lane_of
 
 
 class Envelope(NamedTuple):
-    """What MAIL and RCPT said."""
+    """What MAIL and RCPT said, and what was seen of the body while it came in.
+
+    *long_lines* False: no line of it has more than 998 octets. Of a small body that is not known.
+    """
 
     reverse_path: str
     sender_domain: str
@@ -32,6 +35,7 @@ class Envelope(NamedTuple):
     smtputf8: bool
     ret: str
     envid: str
+    long_lines: bool = True
 
 
 class Arrival(NamedTuple):
@@ -118,6 +122,7 @@ def message_of(
     recipients = (*envelope.recipients, *further)
     single = _traced(recipients[0]) if len(recipients) == 1 else ""
     server = principal.server if principal is not None else None
+    vouched = principal is not None or arrival.is_known
     return Message(
         arrival.id,
         arrival.at,
@@ -140,7 +145,8 @@ def message_of(
         draft.options,
         draft.author_domain,
         refusal,
-        is_vouched=principal is not None or arrival.is_known,
+        is_vouched=vouched,
+        mends_lines=envelope.long_lines and arrival.options.rfc2822_max_line_length == "fix" and vouched,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from angarium.mime.header import HeaderBlock, Span, cut, mended, without_mbox_lines
+from angarium.mime.lines import LineMeter
 from angarium.spool.port import Body, LargeBodyWriter
 from angarium.submission.dialect import option_spans
 from angarium.submission.policy import is_too_large
@@ -23,7 +24,8 @@ class Spill:
     *slow* is called with True when the session should stop reading for a while, and with False when it may go on.
     Nothing is written before the header block is complete, or has become longer than *max_header_size*, and what
     *prepare* names of it never is. *head* is the beginning of the message, the whole header block in it, as it came
-    but for what had to be mended; *eight_bit* says of what was stored whether it is more than ASCII.
+    but for what had to be mended; *eight_bit* says of what was stored whether it is more than ASCII, *lines* whether
+    any is too long.
     """
 
     _HIGH = 2_097_152
@@ -37,6 +39,7 @@ class Spill:
     ) -> None:
         self.head = b""
         self.eight_bit = False
+        self.lines = LineMeter()
         self._prepare = prepare
         self._max_header_size = max_header_size
         self._has_header = False
@@ -81,6 +84,7 @@ class Spill:
 
     def _write(self, piece: bytes) -> None:
         self.eight_bit = self.eight_bit or not piece.isascii()
+        self.lines.add(piece)
         self._waiting.append(piece)
         self._waiting_bytes += len(piece)
         self._wake.set()

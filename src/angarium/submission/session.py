@@ -281,21 +281,21 @@ class Session(SessionLogin):
     async def _submit_large(self, spill: Spill) -> None:
         try:
             body = await spill.finish()
-            self._submit(body, spill.head, spill.eight_bit)
+            self._submit(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
         except SpoolError as error:
             self._answer_message(storage_reply(error))
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._fault(error)
             self._refuse(spill, FAULT)
 
-    def _submit(self, body: Body, head: bytes, eight_bit: bool) -> None:
+    def _submit(self, body: Body, head: bytes, eight_bit: bool, long_lines: bool = True) -> None:
         mail, recipients = self._mail, self._recipients
         self._mail, self._recipients = None, []
         assert mail is not None
         assert self._message_id is not None
         self._bytes += len(body) if isinstance(body, bytes) else body.size
         envelope = Envelope(
-            mail.path, mail.domain, recipients, eight_bit, mail.smtputf8, mail.ret, mail.envid
+            mail.path, mail.domain, recipients, eight_bit, mail.smtputf8, mail.ret, mail.envid, long_lines
         )
         self._reception.intake.submit(
             self._message_id,

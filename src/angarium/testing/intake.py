@@ -152,15 +152,16 @@ class IntakeDesk:
         origin = Origin("default", peer, "client.example", "ESMTP", "session")
         message_id = intake.new_id()
         body: Body = text
-        head, eight_bit = text, not text.isascii()
+        head, eight_bit, long_lines = text, not text.isascii(), True
         before = len(self.entered)
         if pieces is not None:
             spill = intake.spill(message_id, lambda slow: None, inbound, principal, may)
             for at in range(0, len(text), pieces):
                 spill.add(text[at : at + pieces])
             body = await spill.finish()
-            head, eight_bit = spill.head, spill.eight_bit
-        envelope = Envelope("from@example.org", "example.org", _paths(recipients), eight_bit, False, "", "")
+            head, eight_bit, long_lines = spill.head, spill.eight_bit, spill.lines.has_long_line
+        paths = _paths(recipients)
+        envelope = Envelope("from@example.org", "example.org", paths, eight_bit, False, "", "", long_lines)
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         intake.submit(
             message_id,
