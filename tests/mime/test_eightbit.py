@@ -48,6 +48,21 @@ def test_a_body_of_seven_bits_is_left_alone() -> None:
     assert downgrade(plain) is plain
 
 
+@pytest.mark.parametrize("end", ["\r\n\r\nmore", ""])
+def test_a_part_without_a_blank_line_has_a_header_as_others_see_it(end: str) -> None:
+    before = message(
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/mixed; boundary=b",
+        "",
+        "--b",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Grüße: all else is ASCII, as is usual{end}",
+        "--b--",
+        "",
+    )
+    assert "\r\n\r\nGr=C3=BC=C3=9Fe: all else" in converted(before).decode()
+
+
 def test_text_becomes_quoted_printable_and_its_fields_stay() -> None:
     before = message(
         "X-Content-Transfer-Encoding: 8bit",

@@ -1,11 +1,13 @@
 """From `domains add` to mail that receivers find well signed; rotation, switching off, and what is converted."""
 
 from collections.abc import Iterator
+from email import message_from_bytes
 from typing import Any
 
 import dkim
 import pytest
 
+from angarium.mime.lines import has_long_line
 from angarium.testing.lab import LabSink, submit
 from angarium.testing.node import Node
 from angarium.testing.opendkim import verdict
@@ -52,10 +54,15 @@ class Sending:
         self, recipient: str, domain: str = "example.com", more: str = "", sink: LabSink | None = None
     ) -> bytes:
         """Send a message, and return what its receiver got."""
+        return self.send_text(recipient, (TEXT % (domain, more)).encode(), domain, sink)
+
+    def send_text(
+        self, recipient: str, text: bytes, domain: str = "example.com", sink: LabSink | None = None
+    ) -> bytes:
+        """Send *text*, and return what its receiver got."""
         self.count += 1
         local, _, host = recipient.partition("@")
         unique = f"{local}-{self.count}@{host}"
-        text = (TEXT % (domain, more)).encode()
         submit(self.node.smtp_port, f"news@{domain}", [unique], text, mail=["BODY=8BITMIME"])
         return (sink or self.sink).wait_for_mail_to(unique)[0].data
 
@@ -112,6 +119,35 @@ def test_mail_of_a_verified_domain_is_well_signed_twice(sending: Sending) -> Non
     assert sending.verdicts(data) == [True, True]
     assert data.index(b"a=rsa-sha256") < data.index(b"a=ed25519-sha256") < data.index(b"\r\nReceived: ")
     assert b"Date:Date:Message-ID:Message-ID:" in data.replace(b"\r\n\t", b"")  # what the node has put in
+
+
+HEADER = (
+    b"From: News <news@example.com>\r\nSubject: order 17\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n"
+)
+FILLING = b"more text\r\n" * 120_000  # a file of its own
+ODD = {
+    "a line of a mailbox file": (
+        b"From news@example.com Mon Nov 30\r\n" + HEADER + b"\r\nHello\r\n",
+        b"Hello\r\n",
+    ),
+    "a line without colon": (
+        HEADER + b"wrapped\r\nDate: x\r\n\r\nHello\r\n",
+        b"wrapped\r\nDate: x\r\n\r\nHello\r\n",
+    ),
+    "no blank line": (HEADER + b"Dear all,\r\nBcc: is how\r\n", b"Dear all,\r\nBcc: is how\r\n"),
+    "a long line": (HEADER + b"\r\n" + b"<p>x" * 500 + b"\r\nend\r\n", b"<p>x" * 500 + b"\r\nend\r\n"),
+}
+
+
+@pytest.mark.parametrize("filling", [b"", FILLING], ids=["small", "large"])
+@pytest.mark.parametrize(("text", "body"), ODD.values(), ids=ODD)
+def test_odd_mail_is_signed_as_it_is_read(sending: Sending, text: bytes, body: bytes, filling: bytes) -> None:
+    data = sending.send_text("you@far.test", text + filling)
+    assert sending.verdicts(data) == [True, True]
+    read = message_from_bytes(data)
+    assert read["Subject"] == "order 17"
+    assert read.get_payload(decode=True) == body + filling
+    assert not has_long_line(data)
 
 
 @pytest.mark.peer

@@ -298,7 +298,13 @@ class _Conversion:
     # -- places in the message
 
     def _end_of_header(self, at: int) -> tuple[int, _Delimiter | None]:
-        """Return where the body begins behind the header at *at*, and the delimiter if that comes before."""
+        """Return where the body begins behind the header at *at*, and the delimiter if no blank line comes before."""
+        end, delimiter = self._blank_line(at)
+        header = HeaderBlock.scan(self._message[at : end if delimiter is None else delimiter.end])
+        return min(end, at + header.size) if header.lacks_blank_line else end, delimiter
+
+    def _blank_line(self, at: int) -> tuple[int, _Delimiter | None]:
+        """Return where the first blank line ends, and the delimiter if that comes before."""
         for match in _BLANK_OR_DASHES.finditer(self._message, at):
             if match[0].startswith(b"--"):
                 delimiter = self._delimiter(match, at)
