@@ -131,12 +131,11 @@ class Handover:
         message, options = command.recipients[0].message, connection.command.options
         short = await self._shortened(message, body, options) if needs_mending(message, body) else None
         if short is None:
-            head = await self._signed(message, self._signer.head_for(message, body, options))
+            signing = self._signer.head_for(message, body, options)
         else:
-            body, head = (
-                short,
-                await self._signed(message, self._signer.head_of_other(message, short, options)),
-            )
+            body = short
+            signing = self._signer.head_of_other(message, short, options)
+        head = await self._signed(message, signing)
         if connection.is_over or self.is_draining:
             self._end(command, "untried", _GONE, usable=False)
         elif isinstance(head, Reply):

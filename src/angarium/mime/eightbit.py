@@ -21,6 +21,7 @@ from angarium.mime.lines import MAX_LINE_OCTETS, folded, has_long_line, in_short
 from angarium.mime.words import encode_words
 
 MAX_DEPTH: Final = 1000
+
 _BLANK_OR_DASHES = re.compile(rb"^(?:\r?\n|--[^\n]*)", re.M)
 _DASHES = re.compile(rb"^--[^\n]*", re.M)
 _ATOM = rb"[!#-'*+\-./0-9A-Z^_`a-z{|}~\x80-\xff]++"
