@@ -14,10 +14,15 @@ from sqlalchemy import Engine, text, update
 from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.identity import schema
+from angarium.identity.changes import Era
+from angarium.identity.decoy import decoy_scram
 from angarium.identity.directory import Directory
 from angarium.identity.engine import migrate, open_engine, writing
 from angarium.identity.errors import StoreError
+from angarium.identity.forms import challenge_question_of
+from angarium.identity.lookup import Lookup
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
+from angarium.identity.proofs import Proofs
 from angarium.identity.records import Account, Server
 from angarium.identity.secrets import KeyRing, scram_of
 from angarium.identity.store import Store
@@ -788,3 +793,37 @@ def test_an_account_does_not_inherit_the_audit_log_of_a_deleted_one(town: Town) 
     town.store.delete_account(first.id, actor="test")
     second = town.store.create_account("second", actor="test")
     assert [change.action for change in town.store.audit(second.id)] == ["create"]
+
+
+class CountingRing(KeyRing):
+    """Counts what it decrypts."""
+
+    opened = 0
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        self.opened += 1
+        return super().open(sealed, context)
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "CRAM-MD5", "DIGEST-MD5"])
+def test_a_challenge_takes_the_same_work_whoever_is_asked_for(town: Town, mechanism: str) -> None:
+    """No clock says so reliably; counted are the steps that take time."""
+    kept, _ = town.store.create_smtp_login(town.shop.id, "kept", challenge=True, actor="test")
+    other, _ = town.store.create_smtp_login(town.shop.id, "other", actor="test")
+    _, token = town.store.create_server_token(town.shop.id, "token", actor="test")
+    town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+    ring = CountingRing.load_or_create(town.ring.path)
+    decoys: list[str] = []
+
+    def decoy(key: bytes, username: str) -> str:
+        decoys.append(username)
+        return decoy_scram(key, username)
+
+    proofs, lookup = Proofs(ring, decoy), Lookup(town.engine, Era())
+    work = set()
+    for name in (kept.username, other.username, token, "ann@acme.test", "SMTP_Injection", "nobody"):
+        ring.opened = 0
+        decoys.clear()
+        proofs.of(lookup.find(challenge_question_of(name)), mechanism, name)
+        work.add((ring.opened, len(decoys)))
+    assert work == {(0, 1) if mechanism == "SCRAM-SHA-256" else (1, 0)}

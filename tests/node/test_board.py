@@ -50,3 +50,15 @@ def test_a_dead_workers_sessions_are_forgotten() -> None:
     assert first.sessions_of("192.0.2.1") == 0
     second.leave("192.0.2.1")
     assert first.sessions_of("192.0.2.1") == 0
+
+
+def test_nobody_can_choose_addresses_that_are_counted_as_somebody_elses() -> None:
+    """Where peers meet is another matter on every node, and the same for all of its workers."""
+    victim, others = "192.0.2.1", [f"2001:db8:{n:x}::/64" for n in range(100_000)]
+    meeting = []
+    for _ in range(2):
+        first, second = boards(2)
+        second.enter(victim)
+        meeting.append({peer for peer in others if first.sessions_of(peer)})
+    assert meeting[0] != meeting[1]
+    assert all(len(met) < 50 for met in meeting)

@@ -61,6 +61,24 @@ def test_guesses_at_api_keys_do_not_lock_their_owners_out(place):
             assert place.log_in(client, "SMTP_Injection", place.first["key"]["secret"]) == 235
 
 
+def test_a_wrong_key_locks_the_right_ones_behind_its_address_out_neither_now_nor_after_a_restart(place):
+    key, source = place.first["key"]["secret"], "127.0.0.60"
+
+    def answers(secret, times):
+        found = []
+        for _ in range(times):
+            with place.session(source) as client:
+                found.append(place.log_in(client, "SMTP_Injection", secret))
+        return found
+
+    assert answers(key, 1) == [235]
+    for _ in range(2):
+        while 421 not in answers("0" * 40, 1):  # until the workers that are met have heard of the block
+            pass
+        assert answers(key, 4) == [235] * 4
+        place.node.restart()
+
+
 def sessions_of_one_worker(place, login):
     """Log in until a worker has two sessions; return these."""
     by_worker = {}

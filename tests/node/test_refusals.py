@@ -227,6 +227,15 @@ def without_tls(service: Service) -> str:
     return shown(service.session(tls=False).docmd("AUTH", "PLAIN AG5vYm9keQBzZWNyZXQ="))
 
 
+@row("challenge that fails without TLS")
+def challenge_without_tls(service: Service) -> str:
+    client = service.session(tls=False)
+    client.user, client.password = service.login()
+    with pytest.raises(smtplib.SMTPAuthenticationError) as said:
+        client.auth("CRAM-MD5", client.auth_cram_md5)
+    return shown((said.value.smtp_code, bytes(said.value.smtp_error)))
+
+
 @row("AUTH twice")
 def twice(service: Service) -> str:
     client, _ = service.log_in(*service.login())

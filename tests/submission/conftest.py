@@ -33,9 +33,11 @@ class Directory:
     def __init__(self) -> None:
         self.users: dict[str, tuple[str, Principal]] = {"ann": ("secret", a_principal())}
         self.is_down = False
+        self.asked = 0
         self.used: list[Principal] = []
 
     def _answers(self) -> None:
+        self.asked += 1
         if self.is_down:
             raise StoreError("nobody answers")
 

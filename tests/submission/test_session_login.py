@@ -6,6 +6,7 @@ import base64
 import pytest
 
 from angarium.core.reply import Reply
+from angarium.identity.principal import BAD_LOGIN
 from angarium.identity.records import Account, Limits, Rate
 from angarium.smtp.sasl.client import client_exchange
 from angarium.testing.intake import a_principal
@@ -15,6 +16,18 @@ OPEN = "Auth_Without_TLS = true\n"
 
 def plain(user, password):
     return "AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
+def cram(user, digest="0123456789abcdef0123456789abcdef"):
+    return base64.b64encode(f"{user} {digest}".encode())
+
+
+def digest(user, challenge):
+    nonce = challenge.partition(b'nonce="')[2].partition(b'"')[0].decode()
+    return base64.b64encode(
+        f'username="{user}",realm="mx.test",nonce="{nonce}",cnonce="x",nc=00000001,qop=auth,'
+        f'digest-uri="smtp/mx.test",response={"0" * 32},charset=utf-8'.encode()
+    )
 
 
 def told(text):
@@ -186,6 +199,56 @@ async def test_who_guesses_is_turned_away_unheard_for_a_while(hall):
 
 
 @in_loop
+async def test_guesses_at_a_name_lock_nobody_out_who_knows_the_password(hall):
+    house = hall(OPEN + "Auth_Failures_To_Block = 4")
+    for number in range(20):
+        await (await house.session(f"192.0.2.{number}").helo()).say(plain("ann", "guess"))
+    assert (await (await house.session("203.0.113.5").helo()).say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
+async def test_a_login_as_a_name_that_is_guessed_at_waits_before_it_is_looked_at(hall):
+    loop = asyncio.get_running_loop()
+    house = hall(OPEN + "Auth_Failure_Delay = 1\nAuth_Failures_To_Block = 4")
+    await logged_in(house)
+    options = house.reception.config.inbound("default", "", "")
+    for number in range(4):
+        guess = house.guard.mark("ann", "guess")
+        house.guard.failed(f"192.0.2.{number}", guess, house.clock.now(), options)
+    talk = await house.session("203.0.113.5").helo()
+    began, asked = loop.time(), house.directory.asked
+    saying = asyncio.create_task(talk.say(plain("ann", "secret")))
+    await logged_in(house)  # from where she logged in before it is not
+    assert not saying.done()
+    assert house.directory.asked == asked + 1
+    assert (await saying).startswith("235 ")
+    assert loop.time() - began >= 1
+
+
+@in_loop
+async def test_one_wrong_key_stops_none_of_the_right_ones_behind_an_address(hall):
+    house = hall(OPEN + "Auth_Failures_To_Block = 4")
+    house.directory.users["SMTP_Injection"] = ("key", a_principal("api_key"))
+    assert (await (await house.session().helo()).say(plain("SMTP_Injection", "key"))).startswith("235 ")
+    answers = [await (await house.session().helo()).say(plain("SMTP_Injection", "old")) for _ in range(6)]
+    assert [answer[:3] for answer in answers] == ["535", "535", "535", "535", "421", "421"]
+    assert (await (await house.session().helo()).say(plain("SMTP_Injection", "key"))).startswith("235 ")
+
+
+@in_loop
+async def test_where_an_address_is_blocked_a_challenge_that_is_not_heard_leaves_the_password_its_turn(hall):
+    house = hall(OPEN + "Auth_Failures_To_Block = 1")
+    await logged_in(house)
+    await (await house.session().helo()).say(plain("bob", "guess"))
+    asked = house.directory.asked
+    talk = await house.session().helo()
+    await talk.say("AUTH CRAM-MD5")
+    assert (await talk.say(cram("ann", "x"))).startswith("535 5.7.8 ")
+    assert house.directory.asked == asked
+    assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+@in_loop
 async def test_other_workers_hear_of_failures_and_of_no_name(hall):
     seen, other = hall(OPEN), hall(OPEN + "Auth_Failures_To_Block = 2")
     for _ in range(2):
@@ -194,7 +257,8 @@ async def test_other_workers_hear_of_failures_and_of_no_name(hall):
     assert "ann" not in str(seen.told)
     for failure in seen.told:
         other.reception.auth_failed(*failure)
-    assert other.guard.blocked_until("198.51.100.7", "ann", other.clock.now()) is not None
+    mark = other.guard.mark("ann", "secret")
+    assert other.guard.blocked_until("198.51.100.7", mark, other.clock.now()) is not None
 
 
 @in_loop
@@ -202,12 +266,47 @@ async def test_a_challenge_to_whom_none_can_be_put_is_no_guess(hall):
     house = hall(OPEN + "Auth_Failures_To_Block = 1")
     talk = await house.session().helo()
     await talk.say("AUTH CRAM-MD5")
-    assert (await talk.say(base64.b64encode(b"bob 0123456789abcdef0123456789abcdef"))).startswith(
-        "535 5.7.8 "
-    )
+    assert (await talk.say(cram("bob"))).startswith("535 5.7.8 ")
     assert house.told == []
     assert house.count("auth_total", "not_kept") == 1
     assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
+
+
+@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "DIGEST-MD5"])
+def test_nobody_learns_by_a_challenge_of_whom_a_secret_is_kept(hall, mechanism):
+    """Not by the answer, nor by its being held back, nor by a block that follows."""
+
+    async def run():
+        house = hall(OPEN + "Auth_Failure_Delay = 30\nAuth_Failures_To_Block = 1")
+        answers = []
+        for user in ("ann", "nobody"):
+            talk = await house.session().helo()
+            for _ in range(5):  # more than guesses there may be in one session
+                challenge = told(await talk.say(f"AUTH {mechanism}"))
+                wrong = cram(user) if mechanism == "CRAM-MD5" else digest(user, challenge)
+                answers.append(await talk.say(wrong))
+        assert set(answers) == {BAD_LOGIN.encode().decode().strip()}
+        assert house.told == []
+        assert house.count("auth_total", "wrong") == house.count("auth_total", "not_kept") == 5
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "DIGEST-MD5"])
+@pytest.mark.parametrize("user", ["ann", "nobody"])
+def test_in_clear_text_a_challenge_that_fails_is_told_to_say_starttls_first(hall, mechanism, user):
+    async def run():
+        house = hall()
+        house.reception.tls = object()
+        house.reception.reconfigure(house.reception.config, set())
+        talk = house.session()
+        assert "STARTTLS" in await talk.say("EHLO client.test")
+        challenge = told(await talk.say(f"AUTH {mechanism}"))
+        answer = await talk.say(cram(user) if mechanism == "CRAM-MD5" else digest(user, challenge))
+        assert answer.startswith("538 5.7.11 authentication failed: say STARTTLS first")
+        assert house.told == []
+
+    asyncio.run(run())
 
 
 @in_loop
@@ -389,7 +488,9 @@ async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
 
 # -- who speaks for others
 
-PROXY = OPEN + "XCLIENT_Hosts = ( 192.0.2.1 )\nRelay_Hosts = ( 192.0.2.1 192.0.2.50 )\n"
+PROXY = OPEN + "XCLIENT_Hosts = ( 192.0.2.1 192.0.2.2 )\nRelay_Hosts = ( 192.0.2.1 192.0.2.50 )\n"
+VOUCHING = PROXY + "XCLIENT_Login_Hosts = ( 192.0.2.1 )\n"
+RELAYING = ("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>")
 
 
 @in_loop
@@ -454,16 +555,84 @@ async def test_mail_of_a_proxys_client_says_who_that_was(hall):
 
 
 @in_loop
+async def test_whom_xclient_introduced_may_not_say_it_again(hall):
+    talk = await hall(PROXY).session("192.0.2.1").helo()
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
+    assert "XCLIENT" not in await talk.say("EHLO client.test")
+    assert (await talk.say("XCLIENT ADDR=192.0.2.50")).startswith("550 5.7.0 ")
+    assert await talk.all_of(*RELAYING) == ["250 2.1.0", "550 5.7.1"]
+
+
+@in_loop
+async def test_a_client_nobody_knows_may_not_say_xclient_either(hall):
+    talk = await hall(VOUCHING).session("192.0.2.1").helo()
+    await talk.say("XCLIENT ADDR=[UNAVAILABLE]")
+    assert "XCLIENT" not in await talk.say("EHLO client.test")
+    assert (await talk.say("XCLIENT LOGIN=ann")).startswith("550 5.7.0 ")
+
+
+@in_loop
+async def test_a_proxy_may_introduce_another_that_introduces_its_client(hall):
+    talk = await hall(PROXY).session("192.0.2.1").helo()
+    await talk.say("XCLIENT ADDR=192.0.2.2")
+    assert "XCLIENT" in await talk.say("EHLO proxy.test")
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
+    assert "XCLIENT" not in await talk.say("EHLO client.test")
+
+
+@in_loop
+async def test_what_xclient_says_besides_address_and_login_leaves_the_proxy_who_it_is(hall):
+    talk = await hall(PROXY).session("192.0.2.1").helo()
+    await talk.say("XCLIENT HELO=behind.test")
+    await talk.say("EHLO proxy.test")
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
+
+
+@in_loop
 async def test_a_login_that_a_proxy_vouches_for_counts_here(hall):
-    house = hall(PROXY)
+    house = hall(VOUCHING)
     talk = await house.session("192.0.2.1").helo()
     assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=ann")).startswith("220 ")
     await talk.say("EHLO proxy.test")
-    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "250 2.1.5"]
+    assert await talk.all_of(*RELAYING) == ["250 2.1.0", "250 2.1.5"]
     talk = await house.session("192.0.2.1").helo()
     await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=nobody")
     await talk.say("EHLO proxy.test")
-    assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "550 5.7.1"]
+    assert await talk.all_of(*RELAYING) == ["250 2.1.0", "550 5.7.1"]
+
+
+@pytest.mark.parametrize(("login", "answer"), [("ann", "250 2.1.5"), ("nobody", "550 5.7.1")])
+def test_who_is_introduced_by_a_login_alone_has_no_right_of_the_proxys(hall, login, answer):
+    async def run():
+        talk = await hall(VOUCHING).session("192.0.2.1").helo()
+        await talk.say(f"XCLIENT LOGIN={login}")
+        assert "XCLIENT" not in await talk.say("EHLO client.test")
+        assert await talk.all_of("XCLIENT LOGIN=ann", *RELAYING) == ["550 5.7.0", "250 2.1.0", answer]
+
+    asyncio.run(run())
+
+
+@in_loop
+async def test_vouching_for_logins_is_for_those_it_was_permitted(hall):
+    talk = hall(PROXY).session("192.0.2.1")
+    greeting = await talk.say("EHLO proxy.test")
+    assert "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR" in greeting
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=ann")).startswith("501 5.5.4 ")
+    talk = hall(VOUCHING).session("192.0.2.1")
+    assert "HELO LOGIN" in await talk.say("EHLO proxy.test")
+
+
+@in_loop
+async def test_a_proxys_client_may_not_have_more_sessions_than_others(hall):
+    house = hall(PROXY + "Sessions_Per_Peer = 2")
+    for _ in range(2):
+        talk = await house.session("192.0.2.1").helo()
+        assert (await talk.say("XCLIENT ADDR=2001:db8::7")).startswith("220 ")
+    talk = await house.session("192.0.2.1").helo()
+    assert (await talk.say("XCLIENT ADDR=2001:db8::8")).startswith("421 4.4.5 ")
+    assert talk.wire.is_closed
+    talk = await house.session("192.0.2.1").helo()
+    assert (await talk.say("XCLIENT ADDR=2001:db8:0:1::8")).startswith("220 ")
 
 
 @in_loop

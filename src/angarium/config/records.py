@@ -172,6 +172,7 @@ class InboundOptions:
     auth_failures_to_block: int = 10
     auth_block_time: int = 900
     xclient_hosts: CidrSet = NOWHERE
+    xclient_login_hosts: CidrSet = NOWHERE
     # encryption
     tls_certificate: tuple[Path, ...] = ()
     tls_key: tuple[Path, ...] = ()
@@ -220,6 +221,8 @@ class InboundOptions:
     listener_sessions: int = 2000
     sessions_per_peer: int = 200
     unfinished_bytes_per_peer: int = 268_435_456
+    peer_ipv4_prefix: int = 32
+    peer_ipv6_prefix: int = 64
     max_message_size: int = 52_428_800
     max_header_size: int = 524_288
     max_command_length: int = 2048

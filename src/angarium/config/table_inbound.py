@@ -113,14 +113,21 @@ _AUTH = (
     _count(
         "Auth_Failures_To_Block",
         "failures",
-        "Failed logins of one address, or for one name, after which it is blocked; 0 = never.",
+        "Failed logins of one peer after which it is blocked, and for one name after which further ones wait; "
+        "0 = never.",
     ),
-    _time("Auth_Block_Time", "How long it stays blocked.", 1, 86_400),
+    _time("Auth_Block_Time", "How long the peer stays blocked.", 1, 86_400),
     _row(
         "XCLIENT_Hosts",
         k.CIDRS,
         "",
         "Peers that are believed when they say by XCLIENT whom they speak for; it is offered to no other.",
+    ),
+    _row(
+        "XCLIENT_Login_Hosts",
+        k.CIDRS,
+        "",
+        "Those of XCLIENT_Hosts that are believed about LOGIN, too: they may send as every login there is.",
     ),
 )
 
@@ -232,10 +239,28 @@ _LIMITS = (
         "Sessions at a time in all of the scope that sets it, inside `Peer` in that range; 0 = no limit "
         "(Momentum's default).",
     ),
-    _count("Sessions_Per_Peer", "sessions", "Sessions at a time from one address; 0 = no limit."),
+    _count(
+        "Sessions_Per_Peer",
+        "sessions",
+        "Sessions at a time from one peer: an address, or a network of Peer_IPv6_Prefix; 0 = no limit.",
+    ),
+    _count(
+        "Peer_IPv4_Prefix",
+        "bits",
+        "Leading bits of an IPv4 address that make one peer, for what is counted by peer and for failed logins.",
+        8,
+        32,
+    ),
+    _count(
+        "Peer_IPv6_Prefix",
+        "bits",
+        "Leading bits of an IPv6 address that make one peer; a /64 is one customer's, who may use all of it.",
+        16,
+        128,
+    ),
     _size(
         "Unfinished_Bytes_Per_Peer",
-        "What all messages of one address may have together that have not come to their end; one beyond is put off; 0 "
+        "What all messages of one peer may have together that have not come to their end; one beyond is put off; 0 "
         "= no limit.",
     ),
     _size("Max_Message_Size", "Largest message, told by SIZE; 0 = no limit (Momentum's default)."),

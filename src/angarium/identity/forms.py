@@ -14,10 +14,13 @@ from typing import Final, Literal, NamedTuple
 
 from angarium.identity.records import SMTP_INJECTION, Kind
 from angarium.identity.secrets import digest_of
+from angarium.smtp.sasl.exchange import PASSWORD_MECHANISMS
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _INJECTION = re.compile(rf"{SMTP_INJECTION}(?::X-MSYS-SUBACCOUNT=(\d{{1,18}}))?", re.IGNORECASE)
 _GENERATED = re.compile(r"PM-[TB]-[a-z0-9_-]{1,30}-[A-Za-z0-9_-]{22}|[0-9a-f]{32}")
+
+SCRAM: Final = "SCRAM-SHA-256"
 
 _NAMED: Final[frozenset[Kind]] = frozenset(("smtp_token", "smtp_login"))
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -59,6 +62,23 @@ def challenge_question_of(username: str) -> Question:
     if _UUID.fullmatch(username):
         return Question("digest", "", digest_of(username.lower()), frozenset(("server_token",)))
     return Question("username", username[:_MAX_NAME_CHARS], b"", _NAMED)
+
+
+def can_be_challenged(username: str) -> bool:
+    """Whether somebody so called may have a secret for challenges: API keys share a name, and a person's password is
+    kept as a hash only.
+    """
+    return "@" not in username and _INJECTION.fullmatch(username) is None
+
+
+def may_guess(mechanism: str, username: str) -> bool:
+    """Whether a failed login may have been a guess. That hangs on nothing but what the client says, or else whoever
+    counts its failures would learn who there is, and of whom a secret is kept.
+
+    Programs try a challenge first, then send the password. CRAM-MD5 and DIGEST-MD5 few logins can use; whoever can has
+    a random secret, at which guessing is in vain.
+    """
+    return mechanism in PASSWORD_MECHANISMS or (mechanism == SCRAM and can_be_challenged(username))
 
 
 def _storable(text: str) -> str:

@@ -1,58 +1,53 @@
-"""Who fails to log in too often: a growing delay, then a block for a while. Pure: the time is an argument.
+"""Who fails to log in too often: a growing delay, then a block of the address. Pure: the time is an argument.
 
-Failures are counted twice, of the peer's address (IPv6: its /64, which is one customer's) and of the name it tried.
-An address from which a name logged in lately is exempt for that name: whoever guesses at somebody's password locks
-out himself, not the application that has it, and one wrong password in an office does not stop the others there.
+Failures are counted twice, of the network that they come from (`core.peers.network_of`) and of the name they were tried
+with. A network with too many is not heard for a while; a name with too many is heard more slowly, from wherever, so
+that nobody can lock somebody else out by guessing at his password. This machine itself is never blocked: all programs
+here, and all clients of a proxy that does not say who they are, would be.
+
+Exempt from both is who logged in from that network lately with the very same name and secret. So a wrong key in an
+office stops neither the right ones there nor their owner elsewhere, and guessing goes on being slow for everybody else.
 
 What is kept is bounded, and the least recently seen is forgotten first. Names are kept as fingerprints, since people
-type secrets into the wrong field. `SMTP_Injection` is the name of all API keys, so that failures under it are counted
-of the address only.
+type secrets into the wrong field.
 """
 
 import hashlib
+import hmac
 import re
-from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from angarium.config.records import InboundOptions
+from angarium.core.peers import is_own
 from angarium.identity.bounded import Bounded
 from angarium.identity.records import SMTP_INJECTION
+from angarium.identity.trust import Trust
 
 LONGEST_DELAY_S = 30.0
-TRUST_S = 7 * 86_400.0
-"""How long at least an address stays exempt for a name that logged in from it."""
-_RENEWED_S = 86_400.0
+LONGEST_WAIT_S = 8.0
+"""How long a login as a name that is guessed at waits at most before it is looked at: less than programs do."""
 
 _INJECTION = SMTP_INJECTION.casefold()
-_FINGERPRINT = re.compile("#[0-9a-f]{16}")
+_FINGERPRINT_CHARS = 17
+_MARK = re.compile(r"#[0-9a-f]{16}(\.[0-9a-f]{4})?")
+_TAG_CHARS = 4
 
 
 def fingerprint(name: str) -> str:
-    """Return what *name* is counted under, fit to be told to other workers; that of a fingerprint is itself."""
-    if _FINGERPRINT.fullmatch(name):
-        return name
+    """Return what *name* is counted under, fit to be told to other workers; that of a mark is what it begins with."""
+    if _MARK.fullmatch(name):
+        return name[:_FINGERPRINT_CHARS]
     if name[: len(_INJECTION)].casefold() == _INJECTION:  # with whatever account it names behind it
         name = SMTP_INJECTION
     return "#" + hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def network_of(address: str) -> str:
-    """Return what *address* is counted under: an IPv4 address itself, an IPv6 address's /64, other text as it is."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or f"{IPv6Address(int(ip) >> 64 << 64)}/64")
-
-
 _SHARED = frozenset(map(fingerprint, ("", SMTP_INJECTION)))
-"""Names of nobody in particular: whoever fails under one must not lock everybody out who has it."""
+"""Names of nobody in particular: whoever fails under one must not slow everybody down who has it."""
 
 
 class _Failures(NamedTuple):
-    """Failures in a row. They are forgotten once *until* has passed; blocked when *blocked*."""
+    """Failures in a row, forgotten once *until* has passed."""
 
     times: int
     until: float
@@ -60,58 +55,72 @@ class _Failures(NamedTuple):
 
 
 class Guard:
-    """The failures of one worker, and those it is told of by others."""
+    """The failures of one worker, and those it is told of by others. *key* is what all workers of a node have."""
 
-    def __init__(self, limit: int = 50_000) -> None:
-        self._addresses: Bounded[str, _Failures] = Bounded(limit)
+    def __init__(self, key: bytes = b"", limit: int = 50_000) -> None:
+        self._key = key
+        self._networks: Bounded[str, _Failures] = Bounded(limit)
         self._names: Bounded[str, _Failures] = Bounded(limit)
-        self._trusted: Bounded[tuple[str, str], float] = Bounded(limit)
+        self.trust = Trust(limit)
 
-    def failed(self, address: str, name: str, now: float, options: InboundOptions) -> None:
-        """Count a failed login. *name* may be a `fingerprint`.
-
-        Not for a challenge put to somebody of whom no secret is kept: nothing can be guessed there, and programs try
-        CRAM-MD5 first, then send the password.
+    def mark(self, name: str, secret: str | None = None) -> str:
+        """Return what a login is trusted under, fit to be told and kept: the fingerprint of its name, and so little of
+        a digest of its secret that no secret can be found by it; None: the secret stayed with the client.
         """
-        network, who = network_of(address), fingerprint(name)
-        self._trusted.pop((network, who))
-        _count(self._addresses, network, now, options)
+        who = fingerprint(name)
+        if secret is None:
+            return who
+        tag = hmac.digest(self._key, f"{who}.{secret}".encode("utf-8", "surrogatepass"), "sha256")
+        return f"{who}.{tag.hex()[:_TAG_CHARS]}"
+
+    def failed(self, network: str, mark: str, now: float, options: InboundOptions) -> None:
+        """Count a failed login; the same name and secret are not trusted there any more.
+
+        One that was heard in spite of a block makes the block no longer. Not for what guesses at nothing: see
+        `identity.forms.may_guess`.
+        """
+        who = fingerprint(mark)
+        if mark != who:
+            self.trust.forget(network, mark)
+        if not is_own(network) and not self._is_blocked(network, now):
+            _count(self._networks, network, now, options)
         if who not in _SHARED:
             _count(self._names, who, now, options)
 
-    def succeeded(self, address: str, name: str, now: float) -> bool:
-        """Note that *name* (it may be a `fingerprint`) logged in: its failures are forgotten, those of its address are
-        not, since others may be behind it. To be called only where `blocked_until` did not forbid to try.
+    def succeeded(self, network: str, mark: str, now: float) -> bool:
+        """Note a login: the failures of its name are forgotten, those of its network are not, since others may be
+        behind it. To be called only where `blocked_until` did not forbid to try.
 
-        Returns whether other workers should know: that is so once a day.
+        Returns whether other workers should know, and the store: that is so once a day.
         """
-        network, who = network_of(address), fingerprint(name)
-        self._names.pop(who)
-        if (self._trusted.get((network, who)) or 0.0) > now + TRUST_S:
-            return False
-        self._trusted.put((network, who), now + TRUST_S + _RENEWED_S)
-        return True
+        self._names.pop(fingerprint(mark))
+        return self.trust.note(network, mark, now)
 
-    def delay_s(self, address: str, name: str, now: float, options: InboundOptions) -> float:
-        """Return how long to wait before a failure is answered: doubled with each further one."""
-        count = max(
-            (found.times for found in self._found(address, name) if found.until > now),
-            default=0,
-        )
-        if not count:
+    def delay_s(self, network: str, now: float, options: InboundOptions) -> float:
+        """Return how long the answer to a failed login is held back: doubled with each that was counted. What guesses
+        at nothing is answered at once: programs go on from there to what does work.
+        """
+        found = self._networks.get(network)
+        times = found.times if found is not None and found.until > now else 1
+        return min(options.auth_failure_delay * 2.0 ** min(times - 1, 16), LONGEST_DELAY_S)
+
+    def wait_s(self, network: str, mark: str, now: float, options: InboundOptions) -> float:
+        """Return how long a login waits before it is looked at: its name has failed too often, if not its secret."""
+        found = self._names.get(fingerprint(mark))
+        if found is None or found.until <= now or not found.blocked or self.trust.holds(network, mark, now):
             return 0.0
-        return float(min(options.auth_failure_delay * 2 ** min(count - 1, 16), LONGEST_DELAY_S))
+        further = found.times - options.auth_failures_to_block
+        return min(options.auth_failure_delay * 2.0 ** min(max(further, 0), 16), LONGEST_WAIT_S)
 
-    def blocked_until(self, address: str, name: str, now: float) -> float | None:
-        """Return until when logins as *name* from *address* are not even looked at (nor counted), or None."""
-        if (self._trusted.get((network_of(address), fingerprint(name))) or 0.0) > now:
+    def blocked_until(self, network: str, mark: str, now: float) -> float | None:
+        """Return until when a login from *network* is not even looked at (nor counted), or None."""
+        if not self._is_blocked(network, now) or self.trust.holds(network, mark, now):
             return None
-        held = [found.until for found in self._found(address, name) if found.blocked and found.until > now]
-        return max(held, default=None)
+        return self._networks.get(network).until  # type: ignore[union-attr]
 
-    def _found(self, address: str, name: str) -> list[_Failures]:
-        found = (self._addresses.get(network_of(address)), self._names.get(fingerprint(name)))
-        return [each for each in found if each is not None]
+    def _is_blocked(self, network: str, now: float) -> bool:
+        found = self._networks.get(network)
+        return found is not None and found.blocked and found.until > now
 
 
 def _count(kept: Bounded[str, _Failures], key: str, now: float, options: InboundOptions) -> None:

@@ -48,6 +48,7 @@ Reason = Literal[
     "smtp_off",  # its server does not take mail by SMTP
     "grant",  # an API key without "Send via SMTP"
     "network",  # not from this address
+    "blocked",  # not heard: too many failures from its network
 ]
 """Why somebody was not let in: for logs and counters, never for the peer."""
 

@@ -2,22 +2,25 @@
 
 import hashlib
 import secrets
-from typing import Final
+from collections.abc import Callable
 
 from angarium.identity.decoy import decoy_scram
 from angarium.identity.errors import KeyRingError, StoreError
+from angarium.identity.forms import SCRAM
 from angarium.identity.lookup import Found
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, KeyRing, key_of
 from angarium.smtp.sasl.exchange import Secrets
 
-SCRAM: Final = "SCRAM-SHA-256"
-
 
 class Proofs:
-    """Opens what is kept of secrets; an answer costs the same for somebody who does not exist."""
+    """Opens what is kept of secrets; an answer costs the same for somebody who does not exist.
 
-    def __init__(self, ring: KeyRing) -> None:
+    *decoy* makes the verifier of somebody who has none.
+    """
+
+    def __init__(self, ring: KeyRing, decoy: Callable[[bytes, str], str] = decoy_scram) -> None:
         self._ring = ring
+        self._decoy = decoy
         self._nobodys = b""
 
     def of(self, found: Found | None, mechanism: str, username: str) -> Secrets | None:
@@ -26,12 +29,13 @@ class Proofs:
         Raises StoreError when what is kept cannot be decrypted.
         """
         if mechanism == SCRAM:
+            decoy = self._decoy(self._decoy_key(), username)  # in any case, so that it takes its time
             verifier = found.scram if found is not None else None
-            return Secrets(scram=verifier or decoy_scram(self._decoy_key(), username))
-        if found is not None and found.principal.kind == "server_token":
-            return Secrets(password=username)  # it is its own name, and has just come in clear
+            return Secrets(scram=verifier or decoy)
         sealed = found.sealed if found is not None else None
         password = self._open(sealed or self._sealed_for_nobody())
+        if found is not None and found.principal.kind == "server_token":
+            return Secrets(password=username)  # it is its own name, and has just come in clear
         return Secrets(password=password) if sealed is not None else None
 
     def _open(self, sealed: bytes) -> str:

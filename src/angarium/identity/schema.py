@@ -167,6 +167,14 @@ usage = Table(
     Column("used", BigInteger, nullable=False),
 )
 
+trusted = Table(
+    "trusted",
+    metadata,
+    Column("login", String(24), primary_key=True),  # a mark of `guard.Guard.mark`: no secret is found by it
+    Column("network", String(50), primary_key=True),
+    Column("until", Float, nullable=False, index=True),
+)
+
 audit = Table(
     "audit",
     metadata,

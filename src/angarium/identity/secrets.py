@@ -5,6 +5,7 @@ Argon2id. `KeyRing` holds the node's keys and the file they are in.
 """
 
 import hashlib
+import hmac
 import secrets
 import string
 import threading
@@ -60,6 +61,10 @@ class KeyRing:
     def key_ids(self) -> tuple[bytes, ...]:
         """The numbers of the keys, the newest first."""
         return tuple(key.id for key in self._keys)
+
+    def derived(self, purpose: bytes) -> bytes:
+        """Return a key for *purpose* that is the same in every process of the node until the oldest key is dropped."""
+        return hmac.digest(self._keys[-1].key, purpose, "sha256")
 
     def refresh(self) -> None:
         """Read the file again. Raises KeyRingError."""

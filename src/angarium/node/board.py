@@ -4,36 +4,40 @@ Each worker writes its own row and reads all rows, so there are no locks; a numb
 ends: connections are spread over workers, and limits per peer and in all hold across workers.
 """
 
+import hashlib
 import mmap
 import os
-import zlib
 
 _BUCKETS = 1 << 15
 _HELD_AT = 4 + 2 * _BUCKETS
 _ROW = _HELD_AT + 8 * _BUCKETS
 _MOST = 0xFFFF
+_KEY_BYTES = 16
 
 
 class Board:
     """The rows of all workers, in an anonymous file that is inherited by *fd*.
 
-    Peers are counted by a hash of their address, so two peers may be counted together: a limit can come a little
-    early for one in tens of thousands, never late.
+    Peers are counted by a hash of their network, so two peers may be counted together: a limit can come a little
+    early for one in tens of thousands, never late. The hash has a key, which stands behind the rows, so that nobody can
+    choose addresses that are counted as somebody else's.
     """
 
     def __init__(self, fd: int, workers: int, row: int) -> None:
-        self._memory = mmap.mmap(fd, workers * _ROW)
+        self._memory = mmap.mmap(fd, workers * _ROW + _KEY_BYTES)
         view = memoryview(self._memory)
         self._totals = [view[i * _ROW : i * _ROW + 4].cast("I") for i in range(workers)]
         self._peers = [view[i * _ROW + 4 : i * _ROW + _HELD_AT].cast("H") for i in range(workers)]
         self._held = [view[i * _ROW + _HELD_AT : (i + 1) * _ROW].cast("q") for i in range(workers)]
         self._row = row
+        self._key = self._memory[workers * _ROW :]
 
     @staticmethod
     def make_fd(workers: int) -> int:
         """Make the shared memory for *workers* rows and return its inheritable file descriptor."""
         fd = os.memfd_create("angarium-board", 0)
-        os.ftruncate(fd, workers * _ROW)
+        os.ftruncate(fd, workers * _ROW + _KEY_BYTES)
+        os.pwrite(fd, os.urandom(_KEY_BYTES), workers * _ROW)
         os.set_inheritable(fd, True)
         return fd
 
@@ -42,15 +46,15 @@ class Board:
         self._memory[row * _ROW : (row + 1) * _ROW] = bytes(_ROW)
 
     def enter(self, peer: str) -> None:
-        """Count a session of *peer* (an IP address) in."""
+        """Count a session of *peer* in: the network of its address (`core.peers.network_of`)."""
         self._totals[self._row][0] += 1
-        bucket = _bucket(peer)
+        bucket = self._bucket(peer)
         self._peers[self._row][bucket] = min(_MOST, self._peers[self._row][bucket] + 1)
 
     def leave(self, peer: str) -> None:
         """Count it out."""
         self._totals[self._row][0] = max(0, self._totals[self._row][0] - 1)
-        bucket = _bucket(peer)
+        bucket = self._bucket(peer)
         self._peers[self._row][bucket] = max(0, self._peers[self._row][bucket] - 1)
 
     def sessions(self) -> int:
@@ -59,23 +63,23 @@ class Board:
 
     def sessions_of(self, peer: str) -> int:
         """Sessions of *peer* in all workers."""
-        bucket = _bucket(peer)
+        bucket = self._bucket(peer)
         return sum(peers[bucket] for peers in self._peers)
 
     def hold(self, peer: str, more: int) -> None:
         """Count *more* bytes of unfinished messages of *peer*; negative when they are finished or gone."""
-        held, bucket = self._held[self._row], _bucket(peer)
+        held, bucket = self._held[self._row], self._bucket(peer)
         held[bucket] = max(0, held[bucket] + more)
 
     def held_by(self, peer: str) -> int:
         """Bytes of unfinished messages of *peer* in all workers."""
-        bucket = _bucket(peer)
+        bucket = self._bucket(peer)
         return sum(held[bucket] for held in self._held)
 
     def surplus(self) -> int:
         """How many more sessions this worker has than the one with the fewest."""
         return self._totals[self._row][0] - min(total[0] for total in self._totals)
 
-
-def _bucket(peer: str) -> int:
-    return zlib.crc32(peer.encode()) % _BUCKETS
+    def _bucket(self, peer: str) -> int:
+        digest = hashlib.blake2b(peer.encode(), key=self._key, digest_size=4).digest()
+        return int.from_bytes(digest) % _BUCKETS

@@ -10,6 +10,7 @@ from angarium.identity.directory import Directory
 from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.guard import Guard
 from angarium.identity.secrets import KeyRing
+from angarium.identity.trust_kept import TrustKept
 from angarium.identity.usage import Usage
 from angarium.submission.auth import Access
 
@@ -30,15 +31,24 @@ class WorkerIdentities:
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._engine, ring, clock, log)
         self._usage = Usage(self._engine, clock, log)
-        self.access = Access(self.directory, self._usage, Guard(), on_failure, on_success)
+        guard = Guard(ring.derived(b"trusted logins"))
+        self._trust = TrustKept(self._engine, guard.trust, clock, log)
+        self._tell = on_success
+        self.access = Access(self.directory, self._usage, guard, on_failure, self._trusted)
+
+    def _trusted(self, network: str, mark: str) -> None:
+        self._trust.note(network, mark)
+        self._tell(network, mark)
 
     async def start(self) -> None:
         """Begin to follow the store. It need not answer yet: until it does, logins are answered 454."""
         await self.directory.start()
         await self._usage.start()
+        await self._trust.start()
 
     async def close(self) -> None:
         """Give back what was reserved, write what was noted."""
+        await self._trust.close()
         await self._usage.close()
         await self.directory.close()
         self._engine.dispose()

@@ -185,11 +185,11 @@ class Worker:
             **desk.operations(),
         }
 
-    def _login_failed(self, address: str, name: str, listener: str) -> None:
-        self._link.tell("login_failed", address=address, name=name, listener=listener)
+    def _login_failed(self, address: str, mark: str, listener: str) -> None:
+        self._link.tell("login_failed", address=address, mark=mark, listener=listener)
 
-    def _login_new(self, address: str, name: str) -> None:
-        self._link.tell("login_new", address=address, name=name)
+    def _login_new(self, network: str, mark: str) -> None:
+        self._link.tell("login_new", network=network, mark=mark)
 
     async def drain(self, seconds: float) -> None:
         """Take no more mail, finish what must be finished, keep the rest in the spool, and end.
@@ -294,9 +294,9 @@ class Worker:
         elif op == "recall":
             self._leases.recall(args)
         elif op == "login_failed":
-            self._reception.auth_failed(args["address"], args["name"], args["listener"])
+            self._reception.auth_failed(args["address"], args["mark"], args["listener"])
         elif op == "login_new":
-            self._reception.auth_succeeded(args["address"], args["name"])
+            self._reception.auth_succeeded(args["network"], args["mark"])
         else:
             return False
         return True

@@ -16,6 +16,13 @@ MALFORMED = Reply(501, "5.5.2", "this is not what the mechanism says; start the 
 TOO_MANY_FAILURES = Reply(
     421, "4.7.0", "too many failed logins in this session: check user name and password"
 )
+SAY_STARTTLS = Reply(
+    538,
+    "5.7.11",
+    "authentication failed: say STARTTLS first, since without TLS few logins can be used; then check user name and "
+    "password",
+)
+"""The one answer to a challenge that failed where a password would have been taken under TLS."""
 LOGIN_ENDED = Reply(421, "4.7.0", "the login of this session is not valid any more; log in again")
 
 FAILURES_PER_SESSION = 3
@@ -65,15 +72,15 @@ class Usage(Protocol):
 class Access:
     """What logging in needs.
 
-    *on_failure* is told of each failure, for the other workers: address, name, listener; *on_success* of the address
-    and the name of a login that makes the guard exempt one for the other.
+    *on_failure* is told of each failure, for the other workers: address, mark, listener; *on_success* of the network
+    and the mark of a login that the guard trusts from there from now on (`identity.guard`).
     """
 
     directory: Directory
     usage: Usage
     guard: Guard
     on_failure: Callable[[str, str, str], None]
-    on_success: Callable[[str, str], None] = lambda address, name: None
+    on_success: Callable[[str, str], None] = lambda network, mark: None
 
 
 def blocked(until: float) -> Reply:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 from angarium.config.records import InboundOptions, LoneEnd
 from angarium.identity.principal import Principal
 from angarium.smtp.sasl.exchange import MECHANISMS, PASSWORD_MECHANISMS
-from angarium.smtp.server.options import EXTENSIONS, XCLIENT_NAMES, LineEndChoice, ServerLimits, ServerOptions
+from angarium.smtp.server.options import EXTENSIONS, LineEndChoice, ServerLimits, ServerOptions
 
 _LINE_ENDS: dict[LoneEnd, LineEndChoice] = {
     "auto": "auto",
@@ -43,17 +43,17 @@ class Settings:
         self._options = options
         self._can_log_in = can_log_in
         self._can_encrypt = can_encrypt
-        self._made: dict[tuple[bool, bool, bool], ServerOptions] = {}
+        self._made: dict[tuple[bool, tuple[str, ...], bool], ServerOptions] = {}
 
-    def offer(self, is_encrypted: bool, is_trusted: bool, is_logged_in: bool) -> ServerOptions:
-        """Return what is offered; a *trusted* peer may say by XCLIENT whom it speaks for."""
-        key = is_encrypted, is_trusted, is_logged_in
+    def offer(self, is_encrypted: bool, xclient: tuple[str, ...], is_logged_in: bool) -> ServerOptions:
+        """Return what is offered; *xclient* is what the peer may say of whom it speaks for."""
+        key = is_encrypted, xclient, is_logged_in
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._offer(*key)
         return found
 
-    def _offer(self, is_encrypted: bool, is_trusted: bool, is_logged_in: bool) -> ServerOptions:
+    def _offer(self, is_encrypted: bool, xclient: tuple[str, ...], is_logged_in: bool) -> ServerOptions:
         options = self._options
         now, under_tls, unnamed = mechanisms(options, is_encrypted) if self._can_log_in else NO_MECHANISMS
         return replace(
@@ -63,7 +63,7 @@ class Settings:
             auth_unnamed=unnamed,
             starttls=self._can_encrypt and "STARTTLS" in options.smtp_extensions,
             starttls_injection=options.starttls_injection_policy,
-            xclient=XCLIENT_NAMES if is_trusted else (),
+            xclient=xclient,
         )
 
 

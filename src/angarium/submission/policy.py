@@ -6,6 +6,7 @@ from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
 from angarium.core.reply import Reply
 from angarium.mime.header import HeaderBlock
+from angarium.smtp.server.options import XCLIENT_NAMES
 from angarium.spool.port import SpoolError, SpoolFull
 
 RELAYING_DENIED = Reply(
@@ -50,6 +51,8 @@ OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
 MOST_HEADER_LINES = 10_000
 """A header of so many lines is a large one folded at 52 octets, or a malicious one."""
 
+_XCLIENT_NO_LOGIN = tuple(name for name in XCLIENT_NAMES if name != "LOGIN")
+
 _LANES: dict[str, Lane] = {
     "transactional": TRANSACTIONAL,
     "urgent": TRANSACTIONAL,
@@ -89,6 +92,16 @@ class Relay:
         if sender_domain and self.options.relay_for_sending_domains.contains(sender_domain):
             return None
         return RELAYING_DENIED
+
+
+def xclient_names(options: InboundOptions, peer_ip: str) -> tuple[str, ...]:
+    """Return what the peer may say by XCLIENT of whom it speaks for; most peers may say nothing.
+
+    Who is introduced by that is somebody else, and is asked about anew.
+    """
+    if not options.xclient_hosts.contains(peer_ip):
+        return ()
+    return XCLIENT_NAMES if options.xclient_login_hosts.contains(peer_ip) else _XCLIENT_NO_LOGIN
 
 
 def refuses_session(options: InboundOptions, sessions: int, sessions_of_peer: int) -> Reply | None:

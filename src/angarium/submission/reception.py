@@ -9,6 +9,7 @@ from angarium.core.clock import Clock
 from angarium.core.identity import IdentityCache
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
+from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.submission.auth import Access
@@ -19,10 +20,13 @@ from angarium.tls.server.contexts import TlsContexts
 
 
 class Board(Protocol):
-    """Counts sessions and unfinished messages over all workers; `node.board.Board` is one."""
+    """Counts sessions and unfinished messages over all workers; `node.board.Board` is one.
+
+    A *peer* is what `core.peers.network_of` makes of an address.
+    """
 
     def enter(self, peer: str) -> None:
-        """Count in."""
+        """Count in. A *peer* is what `core.peers.network_of` makes of an address."""
         ...
 
     def leave(self, peer: str) -> None:
@@ -105,16 +109,17 @@ class Reception:
             session.check(now)
         self.counters.set("sessions_open", len(self.sessions))
 
-    def auth_failed(self, address: str, name: str, listener: str) -> None:
-        """Count a failed login that another worker has seen. *name* may be a fingerprint (`identity.guard`)."""
+    def auth_failed(self, address: str, mark: str, listener: str) -> None:
+        """Count a failed login that another worker has seen. *mark* is that of `identity.guard`."""
         if self.access is not None:
             options = self.config.inbound(listener, "", address)
-            self.access.guard.failed(address, name, self.clock.now(), options)
+            network = network_of(address, options.peer_ipv4_prefix, options.peer_ipv6_prefix)
+            self.access.guard.failed(network, mark, self.clock.now(), options)
 
-    def auth_succeeded(self, address: str, name: str) -> None:
+    def auth_succeeded(self, network: str, mark: str) -> None:
         """Note a login that another worker has let in, as `auth_failed` does a failure."""
         if self.access is not None:
-            self.access.guard.succeeded(address, name, self.clock.now())
+            self.access.guard.succeeded(network, mark, self.clock.now())
 
     def reconfigure(self, config: Config, changed: set[str]) -> None:
         """Obey a new configuration; sessions of *changed* listeners end with 421 at their next boundary."""

@@ -2,14 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from angarium.core.records import Origin
 from angarium.core.reply import Reply
 from angarium.identity.errors import StoreError
-from angarium.identity.forms import shown
-from angarium.identity.guard import fingerprint
+from angarium.identity.forms import can_be_challenged, may_guess, shown
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
 from angarium.smtp.sasl.exchange import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
 from angarium.smtp.sasl.server import exchange_for
@@ -17,6 +17,7 @@ from angarium.submission.auth import (
     FAILURES_PER_SESSION,
     LOGGED_IN,
     MALFORMED,
+    SAY_STARTTLS,
     TOO_MANY_FAILURES,
     Access,
     blocked,
@@ -38,9 +39,12 @@ class SessionLogin(SessionTls):
     """What messages of the session are said to come from; made anew when any of that changes."""
     _exchange: Exchange | None = None
     _mechanism = ""
-    _user = ""
+    _user = _mark = ""
+    """Who is said to log in, and what the guard knows that by."""
     _is_guess = True
-    """Whether a failure can be one: not where a challenge was put to somebody of whom no secret is kept."""
+    """Whether a failure can be one, by what the peer has said."""
+    _is_kept = True
+    """Whether there is a secret that the challenge could be about."""
     _failures = 0
     _said_helo = ""
     _said_protocol = ""
@@ -50,7 +54,8 @@ class SessionLogin(SessionTls):
     def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
         """See ServerHandler."""
         now = self._reception.clock.now()
-        self._mechanism, self._user, self._is_guess = mechanism, "", True
+        self._mechanism, self._user, self._mark = mechanism, "", self._access.guard.mark("")
+        self._is_guess, self._is_kept = may_guess(mechanism, ""), True
         self._exchange = exchange_for(
             mechanism, self._options.banner_hostname, secrets.token_urlsafe(_NONCE_BYTES), now
         )
@@ -74,11 +79,11 @@ class SessionLogin(SessionTls):
             case Challenge(data):
                 self._machine.challenge(data)
             case NeedSecrets(username):
-                self._ask(username, self._look_up(username))
+                self._hear(username, None, partial(self._look_up, username))
             case Claimed(claim):
-                self._ask(claim.username, self._check(claim))
+                self._hear(claim.username, claim.secret, partial(self._check, claim))
             case Proved(username):
-                self._ask(username, self._find(username))
+                self._reception.tasks.start(self._asked(partial(self._find, username)))
             case Failed("malformed"):
                 self._reception.counters.add("auth_total", "malformed")
                 self._exchange = None
@@ -92,15 +97,24 @@ class SessionLogin(SessionTls):
         assert access is not None  # else AUTH is not offered
         return access
 
-    def _ask(self, username: str, question: Coroutine[Any, Any, None]) -> None:
-        """Ask the directory, unless whoever calls itself *username* is not heard at present."""
-        self._user = username
-        until = self._access.guard.blocked_until(self.peer_ip, username, self._reception.clock.now())
+    def _hear(self, username: str, secret: str | None, question: Callable[[], Awaitable[None]]) -> None:
+        """Ask the directory: at once, or later, or not at all, as whoever says to be *username* has failed lately.
+
+        Where a challenge is not heard the session stays open: the password that follows may be one that is.
+        """
+        guard, now = self._access.guard, self._reception.clock.now()
+        self._user, self._mark = username, guard.mark(username, secret)
+        self._is_guess = may_guess(self._mechanism, username)
+        self._is_kept = secret is not None or can_be_challenged(username)
+        until = guard.blocked_until(self._network, self._mark, now)
+        wait_s = guard.wait_s(self._network, self._mark, now, self._options)
         if until is None:
-            self._reception.tasks.start(self._asked(question))
-            return
-        question.close()
-        self._turn_away(until)
+            self._reception.tasks.start(self._asked(question, wait_s))
+        elif secret is None:
+            self._is_guess = False
+            self._fail(Refused("blocked"))
+        else:
+            self._turn_away(until)
 
     def _turn_away(self, until: float) -> None:
         self._exchange = None
@@ -108,9 +122,12 @@ class SessionLogin(SessionTls):
         self._reception.counters.add("auth_total", "blocked")
         self._conclude(blocked(until))
 
-    async def _asked(self, question: Coroutine[Any, Any, None]) -> None:
+    async def _asked(self, question: Callable[[], Awaitable[None]], wait_s: float = 0.0) -> None:
         try:
-            await question
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            if not self._lost:
+                await question()
         except StoreError as error:
             self._exchange = None
             self._note("auth_failed", reason="store", error=str(error))
@@ -124,7 +141,7 @@ class SessionLogin(SessionTls):
 
     async def _look_up(self, username: str) -> None:
         found = await self._access.directory.secrets_for(self._mechanism, username)
-        self._is_guess = found is not None
+        self._is_kept = self._is_kept and found is not None
         if self._exchange is not None and not self._lost:
             self._go_on(self._exchange.supply(found))
 
@@ -137,7 +154,7 @@ class SessionLogin(SessionTls):
     # -- its end
 
     def _decide(self, found: Principal | Refused) -> None:
-        until = self._access.guard.blocked_until(self.peer_ip, self._user, self._reception.clock.now())
+        until = self._access.guard.blocked_until(self._network, self._mark, self._reception.clock.now())
         if until is not None:  # of many guesses at once those count that were answered before the block
             self._turn_away(until)
         elif isinstance(found, Refused):
@@ -148,8 +165,8 @@ class SessionLogin(SessionTls):
     def _let_in(self, principal: Principal) -> None:
         reception, access = self._reception, self._access
         now = reception.clock.now()
-        if access.guard.succeeded(self.peer_ip, self._user, now):
-            access.on_success(self.peer_ip, fingerprint(self._user))
+        if access.guard.succeeded(self._network, self._mark, now):
+            access.on_success(self._network, self._mark)
         access.directory.note_use(principal, now)
         reception.counters.add("auth_total", "ok")
         self._exchange = None
@@ -160,18 +177,22 @@ class SessionLogin(SessionTls):
         self._machine.answer(LOGGED_IN)
 
     def _fail(self, refused: Refused) -> None:
-        """Count the failure, have the others count it, and hold the answer back for a while."""
-        access, now = self._access, self._reception.clock.now()
-        if self._is_guess:  # else it is a program that tries CRAM-MD5 first, then sends the password
-            access.guard.failed(self.peer_ip, self._user, now, self._options)
-            access.on_failure(self.peer_ip, fingerprint(self._user), self.listener)
-        reason = refused.reason if self._is_guess else "not_kept"
+        """Say no; count a guess, have the others count it, and hold the answer back for a while."""
+        reason = refused.reason if self._is_kept else "not_kept"
         self._reception.counters.add("auth_total", reason)
         self._note("auth_failed", reason=reason, login=refused.name)
         self._exchange = None
+        if not self._is_guess:
+            offered = self._offer()
+            says_more = offered.starttls and offered.auth_under_tls
+            self._conclude(SAY_STARTTLS if says_more else BAD_LOGIN)
+            return
+        access, now = self._access, self._reception.clock.now()
+        access.guard.failed(self._network, self._mark, now, self._options)
+        access.on_failure(self.peer_ip, self._mark, self.listener)
         self._failures += 1
         reply = BAD_LOGIN if self._failures < FAILURES_PER_SESSION else TOO_MANY_FAILURES
-        wait_s = access.guard.delay_s(self.peer_ip, self._user, now, self._options)
+        wait_s = access.guard.delay_s(self._network, now, self._options)
         if wait_s:
             asyncio.get_running_loop().call_later(wait_s, self._conclude, reply)
         else:
@@ -203,26 +224,36 @@ class SessionLogin(SessionTls):
         super()._secured(transport)
 
     def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
-        """See ServerHandler. LOGIN is believed too: a login of this node that the client has proved elsewhere."""
-        ip, port = self.peer_ip, self._peer.rpartition(":")[2]
-        if "ADDR" in attributes:
-            ip, port = attributes["ADDR"], "0"
-            ip = UNKNOWN_PEER if ip in _UNKNOWN else ip
-        if "PORT" in attributes:
-            port = attributes["PORT"]
+        """See ServerHandler. From here on the session is somebody else's, and may do what that one may: the rights of
+        the proxy, that of saying XCLIENT again among them, go with its address or with the client's login.
+        """
+        login = _known(attributes.get("LOGIN"), "")
         self._said_helo = _known(attributes.get("HELO"), self._said_helo)
         self._said_protocol = _known(attributes.get("PROTO"), self._said_protocol)
         self._principal = self._origin = None
-        if "ADDR" in attributes:
+        self._failures = 0
+        if "ADDR" in attributes or login:
             self._is_spoken_for = True  # a certificate is the proxy's, not this client's
         self._began_anew_at = self._reception.clock.now()
-        self.speaks_for((ip, int(port) if port.isdigit() else 0))
-        login = _known(attributes.get("LOGIN"), "")
+        self.introduce(self._named_peer(attributes, login))
+        no = self.one_too_many()
+        if no is not None:
+            self._reception.counters.add("sessions_refused_total", "too_many")
+            return no
         if not login or self._reception.access is None:
             return XCLIENT_OK
         self._mechanism, self._user, self._is_guess = "XCLIENT", login, True
-        self._reception.tasks.start(self._asked(self._believe(login)))
+        self._reception.tasks.start(self._asked(partial(self._believe, login)))
         return None
+
+    def _named_peer(self, attributes: dict[str, str], login: str) -> tuple[str, int]:
+        """Return whose session it is now. A login without an address is nobody's whom the proxy's could stand for."""
+        ip, port = self.peer_ip, self._peer.rpartition(":")[2]
+        if "ADDR" in attributes or login:
+            ip, port = attributes.get("ADDR", UNKNOWN_PEER), "0"
+            ip = UNKNOWN_PEER if ip in _UNKNOWN else ip
+        port = attributes.get("PORT", port)
+        return ip, int(port) if port.isdigit() else 0
 
     async def _believe(self, login: str) -> None:
         found = await self._access.directory.principal_of(login, self.peer_ip)

@@ -4,20 +4,21 @@ import asyncio
 from typing import Any, cast
 
 from angarium.config.records import InboundOptions
+from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.identity.principal import BAD_LOGIN, Principal
 from angarium.smtp.server import answers
 from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.machine import ServerMachine
-from angarium.submission.auth import TOO_MANY_FAILURES
+from angarium.submission.auth import SAY_STARTTLS, TOO_MANY_FAILURES
 from angarium.submission.limits import Settings
-from angarium.submission.policy import ENOUGH_TIME, FAULTY, Relay, refuses_session
+from angarium.submission.policy import ENOUGH_TIME, FAULTY, Relay, refuses_session, xclient_names
 from angarium.submission.reception import Reception
 
 MOST_REFUSALS_TOLD = 20
 """So many refusals of one session are logged each by itself; the session's record counts them all."""
 
-_TOLD = (BAD_LOGIN, TOO_MANY_FAILURES)
+_TOLD = (BAD_LOGIN, TOO_MANY_FAILURES, SAY_STARTTLS)
 
 UNKNOWN_PEER = "0.0.0.0"
 """Stands for the client of a proxy that does not know it: it is not the proxy, and may do what anybody may."""
@@ -31,7 +32,7 @@ class SessionShell(asyncio.Protocol):
 
     # What most sessions never change stands in the class: an object with few attributes of its own is faster.
     _paused = _is_disk_slow = _is_write_blocked = _is_half_closed = _lost = False
-    _is_encrypted = _is_verified = _is_trusted = _is_spoken_for = False
+    _is_encrypted = _is_verified = _is_spoken_for = False
     _principal: Principal | None = None
     """Who has logged in."""
     _via = ""
@@ -52,11 +53,10 @@ class SessionShell(asyncio.Protocol):
         self._name = reception.next_name()
         self._transport: asyncio.Transport | None = None
         self._take_peer(peer)
-        self._is_trusted = self._options.xclient_hosts.contains(self.peer_ip)
         self._machine = ServerMachine(
             cast(ServerHandler, self), self._offer(), self._settings.limits, self._started_at
         )
-        reception.board.enter(self.peer_ip)
+        reception.board.enter(self._network)
 
     # -- smtp.server.handler.ServerHandler
 
@@ -78,29 +78,29 @@ class SessionShell(asyncio.Protocol):
         self.peer_ip, port = peer or ("", 0)
         self._peer = _join(self.peer_ip, port) if peer else ""
         self._options: InboundOptions = reception.config.inbound(self.listener, self._listen, self.peer_ip)
+        self._network = network_of(
+            self.peer_ip, self._options.peer_ipv4_prefix, self._options.peer_ipv6_prefix
+        )
         self._settings: Settings = reception.settings(self._options)
         self._relay = self._judge_peer()
+        self._xclient = xclient_names(self._options, self.peer_ip)
 
     def _judge_peer(self) -> Relay:
         return Relay.of_peer(self._options, self.peer_ip, self._is_verified and not self._is_spoken_for)
 
     def introduce(self, peer: tuple[str, int]) -> None:
-        """The session is that of *peer*: a proxy has said so before it began. The proxy's own rights are not its."""
-        self.speaks_for(peer)
-        self._is_trusted = self._options.xclient_hosts.contains(self.peer_ip)
-        self._machine.set_options(self._offer(), self._settings.limits)
-
-    def speaks_for(self, peer: tuple[str, int]) -> None:
-        """Go on as the session of *peer*, whom a trusted proxy has named: its options, its limits, its rights."""
+        """Go on as the session of *peer*, whom a trusted proxy has named: its options, its limits, its rights. Those
+        of the proxy are not its, that of naming somebody else among them.
+        """
         board = self._reception.board
-        board.leave(self.peer_ip)
+        board.leave(self._network)
         self._via = self._via or self._peer
         self._take_peer(peer)
-        board.enter(self.peer_ip)
+        board.enter(self._network)
         self._machine.set_options(self._offer(), self._settings.limits)
 
     def _offer(self) -> Any:
-        return self._settings.offer(self._is_encrypted, self._is_trusted, self._principal is not None)
+        return self._settings.offer(self._is_encrypted, self._xclient, self._principal is not None)
 
     # -- asyncio.Protocol
 
@@ -123,7 +123,7 @@ class SessionShell(asyncio.Protocol):
     def one_too_many(self) -> Reply | None:
         """Return why there may not be so many sessions, or None."""
         board = self._reception.board
-        return refuses_session(self._options, board.sessions(), board.sessions_of(self.peer_ip))
+        return refuses_session(self._options, board.sessions(), board.sessions_of(self._network))
 
     def turned_away(self, why: str, reason: str) -> None:
         """The connection ends before the session could begin."""
@@ -164,7 +164,7 @@ class SessionShell(asyncio.Protocol):
         self._machine.connection_lost()
         reception = self._reception
         reception.sessions.discard(self)
-        reception.board.leave(self.peer_ip)
+        reception.board.leave(self._network)
         now = reception.clock.now()
         seconds = round(now - self._started_at, 3)
         reception.log.info("session", now, **self._facts(), seconds=seconds, ended=ended)

@@ -1,0 +1,93 @@
+"""Trusted logins over restarts: what the store keeps of them, on both engines."""
+
+import asyncio
+
+from sqlalchemy import Engine, select
+
+from angarium.identity import schema
+from angarium.identity.engine import writing
+from angarium.identity.guard import Guard
+from angarium.identity.secrets import KeyRing
+from angarium.identity.trust import MOST_NETWORKS, Trusted
+from angarium.identity.trust_kept import TrustKept, read, write
+from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
+
+NOW = 1_795_262_400.0
+DAY = 86_400.0
+HERE = "192.0.2.1"
+
+
+def rows(engine: Engine) -> list[Trusted]:
+    return read(engine, 0.0)
+
+
+def test_what_one_worker_has_let_in_another_trusts_after_a_restart(engine: Engine, ring: KeyRing) -> None:
+    clock, log = ManualClock(NOW), KeptLog()
+
+    async def worker(does: str) -> Guard:
+        guard = Guard(ring.derived(b"test"))
+        kept = TrustKept(engine, guard.trust, clock, log)
+        await kept.start()
+        if does == "logs in":
+            mark = guard.mark("ann", "secret")
+            assert guard.succeeded(HERE, mark, clock.now())
+            kept.note(HERE, mark)
+        await kept.close()
+        return guard
+
+    asyncio.run(worker("logs in"))
+    guard = asyncio.run(worker("nothing"))
+    assert guard.trust.holds(HERE, guard.mark("ann", "secret"), NOW + 7 * DAY)
+    assert not guard.trust.holds(HERE, guard.mark("ann", "another"), NOW)
+    assert not guard.trust.holds("192.0.2.2", guard.mark("ann", "secret"), NOW)
+    assert log.records == []
+
+
+def test_a_store_that_is_silent_is_asked_again_and_loses_nothing(engine: Engine) -> None:
+    clock, log = ManualClock(NOW), KeptLog()
+
+    async def scenario() -> None:
+        guard = Guard()
+        kept = TrustKept(engine, guard.trust, clock, log)
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE trusted RENAME TO gone")
+        await kept.start()
+        mark = guard.mark("ann", "secret")
+        guard.succeeded(HERE, mark, NOW)
+        kept.note(HERE, mark)
+        await kept.flush()
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE gone RENAME TO trusted")
+        await kept.flush()
+        await kept.close()
+        assert rows(engine) == [Trusted(mark, HERE, NOW + 8 * DAY)]
+
+    asyncio.run(scenario())
+    assert [record["event"] for record in log.records] == ["identity_outage", "identity_outage_over"]
+
+
+def test_the_longer_trust_stays_and_what_is_over_goes(engine: Engine) -> None:
+    write(engine, [Trusted("#a", HERE, 300.0), Trusted("#b", HERE, 100.0)], 0.0)
+    write(engine, [Trusted("#a", HERE, 200.0), Trusted("#c", HERE, 300.0)], 150.0)
+    assert sorted(rows(engine)) == [Trusted("#a", HERE, 300.0), Trusted("#c", HERE, 300.0)]
+
+
+def test_of_one_login_no_more_is_kept_than_is_trusted(engine: Engine) -> None:
+    write(engine, [Trusted("#a", HERE, 1.0)], 0.0)
+    for count in range(50):
+        write(engine, [Trusted("#b", f"192.0.2.{count}", 100.0 + count)], 0.0)
+    kept = [row.network for row in rows(engine) if row.login == "#b"]
+    assert kept == [f"192.0.2.{count}" for count in range(50 - MOST_NETWORKS, 50)]
+    assert rows(engine)[0] == Trusted("#a", HERE, 1.0)
+
+
+def test_no_secret_can_be_found_in_what_is_kept(engine: Engine, ring: KeyRing) -> None:
+    """Sixteen bits under the node's key: countless passwords fit, and without the key all do."""
+    guard = Guard(ring.derived(b"test"))
+    write(engine, [Trusted(guard.mark("ann@acme.test", "correct horse"), HERE, 100.0)], 0.0)
+    with engine.connect() as connection:
+        kept = str(connection.execute(select(schema.trusted)).all())
+    assert "ann" not in kept
+    assert "horse" not in kept
+    assert len(rows(engine)[0].login.partition(".")[2]) == 4
