@@ -122,6 +122,8 @@ def test_the_running_node_says_which_configuration_is_in_force(cli, control, tmp
 def test_an_account_lives(run, cli):
     made = run("accounts", "create", "acme", "--daily-quota", "1000", "--rate", "100/60")
     assert made["limits"]["rate"] == {"count": 100, "seconds": 60}
+    assert made["limits"]["sender_domains"] == "verified", "as for every account but the first"
+    assert run("accounts", "show", "default")["limits"]["sender_domains"] is None
     changed = run("accounts", "change", "acme", "--rate", "none", "--sender-domains", "verified")
     assert changed["limits"] == {
         "rate": None,

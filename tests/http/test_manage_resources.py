@@ -26,6 +26,7 @@ def test_the_operator_makes_changes_and_deletes_accounts(api):
     assert made.status == 201
     where = made.headers["location"]
     assert where == f"{V1}/accounts/{made.json['id']}"
+    assert made.json["limits"]["sender_domains"] == "verified"
     changed = api("PATCH", where, {"suspended": True, "limits": {"rate": {"count": 5, "seconds": 60}}})
     assert changed.json["suspended"] is True
     assert changed.json["limits"]["daily_quota"] == 10, "what is not said stays"

@@ -69,6 +69,11 @@ class Town:
         account = self.store.create_account("other", actor="test")
         return account, self.store.create_server(account.id, "blog", actor="test")
 
+    def verified(self, account: int, name: str) -> int:
+        domain = self.store.create_domain(account, name, actor="test")
+        found = {key.id: True for key in domain.keys}
+        return self.store.mark_checked(domain.id, found, self.clock.now()).id
+
     def run(self, scenario: Callable[[Directory], Awaitable[None]], **settings: Any) -> None:
         async def whole() -> None:
             directory = self.directory(**settings)
@@ -666,13 +671,60 @@ class TestLastUse:
         town.run(scenario)
 
 
+class TestOwners:
+    """Whose domains are."""
+
+    def test_a_domain_and_all_below_it_is_theirs_who_have_verified_it(self, town: Town) -> None:
+        other, _ = town.other()
+        acme, theirs = town.acme.id, other.id
+        town.verified(acme, "acme.test")
+        town.verified(theirs, "shop.acme.test")
+        town.verified(acme, "shared.test")
+        town.verified(theirs, "shared.test")
+        disabled = town.verified(acme, "disabled.test")
+        town.store.change_domain(disabled, enabled=False, actor="test")
+        town.store.create_domain(acme, "pending.test", actor="test")
+        expected = {
+            "acme.test": {acme},
+            "bounces.acme.test": {acme},
+            "a.b.c.acme.test": {acme},
+            "shop.acme.test": {acme, theirs},
+            "bounces.shop.acme.test": {acme, theirs},
+            "shared.test": {acme, theirs},
+            "disabled.test": {acme},
+            "notacme.test": set(),
+            "pending.test": set(),
+            "test": set(),
+            "[192.0.2.1]": set(),
+        }
+
+        async def scenario(directory: Directory) -> None:
+            assert directory.owners.now("acme.test") is None
+            for domain, owners in expected.items():
+                assert await directory.owners.get(domain) == owners
+                assert directory.owners.now(domain) == owners
+
+        town.run(scenario)
+
+    def test_a_change_is_heard_of_with_the_next_poll(self, town: Town) -> None:
+        async def scenario(directory: Directory) -> None:
+            assert await directory.owners.get("acme.test") == set()
+            domain = town.verified(town.acme.id, "acme.test")
+            await directory.poll()
+            assert directory.owners.now("acme.test") is None
+            assert await directory.owners.get("acme.test") == {town.acme.id}
+            town.store.delete_domain(domain, actor="test")
+            await directory.poll()
+            assert await directory.owners.get("acme.test") == set()
+
+        town.run(scenario)
+
+
 class TestSigningKeys:
     """The keys that mail of a domain is signed with."""
 
     def verified(self, town: Town, account: int, name: str) -> int:
-        domain = town.store.create_domain(account, name, actor="test")
-        found = {key.id: True for key in domain.keys}
-        return town.store.mark_checked(domain.id, found, town.clock.now()).id
+        return town.verified(account, name)
 
     def test_a_verified_domain_has_its_keys_rsa_first(self, town: Town) -> None:
         domain = town.store.domain(self.verified(town, town.acme.id, "acme.test"))

@@ -1,5 +1,7 @@
 """Accounts, servers, streams and people: what may be kept, what is refused, and in which words."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, select
 
@@ -34,6 +36,20 @@ def test_what_an_account_is_given_is_kept(store: Store) -> None:
     changed = store.change_account(made.id, suspended=True, limits=Limits(), actor=ME)
     assert (changed.suspended, changed.limits, changed.options) == (True, Limits(), options)
     assert store.account(made.id) == changed
+
+
+def test_every_account_but_the_first_sends_from_verified_domains_only_unless_it_is_said(store: Store) -> None:
+    def made(name: str, **limits: Any) -> Limits:
+        return store.create_account(name, limits=Limits(**limits), actor=ME).limits
+
+    assert made("mine") == Limits()
+    assert made("customer") == Limits(sender_domains="verified")
+    assert made("another", daily_quota=5) == Limits(daily_quota=5, sender_domains="verified")
+    assert made("trusted", sender_domains="any") == Limits(sender_domains="any")
+    (change,) = store.audit(store.account("customer").id)
+    after = change.details["after"]
+    assert isinstance(after, dict)
+    assert after["limits"] == {"sender_domains": "verified"}
 
 
 def test_names_are_taken_once(store: Store, server: Server) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.records import SEND_GRANT, Limits, Rate
@@ -68,8 +69,9 @@ class Service:
         return made, secret
 
     def other_account(self, name, **fields):
-        """Another account with a server and a login."""
-        account = self.store.create_account(name, **fields, **ME)
+        """Another account with a server and a login, which may write as anybody."""
+        limits = replace(fields.pop("limits", Limits()), sender_domains="any")
+        account = self.store.create_account(name, limits=limits, **fields, **ME)
         server = self.store.create_server(account.id, "app", **ME)
         made, secret = self.store.create_smtp_login(server.id, "test", **ME)
         return account, made.username, secret

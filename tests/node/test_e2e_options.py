@@ -41,7 +41,7 @@ class Customer:
 
     def __init__(self, store: Store, name: str, **server: Any) -> None:
         self.store = store
-        self.account = store.create_account(name, actor=ACTOR).id
+        self.account = store.create_account(name, limits=Limits(sender_domains="any"), actor=ACTOR).id
         self.server = store.create_server(self.account, "app", actor=ACTOR, **server).id
 
     @property

@@ -349,6 +349,15 @@ def signature(service: Service) -> str:
     return service.mail(token, token)
 
 
+@row("bounces to another account's domain")
+def foreign_bounces(service: Service) -> str:
+    domain = service.store.create_domain(service.account()[0], "theirs.test", **ME)
+    service.store.mark_checked(domain.id, {key.id: True for key in domain.keys}, time.time())
+    client, _ = service.log_in(*service.login())
+    with client:
+        return shown(client.docmd("MAIL FROM:<x@bounces.theirs.test>"))
+
+
 @row("quota reached")
 def quota(service: Service) -> str:
     return service.mail(*service.login(limits=Limits(rate=Rate(1, 3600))), to=2)

@@ -486,6 +486,61 @@ async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
     assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "454 4.7.0"]
 
 
+# -- where bounces go
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_bounces_to_a_domain_that_another_account_has_verified_are_not_sent_there(hall, is_known):
+    async def run():
+        house = hall(OPEN)
+        table = house.owners.known if is_known else house.owners.told
+        table |= {
+            "bounces.theirs.test": frozenset((9,)),
+            "shared.test": frozenset((7, 9)),
+            "ours.test": frozenset((7,)),
+        }
+        talk = await logged_in(house)
+        answer = await talk.say("MAIL FROM:<x@bounces.theirs.test>")
+        assert answer.startswith("550 5.7.1 bounces to bounces.theirs.test belong to another account")
+        assert await talk.all_of("RCPT TO:<b@b.test>") == ["503 5.5.1"]
+        for path in ("x@shared.test", "x@ours.test", "x@nobodys.test", ""):
+            assert await talk.all_of(f"MAIL FROM:<{path}>", "RCPT TO:<b@b.test>", "RSET") == [
+                "250 2.1.0",
+                "250 2.1.5",
+                "250 2.0.0",
+            ]
+
+    asyncio.run(run())
+
+
+@in_loop
+async def test_whose_a_domain_is_has_to_be_known(hall):
+    house = hall(OPEN)
+    talk = await logged_in(house)
+    house.owners.is_down = True
+    assert await talk.all_of("MAIL FROM:<a@a.test>", "MAIL FROM:<>") == ["454 4.7.0", "250 2.1.0"]
+
+
+@in_loop
+async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_begins_nothing(hall):
+    house = hall(OPEN)
+    talk = await logged_in(house)
+    talk.session.data_received(b"MAIL FROM:<a@a.test>\r\n")
+    talk.session.cut_off(Reply(421, "4.3.2", "shutting down"))
+    await asyncio.sleep(0.01)
+    talk.session.connection_lost(None)
+    assert talk.session._mail is None
+    assert not house.events("bug")
+
+
+@in_loop
+async def test_relay_hosts_may_have_their_bounces_go_anywhere(hall):
+    house = hall("Relay_Hosts = ( 198.51.100.7 )")
+    house.owners.known["theirs.test"] = frozenset((9,))
+    talk = await house.session().helo()
+    assert await talk.all_of("MAIL FROM:<a@theirs.test>") == ["250 2.1.0"]
+
+
 # -- who speaks for others
 
 PROXY = OPEN + "XCLIENT_Hosts = ( 192.0.2.1 192.0.2.2 )\nRelay_Hosts = ( 192.0.2.1 192.0.2.50 )\n"

@@ -27,6 +27,7 @@ from angarium.identity.known import Gone, Known
 from angarium.identity.last_use import LastUses, write_uses
 from angarium.identity.lookup import Found, Lookup
 from angarium.identity.outage import Outage
+from angarium.identity.owners import DomainOwners
 from angarium.identity.passwords import Passwords
 from angarium.identity.principal import (
     UNCHECKED,
@@ -77,6 +78,7 @@ class Directory:
         self._changes = Changes()
         self._known = Known(self._changes, cached)
         self._keys = SigningKeys(engine, ring, self._asking, self._changes)
+        self.owners = DomainOwners(engine, self._asking, self._changes)
         self._passwords = Passwords(clock, verify)
         self._proofs = Proofs(ring)
         self._uses = LastUses()

@@ -280,6 +280,22 @@ def domain_problem(principal: Principal, author_domain: str) -> Reply | None:
     )
 
 
+def return_path_problem(principal: Principal, domain: str, owners: frozenset[int]) -> Reply | None:
+    """Return the refusal of mail whose bounces would go to *domain*, or None when they may.
+
+    What an account has verified is its own, with all below it: another's mail does not have its bounces sent there, nor
+    pass for its own by SPF. *owners* are the accounts that have verified the domain or one above it.
+    """
+    if not owners or principal.account.id in owners:
+        return None
+    return Reply(
+        550,
+        "5.7.1",
+        f"bounces to {domain} belong to another account, which has verified that domain: take an envelope sender in a "
+        f"domain of account {principal.account.name}, or verify it for that (angarium domains add {domain})",
+    )
+
+
 _BROADCAST = Options(lane=BULK)
 
 _CALLED: dict[Kind, str] = {

@@ -38,7 +38,8 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
 
     *rate* and *daily_quota* count recipients; the day is that of UTC. *max_message_size* in bytes. *sender_domains*:
     "any", or "verified": the domain of the author (the From field) must be one of the account's verified domains.
-    None on a server leaves it to the account, None on an account means "any".
+    None on a server leaves it to the account, None on an account means "any"; a new account has "verified" unless it
+    is the first.
     """
 
     rate: Rate | None = None

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
 
 from angarium.core.options import NO_OPTIONS, Options
@@ -38,10 +39,16 @@ class Accounts(StoreBase):
     def create_account(
         self, name: str, *, limits: Limits = NO_LIMITS, options: Options = NO_OPTIONS, actor: str
     ) -> Account:
-        """Make an account. Raises Invalid, or Conflict when there is one of that name."""
+        """Make an account. Raises Invalid, or Conflict when there is one of that name.
+
+        Unless *limits* say otherwise, it may send from verified domains only; the first account, which is that of
+        whoever runs the node, from any.
+        """
         fields = differing(_NO_ACCOUNT, {"name": name, "limits": limits, "options": options}, _ACCOUNT)
         with self._changing(actor) as change:
             _check_name_is_free(change.connection, fields["name"])
+            if limits.sender_domains is None and _has_accounts(change.connection):
+                fields["limits"] = msgspec.structs.replace(limits, sender_domains="verified")
             made = change.add(schema.accounts, created_at=change.at, **fields)
             account = fetch_account(change.connection, made)
             change.note("create", f"account {made}", made, after=said(account))
@@ -169,6 +176,10 @@ def owned_by(table: Table, account: int | None, after: int | None) -> list[Colum
     if account is not None:
         conditions.append(table.c.account == account)
     return conditions
+
+
+def _has_accounts(connection: Connection) -> bool:
+    return connection.scalar(select(schema.accounts.c.id).limit(1)) is not None
 
 
 def _check_name_is_free(connection: Connection, name: str) -> None:

@@ -34,7 +34,9 @@ class WorkerIdentities:
         guard = Guard(ring.derived(b"trusted logins"))
         self._trust = TrustKept(self._engine, guard.trust, clock, log)
         self._tell = on_success
-        self.access = Access(self.directory, self._usage, guard, on_failure, self._trusted)
+        self.access = Access(
+            self.directory, self._usage, guard, on_failure, self._trusted, self.directory.owners
+        )
 
     def _trusted(self, network: str, mark: str) -> None:
         self._trust.note(network, mark)

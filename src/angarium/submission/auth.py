@@ -68,6 +68,33 @@ class Usage(Protocol):
         ...
 
 
+class Owners(Protocol):
+    """Knows which accounts have verified a domain or one above it; `identity.owners.DomainOwners` is one."""
+
+    def now(self, domain: str) -> frozenset[int] | None:
+        """Return the owners of *domain* if that can be said at once; None: ask `get`."""
+        ...
+
+    async def get(self, domain: str) -> frozenset[int]:
+        """Return the owners of *domain*. Raises StoreError."""
+        ...
+
+
+class NobodyOwns:
+    """Where no domain is anybody's."""
+
+    def now(self, domain: str) -> frozenset[int]:
+        """See Owners."""
+        return frozenset()
+
+    async def get(self, domain: str) -> frozenset[int]:
+        """See Owners."""
+        return frozenset()
+
+
+NOBODY_OWNS = NobodyOwns()
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What logging in needs.
@@ -81,6 +108,7 @@ class Access:
     guard: Guard
     on_failure: Callable[[str, str, str], None]
     on_success: Callable[[str, str], None] = lambda network, mark: None
+    owners: Owners = NOBODY_OWNS
 
 
 def blocked(until: float) -> Reply:

@@ -26,7 +26,7 @@ class Board(Protocol):
     """
 
     def enter(self, peer: str) -> None:
-        """Count in. A *peer* is what `core.peers.network_of` makes of an address."""
+        """Count in."""
         ...
 
     def leave(self, peer: str) -> None:

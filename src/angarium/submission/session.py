@@ -9,7 +9,7 @@ from angarium.core.records import ForwardPath, Origin
 from angarium.core.reply import Reply
 from angarium.identity.buckets import Exceeded
 from angarium.identity.errors import StoreError
-from angarium.identity.principal import UNCHECKED, Principal
+from angarium.identity.principal import UNCHECKED, Principal, return_path_problem
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
@@ -83,8 +83,18 @@ class Session(SessionLogin):
                 return NO_SENDER_DOMAIN
             ours = self._reception.config.globals.hostname
             command = msgspec.structs.replace(command, path=f"{command.path}@{ours}", domain=ours)
-        self._mail = command
-        return answers.SENDER_OK
+        if self._principal is not None and command.path:
+            owners = self._access.owners.now(command.domain)
+            if owners is None:
+                self._reception.tasks.start(self._begin_later(self._principal, command))
+                return None
+            refusal = return_path_problem(self._principal, command.domain, owners)
+        return self._begin(command, refusal)
+
+    def _begin(self, command: MailCommand, refusal: Reply | None) -> Reply:
+        if refusal is None:
+            self._mail = command
+        return refusal or answers.SENDER_OK
 
     def on_rcpt(self, command: RcptCommand) -> Reply | None:
         """See ServerHandler."""
@@ -222,6 +232,19 @@ class Session(SessionLogin):
         if found is not principal:
             self._take_principal(found)
         return None
+
+    async def _begin_later(self, principal: Principal, command: MailCommand) -> None:
+        """Ask whose domain the bounces go to."""
+        try:
+            owners = await self._access.owners.get(command.domain)
+        except StoreError:
+            self._answer(UNCHECKED)
+        except Exception:
+            self._answer(UNCHECKED)
+            raise
+        else:
+            if not self._machine.closing:
+                self._answer(self._begin(command, return_path_problem(principal, command.domain, owners)))
 
     def _refuses_end(self) -> Reply | None:
         """Return why the message whose end has come is not taken: its text may have come for hours, and whoever logged
