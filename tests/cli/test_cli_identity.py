@@ -124,17 +124,23 @@ def test_an_account_lives(run, cli):
     assert made["limits"]["rate"] == {"count": 100, "seconds": 60}
     assert made["limits"]["sender_domains"] == "verified", "as for every account but the first"
     assert run("accounts", "show", "default")["limits"]["sender_domains"] is None
-    changed = run("accounts", "change", "acme", "--rate", "none", "--sender-domains", "verified")
+    changed = run(
+        "accounts", "change", "acme", "--rate", "none", "--sender-domains", "verified", "--max-keys", "3"
+    )
     assert changed["limits"] == {
         "rate": None,
         "daily_quota": 1000,
         "max_recipients": None,
         "max_message_size": None,
         "sender_domains": "verified",
+        "max_queued_recipients": None,
+        "max_queued_bytes": None,
+        "max_domains": None,
+        "max_keys": 3,
     }
     assert run("accounts", "disable", "acme")["suspended"] is True
     row = cli("accounts", "list").stdout.splitlines()[2].split()
-    assert row == ["2", "acme", "suspended", "daily_quota=1000", "sender_domains=verified"]
+    assert row == ["2", "acme", "suspended", "daily_quota=1000", "sender_domains=verified", "max_keys=3"]
     assert run("accounts", "enable", "acme")["suspended"] is False
     run("accounts", "delete", "acme", "--yes")
     assert [account["name"] for account in run("accounts", "list")] == ["default"]

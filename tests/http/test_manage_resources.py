@@ -61,6 +61,20 @@ def test_a_customer_does_not_lift_the_suspension_of_the_own_server(api):
     assert api("PATCH", where, {"smtp": False}, key=CUSTOMER).json["smtp"] is False
 
 
+def test_an_account_has_as_many_keys_and_domains_as_it_may(api):
+    limits = {"limits": {"max_domains": 1, "max_keys": 100}}
+    assert api("PATCH", f"{V1}/accounts/2", limits).json["limits"]["max_domains"] == 1
+    assert api("PATCH", f"{V1}/accounts/2", limits, key=CUSTOMER).status == 403
+    while api("POST", f"{V1}/domains", {"name": "one.test"}, key=CUSTOMER).status == 201:
+        pass
+    answer = api("POST", f"{V1}/domains", {"name": "two.test"}, key=CUSTOMER)
+    assert (answer.status, answer.json["type"]) == (409, "urn:angarium:problem:conflict")
+    assert "(max_domains)" in answer.json["detail"]
+    server = {"name": "x", "limits": {"max_keys": 5}}
+    answer = api("POST", f"{V1}/servers", server, key=CUSTOMER)
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "/limits")
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_a_customer_makes_and_deletes_no_accounts(api, method):
     path = f"{V1}/accounts" if method == "POST" else f"{V1}/accounts/2"

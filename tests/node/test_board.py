@@ -62,3 +62,27 @@ def test_nobody_can_choose_addresses_that_are_counted_as_somebody_elses() -> Non
         meeting.append({peer for peer in others if first.sessions_of(peer)})
     assert meeting[0] != meeting[1]
     assert all(len(met) < 50 for met in meeting)
+
+
+def test_what_waits_of_an_account_is_counted_over_all_workers() -> None:
+    first, second = boards(2)
+    first.wait(7, 3, 3000)
+    second.wait(7, 2, 500)
+    second.wait(8, 1, 10)
+    assert first.waiting(7) == second.waiting(7) == (5, 3500)
+    first.wait(7, -3, -3000)
+    assert second.waiting(7) == (2, 500)
+    second.clear(1)
+    assert first.waiting(7) == first.waiting(8) == (0, 0)
+
+
+def test_what_ends_before_a_start_has_summed_up_what_waits_is_not_counted_less_than_nothing() -> None:
+    first, second = boards(2)
+    second.wait(7, 1, 10)
+    first.wait(7, -2, -200)
+    assert first.waiting(7) == (1, 10)
+    first.wait(7, 5, 500)  # the sum, those two among it
+    assert first.waiting(7) == (4, 310)
+    first.enter("192.0.2.1")
+    assert first.waiting(7) == (4, 310)
+    assert first.sessions_of("192.0.2.1") == 1

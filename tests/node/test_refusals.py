@@ -363,6 +363,11 @@ def quota(service: Service) -> str:
     return service.mail(*service.login(limits=Limits(rate=Rate(1, 3600))), to=2)
 
 
+@row("as much of the account waits as may")
+def much_waits(service: Service) -> str:
+    return service.mail(*service.login(limits=Limits(max_queued_recipients=1)), to=2)
+
+
 @row("too many recipients for the account")
 def recipients(service: Service) -> str:
     return service.mail(*service.login(limits=Limits(max_recipients=2)), to=3)

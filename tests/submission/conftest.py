@@ -9,6 +9,7 @@ import pytest
 from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.core.reply import Reply
+from angarium.core.waiting import Waiting
 from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.identity.errors import StoreError
 from angarium.identity.guard import Guard
@@ -87,6 +88,18 @@ class Owners:
         if self.is_down:
             raise StoreError("nobody answers")
         return self.told.get(domain, frozenset())
+
+
+class Mail:
+    """Implements core.waiting.WaitingMail: of account 7 so much *waits*."""
+
+    def __init__(self) -> None:
+        self.waits = Waiting()
+
+    def wait(self, account: int, recipients: int, size_bytes: int) -> None: ...
+
+    def waiting(self, account: int) -> Waiting:
+        return self.waits if account == 7 else Waiting()
 
 
 class Usage:
@@ -202,12 +215,14 @@ class Hall:
         self.kept_log = KeptLog()
         self.guard = Guard()
         self.owners = Owners()
+        self.mail = Mail()
         access = Access(
             self.directory,
             self.usage,
             self.guard,
             lambda *failure: self.told.append(failure),
             owners=self.owners,
+            waiting_mail=self.mail,
         )
         self.reception = Reception(
             parse_config(text, "angarium.conf"),

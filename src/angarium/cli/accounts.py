@@ -7,8 +7,8 @@ import click
 
 from angarium.cli.identity import Opened, Place, confirm, open_store, say, store_options
 from angarium.cli.identity_options import (
+    account_limits_options,
     changed,
-    limits_options,
     limits_said,
     options_said,
     page_options,
@@ -26,7 +26,7 @@ def accounts_command() -> None:
 
 @accounts_command.command("create")
 @click.argument("name")
-@limits_options
+@account_limits_options
 @set_option
 @store_options
 def create_command(name: str, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any) -> None:
@@ -78,7 +78,7 @@ def show_command(account: str, place: Place, as_json: bool) -> None:
 @accounts_command.command("change")
 @click.argument("account")
 @click.option("--name", help="A new name.")
-@limits_options
+@account_limits_options
 @set_option
 @store_options
 def change_command(

@@ -19,6 +19,7 @@ NONE = "none"
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LIMITS = ("rate", "daily_quota", "max_recipients", "max_message_size", "sender_domains")
+_OF_ACCOUNTS = ("max_queued_recipients", "max_queued_bytes", "max_domains", "max_keys")
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 all_option = click.option(
@@ -97,6 +98,14 @@ limits_options = _added(
     ),
 )
 
+account_limits_options = _added(
+    limits_options,
+    click.option("--max-queued-recipients", type=number, metavar="NUMBER", help="Recipients that may wait."),
+    click.option("--max-queued-bytes", type=number, metavar="NUMBER", help="Bytes that may wait to be sent."),
+    click.option("--max-domains", type=number, metavar="NUMBER", help="Sending domains that it may have."),
+    click.option("--max-keys", type=number, metavar="NUMBER", help="Keys, tokens and logins together."),
+)
+
 set_option = click.option(
     "--set",
     "settings",
@@ -124,7 +133,8 @@ def limits_said(old: "Limits", given: dict[str, Any]) -> "Limits | None":
 
     from angarium.identity import records
 
-    said = {name: value for name in _LIMITS if (value := given.pop(name)) is not None}
+    names = [name for name in (*_LIMITS, *_OF_ACCOUNTS) if name in given]
+    said = {name: value for name in names if (value := given.pop(name)) is not None}
     for name, value in said.items():
         if value == NONE:
             said[name] = None

@@ -282,6 +282,8 @@ class GlobalOptions:
     body_cache_size: int = 134_217_728
     memory_limit: int = 1_073_741_824
     max_queued_recipients: int = 10_000_000
+    account_max_queued_recipients: int = 1_000_000
+    account_max_queued_bytes: int = 1 << 37
     # delivery
     server_max_outbound_connections: int = 2000
     prohibited_hosts: CidrSet = INSIDE

@@ -133,6 +133,23 @@ _MEMORY = (
         0,
         10**12,
     ),
+    _row(
+        "Account_Max_Queued_Recipients",
+        k.INT,
+        "recipients",
+        "Queued recipients of one account above which its mail is answered 452, unless its own limit says otherwise; "
+        "0 = no limit.",
+        0,
+        10**12,
+    ),
+    _row(
+        "Account_Max_Queued_Bytes",
+        k.SIZE,
+        "bytes",
+        "The same for the bytes that are to be sent: the size of each message times its queued recipients.",
+        0,
+        1 << 60,
+    ),
 )
 
 _DELIVERY = (

@@ -15,6 +15,7 @@ from angarium.core.metrics import Counters
 from angarium.core.records import Flow, FlowSummary, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
+from angarium.core.waiting import NOTHING_WAITS, WaitingMail, account_of
 from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
 from angarium.delivery.entering import fail_refused, recipients_of
@@ -72,6 +73,7 @@ class Dispatcher:
         log: Log,
         counters: Counters,
         keys: KeySource | None = None,
+        waiting: WaitingMail = NOTHING_WAITS,
     ) -> None:
         self.config = config
         self.scheduler = scheduler
@@ -82,7 +84,8 @@ class Dispatcher:
         self._log = log
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._recorder = Recorder(self, spool, clock, log, counters)
+        self._waiting_mail = waiting
+        self._recorder = Recorder(self, spool, clock, log, counters, waiting)
         self._dialer = Dialer(self, self.traces, clock, log, counters)
         self._connections = self._dialer.connections
         self._tasks = Tasks(log, clock)
@@ -147,6 +150,10 @@ class Dispatcher:
         self._counters.add("received_messages_total")
         self._counters.add("received_recipients_total", amount=len(message.recipients))
         self._counters.add("received_bytes_total", amount=message.body_size)
+        account = account_of(message.source)
+        if account:
+            number = len(message.recipients)
+            self._waiting_mail.wait(account, number, number * message.body_size)
 
     # -- the scheduler's turn
 

@@ -8,7 +8,8 @@ import msgspec
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Event, Recipient
+from angarium.core.records import TERMINAL, Event, Message, Recipient
+from angarium.core.waiting import NOTHING_WAITS, WaitingMail, account_of
 from angarium.delivery.reporting import Entrance, Reporter
 from angarium.delivery.reports import Report, report_action, waits_for_report
 from angarium.queue.commands import Record
@@ -18,12 +19,21 @@ from angarium.spool.port import Spool, SpoolError, Then
 class Recorder:
     """Writes events down. A terminal event whose sender must be told is written after the report is durable."""
 
-    def __init__(self, entrance: Entrance, spool: Spool, clock: Clock, log: Log, counters: Counters) -> None:
+    def __init__(
+        self,
+        entrance: Entrance,
+        spool: Spool,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+        waiting: WaitingMail = NOTHING_WAITS,
+    ) -> None:
         self._entrance = entrance
         self._spool = spool
         self._clock = clock
         self._log = log
         self._counters = counters
+        self._waiting_mail = waiting
         self._reporter = Reporter(entrance, spool, clock, log, counters)
 
     def record(self, command: Record, then: Then | None = None) -> None:
@@ -36,6 +46,8 @@ class Recorder:
         for event, recipient in zip(command.events, command.recipients, strict=True):
             self._counters.add("events_total", event.type)
             self._log_event(event, recipient)
+            if event.state in TERMINAL:
+                self._ended(recipient.message)
             action = report_action(event, recipient, self._entrance.config)
             if action == "delayed":
                 recipient.delay_dsns += 1
@@ -50,6 +62,11 @@ class Recorder:
             self._spool.record(direct, then)
         for report in reports.values():
             self._reporter.start(report)
+
+    def _ended(self, message: Message) -> None:
+        account = account_of(message.source)
+        if account:
+            self._waiting_mail.wait(account, -1, -message.body_size)
 
     async def written(self) -> None:
         """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""

@@ -21,6 +21,8 @@ Check = Callable[[str, Any], Any]
 """Given the name of a field and the value for it."""
 
 MOST_NETWORKS = 100
+OF_ACCOUNTS = ("max_queued_recipients", "max_queued_bytes", "max_domains", "max_keys")
+"""Limits that no server has of its own."""
 MOST_LEVELS = 20
 SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 1000
@@ -180,11 +182,20 @@ def limits(field: str, value: Any) -> Limits:
     if not isinstance(value, Limits):
         raise Invalid(field, "write limits")
     _check_type(field, msgspec.to_builtins(value), Limits)
-    for part in ("daily_quota", "max_recipients", "max_message_size"):
+    for part in ("daily_quota", "max_recipients", "max_message_size", *OF_ACCOUNTS):
         _check_positive(f"{field}.{part}", getattr(value, part))
     if value.rate is not None:
         _check_rate(f"{field}.rate", value.rate)
     return NO_LIMITS if value == NO_LIMITS else value
+
+
+def server_limits(field: str, value: Any) -> Limits:
+    """What a server may do at most, of what an account may."""
+    found = limits(field, value)
+    for part in OF_ACCOUNTS:
+        if getattr(found, part) is not None:
+            raise Invalid(f"{field}.{part}", "this is a limit of accounts; set it on the account")
+    return found
 
 
 def _check_rate(field: str, rate: Rate) -> None:

@@ -26,6 +26,12 @@ SMTP_INJECTION = "SMTP_Injection"
 SEND_GRANT = "smtp/inject"
 
 
+MAX_DOMAINS: Final = 1_000
+"""Domains that an account may have unless its limits say otherwise; each has keys and is looked up in the DNS daily."""
+MAX_KEYS: Final = 10_000
+"""Keys, tokens and logins that an account may have unless its limits say otherwise."""
+
+
 class Rate(msgspec.Struct, frozen=True):
     """At most *count* recipients in each window of *seconds*."""
 
@@ -40,6 +46,10 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     "any", or "verified": the domain of the author (the From field) must be one of the account's verified domains.
     None on a server leaves it to the account, None on an account means "any"; a new account has "verified" unless it
     is the first.
+
+    The rest is the account's alone. *max_queued_recipients* and *max_queued_bytes* bound what waits of it, None: as the
+    node's options say. *max_domains* and *max_keys* (keys, tokens and logins together) bound what it may make, None:
+    MAX_DOMAINS and MAX_KEYS.
     """
 
     rate: Rate | None = None
@@ -47,6 +57,10 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     max_recipients: int | None = None
     max_message_size: int | None = None
     sender_domains: Literal["any", "verified"] | None = None
+    max_queued_recipients: int | None = None
+    max_queued_bytes: int | None = None
+    max_domains: int | None = None
+    max_keys: int | None = None
 
 
 NO_LIMITS = Limits()

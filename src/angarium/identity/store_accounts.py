@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.identity import checks, schema
@@ -28,6 +28,7 @@ _ACCOUNT: Final[dict[str, Check]] = {
 }
 _SERVER: Final[dict[str, Check]] = {
     **_ACCOUNT,
+    "limits": checks.server_limits,
     "smtp": checks.flag,
     "on_error": checks.one_of("vendor", "accept", "refuse"),
 }
@@ -168,6 +169,20 @@ def fetch_account(connection: Connection, id_or_name: int | str) -> Account:
 def fetch_server(connection: Connection, id: int) -> Server:
     """Return a server. Raises NotFound."""
     return server_of(row_of(connection, schema.servers, id, "server"))
+
+
+def check_room(
+    connection: Connection, account: Account, table: Table, most: int, limit: str, what: str
+) -> None:
+    """Raise Conflict when *account* has as many rows of *table* as it may: its limit of that name, else *most*."""
+    own = getattr(account.limits, limit)
+    most = most if own is None else own
+    query = select(func.count()).select_from(table).where(table.c.account == account.id)
+    if (connection.scalar(query) or 0) >= most:
+        raise Conflict(
+            f"account {account.name} has {most} {what}, and may have no more ({limit}); delete one that is not needed, "
+            "or have whoever runs this node raise that limit"
+        )
 
 
 def owned_by(table: Table, account: int | None, after: int | None) -> list[ColumnElement[bool]]:

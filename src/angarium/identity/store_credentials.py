@@ -12,7 +12,7 @@ from angarium.core.options import NO_OPTIONS, Options
 from angarium.identity import checks, schema
 from angarium.identity.checks import Check
 from angarium.identity.errors import Invalid
-from angarium.identity.records import Credential, Kind
+from angarium.identity.records import MAX_KEYS, Credential, Kind
 from angarium.identity.rows import credential_of
 from angarium.identity.secrets import (
     CREDENTIAL_CONTEXT,
@@ -21,7 +21,7 @@ from angarium.identity.secrets import (
     new_username,
     scram_of,
 )
-from angarium.identity.store_accounts import fetch_account, fetch_server, owned_by
+from angarium.identity.store_accounts import check_room, fetch_account, fetch_server, owned_by
 from angarium.identity.store_base import Changing, StoreBase, before_of, differing, row_of, said
 from angarium.identity.store_streams import check_usable
 
@@ -202,6 +202,10 @@ class Credentials(StoreBase):
 
     def _make(self, change: Changing, kind: Kind, account: int, **fields: Any) -> Made:
         assert kind != "person"
+        customer = fetch_account(change.connection, account)
+        check_room(
+            change.connection, customer, schema.credentials, MAX_KEYS, "max_keys", "keys, tokens and logins"
+        )
         secret = new_secret(kind)
         sealed = None
         if fields.get("challenge"):

@@ -10,9 +10,9 @@ from angarium.identity import checks, schema
 from angarium.identity.checks import Check
 from angarium.identity.domain_keys import ALGORITHMS, NewKey, after_check, new_key, selectors
 from angarium.identity.errors import Conflict, NotFound
-from angarium.identity.records import Domain, DomainKey
+from angarium.identity.records import MAX_DOMAINS, Domain, DomainKey
 from angarium.identity.secrets import DOMAIN_KEY_CONTEXT
-from angarium.identity.store_accounts import fetch_account, owned_by
+from angarium.identity.store_accounts import check_room, fetch_account, owned_by
 from angarium.identity.store_base import Changing, StoreBase, before_of, differing, row_of, said
 
 
@@ -27,9 +27,11 @@ class Domains(StoreBase):
         return_path = checks.return_path("return_path", return_path, name)
         made = [new_key(algorithm) for algorithm in ALGORITHMS]
         with self._changing(actor) as change:
-            owner = fetch_account(change.connection, account).id
+            customer = fetch_account(change.connection, account)
+            owner = customer.id
             if _find(change.connection, owner, name) is not None:
                 raise Conflict(f"the account has the domain {name} already; `rotate` makes new keys for it")
+            check_room(change.connection, customer, schema.domains, MAX_DOMAINS, "max_domains", "domains")
             id = change.add(
                 schema.domains, account=owner, name=name, created_at=change.at, return_path=return_path
             )

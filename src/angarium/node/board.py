@@ -1,16 +1,21 @@
-"""A page of memory that all workers share: who has how many sessions, and how much of unfinished messages.
+"""A page of memory that all workers share: who has how many sessions, how much of unfinished messages, and how much
+mail of whom waits.
 
 Each worker writes its own row and reads all rows, so there are no locks; a number may be a moment old. It serves two
-ends: connections are spread over workers, and limits per peer and in all hold across workers.
+ends: connections are spread over workers, and limits per peer, per account and in all hold across workers.
 """
 
 import hashlib
 import mmap
 import os
 
+from angarium.core.waiting import Waiting
+
 _BUCKETS = 1 << 15
+_ACCOUNTS = 1 << 14
 _HELD_AT = 4 + 2 * _BUCKETS
-_ROW = _HELD_AT + 8 * _BUCKETS
+_WAITING_AT = _HELD_AT + 8 * _BUCKETS
+_ROW = _WAITING_AT + 16 * _ACCOUNTS
 _MOST = 0xFFFF
 _KEY_BYTES = 16
 
@@ -20,7 +25,8 @@ class Board:
 
     Peers are counted by a hash of their network, so two peers may be counted together: a limit can come a little
     early for one in tens of thousands, never late. The hash has a key, which stands behind the rows, so that nobody can
-    choose addresses that are counted as somebody else's.
+    choose addresses that are counted as somebody else's. Accounts go by their ids: two are counted together only where
+    there are more than sixteen thousand.
     """
 
     def __init__(self, fd: int, workers: int, row: int) -> None:
@@ -28,7 +34,8 @@ class Board:
         view = memoryview(self._memory)
         self._totals = [view[i * _ROW : i * _ROW + 4].cast("I") for i in range(workers)]
         self._peers = [view[i * _ROW + 4 : i * _ROW + _HELD_AT].cast("H") for i in range(workers)]
-        self._held = [view[i * _ROW + _HELD_AT : (i + 1) * _ROW].cast("q") for i in range(workers)]
+        self._held = [view[i * _ROW + _HELD_AT : i * _ROW + _WAITING_AT].cast("q") for i in range(workers)]
+        self._waiting = [view[i * _ROW + _WAITING_AT : (i + 1) * _ROW].cast("q") for i in range(workers)]
         self._row = row
         self._key = self._memory[workers * _ROW :]
 
@@ -79,6 +86,21 @@ class Board:
     def surplus(self) -> int:
         """How many more sessions this worker has than the one with the fewest."""
         return self._totals[self._row][0] - min(total[0] for total in self._totals)
+
+    # -- core.waiting.WaitingMail
+
+    def wait(self, account: int, recipients: int, size_bytes: int) -> None:
+        """See WaitingMail. Less than nothing is possible while a start still sums up what the last run left."""
+        mine, at = self._waiting[self._row], 2 * (account % _ACCOUNTS)
+        mine[at] += recipients
+        mine[at + 1] += size_bytes
+
+    def waiting(self, account: int) -> Waiting:
+        """See WaitingMail."""
+        at = 2 * (account % _ACCOUNTS)
+        return Waiting(
+            sum(max(0, row[at]) for row in self._waiting), sum(max(0, row[at + 1]) for row in self._waiting)
+        )
 
     def _bucket(self, peer: str) -> int:
         digest = hashlib.blake2b(peer.encode(), key=self._key, digest_size=4).digest()

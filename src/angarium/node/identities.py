@@ -6,6 +6,7 @@ from pathlib import Path
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
+from angarium.core.waiting import WaitingMail
 from angarium.identity.directory import Directory
 from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.guard import Guard
@@ -26,6 +27,7 @@ class WorkerIdentities:
         log: Log,
         on_failure: Callable[[str, str, str], None],
         on_success: Callable[[str, str], None],
+        waiting: WaitingMail,
     ) -> None:
         self._engine = open_engine(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))
@@ -35,7 +37,7 @@ class WorkerIdentities:
         self._trust = TrustKept(self._engine, guard.trust, clock, log)
         self._tell = on_success
         self.access = Access(
-            self.directory, self._usage, guard, on_failure, self._trusted, self.directory.owners
+            self.directory, self._usage, guard, on_failure, self._trusted, self.directory.owners, waiting
         )
 
     def _trusted(self, network: str, mark: str) -> None:

@@ -36,9 +36,11 @@ from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
 from angarium.node.surroundings import LOOK_S, Surroundings
+from angarium.node.waiting_mail import count_recovered, count_stored
 from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
+from angarium.spool.stored_mail import StoredMail
 from angarium.submission.intake import Intake, Load, refusal
 from angarium.submission.listener import Acceptor, door_of
 from angarium.submission.reception import Reception
@@ -103,7 +105,7 @@ class Worker:
         self._board = Board(self._board_fd, self._workers, self._index)
         recipients = await self._open_spool(config, data)
         self._identities = WorkerIdentities(
-            config, data, self._clock, self._log, self._login_failed, self._login_new
+            config, data, self._clock, self._log, self._login_failed, self._login_new, self._board
         )
         await self._identities.start()
         rng = random.Random()
@@ -127,6 +129,10 @@ class Worker:
         folder = partition_folder(data, config, self._index)
         self._spool = await open_spool(folder, settings_of(config, self._view), self._log, self._clock)
         self._report, recipients = self._spool.recover()
+        count_recovered(self._board, recipients)
+        stored = StoredMail(folder / "settled.db")  # now, before anything else settles
+        counting = count_stored(self._board, stored, self._clock, self._log)
+        self._counting = asyncio.get_running_loop().create_task(counting)
         return recipients
 
     async def _open_way_out(self, config: Config, rng: random.Random) -> None:
@@ -148,6 +154,7 @@ class Worker:
             self._log,
             self._counters,
             self._identities.directory,
+            self._board,
         )
         self._leases.answer_to(self._dispatcher)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock, self._log)

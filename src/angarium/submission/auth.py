@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from angarium.core.reply import Reply
+from angarium.core.waiting import NOTHING_WAITS, WaitingMail
 from angarium.identity.buckets import Allowed, Exceeded
 from angarium.identity.guard import Guard
 from angarium.identity.principal import Principal, Refused
@@ -109,6 +110,7 @@ class Access:
     on_failure: Callable[[str, str, str], None]
     on_success: Callable[[str, str], None] = lambda network, mark: None
     owners: Owners = NOBODY_OWNS
+    waiting_mail: WaitingMail = NOTHING_WAITS
 
 
 def blocked(until: float) -> Reply:

@@ -7,9 +7,16 @@ import msgspec
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Origin
 from angarium.core.reply import Reply
+from angarium.core.waiting import Waiting
 from angarium.identity.buckets import Exceeded
 from angarium.identity.errors import StoreError
-from angarium.identity.principal import UNCHECKED, Principal, return_path_problem
+from angarium.identity.principal import (
+    UNCHECKED,
+    Principal,
+    queue_problem,
+    queue_room,
+    return_path_problem,
+)
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
@@ -49,6 +56,8 @@ class Session(SessionLogin):
     _taken = 0
     """Recipients of the open transaction that were counted against the limits of whoever has logged in."""
     _taken_since = 0.0
+    _room = Waiting()
+    """How much more of the account may wait, when the transaction began."""
     _exceeded = 0
     _bytes = 0
     _held = 0
@@ -71,7 +80,7 @@ class Session(SessionLogin):
         if refusal is not None:
             return refusal
         if self._principal is not None:
-            refusal = self._refuses_principal(self._principal)
+            refusal = self._refuses_principal(self._principal) or self._refuses_queue(command.size)
             if refusal is not None:
                 return refusal
         elif self._options.require_authentication:
@@ -114,6 +123,9 @@ class Session(SessionLogin):
                 address = f"{address}@{domain}"
         path = ForwardPath(address, domain, command.notify, command.orcpt)
         if self._principal is not None:
+            refusal = queue_problem(self._principal, self._room, len(self._recipients) + 1, 0)
+            if refusal is not None:
+                return refusal
             return self._take_counted(self._principal, path) if self._principal.buckets else self._take(path)
         refusal = self._relay.refuses(self._mail.domain, domain)
         return refusal if refusal is not None else self._take(path)
@@ -245,6 +257,15 @@ class Session(SessionLogin):
         else:
             if not self._machine.closing:
                 self._answer(self._begin(command, return_path_problem(principal, command.domain, owners)))
+
+    def _refuses_queue(self, size_bytes: int) -> Reply | None:
+        """Return why the account has too much mail waiting for one of that size; note how much more it may have."""
+        principal = self._principal
+        assert principal is not None
+        node = self._reception.config.globals
+        most = Waiting(node.account_max_queued_recipients, node.account_max_queued_bytes)
+        self._room = queue_room(principal, self._access.waiting_mail.waiting(principal.account.id), most)
+        return queue_problem(principal, self._room, 1, max(1, size_bytes))
 
     def _refuses_end(self) -> Reply | None:
         """Return why the message whose end has come is not taken: its text may have come for hours, and whoever logged

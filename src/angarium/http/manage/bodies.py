@@ -27,7 +27,7 @@ class RateBody(Body):
     seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
-class LimitsBody(Body):
+class ServerLimitsBody(Body):
     """What an account or a server may do at most; null is no limit of its own. `max_message_size` is in bytes."""
 
     rate: RateBody | UnsetType | None = UNSET
@@ -35,6 +35,15 @@ class LimitsBody(Body):
     max_recipients: Amount | UnsetType | None = UNSET
     max_message_size: Amount | UnsetType | None = UNSET
     sender_domains: Literal["any", "verified"] | UnsetType | None = UNSET
+
+
+class LimitsBody(ServerLimitsBody):
+    """What an account may do, and have, at most; null is the node's own bound. `max_keys`: tokens and logins, too."""
+
+    max_queued_recipients: Amount | UnsetType | None = UNSET
+    max_queued_bytes: Amount | UnsetType | None = UNSET
+    max_domains: Amount | UnsetType | None = UNSET
+    max_keys: Amount | UnsetType | None = UNSET
 
 
 class OptionsBody(Body):
@@ -84,7 +93,7 @@ class ServerNew(Body):
     account: Id | UnsetType = UNSET
     smtp: bool | UnsetType = UNSET
     on_error: Literal["vendor", "accept", "refuse"] | UnsetType = UNSET
-    limits: LimitsBody | UnsetType = UNSET
+    limits: ServerLimitsBody | UnsetType = UNSET
     options: OptionsBody | UnsetType = UNSET
 
 
@@ -95,7 +104,7 @@ class ServerChange(Body):
     suspended: bool | UnsetType = UNSET
     smtp: bool | UnsetType = UNSET
     on_error: Literal["vendor", "accept", "refuse"] | UnsetType = UNSET
-    limits: LimitsBody | UnsetType = UNSET
+    limits: ServerLimitsBody | UnsetType = UNSET
     options: OptionsBody | UnsetType = UNSET
 
 
@@ -213,7 +222,7 @@ def said(body: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
 
 
-def limits_with(old: Limits, body: LimitsBody | UnsetType) -> Limits:
+def limits_with(old: Limits, body: ServerLimitsBody | UnsetType) -> Limits:
     """Return *old* with what *body* says."""
     if body is UNSET:
         return old

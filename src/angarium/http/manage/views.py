@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from angarium.core.options import Options, as_mapping
-from angarium.http.manage.bodies import LimitsBody, OptionsBody, RateBody
+from angarium.http.manage.bodies import LimitsBody, OptionsBody, RateBody, ServerLimitsBody
 from angarium.identity.records import (
     Account,
     Algorithm,
@@ -54,7 +54,7 @@ class ServerView(msgspec.Struct, frozen=True):
     suspended: bool
     smtp: bool
     on_error: Literal["vendor", "accept", "refuse"]
-    limits: LimitsBody
+    limits: ServerLimitsBody
     options: OptionsBody
 
 
@@ -195,14 +195,16 @@ def change_view(change: Change) -> ChangeView:
 
 
 def _fields(record: msgspec.Struct) -> dict[str, Any]:
-    return {name: _shown(name, getattr(record, name)) for name in record.__struct_fields__}
+    fields = {name: _shown(name, getattr(record, name)) for name in record.__struct_fields__}
+    if isinstance(record, Account | Server):
+        kind = LimitsBody if isinstance(record, Account) else ServerLimitsBody
+        fields["limits"] = _limits(record.limits, kind)
+    return fields
 
 
 def _shown(name: str, value: Any) -> Any:
     if isinstance(value, Options):
         return OptionsBody(**as_mapping(value))
-    if isinstance(value, Limits):
-        return _limits(value)
     if isinstance(value, float) and (name == "at" or name.endswith("_at")):
         return datetime.fromtimestamp(value, UTC)
     if name == "keys":
@@ -210,8 +212,8 @@ def _shown(name: str, value: Any) -> Any:
     return value
 
 
-def _limits(limits: Limits) -> LimitsBody:
-    fields = msgspec.structs.asdict(limits)
+def _limits(limits: Limits, kind: type[ServerLimitsBody] = LimitsBody) -> ServerLimitsBody:
+    fields = {name: getattr(limits, name) for name in kind.__struct_fields__}
     if limits.rate is not None:
         fields["rate"] = RateBody(count=limits.rate.count, seconds=limits.rate.seconds)
-    return LimitsBody(**fields)
+    return kind(**fields)

@@ -1,0 +1,47 @@
+"""How much mail of each account waits: told by who takes and who delivers, asked by who lets in."""
+
+from typing import Final, NamedTuple, Protocol
+
+SOURCE: Final = "account-"
+"""What the `Message.source` of an account's mail begins with; its id follows."""
+
+
+def account_of(source: str) -> int:
+    """Return the account that a `Message.source` stands for, reports about its mail among it; 0: none."""
+    if source[: len(SOURCE)] != SOURCE:
+        return 0
+    number = source[len(SOURCE) :]
+    return int(number) if number.isdecimal() else 0
+
+
+class Waiting(NamedTuple):
+    """Recipients that wait, and the bytes that are to be sent to them: those of a message once for each of its own."""
+
+    recipients: int = 0
+    bytes: int = 0
+
+
+class WaitingMail(Protocol):
+    """Counts the waiting mail of accounts, over all workers of the node; `node.board.Board` is one."""
+
+    def wait(self, account: int, recipients: int, size_bytes: int) -> None:
+        """So many more wait, for that many bytes; both may be negative."""
+        ...
+
+    def waiting(self, account: int) -> Waiting:
+        """Return what waits of *account*; of other workers it may be a moment old."""
+        ...
+
+
+class NothingWaits:
+    """Where nothing is counted."""
+
+    def wait(self, account: int, recipients: int, size_bytes: int) -> None:
+        """See WaitingMail."""
+
+    def waiting(self, account: int) -> Waiting:
+        """See WaitingMail."""
+        return Waiting()
+
+
+NOTHING_WAITS = NothingWaits()
