@@ -545,6 +545,32 @@ class TestEqualWork:
 
         town.run(scenario, verify=verify)
 
+    def test_guesses_of_one_peer_keep_nobody_else_from_being_checked(self, town: Town) -> None:
+        may_end = threading.Event()
+
+        def verify(stored: str, password: str) -> bool:
+            return may_end.wait(PATIENCE_S) and password == "correct horse"
+
+        town.store.create_person(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
+
+        async def scenario(directory: Directory) -> None:
+            def logs_in(password: str, peer: str) -> "asyncio.Task[Principal | Refused]":
+                return asyncio.create_task(directory.authenticate(plain("ann@acme.test", password), peer))
+
+            guesses = [logs_in(f"guess {n}", f"2001:db8::{n:x}") for n in range(200)]
+            turned_away = 0
+            while turned_away < 200 - 25:
+                await asyncio.sleep(0)
+                turned_away = sum(guess.done() for guess in guesses)
+            right = logs_in("correct horse", PEER)
+            await asyncio.sleep(0)
+            may_end.set()
+            assert isinstance(await right, Principal)
+            answers = await asyncio.gather(*guesses, return_exceptions=True)
+            assert sum(isinstance(answer, StoreError) for answer in answers) == 200 - 25
+
+        town.run(scenario, verify=verify)
+
 
 class TestChallenges:
     """What CRAM-MD5, DIGEST-MD5 and SCRAM-SHA-256 get to know."""

@@ -136,7 +136,7 @@ class Directory:
             return self._admit(known, peer_ip)
         question = question_of(claim.username, claim.secret)
         found = await self._find(question)
-        if not await self._is_right(question, found, claim.secret):
+        if not await self._is_right(question, found, claim.secret, peer_ip):
             return _refused(found)
         assert found is not None
         if question.account not in (None, found.principal.account.id):
@@ -233,9 +233,9 @@ class Directory:
                 return found
         raise StoreError("the identity store changes faster than it can be read; try again in a moment")
 
-    async def _is_right(self, question: Question, found: Found | None, secret: str) -> bool:
+    async def _is_right(self, question: Question, found: Found | None, secret: str, peer_ip: str) -> bool:
         if question.by == "email":
-            return await self._passwords.matches(found, secret, question.digest)
+            return await self._passwords.matches(found, secret, question.digest, peer_ip)
         stored = found.digest if found is not None else bytes(32)
         return hmac.compare_digest(stored, question.digest) and found is not None
 
