@@ -82,7 +82,7 @@ class Guard:
         who = fingerprint(mark)
         if mark != who:
             self.trust.forget(network, mark)
-        if not is_own(network) and not self._is_blocked(network, now):
+        if not is_own(network) and self._block(network, now) is None:
             _count(self._networks, network, now, options)
         if who not in _SHARED:
             _count(self._names, who, now, options)
@@ -114,13 +114,12 @@ class Guard:
 
     def blocked_until(self, network: str, mark: str, now: float) -> float | None:
         """Return until when a login from *network* is not even looked at (nor counted), or None."""
-        if not self._is_blocked(network, now) or self.trust.holds(network, mark, now):
-            return None
-        return self._networks.get(network).until  # type: ignore[union-attr]
+        until = self._block(network, now)
+        return None if until is None or self.trust.holds(network, mark, now) else until
 
-    def _is_blocked(self, network: str, now: float) -> bool:
+    def _block(self, network: str, now: float) -> float | None:
         found = self._networks.get(network)
-        return found is not None and found.blocked and found.until > now
+        return found.until if found is not None and found.blocked and found.until > now else None
 
 
 def _count(kept: Bounded[str, _Failures], key: str, now: float, options: InboundOptions) -> None:
