@@ -1,4 +1,5 @@
-"""A million recipients queued for a destination that is down: memory, idle CPU, and how long a restart takes.
+"""A million recipients queued for a destination that is down: memory, idle CPU, how long a restart takes, and how long
+the operator's commands about all of them.
 
 Run: `.venv/bin/python -m bench.million [--recipients N]`. They come as messages of 2 KB for 100 recipients each,
 on many domains, and nobody listens where they should go.
@@ -7,19 +8,21 @@ on many domains, and nobody listens where they should go.
 import argparse
 import contextlib
 import json
+import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from angarium.testing.node import Node
+from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import free_port
 from bench.latency import Client
 from bench.processes import cpu_s, memory_bytes
 
 PER_MESSAGE = 100
 SESSIONS = 8
+COMMANDS = ("hold --all", "release --all", "rebind --to other --all", "flush --all", "fail --quiet --all")
 BODY = b"Subject: for later\r\n\r\n" + (b"x" * 78 + b"\r\n") * 25
 
 
@@ -30,7 +33,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))
     options = parser.parse_args()
     tempfile.tempdir = str(options.folder)
-    config = f'Gateway = "127.0.0.1"\nRemote_SMTP_Port = {free_port()}\nRetry_Interval = 3600\n'
+    config = f'Gateway = "127.0.0.1"\nRemote_SMTP_Port = {free_port()}\nRetry_Interval = 3600\nBinding "other" {{}}\n'
     log = options.folder / "million.log"
     with contextlib.closing(Node(config, log_to=log)) as node:
         figures = measure(node, options.recipients)
@@ -52,7 +55,10 @@ def measure(node: Node, recipients: int) -> dict[str, Any]:
     node.start(ready_within_s=300)
     figures["ready_after_restart_s"] = round(time.monotonic() - start, 2)
     settle(node)
-    return figures | {f"after_{key}": value for key, value in at_rest(node).items()}
+    figures |= {f"after_{key}": value for key, value in at_rest(node).items()}
+    for command in COMMANDS:
+        figures |= carry_out(node, command)
+    return figures
 
 
 def queue(port: int, recipients: int) -> int:
@@ -81,6 +87,21 @@ def settle(node: Node, patience_s: float = 600) -> None:
             return
         if time.monotonic() > give_up_at:
             raise TimeoutError(f"not idle after {patience_s:g} s")
+
+
+def carry_out(node: Node, command: str) -> dict[str, float]:
+    """Have all recipients changed by *command*, and say what that took until the node is at rest again."""
+    words = [str(ANGARIUM), *command.split(), "--yes", "--json", "--data", str(node.data)]
+    name, before, start = words[1], cpu_s(node.program.pid), time.monotonic()
+    said = json.loads(subprocess.run(words, check=True, capture_output=True, timeout=3600).stdout)
+    took = time.monotonic() - start
+    settle(node)
+    spent = cpu_s(node.program.pid) - before
+    return {
+        f"{name}_changed": said["changed"]["changed"],
+        f"{name}_s": round(took, 1),
+        f"{name}_cpu_s": round(spent, 1),
+    }
 
 
 def at_rest(node: Node) -> dict[str, float]:

@@ -79,7 +79,7 @@ def test_no_memory_for_a_moment_stops_neither_thread(play, disk, call):
         assert await spool.accept(message, b"body") is None
         assert [r.key for r in await spool.spool.page(before.flow, NOW * 2, 1)] == [before.key]
 
-    play(day, disk=disk)
+    play(day, disk=disk, settings=SMALL)
 
 
 def test_a_question_that_fails_unforeseen_is_answered_and_the_next_one_too(play):

@@ -205,8 +205,8 @@ class Recovery:
             self.damaged += 1
             self._open -= live.open.bit_count()
             del self.live[live.message.id]
-        needed = {i for i, live in self.live.items() if live.is_large}
-        for orphan in files - needed - self.store.large_messages():
+        unclaimed = files - {i for i, live in self.live.items() if live.is_large}
+        for orphan in unclaimed - self.store.known(unclaimed):
             self.disk.unlink(self.large.path(orphan))
 
 

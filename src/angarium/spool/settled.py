@@ -23,7 +23,7 @@ from angarium.spool.codec import decode_event, decode_message, encode
 from angarium.spool.disk import Disk
 from angarium.spool.port import Selection, SpoolError
 from angarium.spool.reserve import begin_anew, reserve
-from angarium.spool.schema import ROWS_PER_STATEMENT, chunks, insert, marks, prepare
+from angarium.spool.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
 from angarium.spool.stored_flows import StoredFlows
 
 ExpiryPlace = tuple[float, bytes, int]
@@ -31,7 +31,7 @@ ExpiryPlace = tuple[float, bytes, int]
 BEFORE_ALL: ExpiryPlace = (float("-inf"), b"", -1)
 MAX_ROWS = 1 << 62
 MANY_FLOWS = 64
-"""From here on, rows are selected by going through all in key order rather than flow by flow."""
+"""Of more flows than these, rows are selected by going through all in key order rather than flow by flow."""
 KEPT_EVENTS = 20
 """How many events a settled recipient remembers."""
 
@@ -186,20 +186,23 @@ class SettledStore:
         self, keys: Iterable[tuple[MessageId, int]]
     ) -> dict[tuple[MessageId, int], tuple[int, int, Any]]:
         keys = list(keys)
-        among = f"(message, idx) IN (VALUES {marks(2, len(keys))})"
-        sql = f"SELECT message, idx, flow, seq, reply FROM recipient WHERE {among}"
+        sql = f"SELECT message, idx, flow, seq, reply FROM recipient WHERE {among(len(keys))}"
         found = self.db.execute(sql, list(chain.from_iterable(keys)))
         return {(message, index): (flow, seq, reply) for message, index, flow, seq, reply in found}
 
     def _update(self, updates: dict[tuple[MessageId, int], tuple[int, Event, bytes | None]]) -> None:
-        self.db.executemany(
-            "UPDATE recipient SET flow = ?, held = ?, due = ?, seq = ?, attempts = ?, delay_dsns = ?, "
-            "reply = ? WHERE message = ? AND idx = ?",
-            [
-                (flow, e.state == "held", e.due_at, e.seq, e.attempts, e.delay_dsns, reply, *key)
-                for key, (flow, e, reply) in updates.items()
-            ],
+        if not updates:
+            return
+        rows = [
+            (*key, flow, e.state == "held", e.due_at, e.seq, e.attempts, e.delay_dsns, reply)
+            for key, (flow, e, reply) in updates.items()
+        ]
+        sql = (
+            "UPDATE recipient SET flow = column3, held = column4, due = column5, seq = column6, "
+            "attempts = column7, delay_dsns = column8, reply = column9 "
+            f"FROM (VALUES {marks(9, len(rows))}) WHERE message = column1 AND idx = column2"
         )
+        self.db.execute(sql, list(chain.from_iterable(rows)))
 
     def _forget(self, old: list[tuple[Any, ...]]) -> None:
         self.db.executemany("DELETE FROM event WHERE message = ? AND idx = ? AND seq <= ?", old)
@@ -209,8 +212,7 @@ class SettledStore:
             return
         flat = list(chain.from_iterable(keys))
         for table in ("event", "recipient"):
-            sql = f"DELETE FROM {table} WHERE (message, idx) IN (VALUES {marks(2, len(keys))})"
-            self.db.execute(sql, flat)
+            self.db.execute(f"DELETE FROM {table} WHERE {among(len(keys))}", flat)
         ids = list(dict.fromkeys(message for message, _ in keys))
         gone = self.db.execute(
             f"DELETE FROM message WHERE id IN ({','.join('?' * len(ids))}) "
@@ -248,30 +250,38 @@ class SettledStore:
         if selection.message is not None:
             where += " AND message = ?"
             values.append(selection.message)
-        order = f"ORDER BY message, idx LIMIT {int(limit)}"
         if selection.domain is None and selection.binding is None:
-            return self._recipients(
-                self.db.execute(f"SELECT {_COLUMNS} FROM recipient WHERE {where} {order}", values).fetchall()
-            )
+            return self._recipients(self._rows(where, values, limit))
         matching = self._flows.matching(selection)
-        if len(matching) > MANY_FLOWS:
-            return self._select_among(matching, where, values, order)
-        rows: list[tuple[Any, ...]] = []
-        for no in matching:
-            sql = f"SELECT {_COLUMNS} FROM recipient WHERE flow = {no} AND {where} {order}"
-            rows += self.db.execute(sql, values).fetchall()
-            rows = sorted(rows, key=lambda row: row[:2])[:limit]
-        return self._recipients(rows)
+        if len(matching) > MANY_FLOWS or selection.message is not None:
+            return self._recipients(self._rows_among(matching, where, values, limit))
+        return self._recipients(self._rows_by_flow(matching, where, values, limit))
 
-    def _select_among(self, flows: list[int], where: str, values: list[Any], order: str) -> list[Recipient]:
+    def _rows(self, where: str, values: list[Any], limit: int) -> list[tuple[Any, ...]]:
+        sql = f"SELECT {_COLUMNS} FROM recipient WHERE {where} ORDER BY message, idx LIMIT {int(limit)}"
+        return self.db.execute(sql, values).fetchall()
+
+    def _rows_by_flow(
+        self, flows: list[int], where: str, values: list[Any], limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Take the first rows of each flow; of all but the first only those that come before the last one found."""
+        rows: list[tuple[Any, ...]] = []
+        for no in flows:
+            before, last = (
+                ("", []) if len(rows) < limit else (" AND (message, idx) < (?, ?)", [*rows[-1][:2]])
+            )
+            rows += self._rows(f"flow = {no} AND {where}{before}", values + last, limit)
+            rows = sorted(rows, key=lambda row: row[:2])[:limit]
+        return rows
+
+    def _rows_among(
+        self, flows: list[int], where: str, values: list[Any], limit: int
+    ) -> list[tuple[Any, ...]]:
         self.db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (no INTEGER PRIMARY KEY)")
         self.db.execute("DELETE FROM wanted")
         self.db.executemany("INSERT INTO wanted VALUES (?)", [(no,) for no in flows])
-        sql = (
-            f"SELECT {_COLUMNS} FROM recipient NOT INDEXED "
-            f"WHERE {where} AND flow IN (SELECT no FROM wanted) {order}"
-        )
-        return self._recipients(self.db.execute(sql, values).fetchall())
+        # The plus keeps the index by flow out of it: with it, every page would sort all that is left.
+        return self._rows(f"{where} AND +flow IN (SELECT no FROM wanted)", values, limit)
 
     def count(self, selection: Selection) -> int:
         """Return how many rows match, without the leased ones."""
@@ -323,10 +333,6 @@ class SettledStore:
         """Return what the rows of a message remember, in the order of time."""
         rows = self.db.execute("SELECT data FROM event WHERE message = ?", (message_id,))
         return sorted((decode_event(data) for (data,) in rows), key=lambda e: (e.at, e.index, e.seq))
-
-    def large_messages(self) -> set[MessageId]:
-        """Return the messages whose body is a file of its own."""
-        return {i for (i,) in self.db.execute("SELECT id FROM message WHERE body IS NULL")}
 
     def take_changes(self) -> list[tuple[Flow, FlowSummary]]:
         """Return the summaries of flows that have changed since the last call, within a transaction."""
