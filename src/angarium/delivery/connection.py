@@ -266,9 +266,12 @@ class Connection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._writable.set()
         self.gone.set()
-        if not self.is_over and self._machine.stage != "tls":  # else the handshake's error says more
+        if self._machine.stage == "tls":
+            return  # the handshake's error says more
+        if not self.is_over:
             self._machine.connection_lost(self._clock.now(), words_of(exc))
             self._progress()
+        self._transport = None  # which has 256 kB where it is encrypted
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""

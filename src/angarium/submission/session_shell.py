@@ -162,6 +162,7 @@ class SessionShell(asyncio.Protocol):
         # Who has said QUIT may hang up as it likes.
         ended = self._ended or (str(exc) if exc and not self._machine.closing else "")
         self._machine.connection_lost()
+        self._transport = None  # which holds the session, and 256 kB where it is encrypted
         reception = self._reception
         reception.sessions.discard(self)
         reception.board.leave(self._network)

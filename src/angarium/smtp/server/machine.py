@@ -4,10 +4,13 @@ Bytes go in by `receive`, replies come out by `take_output`, decisions are a `Se
 has no clock: the time arrives as an argument, in seconds of any clock that does not jump.
 """
 
+from typing import cast
+
 from angarium.core.reply import Reply
 from angarium.smtp.server import answers
 from angarium.smtp.server.access import MAX_RESPONSE_LINE
 from angarium.smtp.server.answers import wire
+from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.options import ServerLimits, ServerOptions
 from angarium.smtp.server.verbs import ServerVerbs
 
@@ -150,8 +153,13 @@ class ServerMachine(ServerVerbs):
             self._end(reply)
 
     def connection_lost(self) -> None:
-        """The peer is gone. An open transaction is over; a message whose end came stays with the handler."""
+        """The peer is gone. An open transaction is over; a message whose end came stays with the handler.
+
+        The handler is not asked any more, and let go: as it holds the machine, both would wait for the collector of
+        garbage, and with them whatever the connection had.
+        """
         self._close()
+        self._handler = cast(ServerHandler, None)
 
     @property
     def closing(self) -> bool:
