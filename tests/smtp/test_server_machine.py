@@ -36,6 +36,21 @@ def test_reading_stops_when_too_much_waits_for_an_answer() -> None:
     assert peer.machine.wants_read
 
 
+def test_a_body_is_held_until_it_is_answered_or_handed_over() -> None:
+    peer = greeted("answer message: later", "limit spill_threshold 100000")
+    assert peer.machine.held_bytes == 0
+    peer.send(ENVELOPE + b"DATA\r\n")
+    peer.send(b"x" * 500 + b"\r\n")
+    assert peer.machine.held_bytes == 500
+    peer.send(b".\r\n")
+    assert peer.machine.held_bytes == 502
+    peer.machine.answer(Reply(250))
+    assert peer.machine.held_bytes == 0
+    peer.send(ENVELOPE + b"DATA\r\n")
+    peer.send((b"x" * 78 + b"\r\n") * 10_000)
+    assert peer.machine.held_bytes == 100_000
+
+
 def test_the_machine_says_how_long_the_peer_may_take() -> None:
     limits = ServerLimits(command_timeout_s=10, data_timeout_s=20)
     handler = ScriptedHandler({"message": "later"})

@@ -62,12 +62,14 @@ def test_session_limits_count_the_session_that_asks() -> None:
 @pytest.mark.parametrize(
     ("error", "load", "code"),
     [
-        (None, Load(9, 10, 9, 10), None),
-        (SpoolFull("disk"), Load(0, 10, 0, 10), 452),
-        (SpoolError("sync failed"), Load(0, 10, 0, 10), 451),
-        (None, Load(10, 10, 0, 10), 452),
-        (None, Load(0, 10, 10, 10), 451),
-        (None, Load(10**9, 0, 10**12, 0), None),
+        (None, Load(9, 10, 9, 9, 10), None),
+        (SpoolFull("disk"), Load(0, 10, 0, 0, 10), 452),
+        (SpoolError("sync failed"), Load(0, 10, 0, 0, 10), 451),
+        (None, Load(10, 10, 0, 0, 10), 452),
+        (None, Load(0, 10, 10, 0, 10), 451),
+        (None, Load(0, 10, 5, 10, 10), 451),
+        (None, Load(0, 10, 4, 1000, 10), None),  # what is not held may be used again
+        (None, Load(10**9, 0, 10**12, 10**12, 0), None),
     ],
 )
 def test_admission_is_refused_early_and_for_now(

@@ -121,7 +121,7 @@ _MEMORY = (
         "Memory_Limit",
         k.SIZE,
         "bytes",
-        "Memory of a worker above which new mail is answered 451; 0 = no limit.",
+        "What mail and connections may take of a worker's memory before new mail is answered 451; 0 = no limit.",
         0,
         1 << 44,
     ),

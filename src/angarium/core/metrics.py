@@ -51,6 +51,10 @@ METRICS: dict[str, Metric] = {
     "journal_bytes": Metric("gauge", "Bytes of live journal segments."),
     "journal_segments": Metric("gauge", "Live journal segments."),
     "resident_body_bytes": Metric("gauge", "Bytes of message bodies kept in memory."),
+    "memory_held_bytes": Metric(
+        "gauge", "About what mail, sessions and connections have in the workers' memory, by their own books."
+    ),
+    "memory_resident_bytes": Metric("gauge", "Memory of the workers as the system counts it."),
     "spool_unwell": Metric("gauge", "1 while a spool partition is unwell or full."),
     "reports_total": Metric("counter", "Delivery status notifications made, by action.", "action"),
     "worker_restarts_total": Metric("counter", "Workers started again after they died."),

@@ -40,6 +40,8 @@ _TLS_SLACK_S = 5
 """The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
 _GOODBYE_BYTES = 64
 """A QUIT may still leave when a connection ends. Waiting for a peer to read more would keep the socket for ever."""
+_ENCRYPTION_BYTES = 262_144
+"""What the event loop takes to read an encrypted connection with, as long as there is one."""
 _FAULT = Reply(451, "4.3.0", "[internal] the connection failed by a fault of our own; see the log")
 _UNPREPARED = Reply(451, "4.3.0", "[internal] the files for TLS or the login could not be read in time")
 
@@ -240,6 +242,12 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self.gone.is_set()
 
     @property
+    def held_bytes(self) -> int:
+        """About what it has in memory, the body on its way included."""
+        body = len(self.body) if isinstance(self.body, bytes) else 0
+        return body + (_ENCRYPTION_BYTES if self._encryption.name else 0)
+
+    @property
     def past_final_dot(self) -> bool:
         """Whether the peer may already have taken responsibility for what is under way."""
         return not self.is_over and self._machine.is_message_sent
@@ -271,7 +279,7 @@ class Connection(asyncio.Protocol):
         if not self.is_over:
             self._machine.connection_lost(self._clock.now(), words_of(exc))
             self._progress()
-        self._transport = None  # which has 256 kB where it is encrypted
+        self._transport = None  # which has what the encryption takes
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""

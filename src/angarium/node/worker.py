@@ -10,7 +10,6 @@ import json
 import os
 import pickle
 import random
-import resource
 import signal
 import socket
 import sys
@@ -34,6 +33,7 @@ from angarium.node.board import Board
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
+from angarium.node.memory import Memory
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
 from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.waiting_mail import count_recovered, count_stored
@@ -51,7 +51,8 @@ from angarium.tls.server.own import own_pair
 _SWEEP_S = 1.0
 _ALONE_S, _LAST_S = 5, 10
 """A worker whose supervisor is gone drains that long. A signal ends it then: nobody is left to kill one that hangs."""
-_PAGE_BYTES = resource.getpagesize()
+_RECORD_BYTES = 2048
+"""About what a recipient in memory takes, with its share of its message; and an outcome that waits for the disk."""
 
 
 class Worker:
@@ -61,8 +62,7 @@ class Worker:
         self._link_socket = link_socket
         self._sockets = sockets
         self._board_fd = board_fd
-        # Kept for when no more can be opened.
-        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._memory = Memory()
         self._clock = SystemClock()
         self._counters = Counters()
         self._acceptors: dict[tuple[str, str], Acceptor] = {}
@@ -252,16 +252,24 @@ class Worker:
 
     def _load(self) -> Load:
         options = self._dispatcher.config.globals
+        held = self._held_bytes()
+        resident = self._memory.resident_bytes(options.memory_limit, self._clock.now())
+        self._counters.set("memory_held_bytes", held)
+        self._counters.set("memory_resident_bytes", resident)
         return Load(
             self._spool.status().settled_recipients + self._dispatcher.scheduler.census.resident,
             options.max_queued_recipients // self._workers,
-            self._memory_bytes(),
+            held,
+            resident,
             options.memory_limit,
         )
 
-    def _memory_bytes(self) -> int:
-        """Return the resident set of this process."""
-        return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE_BYTES
+    def _held_bytes(self) -> int:
+        """Return about what is in memory for mail and connections."""
+        status, dispatcher = self._spool.status(), self._dispatcher
+        records = dispatcher.scheduler.census.resident + status.backlog
+        sent = sum(connection.held_bytes for connection in dispatcher.connections)
+        return status.resident_bodies_bytes + self._reception.held_bytes + sent + records * _RECORD_BYTES
 
     # -- listening sockets
 

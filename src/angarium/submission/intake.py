@@ -54,12 +54,25 @@ _SHARE_OF_JOURNAL = 4
 
 
 class Load(NamedTuple):
-    """What bounds admission. Recipients count memory and settled store; memory is the process's, in bytes."""
+    """What bounds admission. Recipients count memory and settled store; 0 for no bound.
+
+    *held_bytes* is what the worker has in memory by its own books, *resident_bytes* what the system counts as its.
+    """
 
     recipients: int
     most_recipients: int
-    memory_bytes: int
-    most_memory_bytes: int
+    held_bytes: int
+    resident_bytes: int
+    most_bytes: int
+
+    @property
+    def is_short_of_memory(self) -> bool:
+        """Whether the bound is reached. Of what the system counts, much may be free for use again and never go back:
+        without mail that is held it is no reason to take none.
+        """
+        if not self.most_bytes or max(self.held_bytes, self.resident_bytes) < self.most_bytes:
+            return False
+        return self.held_bytes * 2 >= self.most_bytes
 
 
 def refusal(status: SpoolStatus, load: Load) -> Reply | None:
@@ -68,7 +81,7 @@ def refusal(status: SpoolStatus, load: Load) -> Reply | None:
         return storage_reply(status.accepting)
     if load.most_recipients and load.recipients >= load.most_recipients:
         return QUEUE_FULL
-    if load.most_memory_bytes and load.memory_bytes >= load.most_memory_bytes:
+    if load.is_short_of_memory:
         return OUT_OF_MEMORY
     return None
 

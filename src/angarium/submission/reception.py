@@ -58,6 +58,11 @@ class OpenSession(Protocol):
         """The name of its listener."""
         ...
 
+    @property
+    def held_bytes(self) -> int:
+        """About what it has in memory."""
+        ...
+
     def check(self, now: float) -> None:
         """End it if it takes too long over what it is doing."""
         ...
@@ -108,6 +113,11 @@ class Reception:
         for session in list(self.sessions):
             session.check(now)
         self.counters.set("sessions_open", len(self.sessions))
+
+    @property
+    def held_bytes(self) -> int:
+        """About what all sessions have in memory. Looks at each."""
+        return sum(session.held_bytes for session in self.sessions)
 
     def auth_failed(self, address: str, mark: str, listener: str) -> None:
         """Count a failed login that another worker has seen. *mark* is that of `identity.guard`."""

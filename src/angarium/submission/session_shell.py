@@ -18,6 +18,9 @@ from angarium.submission.reception import Reception
 MOST_REFUSALS_TOLD = 20
 """So many refusals of one session are logged each by itself; the session's record counts them all."""
 
+ENCRYPTION_BYTES = 262_144
+"""What the event loop takes to read an encrypted connection with, as long as there is one."""
+
 _TOLD = (BAD_LOGIN, TOO_MANY_FAILURES, SAY_STARTTLS)
 
 UNKNOWN_PEER = "0.0.0.0"
@@ -162,7 +165,7 @@ class SessionShell(asyncio.Protocol):
         # Who has said QUIT may hang up as it likes.
         ended = self._ended or (str(exc) if exc and not self._machine.closing else "")
         self._machine.connection_lost()
-        self._transport = None  # which holds the session, and 256 kB where it is encrypted
+        self._transport = None  # which holds the session, and what its encryption takes
         reception = self._reception
         reception.sessions.discard(self)
         reception.board.leave(self._network)
@@ -184,6 +187,11 @@ class SessionShell(asyncio.Protocol):
         if machine.injected:
             facts["injected_bytes"] = machine.injected
         return facts
+
+    @property
+    def held_bytes(self) -> int:
+        """See reception.OpenSession."""
+        return self._machine.held_bytes + (ENCRYPTION_BYTES if self._is_encrypted else 0)
 
     # -- its end
 

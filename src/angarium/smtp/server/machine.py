@@ -177,6 +177,12 @@ class ServerMachine(ServerVerbs):
         return len(self._buffer) - self._pos
 
     @property
+    def held_bytes(self) -> int:
+        """About how much of the peer's input is in memory: what waits, and the body under way or not yet answered."""
+        has_body = self.state in ("data", "chunk") or (self.state == "waiting" and self._verb is None)
+        return self.buffered + (min(self._body.size, self._limits.spill_threshold) if has_body else 0)
+
+    @property
     def wants_read(self) -> bool:
         """Whether more input is of use at present. Commands that were pipelined while an answer is due may
         come in; once STARTTLS is answered, what comes is not for the machine.
