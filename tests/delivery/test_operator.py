@@ -1,71 +1,196 @@
-"""What an operator asks for concerns all mail that waits, also what is on its way to the settled store."""
+"""What an operator asks for concerns all mail that waits, wherever it is at the moment, and is told in one line."""
 
 import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.core.operations import Changed
-from angarium.core.records import Recipient
+from angarium.core.metrics import Counters
+from angarium.core.operations import Action, Changed
+from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.operations import Operator
-from angarium.queue.commands import Record
+from angarium.queue.scheduler import Scheduler
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Selection
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.clock import ManualClock
+from angarium.testing.log import KeptLog
+from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, SpoolDriver, make_message
 
-LAZY = replace(SpoolSettings(), segment_bytes=1 << 20, min_free_bytes=0, write_delay_s=1000.0)
+SETTINGS = replace(SpoolSettings(), segment_bytes=4 << 20, min_free_bytes=0, write_delay_s=1000.0)
+MANY = 3000
+LATER = NOW + 1_000_000
 
 
-class Dispatcher:
-    """Has nothing in memory."""
+class Router:
+    """Finds no way, ever: mail that is due stays in memory. *forgotten*: what is to be asked of the DNS anew."""
 
-    def __init__(self, spool: Partition) -> None:
-        self.config = parse_config("")
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[str, ...]] = []
+
+    def forget(self, *domains: str, since: float) -> None:
+        self.forgotten.append(domains)
+
+    async def resolve(self, queue: object, now: float, since: float) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+class House:
+    """A worker's spool and scheduler, and who commands them. *most* recipients are in memory."""
+
+    def __init__(self, spool: Partition, most: int = 200) -> None:
+        config = parse_config('Binding "other" {}')
+        other: Any = SimpleNamespace(ask=lambda command: None, give_back=lambda command: None)
+        router: Any = Router()
+        self.router = router
+        self.clock = ManualClock(LATER)
+        self.log = KeptLog()
         self.spool = spool
-        self.asked_anew: list[tuple[str, ...]] = []
-        self.scheduler = SimpleNamespace(
-            census=SimpleNamespace(
-                count=lambda selection: (0, 0), matching=lambda selection, limit: list[Recipient]()
-            ),
-            evict=lambda selection, now: [],
-            flush=lambda selection, now: None,
+        scheduler = Scheduler(config, random.Random(1), max_resident=most)
+        self.dispatcher = Dispatcher(
+            config, scheduler, spool, router, other, self.clock, self.log, Counters()
         )
+        self.operator = Operator(self.dispatcher, spool, self.clock.now, self.log)
 
-    def ask_anew(self, *domains: str) -> None:
-        self.asked_anew.append(domains)
+    async def fill(self, number: int = MANY) -> None:
+        """Settle mail that is due, and wait until some of it is in memory again."""
+        message = make_message(*["a.example", "b.example"] * (number // 2))
+        recipients = await SpoolDriver(self.spool).take(message, b"body")
+        assert await SpoolDriver(self.spool).settle(*recipients) is None
+        while self.dispatcher.scheduler.census.resident < 10:
+            self.dispatcher.sweep(self.clock.now())
+            await asyncio.sleep(0.001)
 
-    def record(self, command: Record) -> None:
-        self.spool.record(command.events)
+    async def work(self) -> None:
+        """Carry out at every turn what the scheduler wants, as a worker with other mail does."""
+        while True:
+            self.dispatcher.sweep(self.clock.now())
+            await asyncio.sleep(0)
 
-    async def written(self) -> None:
-        written = asyncio.get_running_loop().create_future()
-        self.spool.record((), written.set_result)
-        assert await written is None
 
-    def plan_pump(self) -> None:
-        """Nothing is to be carried out."""
+def play(folder: Path, story: Callable[[House], Awaitable[None]]) -> None:
+    """Play *story* on a fresh spool."""
 
-    async def pages_arrived(self) -> None:
-        """None are under way."""
+    async def run() -> None:
+        spool = open_partition(folder / "partition", asyncio.get_running_loop(), SETTINGS)
+        spool.recover()
+        async with asyncio.timeout(PATIENCE_S):
+            await story(House(spool))
+        await spool.close()
+
+    asyncio.run(run())
 
 
 def test_mail_that_was_put_off_a_moment_ago_is_held(tmp_path: Path) -> None:
-    async def story() -> None:
-        spool = open_partition(tmp_path / "partition", asyncio.get_running_loop(), LAZY)
-        spool.recover()
-        dispatcher: Any = Dispatcher(spool)
-        (recipient,) = await SpoolDriver(spool).take(make_message(), b"body")
-        spool.settle([recipient])
-        result = await Operator(dispatcher, spool, lambda: NOW).act("hold", Selection())
+    async def story(house: House) -> None:
+        (recipient,) = await SpoolDriver(house.spool).take(make_message(), b"body")
+        house.spool.settle([recipient])
+        result = await house.operator.act("hold", Selection())
         assert result == Changed(1, 0)
-        await spool.close()
 
-    asyncio.run(story())
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("action", "left"),
+    [
+        ("hold", (Selection(state="queued"), 0)),
+        ("rebind", (Selection(binding="default"), 0)),
+        ("reroute", (Selection(domain="b.example"), 0)),
+        ("fail", (Selection(), 0)),
+    ],
+)
+def test_mail_that_falls_due_meanwhile_is_not_missed(tmp_path: Path, action: Any, left: Any) -> None:
+    """What is due comes into memory, where only the beginning of the command looks."""
+
+    async def story(house: House) -> None:
+        await house.fill()
+        work = asyncio.ensure_future(house.work())
+        target = {"rebind": "other", "reroute": "a.example"}.get(action, "")
+        result = await house.operator.act(action, Selection(), target=target, quiet=True)
+        work.cancel()
+        assert result == Changed(MANY, 0)
+        selection, number = left
+        resident, _ = house.dispatcher.scheduler.census.count(selection)
+        assert resident + await house.spool.count(selection) == number
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_the_log_has_one_line_for_all(tmp_path: Path, action: Any) -> None:
+    async def story(house: House) -> None:
+        await house.fill(100)
+        if action == "release":
+            await house.operator.act("hold", Selection())
+        before = len(house.log.records)
+        target = {"rebind": "other", "reroute": "c.example"}.get(action, "")
+        await house.operator.act(action, Selection(binding="default"), target=target, note="why", quiet=True)
+        (line,) = house.log.records[before:]
+        assert (line["event"], line["action"], line["changed"]) == ("changed", action, 100)
+        assert (line["binding"], line["domain"], line["note"]) == ("default", None, "why")
+
+    play(tmp_path, story)
+
+
+def test_every_recipient_has_its_event(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        message = make_message("a.example", "b.example")
+        first, second = await SpoolDriver(house.spool).take(message, b"body")
+        assert await SpoolDriver(house.spool).settle(first) is None
+        house.dispatcher.add([second])
+        await house.operator.act("hold", Selection(), note="why")
+        _, events = await house.spool.history(message.id)
+        assert sorted((each.index, each.type, each.note) for each in events) == [
+            (0, "held", "why"),
+            (1, "held", "why"),
+        ]
+
+    play(tmp_path, story)
+
+
+def test_progress_is_told_and_other_work_has_its_turn_meanwhile(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.fill()
+        told: list[int] = []
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        work = asyncio.ensure_future(others())
+        await house.operator.act("hold", Selection(), progress=told.append)
+        work.cancel()
+        assert told == sorted(told)
+        assert len(told) > MANY // 1000
+        assert told[-1] == MANY
+        assert turns > MANY // 200
+
+    play(tmp_path, story)
+
+
+def test_one_command_is_carried_out_after_the_other(tmp_path: Path) -> None:
+    """The second would not find what the first is just changing."""
+
+    async def story(house: House) -> None:
+        await house.fill()
+        held, failed = await asyncio.gather(
+            house.operator.act("hold", Selection()), house.operator.act("fail", Selection(), quiet=True)
+        )
+        assert (held.changed, failed.changed) == (MANY, MANY)
+        assert await house.spool.count(Selection()) == 0
+
+    play(tmp_path, story)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +208,12 @@ def test_mail_that_was_put_off_a_moment_ago_is_held(tmp_path: Path) -> None:
 def test_what_is_to_be_tried_at_once_is_looked_up_anew(
     tmp_path: Path, action: Any, selection: dict[str, Any], asked: list[tuple[str, ...]]
 ) -> None:
-    async def story() -> None:
-        spool = open_partition(tmp_path / "partition", asyncio.get_running_loop(), LAZY)
-        spool.recover()
-        dispatcher: Any = Dispatcher(spool)
-        (recipient,) = await SpoolDriver(spool).take(make_message(), b"body")
+    async def story(house: House) -> None:
+        (recipient,) = await SpoolDriver(house.spool).take(make_message(), b"body")
         if "message" in selection:
             selection["message"] = recipient.message.id if selection["message"] else bytes(16)
-        spool.settle([recipient])
-        await Operator(dispatcher, spool, lambda: NOW).act(action, Selection(**selection))
-        assert dispatcher.asked_anew == asked
-        await spool.close()
+        house.spool.settle([recipient])
+        await house.operator.act(action, Selection(**selection))
+        assert house.router.forgotten == asked
 
-    asyncio.run(story())
+    play(tmp_path, story)

@@ -5,7 +5,8 @@ so that a burst of acknowledgements or replies costs one pass.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from angarium.config.model import Config
@@ -40,7 +41,7 @@ from angarium.queue.commands import (
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.stored import RECHECK_S
-from angarium.spool.port import Body, Spool, SpoolError, SpoolStatus, Then
+from angarium.spool.port import Body, Selection, Spool, SpoolError, SpoolStatus, Then
 
 _MOST_UNWRITTEN = 1000
 _MOST_WAITING = 200_000
@@ -91,6 +92,7 @@ class Dispatcher:
         self._tasks = Tasks(log, clock)
         self._pump_planned = False
         self._pages = 0
+        self._left_stored: Selection | None = None
         self._settled_down = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
         settled_down = self._settled_down.set
@@ -138,9 +140,9 @@ class Dispatcher:
         self.scheduler.add(fail_refused(recipients, now, self._recorder.record), now)
         self.plan_pump()
 
-    def record(self, command: Record) -> None:
-        """Write down events that were decided outside the scheduler (operator, expiry)."""
-        self._recorder.record(command)
+    def record(self, command: Record, *, logged: bool = True) -> None:
+        """Write down events that were decided outside the scheduler (operator, expiry), each *logged* or not."""
+        self._recorder.record(command, logged=logged)
 
     async def written(self) -> None:
         """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""
@@ -221,6 +223,11 @@ class Dispatcher:
             self._log.error("settle", self._clock.now(), error=str(error))
 
     async def _page(self, command: Page) -> None:
+        left, flow = self._left_stored, command.flow
+        if left is not None and left.covers(flow.binding, flow.domain):
+            self.scheduler.paged(flow, [], self._clock.now())  # it asks again before long
+            self.plan_pump()
+            return
         self._pages += 1
         recipients: list[Recipient] = []
         try:
@@ -241,6 +248,17 @@ class Dispatcher:
         while self._pages:
             self._settled_down.clear()
             await self._settled_down.wait()
+
+    @contextlib.contextmanager
+    def leaving_stored(self, selection: Selection) -> Iterator[None]:
+        """Have nothing that may match *selection* come from the settled store into memory meanwhile: whoever goes
+        through the store for it would miss it. For one at a time.
+        """
+        self._left_stored = selection
+        try:
+            yield
+        finally:
+            self._left_stored = None
 
     # -- what happened
 

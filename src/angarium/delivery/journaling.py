@@ -36,16 +36,18 @@ class Recorder:
         self._waiting_mail = waiting
         self._reporter = Reporter(entrance, spool, clock, log, counters)
 
-    def record(self, command: Record, then: Then | None = None) -> None:
+    def record(self, command: Record, then: Then | None = None, *, logged: bool = True) -> None:
         """Write the events of *command* down; they have been applied to its recipients.
 
         *then* is called when they are durable, or could not be made so; it is for events that tell nobody anything.
+        Those that are not *logged* are told by their cause in a line for all.
         """
         direct: list[Event] = []
         reports: dict[tuple[bytes, str], Report] = {}
         for event, recipient in zip(command.events, command.recipients, strict=True):
             self._counters.add("events_total", event.type)
-            self._log_event(event, recipient)
+            if logged:
+                self._log_event(event, recipient)
             if event.state in TERMINAL:
                 self._ended(recipient.message)
             action = report_action(event, recipient, self._entrance.config)

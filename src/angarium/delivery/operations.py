@@ -4,11 +4,13 @@ Every change is an event like any other, so the journal tells who changed what, 
 recipient either changed or not. Recipients in flight are left alone and counted: their outcome is already on its way.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
+from angarium.core.log import Log
 from angarium.core.operations import (
     CHANGES_ONLY,
     Action,
@@ -31,15 +33,21 @@ from angarium.spool.port import Selection, Spool
 
 PURGED = Reply(554, "5.7.0", "failed by the operator")
 _BATCH = 1000
+_AT_ONCE = 200
+"""So many recipients are changed before the loop has its turn again: mail goes in and out meanwhile."""
+_MAKE_DUE = ("flush", "release")
+"""These let mail go; while the others look for theirs, none of it comes into memory."""
 
 
 class Operator:
     """Serves the operations named by its public methods."""
 
-    def __init__(self, dispatcher: Dispatcher, spool: Spool, now: Callable[[], float]) -> None:
+    def __init__(self, dispatcher: Dispatcher, spool: Spool, now: Callable[[], float], log: Log) -> None:
         self._dispatcher = dispatcher
         self._spool = spool
         self._now = now
+        self._log = log
+        self._turn = asyncio.Lock()
 
     async def count(self, selection: Selection) -> Count:
         """Say how many recipients a command with *selection* would be about."""
@@ -58,22 +66,39 @@ class Operator:
     ) -> Changed:
         """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
 
-        What was changed is durable when this returns, and so are the reports it made. What is tried at once goes by
-        what DNS says from now on. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for
-        a binding that is not configured, before anything is changed, and SpoolError when the changes cannot be written.
+        What was changed is durable when this returns, and so are the reports it made. The log has one line for all; the
+        events are in the journal. One command is carried out after the other. What is tried at once goes by what DNS
+        says from now on. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a
+        binding that is not configured, before anything is changed, and SpoolError when the changes cannot be written.
         """
         if action == "rebind" and target not in self._dispatcher.config.bindings:
             known = ", ".join(sorted(self._dispatcher.config.bindings))
             raise AngariumError(f"there is no binding {target!r} in the configuration; there are: {known}")
         if action in CHANGES_ONLY and selection.state is None:
             selection = selection._replace(state=CHANGES_ONLY[action])
-        _, in_flight = self._dispatcher.scheduler.census.count(selection)
-        change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
-        tried_now = action in ("flush", "release")
-        if tried_now:
-            await self._ask_anew(selection)
+        async with self._turn:
+            began = self._now()
+            _, in_flight = self._dispatcher.scheduler.census.count(selection)
+            change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
+            if action in _MAKE_DUE:
+                await self._ask_anew(selection)
+                done = await self._change_all(selection, change, progress)
+                self._dispatcher.scheduler.flush(selection, self._now())
+            else:
+                with self._dispatcher.leaving_stored(selection):
+                    done = await self._change_all(selection, change, progress)
+            self._dispatcher.plan_pump()
+            await self._dispatcher.written()
+            await self._spool.count(selection)  # by then the store has it as well: it is shown as it is
+        self._log_summary(action, selection, target, note, done, in_flight, began)
+        return Changed(done, in_flight)
+
+    async def _change_all(
+        self, selection: Selection, change: "Change", progress: Callable[[int], None]
+    ) -> int:
+        """Go once through memory and settled store; return how many were changed."""
         await self._dispatcher.pages_arrived()
-        changed = self._change_resident(selection, change)
+        changed = await self._change_resident(selection, change)
         done = len(changed)
         progress(done)
         # What was put off a moment ago is to be found in the settled store from now on.
@@ -82,16 +107,12 @@ class Operator:
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
             rows = [each for each in found if each.key not in changed]
-            self._dispatcher.record(Record.of(rows, change))
+            async for some in _in_turns(rows):
+                self._dispatcher.record(Record.of(some, change), logged=False)
             await self._dispatcher.written()
             done += len(rows)
             progress(done)
-        if tried_now:
-            self._dispatcher.scheduler.flush(selection, self._now())
-        self._dispatcher.plan_pump()
-        await self._dispatcher.written()
-        await self._spool.count(selection)  # by then the store has it as well: the queue is shown as it is
-        return Changed(done, in_flight)
+        return done
 
     async def _ask_anew(self, selection: Selection) -> None:
         """Have the DNS asked anew about what *selection* is about; about all domains where it names only a binding."""
@@ -108,14 +129,39 @@ class Operator:
         if domains:
             self._dispatcher.ask_anew(*domains)
 
-    def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
+    async def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""
         recipients = self._dispatcher.scheduler.evict(selection, self._now())
-        self._dispatcher.record(Record.of(recipients, change))
-        waiting = [each for each in recipients if each.state in ("queued", "held")]
-        if waiting:
-            self._spool.settle(waiting)
+        async for some in _in_turns(recipients):
+            self._dispatcher.record(Record.of(some, change), logged=False)
+            waiting = [each for each in some if each.state in ("queued", "held")]
+            if waiting:
+                self._spool.settle(waiting)
         return {each.key for each in recipients}
+
+    def _log_summary(
+        self,
+        action: Action,
+        selection: Selection,
+        target: str,
+        note: str,
+        changed: int,
+        in_flight: int,
+        began: float,
+    ) -> None:
+        now = self._now()
+        fields = selection._asdict() | {"message": selection.message.hex() if selection.message else None}
+        self._log.info(
+            "changed",
+            now,
+            action=action,
+            **fields,
+            target=target,
+            note=note,
+            changed=changed,
+            in_flight=in_flight,
+            seconds=round(now - began, 3),
+        )
 
     def _change(self, action: Action, target: str, note: str) -> "Change":
         now = self._now()
@@ -182,6 +228,12 @@ class Operator:
 
 
 Change = Callable[[Recipient], Event]
+
+
+async def _in_turns(recipients: list[Recipient]) -> AsyncIterator[list[Recipient]]:
+    for start in range(0, len(recipients), _AT_ONCE):
+        yield recipients[start : start + _AT_ONCE]
+        await asyncio.sleep(0)
 
 
 def selection_of(args: SelectionArgs) -> Selection:

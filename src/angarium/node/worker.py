@@ -183,7 +183,7 @@ class Worker:
     def _open_desk(self) -> None:
         """Put together what answers the supervisor."""
         desk = WorkerOperations(
-            self._index, self._link, self._dispatcher, self._spool, self._clock, self._counters
+            self._index, self._link, self._dispatcher, self._spool, self._clock, self._log, self._counters
         )
         self._operations = {
             "config": self._follow_config,

@@ -8,6 +8,7 @@ import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.ids import parse_id
+from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import (
     ActArgs,
@@ -41,6 +42,7 @@ class WorkerOperations:
         dispatcher: Dispatcher,
         spool: Spool,
         clock: Clock,
+        log: Log,
         counters: Counters,
     ) -> None:
         self._index = index
@@ -49,7 +51,7 @@ class WorkerOperations:
         self._spool = spool
         self._clock = clock
         self._counters = counters
-        self._operator = Operator(dispatcher, spool, clock.now)
+        self._operator = Operator(dispatcher, spool, clock.now, log)
 
     def operations(self) -> dict[str, Operation]:
         """Return what is answered, by name."""

@@ -31,7 +31,7 @@ class Census:
         if selection.state == "held":
             return 0, 0
         if selection.message is None:
-            chosen = [queue for key, queue in self._state.queues.items() if _covers(selection, key)]
+            chosen = [queue for key, queue in self._state.queues.items() if selection.covers(*key)]
             flying = sum(queue.in_flight for queue in chosen)
             return sum(queue.ready.count for queue in chosen) + flying, flying
         flying = sum(1 for _ in self._matching(selection, self._in_flight()))
@@ -55,9 +55,5 @@ class Census:
 
     def _matching(self, selection: Selection, recipients: Iterator[Recipient]) -> Iterator[Recipient]:
         for recipient in recipients:
-            if _covers(selection, recipient.queue) and selection.message in (None, recipient.message.id):
+            if selection.covers(*recipient.queue) and selection.message in (None, recipient.message.id):
                 yield recipient
-
-
-def _covers(selection: Selection, key: tuple[str, str]) -> bool:
-    return selection.binding in (None, key[0]) and selection.domain in (None, key[1])

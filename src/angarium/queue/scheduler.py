@@ -333,8 +333,4 @@ class Scheduler:
         if binding is not None and domain is not None:
             queue = self._state.queues.get((binding, domain))
             return [] if queue is None else [queue]
-        return [
-            queue
-            for queue in self._state.queues.values()
-            if binding in (None, queue.key.binding) and domain in (None, queue.key.domain)
-        ]
+        return [queue for queue in self._state.queues.values() if selection.covers(*queue.key)]

@@ -67,6 +67,10 @@ class Selection(NamedTuple):
     message: MessageId | None = None
     state: Literal["queued", "held"] | None = None
 
+    def covers(self, binding: str, domain: str) -> bool:
+        """Whether recipients of a queue may match."""
+        return self.binding in (None, binding) and self.domain in (None, domain)
+
 
 class RecoveryReport(NamedTuple):
     """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a

@@ -48,11 +48,7 @@ class StoredFlows:
 
     def matching(self, selection: Selection) -> list[int]:
         """Return the numbers of the flows of a selection's domain and binding."""
-        return [
-            no
-            for flow, no in self._numbers.items()
-            if selection.domain in (None, flow.domain) and selection.binding in (None, flow.binding)
-        ]
+        return [no for flow, no in self._numbers.items() if selection.covers(flow.binding, flow.domain)]
 
     def count(self, selection: Selection) -> int:
         """Return how many rows match a selection that names no message, without the leased ones."""

@@ -174,6 +174,5 @@ def _matches(selection: Selection, recipient: Recipient) -> bool:
     return (
         recipient.state in ("queued", "held")
         and selection.state in (None, recipient.state)
-        and selection.domain in (None, recipient.domain)
-        and selection.binding in (None, recipient.binding)
+        and selection.covers(recipient.binding, recipient.domain)
     )
