@@ -1,0 +1,155 @@
+"""No statement that a message, a login or a poll brings about goes through a table, on either database.
+
+The statements are those that are sent, not copies of them: a day in the store's life is listened to.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from angarium.identity import schema
+from angarium.identity.buckets import Bucket
+from angarium.identity.changes import Changes, Era
+from angarium.identity.counts import Need, Window, give_back, reserve
+from angarium.identity.forms import Question
+from angarium.identity.last_use import write_uses
+from angarium.identity.lookup import Lookup
+from angarium.identity.records import SEND_GRANT
+from angarium.identity.signing import NOBODY, SigningKeys
+from angarium.identity.store import Store
+from angarium.identity.threads import Worker
+
+ME = {"actor": "test"}
+NOW = 1_795_262_400.0
+SMALL = {"generation", "alembic_version"}
+"""Tables of one row."""
+
+Sent = tuple[str, Any]
+"""A statement with its parameters."""
+
+
+@pytest.fixture
+def sent(engine: Engine) -> Iterator[list[Sent]]:
+    """Every statement that is sent to the database."""
+    statements: list[Sent] = []
+
+    def hear(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        statements.append((statement, values[0] if many and isinstance(values, list) else values))
+
+    event.listen(engine, "before_cursor_execute", hear)
+    yield statements
+    event.remove(engine, "before_cursor_execute", hear)
+
+
+def a_day(store: Store, engine: Engine) -> None:
+    """What a worker asks, and what those who manage ask by page."""
+    account = store.create_account("acme", **ME)
+    server = store.create_server(account.id, "app", **ME)
+    login = store.create_smtp_login(server.id, "acme-app", **ME)[0]
+    key = store.create_api_key(account.id, "key", grants=[SEND_GRANT], **ME)[0]
+    person = store.create_person(account.id, "ann@example.org", "Ann", "a long password indeed", **ME)
+    store.create_domain(account.id, "example.org", **ME)
+    look_up(engine, login, key, person)
+    bucket = Bucket(f"account:{account.id}", 86_400, 1000, "account acme")
+    reserve(engine, [Need(bucket, 0, 10)])
+    give_back(engine, {Window(bucket.scope, bucket.seconds, 0): 1})
+    write_uses(engine, {("person", person.id): NOW, ("smtp_login", login.id): NOW})
+    asyncio.run(signing_keys(store, engine, account.id))
+    for after in (None, 1):
+        list_pages(store, account.id, server.id, after)
+
+
+def look_up(engine: Engine, login: Any, key: Any, person: Any) -> None:
+    """Log in in every form, notice changes, read anew."""
+    lookup = Lookup(engine, Era())
+    anybody = frozenset({"smtp_login", "api_key"})
+    for question in (
+        Question("digest", "", bytes(32), anybody),
+        Question("username", login.username or "", b"", anybody),
+        Question("email", person.email, b"", anybody),
+    ):
+        lookup.find(question)
+    lookup.news((0, 1))
+    lookup.reload([("person", person.id), ("smtp_login", login.id), ("api_key", key.id)])
+
+
+async def signing_keys(store: Store, engine: Engine, account: int) -> None:
+    """Ask for the keys of a domain, for its account and for mail of nobody."""
+    worker = Worker("test")
+    keys = SigningKeys(engine, store._ring, worker, Changes())
+    for owner in (account, NOBODY):
+        await keys.get(owner, "example.org")
+    await worker.close()
+
+
+def list_pages(store: Store, account: int, server: int, after: int | None) -> None:
+    """Page through everything, as the API and the command line do."""
+    store.accounts(after)
+    for owner in (None, account):
+        store.servers(owner, after), store.people(owner, after), store.domains(owner, after)
+        store.credentials(owner, None, None, after)
+        for newest_first in (False, True):
+            store.audit(owner, after, newest_first=newest_first)
+    store.credentials(account, server, None, after), store.streams(server)
+
+
+def test_every_statement_finds_its_rows_by_an_index(store: Store, engine: Engine, sent: list[Sent]) -> None:
+    a_day(store, engine)
+    statements = {statement: values for statement, values in sent if is_about_rows(statement)}
+    assert len(statements) > 30
+    faults = faults_sqlite if engine.dialect.name == "sqlite" else faults_postgresql
+    with engine.connect() as connection:
+        assert {
+            s: found for s, values in statements.items() if (found := faults(connection, s, values))
+        } == {}
+
+
+def test_a_statement_that_goes_through_a_table_would_be_seen(store: Store, engine: Engine) -> None:
+    faults = faults_sqlite if engine.dialect.name == "sqlite" else faults_postgresql
+    with engine.connect() as connection:
+        assert faults(connection, "SELECT id FROM credentials WHERE label = 'x'", ())
+        assert faults(connection, "SELECT id FROM credentials WHERE label = 'x' ORDER BY id", ())
+        assert not faults(connection, "SELECT id FROM credentials WHERE username = 'x'", ())
+
+
+def is_about_rows(statement: str) -> bool:
+    """Whether a statement reads or changes rows of ours."""
+    return (
+        statement.split(maxsplit=1)[0] in ("SELECT", "UPDATE", "DELETE", "INSERT")
+        and "set_config" not in statement
+    )
+
+
+def faults_sqlite(connection: Any, statement: str, values: Any) -> list[str]:
+    """Return the steps that look at all rows of a table. In the order of a key up to a limit is no fault."""
+    steps = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    if "LIMIT" in statement and not any("TEMP B-TREE" in step for step in steps):
+        return []
+    tables = [step.split()[1] for step in steps if step.startswith("SCAN ")]
+    return [table for table in tables if table in schema.metadata.tables and table not in SMALL]
+
+
+def faults_postgresql(connection: Any, statement: str, values: Any) -> list[str]:
+    """The same, of what remains when the planner may not think that the tables are small."""
+    connection.exec_driver_sql("SET enable_seqscan = off")
+    (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    return list(scans(plan["Plan"], bounded=False))
+
+
+def scans(node: dict[str, Any], *, bounded: bool) -> Iterator[str]:
+    """Yield what looks at all rows of a table; *bounded* by a limit that nothing between needs all rows for."""
+    kind, table = node["Node Type"], node.get("Relation Name") or node.get("Index Name")
+    if kind == "Seq Scan" and table not in SMALL:
+        yield f"{kind} {table}"
+    if (
+        kind in ("Index Scan", "Index Only Scan", "Bitmap Index Scan")
+        and "Index Cond" not in node
+        and not bounded
+    ):
+        yield f"{kind} {table} without a condition"
+    passes = kind in ("Limit", "Index Scan", "LockRows", "Nested Loop") and (bounded or kind == "Limit")
+    for part in node.get("Plans", ()):
+        yield from scans(part, bounded=passes)
