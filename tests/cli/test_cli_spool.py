@@ -3,6 +3,8 @@
 import asyncio
 import json
 import mailbox
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,30 @@ def test_a_file_that_cannot_be_written(cli, message, tmp_path):
     result = cli("spool", "export", "--mbox", str(tmp_path / "none" / "out"))
     assert result.exit_code == 1
     assert "cannot write" in result.stderr
+
+
+def test_an_export_is_for_its_owner_and_is_not_written_where_a_link_leads(cli, message, tmp_path):
+    """Whoever exports is root more often than not, and the folder may be anybody's."""
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(victim)
+    result = cli("spool", "export", "--mbox", str(tmp_path / "link"))
+    assert (result.exit_code, victim.read_bytes()) == (1, b"mine")
+    assert "symbolic links" in result.stderr
+    out.mkdir()
+    name = format_id(message.id)
+    (out / f"{name}.eml").symlink_to(victim)
+    assert cli("spool", "export", "--eml", str(out)).exit_code == 0
+    assert (victim.read_bytes(), (out / f"{name}.eml").read_bytes()) == (b"mine", BODY)
+    existing = tmp_path / "existing"
+    existing.touch(0o666)
+    assert cli("spool", "export", "--mbox", str(existing)).exit_code == 0
+    made = [existing, out / f"{name}.eml", out / f"{name}.json"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
+    assert cli("spool", "export", "--eml", str(tmp_path / "fresh")).exit_code == 0
+    assert stat.S_IMODE((tmp_path / "fresh").stat().st_mode) == 0o700
+
+
+def test_an_export_to_a_device_goes_there(cli, message):
+    assert cli("spool", "export", "--mbox", os.devnull).exit_code == 0
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)

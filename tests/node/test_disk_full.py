@@ -6,6 +6,7 @@ import os
 import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,14 +130,17 @@ def got(sink: Sink) -> set[str]:
     return {recipient for message in sink.messages for recipient in message.recipients}
 
 
-def test_a_node_can_start_on_a_full_disk_and_delivers_what_it_has(volume: Volume) -> None:
-    play(volume, "on rcpt first 5: reply 451 4.2.1 later", live_on)
+@pytest.mark.parametrize("end", [Node.kill, Node.stop])
+def test_a_node_can_start_on_a_full_disk_and_delivers_what_it_has(
+    volume: Volume, end: Callable[[Node], object]
+) -> None:
+    play(volume, "on rcpt first 5: reply 451 4.2.1 later", partial(live_on, end))
 
 
-def live_on(node: Node, sink: Sink, volume: Volume) -> None:
+def live_on(end: Callable[[Node], object], node: Node, sink: Sink, volume: Volume) -> None:
     old = {f"old{number}@example.com" for number in range(5)}
     assert [send(node, recipient) for recipient in sorted(old)] == [250] * 5
-    node.kill()
+    end(node)
     volume.fill()
     node.start(is_ready=bool)
     node.program.wait_until(lambda: got(sink) >= old, "the old mail")

@@ -332,6 +332,31 @@ def test_a_damaged_record_is_set_aside_and_counted_and_the_others_live(play, eng
     play(next_day, next_day, settings=IMPATIENT)
 
 
+def test_starts_that_are_cut_off_early_leave_no_segment_each(play, engine):
+    """What the mark in shared memory says does not outlive a power cut; the seal of a new segment does."""
+    journal = engine.path / "journal"
+
+    async def day(spool):
+        for _ in range(40):
+            (recipient,) = await spool.take(make_message(), b"x" * 3000)
+            await spool.tell(recipient, "delivered")
+
+    async def cut_off(spool):
+        assert spool.recovered == []
+        sizes.append(len(list(journal.glob("*.seg"))))
+
+    def cut_power():
+        (engine.path / "durable").unlink()
+
+    sizes: list[int] = []
+    play(day)
+    for _ in range(12):
+        cut_power()
+        play(cut_off)
+    assert sizes[-1] == sizes[1]
+    assert max(sizes) <= SMALL.journal_segments
+
+
 def test_a_torn_last_write_is_dropped_and_counted(play, engine):
     messages = [make_message() for _ in range(2)]
 

@@ -1,5 +1,6 @@
 """Looking into a spool without a node: is it whole, and what unfinished mail does it hold. Both only read."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -88,8 +89,8 @@ def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: boo
         if eml is not None:
             result = export_eml(spool_folder(data), eml)
         else:
-            with click.open_file(str(mbox), "wb") as out:
-                result = export_mbox(spool_folder(data), cast(BinaryIO, out))
+            with _opened(mbox) as out:
+                result = export_mbox(spool_folder(data), out)
     except OSError as error:
         raise Failure(f"cannot write {mbox or eml}: {error.strerror}") from error
     to_stdout = str(mbox) == "-"
@@ -101,6 +102,15 @@ def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: boo
     for failed in result.failed:
         click.echo(f"angarium: {clean(failed)}", err=True)
     finish(not result.failed)
+
+
+def _opened(mbox: Path | None) -> AbstractContextManager[BinaryIO]:
+    from angarium.spool.export import open_mbox
+
+    assert mbox is not None
+    if str(mbox) == "-":
+        return cast(AbstractContextManager[BinaryIO], click.open_file("-", "wb"))
+    return open_mbox(mbox)
 
 
 def spool_folder(data: Path) -> Path:

@@ -16,12 +16,18 @@ import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, exc, make_url, text
 
 from angarium.config.model import Config
+from angarium.core.files import Ballast, make_folder, open_own
 from angarium.identity.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 BUSY_S = 15
 """How long a change waits for another one before it gives up."""
+
+_BALLAST_BYTES = 256 << 10
+"""Kept beside SQLite's file, so that a node can start on a full disk: the memory that processes share (32 kB) is a file
+too, made when the first of them comes.
+"""
 
 _MIGRATION_LOCK = 0x616E67617269  # advisory, PostgreSQL: any number that is always the same
 _migrating = threading.Lock()  # Alembic keeps the migration under way in a module's global
@@ -82,19 +88,32 @@ def _sqlite(url: URL) -> Engine:
 
 def _create(path: Path) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_folder(path.parent)
+        os.close(open_own(path, os.O_CREAT | os.O_RDWR))
     except OSError as error:
         raise StoreError(f"the identity store {path} cannot be opened: {error.strerror}") from error
 
 
 def _prepare(url: URL, database: sqlite3.Connection, _record: object) -> None:
     database.isolation_level = None  # the driver would begin transactions where it likes
+    path = Path(str(url.database))
+    ballast = Ballast(path.with_name(f"{path.name}-ballast"), _BALLAST_BYTES)
     try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            database.execute(f"PRAGMA {pragma}")
+        try:
+            _set_up(database)
+        except sqlite3.OperationalError:
+            ballast.drop()
+            _set_up(database)
+        else:
+            ballast.keep()
     except sqlite3.Error as error:
-        raise StoreError(f"the identity store {url.database} cannot be used: {error}") from error
+        raise StoreError(f"the identity store {path} cannot be used: {error}") from error
+
+
+def _set_up(database: sqlite3.Connection) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        database.execute(f"PRAGMA {pragma}")
+    database.execute("PRAGMA user_version")  # reads, which is what takes the memory that processes share
 
 
 def _begin(connection: Connection) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from angarium.core.files import create_anew, make_folder, sync_folder
 from angarium.identity.errors import KeyRingError
 
 ID_BYTES: Final = 8
@@ -49,7 +50,7 @@ Keys = tuple[NodeKey, ...]
 def create(path: Path) -> None:
     """Make *path* with one new key; does nothing if there is a file. Raises KeyRingError."""
     with _explained(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.exists():
             with _locked(path):
                 if not path.exists():  # another process may have been faster: its keys count
@@ -110,8 +111,7 @@ def _damaged(path: Path, how: str) -> KeyRingError:
 def _write(path: Path, keys: Keys) -> None:
     """Make *keys* the whole of *path*, safe on the disk. The folder must be locked."""
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # of one who was killed here: there are keys in it
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = create_anew(new)
     with open(descriptor, "w") as file:
         file.write(_HEADING)
         file.writelines(f"{key.id.hex()} {base64.b64encode(key.key).decode()}\n" for key in keys)
@@ -119,7 +119,7 @@ def _write(path: Path, keys: Keys) -> None:
         os.fsync(descriptor)
     _give_to_owner(path, new)
     os.replace(new, path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def _give_to_owner(path: Path, new: Path) -> None:
@@ -127,14 +127,6 @@ def _give_to_owner(path: Path, new: Path) -> None:
     if os.geteuid() == 0 and path.exists():
         owner = path.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from angarium.core.errors import AngariumError
+from angarium.core.files import bind_unix
 from angarium.http.carrier import HttpServer
 from angarium.node.socket_path import short_name
 
@@ -70,14 +71,11 @@ def open_control_socket(path: Path) -> socket.socket:
             )
         path.unlink(missing_ok=True)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
         try:
-            sock.bind(name)
+            bind_unix(sock, name, 0o600)
         except OSError as error:
             sock.close()
             raise ControlError(f"cannot make {path}: {error.strerror}") from error
-        finally:
-            os.umask(mask)
         sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock

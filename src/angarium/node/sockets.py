@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import socket
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from angarium.config.model import Config
 from angarium.config.records import ListenOptions
 from angarium.config.values import ListenAddress, join_host_port
 from angarium.core.errors import AngariumError
+from angarium.core.files import bind_unix
 
 Key = tuple[str, str]
 """Listener name and the name of its Listen stanza."""
@@ -36,8 +36,7 @@ def open_listening(address: ListenAddress, options: ListenOptions) -> socket.soc
     try:
         if address.path:
             Path(address.path).unlink(missing_ok=True)
-            sock.bind(address.path)
-            os.chmod(address.path, options.file_mode)
+            bind_unix(sock, address.path, options.file_mode)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
+from angarium.core.files import make_folder
 from angarium.core.log import Log
 from angarium.core.records import Message, QueueKey, Recipient
 from angarium.queue.retry import sweep_at
@@ -67,7 +68,7 @@ def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
 
 async def open_spool(path: Path, settings: SpoolSettings, log: Log, clock: Clock) -> Partition:
     """Open a partition, waiting for a predecessor that is just letting go of it. Raises SpoolError."""
-    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True, mode=0o700)
+    await asyncio.to_thread(make_folder, path.parent)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _LOCK_PATIENCE_S
     while True:

@@ -22,6 +22,7 @@ from angarium.config.problems import ConfigErrors
 from angarium.config.records import ListenOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
+from angarium.core.files import make_folder
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
@@ -305,7 +306,7 @@ def run(config_path: Path | None, data: Path | None, workers: int | None) -> int
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise AngariumError(

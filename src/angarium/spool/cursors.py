@@ -1,7 +1,8 @@
 """Named places up to which a consumer has read the journal: a file each, so that any process can keep one."""
 
-import os
 from pathlib import Path
+
+from angarium.core.files import replace_file
 
 NOTHING_PINNED = 1 << 62
 
@@ -17,13 +18,7 @@ def read_cursors(directory: Path) -> dict[str, int]:
 
 def write_cursor(directory: Path, name: str, position: int) -> None:
     """Note, durably, that *name* has taken all up to *position*. Raises OSError; then the old place holds."""
-    path = directory / f"{name}.cursor"
-    fresh = path.with_suffix(".tmp")
-    with open(fresh, "w", encoding="ascii") as file:
-        file.write(f"{position}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
+    replace_file(directory / f"{name}.cursor", f"{position}\n".encode("ascii"))
 
 
 def pinned_generation(directory: Path) -> int:

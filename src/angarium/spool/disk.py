@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from angarium.core.files import make_folder, open_own, sync_folder
 from angarium.spool.port import SpoolError, SpoolFull
 
 
@@ -40,6 +41,10 @@ class Disk(Protocol):
         """Make durable what was written. After an error, what was written before it must be taken for
         lost.
         """
+        ...
+
+    def make_folder(self, path: Path) -> None:
+        """Make a directory, and its name durable; no error if it is there."""
         ...
 
     def fsync_dir(self, path: Path) -> None:
@@ -79,7 +84,7 @@ class RealDisk:
     """The operating system itself."""
 
     def open(self, path: Path, flags: int) -> int:
-        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+        return open_own(path, flags)
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -96,12 +101,11 @@ class RealDisk:
     def fdatasync(self, fd: int) -> None:
         os.fdatasync(fd)
 
+    def make_folder(self, path: Path) -> None:
+        make_folder(path)
+
     def fsync_dir(self, path: Path) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_folder(path)
 
     def rename(self, source: Path, target: Path) -> None:
         os.rename(source, target)

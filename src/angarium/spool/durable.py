@@ -16,6 +16,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from angarium.core.files import open_own
 from angarium.spool.codec import MAX_OFFSET, position
 
 _POSITION = struct.Struct("<Q")
@@ -47,7 +48,7 @@ class DurableMark:
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises OSError."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             self.last = _read(fd)
             os.posix_fallocate(fd, 0, _SIZE)

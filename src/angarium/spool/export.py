@@ -5,7 +5,9 @@ X-Angarium-Recipient for each recipient that is still owed an end; so a script c
 system. X-Angarium-Refusal says that a message was taken only to be reported as failed and is not to be sent.
 """
 
+import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from angarium.core.files import create_anew, make_folder, open_own
 from angarium.core.ids import format_id
 from angarium.spool.disk import RealDisk
 from angarium.spool.port import SpoolError
@@ -86,16 +89,33 @@ def export_mbox(data: Path, out: BinaryIO) -> Exported:
 def export_eml(data: Path, directory: Path) -> Exported:
     """Write each unfinished message as submitted (with trace lines) to `ID.eml`, its envelope to `ID.json`.
 
-    Existing files of these names are replaced. Raises OSError.
+    Existing files of these names are replaced. All is for its owner alone. Raises OSError.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
 
     def write(unfinished: Unfinished, content: bytes) -> None:
         name = format_id(unfinished.message.id)
-        (directory / f"{name}.eml").write_bytes(content)
-        (directory / f"{name}.json").write_bytes(msgspec.json.encode(envelope(unfinished)) + b"\n")
+        _write(directory / f"{name}.eml", content)
+        _write(directory / f"{name}.json", msgspec.json.encode(envelope(unfinished)) + b"\n")
 
     return _export(data, write)
+
+
+def open_mbox(path: Path) -> BinaryIO:
+    """Open a file for an export, for its owner alone, in place of one that is there; or a device or pipe as it is.
+
+    Raises OSError, also for a symbolic link: others may have laid it.
+    """
+    try:
+        is_file = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        is_file = True
+    return open(create_anew(path) if is_file else open_own(path, os.O_WRONLY), "wb")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(create_anew(path), "wb") as file:
+        file.write(content)
 
 
 def _export(data: Path, write: Callable[[Unfinished, bytes], None]) -> Exported:

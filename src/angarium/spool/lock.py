@@ -4,17 +4,19 @@ import fcntl
 import os
 from pathlib import Path
 
+from angarium.core.files import open_own
+from angarium.spool.disk import Disk
 from angarium.spool.port import SpoolError
 
 
-def lock_partition(path: Path) -> int:
+def lock_partition(path: Path, disk: Disk) -> int:
     """Take the partition in *path*, made when it is not there, for this process.
 
     Returns the descriptor that holds the lock. Raises SpoolError when another process has it.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        disk.make_folder(path)
+        fd = open_own(path / "lock", os.O_RDWR | os.O_CREAT)
     except OSError as exc:
         raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc
     try:

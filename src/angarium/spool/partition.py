@@ -64,10 +64,10 @@ class Partition:
         self.settings = settings
         self.disk = disk
         self._loop = loop
-        self._lock = lock_partition(path)
+        self._lock = lock_partition(path, disk)
         try:
             for name in ("journal", "large", "damaged", "cursors"):
-                (path / name).mkdir(mode=0o700, exist_ok=True)
+                disk.make_folder(path / name)
             self._threads = ThreadPoolExecutor(2, thread_name_prefix="spool")
             self._mark = DurableMark(path / "durable")
             pinned = partial(pinned_generation, path / "cursors")
@@ -122,9 +122,12 @@ class Partition:
             raise SpoolError(f"the spool partition {self.path} cannot be read: {exc}") from exc
         self._live.update(recovery.live)
         needed = [segment.generation for segment in self._log.from_generation(self._log.first)]
+        self._uses.recovered(needed, (live.generation for live in self._live.values()))
+        # What the last run left and nothing needs goes now: the new segment's seal says so, durably. A start that is
+        # cut off before the first rotation would leave one segment more than the one before, each time.
+        self._release()
         self._journal.begin()
-        newest = max(self._log.segments, default=0)
-        self._uses.recovered(needed, (live.generation for live in self._live.values()), newest)
+        self._begin_segment(max(self._log.segments, default=0))
         self._release()
         self._waiting.flows.update(self._store.summaries())
         self._refusal = SpoolError("the spool is closed")

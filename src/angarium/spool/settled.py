@@ -8,6 +8,7 @@ A row that is in memory is *leased*: no index but the primary key knows it, so p
 pass it by. Leases do not outlive the process.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from angarium.core.files import Ballast, open_own
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
 from angarium.core.reply import Reply
@@ -74,18 +76,21 @@ class SettledStore:
         """
         self.path = path
         self.disk = disk
+        self._ballast = Ballast(path.with_name(f"{path.name}-ballast"), reserve_bytes)
+        self._ballast.drop()
         self.gone_large: list[MessageId] = []
         """Messages deleted in this transaction whose body is a file; the owner takes them after the
         commit.
         """
         try:
+            os.close(open_own(path, os.O_RDWR | os.O_CREAT))
             self.db = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, cached_statements=256
             )
             prepare(self.db, path)
             reserve(self.db, path, reserve_bytes)
             self._flows = StoredFlows(self.db)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OSError) as exc:
             raise SpoolError(f"the settled store {path} cannot be opened: {exc}") from exc
 
     def begin(self, *, durable: bool = True) -> None:
@@ -343,5 +348,6 @@ class SettledStore:
         return self._flows.summaries()
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database. Its log goes, and the room for the next start is kept in another way."""
         self.db.close()
+        self._ballast.keep()

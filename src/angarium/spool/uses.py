@@ -32,13 +32,12 @@ class SegmentUses:
         """The oldest generation in use."""
         return next(iter(self._uses))
 
-    def recovered(self, needed: Iterable[int], live: Iterable[int], newest: int) -> None:
-        """Take over the *needed* generations, the generation of each *live* message, and the one just begun."""
+    def recovered(self, needed: Iterable[int], live: Iterable[int]) -> None:
+        """Take over the *needed* generations, and the generation of each *live* message; `begin` comes next."""
         for generation in sorted(needed):
             self._uses[generation] = SegmentUse()
         for generation in live:
             self._uses[generation].live += 1
-        self._uses.setdefault(newest, SegmentUse())
 
     def begin(self, generation: int) -> None:
         """Note that records are written to *generation* from now on."""

@@ -4,6 +4,7 @@ does.
 
 import errno
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -136,6 +137,15 @@ class FailingDisk:
                     file.unsynced = []
                 raise
             file.unsynced = []
+
+    def make_folder(self, path: Path) -> None:
+        with self._lock:
+            if path.is_dir():
+                return
+            self._step()
+            path.mkdir(parents=True)
+            self._names.append((path.parent, lambda: shutil.rmtree(path)))
+            self.fsync_dir(path.parent)
 
     def fsync_dir(self, path: Path) -> None:
         with self._lock:

@@ -7,7 +7,6 @@ expired, when its two files do not belong together, and when the node has got an
 import contextlib
 import datetime
 import ipaddress
-import os
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from angarium.core.files import make_folder, replace_file
 from angarium.tls.certificate import TlsProblem, holds_for, read_certificate
 from angarium.tls.server.contexts import Pair
 
@@ -49,10 +49,10 @@ def ensure_own_certificate(data: Path, hostname: str, now: float) -> bool:
         return False
     key = ec.generate_private_key(ec.SECP256R1())
     try:
-        pair.certificate.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(pair.certificate.parent)
         assert pair.key is not None
-        _write(pair.key, _key_text(key), 0o600)
-        _write(pair.certificate, _sign(key, hostname, now), 0o644)
+        replace_file(pair.key, _key_text(key))
+        replace_file(pair.certificate, _sign(key, hostname, now), 0o644)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TlsProblem(
@@ -118,19 +118,3 @@ def _alternative(name: str) -> x509.GeneralName:
     with contextlib.suppress(ValueError):
         return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
     return x509.DNSName(name)
-
-
-def _write(path: Path, text: bytes, mode: int) -> None:
-    """Make the file appear whole, with *mode* from its first moment, and stay."""
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(text)
-        os.fsync(file.fileno())
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
