@@ -30,6 +30,7 @@ from angarium.smtp.client.events import (
 from angarium.smtp.client.machine import ClientMachine
 from angarium.smtp.refusals import ANOTHER_TIME, temporary
 from angarium.spool.port import Body
+from angarium.tls import ENCRYPTION_BYTES
 from angarium.tls.client.context import TlsSetupError
 from angarium.tls.client.handshake import Encryption, HandshakeFailed, words_of
 
@@ -40,8 +41,6 @@ _TLS_SLACK_S = 5
 """The machine ends a handshake that takes too long; the event loop's own limit must not come first."""
 _GOODBYE_BYTES = 64
 """A QUIT may still leave when a connection ends. Waiting for a peer to read more would keep the socket for ever."""
-_ENCRYPTION_BYTES = 262_144
-"""What the event loop takes to read an encrypted connection with, as long as there is one."""
 _FAULT = Reply(451, "4.3.0", "[internal] the connection failed by a fault of our own; see the log")
 _UNPREPARED = Reply(451, "4.3.0", "[internal] the files for TLS or the login could not be read in time")
 
@@ -245,7 +244,7 @@ class Connection(asyncio.Protocol):
     def held_bytes(self) -> int:
         """About what it has in memory, the body on its way included."""
         body = len(self.body) if isinstance(self.body, bytes) else 0
-        return body + (_ENCRYPTION_BYTES if self._encryption.name else 0)
+        return body + (ENCRYPTION_BYTES if self._encryption.name else 0)
 
     @property
     def past_final_dot(self) -> bool:

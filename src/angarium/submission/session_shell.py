@@ -14,12 +14,10 @@ from angarium.submission.auth import SAY_STARTTLS, TOO_MANY_FAILURES
 from angarium.submission.limits import Settings
 from angarium.submission.policy import ENOUGH_TIME, FAULTY, Relay, refuses_session, xclient_names
 from angarium.submission.reception import Reception
+from angarium.tls import ENCRYPTION_BYTES
 
 MOST_REFUSALS_TOLD = 20
 """So many refusals of one session are logged each by itself; the session's record counts them all."""
-
-ENCRYPTION_BYTES = 262_144
-"""What the event loop takes to read an encrypted connection with, as long as there is one."""
 
 _TOLD = (BAD_LOGIN, TOO_MANY_FAILURES, SAY_STARTTLS)
 

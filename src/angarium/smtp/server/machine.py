@@ -180,7 +180,9 @@ class ServerMachine(ServerVerbs):
     def held_bytes(self) -> int:
         """About how much of the peer's input is in memory: what waits, and the body under way or not yet answered."""
         has_body = self.state in ("data", "chunk") or (self.state == "waiting" and self._verb is None)
-        return self.buffered + (min(self._body.size, self._limits.spill_threshold) if has_body else 0)
+        if not has_body or self._body.fault:
+            return self.buffered
+        return self.buffered + min(self._body.size, self._limits.spill_threshold)
 
     @property
     def wants_read(self) -> bool:
