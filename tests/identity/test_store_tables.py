@@ -115,7 +115,8 @@ def test_the_file_of_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
         engine.dispose()
     finally:
         os.umask(before)
-    assert modes == dict.fromkeys(["identity.db", "identity.db-wal", "identity.db-shm"], 0o600)
+    names = ["identity.db", "identity.db-ballast", "identity.db-wal", "identity.db-shm"]
+    assert modes == dict.fromkeys(names, 0o600)
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
 
