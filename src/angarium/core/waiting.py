@@ -1,11 +1,13 @@
 """How much mail of each account waits: told by who takes and who delivers, asked by who lets in."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 SOURCE: Final = "account-"
 """What the `Message.source` of an account's mail begins with; its id follows."""
 
 
+@lru_cache(4096)
 def account_of(source: str) -> int:
     """Return the account that a `Message.source` stands for, reports about its mail among it; 0: none."""
     if source[: len(SOURCE)] != SOURCE:
