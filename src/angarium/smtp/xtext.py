@@ -6,6 +6,7 @@ import re
 
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
+_HEX_OCTET = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CODE_POINT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 
@@ -22,6 +23,11 @@ def decode_xtext(text: str) -> str:
     if not (decoded.isascii() and decoded.isprintable()):
         raise ValueError("xtext of something else than printable ASCII")
     return decoded
+
+
+def xtext_octets(octets: bytes) -> bytes:
+    """Return what *octets* stand for, which should be xtext; what is none stands for itself."""
+    return _HEX_OCTET.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), octets)
 
 
 def decode_orcpt(text: str) -> str:

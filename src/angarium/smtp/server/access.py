@@ -135,7 +135,7 @@ class ServerAccess(ServerBodies):
             return answers.HELO_FIRST
         if self._sender:
             return answers.XCLIENT_TOO_LATE
-        return self._handler.on_xclient(parse_xclient(line.decode("utf-8"), options.xclient))
+        return self._handler.on_xclient(parse_xclient(line, options.xclient))
 
     def _xclient_done(self, reply: Reply) -> Reply:
         if reply.code >= 400:

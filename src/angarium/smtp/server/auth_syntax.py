@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection
 from ipaddress import ip_address
 
 from angarium.smtp.server.command import CommandError
-from angarium.smtp.xtext import decode_xtext
+from angarium.smtp.server.syntax import shown_name
+from angarium.smtp.xtext import decode_xtext, xtext_octets
 
 _AUTH = re.compile(rb"AUTH ++([A-Za-z0-9_-]{1,20})(?: ++([^ ]++))?+ *+", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([A-Za-z]{1,20})=([^ =]{1,1024})")
+_ATTRIBUTE = re.compile(rb"([A-Za-z]{1,20})=([^ =]{1,1024})")
+_GIVEN_NAMES = ("NAME", "HELO")
+"""What clients and those who run their DNS call them: anything may be in it, as in EHLO."""
 _UNKNOWN_VALUES = ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
 
 
@@ -44,9 +47,9 @@ def encode_challenge(data: bytes) -> bytes:
     return b"334 " + binascii.b2a_base64(data, newline=False) + b"\r\n"
 
 
-def parse_xclient(line: str, offered: Collection[str]) -> dict[str, str]:
-    """Return the attributes: names in upper case, values decoded and checked, addresses without `IPV6:`. Raises
-    CommandError.
+def parse_xclient(line: bytes, offered: Collection[str]) -> dict[str, str]:
+    """Return the attributes: names in upper case, values decoded and checked, addresses without `IPV6:`, names of
+    hosts as EHLO reads them. Raises CommandError.
     """
     words = line.split()[1:]
     if not words:
@@ -54,15 +57,18 @@ def parse_xclient(line: str, offered: Collection[str]) -> dict[str, str]:
     return dict(_attribute(word, offered) for word in words)
 
 
-def _attribute(word: str, offered: Collection[str]) -> tuple[str, str]:
+def _attribute(word: bytes, offered: Collection[str]) -> tuple[str, str]:
     match = _ATTRIBUTE.fullmatch(word)
     if match is None:
         raise CommandError(501, "5.5.4", "attributes of XCLIENT are written NAME=value, the value as xtext")
-    name = match[1].upper()
+    name = match[1].decode("ascii").upper()
     if name not in offered:
         raise CommandError(501, "5.5.4", f"XCLIENT has no {name} here: the reply to EHLO lists what there is")
     try:
-        value = decode_xtext(match[2])
+        if name in _GIVEN_NAMES:
+            value = shown_name(xtext_octets(match[2]))
+        else:
+            value = decode_xtext(match[2].decode("ascii", "replace"))
         is_unknown = value.upper() in _UNKNOWN_VALUES and name != "PROTO"
         return name, value.upper() if is_unknown else _VALUES[name](value)
     except ValueError as error:

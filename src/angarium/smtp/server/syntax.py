@@ -11,7 +11,6 @@ WEB_VERBS = frozenset(
 """A browser, or a script in one, that was sent to the wrong port."""
 
 _NAME = re.compile(rb"(?:HELO|EHLO) ++([!-~]{1,255}) *+", re.IGNORECASE)
-_ANY_NAME = re.compile(rb"[^\x00-\x1f\x7f]++")
 _ODD = re.compile(r"[^!-~]")
 _MAX_NAME = 255
 _BDAT = re.compile(rb"BDAT[ \t]++([0-9]{1,20})([ \t]++LAST)?+[ \t]*+", re.IGNORECASE)
@@ -24,8 +23,12 @@ def parse_name(line: bytes, pedantic: bool = False) -> str:
     match = _NAME.fullmatch(line)
     if match is not None or pedantic:
         return match[1].decode("ascii") if match else ""
-    name = line[5:].strip(b" \t").replace(b"\t", b" ")
-    return _ODD.sub("?", _text(name)[:_MAX_NAME]) if _ANY_NAME.fullmatch(name) else ""
+    return shown_name(line[5:].strip(b" \t"))
+
+
+def shown_name(name: bytes) -> str:
+    """Return the name that a peer gave itself as it may stand in logs and in Received."""
+    return _ODD.sub("?", _text(name)[:_MAX_NAME])
 
 
 def _text(name: bytes) -> str:
