@@ -63,7 +63,7 @@ class ServerAccess(ServerBodies):
         self._pos = end + 1
         self._since = self._now
         if buffer[start:end].endswith(b"\r"):
-            self._take_response(buffer[start : end - 1])
+            self._take_response(buffer[start : end - 1].rstrip(b"\r"))
         elif not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
         else:

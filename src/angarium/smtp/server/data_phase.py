@@ -5,8 +5,8 @@ Only CR LF . CR LF ends DATA. Line ends that are not CR LF are refused, mended o
 say; but a lone dot between such line ends is never let through as it is, since the next host might take it
 for the end (SMTP smuggling). Nothing ends a chunk but its size.
 
-Every byte is looked at once. A read may end anywhere: what could be the beginning of the end, at most four
-bytes, is held back for the next read.
+Every byte is looked at once. A read may end anywhere: what could be the beginning of the end, or of a line end, at
+most a dozen bytes, is held back for the next read.
 """
 
 import re
@@ -27,7 +27,10 @@ _MENDING = frozenset(("mend", "fix"))
 _END = b"\r\n.\r\n"
 _LONE_DOT = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]|\r\n\.(?:\n|\r(?!\n))")
 _LONE_CR = re.compile(rb"\r(?!\n)")
-_HEADER_END = re.compile(rb"\n\r?\n")
+_MOST_RETURNS = 8
+_RETURNS = re.compile(rb"\r{2,8}\n")
+"""A line end that was mended once too often: programs make CR LF of every LF, that of a CR LF too."""
+_HEADER_END = re.compile(rb"\n\r{0,8}\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ class BodyReader:
         if end >= 0:
             self._add(data[start : end + 2], stuffed)
             return end + 5 + shift
-        stop = len(data) - _undecided(data, start)
+        stop = _before_returns(data, start, len(data) - _undecided(data, start))
         self._tail = data[stop:]
         if stop > start:
             self._add(data[start:stop], stuffed)
@@ -148,7 +151,8 @@ class BodyReader:
         if self._tail:
             data, self._tail = self._tail + data, b""
         if data.endswith(b"\r"):
-            data, self._tail = data[:-1], b"\r"
+            stop = _before_returns(data, 0, len(data))
+            data, self._tail = data[:stop], data[stop:]
         if data:
             self._add(data, False)
 
@@ -170,8 +174,7 @@ class BodyReader:
     def _add_across_bound(self, raw: bytes, stuffed: bool) -> None:
         """Beyond the bound, a body that is refused is not read on, for whatever reason it is refused."""
         cut = max(self._bound - self.raw_size, 0)
-        if cut and raw[cut - 1] == 13:
-            cut -= 1
+        cut = _before_returns(raw, 0, cut)
         if cut:
             self._add_within(raw[:cut], stuffed)
         if not self.fault:
@@ -295,10 +298,19 @@ def _only_crlf(text: bytes) -> bool:
 
 def _mended(text: bytes, lone_cr: LineEndPolicy, lone_lf: LineEndPolicy) -> bytes:
     if lone_cr in _MENDING and b"\r" in text:
-        text = _LONE_CR.sub(b"\r\n", text)
+        text = _LONE_CR.sub(b"\r\n", _RETURNS.sub(b"\r\n", text))
     if lone_lf in _MENDING:
         text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return text
+
+
+def _before_returns(data: bytes, start: int, stop: int) -> int:
+    """Return where in *data*, from *start* on, the CRs begin that stand before *stop*: they may belong to one line end
+    with what follows."""
+    if stop == start or data[stop - 1] != 13:
+        return stop
+    begin = max(stop - _MOST_RETURNS, start)
+    return begin + len(data[begin:stop].rstrip(b"\r"))
 
 
 def _undecided(data: bytes, start: int) -> int:

@@ -259,7 +259,10 @@ class ServerMachine(ServerVerbs):
                 self._end(answers.BARE_LF_COMMAND)
                 return True
             stop = end
-        self._perform(buffer[start:stop])
+        line = buffer[start:stop]
+        if line.endswith(b"\r") and not self._options.pedantic:  # CR LF that was made of CR LF once more
+            line = line.rstrip(b"\r")
+        self._perform(line)
         return True
 
     def _skip_line(self) -> None:
