@@ -44,8 +44,13 @@ TAKEN = [
     "RCPT TO:<@one.example,@two.example:bob@example.net>",
     "RCPT TO:<b@example.net> ORCPT=rfc822;a=b@example.net",
     f"RCPT TO:<b@example.net> ORCPT=rfc822;{'a' * 600}",
+    "RCPT TO:<b@example.net> ORCPT=rfc822;",
+    "RCPT TO:<b@example.net> ORCPT=rfc822;b+2bx+0a@example.net",
+    "RCPT TO:<b@example.net> ORCPT=x_y;bü@example.net",
+    "RCPT TO:<b@example.net>\r",
     "EHLO MÜLLER-PC",
     "EHLO my laptop",
+    "EHLO my\x1b\x01laptop\x7f",
     "EHLO\tmy\tlaptop",
     "NOOP\t",
 ]
@@ -69,6 +74,8 @@ REFUSED = [
     "RCPT TO:<b@example.net> NOTIFY=NEVER NOTIFY=SUCCESS",
     "RCPT TO:<b@example.net> NOTIFY=NEVER,SUCCESS",
     "RCPT TO:<b@example.net> ORCPT=rfc822;a ORCPT=rfc822;b",
+    "RCPT TO:<b@example.net> ORCPT=bob@example.net",
+    "RCPT TO:<b@example.net> ORCPT=rfc822;b+3",
     "EHLO",
 ]
 

@@ -90,6 +90,11 @@ def test_commands_that_are_refused(line: str, reply: str) -> None:
         ("MAIL FROM:<" + "b" * 65 + "@a.net>", "501 5.1.7", MailCommand("b" * 65 + "@a.net", "a.net")),
         ("MAIL FROM:<root>", "501 5.1.7", MailCommand("root", "")),
         ("RCPT TO:<b@a.net> ORCPT=rfc822;" + "a" * 500, "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b@a.net> ORCPT=rfc822;", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b@a.net> ORCPT=rfc822;b+2bx@a.net", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b@a.net> ORCPT=rfc822;b+0Ax", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b@a.net> ORCPT=rfc822;bü@a.net", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b@a.net> ORCPT=x_y;b", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
         ("RCPT TO:<b@192.0.2.1>", "501 5.1.3", RcptCommand("b@[192.0.2.1]", "[192.0.2.1]")),
     ],
 )  # fmt: skip

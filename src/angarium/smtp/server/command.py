@@ -51,6 +51,8 @@ _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}+")
 _VALUE = re.compile(r"[!-<>-~\u00a0-\U0010ffff]++")
 _ONCE = frozenset(("RET", "ENVID", "NOTIFY", "ORCPT"))
 """What a sender asks for by these is not to be guessed where they contradict each other."""
+_ORCPT_FORM = re.compile(r"[^;]++;(?:[^+]|\+[0-9A-Fa-f]{2})*+")
+"""An original recipient that Postfix takes, whatever is in it."""
 _NOTIFY = {"SUCCESS": NOTIFY_SUCCESS, "FAILURE": NOTIFY_FAILURE, "DELAY": NOTIFY_DELAY}
 
 
@@ -211,6 +213,8 @@ def _read(
         try:
             values[parameter.field] = parameter.read(text)
         except ValueError:
+            if not pedantic and parameter.passed_over is not None and parameter.passed_over.fullmatch(text):
+                continue
             if parameter.otherwise is None or pedantic:
                 raise CommandError(501, "5.5.4", f"the value of {keyword} is not valid") from None
             values[parameter.field] = parameter.otherwise
@@ -282,7 +286,7 @@ class _Parameter(NamedTuple):
     """The extension a parameter belongs to (empty: always allowed), the field it fills, how it is read.
 
     *otherwise* stands for a value that cannot be read; None: it is refused. One with more than *longest* characters is
-    passed over.
+    passed over, and one that cannot be read and looks like *passed_over*.
     """
 
     extension: str
@@ -290,6 +294,7 @@ class _Parameter(NamedTuple):
     read: Callable[[str], object]
     otherwise: object = None
     longest: int = sys.maxsize
+    passed_over: re.Pattern[str] | None = None
 
 
 _MAIL_PARAMETERS = {
@@ -302,5 +307,5 @@ _MAIL_PARAMETERS = {
 }
 _RCPT_PARAMETERS = {
     "NOTIFY": _Parameter("DSN", "notify", _notify),
-    "ORCPT": _Parameter("DSN", "orcpt", _orcpt, longest=MAX_ORCPT),
+    "ORCPT": _Parameter("DSN", "orcpt", _orcpt, longest=MAX_ORCPT, passed_over=_ORCPT_FORM),
 }
