@@ -153,6 +153,7 @@ def test_a_huge_value_takes_time_in_proportion(piece: str) -> None:
         "a@ours.test",
         "<a@ours.test>",
         "Ann <a@ours.test>",
+        "a@ours.test <a@ours.test>",
         "Ann\t Lee  <a@ours.test> ",
         "Dr. Ann O'Brien, Ph.D. <a@ours.test>",
         '"Lee, Ann" <a@ours.test>',

@@ -28,6 +28,8 @@ _DOT_STRING = re.compile(
 _ATOMS = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~ ]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LONGEST_DOMAIN = 255
+_SAID_TWICE = re.compile(r"([-A-Za-z0-9.+_]++@[-A-Za-z0-9.]++)[ \t]*+(<\1>)")
+"""An address for its own name, as scripts write it: whichever a reader takes, it is the same."""
 
 
 def _plain_field() -> re.Pattern[str]:
@@ -114,6 +116,9 @@ def reads_alike(value: str) -> bool:
     Programs differ over an @ in a name, over source routes and odd blanks, over encoded words that hold an address,
     and over domains beyond ASCII. Takes time in proportion to the length.
     """
+    twice = _SAID_TWICE.fullmatch(value)
+    if twice is not None:
+        value = twice[2]
     if _PLAIN_FIELD.fullmatch(value) is None:
         return False
     found = read_mailboxes(value)
