@@ -19,6 +19,11 @@ HEADER = b"From: Shop <a@example.org>\r\nTo: you@far.test\r\nDate: d\r\nMessage-
 LOGIN = a_principal()
 
 
+NO_HEADER = (
+    "the message does not begin with a header: its first line is empty, or is no field such as From: ..."
+)
+
+
 def take(folder: Path, text: bytes, **how: Any) -> Taken:
     async def story() -> Taken:
         return await IntakeDesk(folder).submit(text, **how)
@@ -83,7 +88,12 @@ def test_nothing_of_ours_stands_before_a_line_that_would_go_on_with_it(
     assert taken.sent.startswith(b"Date: ")
     assert taken.message.author_domain == ""
     reply = take(tmp_path, text, principal=LOGIN, pieces=pieces).reply
-    assert str(reply) == "550 5.6.0 the message has no From field: write From: with the author's address"
+    assert str(reply) == f"550 5.6.0 {NO_HEADER}"
+
+
+@pytest.mark.parametrize("text", [b"", b"\r\n" + HEADER, b"\xef\xbb\xbf" + HEADER, b"--b\r\n" + HEADER])
+def test_who_has_no_header_at_all_is_told_so(tmp_path: Path, text: bytes) -> None:
+    assert take(tmp_path, text, principal=LOGIN).reply.text == NO_HEADER
 
 
 @pytest.mark.parametrize("pieces", [None, 3])

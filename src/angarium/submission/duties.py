@@ -27,6 +27,11 @@ VENDORS: dict[Kind, Vendor] = {
 """Whose habits somebody expects, by what they logged in with."""
 
 NO_FROM = Reply(550, "5.6.0", "the message has no From field: write From: with the author's address")
+NO_HEADER = Reply(
+    550,
+    "5.6.0",
+    "the message does not begin with a header: its first line is empty, or is no field such as From: ...",
+)
 TWO_FROM = Reply(550, "5.6.0", "the message has several From fields: write one, with all authors in it")
 BAD_FROM = Reply(
     550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>"
@@ -106,7 +111,7 @@ def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Re
         return None
     fields = header.spans(b"from")
     if len(fields) != 1:
-        return TWO_FROM if fields else NO_FROM
+        return TWO_FROM if fields else NO_FROM if header.raw else NO_HEADER
     ((begin, end),) = fields
     return LONG_FROM if end - begin > MOST_AUTHOR_OCTETS else BAD_FROM
 
