@@ -87,6 +87,22 @@ def test_any_split_of_a_body_gives_the_same(
     assert outcome(peer, [wire[i : i + 1] for i in range(len(wire))]) == whole
 
 
+@pytest.mark.parametrize("opening", [b"DATA\r\n", b"BDAT 200 LAST\r\n"])
+@pytest.mark.parametrize("returns", [1, 2, 7, 8, 9, 10, 20])
+@pytest.mark.parametrize("policy", ["mend", "fix"])
+def test_any_split_of_many_crs_gives_the_same(opening: bytes, returns: int, policy: str) -> None:
+    run = b"\r" * returns
+    body = b"Subject: x" + run + b"\n" + run + b"\r\nprogress" + run + b"text" + run
+    wire = ENVELOPE + opening + body.ljust(198, b"x") + b"\r\n.\r\n"
+    peer = (LET_PIPELINE, f"option lone_cr {policy}", f"option lone_lf_in_body {policy}")
+    whole = outcome(peer, [wire])
+    (taken,) = whole[2]
+    assert taken.startswith(b"Subject: x\r\n" * (returns <= 8))
+    assert b"\r" not in taken.replace(b"\r\n", b"")
+    for size in range(1, 30):
+        assert outcome(peer, [wire[i : i + size] for i in range(0, len(wire), size)]) == whole
+
+
 @settings(max_examples=200)
 @given(peers(), st.lists(st.binary(max_size=300), max_size=20))
 def test_random_bytes_never_raise_and_are_not_hoarded(peer: tuple[str, ...], reads: list[bytes]) -> None:
