@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core.records import NOTIFY_NEVER
 from angarium.smtp.envelope import encode_xtext
 from angarium.smtp.server.command import CommandError, MailCommand, RcptCommand, parse_mail, parse_rcpt
 from angarium.smtp.server.options import EXTENSIONS
@@ -90,6 +91,7 @@ def test_commands_that_are_refused(line: str, reply: str) -> None:
         ("MAIL FROM:<" + "b" * 65 + "@a.net>", "501 5.1.7", MailCommand("b" * 65 + "@a.net", "a.net")),
         ("MAIL FROM:<root>", "501 5.1.7", MailCommand("root", "")),
         ("RCPT TO:<b@a.net> ORCPT=rfc822;" + "a" * 500, "501 5.5.4", RcptCommand("b@a.net", "a.net")),
+        ("RCPT TO:<b @ a.net>; NOTIFY=NEVER", "501 5.5.4", RcptCommand("b@a.net", "a.net", notify=NOTIFY_NEVER)),
         ("RCPT TO:<b@a.net> ORCPT=rfc822;", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
         ("RCPT TO:<b@a.net> ORCPT=rfc822;b+2bx@a.net", "501 5.5.4", RcptCommand("b@a.net", "a.net")),
         ("RCPT TO:<b@a.net> ORCPT=rfc822;b+0Ax", "501 5.5.4", RcptCommand("b@a.net", "a.net")),

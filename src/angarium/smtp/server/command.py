@@ -42,8 +42,9 @@ _WORDS = r"(?:MAIL[ \t]++FROM|RCPT[ \t]++TO):[ \t]*+"
 _WITHIN = r'((?:[^"<>]|"(?:[^"\\]|\\.)*+")*+)'
 _ALONE = r'((?:[^"<> \t]|"(?:[^"\\]|\\.)*+")++)'
 _LOOSE_PATH = re.compile(
-    rf"{_WORDS}(?:<{_WITHIN}>|<<{_WITHIN}>>|{_ALONE})([ \t].*)?", re.IGNORECASE | re.ASCII
+    rf"{_WORDS}(?:<{_WITHIN}>|<<{_WITHIN}>>|{_ALONE})[,;]?([ \t].*)?", re.IGNORECASE | re.ASCII
 )
+_BLANKS_AT_SIGN = re.compile(r"(?<![ \t])[ \t]*+@[ \t]*+")
 _SURELY_FITS = len("RCPT TO:<@>") + 63
 """In a line of this length no part of an address can be too long."""
 
@@ -146,8 +147,10 @@ def _unusual_rcpt(line: str, offered: Collection[str], smtputf8: bool, pedantic:
 
 
 def _mailbox(text: str, smtputf8: bool, pedantic: bool) -> Mailbox:
-    if not pedantic and is_local_part(text):
-        return Mailbox(text, "")
+    if not pedantic and '"' not in text:
+        text = _BLANKS_AT_SIGN.sub("@", text)
+        if is_local_part(text):
+            return Mailbox(text, "")
     return parse_path(text, smtputf8=smtputf8, pedantic=pedantic)
 
 
