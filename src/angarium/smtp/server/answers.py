@@ -58,7 +58,9 @@ SMUGGLING = Reply(
 )
 BARE_LF_COMMAND = Reply(521, "5.5.2", "commands end with CR LF (option RFC2822_Lone_LF_In_Headers): closing")
 EARLY_TALK = Reply(554, "5.5.0", "the greeting comes first: closing")
-UNAUTHORISED_PIPELINING = Reply(503, "5.5.0", "wait for the reply to this command: closing")
+UNAUTHORISED_PIPELINING = Reply(
+    503, "5.5.0", "wait for the reply to this command (option Strict_Pipelining): closing"
+)
 STARTTLS_INJECTION = Reply(503, "5.5.1", "commands in clear text behind STARTTLS: closing")
 NOT_HTTP = Reply(421, "4.7.0", "this is a mail server: closing")
 BAD_CHUNK = Reply(501, "5.5.4", "BDAT needs a size: closing")
