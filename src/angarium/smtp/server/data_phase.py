@@ -28,9 +28,10 @@ _END = b"\r\n.\r\n"
 _LONE_DOT = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]|\r\n\.(?:\n|\r(?!\n))")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _MOST_RETURNS = 8
-_RETURNS = re.compile(rb"\r{2,8}\n")
+"""So many CRs before an LF are one line end with it."""
+_RETURNS = re.compile(rb"\r{2,%d}\n" % _MOST_RETURNS)
 """A line end that was mended once too often: programs make CR LF of every LF, that of a CR LF too."""
-_HEADER_END = re.compile(rb"\n\r{0,8}\n")
+_HEADER_END = re.compile(rb"\n\r{0,%d}\n" % _MOST_RETURNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
