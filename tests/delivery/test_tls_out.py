@@ -428,7 +428,7 @@ def test_nothing_is_heard_of_a_connection_that_was_given_up_in_its_handshake(loo
             opening = asyncio.create_task(caller.open())
             await caller.heard("220 2.0.0 go ahead")
             [connection] = caller.dialer.connections.values()
-            [dialing] = [task for task in asyncio.all_tasks() if "Dialer._open" in repr(task.get_coro())]
+            [dialing] = [task for task in asyncio.all_tasks() if "Connection.open" in repr(task.get_coro())]
             for _ in range(5):
                 await asyncio.sleep(0)  # a few turns of the loop, and the handshake is under way
             connection.quit()

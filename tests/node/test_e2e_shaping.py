@@ -27,6 +27,9 @@ Domain "dials.test" {{
   Routes = ( "127.0.0.1:{dials}" ) Outbound_Throttle_Connections = "5" Max_Deliveries_Per_Connection = 1
 }}
 Domain "few.test" {{ Routes = ( "127.0.0.1:{few}" ) Max_Deliveries_Per_Connection = 5 Max_Outbound_Connections = 1 }}
+Domain "bye.test" {{
+  Routes = ( "127.0.0.1:{bye}" ) Max_Deliveries_Per_Connection = 1 Max_Outbound_Connections = 2 TLS = ifavailable
+}}
 Domain "batch.test" {{ Routes = ( "127.0.0.1:{batch}" ) Max_Recipients_Per_Batch = 4 }}
 Domain "lanes.test" {{ Routes = ( "127.0.0.1:{lanes}" ) Max_Outbound_Connections = 1 Suspend_Delivery = {lanes_wait} }}
 
@@ -55,6 +58,7 @@ def lab_peers(shared_lab):
     )
     peers["conns"] = lab.sink("on final: delay 0.2")  # slower than any machine sends
     peers |= {name: lab.sink() for name in ("rate", "dials", "few", "batch", "lanes")}
+    peers["bye"] = lab.sink("tls starttls\non quit: delay 0.1")
     twins = lab.sink(host="127.0.0.2", port=peers["host"].port)
     return SimpleNamespace(**peers, twins=twins, dns=lab.dns(ZONE), names=list(peers))
 
@@ -95,6 +99,14 @@ def test_connections_of_a_domain_are_limited_over_both_workers(node, lab_peers):
     lab_peers.conns.wait_for_messages(30)
     assert lab_peers.conns.counters.most_connections == 3
     node.program.wait_until(lambda: len(workers_that(node, "delivered", "conns.test")) == 2, "both at work")
+
+
+def test_a_connection_counts_until_the_peer_has_closed_it(node, lab_peers):
+    flood(node, to("bye.test", 24))
+    lab_peers.bye.wait_for_messages(24)
+    assert lab_peers.bye.counters.connections == 24
+    assert lab_peers.bye.counters.most_connections == 2
+    node.program.wait_until(lambda: len(workers_that(node, "delivered", "bye.test")) == 2, "both at work")
 
 
 def test_a_single_connection_is_used_by_both_workers_in_turn(node, lab_peers):

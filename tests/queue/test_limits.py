@@ -1,14 +1,16 @@
 """No limit is ever exceeded, and what it allows is used."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core.reply import Reply
 from angarium.queue.authority import Authority, Grant, Recall
 from angarium.queue.limits import Limit, Meter
-from angarium.testing.simulation import Peer, Simulation
+from angarium.testing.simulation import REFUSED, Peer, Simulation
 
 Simulate = Callable[..., Simulation]
 
@@ -133,6 +135,78 @@ def test_a_host_limit_counts_connections_to_each_address(simulate: Simulate) -> 
     sim.send("x.example", count=50)
     sim.run(10)
     assert sim.peak["ip x.example"] == 2
+
+
+def broken_off(recipient: object, now: float) -> tuple[str, Reply]:
+    return "ambiguous", Reply(451, "4.4.2", "lost")
+
+
+ENDS = {
+    "it has done its deliveries": Peer(),
+    "the peer hangs up": Peer(hangs_up=True),
+    "it is lost": Peer(answer=broken_off),
+    "it is refused": Peer(refuses=REFUSED),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("limit", "counts"),
+    [
+        ("Max_Outbound_Connections = 2", "default x.example"),
+        ("Scope_Max_Outbound_Connections = 2", "all"),
+        ("Server_Max_Outbound_Connections = 2", "all"),
+        ("Binding default { Server_Max_Outbound_Connections = 2 }", "binding default"),
+        ('Host "x.example" { Max_Outbound_Connections = 2 }', "ip x.example"),
+        ('Host "x.example" { Scope_Max_Outbound_Connections = 2 }', "ip x.example"),
+    ],
+)
+def test_a_connection_counts_until_its_peer_counts_it_no_more(
+    simulate: Simulate, limit: str, counts: str, end: str, workers: int
+) -> None:
+    sim = simulate(
+        f"{limit}\nMax_Deliveries_Per_Connection = 1\nHost_Failure_Retry = 0\nRetry_Interval = 1",
+        workers=workers,
+    )
+    sim.peers["x.example"] = replace(ENDS[end], goodbye_s=3.0)
+    for worker in range(workers):
+        sim.send("x.example", count=20, worker=worker)
+    sim.run(40)
+    assert sim.peak[counts] <= 2
+    assert len(sim.opened) >= 15
+
+
+def test_mail_goes_on_over_other_connections_while_one_is_closing(simulate: Simulate) -> None:
+    sim = simulate("Max_Deliveries_Per_Connection = 1")
+    sim.peers["x.example"] = Peer(goodbye_s=60.0)
+    sim.send("x.example", count=20)
+    sim.run(2)
+    assert sim.states() == {"delivered": 20}
+
+
+def test_a_queue_whose_limit_is_used_by_closing_connections_says_so(simulate: Simulate) -> None:
+    sim = simulate("Max_Deliveries_Per_Connection = 1\nMax_Outbound_Connections = 1")
+    sim.peers["x.example"] = Peer(goodbye_s=60.0)
+    sim.send("x.example", count=2)
+    sim.run(2)
+    [row] = sim.scheduler.status(sim.now)
+    assert row.hold is not None
+    assert row.hold.option == "Max_Outbound_Connections"
+    assert "1 of them said goodbye and are not closed yet" in row.hold.text
+
+
+def test_for_one_that_waits_one_idle_connection_is_ended(simulate: Simulate) -> None:
+    sim = simulate("Server_Max_Outbound_Connections = 4\nIdle_Timeout = 600")
+    for n in range(4):
+        sim.peers[f"d{n}.example"] = Peer(goodbye_s=5.0)
+        sim.send(f"d{n}.example")
+    sim.run(1)
+    sim.send("x.example", count=3)
+    for _ in range(3):
+        sim.run(0.5)
+        sim.send("x.example")
+    assert len(sim.scheduler._state.idle) == 3
 
 
 @pytest.mark.parametrize("workers", [1, 2])

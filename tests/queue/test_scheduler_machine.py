@@ -78,10 +78,12 @@ class Interleavings(RuleBasedStateMachine):
         fault=st.sampled_from(["address", "host", "site", "local"]),
         on_terms=st.booleans(),
         hangs_up=st.booleans(),
+        goodbye_s=st.sampled_from([0.0, 0.5, 20.0]),
     )
-    def hosts_behave_differently(self, fault, on_terms, hangs_up):
+    def hosts_behave_differently(self, fault, on_terms, hangs_up, goodbye_s):
         for peer in self.sim.peers.values():
             peer.fault, peer.on_terms, peer.hangs_up = fault, on_terms, hangs_up
+            peer.goodbye_s = goodbye_s
 
     @rule(
         host=st.sampled_from(["shared.example", "backup.example", "c.example"]),

@@ -219,7 +219,10 @@ _SESSION = (
         "Wait for the reply to the final dot; a shorter one makes duplicates (RFC 5321 §4.5.3.2.6).",
     ),
     _time("RSET_Timeout", "Wait for the reply to RSET."),
-    _time("QUIT_Timeout", "Wait for the reply to QUIT."),
+    _time(
+        "QUIT_Timeout",
+        "Wait for the reply to QUIT, and for the peer to close: until then the connection counts for its limits.",
+    ),
     _time("Idle_Timeout", "How long an idle connection is kept for further mail; 0 = not at all.", 0, 3600),
     _row(
         "Transform_8BitMime_Content",

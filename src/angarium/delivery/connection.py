@@ -11,6 +11,7 @@ from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
 from angarium.delivery.connection_owner import Owner
 from angarium.delivery.distrust import Distrust
+from angarium.delivery.goodbye import Goodbye
 from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
@@ -78,7 +79,10 @@ class Connection(asyncio.Protocol):
         self._source = ""
         self._was_ready = False
         self.gone = asyncio.Event()
-        """Set when the socket is as good as closed, which is a moment after the session has ended."""
+        """Set when the socket has ended, which is a moment after the session has."""
+        self._retried: ConnectFailure | None = None
+        self._goodbye: Goodbye | None = None
+        self._is_in_handshake = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._settled = asyncio.Event()
@@ -95,7 +99,6 @@ class Connection(asyncio.Protocol):
         except Exception:
             if not self.is_over and not self._was_ready:
                 self._refused(_FAULT, "address")
-                self._close()
             raise
 
     async def _open(self) -> None:
@@ -156,13 +159,18 @@ class Connection(asyncio.Protocol):
     async def _encrypt(self) -> None:
         assert self._transport is not None
         timeout_s = self.command.options.tls_timeout + _TLS_SLACK_S
+        self._is_in_handshake = True
         try:
             self._transport = await self._encryption.begin(self._transport, self, timeout_s)
         except HandshakeFailed as error:
-            if not self.is_over:
+            if self.is_over:
+                self._ended()
+            else:
                 self._machine.tls_failed(str(error), self._clock.now())
                 self._progress()
             return
+        finally:
+            self._is_in_handshake = False
         if self.is_over:  # given up meanwhile: nobody is to hear of it
             self._transport.close()
         else:
@@ -208,11 +216,11 @@ class Connection(asyncio.Protocol):
         return more
 
     def quit(self) -> None:
-        """Say QUIT and close; nothing of this connection is heard of any more."""
+        """Say QUIT and see the peer off; of this connection nothing is heard any more but its end."""
         self.is_over = True
         self._machine.quit(self._clock.now())
         self._write()
-        self._close()
+        self._leave()
 
     def give_up(self) -> None:
         """End a transaction under way; the owner hears of its results as after a lost connection."""
@@ -234,11 +242,6 @@ class Connection(asyncio.Protocol):
     def message(self) -> Message | None:
         """The message under way."""
         return self._recipients[0].message if self._recipients else None
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a socket that is not closed yet."""
-        return self._transport is not None and not self.gone.is_set()
 
     @property
     def held_bytes(self) -> int:
@@ -268,16 +271,23 @@ class Connection(asyncio.Protocol):
         if not self.is_over:
             self._machine.receive(data, self._clock.now())
             self._progress()
+        elif self._machine.stage == "quit":
+            self._machine.receive(data, self._clock.now())
+            if self._goodbye is not None and self._machine.stage == "closed":
+                self._goodbye.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._writable.set()
-        self.gone.set()
         if self._machine.stage == "tls":
             return  # the handshake's error says more
         if not self.is_over:
             self._machine.connection_lost(self._clock.now(), words_of(exc))
             self._progress()
+        if self._goodbye is not None:
+            self._goodbye.lost()
+        elif self.is_over:
+            self._ended()
         self._transport = None  # which has what the encryption takes
 
     def pause_writing(self) -> None:
@@ -330,13 +340,13 @@ class Connection(asyncio.Protocol):
         failure = ConnectFailure(
             event.reply, attempt, "address" if event.address_fault else "host", event.on_terms
         )
-        self._close()
         self._encryption.in_vain()
         problem = event.reply.text.removeprefix("[internal] ")
         if event.tls_failed and self._encryption.has_another_way(problem, self._clock.now()):
-            self._owner.connection_retried(self, failure)
+            self._retried = failure
         else:
             self._owner.connection_failed(self, failure)
+        self._leave()
 
     def _finished(self, event: Finished) -> None:
         recipients, self._recipients = self._recipients, []
@@ -362,14 +372,15 @@ class Connection(asyncio.Protocol):
     def _closed(self) -> None:
         was_idle = self._was_ready and not self.is_over
         self.is_over = True
-        self._close()
         if was_idle:
             self._owner.connection_closed(self)
+        self._leave()
 
     def _refused(self, reply: Reply, fault: Fault) -> None:
         self.is_over = True
         failure = ConnectFailure(reply, self.attempt("connect"), fault, on_terms=fault == "site")
         self._owner.connection_failed(self, failure)
+        self._leave()
 
     def _transaction(self, body: Body, head: bytes) -> Transaction:
         recipients, options = self._recipients, self.command.options
@@ -378,15 +389,32 @@ class Connection(asyncio.Protocol):
         xclient = xclient_of(recipients[0].message, options.ehlo_hostname, self._source)
         return transaction_of(recipients, body, head, xclient)
 
-    def _close(self) -> None:
+    def _leave(self) -> None:
+        """Close with the peer: it counts the session until it has ended it too, or `QUIT_Timeout` is over."""
+        if self._goodbye is not None:
+            return
         self._settled.set()
+        transport = self._transport
         if self._was_ready and self._encryption.name:
             self._keep_session()
-            self.gone.set()  # the goodbyes of TLS go on for a while, but to the peer the session is over
-        transport = self._transport
-        if transport is not None:
-            stuck = transport.get_write_buffer_size() > _GOODBYE_BYTES
-            (transport.abort if stuck else transport.close)()
+        if transport is None or transport.is_closing():
+            self._ended()
+        elif self._is_in_handshake or transport.get_write_buffer_size() > _GOODBYE_BYTES:
+            transport.abort()
+        else:
+            self._goodbye = Goodbye(transport, self.command.options.quit_timeout, self._ended)
+            if self._machine.stage != "quit":
+                self._goodbye.hang_up()
+
+    def _ended(self) -> None:
+        if self.gone.is_set():
+            return
+        self.gone.set()
+        self._goodbye = None
+        if self._retried is None:
+            self._owner.connection_ended(self)
+        else:
+            self._owner.connection_retried(self, self._retried)
 
     def _keep_session(self) -> None:
         if self._transport is not None:

@@ -16,11 +16,11 @@ class Owner(Protocol):
         ...
 
     def connection_failed(self, connection: "Connection", failure: ConnectFailure) -> None:
-        """It never became ready, and is gone."""
+        """It never became ready, and is gone or going."""
         ...
 
     def connection_retried(self, connection: "Connection", failure: ConnectFailure) -> None:
-        """It never became ready, and is to be opened again in another way; it knows which."""
+        """It never became ready, has ended, and is to be opened again in another way; it knows which."""
         ...
 
     def transaction_finished(self, connection: "Connection", results: list[Result], usable: bool) -> None:
@@ -28,7 +28,14 @@ class Owner(Protocol):
         ...
 
     def connection_closed(self, connection: "Connection") -> None:
-        """It was idle and has gone."""
+        """It was idle, and is gone or going."""
+        ...
+
+    def connection_ended(self, connection: "Connection") -> None:
+        """Its socket has ended: only now the peer counts it no more. Said once, of one that is not retried.
+
+        That of a transaction's connection may end before `transaction_finished`.
+        """
         ...
 
     def body_wanted(self, connection: "Connection") -> None:

@@ -1,6 +1,5 @@
 """Making connections for the scheduler, and making them again in another way where the policy for TLS has one."""
 
-import asyncio
 from functools import partial
 from typing import get_args
 
@@ -21,8 +20,6 @@ from angarium.tls.client.handshake import Encryption
 from angarium.tls.client.lessons import TlsClient
 from angarium.tls.client.policy import tls_policy
 
-_CLOSING_S = 1.0
-
 
 class Dialer:
     """The connections of one worker, open or opening, by the scheduler's number."""
@@ -37,7 +34,6 @@ class Dialer:
         self._tls = TlsClient(log)
         self._distrust = Distrust(log)
         self._tasks = Tasks(log, clock)
-        self._leaving: dict[str, Connection] = {}
         self._policies = IdentityCache(tls_policy)
         self._settings = {
             method: IdentityCache(partial(client_settings, method=method)) for method in get_args(Method)
@@ -57,7 +53,7 @@ class Dialer:
         )
         self.connections[command.conn] = connection
         self._traces.attach(connection)
-        self._tasks.start(self._open(connection))
+        self._tasks.start(connection.open())
 
     def connect_again(self, connection: Connection, failure: ConnectFailure) -> None:
         """Begin *connection*, which came to nothing, anew: for the scheduler it is still the same."""
@@ -79,18 +75,4 @@ class Dialer:
 
     def leave(self, conn: int) -> Connection | None:
         """Forget a connection that is gone or going, and return it."""
-        connection = self.connections.pop(conn, None)
-        if connection is not None and connection.is_connected:
-            self._leaving[connection.session] = connection
-        return connection
-
-    async def _open(self, connection: Connection) -> None:
-        # The scheduler has counted closing connections out; their peers have not, until the sockets are closed.
-        try:
-            async with asyncio.timeout(_CLOSING_S):
-                for leaving in list(self._leaving.values()):
-                    await leaving.gone.wait()
-                    self._leaving.pop(leaving.session, None)
-        except TimeoutError:
-            self._leaving.clear()
-        await connection.open()
+        return self.connections.pop(conn, None)

@@ -327,6 +327,11 @@ class Dispatcher:
         self.scheduler.closed(connection.id, self._clock.now())
         self.plan_pump()
 
+    def connection_ended(self, connection: Connection) -> None:
+        """See connection_owner.Owner."""
+        self.scheduler.ended(connection.id, self._clock.now())
+        self.plan_pump()
+
     def body_wanted(self, connection: Connection) -> None:
         """See connection_owner.Owner."""
         self._handover.feed(connection)

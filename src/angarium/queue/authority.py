@@ -94,6 +94,9 @@ class _Pool:
             need -= debts[holder]
         return debts
 
+    def others_wait(self, holder: Hashable) -> bool:
+        return any(other != holder for waiting in self.waiting for other in waiting)
+
     @property
     def idle(self) -> bool:
         return not self.held and not any(self.waiting)
@@ -158,6 +161,7 @@ class Authority:
         for holder, count in pool.serve().items():
             self._messages.append(Grant(holder, key, count))
         for holder, count in pool.debts().items():
-            self._messages.append(Recall(holder, key, count))
+            if count or pool.others_wait(holder):  # who waits makes room for itself
+                self._messages.append(Recall(holder, key, count))
         if pool.idle:
             del self._pools[key]

@@ -31,7 +31,7 @@ class Resolve:
 class Connect:
     """Open connection *conn* to *address* and get as far as a session ready for mail.
 
-    Answer: `opened` or `connect_failed`.
+    Answer: `opened` or `connect_failed`, and `ended` once the socket, if there was one, has ended.
     """
 
     conn: int
@@ -54,7 +54,7 @@ class Deliver:
 
 @dataclass(slots=True)
 class Quit:
-    """End the idle connection *conn*. No answer: the scheduler has forgotten it."""
+    """End the idle connection *conn*. Answer: `ended`."""
 
     conn: int
 

@@ -106,10 +106,12 @@ class Crowding:
                 self._wake(crowd)
 
     def gone(self, connection: Connection) -> None:
-        """*connection* has ended, or was not taken."""
+        """*connection* has ended, or was not taken, or was of no use. May be said more than once."""
         place = _place_of(connection)
-        sessions = self._sessions[place]
-        del sessions[connection]
+        sessions = self._sessions.get(place)
+        if sessions is None:
+            return
+        sessions.pop(connection, None)
         if not sessions:
             del self._sessions[place]
 

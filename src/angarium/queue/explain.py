@@ -182,6 +182,8 @@ class Explainer:
             host = rule.scope.removeprefix("host ") if rule.scope.startswith("host ") else None
             where = self._where(rule.option, queue.counted_as, host)
         text = f"{rule.option} {rule.limit} of {rule.scope}"
+        if account.closing:
+            text += f"; {account.closing} of them said goodbye and are not closed yet"
         return Hold(rule.option, where, text, _until(account))
 
     def _crowded(self, queue: Queue, rule: Rule) -> Hold:

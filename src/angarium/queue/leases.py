@@ -26,7 +26,8 @@ CONTESTED_S = 7.0
 class Account:
     """One limit as this scheduler knows it.
 
-    *free* units may be used; those of a rate only before *lapses_at*. *used* counts open connections.
+    *free* units may be used; those of a rate only before *lapses_at*. *used* counts connections, *closing* those of
+    them that have nothing more to do: their units come free by themselves.
     *retry_at* is when the authority wants to be asked again. Queues that wait for units stand in *waiting*, by
     lane; *turn* is the one that was woken last, *asker* one that was woken only to ask for more.
     """
@@ -35,6 +36,7 @@ class Account:
         "alarm_at",
         "asked",
         "asker",
+        "closing",
         "contested_until",
         "free",
         "free_since",
@@ -51,6 +53,7 @@ class Account:
         self.rule = rule
         self.free = 0
         self.used = 0
+        self.closing = 0
         self.free_since = 0.0
         self.lapses_at = NEVER
         self.asked = False
@@ -73,6 +76,11 @@ class Account:
         return self.free
 
     @property
+    def waiting_count(self) -> int:
+        """How many queues of this scheduler wait for units."""
+        return len(self.waiting[0]) + len(self.waiting[1])
+
+    @property
     def has_waiting(self) -> bool:
         """Whether queues of this scheduler wait for units."""
         return bool(self.waiting[0] or self.waiting[1])
@@ -81,16 +89,21 @@ class Account:
         """Whether a connection that *user* has held for *held_s*, for mail of *lane*, is due to others.
 
         At once to a better lane, after its quantum to equals. *lane* 2 stands for no mail: at once to anybody.
+        Who is served by what is closing already waits for no more.
         """
         if not (self.has_waiting or self.owed):
             return False
-        if any(queue is not user for waiting in self.waiting[:lane] for queue in waiting):
+        if self._others(user, lane) > self.closing:
             return True
         if held_s < QUANTUM_S and lane < 2:
             return False
-        if self.owed and now < self.contested_until:
+        if self.owed > self.closing and now < self.contested_until:
             return True
-        return any(queue is not user for waiting in self.waiting[: lane + 1] for queue in waiting)
+        return self._others(user, lane + 1) > self.closing
+
+    def _others(self, user: "Queue", lanes: int) -> int:
+        """How many queues but *user* wait for mail of the best *lanes*."""
+        return sum(len(waiting) - (user in waiting) for waiting in self.waiting[:lanes])
 
     def next_after(self, user: "Queue") -> "Queue | None":
         """The queue whose turn it is when *user* has done."""

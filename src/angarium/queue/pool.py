@@ -6,6 +6,7 @@ from itertools import islice
 from angarium.config.verification import verification_of
 from angarium.core.address import Address
 from angarium.core.records import Recipient
+from angarium.queue.alarms import NEVER
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.crowding import says_too_many
 from angarium.queue.leases import Account
@@ -127,8 +128,8 @@ class Pool:
         self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
 
     def _make_room(self, account: Account, now: float) -> None:
-        """End an idle connection that holds a unit of *account*, for which a queue waits."""
-        if account.rule.limit.is_rate:
+        """End an idle connection that holds a unit of *account*, unless one for each who waits is ending."""
+        if account.rule.limit.is_rate or account.closing >= account.waiting_count:
             return
         for connection in islice(self._state.idle, IDLE_SEARCH):
             if account in connection.accounts:
@@ -229,13 +230,14 @@ class Pool:
         self._set_free(connection, now)
 
     def connect_failed(self, connection: Connection, failure: ConnectFailure, now: float) -> None:
-        """*connection* did not become ready and is gone."""
+        """*connection* did not become ready, and is gone or going."""
         connection.queue.opening -= 1
-        self._drop(connection, now)
+        self._reach.crowding.gone(connection)
+        self._leave(connection, now)
         self._reach.failed(connection.queue, connection.address, failure, now)
 
     def finished(self, connection: Connection, results: Sequence[Result], usable: bool, now: float) -> None:
-        """The transaction has ended. Without *usable* the connection is gone."""
+        """The transaction has ended. Without *usable* the connection is gone or going."""
         queue = connection.queue
         batch, connection.batch = connection.batch, []
         queue.in_flight -= len(batch)
@@ -245,9 +247,10 @@ class Pool:
         self._state.todo[queue] = None
         if connection.recipients == len(batch) and (usable or connection.deliveries):
             self._reach.crowding.proved(connection, now)
-        if not usable:
+        if not usable or connection.has_ended:
             queue.open -= 1
-            self._drop(connection, now)
+            self._reach.crowding.gone(connection)
+            self._leave(connection, now)
             self._distrust(connection, results, now)
         elif self._is_spent(connection):
             self.end(connection, now)
@@ -257,7 +260,14 @@ class Pool:
     def closed(self, connection: Connection, now: float) -> None:
         """The peer has ended the idle *connection*."""
         connection.queue.open -= 1
-        self._drop(connection, now)
+        self._leave(connection, now)
+
+    def ended(self, connection: Connection, now: float) -> None:
+        """The socket has ended: its peer counts *connection* no more. Of a busy one `finished` is still to come."""
+        if connection.state == "closing":
+            self._drop(connection, now)
+        else:
+            connection.has_ended = True
 
     def _take_results(
         self, queue: Queue, batch: list[Recipient], results: Sequence[Result], now: float
@@ -360,17 +370,26 @@ class Pool:
         """Say goodbye on a connection that is not busy."""
         self._state.emit(Quit(connection.id))
         connection.queue.open -= 1
-        self._drop(connection, now)
+        self._leave(connection, now)
 
     def _take_from_idle(self, connection: Connection) -> None:
         if self._state.idle.pop(connection, True) is None:
             connection.site.idle.remove(connection)
 
+    def _leave(self, connection: Connection, now: float) -> None:
+        """Use *connection* no more. Its units it keeps until its peer counts it no more either."""
+        self._take_from_idle(connection)
+        connection.state = "closing"
+        connection.alarm_at = NEVER
+        for account in connection.accounts:
+            account.closing += 1
+        self._state.todo[connection.queue] = None
+        if connection.has_ended:
+            self._drop(connection, now)
+
     def _drop(self, connection: Connection, now: float) -> None:
         """Forget a connection that is gone and return its units."""
-        self._take_from_idle(connection)
         connection.state = "gone"
-        connection.alarm_at = float("inf")
         del self._state.connections[connection.id]
         self._reach.crowding.gone(connection)
         site = connection.site
@@ -381,8 +400,9 @@ class Pool:
             del site.load[connection.address]
             self._state.forget_site(site)
         for account in connection.accounts:
+            account.closing -= 1
             self._put(account, now)
-        self._state.todo[connection.queue] = None
+        self._state.revisit(connection.queue)
 
     def _put(self, account: Account, now: float) -> None:
         self._ledger.put(account, now)

@@ -195,6 +195,9 @@ class DueFlows:
 class Connection:
     """One connection. Busy while *batch* is not empty. *queue* is the one it counts for, under the limits of
     *counted_as*.
+
+    *closing*, it is of no more use, but its peer counts it until its socket has ended: so do its limits.
+    *has_ended* says that of one whose transaction is not yet known to have ended.
     """
 
     __slots__ = (
@@ -204,6 +207,7 @@ class Connection:
         "batch",
         "counted_as",
         "deliveries",
+        "has_ended",
         "id",
         "idle_until",
         "message_rules",
@@ -222,7 +226,8 @@ class Connection:
         self.site = site
         self.address = address
         self.options = options
-        self.state: Literal["opening", "idle", "busy", "gone"] = "opening"
+        self.state: Literal["opening", "idle", "busy", "closing", "gone"] = "opening"
+        self.has_ended = False
         self.batch: list[Recipient] = []
         self.accounts: list[Account] = []
         self.message_rules: Rules = ()

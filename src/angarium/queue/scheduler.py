@@ -152,14 +152,14 @@ class Scheduler:
             self._run(now)
 
     def connect_failed(self, conn: int, failure: ConnectFailure, now: float) -> None:
-        """Connection *conn* did not become ready and is gone."""
+        """Connection *conn* did not become ready, and is gone or going."""
         connection = self._find(conn, "opening")
         if connection is not None:
             self._pool.connect_failed(connection, failure, now)
             self._run(now)
 
     def finished(self, conn: int, results: Sequence[Result], usable: bool, now: float) -> None:
-        """The transaction on *conn* has ended. Without *usable* the connection is gone."""
+        """The transaction on *conn* has ended. Without *usable* the connection is gone or going."""
         connection = self._find(conn, "busy")
         if connection is not None:
             self._pool.finished(connection, results, usable, now)
@@ -170,6 +170,13 @@ class Scheduler:
         connection = self._find(conn, "idle")
         if connection is not None:
             self._pool.closed(connection, now)
+            self._run(now)
+
+    def ended(self, conn: int, now: float) -> None:
+        """The socket of *conn* has ended: its peer counts it no more. Comes once for each `Connect`."""
+        connection = self._state.connections.get(conn)
+        if connection is not None:
+            self._pool.ended(connection, now)
             self._run(now)
 
     # --- inputs: limits, configuration, time

@@ -78,6 +78,11 @@ class State:
             self.renew(queue)
         return queue
 
+    def revisit(self, queue: Queue) -> None:
+        """Look at *queue* again, unless it has been forgotten."""
+        if self.queues.get(queue.key) is queue:
+            self.todo[queue] = None
+
     def renew(self, queue: Queue) -> None:
         """Take over the configuration in force. If that changes anything, the route is forgotten."""
         options = self.config.outbound(*queue.key)

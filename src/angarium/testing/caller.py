@@ -78,6 +78,7 @@ class Caller:
     retries: list[ConnectFailure] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.traces = TraceHub()
@@ -123,6 +124,10 @@ class Caller:
         """Return once the peer has said *line*."""
         await self._until(lambda: line in self.said("S"))
 
+    async def until_ended(self, conn: int) -> None:
+        """Return once the socket of connection *conn* has ended."""
+        await self._until(lambda: conn in self.ended)
+
     def _hear(self, record: dict[str, Any]) -> None:
         self.lines.append(f"{record['direction']}: {record['line']}")
         self._changed.set()
@@ -155,7 +160,12 @@ class Caller:
         self._changed.set()
 
     def connection_closed(self, connection: Connection) -> None:
-        """See connection_owner.Owner. It was idle and has gone."""
+        """See connection_owner.Owner. It was idle."""
+        self._changed.set()
+
+    def connection_ended(self, connection: Connection) -> None:
+        """See connection_owner.Owner. Its socket has ended."""
+        self.ended.append(connection.id)
         self._changed.set()
 
     def body_wanted(self, connection: Connection) -> None:

@@ -64,10 +64,11 @@ class Peer:
     the banner. With *takes*, further sessions than so many get *too_many*: as banner, or,
     with *lets_in*, to their first MAIL. *answer* judges each recipient. *hangs_up* ends the connection after each
     transaction, by a fault of its own unless *is_used_up*.
-    *taken* counts its sessions.
+    *taken* counts its sessions. *goodbye_s* is how long the peer counts a session that has ended for us.
     """
 
     connect_s: float = 0.05
+    goodbye_s: float = 0.0
     transaction_s: float = 0.05
     refuses: Reply | None = None
     fault: Fault = "address"
@@ -335,12 +336,12 @@ class Simulation:
                 self._taken[worker, command.conn] = peer.taken > peer.takes
                 scheduler.opened(command.conn, self.now)
             else:
-                self._gone(worker, command.conn)
                 stage: Stage = "connect" if refusal.enhanced == "4.4.1" else "banner"
                 attempt = Attempt(self.now, stage, host=command.address.host, peer=str(command.address))
                 self.refused.append((self.now, command.address, refusal))
                 failure = ConnectFailure(refusal, attempt, peer.fault, peer.on_terms)
                 scheduler.connect_failed(command.conn, failure, self.now)
+                self._gone(worker, command.conn)
             self.obey(worker)
 
         self.at(self.now + peer.connect_s, act)
@@ -369,9 +370,9 @@ class Simulation:
             usable = not (peer.hangs_up or crowded) and all(
                 verdict != "ambiguous" for _, verdict, _ in answers
             )
+            self.workers[worker].finished(conn, results, usable, self.now)
             if not usable:
                 self._gone(worker, conn)
-            self.workers[worker].finished(conn, results, usable, self.now)
             self.obey(worker)
 
         self.at(self.now + peer.transaction_s, act)
@@ -404,10 +405,25 @@ class Simulation:
             self.workers[worker].flow_changed(flow, self.stores[worker].summary(flow), self.now)
 
     def _gone(self, worker: int, conn: int) -> None:
-        if (worker, conn) in self._taken:
-            del self._taken[worker, conn]
-            self.peers[self.open[worker, conn].address.ip].taken -= 1
-        self._count(worker, self.open[worker, conn], -1)
+        """The connection is over for us; for its peer some time later."""
+        connect = self.open[worker, conn]
+        peer = self.peers[connect.address.ip]
+
+        def end() -> None:
+            if (worker, conn) in self._taken:
+                del self._taken[worker, conn]
+                peer.taken -= 1
+            self._count(worker, connect, -1)
+            self.workers[worker].ended(conn, self.now)
+
+        def act() -> None:
+            end()
+            self.obey(worker)
+
+        if peer.goodbye_s:
+            self.at(self.now + peer.goodbye_s, act)
+        else:
+            end()
 
     def _count(self, worker: int, connect: Connect, step: int) -> None:
         """Keep the number of connections, now and at most: in all, by queue, binding and address."""
