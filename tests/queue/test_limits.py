@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.core.reply import Reply
 from angarium.queue.authority import Authority, Grant, Recall
 from angarium.queue.limits import Limit, Meter
+from angarium.queue.turns import RANKS, rank_of
 from angarium.testing.simulation import REFUSED, Peer, Simulation
 
 Simulate = Callable[..., Simulation]
@@ -53,7 +55,7 @@ def test_a_holder_that_waits_is_granted_what_another_gives_back() -> None:
     units, retry_at = authority.acquire("b", "k", 2, limit, 0.0)
     assert units == 0
     assert retry_at is not None
-    assert Recall("a", "k", 1) in authority.take_messages()
+    assert Recall("a", "k", 1, rank=0) in authority.take_messages()
     authority.release("a", "k", 1)
     assert Grant("b", "k", 1) in authority.take_messages()
     assert authority.held("k") == {"a": 1, "b": 1}
@@ -62,8 +64,8 @@ def test_a_holder_that_waits_is_granted_what_another_gives_back() -> None:
 def test_transactional_mail_is_granted_first() -> None:
     authority, limit = Authority(), Limit(1)
     authority.acquire("a", "k", 1, limit, 0.0)
-    authority.acquire("bulk", "k", 1, limit, 0.0, lane=1)
-    authority.acquire("transactional", "k", 1, limit, 0.0, lane=0)
+    authority.acquire("bulk", "k", 1, limit, 0.0, rank=rank_of(BULK))
+    authority.acquire("transactional", "k", 1, limit, 0.0, rank=rank_of(TRANSACTIONAL))
     authority.take_messages()
     authority.release("a", "k", 1)
     assert authority.take_messages()[0] == Grant("transactional", "k", 1)
@@ -76,13 +78,15 @@ def test_the_units_of_a_holder_that_died_are_free() -> None:
     assert authority.acquire("b", "k", 3, limit, 2.0) == (3, None)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-3, 3), st.integers(0, 1)), max_size=60))
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(-3, 3), st.integers(0, RANKS - 1)), max_size=60)
+)
 def test_never_more_is_leased_than_there_is(steps: list[tuple[str, int, int]]) -> None:
     authority, limit = Authority(), Limit(4)
     believed = dict.fromkeys("abc", 0)
-    for holder, count, lane in steps:
+    for holder, count, rank in steps:
         if count > 0:
-            believed[holder] += authority.acquire(holder, "k", count, limit, 0.0, lane)[0]
+            believed[holder] += authority.acquire(holder, "k", count, limit, 0.0, rank)[0]
         elif believed[holder]:
             back = min(-count, believed[holder])
             believed[holder] -= back

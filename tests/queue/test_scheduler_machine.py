@@ -20,6 +20,7 @@ CONFIGS = (
     "Scope_Max_Outbound_Connections = 2\nOutbound_Throttle_Messages = 5/10\nMax_Resident_Active_Queue = 4",
     "Outbound_Throttle_Connections = 2/5\nMax_Deliveries_Per_Connection = 2\nAmbiguous_Delivery = hold",
     'Domain "a.example" { Suspend_Delivery = true }\nMessage_Expiration = 400\nRetry_Interval = 30',
+    'Outbound_Throttle_Messages = 1/60\nHost "/example$/" { Outbound_Throttle_Messages = 3/100 }\nIdle_Timeout = 2',
     'Host "shared.example" { Max_Outbound_Connections = 1 }\nMX_Failures_To_Delay = 2\nHost_Failure_Retry = 5',
     'Host "/./" { Rollup_MX = true }\nDomain "mx.a.example" { Outbound_Throttle_Messages = 5/10 }',
 )
@@ -158,7 +159,10 @@ class Interleavings(RuleBasedStateMachine):
             state = scheduler._state
             assert set(state.connections) == {conn for owner, conn in self.sim.open if owner == worker}
             for account in state.ledger.accounts.values():
-                held = sum(account in connection.accounts for connection in state.connections.values())
+                held = sum(
+                    account in connection.accounts + connection.claims
+                    for connection in state.connections.values()
+                )
                 assert account.used == held
                 assert account.free >= 0
 

@@ -266,14 +266,14 @@ class Dispatcher:
         self.scheduler.flow_changed(flow, summary, self._clock.now())
         self.plan_pump()
 
-    def granted(self, key: str, count: int, retry_at: float | None) -> None:
+    def granted(self, key: str, count: int, retry_at: float | None, left: int) -> None:
         """Take the authority's answer."""
-        self.scheduler.granted(key, count, retry_at, self._clock.now())
+        self.scheduler.granted(key, count, retry_at, self._clock.now(), left)
         self.plan_pump()
 
-    def recall(self, key: str, count: int) -> None:
-        """The authority wants unused units back, and *count* of those in use as they become free."""
-        self.scheduler.recall(key, count, self._clock.now())
+    def recall(self, key: str, count: int, rank: int) -> None:
+        """The authority wants unused units back, and *count* of those in use, for others of *rank* or worse."""
+        self.scheduler.recall(key, count, rank, self._clock.now())
         self.plan_pump()
 
     def connection_opened(self, connection: Connection) -> None:

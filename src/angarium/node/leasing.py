@@ -9,11 +9,11 @@ from angarium.queue.commands import GiveBack, Lease
 class Asker(Protocol):
     """Who gets the answers; `delivery.dispatcher.Dispatcher` is one."""
 
-    def granted(self, key: str, count: int, retry_at: float | None) -> None:
-        """Units were granted, or none before *retry_at*."""
+    def granted(self, key: str, count: int, retry_at: float | None, left: int) -> None:
+        """Units were granted, or none before *retry_at*; *left* units nobody holds."""
         ...
 
-    def recall(self, key: str, count: int) -> None:
+    def recall(self, key: str, count: int, rank: int) -> None:
         """Others wait for units."""
         ...
 
@@ -31,7 +31,7 @@ class SupervisorLeases:
 
     def ask(self, command: Lease) -> None:
         """See Leases."""
-        self._link.tell("lease", key=command.key, want=command.want, limit=command.limit, lane=command.lane)
+        self._link.tell("lease", key=command.key, want=command.want, limit=command.limit, rank=command.rank)
 
     def give_back(self, command: GiveBack) -> None:
         """See Leases."""
@@ -39,8 +39,8 @@ class SupervisorLeases:
 
     def granted(self, args: dict[str, Any]) -> None:
         """Pass the supervisor's answer on."""
-        self._asker.granted(args["key"], args["count"], args["retry_at"])
+        self._asker.granted(args["key"], args["count"], args["retry_at"], args["left"])
 
     def recall(self, args: dict[str, Any]) -> None:
         """Pass the supervisor's wish on."""
-        self._asker.recall(args["key"], args["count"])
+        self._asker.recall(args["key"], args["count"], args["rank"])

@@ -168,19 +168,22 @@ class Supervisor:
 
     def _lease(self, index: int, args: dict[str, Any]) -> None:
         key, want, limit = args["key"], args["want"], Limit(*args["limit"])
-        count, retry_at = self._authority.acquire(index, key, want, limit, self.clock.now(), args["lane"])
+        count, retry_at = self._authority.acquire(index, key, want, limit, self.clock.now(), args["rank"])
         if want:
-            self._crew.tell(index, "granted", key=key, count=count, retry_at=retry_at)
+            left = self._authority.left(key)
+            self._crew.tell(index, "granted", key=key, count=count, retry_at=retry_at, left=left)
         self._tell_holders()
 
     def _tell_holders(self) -> None:
         for message in self._authority.take_messages():
             index = message.holder
             assert isinstance(index, int)
+            key, count = message.key, message.units
             if isinstance(message, Grant):
-                self._crew.tell(index, "granted", key=message.key, count=message.units, retry_at=None)
+                left = self._authority.left(key)
+                self._crew.tell(index, "granted", key=key, count=count, retry_at=None, left=left)
             else:
-                self._crew.tell(index, "recall", key=message.key, count=message.units)
+                self._crew.tell(index, "recall", key=key, count=count, rank=message.rank)
 
     # -- operations.NodePort
 

@@ -100,13 +100,13 @@ class Record:
 class Lease:
     """Ask the authority for *want* more units of the limit *key*, whose terms are *limit*. Answer: `granted`.
 
-    *lane* is that of the mail that needs them; transactional mail is served first.
+    *rank* says who needs them, and so before whom (`turns`).
     """
 
     key: str
     want: int
     limit: Limit
-    lane: int
+    rank: int
 
 
 @dataclass(slots=True)

@@ -168,7 +168,7 @@ class Crowding:
         if crowd is None:
             return []
         account = self._state.ledger.accounts.get(crowd.rule.key)
-        waiting = [*account.waiting[0], *account.waiting[1]] if account is not None else []
+        waiting = [queue for ranks in account.waiting for queue in ranks] if account is not None else []
         concerned = dict.fromkeys([*crowd.refused, *waiting])
         concerned.pop(queue, None)
         crowd.refused.clear()

@@ -181,9 +181,14 @@ class Explainer:
         if where is None:
             host = rule.scope.removeprefix("host ") if rule.scope.startswith("host ") else None
             where = self._where(rule.option, queue.counted_as, host)
-        text = f"{rule.option} {rule.limit} of {rule.scope}"
+        text = f"{rule.option} {rule.stated or rule.limit} of {rule.scope}"
+        if rule.stated is not None:
+            text += "; as many connections as it lets messages pass soon are open for them already"
         if account.closing:
             text += f"; {account.closing} of them said goodbye and are not closed yet"
+        left = account.left_by(account.rank_of(queue))
+        if left:
+            text += f"; {left} of them are left to queues without a connection"
         return Hold(rule.option, where, text, _until(account))
 
     def _crowded(self, queue: Queue, rule: Rule) -> Hold:

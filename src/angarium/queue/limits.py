@@ -5,6 +5,9 @@ Both are kept by an authority (`authority`) and leased to the schedulers that sh
 
 from typing import NamedTuple
 
+AHEAD_S = 2.0
+"""A connection may be ready for this long before its message may go: it need not be opened in that very moment."""
+
 LEASE_SHARE = 50
 MAX_LEASE_S = 5.0
 PREFERRED_BURSTS = 100
@@ -42,6 +45,18 @@ class Limit(NamedTuple):
         """
         return (self.window_s + self.lease_s) / (self.capacity - self.burst + 1)
 
+    @property
+    def ahead(self) -> int:
+        """How many units of a rate can be had within `AHEAD_S`, at least one."""
+        return self.burst + int(AHEAD_S / self.interval_s)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether units of a rate come one at a time, and so far apart that one that lapsed is given back: meanwhile
+        the next one cannot have been granted.
+        """
+        return self.is_rate and self.burst == 1 and self.interval_s >= 2 * self.lease_s
+
     def __str__(self) -> str:
         return f"{self.capacity}/{self.window_s:g}" if self.is_rate else str(self.capacity)
 
@@ -49,14 +64,16 @@ class Limit(NamedTuple):
 class Meter:
     """Counts one rate. The generic cell rate algorithm (ITU-T I.371): one float of state, no history."""
 
-    __slots__ = ("_spent_until",)
+    __slots__ = ("_interval_s", "_spent_until")
 
     def __init__(self) -> None:
         self._spent_until = 0.0
+        self._interval_s = 0.0
 
     def take(self, want: int, limit: Limit, now: float) -> tuple[int, float | None]:
         """Take up to *want* units; return how many, and when to ask again if that was fewer than wanted."""
-        interval, burst = limit.interval_s, limit.burst
+        self._interval_s = interval = limit.interval_s
+        burst = limit.burst
         spent_until = max(self._spent_until, now)
         free = int((now - spent_until) / interval + burst + 1e-6 + 5e-7 / interval)
         taken = max(0, min(want, free, burst))
@@ -65,3 +82,7 @@ class Meter:
             return taken, None
         useful = max(1, min(want - taken, burst // 2))
         return taken, spent_until - (burst - useful) * interval
+
+    def put_back(self, count: int) -> None:
+        """*count* units of a slow rate that were taken last have not been used, and will not be."""
+        self._spent_until -= count * self._interval_s

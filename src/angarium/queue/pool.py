@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from angarium.config.verification import verification_of
 from angarium.core.address import Address
@@ -9,19 +10,37 @@ from angarium.core.records import Recipient
 from angarium.queue.alarms import NEVER
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.crowding import says_too_many
-from angarium.queue.leases import Account
+from angarium.queue.leases import Account, Wish
+from angarium.queue.limits import AHEAD_S
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
 from angarium.queue.queues import Connection, HoldKind, Queue, Site
 from angarium.queue.reach import Reach
-from angarium.queue.shaping import Rules, host_connection_rules, host_message_rules, slowest_first
+from angarium.queue.shaping import (
+    Rules,
+    host_connection_rules,
+    host_message_rules,
+    opening_rules,
+    slowest_first,
+)
 from angarium.queue.state import State
+from angarium.queue.turns import is_modest
+
+
+class Terms(NamedTuple):
+    """The limits that a new connection falls under: its own, those of its messages, and how many may wait for these."""
+
+    connections: Rules
+    messages: Rules
+    openings: Rules
+
+
+NO_TERMS = Terms((), (), ())
 
 PATIENCE_S = (0.1, 2.0)
 """By lane: mail waits this long for busy connections before a further one is opened for it."""
 
 IDLE_SEARCH = 64
-NO_MAIL = 2
 
 
 class Pool:
@@ -71,20 +90,35 @@ class Pool:
         if local is not None:
             self._state.alarms.set(queue, local[0])
             return "local"
-        lane = queue.ready.lane if queue.ready.count or not queue.due else queue.due.lane
-        rules = self._state.rules(queue)
-        lacking = self._ledger.lacking(rules, queue, lane, want, now)
+        wish = self._wish(queue, want, now)
+        terms = Terms(self._state.rules(queue), queue.message_rules, queue.opening_rules)
+        lacking = self._lacking(terms, wish, now)
         if lacking is not None:
-            self._make_room(lacking, now)
+            self._make_room(lacking, wish, now)
             return "limit"
-        chosen = self._choose(queue, lane, now)
+        chosen = self._choose(queue, wish, now)
         if isinstance(chosen, str):
             return chosen
-        address, host_rules = chosen
-        self._connect(queue, address, rules + host_rules, now)
+        address, of_host = chosen
+        self._connect(queue, address, terms, of_host, now)
         return ""
 
-    def _choose(self, queue: Queue, lane: int, now: float) -> tuple[Address, Rules] | HoldKind:
+    def _lacking(self, terms: Terms, wish: Wish, now: float) -> Account | None:
+        """The first limit that holds a new connection; the queue waits for it then."""
+        ledger = self._ledger
+        return (
+            ledger.lacking(terms.openings, wish, now)
+            or ledger.too_early(terms.messages, wish, now)
+            or ledger.lacking(terms.connections, wish, now)
+        )
+
+    def _wish(self, queue: Queue, want: int, now: float) -> Wish:
+        """*queue* wants *want* more connections."""
+        lane = queue.ready.lane if queue.ready.count or not queue.due else queue.due.lane
+        elsewhere = self._ledger.held_elsewhere(self._state.rules(queue))
+        return Wish(queue, lane, want, queue.open + queue.opening, elsewhere, queue.takes_s(now))
+
+    def _choose(self, queue: Queue, wish: Wish, now: float) -> tuple[Address, Terms] | HoldKind:
         """Pick the least busy address of the best level with one that may be tried and is under its limits."""
         assert queue.plan is not None
         assert queue.site is not None
@@ -95,30 +129,35 @@ class Pool:
             if len(usable) > 1:
                 usable.sort(key=lambda address: (load.get(address, 0), rng.random()))
             for address in usable:
-                rules = self._host_rules(queue, address, now)
-                lacking = self._ledger.lacking(rules, queue, lane, 1, now) if rules else None
+                terms = self._host_terms(queue, address, now)
+                lacking = self._lacking(terms, wish, now) if terms is not NO_TERMS else None
                 if lacking is None:
-                    return address, rules
+                    return address, terms
                 limited = lacking
         if limited is not None:
-            self._make_room(limited, now)
+            self._make_room(limited, wish, now)
             return "limit"
         rests = [self._reach.resting(queue, address, now) for address in self._reach.addresses(queue)]
         self._state.alarms.set(queue, min(rest[0] for rest in rests if rest is not None))
         return "resting"
 
-    def _host_rules(self, queue: Queue, address: Address, now: float) -> Rules:
+    def _host_terms(self, queue: Queue, address: Address, now: float) -> Terms:
         options, binding = self._state.config.host(*queue.key, address.host), queue.key.binding
         learnt = self._reach.crowding.rules(binding, address, now)
-        return learnt + slowest_first(host_connection_rules(binding, address.host, address.ip, options))
+        connections = host_connection_rules(binding, address.host, address.ip, options)
+        messages = host_message_rules(options)
+        if not (learnt or connections or messages):
+            return NO_TERMS
+        return Terms(learnt + slowest_first(connections), messages, opening_rules(messages))
 
-    def _connect(self, queue: Queue, address: Address, rules: Rules, now: float) -> None:
+    def _connect(self, queue: Queue, address: Address, own: Terms, of_host: Terms, now: float) -> None:
         assert queue.plan is not None
         assert queue.site is not None
         self._last_id += 1
         connection = Connection(self._last_id, queue, queue.site, address, queue.options)
-        connection.accounts = self._ledger.take(rules, 1)
-        connection.message_rules = host_message_rules(self._state.config.host(*queue.key, address.host))
+        connection.accounts = self._ledger.take(own.connections + of_host.connections, 1)
+        connection.message_rules = of_host.messages
+        self._claim(connection, own.openings + of_host.openings, now)
         self._state.connections[connection.id] = connection
         queue.opening += 1
         queue.progress_at = now
@@ -127,9 +166,25 @@ class Pool:
         self._reach.crowding.begun(connection)
         self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
 
-    def _make_room(self, account: Account, now: float) -> None:
+    def _claim(self, connection: Connection, openings: Rules, now: float) -> None:
+        """*connection* is one of those that wait for their first message; it may open slowly if these are rare."""
+        if openings:
+            connection.claims = self._ledger.take(openings, 1)
+            longest_s = max(rule.stated.interval_s for rule in openings if rule.stated is not None)
+            connection.claims_until = now + max(AHEAD_S, longest_s / 2)
+            self._state.alarms.set(connection, connection.claims_until)
+
+    def _release_claims(self, connection: Connection, now: float) -> None:
+        for account in connection.claims:
+            self._put(account, now)
+        connection.claims = []
+        connection.claims_until = NEVER
+
+    def _make_room(self, account: Account, wish: Wish, now: float) -> None:
         """End an idle connection that holds a unit of *account*, unless one for each who waits is ending."""
         if account.rule.limit.is_rate or account.closing >= account.waiting_count:
+            return
+        if is_modest(wish.rank(account.rule)):
             return
         for connection in islice(self._state.idle, IDLE_SEARCH):
             if account in connection.accounts:
@@ -162,7 +217,7 @@ class Pool:
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
         held = {account.rule.key for account in connection.accounts}
         needed = tuple(rule for rule in rules if rule.key not in held)
-        if self._ledger.lacking(needed, queue, queue.ready.lane, 1, now) is not None:
+        if self._ledger.lacking(needed, self._wish(queue, 1, now), now) is not None:
             return False
         old = connection.queue
         surplus = {rule.key for rule in self._state.rules(old)} - {rule.key for rule in rules}
@@ -194,18 +249,21 @@ class Pool:
                 return ""
         if rules:
             self._ledger.take(rules, len(batch))
+        if connection.claims:
+            self._release_claims(connection, now)
         self._take_from_idle(connection)
         connection.state = "busy"
         connection.batch = batch
         queue.in_flight += len(batch)
-        queue.progress_at = now
+        queue.progress_at = connection.busy_since = now
         self._state.emit(Deliver(connection.id, queue.key, batch))
         return ""
 
     def _lacks_for_messages(self, connection: Connection, queue: Queue, now: float) -> bool:
         """Whether a limit on messages holds what *queue* would send over *connection*; then it waits for that."""
         rules, ready = _message_rules(connection, queue), queue.ready
-        return self._ledger.lacking(rules, queue, ready.lane, ready.count, now) is not None
+        wish = Wish(queue, ready.lane, ready.count, has=connection.recipients)  # a new one goes first
+        return self._ledger.lacking(rules, wish, now) is not None
 
     def _without_expired(self, queue: Queue, batch: list[Recipient], now: float) -> list[Recipient]:
         kept = []
@@ -241,6 +299,7 @@ class Pool:
         queue = connection.queue
         batch, connection.batch = connection.batch, []
         queue.in_flight -= len(batch)
+        queue.moved_at, queue.moved_in_s = now, now - connection.busy_since
         connection.recipients += len(batch)
         if self._take_results(queue, batch, results, now):
             connection.deliveries += 1
@@ -330,6 +389,8 @@ class Pool:
         connection.state = "idle"
         site.idle.append(connection)
         self._state.idle[connection] = None
+        if not queue.ready.count:
+            self._release_claims(connection, now)
         connection.idle_until = now + connection.options.idle_timeout
         self._state.alarms.set(connection, connection.idle_until)
         self._state.todo[queue] = None
@@ -345,7 +406,7 @@ class Pool:
     def _contested(self, connection: Connection, now: float) -> list[Account]:
         """The limits whose units *connection* has, and others wait for."""
         queue = connection.queue
-        lane = queue.ready.lane if queue.ready.count else NO_MAIL
+        lane = queue.ready.lane if queue.ready.count else None
         held_s = now - connection.opened_at
         return [each for each in connection.accounts if each.contested(queue, lane, held_s, now)]
 
@@ -358,7 +419,11 @@ class Pool:
         )
 
     def alarm(self, connection: Connection, now: float) -> None:
-        """The alarm of *connection* went off: end it if it has been idle for long enough."""
+        """The alarm of *connection* went off: let others be opened in its place if that takes long, end it if it has
+        been idle for long enough.
+        """
+        if connection.state == "opening" and now >= connection.claims_until:
+            self._release_claims(connection, now)
         if connection.state != "idle":
             return
         if now < connection.idle_until:
@@ -381,6 +446,7 @@ class Pool:
         self._take_from_idle(connection)
         connection.state = "closing"
         connection.alarm_at = NEVER
+        self._release_claims(connection, now)
         for account in connection.accounts:
             account.closing += 1
         self._state.todo[connection.queue] = None

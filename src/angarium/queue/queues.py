@@ -60,7 +60,8 @@ class Queue:
     connections, *opening* those on their way. Its plan was asked for at *asked_at*, and is asked for anew if that was
     before *asked_since*. *failures* counts consecutive failures of all addresses since
     *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
-    *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that.
+    *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that. The last
+    transaction ended *moved_at* and took *moved_in_s*.
     """
 
     __slots__ = (
@@ -80,8 +81,11 @@ class Queue:
         "key",
         "last_reply",
         "message_rules",
+        "moved_at",
+        "moved_in_s",
         "open",
         "opening",
+        "opening_rules",
         "options",
         "paging",
         "plan",
@@ -104,6 +108,7 @@ class Queue:
         self.generation = -1
         self.connection_rules: Rules | None = None
         self.message_rules: Rules = ()
+        self.opening_rules: Rules = ()
         self.ready = ReadyQueue()
         self.resident = 0
         self.in_flight = 0
@@ -124,6 +129,7 @@ class Queue:
         self.waits_for: list[Account] = []
         self.wants = -1
         self.progress_at = 0.0
+        self.moved_at = self.moved_in_s = 0.0
         self.hold: HoldKind = ""
         self.last_reply: tuple[float, Reply] | None = None
         self.swept_at = 0.0
@@ -137,6 +143,10 @@ class Queue:
             if lane >= 0:
                 self.site.wanting[lane][self] = None
             self.wants = lane
+
+    def takes_s(self, now: float) -> float:
+        """How long its transactions take, in seconds: the last one, or since then if no other has ended."""
+        return max(self.moved_in_s, now - self.moved_at)
 
     @property
     def is_empty(self) -> bool:
@@ -197,7 +207,8 @@ class Connection:
     *counted_as*.
 
     *closing*, it is of no more use, but its peer counts it until its socket has ended: so do its limits.
-    *has_ended* says that of one whose transaction is not yet known to have ended.
+    *has_ended* says that of one whose transaction is not yet known to have ended. Until its first transaction it
+    has *claims*, units of what limits on messages allow to be opened; while it is opening, only until *claims_until*.
     """
 
     __slots__ = (
@@ -205,6 +216,9 @@ class Connection:
         "address",
         "alarm_at",
         "batch",
+        "busy_since",
+        "claims",
+        "claims_until",
         "counted_as",
         "deliveries",
         "has_ended",
@@ -230,9 +244,11 @@ class Connection:
         self.has_ended = False
         self.batch: list[Recipient] = []
         self.accounts: list[Account] = []
+        self.claims: list[Account] = []
+        self.claims_until = NEVER
         self.message_rules: Rules = ()
         self.deliveries = 0
         self.recipients = 0
-        self.opened_at = 0.0
+        self.opened_at = self.busy_since = 0.0
         self.idle_until = 0.0
         self.alarm_at = NEVER

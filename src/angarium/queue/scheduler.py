@@ -181,18 +181,20 @@ class Scheduler:
 
     # --- inputs: limits, configuration, time
 
-    def granted(self, key: str, count: int, retry_at: float | None, now: float) -> None:
+    def granted(self, key: str, count: int, retry_at: float | None, now: float, left: int = 0) -> None:
         """The authority's answer to `Lease`, or units that came free later; *retry_at* says when to ask
-        again.
+        again, *left* how many units nobody has.
         """
-        account = self._state.ledger.granted(key, count, retry_at, now)
+        account = self._state.ledger.granted(key, count, retry_at, left, now)
         if account is not None:
             self._state.freed[account] = None
             self._run(now)
 
-    def recall(self, key: str, count: int, now: float) -> None:
-        """Others wait for units of *key*: give back what is unused, and *count* more as soon as is decent."""
-        account = self._state.ledger.recalled(key, count, now)
+    def recall(self, key: str, count: int, rank: int, now: float) -> None:
+        """Others wait for units of *key*, the best of them of *rank*: give back what is unused, and *count* more as
+        soon as is decent.
+        """
+        account = self._state.ledger.recalled(key, count, rank, now)
         if account is None:
             return
         for connection in list(self._state.idle):
@@ -259,17 +261,15 @@ class Scheduler:
         """Wake the queue whose turn it is to use *account*, or to ask for it; the next when that has had
         effect.
         """
-        usable = account.available(now) > 0
-        if usable or (not account.asked and now >= account.retry_at):
-            queue = account.next_waiting()
-            if queue is not None:
-                account.asker = queue if account.rule.limit.is_rate and not usable else None
-                self._state.todo[queue] = None
-                return
-        account.asker = None
+        queue = account.next_waiting(now, to_ask=False)
+        if queue is None and not account.asked and now >= account.retry_at:
+            queue = account.next_waiting(now, to_ask=True)
+        if queue is not None:
+            self._state.todo[queue] = None
+            return
         del self._state.freed[account]
         if account.has_waiting and not account.asked:
-            self._state.alarms.set(account, account.retry_at)
+            self._state.alarms.set(account, account.wake_at(now))
         self._state.ledger.forget_if_idle(account)
 
     def _advance(self, queue: Queue, now: float) -> None:

@@ -31,7 +31,8 @@ class Rule(NamedTuple):
 
     *key* names the counter. *option* and *scope* say to people which limit it is; *where* may be None for a
     plain limit, whose place is looked up only when somebody asks (`explain`). *is_learnt*: a peer has set it
-    (`crowding`), so that it is this worker's own, and not leased.
+    (`crowding`), so that it is this worker's own, and not leased. *is_shared*: several queues have it. *stated* is the
+    limit as the option has it, where *limit* is but derived from that.
     """
 
     key: str
@@ -40,6 +41,8 @@ class Rule(NamedTuple):
     scope: str
     where: Where | None = None
     is_learnt: bool = False
+    is_shared: bool = False
+    stated: Limit | None = None
 
 
 Rules = tuple[Rule, ...]
@@ -76,7 +79,13 @@ def connection_rules(queue: QueueKey, options: OutboundOptions, options_of_all: 
     total = options_of_all.server_max_outbound_connections
     if total > 0:
         rules.append(
-            Rule("connections of the server", Limit(total), "Server_Max_Outbound_Connections", "global")
+            Rule(
+                "connections of the server",
+                Limit(total),
+                "Server_Max_Outbound_Connections",
+                "global",
+                is_shared=True,
+            )
         )
     return (*rules, *_throttle("Outbound_Throttle_Connections", "", options.outbound_throttle_connections))
 
@@ -84,6 +93,21 @@ def connection_rules(queue: QueueKey, options: OutboundOptions, options_of_all: 
 def message_rules(options: OutboundOptions) -> Rules:
     """The limits that each message of a queue falls under."""
     return _throttle("Outbound_Throttle_Messages", "", options.outbound_throttle_messages)
+
+
+def opening_rules(message_rules: Rules) -> Rules:
+    """What new connections fall under because of the limits on their messages: only so many may be without their first
+    message as there are messages that may go soon. They are counted, whoever shares the limits.
+    """
+    return tuple(
+        rule._replace(
+            key=f"connections for {rule.key}",
+            limit=Limit(rule.limit.ahead),
+            is_shared=False,
+            stated=rule.limit,
+        )
+        for rule in message_rules
+    )
 
 
 def host_connection_rules(binding: str, host: str, ip: str, options: HostOptions) -> Rules:
@@ -96,6 +120,7 @@ def host_connection_rules(binding: str, host: str, ip: str, options: HostOptions
                 Limit(options.max_outbound_connections),
                 "Max_Outbound_Connections",
                 f"host {host}",
+                is_shared=True,
             ),
         )
     shared = _shared("Scope_Max_Outbound_Connections", "host ", options.scope_max_outbound_connections)
@@ -119,9 +144,8 @@ def slowest_first(rules: Rules) -> Rules:
 def _shared(option: str, what: str, shared: SharedLimit | None) -> Rules:
     if shared is None or shared.limit < 0:
         return ()
-    return (
-        Rule(f"{what}connections in {shared.scope}", Limit(shared.limit), option, shared.scope, shared.where),
-    )
+    key = f"{what}connections in {shared.scope}"
+    return (Rule(key, Limit(shared.limit), option, shared.scope, shared.where, is_shared=True),)
 
 
 def _per_binding(binding: str, most: int | None) -> Rules:
@@ -131,7 +155,8 @@ def _per_binding(binding: str, most: int | None) -> Rules:
     if most is None or most <= 0:
         return ()
     option = "Server_Max_Outbound_Connections"
-    return (Rule(f"connections of binding {binding}", Limit(most), option, f"binding {binding}"),)
+    key = f"connections of binding {binding}"
+    return (Rule(key, Limit(most), option, f"binding {binding}", is_shared=True),)
 
 
 def _throttle(option: str, what: str, throttle: Throttle | None) -> Rules:

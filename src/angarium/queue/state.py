@@ -16,6 +16,7 @@ from angarium.queue.shaping import (
     connection_rules,
     counted_as,
     message_rules,
+    opening_rules,
     slowest_first,
 )
 
@@ -115,6 +116,7 @@ class State:
     def _set_rules(self, queue: Queue) -> None:
         queue.connection_rules = None
         queue.message_rules = slowest_first(message_rules(self._limits(queue)))
+        queue.opening_rules = opening_rules(queue.message_rules)
 
     def _limits(self, queue: Queue) -> OutboundOptions:
         return self.config.outbound(*queue.counted_as) if queue.counted_as != queue.key else queue.options

@@ -9,6 +9,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -297,12 +298,13 @@ class Simulation:
         if isinstance(command, GiveBack):
             self.authority.release(worker, key, command.count)
         else:
-            terms = (key, command.want, command.limit, self.now, command.lane)
+            terms = (key, command.want, command.limit, self.now, command.rank)
             answer = (key, *self.authority.acquire(worker, *terms))
+            left = self.authority.left(key)
             if self.lease_s:
-                self._later(self.lease_s, worker, "granted", *answer)
+                self.at(self.now + self.lease_s, lambda: self._granted(worker, *answer, left))
             else:
-                self.workers[worker].granted(*answer, self.now)
+                self.workers[worker].granted(*answer, self.now, left)
         self._pass_on()
 
     def _later(self, delay_s: float, worker: int, method: str, *args: Any) -> None:
@@ -319,9 +321,14 @@ class Simulation:
             worker = message.holder
             assert isinstance(worker, int)
             if isinstance(message, Grant):
-                self._later(self.lease_s, worker, "granted", message.key, message.units, None)
+                answer = (message.key, message.units, None, self.authority.left(message.key))
+                self.at(self.now + self.lease_s, partial(self._granted, worker, *answer))
             else:
-                self._later(self.lease_s, worker, "recall", message.key, message.units)
+                self._later(self.lease_s, worker, "recall", message.key, message.units, message.rank)
+
+    def _granted(self, worker: int, key: str, count: int, retry_at: float | None, left: int) -> None:
+        self.workers[worker].granted(key, count, retry_at, self.now, left)
+        self.obey(worker)
 
     def _connect(self, worker: int, command: Connect) -> None:
         peer = self.peers.setdefault(command.address.ip, Peer())
