@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
 
@@ -171,3 +173,58 @@ def test_words_with_the_authority_that_take_time_leave_no_mail_behind(simulate: 
             sim.run(pause_ms / 1000)
         sim.run(5)
         assert sim.states() == {"delivered": 3}, pause_ms
+
+
+def campaign(sim: Simulation, most: int, *, seconds: float = 0.2, workers: tuple[int, ...] = (0,)) -> None:
+    """Bulk mail that has all *most* connections to one slow destination, over these workers, and out of step."""
+    sim.peers["x.example"] = Peer(transaction_s=seconds, connect_s=0.21)
+    for number in range(80):
+        later = sim.now + number * 0.017
+        sim.at(later, lambda: [sim.send("x.example", count=5 * most, worker=worker) for worker in workers])
+    sim.run(10)
+    assert sim.counts["all"] == most
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_connections_are_kept_for_the_better_lane(simulate: Simulate, workers: int) -> None:
+    sim = simulate("Max_Outbound_Connections = 20", workers=workers)
+    campaign(sim, 20, workers=tuple(range(workers)))
+    before = len(sim.deliveries), len(sim.opened)
+    for n in range(600):
+        sim.at(sim.now + n * 0.1, lambda n=n: sim.send("x.example", lane=TRANSACTIONAL, worker=n % workers))
+    sim.run(70)
+    mine = waits(sim, TRANSACTIONAL)
+    assert len(mine) == 600
+    assert mine[int(600 * 0.95)] <= 0.02
+    assert mine[-1] <= 0.2 + 0.21
+    assert len(sim.deliveries) - before[0] >= 0.75 * 70 * 20 / 0.2, "bulk mail leaves a fifth, not more"
+    assert len(sim.opened) - before[1] <= 40, "what is kept is not opened to be kept"
+
+
+def test_bulk_mail_has_all_connections_when_no_transactional_mail_came_for_long(simulate: Simulate) -> None:
+    sim = simulate("Max_Outbound_Connections = 10")
+    campaign(sim, 10, seconds=2.0)
+    sim.send("x.example", lane=TRANSACTIONAL)
+    sim.run(30)
+    assert len(sim.scheduler._state.idle) + 10 - sim.counts["all"] == 2
+    [row] = sim.scheduler.status(sim.now)
+    assert row.hold is not None
+    assert "2 of them are kept for transactional mail" in row.hold.text
+    sim.run(620)
+    assert len(sim.scheduler._state.idle) + 10 - sim.counts["all"] == 0
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+def test_of_one_connection_the_lane_is_decided_anew_before_each_message(
+    simulate: Simulate, worker: int
+) -> None:
+    """Also when another worker has it: it is given up after the mail under way, not after its time."""
+    sim = simulate("Max_Outbound_Connections = 1", workers=2)
+    sim.lease_s = 0.001
+    campaign(sim, 1, seconds=0.5)
+    for n in range(20):
+        sim.at(sim.now + 5.0 * n, lambda: sim.send("x.example", lane=TRANSACTIONAL, worker=worker))
+    sim.run(120)
+    mine = waits(sim, TRANSACTIONAL)
+    assert len(mine) == 20
+    assert mine[-1] <= 0.5 + 0.21 + 0.05

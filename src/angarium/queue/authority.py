@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from angarium.queue.limits import Limit, Meter
-from angarium.queue.turns import RANKS, is_more, left_by
+from angarium.queue.turns import BETTER_RANKS, KEPT_S, RANKS, is_more, kept_of
 
 ASK_AGAIN_S = 5.0
 """An unanswered wait is asked anew after this long, so that a lost message cannot stop a queue for good."""
@@ -43,10 +43,12 @@ class Recall(NamedTuple):
 class _Pool:
     """One count limit."""
 
-    __slots__ = ("held", "limit", "waiting")
+    __slots__ = ("held", "is_kept", "kept_until", "limit", "waiting")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
+        self.kept_until = 0.0
+        self.is_kept = False
         self.held: dict[Hashable, int] = {}
         self.waiting: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(RANKS))
 
@@ -56,12 +58,20 @@ class _Pool:
 
     def free_for(self, rank: int) -> int:
         """How many units may go to one of *rank*."""
-        left = left_by(rank, self.limit.capacity)
+        left = self.limit.left_by(rank)
+        if self.is_kept and rank >= BETTER_RANKS:
+            left = kept_of(self.limit.capacity)
         if is_more(rank):  # while modest first ones of its lane or a better one wait, it leaves as much
             for modest in range(1, rank, 4):
                 if self.waiting[modest]:
-                    left = max(left, left_by(modest, self.limit.capacity))
+                    left = max(left, self.limit.left_by(modest))
         return max(0, self.free - left)
+
+    def note(self, rank: int, now: float) -> None:
+        """Keep some for the better lane once that has asked for any."""
+        if rank < BETTER_RANKS:
+            self.kept_until = now + KEPT_S
+        self.is_kept = self.limit.is_path and now < self.kept_until
 
     def add(self, holder: Hashable, count: int) -> None:
         left = self.held.get(holder, 0) + count
@@ -105,9 +115,7 @@ class _Pool:
     def hopeful(self) -> list[int]:
         """The ranks in which somebody waits who would be served by what may be asked back."""
         most = self.free + sum(max(0, held - self.share) for held in self.held.values())
-        return [
-            r for r, waiting in enumerate(self.waiting) if waiting and most > left_by(r, self.limit.capacity)
-        ]
+        return [r for r, waiting in enumerate(self.waiting) if waiting and most > self.limit.left_by(r)]
 
     def debts(self) -> dict[Hashable, int]:
         """Who should give back how many because somebody waits; 0 asks for unused units only."""
@@ -121,7 +129,7 @@ class _Pool:
             min(want, max(0, max(1, share) - self.held.get(holder, 0))) for holder, want in wants.items()
         )
         if need:
-            need += max(0, *(left_by(rank, self.limit.capacity) - self.free for rank in ranks))
+            need += max(0, *(self.limit.left_by(rank) - self.free for rank in ranks))
         need = max(need, -self.free)
         debts = dict.fromkeys(self.held, 0)
         for holder in sorted(debts, key=lambda holder: -self.held[holder]):
@@ -184,6 +192,7 @@ class Authority:
             return self._rates.setdefault(key, _Rate()).take(holder, want, limit, now)
         pool = self._pools.setdefault(key, _Pool(limit))
         pool.limit = limit
+        pool.note(rank, now)
         granted = 0 if pool.is_behind(holder, rank) else min(want, pool.free_for(rank))
         pool.add(holder, granted)
         pool.wait(holder, want - granted, rank)

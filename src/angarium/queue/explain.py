@@ -188,7 +188,10 @@ class Explainer:
             text += f"; {account.closing} of them said goodbye and are not closed yet"
         left = account.left_by(account.rank_of(queue))
         if left:
-            text += f"; {left} of them are left to queues without a connection"
+            whom = (
+                "kept for transactional mail" if rule.limit.is_path else "left to queues without a connection"
+            )
+            text += f"; {left} of them are {whom}"
         return Hold(rule.option, where, text, _until(account))
 
     def _crowded(self, queue: Queue, rule: Rule) -> Hold:

@@ -9,7 +9,7 @@ from angarium.queue.alarms import NEVER
 from angarium.queue.commands import Command, GiveBack, Lease
 from angarium.queue.limits import AHEAD_S
 from angarium.queue.shaping import Rule, Rules
-from angarium.queue.turns import LANES, RANKS, as_good_as, better_than, is_modest, left_by, rank_of
+from angarium.queue.turns import LANES, RANKS, as_good_as, better_than, is_modest, rank_of
 
 if TYPE_CHECKING:
     from angarium.queue.queues import Queue
@@ -36,7 +36,8 @@ new connections, after them those that have sent something.
 class Wish(NamedTuple):
     """What *queue* wants *want* units for: mail of *lane*.
 
-    It *has* so many connections, other workers have *elsewhere*; each comes back after about *takes_s*.
+    It *has* so many connections, other workers have *elsewhere*; each comes back after about *takes_s*. *keeps* says
+    that bulk mail leaves some to the better lane.
     """
 
     queue: "Queue"
@@ -45,12 +46,19 @@ class Wish(NamedTuple):
     has: int = 0
     elsewhere: int = 0
     takes_s: float = 0.0
+    keeps: bool = False
 
     def rank(self, rule: Rule) -> int:
         """Its place among those who want units of *rule* (`turns`)."""
-        total, most_s = self.has + self.elsewhere, rule.limit.capacity * LIVELY_S
-        modest = rule.is_shared and total > 0 and (total + 1) * self.takes_s > most_s
+        modest = (
+            self.keeps and self.lane > 0 if rule.limit.is_path else rule.is_shared and self._holds_up(rule)
+        )
         return rank_of(self.lane, more=self.has > 0, modest=modest)
+
+    def _holds_up(self, rule: Rule) -> bool:
+        """Whether with one more it would hold so many that none comes back soon."""
+        total = self.has + self.elsewhere
+        return total > 0 and (total + 1) * self.takes_s > rule.limit.capacity * LIVELY_S
 
 
 class Account:
@@ -125,8 +133,7 @@ class Account:
 
     def left_by(self, rank: int) -> int:
         """How many units one of *rank* leaves to those who have none."""
-        limit = self.rule.limit
-        return 0 if limit.is_rate else left_by(rank, limit.capacity)
+        return self.rule.limit.left_by(rank)
 
     @property
     def waiting_count(self) -> int:
@@ -275,13 +282,14 @@ class Ledger:
                 kept.append(account)
         return kept
 
+    def path(self, rules: Rules) -> Account | None:
+        """The account of a queue's connections to its destination; None if it has none, or they are not limited."""
+        return next((self.accounts.get(rule.key) for rule in rules if rule.limit.is_path), None)
+
     def held_elsewhere(self, rules: Rules) -> int:
-        """How many units other schedulers held, when last heard of, of those *rules* that are one queue's alone."""
-        for rule in rules:
-            account = self.accounts.get(rule.key)
-            if account is not None and not (rule.is_shared or rule.limit.is_rate):
-                return max(0, rule.limit.capacity - account.used - account.free - account.left)
-        return 0
+        """How many connections to a queue's destination other schedulers had when last heard of."""
+        path = self.path(rules)
+        return max(0, path.rule.limit.capacity - path.used - path.free - path.left) if path is not None else 0
 
     def at_hand(self, rules: Rules, now: float) -> int:
         """How many units can be taken of all *rules* together."""

@@ -5,6 +5,8 @@ Both are kept by an authority (`authority`) and leased to the schedulers that sh
 
 from typing import NamedTuple
 
+from angarium.queue.turns import is_modest, kept_of, left_to_firsts
+
 AHEAD_S = 2.0
 """A connection may be ready for this long before its message may go: it need not be opened in that very moment."""
 
@@ -14,10 +16,14 @@ PREFERRED_BURSTS = 100
 
 
 class Limit(NamedTuple):
-    """At most *capacity* at a time, or, with *window_s* > 0, in any *window_s* seconds."""
+    """At most *capacity* at a time, or, with *window_s* > 0, in any *window_s* seconds.
+
+    *is_path*: it counts the connections of one binding to one destination, of which some are kept for the better lane.
+    """
 
     capacity: int
     window_s: float = 0.0
+    is_path: bool = False
 
     @property
     def is_rate(self) -> bool:
@@ -44,6 +50,12 @@ class Limit(NamedTuple):
         come on top of the even stream, and a unit may be used up to `lease_s` after it was granted.
         """
         return (self.window_s + self.lease_s) / (self.capacity - self.burst + 1)
+
+    def left_by(self, rank: int) -> int:
+        """How many units, of a number at a time, one of *rank* leaves to others (`turns`)."""
+        if self.is_rate or not is_modest(rank):
+            return 0
+        return kept_of(self.capacity) if self.is_path else left_to_firsts(rank, self.capacity)
 
     @property
     def ahead(self) -> int:

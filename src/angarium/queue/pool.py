@@ -24,7 +24,7 @@ from angarium.queue.shaping import (
     slowest_first,
 )
 from angarium.queue.state import State
-from angarium.queue.turns import is_modest
+from angarium.queue.turns import is_modest, kept_of
 
 
 class Terms(NamedTuple):
@@ -77,7 +77,8 @@ class Pool:
             return 1 - total
         if queue.open and self._ledger.is_spent(queue.message_rules, now):
             return 0
-        want = min(queue.ready.count - total, max(1, queue.open) - queue.opening)
+        waiting = queue.ready.urgent or queue.ready.count
+        want = min(waiting - total, max(1, queue.open) - queue.opening)
         if want < 1 and not queue.opening:
             patient_until = queue.progress_at + PATIENCE_S[queue.ready.lane]
             if now >= patient_until:
@@ -112,11 +113,22 @@ class Pool:
             or ledger.lacking(terms.connections, wish, now)
         )
 
+    def _keeps_the_rest(self, queue: Queue, now: float) -> bool:
+        """Whether the connections of *queue* that are not at work for bulk mail are kept for the better lane."""
+        if not queue.keeps_for_better_lane(now):
+            return False
+        path = self._ledger.path(self._state.rules(queue))
+        if path is None:
+            return False
+        in_reach = path.used + path.free + path.left
+        return in_reach - path.closing - queue.opening - queue.bulk_busy <= kept_of(in_reach)
+
     def _wish(self, queue: Queue, want: int, now: float) -> Wish:
         """*queue* wants *want* more connections."""
         lane = queue.ready.lane if queue.ready.count or not queue.due else queue.due.lane
         elsewhere = self._ledger.held_elsewhere(self._state.rules(queue))
-        return Wish(queue, lane, want, queue.open + queue.opening, elsewhere, queue.takes_s(now))
+        keeps = queue.keeps_for_better_lane(now)
+        return Wish(queue, lane, want, queue.open + queue.opening, elsewhere, queue.takes_s(now), keeps)
 
     def _choose(self, queue: Queue, wish: Wish, now: float) -> tuple[Address, Terms] | HoldKind:
         """Pick the least busy address of the best level with one that may be tried and is under its limits."""
@@ -196,6 +208,8 @@ class Pool:
     def use_idle(self, queue: Queue, site: Site, now: float) -> HoldKind:
         """Hand ready mail to the site's idle connections, the queue's own first."""
         while queue.ready.count and site.idle:
+            if not queue.ready.urgent and self._keeps_the_rest(queue, now):
+                return ""
             connection = site.idle[-1]
             if connection.queue is not queue:
                 own = next((other for other in site.idle if other.queue is queue), None)
@@ -214,6 +228,8 @@ class Pool:
         """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
         if connection.options != queue.options or verification_of(queue.options) == "host":
             return False  # a certificate may have been checked for the name of its own domain
+        if not queue.ready.urgent and self._keeps_the_rest(connection.queue, now):
+            return False
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
         held = {account.rule.key for account in connection.accounts}
         needed = tuple(rule for rule in rules if rule.key not in held)
@@ -255,6 +271,7 @@ class Pool:
         connection.state = "busy"
         connection.batch = batch
         queue.in_flight += len(batch)
+        queue.bulk_busy += batch[0].message.lane != 0
         queue.progress_at = connection.busy_since = now
         self._state.emit(Deliver(connection.id, queue.key, batch))
         return ""
@@ -299,6 +316,7 @@ class Pool:
         queue = connection.queue
         batch, connection.batch = connection.batch, []
         queue.in_flight -= len(batch)
+        queue.bulk_busy -= batch[0].message.lane != 0
         queue.moved_at, queue.moved_in_s = now, now - connection.busy_since
         connection.recipients += len(batch)
         if self._take_results(queue, batch, results, now):

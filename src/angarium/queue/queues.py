@@ -13,6 +13,7 @@ from angarium.queue.leases import Account
 from angarium.queue.plan import RoutePlan
 from angarium.queue.ready import ReadyQueue
 from angarium.queue.shaping import Rules
+from angarium.queue.turns import KEPT_S
 
 HoldKind = Literal[
     "",  # nothing holds it
@@ -61,13 +62,15 @@ class Queue:
     before *asked_since*. *failures* counts consecutive failures of all addresses since
     *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
     *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that. The last
-    transaction ended *moved_at* and took *moved_in_s*.
+    transaction ended *moved_at* and took *moved_in_s*. Transactional mail waited last at *urgent_at*; *bulk_busy*
+    connections are at work for bulk mail.
     """
 
     __slots__ = (
         "alarm_at",
         "asked_at",
         "asked_since",
+        "bulk_busy",
         "connection_rules",
         "counted_as",
         "delayed_until",
@@ -98,6 +101,7 @@ class Queue:
         "route_retry_at",
         "site",
         "swept_at",
+        "urgent_at",
         "waits_for",
         "wants",
     )
@@ -130,6 +134,8 @@ class Queue:
         self.wants = -1
         self.progress_at = 0.0
         self.moved_at = self.moved_in_s = 0.0
+        self.bulk_busy = 0
+        self.urgent_at = -KEPT_S
         self.hold: HoldKind = ""
         self.last_reply: tuple[float, Reply] | None = None
         self.swept_at = 0.0
@@ -143,6 +149,10 @@ class Queue:
             if lane >= 0:
                 self.site.wanting[lane][self] = None
             self.wants = lane
+
+    def keeps_for_better_lane(self, now: float) -> bool:
+        """Whether bulk mail leaves some connections alone: there was transactional mail, and may be at any moment."""
+        return now < self.urgent_at + KEPT_S
 
     def takes_s(self, now: float) -> float:
         """How long its transactions take, in seconds: the last one, or since then if no other has ended."""

@@ -70,14 +70,18 @@ class _Lane:
 
 
 class ReadyQueue:
-    """Due recipients. All operations but `remove` and iteration take the same time however many there are."""
+    """Due recipients: *count* of them, of which *urgent* are in the better lane.
 
-    __slots__ = ("_bulk", "_transactional", "count")
+    All operations but `remove` and iteration take the same time however many there are.
+    """
+
+    __slots__ = ("_bulk", "_transactional", "count", "urgent")
 
     def __init__(self) -> None:
         self._transactional: _Lane | None = None
         self._bulk: _Lane | None = None
         self.count = 0
+        self.urgent = 0
 
     def __len__(self) -> int:
         return self.count
@@ -85,10 +89,12 @@ class ReadyQueue:
     @property
     def lane(self) -> int:
         """The best lane that has mail. Only meaningful when there is some."""
-        return 0 if self._transactional is not None and self._transactional.turns else 1
+        return 0 if self.urgent else 1
 
-    def _of(self, recipient: Recipient) -> _Lane:
+    def _enter(self, recipient: Recipient) -> _Lane:
+        self.count += 1
         if recipient.message.lane == 0:
+            self.urgent += 1
             lane = self._transactional
             if lane is None:
                 lane = self._transactional = _Lane()
@@ -100,14 +106,12 @@ class ReadyQueue:
 
     def add(self, recipient: Recipient) -> None:
         """Put *recipient* behind the others of its source."""
-        self._of(recipient).add(recipient)
-        self.count += 1
+        self._enter(recipient).add(recipient)
 
     def put_back(self, recipients: Iterable[Recipient]) -> None:
         """Return recipients that were taken and not tried to the head of their source, in their order."""
         for recipient in reversed(list(recipients)):
-            self._of(recipient).put_back(recipient)
-            self.count += 1
+            self._enter(recipient).put_back(recipient)
 
     def take(self, limit: int) -> list[Recipient]:
         """Take the next recipient, and up to *limit* in all that follow it and are of the same message."""
@@ -117,13 +121,15 @@ class ReadyQueue:
         assert lane is not None
         batch = lane.take(limit)
         self.count -= len(batch)
+        if lane is self._transactional:
+            self.urgent -= len(batch)
         return batch
 
     def drain(self) -> list[Recipient]:
         """Take all."""
         everyone = list(self)
         self._transactional = self._bulk = None
-        self.count = 0
+        self.count = self.urgent = 0
         return everyone
 
     def remove(self, unwanted: Callable[[Recipient], bool]) -> list[Recipient]:
@@ -135,6 +141,7 @@ class ReadyQueue:
             for recipient in lane.remove(unwanted)
         ]
         self.count -= len(removed)
+        self.urgent -= sum(recipient.message.lane == 0 for recipient in removed)
         return removed
 
     def __iter__(self) -> Iterator[Recipient]:

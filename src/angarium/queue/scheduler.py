@@ -301,6 +301,8 @@ class Scheduler:
             self._memory.settle_ready(queue)
             self._state.alarms.set(queue, queue.delayed_until)
             return "delayed"
+        if queue.ready.urgent:
+            queue.urgent_at = now
         site = queue.site
         if site is not None and site.idle and queue.ready.count:
             hold = self._pool.use_idle(queue, site, now)

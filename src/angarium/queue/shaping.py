@@ -69,7 +69,7 @@ def connection_rules(queue: QueueKey, options: OutboundOptions, options_of_all: 
         rules.append(
             Rule(
                 f"connections of {queue.binding} to {queue.domain}",
-                Limit(options.max_outbound_connections),
+                Limit(options.max_outbound_connections, is_path=True),
                 "Max_Outbound_Connections",
                 f"{queue.binding}::{queue.domain}",
             )

@@ -7,12 +7,15 @@ Lanes are strict. Within a lane there are four ranks, best first:
     a queue that wants another connection
     a *modest* one that does, although its transactions take long
 
-Who is modest leaves units of a shared limit to those who have none: slow peers could hold all there are.
+Who is modest leaves units of a shared limit to those who have none: slow peers could hold all there are. Of the
+connections to one destination, bulk mail is modest, and leaves some to the better lane.
 """
 
 LANES = 2
 RANKS = 4 * LANES
 """Ranks are 0 (best) to 7; `RANKS` itself stands for no mail, which comes after all."""
+BETTER_RANKS = 4
+"""Ranks below this are those of transactional mail."""
 
 
 def rank_of(lane: int, *, more: bool = False, modest: bool = False) -> int:
@@ -30,14 +33,21 @@ def is_more(rank: int) -> bool:
     return rank % 4 >= 2
 
 
-def left_by(rank: int, capacity: int) -> int:
-    """How many units of *capacity* one of *rank* leaves to those who have none.
+KEPT_S = 600.0
+"""A destination that got transactional mail in this time may be got some at any moment."""
+
+
+def kept_of(connections: int) -> int:
+    """How many of so many connections to one destination are kept from bulk mail for the better lane: a fifth."""
+    return (connections + 4) // 5 if connections > 1 else 0
+
+
+def left_to_firsts(rank: int, capacity: int) -> int:
+    """How many units of *capacity* that many share, a modest one of *rank* leaves to those who have none.
 
     The first connection of another worker, two fifths; a further one to a peer that takes its time, three quarters. A
     limit too small for that is there to be used.
     """
-    if not is_modest(rank):
-        return 0
     if rank % 4 == 1:
         return capacity // 5 * 2
     return capacity - capacity // 4 if capacity > 2 else 0
