@@ -1,8 +1,8 @@
 """How long transactional mail takes while bulk mail goes: to nobody, to the same slow destination, and to another.
 
 Run: `.venv/bin/python -m bench.lanes [--bulk N] [--seconds N]`. Messages come at Poisson times, over several sessions.
-Times run from MAIL at the node to its 250 (*acknowledged*), from there to the final dot at the peer (*onward*), and from
-the one to the other (*delivered*). What counts is the ratio to the idle node in the same minutes.
+Times run from MAIL at the node to its 250 (*acknowledged*), from there to the final dot at the peer (*onward*), and
+from the one to the other (*delivered*). What counts is the ratio to the idle node in the same minutes.
 """
 
 import argparse

@@ -22,6 +22,7 @@ Domain "/^server/" {{ Routes = ( "127.0.0.1:{server}" ) }}
 Domain "/^crowd/" {{ Routes = ( "127.0.0.1:{crowd}" ) }}
 Host "hosted.test" {{ Max_Outbound_Connections = 2 }}
 Domain "/^rate/" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "20" }}
+Domain "/^spent/" {{ Routes = ( "127.0.0.1:{spent}" ) Outbound_Throttle_Messages = "1/3600" }}
 Domain "held.test" {{ Routes = ( "127.0.0.1:{rate}" ) Outbound_Throttle_Messages = "1/3600" }}
 Domain "dials.test" {{
   Routes = ( "127.0.0.1:{dials}" ) Outbound_Throttle_Connections = "5" Max_Deliveries_Per_Connection = 1
@@ -58,6 +59,7 @@ def lab_peers(shared_lab):
     )
     peers["conns"] = lab.sink("on final: delay 0.2")  # slower than any machine sends
     peers |= {name: lab.sink() for name in ("rate", "dials", "few", "batch", "lanes")}
+    peers["spent"] = lab.sink()
     peers["bye"] = lab.sink("tls starttls\non quit: delay 0.1")
     twins = lab.sink(host="127.0.0.2", port=peers["host"].port)
     return SimpleNamespace(**peers, twins=twins, dns=lab.dns(ZONE), names=list(peers))
@@ -192,6 +194,14 @@ def test_a_throttled_queue_names_what_holds_it_and_where_that_was_set(node, lab_
     held = row["held_by"][0]
     assert held["option"] == "Outbound_Throttle_Messages"
     assert held["where"].startswith(str(node.config_file))
+
+
+def test_a_spent_throttle_opens_no_connection(node, lab_peers, queue_row):
+    flood(node, [to(f"spent{number % 3}.test", 1)[0] for number in range(12)])
+    for number in range(3):
+        queue_row(node, f"spent{number}.test", lambda row: row and row["held_by"] and not row["connections"])
+    assert lab_peers.spent.counters.messages == 1
+    assert lab_peers.spent.counters.connections == 1
 
 
 # -- recipients and lanes
