@@ -20,6 +20,7 @@ def offered(*lines: str, discarded: tuple[str, ...] = ()) -> Extensions:
         ("AUTH LOGIN", "AUTH PLAIN"),
         ("AUTH LOGIN PLAIN", "AUTH=LOGIN PLAIN"),
         ("  AUTH  LOGIN  PLAIN  ",),
+        ("AUTH LOGIN,PLAIN",),
     ],
     ids=str,
 )

@@ -85,7 +85,7 @@ def without(extensions: Extensions, distrusted: Collection[str]) -> Extensions:
 
 
 def _words(values: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value.upper() for value in values))
+    return tuple(dict.fromkeys(" ".join(values).replace(",", " ").upper().split()))
 
 
 def _size(values: list[str]) -> int:

@@ -24,12 +24,15 @@ from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.refusals import (
     IN_VAIN,
-    is_about_command,
+    is_about_chunks,
     is_about_encryption,
     is_about_number,
     is_about_parameters,
+    is_about_pipelining,
     is_about_session,
     names_number,
+    speaks_of_pipelining,
+    speaks_of_session,
     temporary,
 )
 from angarium.smtp.replies import shorten
@@ -236,11 +239,11 @@ class Run:
             self._began = now
 
     def _on_rset(self, reply: Reply) -> None:
+        if 300 <= reply.code < 400:
+            self._out_of_step(reply)
+            return
         if reply.code >= 400 and not self.is_sent:
             self._leave(self._order, reply)
-            return
-        if reply.code >= 300:
-            self._out_of_step(reply)
             return
         self.is_resetting = False
         if not self._pipelined:
@@ -265,12 +268,14 @@ class Run:
             self._turn_back(self._order, reply)
         elif not self._is_first and is_about_session(reply):
             self._leave(self._order, reply)
-        elif self._pipelined and is_about_command(reply):
+        elif self._pipelined and is_about_pipelining(reply):
             self._distrust("PIPELINING", self._order, reply)
         elif is_about_parameters(reply) and (said := said_in_mail(self.transaction, self.extensions)):
             # 8BITMIME goes last: without it the message has to be converted
             self._drop(said - {"8BITMIME"} or said, reply)
         else:
+            # If it was the session after all, the next message had better not meet the same.
+            self.dead |= not self._is_first and reply.code < 500
             self._judge(self._order, reply)
 
     def _on_rcpt(self, reply: Reply) -> None:
@@ -298,8 +303,11 @@ class Run:
                 self.found.rcpt_max = len(self._accepted)
         elif self._is_in_vain(reply):
             self._turn_back((index,), reply)
-        elif self._pipelined and is_about_command(reply):
+        elif self._pipelined and is_about_pipelining(reply):
             self._distrust("PIPELINING", (index,), reply)
+        elif not self._is_first and speaks_of_session(reply):
+            self._put(index, "untried", shorten(reply))
+            self.dead = True
         elif is_about_parameters(reply) and self.extensions.dsn and (path.notify or path.orcpt):
             self._distrust("DSN", (index,), reply)
         else:
@@ -350,7 +358,7 @@ class Run:
             return
         if self._is_in_vain(reply):
             self._turn_back(self._accepted, reply)
-        elif self._pipelined and is_about_command(reply):
+        elif self._pipelined and is_about_pipelining(reply):
             self._distrust("PIPELINING", self._accepted, reply)
         else:
             self._judge(self._accepted, reply)
@@ -388,6 +396,9 @@ class Run:
         elif not self._accepted:
             self.needs_reset = self._bdat and self._mail_ok
             self.done = True
+        elif reply.code >= 400 and self._is_in_vain(reply):
+            self._turn_back(self._accepted[self._answered :], reply)
+            self.done = True
         elif self._lmtp:
             self._on_final_lmtp(reply)
         elif reply.code >= 400 and self._is_about_chunk(reply):
@@ -395,6 +406,8 @@ class Run:
             self._distrust("CHUNKING", self._accepted, reply)
             self.done = True
         else:
+            if reply.code == 421:
+                self._doubt()
             self._judge(self._accepted, reply)
             self.needs_reset = self._bdat and reply.code >= 400
             self.done = True
@@ -411,7 +424,7 @@ class Run:
         return self._is_clear and is_about_encryption(reply)
 
     def _is_about_chunk(self, reply: Reply) -> bool:
-        return self._bdat and bool(self._accepted) and (is_about_command(reply) or is_about_parameters(reply))
+        return self._bdat and bool(self._accepted) and is_about_chunks(reply)
 
     def _turn_back(self, indexes: Sequence[int], reply: Reply) -> None:
         """Leave an address that is of no use in clear text; another may be. What has failed there is the encryption."""
@@ -473,8 +486,10 @@ class Run:
             verdict = "ambiguous"
         elif self.stage == "mail" and not self._is_first:
             verdict = "untried"
-        if is_lost:
+        if is_lost or (is_answer and (self._bdat or speaks_of_pipelining(reply))):
             self._doubt()
+        if is_answer and self._is_in_vain(reply):
+            self.found.needs_tls = True
         for index in self._order:
             if self.results[index] is None:
                 self._put(index, verdict, reply, session_fault=verdict != "untried")
