@@ -55,6 +55,20 @@ def test_twenty_domains_are_served_as_fast_as_three_sessions_can(
     assert len(sim.refused) <= 25
 
 
+@pytest.mark.parametrize("word", [LATER, CLOSING, HANG_UP], ids=str)
+def test_a_host_that_counts_a_session_for_a_moment_longer_has_not_failed(
+    simulate: Simulate, word: Reply
+) -> None:
+    sim = one_address(simulate, sites="own")
+    peer = sim.peers["mx"]
+    peer.takes, peer.too_many, peer.late_s = 1, word, 0.3
+    for domain in domains(20):
+        sim.send(domain, count=2)
+    sim.run(60)
+    assert sim.states() == {"delivered": 40}
+    assert {event.type for event in sim.events} == {"delivered"}
+
+
 def test_a_long_backlog_is_not_an_occasion_to_knock_all_the_time(simulate: Simulate) -> None:
     sim = one_address(simulate)
     for domain in domains(20):

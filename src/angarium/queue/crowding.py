@@ -28,6 +28,9 @@ LONGEST_ALONE_S = 60.0
 TIGHT_S = 60.0
 """Where a session was refused less than so long ago, none is kept open without mail."""
 
+LATE_S = 5.0
+"""A peer may take so long to see that a session has ended which is over for us."""
+
 KEPT_S = 3600.0
 """What was learnt is forgotten when nobody has been refused for so long."""
 
@@ -60,7 +63,7 @@ class Crowd:
     *more_at*, about *wait_s* after the last was.
 
     *refused* are the queues that were, since a session was taken last: what it means for them is known when another
-    is taken, or when the address has failed.
+    is taken, or when the address has failed. *ended_at* is when a session of use ended last.
     """
 
     rule: Rule
@@ -69,6 +72,7 @@ class Crowd:
     more_at: float
     refused_at: float
     wait_s: float = FIRST_WAIT_S
+    ended_at: float = -NEVER
     refused: dict[Queue, None] = field(default_factory=dict)
 
 
@@ -105,13 +109,16 @@ class Crowding:
                 self._set(crowd, proved, now)
                 self._wake(crowd)
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: Connection, now: float) -> None:
         """*connection* has ended, or was not taken, or was of no use. May be said more than once."""
         place = _place_of(connection)
         sessions = self._sessions.get(place)
         if sessions is None:
             return
-        sessions.pop(connection, None)
+        was_of_use = sessions.pop(connection, False)
+        crowd = self._crowds.get(place) if self._crowds and was_of_use else None
+        if crowd is not None:
+            crowd.ended_at = now
         if not sessions:
             del self._sessions[place]
 
@@ -139,17 +146,19 @@ class Crowding:
     def is_enough(self, queue: Queue, address: Address, failure: ConnectFailure, now: float) -> bool:
         """Learn from *failure*, of a session of *queue* that is gone. False if it says nothing of how many there are.
 
-        Words about that are believed for a while; other refusals only while the address has other sessions of ours, or
-        has yet to say whether it takes them.
+        Words about that are believed for a while; other refusals only while the address has other sessions of ours, had
+        one just now, or has yet to say whether it takes them.
         """
+        place = (queue.key.binding, address.ip, address.port)
+        crowd = self._crowds.get(place)
         too_many = says_too_many(failure.reply)
         if not too_many and failure.on_terms:
             return False
-        place = (queue.key.binding, address.ip, address.port)
+        if failure.attempt.stage != "connect" and crowd is not None and now < crowd.ended_at + LATE_S:
+            too_many = True
         sessions = self._sessions.get(place, {})
         taken = sum(session.state != "opening" for session in sessions)
         if not sessions:
-            crowd = self._crowds.get(place)
             if not too_many or (crowd is not None and not crowd.most and 2 * crowd.wait_s > LONGEST_ALONE_S):
                 return False
         elif not (taken or too_many or failure.attempt.stage != "connect"):

@@ -307,7 +307,7 @@ class Pool:
     def connect_failed(self, connection: Connection, failure: ConnectFailure, now: float) -> None:
         """*connection* did not become ready, and is gone or going."""
         connection.queue.opening -= 1
-        self._reach.crowding.gone(connection)
+        self._reach.crowding.gone(connection, now)
         self._leave(connection, now)
         self._reach.failed(connection.queue, connection.address, failure, now)
 
@@ -326,7 +326,7 @@ class Pool:
             self._reach.crowding.proved(connection, now)
         if not usable or connection.has_ended:
             queue.open -= 1
-            self._reach.crowding.gone(connection)
+            self._reach.crowding.gone(connection, now)
             self._leave(connection, now)
             self._distrust(connection, results, now)
         elif self._is_spent(connection):
@@ -475,7 +475,7 @@ class Pool:
         """Forget a connection that is gone and return its units."""
         connection.state = "gone"
         del self._state.connections[connection.id]
-        self._reach.crowding.gone(connection)
+        self._reach.crowding.gone(connection, now)
         site = connection.site
         left = site.load[connection.address] - 1
         if left:

@@ -65,7 +65,8 @@ class Peer:
     the banner. With *takes*, further sessions than so many get *too_many*: as banner, or,
     with *lets_in*, to their first MAIL. *answer* judges each recipient. *hangs_up* ends the connection after each
     transaction, by a fault of its own unless *is_used_up*.
-    *taken* counts its sessions. *goodbye_s* is how long the peer counts a session that has ended for us.
+    *taken* counts its sessions. *goodbye_s* is how long the peer counts a session that has ended for us, *late_s* how
+    long it does so when the connection is closed as well.
     """
 
     connect_s: float = 0.05
@@ -80,6 +81,7 @@ class Peer:
     takes: int = 1_000_000
     too_many: Reply = TOO_MANY
     lets_in: bool = False
+    late_s: float = 0.0
     taken: int = 0
 
     def refusal(self) -> Reply | None:
@@ -87,6 +89,10 @@ class Peer:
         if self.refuses is not None or self.lets_in:
             return self.refuses
         return self.too_many if self.taken >= self.takes else None
+
+    def forget(self) -> None:
+        """Count a session no longer."""
+        self.taken -= 1
 
 
 class Delivery(NamedTuple):
@@ -419,7 +425,7 @@ class Simulation:
         def end() -> None:
             if (worker, conn) in self._taken:
                 del self._taken[worker, conn]
-                peer.taken -= 1
+                self._forget(peer)
             self._count(worker, connect, -1)
             self.workers[worker].ended(conn, self.now)
 
@@ -431,6 +437,12 @@ class Simulation:
             self.at(self.now + peer.goodbye_s, act)
         else:
             end()
+
+    def _forget(self, peer: Peer) -> None:
+        if peer.late_s:
+            self.at(self.now + peer.late_s, peer.forget)
+        else:
+            peer.forget()
 
     def _count(self, worker: int, connect: Connect, step: int) -> None:
         """Keep the number of connections, now and at most: in all, by queue, binding and address."""
