@@ -37,6 +37,7 @@ class Config:
     options: dict[str, OutboundOptions] = field(default_factory=dict)
     globals: GlobalOptions = field(default_factory=GlobalOptions)
     listeners: tuple[ListenerConfig, ...] = ()
+    http_listens: tuple[ListenAddress, ...] = ()
     gateways: frozenset[str] = frozenset()
 
     def outbound(self, binding: str, domain: str) -> OutboundOptions:
@@ -200,12 +201,15 @@ def test_our_own_sockets_are_known_also_where_we_listen_on_all_addresses() -> No
         ListenAddress("/run/x", path="/run/x"),
     )
     config = Config(
-        globals=GlobalOptions(hostname="Me.Test"), listeners=(ListenerConfig("default", listens, "d"),)
+        globals=GlobalOptions(hostname="Me.Test"),
+        listeners=(ListenerConfig("default", listens, "d"),),
+        http_listens=(ListenAddress("*:8025", "0.0.0.0", 8025),),
     )
     ourselves = ourselves_of(config, ["192.0.2.5"])
     assert ourselves.names == {"me.test"}
     assert ourselves.listen_at("127.0.0.1", 2525)
     assert ourselves.listen_at("192.0.2.5", 25)
+    assert ourselves.listen_at("192.0.2.5", 8025)
     assert ourselves.listen_at("127.3.3.3", 25)
     assert not ourselves.listen_at("192.0.2.5", 2525)
 

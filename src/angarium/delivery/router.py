@@ -13,7 +13,7 @@ from random import Random
 from typing import NamedTuple, Protocol, TypeVar
 
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
-from angarium.config.values import stanza_domain
+from angarium.config.values import ListenAddress, stanza_domain
 from angarium.core.records import QueueKey
 from angarium.dns.records import Answer, RecordType
 from angarium.queue.destination import RoutingConfig
@@ -44,6 +44,11 @@ class RouterConfig(RoutingConfig, Protocol):
     @property
     def listeners(self) -> Iterable[ListenerConfig]:
         """Where this node takes mail: not to be routed to."""
+        ...
+
+    @property
+    def http_listens(self) -> Iterable[ListenAddress]:
+        """Where it speaks HTTP: no mail host either."""
         ...
 
 
@@ -156,7 +161,8 @@ class Router:
 def ourselves_of(config: RouterConfig, local_addresses: Iterable[str]) -> Ourselves:
     """Return what mail must not be routed to: our name and our listeners' sockets."""
     local = tuple(local_addresses)
-    sockets = [listen for listener in config.listeners for listen in listener.listens if not listen.path]
+    listens = [listen for listener in config.listeners for listen in listener.listens]
+    sockets = [listen for listen in (*listens, *config.http_listens) if not listen.path]
     everywhere = {listen.port for listen in sockets if listen.host in ("0.0.0.0", "::")}
     endpoints = {(listen.host, listen.port) for listen in sockets}
     endpoints |= {(ip, port) for ip in local for port in everywhere}
