@@ -407,7 +407,7 @@ class Run:
             self.done = True
         else:
             if reply.code == 421:
-                self._doubt()
+                self._learn_from(reply)
             self._judge(self._accepted, reply)
             self.needs_reset = self._bdat and reply.code >= 400
             self.done = True
@@ -486,15 +486,24 @@ class Run:
             verdict = "ambiguous"
         elif self.stage == "mail" and not self._is_first:
             verdict = "untried"
-        if is_lost or (is_answer and (self._bdat or speaks_of_pipelining(reply))):
+        if is_lost:
             self._doubt()
-        if is_answer and self._is_in_vain(reply):
-            self.found.needs_tls = True
+        if is_answer:
+            self._learn_from(reply)
         for index in self._order:
             if self.results[index] is None:
                 self._put(index, verdict, reply, session_fault=verdict != "untried")
         self.done = self.dead = True
         self.wants_body = False
+
+    def _learn_from(self, reply: Reply) -> None:
+        """Note what the session was ended for, if that is not the mail."""
+        if self._is_in_vain(reply):
+            self.found.needs_tls = True
+        elif self._pipelined and speaks_of_pipelining(reply):
+            self.found.distrusts |= {"PIPELINING"}
+        elif self.stage in ("body", "final"):
+            self._doubt()
 
     def _doubt(self) -> None:
         """Distrust what the peer may have failed at: the chunk that it has not answered, else the commands.
