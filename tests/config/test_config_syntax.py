@@ -230,8 +230,9 @@ def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> N
 )
 def test_reading_takes_time_linear_in_the_text(piece: str) -> None:
     def seconds(count: int) -> float:
-        started = time.process_time()
+        started = time.thread_time()
         parse(Source("t.conf", piece * count), ProblemList())
-        return time.process_time() - started
+        return time.thread_time() - started
 
-    assert seconds(20_000) < 20 * seconds(2_000) + 0.2
+    # a disturbed machine makes one measurement longer; time that grows with the square makes all of them
+    assert min(seconds(20_000) for _ in range(3)) < 20 * max(seconds(2_000) for _ in range(3)) + 0.5

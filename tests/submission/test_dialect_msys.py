@@ -127,6 +127,26 @@ def test_folding_and_encoding_make_no_difference(value: str) -> None:
     assert found.options == Options(campaign="grün", tags=("x y",))
 
 
+def test_a_value_that_a_library_encoded_whole_is_read_in_however_many_words() -> None:
+    """Nodemailer does so with every value that has a quotation mark in it."""
+    inner = "=?utf-8?q?x=22=2C_=22cc=22=3A_=5B=22evil=40evil=2Etest=22=5D=2C_=22y=22=3A_=22z?="
+    found = read(encode_words(json.dumps({"campaign_id": "grün", "metadata": {"name": inner}})))
+    assert (found.problems, found.options.campaign, found.cc) == ((), "grün", ())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "=?utf-8?b?eyJjYW1wYWlnbl9pZCI6?= =?utf-8?q?=22a=22}?=",  # two encodings are two writers
+        "=?utf-8?b?eyJjYW1wYWlnbl9pZCI6?= =?utf-7?b?ImEifQ==?=",
+        '{"campaign_id": =?utf-8?q?=22a=22?=}',
+        '=?utf-8?b?eyJjYW1wYWlnbl9pZCI6?= "a"}',
+    ],
+)
+def test_words_that_are_not_all_of_one_make_an_unreadable_value(value: str) -> None:
+    assert problem(value).startswith("json: 550 5.6.0 JSON parsing error in X-MSYS-API: ")
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [

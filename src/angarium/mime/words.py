@@ -26,9 +26,13 @@ def decode_words(text: str) -> str:
     return _RUN.sub(_decode_run, text) if "=?" in text else text
 
 
-def is_one_word(text: str) -> bool:
-    """Whether *text* is an encoded word and nothing else."""
-    return _ONE_WORD.fullmatch(text) is not None
+def is_encoded_whole(text: str) -> bool:
+    """Whether *text* is encoded words of one charset and encoding, and nothing else: one text that a program encoded
+    as a whole, in as many words as it took.
+    """
+    words = text.split()
+    kinds = {word[: word.find("?", word.find("?", 2) + 1)] for word in words}
+    return len(kinds) == 1 and all(_ONE_WORD.fullmatch(word) for word in words)
 
 
 def decode_list(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.mime.addresses import read_mailboxes
 from angarium.mime.header import Field
-from angarium.mime.words import decode_words, is_one_word
+from angarium.mime.words import decode_words, is_encoded_whole
 from angarium.smtp.address import AddressError, parse_mailbox
 from angarium.submission.dialect_values import (
     CopyTo,
@@ -59,9 +59,10 @@ def read(fields: list[Field]) -> HeaderOptions:
 
 def _object(field: Field) -> dict[str, Any]:
     """Return the object. Encoded words are looked for in its strings, after it was read: a string that is text of
-    somebody else cannot become more than a string. Only a value that is one word from end to end is decoded first."""
+    somebody else cannot become more than a string. Only a value that is encoded from end to end is decoded first: a
+    library did so (Nodemailer, with all that has a quote in it), and what was a word inside is one still."""
     text = line_of(field)
-    if is_one_word(text):
+    if is_encoded_whole(text):
         text = decode_words(text)
     try:
         value = msgspec.json.decode(text)
