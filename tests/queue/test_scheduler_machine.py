@@ -164,6 +164,8 @@ class Interleavings(RuleBasedStateMachine):
                     for connection in state.connections.values()
                 )
                 assert account.used == held
+                closing = [each for each in state.connections.values() if each.state == "closing"]
+                assert account.closing == sum(account in connection.accounts for connection in closing)
                 assert account.free >= 0
 
     @invariant()

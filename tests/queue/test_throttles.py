@@ -108,6 +108,20 @@ def test_mail_that_comes_now_and_then_is_sent_at_once(simulate: Simulate) -> Non
     assert len(sim.opened) == 10
 
 
+def test_a_unit_that_came_back_is_had_by_who_is_ready_for_it(simulate: Simulate) -> None:
+    """Although another worker was told to ask again before: not before then is it its turn."""
+    sim = simulate('Outbound_Throttle_Messages = "1/60"', workers=2)
+    sim.peers["slow.example"] = Peer(connect_s=8.0)
+    sim.send("slow.example", worker=0)
+    sim.run(0.5)
+    sim.send("other.example", worker=1)
+    sim.run(15)
+    assert sim.states()["delivered"] == 1
+    sim.run(60)
+    assert sim.states()["delivered"] == 2
+    assert len(sim.opened) == 2
+
+
 def test_an_address_that_refuses_costs_no_message(simulate: Simulate) -> None:
     sim = simulate(
         'Outbound_Throttle_Messages = "1/60"\nHost_Failure_Retry = 30',

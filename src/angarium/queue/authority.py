@@ -58,14 +58,17 @@ class _Pool:
 
     def free_for(self, rank: int) -> int:
         """How many units may go to one of *rank*."""
-        left = self.limit.left_by(rank)
-        if self.is_kept and rank >= BETTER_RANKS:
-            left = kept_of(self.limit.capacity)
+        left = self.left_by(rank)
         if is_more(rank):  # while modest first ones of its lane or a better one wait, it leaves as much
-            for modest in range(1, rank, 4):
-                if self.waiting[modest]:
-                    left = max(left, self.limit.left_by(modest))
+            waiting = (each for each in range(1, rank, 4) if self.waiting[each])
+            left = max(left, *map(self.left_by, waiting), 0)
         return max(0, self.free - left)
+
+    def left_by(self, rank: int) -> int:
+        """How many units one of *rank* leaves to others."""
+        if self.is_kept and rank >= BETTER_RANKS:
+            return kept_of(self.limit.capacity)
+        return self.limit.left_by(rank)
 
     def note(self, rank: int, now: float) -> None:
         """Keep some for the better lane once that has asked for any."""
@@ -115,7 +118,7 @@ class _Pool:
     def hopeful(self) -> list[int]:
         """The ranks in which somebody waits who would be served by what may be asked back."""
         most = self.free + sum(max(0, held - self.share) for held in self.held.values())
-        return [r for r, waiting in enumerate(self.waiting) if waiting and most > self.limit.left_by(r)]
+        return [r for r, waiting in enumerate(self.waiting) if waiting and most > self.left_by(r)]
 
     def debts(self) -> dict[Hashable, int]:
         """Who should give back how many because somebody waits; 0 asks for unused units only."""
@@ -129,7 +132,7 @@ class _Pool:
             min(want, max(0, max(1, share) - self.held.get(holder, 0))) for holder, want in wants.items()
         )
         if need:
-            need += max(0, *(self.limit.left_by(rank) - self.free for rank in ranks))
+            need += max(0, *(self.left_by(rank) - self.free for rank in ranks))
         need = max(need, -self.free)
         debts = dict.fromkeys(self.held, 0)
         for holder in sorted(debts, key=lambda holder: -self.held[holder]):
@@ -147,7 +150,7 @@ class _Pool:
 
 
 class _Rate:
-    """One rate. Holders that were told to ask again do so at the same time: they take turns."""
+    """One rate. Holders that are told to ask again take turns, each at a time of its own."""
 
     __slots__ = ("meter", "turns")
 
@@ -156,20 +159,21 @@ class _Rate:
         self.turns: dict[Hashable, float] = {}
 
     def take(self, holder: Hashable, want: int, limit: Limit, now: float) -> tuple[int, float | None]:
-        units: int
-        retry_at: float | None
-        first = next(iter(self.turns), holder)
-        if first != holder and now <= self.turns[first] + min(limit.interval_s, MOST_LATE_S):
-            units, retry_at = 0, max(now, self.turns[first]) + limit.interval_s
-        else:
-            if first != holder:  # it no longer wants any
-                del self.turns[first]
-            units, retry_at = self.meter.take(want, limit, now)
+        ahead = self._ahead(holder, limit, now)
+        units, retry_at = (0, now) if ahead and now >= ahead[0] else self.meter.take(want, limit, now)
+        if not units and ahead:
+            retry_at = max(retry_at or now, max(now, ahead[-1]) + limit.interval_s)
         if units:
             self.turns.pop(holder, None)
         if retry_at is not None:
             self.turns[holder] = retry_at
         return units, retry_at
+
+    def _ahead(self, holder: Hashable, limit: Limit, now: float) -> list[float]:
+        """When those ask again whose turn comes before that of *holder*. Who is late no longer wants any."""
+        oldest = now - min(limit.interval_s, MOST_LATE_S)
+        self.turns = {each: at for each, at in self.turns.items() if at >= oldest or each == holder}
+        return list(self.turns.values())[: list(self.turns).index(holder) if holder in self.turns else None]
 
 
 class Authority:

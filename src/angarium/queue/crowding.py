@@ -235,6 +235,7 @@ class Crowding:
             if account not in session.accounts:
                 session.accounts.append(account)
                 account.used += 1
+                account.closing += session.state == "closing"
 
     def _wake(self, crowd: Crowd) -> None:
         """Let those who wait for a session look anew."""

@@ -186,7 +186,7 @@ class Explainer:
             text += "; as many connections as it lets messages pass soon are open for them already"
         if account.closing:
             text += f"; {account.closing} of them said goodbye and are not closed yet"
-        left = account.left_by(account.rank_of(queue))
+        left = account.left_by(account.waits_as(queue))
         if left:
             whom = (
                 "kept for transactional mail" if rule.limit.is_path else "left to queues without a connection"

@@ -132,7 +132,7 @@ class Account:
         return free > 0 and (not is_modest(rank) or free + self.left > self.left_by(rank))
 
     def left_by(self, rank: int) -> int:
-        """How many units one of *rank* leaves to those who have none."""
+        """How many units one of *rank* leaves to others."""
         return self.rule.limit.left_by(rank)
 
     @property
@@ -192,7 +192,7 @@ class Account:
                 return queue
         return None
 
-    def rank_of(self, queue: "Queue") -> int:
+    def waits_as(self, queue: "Queue") -> int:
         """The rank in which *queue* waits."""
         return next((rank for rank, waiting in enumerate(self.waiting) if queue in waiting), RANKS)
 

@@ -407,7 +407,7 @@ class Pool:
         connection.state = "idle"
         site.idle.append(connection)
         self._state.idle[connection] = None
-        if not queue.ready.count:
+        if connection.claims and not queue.ready.count:
             self._release_claims(connection, now)
         connection.idle_until = now + connection.options.idle_timeout
         self._state.alarms.set(connection, connection.idle_until)
