@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from angarium.smtp.server.access import MAX_RESPONSE_LINE
+from angarium.smtp.server.exchange import MAX_RESPONSE_LINE
 from angarium.smtp.server.options import ServerLimits, ServerOptions
 from angarium.testing.server_peer import ServerPeer
 

@@ -92,8 +92,8 @@ def test_an_idle_connection_keeps_no_input_alive() -> None:
     peer = greeted()
     peer.send(ENVELOPE + b"DATA\r\n")
     peer.send(b"x" * 100_000 + b"\r\n.\r\n")
-    assert peer.machine._buffer == b""
-    assert peer.machine._body.pieces == []
+    assert peer.machine._input.data == b""
+    assert peer.machine._body._reader.pieces == []
 
 
 def test_the_number_of_recipients_refused_above_the_limit_is_bounded() -> None:

@@ -84,5 +84,10 @@ def wire(reply: Reply) -> bytes:
     return Reply(reply.code, reply.enhanced, _CONTROLS.sub(" ", text)).encode()
 
 
+def plain_wire(reply: Reply) -> bytes:
+    """Return *reply* as bytes where no enhanced codes are offered (RFC 2034 §3)."""
+    return wire(Reply(reply.code, "", reply.text))
+
+
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

@@ -183,7 +183,9 @@ def _parameters(rest: str, pedantic: bool) -> dict[str, str]:
         if not pedantic:
             value = value.replace("=", "+3D")
             equals = value  # nothing behind it is as if it were not there
-        if _KEYWORD.fullmatch(keyword) is None or (equals and _VALUE.fullmatch(value) is None):
+        # The usual ones are seen to be well written without a closer look.
+        is_keyword = keyword in _USUAL or _KEYWORD.fullmatch(keyword) is not None
+        if not is_keyword or (equals and not value.isalnum() and _VALUE.fullmatch(value) is None):
             raise CommandError(501, "5.5.4", "a parameter is written KEYWORD or KEYWORD=value")
         if keyword in found and (pedantic or keyword in _ONCE):
             raise CommandError(501, "5.5.4", f"{keyword} is given twice")
@@ -312,3 +314,4 @@ _RCPT_PARAMETERS = {
     "NOTIFY": _Parameter("DSN", "notify", _notify),
     "ORCPT": _Parameter("DSN", "orcpt", _orcpt, longest=MAX_ORCPT, passed_over=_ORCPT_FORM),
 }
+_USUAL = _MAIL_PARAMETERS.keys() | _RCPT_PARAMETERS.keys()

@@ -169,8 +169,10 @@ class BodyReader:
         """Check and keep *raw*, which ends neither between CR and LF nor inside what may be the end."""
         if self.raw_size + len(raw) > self._bound:
             self._add_across_bound(raw, stuffed)
-        else:
+        elif self._in_header:
             self._add_within(raw, stuffed)
+        else:
+            self._add_part(raw, stuffed, self._rules.lone_lf_in_body)
 
     def _add_across_bound(self, raw: bytes, stuffed: bool) -> None:
         """Beyond the bound, a body that is refused is not read on, for whatever reason it is refused."""
