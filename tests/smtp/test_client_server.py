@@ -1,6 +1,5 @@
 """Our client machine and our server machine in one room: each understands what the other means."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,11 +17,9 @@ bodies = st.lists(lines, max_size=8).map(lambda found: b"".join(line + b"\r\n" f
 class Room:
     """Carries bytes between the two, *step* at a time, until both are silent."""
 
-    def __init__(self, *settings: str, step: int = 65_536, prefetch: bool = False) -> None:
+    def __init__(self, *settings: str, step: int = 65_536) -> None:
         self.server = ServerPeer(*settings)
-        self.client = ClientMachine(
-            ClientSettings(ehlo_name="me.example", eight_bit="send", use_prefetch=prefetch)
-        )
+        self.client = ClientMachine(ClientSettings(ehlo_name="me.example", eight_bit="send"))
         self.step = step
         self.events: list[ClientEvent] = []
         self.client.start(0.0)
@@ -70,22 +67,6 @@ def test_a_message_arrives_as_it_is_whatever_is_offered(
     room.carry()
     assert room.client.stage == "closed"
     assert room.server.closing
-
-
-@pytest.mark.parametrize("offer", [ALL, ["PIPELINING"]])
-def test_a_prefetched_envelope_is_welcome(offer: list[str]) -> None:
-    room = Room(f"option extensions {' '.join(offer)}", "answer message: later", prefetch=True)
-    for number, body in enumerate((b"1\r\n", b"2\r\n", b"3\r\n")):
-        room.client.deliver(transaction(body), 0.0)
-        room.carry()
-        if number:
-            room.server.act("answer 250 2.0.0 taken")
-            room.carry()
-        assert room.client.can_prefetch
-    room.server.act("answer 250 2.0.0 taken")
-    room.carry()
-    assert [[result.verdict for result in end.results] for end in room.finished()] == [["delivered"] * 2] * 3
-    assert [body[-3:] for body in room.server.handler.bodies] == [b"1\r\n", b"2\r\n", b"3\r\n"]
 
 
 @given(offers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -20,26 +20,6 @@ XclientAttributes = tuple[tuple[str, str], ...]
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
 Timings = tuple[tuple[Stage, float], ...]
 """Milliseconds waited at each stage reached, in order."""
-
-AWAITED: Final = {
-    "new": "the connection",
-    "banner": "the banner",
-    "ehlo": "the answer to our greeting",
-    "helo": "the answer to our greeting",
-    "starttls": "the answer to STARTTLS",
-    "tls": "the TLS handshake",
-    "xclient": "the answer to XCLIENT",
-    "auth": "the answer to AUTH",
-    "ready": "the next message",
-    "rset": "the answer to RSET",
-    "mail": "the answer to MAIL",
-    "rcpt": "the answer to RCPT",
-    "data": "the answer to DATA",
-    "body": "the peer to take the message",
-    "final": "the answer to the end of the message",
-    "quit": "the answer to QUIT",
-}
-"""What a session waits for at each stage, in the words of our own replies."""
 
 Trace = Callable[[str, str], None]
 """Called with "C" or "S" and one line of the dialog, at most 500 characters; messages are summarised."""
@@ -85,10 +65,9 @@ class ClientSettings:
     """How a client machine behaves.
 
     *eight_bit* says what to do with an 8-bit message where the peer does not offer 8BITMIME: have it
-    converted (`NeedDowngrade`), send it as it is, or bounce it. *use_prefetch* allows the next transaction to
-    be handed over while the answer to the final dot is outstanding. Bodies of at most *bdat_at_once_bytes* go
-    in one write with their envelope where the peer offers CHUNKING and PIPELINING. With *auth* the session is
-    not ready before the peer has let us in. *discarded* keywords of its answer to EHLO count as not offered, by our
+    converted (`NeedDowngrade`), send it as it is, or bounce it. Bodies of at most *bdat_at_once_bytes* go in one
+    write with their envelope where the peer offers CHUNKING and PIPELINING. With *auth* the session is not ready
+    before the peer has let us in. *discarded* keywords of its answer to EHLO count as not offered, by our
     configuration; *distrusted* ones have proved not to do what they promise. *fell_back*: the session is in clear
     text because encryption came to nothing before.
     """
@@ -98,7 +77,6 @@ class ClientSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     use_pipelining: bool = True
     use_chunking: bool = True
-    use_prefetch: bool = False
     eight_bit: EightBitPolicy = "convert"
     bdat_at_once_bytes: int = 65_536
     tls: Use = "no"

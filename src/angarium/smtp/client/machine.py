@@ -1,18 +1,21 @@
 """The sending side of SMTP and LMTP without I/O (RFC 5321, 2033, 2920, 3030).
 
-    (opening, see `client_opening`) ─► ready ─► (a transaction, see `client_run`) ─► ready … ─► quit ─► closed
+    opening ─► ready ─► a transaction ─► ready … ─► quit ─► closed          the stages of all: `client.stages`
 
 The shell around it gives it what happens (`start`, `receive`, `connection_lost`, `timed_out`; after `NeedTls`
 `secured` or `tls_failed`) and what is wanted (`deliver`, `feed`, `quit`), and after each call writes
 `take_output()`, obeys `take_events()` and sets its timer to `deadline`.
 """
 
+from typing import Literal
+
 import msgspec
 
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply
-from angarium.smtp.client.core import ClientCore
 from angarium.smtp.client.events import (
+    ClientEvent,
+    ClientSettings,
     Closed,
     Finished,
     NeedBody,
@@ -21,14 +24,17 @@ from angarium.smtp.client.events import (
     NotReady,
     Ready,
     Result,
+    Trace,
     Transaction,
     Verdict,
 )
-from angarium.smtp.client.opening import INJECTED, Opening
+from angarium.smtp.client.opening import INJECTED, NO_MORE_XCLIENT, Opening
 from angarium.smtp.client.run import Findings, Run
-from angarium.smtp.client.xclient import NO_MORE_XCLIENT, Introduction
+from angarium.smtp.client.stages import STAGES
+from angarium.smtp.client.writer import ClientWriter
+from angarium.smtp.client.xclient import Told
 from angarium.smtp.envelope import message_refusal
-from angarium.smtp.extensions import without
+from angarium.smtp.extensions import NO_EXTENSIONS, Extensions, without
 from angarium.smtp.replies import ReplyParser, shorten
 
 
@@ -36,10 +42,113 @@ class LocalProtocolError(AngariumError):
     """The machine was asked for something it cannot do now. A mistake of the caller, never of the peer."""
 
 
-class ClientMachine(ClientCore):
+class ClientMachine:
     """One session. Times are seconds on any clock that does not run backwards."""
 
-    __slots__ = ()
+    __slots__ = (
+        "_count",
+        "_dropped",
+        "_events",
+        "_held",
+        "_introduced",
+        "_is_clear",
+        "_is_encrypted",
+        "_needs_reset",
+        "_opening",
+        "_parser",
+        "_run",
+        "_settings",
+        "_since",
+        "_stage",
+        "_told",
+        "_writer",
+        "extensions",
+    )
+
+    def __init__(self, settings: ClientSettings, trace: Trace | None = None) -> None:
+        self.extensions: Extensions = NO_EXTENSIONS
+        self._settings = settings
+        self._writer = ClientWriter(trace)
+        self._parser = ReplyParser()
+        self._events: list[ClientEvent] = []
+        self._stage: Literal["new", "ready", "quit", "closed"] = "new"
+        """What is waited for outside of an opening and a transaction."""
+        self._since = 0.0
+        self._opening: Opening | None = None
+        self._run: Run | None = None
+        self._held: Transaction | None = None
+        """The one that `NeedDowngrade` was about."""
+        self._introduced: Transaction | None = None
+        """The one that begins when XCLIENT was answered."""
+        self._told = Told()
+        self._is_encrypted = self._is_clear = False
+        self._dropped: frozenset[str] = frozenset()
+        """Extensions that were refused in this session and are not used in it."""
+        self._needs_reset = False
+        """The transaction before left something to undo."""
+        self._count = 0
+
+    # What the shell reads
+
+    def take_output(self) -> list[bytes]:
+        """Return the buffers to be written, in order, and forget them."""
+        return self._writer.take()
+
+    def take_events(self) -> list[ClientEvent]:
+        """Return what has happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def stage(self) -> str:
+        """What is waited for: a stage of the session or, in a transaction, of that."""
+        part = self._run or self._opening
+        return self._stage if part is None else part.stage
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `deliver` may be called."""
+        return self._stage == "ready" and self._run is None and self._opening is None
+
+    @property
+    def is_message_sent(self) -> bool:
+        """Whether the peer has a whole message whose answer is outstanding: breaking off now would be ambiguous."""
+        return self._run is not None and self._run.is_sent
+
+    @property
+    def trace(self) -> Trace | None:
+        """Who is told each line of the dialog; may be set at any time."""
+        return self._writer.trace
+
+    @trace.setter
+    def trace(self, trace: Trace | None) -> None:
+        self._writer.trace = trace
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call `timed_out`, on the clock of the *now* arguments; None while nothing is awaited."""
+        wait_s = self.wait_s
+        return None if wait_s is None else self._since + wait_s
+
+    @property
+    def wait_s(self) -> float | None:
+        """How long the present stage may take, in seconds, from its last progress on."""
+        limit = STAGES[self._awaited_stage].limit
+        return None if limit is None else getattr(self._settings.timeouts, limit)
+
+    @property
+    def _awaited_stage(self) -> str:
+        run = self._run
+        return "rset" if run is not None and run.is_resetting else self.stage
+
+    @property
+    def _awaited(self) -> str:
+        return STAGES[self._awaited_stage].awaited
+
+    @property
+    def _has_mails_left(self) -> bool:
+        most = self.extensions.mail_max  # RFC 9422 §4.1
+        return most is None or self._count < most
 
     # What the shell tells
 
@@ -99,12 +208,11 @@ class ClientMachine(ClientCore):
     def deliver(self, transaction: Transaction, now: float) -> None:
         """Begin a transaction, or replace the one that `NeedDowngrade` was about.
 
-        Raises LocalProtocolError, and has done nothing, unless `is_ready`, `can_prefetch`, or after
-        NeedDowngrade.
+        Raises LocalProtocolError, and has done nothing, unless `is_ready` or after NeedDowngrade.
         """
         if self._held is not None:
             self._held = None
-        elif not (self.is_ready or self.can_prefetch):
+        elif not self.is_ready:
             raise LocalProtocolError(f"deliver while the session is at {self.stage}")
         self._take(transaction, now)
 
@@ -175,8 +283,8 @@ class ClientMachine(ClientCore):
             self._is_encrypted = opening.is_encrypted
             self._is_clear = opening.is_in_clear_for_want
             self.extensions = without(opening.extensions, self._dropped)
-            if isinstance(opening, Introduction):
-                self._on_introduced(opening)
+            if self._introduced is not None:
+                self._on_introduced(self._introduced, opening)
             else:
                 self._events.append(Ready(opening.extensions, tuple(opening.timings)))
 
@@ -208,21 +316,24 @@ class ClientMachine(ClientCore):
         attributes = transaction.xclient
         if not attributes or not self._told.is_news(attributes):
             return False
-        opening = Introduction(self._settings, self._writer, self.extensions, attributes, now)
-        if not opening.is_possible:
+        opening = Opening(self._settings, self._writer, now)
+        if not opening.introduce(
+            attributes,
+            self.extensions,
+            is_encrypted=self._is_encrypted,
+            has_told=self._told.has_told,
+            needs_reset=self._needs_reset,
+        ):
             if self._told.has_told:
                 self._refuse(transaction, NO_MORE_XCLIENT, usable=False, untried=True)
                 self._close()
             return self._told.has_told
-        opening.is_encrypted = self._is_encrypted
-        opening.begin(self._told.has_told, self._needs_reset)
         self._opening, self._introduced, self._since = opening, transaction, now
         self._needs_reset = False
         return True
 
-    def _on_introduced(self, opening: Introduction) -> None:
-        transaction, self._introduced = self._introduced, None
-        assert transaction is not None
+    def _on_introduced(self, transaction: Transaction, opening: Opening) -> None:
+        self._introduced = None
         self._told.note(transaction.xclient, opening.is_believed)
         self._run_through(transaction, self._since, opening)
 
@@ -265,11 +376,8 @@ class ClientMachine(ClientCore):
             return
         self._count += 1
         self._needs_reset = False
-        if self._run is None:
-            self._run = run
-            self._since = now
-        else:
-            self._next = run
+        self._run = run
+        self._since = now
 
     def _refuse(
         self, transaction: Transaction, reply: Reply, usable: bool = True, untried: bool = False
@@ -282,7 +390,7 @@ class ClientMachine(ClientCore):
         self._events.append(Finished(transaction, results, usable, False, (), 0))
 
     def _finish(self, run: Run, now: float) -> None:
-        """Report *run* and go on to the one prefetched, or be ready again, or be closed."""
+        """Report *run*, or have it repeated; be ready again, or closed."""
         self._needs_reset |= run.needs_reset
         self._run = None
         found = run.findings
@@ -294,9 +402,6 @@ class ClientMachine(ClientCore):
         self._report(run)
         if run.dead:
             self._end(_last_reply(run), now, is_told=True)
-        elif self._next is not None:
-            self._run, self._next = self._next, None
-            self._run.resume(now)
 
     def _repeat(self, run: Run, drops: frozenset[str], now: float) -> None:
         """Do once more what *run* was to do, without *drops*, which it has found to be refused."""
@@ -336,13 +441,11 @@ class ClientMachine(ClientCore):
         *is_lost*: the peer has hung up, or fallen silent.
         """
         if self._run is not None:
-            self._run.note_time(now)
-        for run in (self._run, self._next):
-            if run is not None:
-                run.fail(reply, is_lost=is_lost)
-                self._report(run)
-                is_told = True
-        self._run = self._next = None
+            run, self._run = self._run, None
+            run.note_time(now)
+            run.fail(reply, is_lost=is_lost)
+            self._report(run)
+            is_told = True
         if self._held is not None:
             held, self._held = self._held, None
             self._refuse(held, reply, usable=False, untried=True)

@@ -5,6 +5,11 @@
 
 STARTTLS and AUTH are there as the settings want them and the peer offers them (RFC 3207, RFC 4954). During `tls`
 the shell makes the handshake; what was learnt before it is forgotten.
+
+    (rset ─►) xclient ─► ehlo ─► auth ─► open
+
+XCLIENT begins an opening in the middle of a session. The peer answers as to a new connection, so the greeting and the
+login are said again; the greeting with the name that the client gave, as Postfix's XCLIENT_README has it.
 """
 
 from collections.abc import Callable
@@ -12,9 +17,11 @@ from typing import Literal
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client.events import AWAITED, ClientSettings
+from angarium.smtp.client.events import ClientSettings, XclientAttributes
 from angarium.smtp.client.login import Login, login_problem
+from angarium.smtp.client.stages import STAGES
 from angarium.smtp.client.writer import ClientWriter
+from angarium.smtp.client.xclient import greeting_name, xclient_command
 from angarium.smtp.extensions import (
     AFTER_HELO,
     NO_EXTENSIONS,
@@ -27,6 +34,7 @@ from angarium.smtp.replies import shorten
 
 OpeningStage = Literal["banner", "ehlo", "helo", "starttls", "tls", "auth", "rset", "xclient"]
 _GREETING = {"ESMTP": "EHLO", "SMTP": "HELO", "LMTP": "LHLO"}
+
 _REPORTED: dict[str, Stage] = {
     "banner": "banner",
     "starttls": "tls",
@@ -36,6 +44,7 @@ _REPORTED: dict[str, Stage] = {
 
 NO_STARTTLS = Reply(451, "4.7.6", "[internal] STARTTLS required but not advertised")
 NO_XCLIENT = Reply(451, "4.7.6", "[internal] XCLIENT required but not advertised")
+NO_MORE_XCLIENT = Reply(421, "4.7.6", "[internal] the peer takes no other XCLIENT in this session")
 INJECTED = Reply(
     451, "4.7.5", "[internal] the peer, or somebody on the way, sent more behind its answer to STARTTLS"
 )
@@ -47,9 +56,12 @@ class Opening:
     *is_open*: it is ready, and *extensions* says what the peer offers. *refusal*: the peer does not want us, or
     we it. Neither: go on. *is_encrypted*: the handshake was made. *timings* are those of `Ready` and `NotReady`.
     *is_on_terms*: the peer would have us, so what goes wrong from now on is about what the settings ask for.
+    *is_believed*: the peer has taken over what XCLIENT told it.
     """
 
     __slots__ = (
+        "_command",
+        "_has_told",
         "_login",
         "_may_encrypt",
         "_name",
@@ -57,6 +69,7 @@ class Opening:
         "_since",
         "_writer",
         "extensions",
+        "is_believed",
         "is_encrypted",
         "is_on_terms",
         "is_open",
@@ -71,6 +84,7 @@ class Opening:
         self.is_open = False
         self.is_encrypted = False
         self.is_on_terms = False
+        self.is_believed = False
         self.refusal: Reply | None = None
         self.timings: list[tuple[Stage, float]] = []
         self._settings = settings
@@ -79,6 +93,37 @@ class Opening:
         self._login: Login | None = None
         self._may_encrypt = settings.tls != "no"
         self._name = settings.ehlo_name
+        self._command = ""
+        self._has_told = False
+
+    def introduce(
+        self,
+        attributes: XclientAttributes,
+        extensions: Extensions,
+        *,
+        is_encrypted: bool,
+        has_told: bool,
+        needs_reset: bool,
+    ) -> bool:
+        """Begin with XCLIENT, in a session that is open and whose peer offers *extensions*; after a RSET where the
+        transaction before left something to undo. Returns False, and has said nothing, when the peer wants to know
+        nothing of what there is to tell.
+
+        With *has_told* the peer believes something else already, so that a refusal must end the session: the
+        message would be counted as somebody else's.
+        """
+        self._command = xclient_command(attributes, extensions)
+        if not self._command:
+            return False
+        self.extensions, self.is_encrypted, self._has_told = extensions, is_encrypted, has_told
+        self._may_encrypt = False
+        self._name = greeting_name(attributes, self._name)
+        if needs_reset:
+            self._writer.say("RSET\r\n")
+            self.stage = "rset"
+        else:
+            self._say_xclient()
+        return True
 
     @property
     def reported_stage(self) -> Stage:
@@ -88,6 +133,8 @@ class Opening:
     @property
     def is_about_tls(self) -> bool:
         """Whether a failure now may be one of the encryption: up to the first encrypted answer."""
+        if self._command:  # the handshake was long ago
+            return False
         return self.stage in ("starttls", "tls") or (self.is_encrypted and self.stage == "ehlo")
 
     @property
@@ -105,8 +152,8 @@ class Opening:
     def reply(self, reply: Reply, now: float) -> None:
         """Take the peer's next answer."""
         self.note_time(now)
-        if 300 <= reply.code < 400 and self.stage != "auth":
-            text = f"[internal] unexpected reply while waiting for {AWAITED[self.stage]}: {reply}"
+        if 300 <= reply.code < 400 and self.stage not in ("auth", "rset", "xclient"):
+            text = f"[internal] unexpected reply while waiting for {STAGES[self.stage].awaited}: {reply}"
             self.refusal = shorten(Reply(421, "4.5.0", text))
         else:
             _ON_REPLY[self.stage](self, reply)
@@ -181,10 +228,11 @@ class Opening:
     def _problem(self) -> Reply | None:
         """Return what the settings require and the peer does not offer."""
         settings = self._settings
-        if settings.tls == "required" and not self.is_encrypted:
-            return NO_STARTTLS
-        if settings.xclient == "required" and not self.extensions.xclient:
-            return NO_XCLIENT
+        if not self._command:  # who we speak for may not be trusted with a further XCLIENT, and need not
+            if settings.tls == "required" and not self.is_encrypted:
+                return NO_STARTTLS
+            if settings.xclient == "required" and not self.extensions.xclient:
+                return NO_XCLIENT
         if settings.auth is not None:
             return login_problem(settings.auth, self.extensions, self.is_encrypted)
         return None
@@ -211,6 +259,27 @@ class Opening:
         else:
             self.is_open = login.is_done
 
+    def _say_xclient(self) -> None:
+        self._writer.say(self._command)
+        self.stage = "xclient"
+
+    def _on_rset(self, reply: Reply) -> None:
+        if reply.code < 300:
+            self._say_xclient()
+        else:
+            self._refused(shorten(Reply(421, "4.5.0", f"[internal] the peer refused RSET: {reply}")))
+
+    def _on_xclient(self, reply: Reply) -> None:
+        if reply.code < 300:
+            self.is_believed = True
+            self._greet(_GREETING[self._settings.method])
+        elif reply.code == 421:
+            self._refused(reply)
+        elif self._settings.xclient == "required" or self._has_told:
+            self._give_up(shorten(Reply(451, "4.7.6", f"[internal] the peer refused XCLIENT: {reply}")))
+        else:
+            self.is_open = True
+
     def _greet(self, verb: str) -> None:
         self._writer.say(f"{verb} {self._name}\r\n")
         self.stage = "helo" if verb == "HELO" else "ehlo"
@@ -231,4 +300,6 @@ _ON_REPLY: dict[str, Callable[[Opening, Reply], None]] = {
     "helo": Opening._on_helo,
     "starttls": Opening._on_starttls,
     "auth": Opening._on_auth,
+    "rset": Opening._on_rset,
+    "xclient": Opening._on_xclient,
 }

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client.events import AWAITED, ClientSettings, Result, Transaction, Verdict
+from angarium.smtp.client.events import ClientSettings, Result, Transaction, Verdict
+from angarium.smtp.client.stages import STAGES
 from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal, said_in_mail
 from angarium.smtp.extensions import Extensions
@@ -163,7 +164,7 @@ class Run:
     @property
     def awaited(self) -> str:
         """What is waited for, in words."""
-        return AWAITED["rset" if self.is_resetting else self.stage]
+        return STAGES["rset" if self.is_resetting else self.stage].awaited
 
     # What is sent
 
@@ -220,10 +221,6 @@ class Run:
         self._began = now
 
     # What is answered
-
-    def resume(self, now: float) -> None:
-        """The transaction before has ended: time spent waiting counts from now on."""
-        self._began = now
 
     def reply(self, reply: Reply, now: float) -> None:
         """Take the answer to the oldest command that has none."""
