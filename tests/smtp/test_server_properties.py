@@ -103,6 +103,16 @@ def test_any_split_of_many_crs_gives_the_same(opening: bytes, returns: int, poli
         assert outcome(peer, [wire[i : i + size] for i in range(0, len(wire), size)]) == whole
 
 
+def test_a_line_end_that_is_fixed_is_none_beside_one_that_is_mended_however_they_come() -> None:
+    """A dot behind an LF that is fixed is a line of the text, even if a CR to be mended came in the same read."""
+    peer = (LET_PIPELINE, "option lone_cr mend", "option lone_lf_in_body fix")
+    wire = ENVELOPE + b"DATA\r\n"
+    text = b"\r\na\rb\n.\r\n.\r\n"
+    whole = outcome(peer, [wire, text])
+    assert whole[2] == [b"\r\na\r\nb\r\n.\r\n"]
+    assert outcome(peer, [wire, *(text[i : i + 1] for i in range(len(text)))]) == whole
+
+
 @settings(max_examples=200)
 @given(peers(), st.lists(st.binary(max_size=300), max_size=20))
 def test_random_bytes_never_raise_and_are_not_hoarded(peer: tuple[str, ...], reads: list[bytes]) -> None:

@@ -243,7 +243,8 @@ class BodyReader:
             self.refuse(Fault.BARE_LINE_END)
         mended = _mended(raw, self._rules.lone_cr, lone_lf)
         self._wary = self._wary or any(policy != "fix" for policy in kinds)
-        text = self._context + (raw if "mend" in kinds else mended)
+        # A dot is looked for between what came where that is mended, and between what it became where that is fixed.
+        text = self._context + _mended(raw, _as_seen(self._rules.lone_cr), _as_seen(lone_lf))
         if self._wary and _LONE_DOT.search(text):
             self.refuse(Fault.SMUGGLING if self._dotted else Fault.BARE_LINE_END)
         self._context = text[-3:]
@@ -314,6 +315,10 @@ def _before_returns(data: bytes, start: int, stop: int) -> int:
         return stop
     begin = max(stop - _MOST_RETURNS, start)
     return begin + len(data[begin:stop].rstrip(b"\r"))
+
+
+def _as_seen(policy: LineEndPolicy) -> LineEndPolicy:
+    return "ignore" if policy == "mend" else policy
 
 
 def _undecided(data: bytes, start: int) -> int:

@@ -314,7 +314,9 @@ class ServerMachine:
         if self._input.is_bare and not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
             return True
-        if line.endswith(b"\r") and not self._commands.options.pedantic:  # CR LF that was made of CR LF once more
+        if (
+            line.endswith(b"\r") and not self._commands.options.pedantic
+        ):  # CR LF that was made of CR LF once more
             line = line.rstrip(b"\r")
         self._perform(line)
         return True
