@@ -1,7 +1,9 @@
 """The shape of the source tree: arrows point down, modules stay small, what is public is explained."""
 
 import ast
+import importlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,35 @@ def public_without_docstring(tree: ast.Module) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_public_is_explained(path: Path) -> None:
     assert list(public_without_docstring(ast.parse(path.read_text()))) == []
+
+
+BASES_TO_FOLLOW = {"cli", "core", "http", "identity", "node", "submission", "testing"}
+"""Rooms in which classes have heirs that cut one thing in pieces, or are one thing with a difference."""
+
+COMPOSED = sorted({room_of(path) for path in MODULES if path.parent != ROOT} - BASES_TO_FOLLOW)
+
+
+@cache
+def all_classes() -> list[type]:
+    paths = [path.relative_to(ROOT.parent).with_suffix("") for path in MODULES]
+    names = [
+        ".".join(path.parts) for path in paths if "migrations" not in path.parts
+    ]  # alembic's, not importable
+    modules = [importlib.import_module(name.removesuffix(".__init__")) for name in names]
+    found = [(module, each) for module in modules for each in vars(module).values()]
+    return [each for module, each in found if isinstance(each, type) and each.__module__ == module.__name__]
+
+
+def is_fit_for_a_base(base: type) -> bool:
+    """Whether it is another's class, a Protocol, an error, or has two heirs."""
+    if base.__module__.split(".")[0] != "angarium" or issubclass(base, BaseException):
+        return True
+    return getattr(base, "_is_protocol", False) or sum(base in each.__bases__ for each in all_classes()) >= 2
+
+
+@pytest.mark.parametrize("room", COMPOSED)
+def test_a_class_stands_in_one_file(room: str) -> None:
+    """What is one thing is composed, not inherited piece by piece."""
+    classes = [each for each in all_classes() if each.__module__.split(".")[1] == room]
+    bases = [(each.__qualname__, base) for each in classes for base in each.__bases__]
+    assert [f"{name}({base.__qualname__})" for name, base in bases if not is_fit_for_a_base(base)] == []

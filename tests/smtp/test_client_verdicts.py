@@ -14,7 +14,7 @@ from angarium.smtp.client.events import (
     NeedBody,
     NotReady,
     Ready,
-    Result,
+    RecipientResult,
     Transaction,
 )
 from angarium.smtp.client.machine import ClientMachine, LocalProtocolError
@@ -57,7 +57,7 @@ def talk(method: Method) -> list[bytes]:
     return [b"250 ok\r\n", b"550 5.1.1 no a\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", *finals]
 
 
-def verdicts(results: list[Result]) -> list[str]:
+def verdicts(results: list[RecipientResult]) -> list[str]:
     return [result.verdict for result in results]
 
 

@@ -110,7 +110,7 @@ class Transaction:
     xclient: XclientAttributes = ()
 
 
-class Result(msgspec.Struct, gc=False):
+class RecipientResult(msgspec.Struct, gc=False):
     """What became of one recipient; *index* is its place in the transaction's recipients.
 
     *delivered*: the peer took it. *transient*, *permanent*: it was refused, at *stage*. *ambiguous*: the
@@ -166,7 +166,7 @@ class Finished(msgspec.Struct):
     """
 
     transaction: Transaction
-    results: list[Result]
+    results: list[RecipientResult]
     usable: bool
     dsn_relayed: bool
     timings: Timings

@@ -23,7 +23,7 @@ from angarium.smtp.client.events import (
     NeedTls,
     NotReady,
     Ready,
-    Result,
+    RecipientResult,
     Trace,
     Transaction,
     Verdict,
@@ -342,7 +342,10 @@ class ClientMachine:
         self._introduced = None
         verdict: Verdict = "untried" if self._count else "transient"
         stage = opening.reported_stage
-        results = [Result(index, verdict, reply, stage, True) for index in range(len(transaction.recipients))]
+        results = [
+            RecipientResult(index, verdict, reply, stage, True)
+            for index in range(len(transaction.recipients))
+        ]
         self._events.append(Finished(transaction, results, False, False, tuple(opening.timings), 0))
 
     # Transactions
@@ -385,7 +388,7 @@ class ClientMachine:
         """Finish a transaction of which nothing was sent."""
         indexes = range(len(transaction.recipients))
         verdict: Verdict = "untried" if untried else "permanent" if reply.code >= 500 else "transient"
-        results = [Result(index, verdict, reply, "mail", untried) for index in indexes]
+        results = [RecipientResult(index, verdict, reply, "mail", untried) for index in indexes]
         usable = usable and self._has_mails_left
         self._events.append(Finished(transaction, results, usable, False, (), 0))
 
@@ -426,7 +429,7 @@ class ClientMachine:
         if findings.rcpt_max is not None:
             self.extensions = msgspec.structs.replace(self.extensions, rcpt_max=findings.rcpt_max)
 
-    def _is_spent_for(self, results: list[Result]) -> bool:
+    def _is_spent_for(self, results: list[RecipientResult]) -> bool:
         """Whether a session had better end because the peer will hear of no other client.
 
         Nothing was delivered in it: to be found of no use by the next message would speak against the peer.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
-from angarium.smtp.client.events import ClientSettings, Result, Transaction, Verdict
+from angarium.smtp.client.events import ClientSettings, RecipientResult, Transaction, Verdict
 from angarium.smtp.client.stages import STAGES
 from angarium.smtp.client.writer import ClientWriter
 from angarium.smtp.envelope import mail_command, rcpt_command, recipient_refusal, said_in_mail
@@ -107,7 +107,7 @@ class Run:
         encryption would be welcome.
         """
         self.transaction = transaction
-        self.results: list[Result | None] = [None] * len(transaction.recipients)
+        self.results: list[RecipientResult | None] = [None] * len(transaction.recipients)
         self.stage: Stage = "mail"
         self.timings: list[tuple[Stage, float]] = []
         self.bytes_sent = 0
@@ -427,7 +427,9 @@ class Run:
         """Leave an address that is of no use in clear text; another may be. What has failed there is the encryption."""
         self.found.needs_tls = self.dead = True
         for index in indexes:
-            self.results[index] = Result(index, "untried", shorten(temporary(reply, IN_VAIN)), "tls", True)
+            self.results[index] = RecipientResult(
+                index, "untried", shorten(temporary(reply, IN_VAIN)), "tls", True
+            )
 
     def _drop(self, keywords: frozenset[str], reply: Reply) -> None:
         """Have the run repeated without *keywords*."""
@@ -453,7 +455,7 @@ class Run:
     # What it comes to
 
     def _put(self, index: int, verdict: Verdict, reply: Reply, session_fault: bool = False) -> None:
-        self.results[index] = Result(index, verdict, reply, self.stage, session_fault)
+        self.results[index] = RecipientResult(index, verdict, reply, self.stage, session_fault)
 
     def _judge(self, indexes: Sequence[int], reply: Reply) -> None:
         """Give *indexes* what *reply* says of them."""

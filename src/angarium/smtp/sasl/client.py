@@ -32,13 +32,11 @@ def client_exchange(mechanism: str, username: str, password: str, nonce: str) ->
     return _SIMPLE[mechanism](username, password)
 
 
-class PlainClient:
-    """PLAIN: one message says it all (RFC 4616)."""
+class OneMessageClient:
+    """A mechanism in which one message says it all: at once, or when the server asks for it."""
 
-    takes_any_prompt = True
-
-    def __init__(self, username: str, password: str) -> None:
-        self._message = f"\0{username}\0{password}".encode()
+    def __init__(self, message: str) -> None:
+        self._message = message.encode()
         self._is_said = False
 
     @property
@@ -48,31 +46,42 @@ class PlainClient:
 
     def start(self) -> bytes | None:
         """See `sasl.ClientExchange`."""
+        return self.say()
+
+    def say(self) -> bytes:
+        """Return the message, which is said with that."""
         self._is_said = True
         return self._message
+
+
+class PlainClient(OneMessageClient):
+    """PLAIN (RFC 4616)."""
+
+    takes_any_prompt = True
+
+    def __init__(self, username: str, password: str) -> None:
+        super().__init__(f"\0{username}\0{password}")
 
     def respond(self, challenge: bytes) -> bytes:
-        """Say it now, if the server has taken no initial response."""
+        """Say it now, if the server has taken no initial response (RFC 4954 §4)."""
         if challenge:
             raise SaslError("PLAIN has no challenge")
-        self._is_said = True
-        return self._message
+        return self.say()
 
 
-class XOAuth2Client(PlainClient):
+class XOAuth2Client(OneMessageClient):
     """XOAUTH2: a bearer token, as Google and Microsoft take it."""
 
     takes_any_prompt = False
 
     def __init__(self, username: str, password: str) -> None:
-        super().__init__(username, password)
-        self._message = f"user={username}\x01auth=Bearer {password}\x01\x01".encode()
+        super().__init__(f"user={username}\x01auth=Bearer {password}\x01\x01")
 
     def respond(self, challenge: bytes) -> bytes:
         """Answer the challenge in which the server says what is wrong with the token: with an empty response, after
-        which comes the refusal.
+        which comes the refusal. Say the token now, if the server has taken no initial response.
         """
-        return b"" if challenge else super().respond(challenge)
+        return b"" if challenge else self.say()
 
 
 class LoginClient:

@@ -12,7 +12,7 @@ from angarium.smtp.server.counters import ServerCounters
 from angarium.smtp.server.exchange import AuthExchange
 from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.options import ServerLimits, ServerOptions, offered_lines
-from angarium.smtp.server.order import RULES, Rule
+from angarium.smtp.server.order import RULES, CommandRule
 from angarium.smtp.server.syntax import NO_MAIL_VERBS, WEB_VERBS, argument, parse_bdat, parse_name
 from angarium.smtp.server.transaction import ServerTransaction
 
@@ -278,7 +278,7 @@ class Verb:
     return what is to be said.
     """
 
-    rule: Rule
+    rule: CommandRule
     run: Callable[[ServerCommands, bytes, ServerHandler], Reply | None]
     then: Callable[[ServerCommands, Reply], Reply] | None = None
     first: Callable[[ServerCommands, bytes], Reply | None] | None = None

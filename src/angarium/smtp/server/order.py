@@ -53,7 +53,7 @@ TIME_LIMITS: dict[State, Literal["command_timeout_s", "data_timeout_s"]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CommandRule:
     """The place of a command.
 
     *leads_to* is the phase after an answer below 400, None: the same. *refused*: our answer in phases in which it is
@@ -81,26 +81,28 @@ _NOT_AFTER_BDAT: dict[Phase, Reply] = {"chunks": answers.BDAT_UNDER_WAY}
 
 RULES = {
     # RFC 5321 §4.1.1.1; at any time, and a transaction is void by it: §4.1.4
-    "HELO": Rule("ready", _ALWAYS, "last", idle=True),
-    "EHLO": Rule("ready", _ALWAYS, "last", idle=True),
+    "HELO": CommandRule("ready", _ALWAYS, "last", idle=True),
+    "EHLO": CommandRule("ready", _ALWAYS, "last", idle=True),
     # RFC 5321 §4.1.1.2; 503 in mid transaction, and before HELO: §4.1.4
-    "MAIL": Rule("sender", _AFTER_HELO | _in_transaction(answers.NESTED_MAIL)),
+    "MAIL": CommandRule("sender", _AFTER_HELO | _in_transaction(answers.NESTED_MAIL)),
     # RFC 5321 §4.1.1.3; 503 without a sender: §3.3; not between chunks: RFC 3030 §2
-    "RCPT": Rule("recipients", _AFTER_MAIL | _NOT_AFTER_BDAT),
+    "RCPT": CommandRule("recipients", _AFTER_MAIL | _NOT_AFTER_BDAT),
     # RFC 5321 §4.1.1.4; 503 or 554 without recipients: §3.3; not between chunks: RFC 3030 §3
-    "DATA": Rule("text", _AFTER_RCPT | _NOT_AFTER_BDAT, "last", "data"),
+    "DATA": CommandRule("text", _AFTER_RCPT | _NOT_AFTER_BDAT, "last", "data"),
     # RFC 3030 §2; the chunk comes in any case, so that its command may be followed by it
-    "BDAT": Rule("chunks", _AFTER_RCPT, "free", "chunk"),
-    "RSET": Rule("rest", _ALWAYS, idle=True),  # RFC 5321 §4.1.1.5
-    "VRFY": Rule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.6
-    "HELP": Rule(None, _ALWAYS, idle=True),  # RFC 5321 §4.1.1.8
-    "NOOP": Rule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.9
-    "QUIT": Rule(None, _ALWAYS, "free", "closed"),  # RFC 5321 §4.1.1.10
+    "BDAT": CommandRule("chunks", _AFTER_RCPT, "free", "chunk"),
+    "RSET": CommandRule("rest", _ALWAYS, idle=True),  # RFC 5321 §4.1.1.5
+    "VRFY": CommandRule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.6
+    "HELP": CommandRule(None, _ALWAYS, idle=True),  # RFC 5321 §4.1.1.8
+    "NOOP": CommandRule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.9
+    "QUIT": CommandRule(None, _ALWAYS, "free", "closed"),  # RFC 5321 §4.1.1.10
     # RFC 4954 §4: not in mid transaction; after EHLO, and once, as `AuthExchange` sees to
-    "AUTH": Rule(None, _in_transaction(answers.AUTH_TOO_LATE), "last", idle=True),
+    "AUTH": CommandRule(None, _in_transaction(answers.AUTH_TOO_LATE), "last", idle=True),
     # RFC 3207 §4; the session begins anew: §4.2. What stands behind it is looked at apart, see `_drop_injection`
-    "STARTTLS": Rule("start", _AFTER_HELO, "free", "tls", idle=True),
+    "STARTTLS": CommandRule("start", _AFTER_HELO, "free", "tls", idle=True),
     # Postfix's XCLIENT_README: not in mid transaction; the session begins anew
-    "XCLIENT": Rule("start", _AFTER_HELO | _in_transaction(answers.XCLIENT_TOO_LATE), "last", idle=True),
-    "": Rule(None, _ALWAYS, "free", idle=True),  # any other word: RFC 5321 §4.2.4
+    "XCLIENT": CommandRule(
+        "start", _AFTER_HELO | _in_transaction(answers.XCLIENT_TOO_LATE), "last", idle=True
+    ),
+    "": CommandRule(None, _ALWAYS, "free", idle=True),  # any other word: RFC 5321 §4.2.4
 }
