@@ -24,8 +24,8 @@ class IncomingBody:
     """One body after the other, each by DATA (RFC 5321 §4.1.1.4) or in chunks (RFC 3030 §2).
 
     *has_begun*: there has been one since the connection began. *chunk_size* and *is_last_chunk* are what BDAT said
-    last, *chunk_left* are the bytes of it that have not come, *chunk_refusal* is what will be answered to a chunk that
-    is thrown away, None if it is read.
+    last, *is_chunk_too_large* whether the message would be that with it, *chunk_left* the bytes of it that have not
+    come, *chunk_refusal* what will be answered to a chunk that is thrown away, None if it is read.
     """
 
     __slots__ = (
@@ -40,11 +40,12 @@ class IncomingBody:
         "chunk_refusal",
         "chunk_size",
         "has_begun",
+        "is_chunk_too_large",
         "is_last_chunk",
     )
 
     def __init__(self, options: ServerOptions, limits: ServerLimits) -> None:
-        self.has_begun = self.is_last_chunk = False
+        self.has_begun = self.is_last_chunk = self.is_chunk_too_large = False
         self.chunk_refusal: Reply | None = None
         self.chunk_size = 0
         self.chunk_left = self._arrived = self._ask_at = 0
@@ -89,12 +90,8 @@ class IncomingBody:
     def announce_chunk(self, size: int, is_last: bool, *, is_first: bool) -> None:
         """BDAT announces a chunk."""
         self.chunk_size, self.is_last_chunk, self._is_first_chunk = size, is_last, is_first
-
-    @property
-    def is_chunk_too_large(self) -> bool:
-        """Whether the message would be too large with the chunk announced."""
-        before = 0 if self._is_first_chunk else self._reader.size
-        return before + self.chunk_size > self._limits.max_message_size > 0
+        before = 0 if is_first else self._reader.size
+        self.is_chunk_too_large = before + size > self._limits.max_message_size > 0
 
     def begin_chunk(self, refusal: Reply | None) -> None:
         """The chunk comes next. It comes in any case (RFC 3030 §2), so what is refused is read and thrown away."""
@@ -116,7 +113,8 @@ class IncomingBody:
         self._arrived += size
         if self.chunk_refusal is None:
             self._reader.feed_chunk(piece)
-            self._grow(handler)
+            if self.chunk_left or not self.is_last_chunk:
+                self._grow(handler)
 
     def end_chunk(self) -> None:
         """The chunk is complete."""

@@ -7,7 +7,8 @@ the reader is *pedantic*.
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 
@@ -181,7 +182,7 @@ def _parameters(rest: str, pedantic: bool) -> dict[str, str]:
         keyword, equals, value = item.partition("=")
         keyword = keyword.upper()
         if not pedantic:
-            value = value.replace("=", "+3D")
+            value = value.replace("=", "+3D") if "=" in value else value
             equals = value  # nothing behind it is as if it were not there
         # The usual ones are seen to be well written without a closer look.
         is_keyword = keyword in _USUAL or _KEYWORD.fullmatch(keyword) is not None
@@ -287,7 +288,8 @@ def _orcpt(text: str) -> str:
     return decode_orcpt(text)
 
 
-class _Parameter(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Parameter:
     """The extension a parameter belongs to (empty: always allowed), the field it fills, how it is read.
 
     *otherwise* stands for a value that cannot be read; None: it is refused. One with more than *longest* characters is

@@ -82,36 +82,10 @@ class ServerCommands:
         self.is_esmtp = False
         self._offer(())
 
-    # -- the course of a command
-
-    def refuses(self, verb: "Verb", line: bytes) -> Reply | None:
-        """Return why *verb* is not for now, or not at all, None where it is to be run."""
-        if verb.first is not None:
-            refusal = verb.first(self, line)
-            if refusal is not None:
-                return refusal
-        refusal = verb.rule.refused.get(self.transaction.phase)
-        if refusal is answers.HELO_FIRST and not self.options.require_helo:
-            return None
-        return refusal
-
-    def conclude(self, verb: "Verb", reply: Reply, handler: ServerHandler) -> Reply:
-        """Do what *reply*, our answer or the handler's, brings about, and return what is to be said."""
-        if reply.code >= 400:
-            return reply if verb.otherwise is None else verb.otherwise(self, reply, handler)
-        phase = verb.rule.leads_to
-        if phase is not None and self.transaction.enter(phase):
-            handler.on_reset()
-        return reply if verb.then is None else verb.then(self, reply)
-
     def void(self, handler: ServerHandler) -> None:
         """Forget the transaction, if there is one, and have the handler forget it."""
         if self.transaction.enter("rest"):
             handler.on_reset()
-
-    def no_argument(self, line: bytes) -> Reply | None:
-        """Refuse an argument."""
-        return answers.NO_ARGUMENTS if len(line) > 4 and argument(line) else None
 
     # -- mail
 
@@ -159,7 +133,6 @@ class ServerCommands:
 
     def recipient_taken(self, reply: Reply) -> Reply:
         """RCPT was taken."""
-        self.transaction.take_recipient()
         self._counters.recipients += 1
         return reply
 
@@ -186,10 +159,9 @@ class ServerCommands:
             return answers.TOO_LARGE
         return answers.GO_AHEAD if self.transaction.phase == "chunks" else handler.on_data()
 
-    def chunk_refused(self, reply: Reply, handler: ServerHandler) -> Reply:
+    def chunk_refused(self, reply: Reply, handler: ServerHandler) -> None:
         """BDAT was not taken, which makes the transaction void (RFC 3030 §2)."""
         self.void(handler)
-        return reply
 
     # -- who the peer is
 
@@ -208,10 +180,9 @@ class ServerCommands:
         self.exchange.end(reply)
         return reply
 
-    def not_logged_in(self, reply: Reply, handler: ServerHandler) -> Reply:
+    def not_logged_in(self, reply: Reply, handler: ServerHandler) -> None:
         """It has not."""
         self.exchange.end(reply)
-        return reply
 
     def tls_offered(self, line: bytes) -> Reply | None:
         """STARTTLS: is there any?"""
@@ -239,6 +210,10 @@ class ServerCommands:
         return self.greeting
 
     # -- all else
+
+    def no_argument(self, line: bytes) -> Reply | None:
+        """Refuse an argument."""
+        return answers.NO_ARGUMENTS if len(line) > 4 and argument(line) else None
 
     def rset(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """RSET."""
@@ -274,15 +249,15 @@ class Verb:
     """A command: its rule, and what is done for it.
 
     *run* gets the line and returns our refusal or the handler's answer, None when that comes later. *first* refuses
-    what is refused in any phase. *then* gets a good answer, *otherwise* one that is not, ours or the handler's; they
-    return what is to be said.
+    what is refused in any phase. *then* gets a good answer and returns what is to be said; *otherwise* gets one that is
+    not, ours or the handler's.
     """
 
     rule: CommandRule
     run: Callable[[ServerCommands, bytes, ServerHandler], Reply | None]
     then: Callable[[ServerCommands, Reply], Reply] | None = None
     first: Callable[[ServerCommands, bytes], Reply | None] | None = None
-    otherwise: Callable[[ServerCommands, Reply, ServerHandler], Reply] | None = None
+    otherwise: Callable[[ServerCommands, Reply, ServerHandler], None] | None = None
 
 
 _C = ServerCommands

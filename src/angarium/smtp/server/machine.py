@@ -403,41 +403,44 @@ class ServerMachine:
             self._conclude(verb, reply)
 
     def _ask_if_allowed(self, verb: Verb, line: bytes) -> Reply | None:
-        refusal = self._commands.refuses(verb, line)
+        commands = self._commands
+        refusal = verb.first(commands, line) if verb.first is not None else None
+        if refusal is None:
+            refusal = verb.rule.refused.get(commands.transaction.phase)
+            if refusal is answers.HELO_FIRST and not commands.options.require_helo:
+                refusal = None
         if refusal is None and not (verb.rule.state == "tls" and self._drop_injection()):
-            return verb.run(self._commands, line, self._handler)
+            return verb.run(commands, line, self._handler)
         return refusal
 
     def _conclude(self, verb: Verb, reply: Reply) -> None:
         """Act on the answer to a command and say it."""
-        rule, waits = verb.rule, self._input
-        if waits.pos < len(waits.data) and rule.group not in self._commands.ahead:
+        waits, commands, rule = self._input, self._commands, verb.rule
+        state = rule.state
+        if waits.pos < len(waits.data) and rule.group not in commands.ahead:
             self._end(answers.UNAUTHORISED_PIPELINING)
             return
-        if rule.state is not None:
-            self._change_state(verb, reply)
-            return
-        self._say(self._commands.conclude(verb, reply, self._handler))
-        if rule.idle and self.state == "command":
-            self._count_idle()
-
-    def _change_state(self, verb: Verb, reply: Reply) -> None:
-        """Act on the answer to a command after which something else than a command may come, and say it."""
-        state = verb.rule.state
         if state == "tls" and self._drop_injection():
             return
-        reply = self._commands.conclude(verb, reply, self._handler)
+        if reply.code >= 400:
+            if verb.otherwise is not None:
+                verb.otherwise(commands, reply, self._handler)
+        else:
+            if rule.leads_to is not None and commands.transaction.enter(rule.leads_to):
+                self._handler.on_reset()
+            if verb.then is not None:
+                reply = verb.then(commands, reply)
         if state == "chunk":
             self._begin_chunk(reply)
-        elif reply.code >= 400:
+        elif state is None or reply.code >= 400:
             self._say(reply)
-            if verb.rule.idle and self.state == "command":
+            if rule.idle and self.state == "command":
                 self._count_idle()
         elif state == "closed":
             self._leave(reply)
-        elif state is not None:
-            self._say(reply)
+        else:
             self.state = state
+            self._say(reply)
 
     def _drop_injection(self) -> bool:
         """Throw away what stands behind STARTTLS in clear text, for anybody may have put it there (RFC 3207 §4.2).

@@ -35,14 +35,12 @@ class ServerTransaction:
         if self.phase == "sender":
             self.phase = "nobody"
 
-    def take_recipient(self) -> None:
-        """The recipient named last is one."""
-        self.recipients += 1
-
     def enter(self, phase: Phase | Rest) -> bool:
         """Go on, or back, to *phase*. Returns whether a transaction was open that is not any more."""
         if phase in _ONWARD:
             self.phase = phase  # type: ignore[assignment]
+            if phase == "recipients":
+                self.recipients += 1
             return False
         was_open = self.phase != self._rest
         if phase == "start" or phase == "ready":
