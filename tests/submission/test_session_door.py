@@ -297,10 +297,10 @@ async def test_the_login_that_tls_forgets_mends_nothing(hall):
     """RFC 3207 §4.2: who it was is asked anew, and until then nobody is known."""
     talk = await submitting(hall(OPEN + RELAY), OPEN)
     machine = talk.session._machine
-    assert machine._options.lone_lf_in_body == "mend"
+    assert machine._commands.options.lone_lf_in_body == "mend"
     machine.state = "tls"
     talk.session._secured(Encrypted())
-    assert machine._options.lone_lf_in_body == "auto"
+    assert machine._commands.options.lone_lf_in_body == "auto"
 
 
 @in_loop
