@@ -28,13 +28,13 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    Finished,
     NeedBody,
     NeedDowngrade,
     NeedTls,
     NotReady,
     Ready,
     Transaction,
+    TransactionFinished,
 )
 from angarium.smtp.client.machine import ClientMachine
 from angarium.smtp.sasl.client import client_exchange
@@ -215,7 +215,7 @@ def describe(event: ClientEvent) -> list[str]:
         case NotReady(reply, stage, address_fault, _, tls_failed):
             fault = "tls" if tls_failed else "address" if address_fault else "site"
             return [f"not ready, {stage}, {fault}: {reply}"]
-        case Finished(given, results, usable, distrusts=distrusts, needs_tls=needs_tls):
+        case TransactionFinished(given, results, usable, distrusts=distrusts, needs_tls=needs_tls):
             assert [result.index for result in results] == list(range(len(given.recipients)))
             lines = [
                 f"{result.verdict} {given.recipients[result.index].address}, {result.stage}"

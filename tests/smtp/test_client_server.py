@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client.events import ClientEvent, ClientSettings, Finished, NeedBody, Transaction
+from angarium.smtp.client.events import (
+    ClientEvent,
+    ClientSettings,
+    NeedBody,
+    Transaction,
+    TransactionFinished,
+)
 from angarium.smtp.client.machine import ClientMachine
 from angarium.testing.server_peer import ServerPeer
 
@@ -36,8 +42,8 @@ class Room:
                 self.client.receive(back[at : at + self.step], 0.0)
         self.events += self.client.take_events()
 
-    def finished(self) -> list[Finished]:
-        return [event for event in self.events if isinstance(event, Finished)]
+    def finished(self) -> list[TransactionFinished]:
+        return [event for event in self.events if isinstance(event, TransactionFinished)]
 
 
 def transaction(body: bytes | None) -> Transaction:

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.core.records import ForwardPath
-from angarium.smtp.client.events import ClientSettings, Finished, NeedBody, NeedDowngrade, Transaction
+from angarium.smtp.client.events import (
+    ClientSettings,
+    NeedBody,
+    NeedDowngrade,
+    Transaction,
+    TransactionFinished,
+)
 from angarium.smtp.client.machine import ClientMachine
 
 KEYWORDS = ["PIPELINING", "CHUNKING", "SIZE", "DSN", "8BITMIME", "SMTPUTF8", "LIMITS MAILMAX=1"]
@@ -46,7 +52,7 @@ class Stubborn:
     answers: dict[str, str]
     taken: int = 0
 
-    def session(self, settings: ClientSettings, transaction: Transaction) -> Finished:
+    def session(self, settings: ClientSettings, transaction: Transaction) -> TransactionFinished:
         """Lead one session with one transaction; return how it ended."""
         machine = ClientMachine(settings)
         machine.start(0.0)
@@ -59,7 +65,7 @@ class Stubborn:
         machine.deliver(transaction, 0.0)
         while True:
             for event in machine.take_events():
-                if isinstance(event, Finished):
+                if isinstance(event, TransactionFinished):
                     return event
                 if isinstance(event, NeedDowngrade):
                     machine.deliver(replace(transaction, eight_bit=False), 0.0)

@@ -9,13 +9,13 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    Finished,
     Method,
     NeedBody,
     NotReady,
     Ready,
     RecipientResult,
     Transaction,
+    TransactionFinished,
 )
 from angarium.smtp.client.machine import ClientMachine, LocalProtocolError
 from angarium.smtp.envelope import encode_xtext
@@ -43,9 +43,9 @@ def opened(offer: str = "pipelining", method: Method = "ESMTP") -> ClientMachine
     return machine
 
 
-def finished(events: list[ClientEvent]) -> Finished:
-    """Return the one Finished, with its promises checked."""
-    found = [event for event in events if isinstance(event, Finished)]
+def finished(events: list[ClientEvent]) -> TransactionFinished:
+    """Return the one TransactionFinished, with its promises checked."""
+    found = [event for event in events if isinstance(event, TransactionFinished)]
     assert len(found) == 1
     assert [result.index for result in found[0].results] == list(range(len(PATHS)))
     return found[0]
@@ -218,7 +218,7 @@ def test_an_address_cannot_carry_a_command(address: str) -> None:
     )
     machine.connection_lost(1.0)
     [event, _] = machine.take_events()
-    assert isinstance(event, Finished)
+    assert isinstance(event, TransactionFinished)
     assert event.results[0].reply.enhanced == "5.1.3"
     machine = opened()
     machine.deliver(Transaction(address, PATHS, b"", b"x\r\n", 3), 0.0)

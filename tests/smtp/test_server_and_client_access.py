@@ -9,9 +9,9 @@ from angarium.smtp.client.events import (
     ClientAuth,
     ClientEvent,
     ClientSettings,
-    Finished,
     NeedTls,
     Transaction,
+    TransactionFinished,
 )
 from angarium.smtp.client.machine import ClientMachine
 from angarium.smtp.sasl.client import client_exchange
@@ -73,7 +73,9 @@ def test_a_message_goes_through(mechanism: str, step: int, introduces: bool) -> 
     client.deliver(Transaction("a@from.example", [PATH], b"", b"text\r\n", 6, xclient=ORIGIN), 0.0)
     events = carried(server, client, step)
     assert server.handler.bodies == [b"text\r\n"]
-    assert [event.results[0].verdict for event in events if isinstance(event, Finished)] == ["delivered"]
+    assert [event.results[0].verdict for event in events if isinstance(event, TransactionFinished)] == [
+        "delivered"
+    ]
     assert (server.machine.is_encrypted, server.machine.is_authenticated) == (True, True)
     said = [event for event in server.handler.events if event.startswith("xclient")]
     assert said == introduces * [

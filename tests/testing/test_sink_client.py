@@ -9,10 +9,10 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    Finished,
     NeedBody,
     Ready,
     Transaction,
+    TransactionFinished,
 )
 from angarium.smtp.client.machine import ClientMachine
 from angarium.testing.programs import PATIENCE_S
@@ -36,7 +36,7 @@ class Shell(asyncio.Protocol):
         self.bodies = bodies
         self.in_pieces = in_pieces
         self.sent = 0
-        self.finished: list[Finished] = []
+        self.finished: list[TransactionFinished] = []
         self.closed = asyncio.get_running_loop().create_future()
         self.clock = asyncio.get_running_loop().time
 
@@ -69,7 +69,7 @@ class Shell(asyncio.Protocol):
                     self.machine.feed(body[at : at + 999], False, now)
                 self.machine.feed(b"", True, now)
                 self.go_on()
-            case Finished():
+            case TransactionFinished():
                 self.finished.append(event)
                 if event.usable:
                     self.next(now)
@@ -91,7 +91,7 @@ class Shell(asyncio.Protocol):
 
 async def deliver(
     sink: Sink, settings: ClientSettings, bodies: list[bytes], in_pieces: bool = False
-) -> list[Finished]:
+) -> list[TransactionFinished]:
     async with asyncio.timeout(PATIENCE_S):
         _, shell = await asyncio.get_running_loop().create_connection(
             lambda: Shell(ClientMachine(settings), bodies, in_pieces), *sink.address
@@ -105,7 +105,7 @@ async def deliver(
     "offer", ["", "withhold CHUNKING", "withhold PIPELINING", "withhold all", "protocol lmtp"]
 )
 def test_every_body_arrives_as_it_is(offer: str, in_pieces: bool) -> None:
-    async def run() -> tuple[list[Finished], Sink]:
+    async def run() -> tuple[list[TransactionFinished], Sink]:
         async with Sink(offer) as sink:
             settings = ClientSettings(ehlo_name="me", method="LMTP" if "lmtp" in offer else "ESMTP")
             return await deliver(sink, settings, BODIES, in_pieces), sink
@@ -131,7 +131,7 @@ def test_every_body_arrives_as_it_is(offer: str, in_pieces: bool) -> None:
     ],
 )
 def test_the_client_tells_what_the_script_did(script: str, verdicts: list[str]) -> None:
-    async def run() -> list[Finished]:
+    async def run() -> list[TransactionFinished]:
         async with Sink(script) as sink:
             return await deliver(sink, ClientSettings(ehlo_name="me"), [b"x\r\n"])
 

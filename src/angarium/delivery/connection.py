@@ -19,7 +19,6 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    Finished,
     NeedBody,
     NeedDowngrade,
     NeedTls,
@@ -27,6 +26,7 @@ from angarium.smtp.client.events import (
     Ready,
     Timings,
     Transaction,
+    TransactionFinished,
 )
 from angarium.smtp.client.machine import ClientMachine
 from angarium.smtp.refusals import ANOTHER_TIME, temporary
@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
             transport.writelines(output)
 
     def _tell(self, event: ClientEvent) -> None:
-        if type(event) is Finished:
+        if type(event) is TransactionFinished:
             self._finished(event)
         elif isinstance(event, Ready):
             self._was_ready = True
@@ -348,7 +348,7 @@ class Connection(asyncio.Protocol):
             self._owner.connection_failed(self, failure)
         self._leave()
 
-    def _finished(self, event: Finished) -> None:
+    def _finished(self, event: TransactionFinished) -> None:
         recipients, self._recipients = self._recipients, []
         timings, self._opening_timings = self._opening_timings + event.timings, ()
         self.body = b""

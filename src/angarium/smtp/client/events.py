@@ -156,7 +156,7 @@ class NotReady(msgspec.Struct):
     on_terms: bool = False
 
 
-class Finished(msgspec.Struct):
+class TransactionFinished(msgspec.Struct):
     """A transaction has ended. Every `deliver` that did not raise ends in exactly one of these.
 
     *results* has one entry per recipient, in order. *usable*: the session can take another transaction.
@@ -196,4 +196,4 @@ class Closed(msgspec.Struct):
     reply: Reply | None = None
 
 
-ClientEvent = NeedTls | Ready | NotReady | Finished | NeedBody | NeedDowngrade | Closed
+ClientEvent = NeedTls | Ready | NotReady | TransactionFinished | NeedBody | NeedDowngrade | Closed

@@ -17,7 +17,6 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    Finished,
     NeedBody,
     NeedDowngrade,
     NeedTls,
@@ -26,6 +25,7 @@ from angarium.smtp.client.events import (
     RecipientResult,
     Trace,
     Transaction,
+    TransactionFinished,
     Verdict,
 )
 from angarium.smtp.client.opening import INJECTED, NO_MORE_XCLIENT, Opening
@@ -346,7 +346,9 @@ class ClientMachine:
             RecipientResult(index, verdict, reply, stage, True)
             for index in range(len(transaction.recipients))
         ]
-        self._events.append(Finished(transaction, results, False, False, tuple(opening.timings), 0))
+        self._events.append(
+            TransactionFinished(transaction, results, False, False, tuple(opening.timings), 0)
+        )
 
     # Transactions
 
@@ -390,7 +392,7 @@ class ClientMachine:
         verdict: Verdict = "untried" if untried else "permanent" if reply.code >= 500 else "transient"
         results = [RecipientResult(index, verdict, reply, "mail", untried) for index in indexes]
         usable = usable and self._has_mails_left
-        self._events.append(Finished(transaction, results, usable, False, (), 0))
+        self._events.append(TransactionFinished(transaction, results, usable, False, (), 0))
 
     def _finish(self, run: Run, now: float) -> None:
         """Report *run*, or have it repeated; be ready again, or closed."""
@@ -416,14 +418,14 @@ class ClientMachine:
     def _report(self, run: Run) -> None:
         results = [result for result in run.results if result is not None]
         usable = not run.dead and self._has_mails_left and not self._is_spent_for(results)
-        finished = Finished(
+        finished = TransactionFinished(
             run.transaction, results, usable, run.extensions.dsn, tuple(run.timings), run.bytes_sent
         )
         if run.findings is not None:
             self._note(run.findings, finished)
         self._events.append(finished)
 
-    def _note(self, findings: Findings, finished: Finished) -> None:
+    def _note(self, findings: Findings, finished: TransactionFinished) -> None:
         """Tell *findings*, and go by them in this session."""
         finished.distrusts, finished.needs_tls = findings.distrusts, findings.needs_tls
         if findings.rcpt_max is not None:

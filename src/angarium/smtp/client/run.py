@@ -45,7 +45,8 @@ class Findings:
 
     *drops* are extensions to repeat the run without, since nothing but their parameters was refused; what results it
     has are for a session that is over. *distrusts* are extensions that the next session had better not use.
-    *rcpt_max* is how many recipients this one takes, None while that is not known. *needs_tls* is as in `Finished`.
+    *rcpt_max* is how many recipients this one takes, None while that is not known. *needs_tls* is as in
+    `TransactionFinished`.
     """
 
     drops: frozenset[str] = frozenset()

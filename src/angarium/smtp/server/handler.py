@@ -9,8 +9,9 @@ from angarium.smtp.server.command import MailCommand, RcptCommand
 class ServerHandler(Protocol):
     """Decides what the machine answers. Syntax, order and limits were checked before it is asked.
 
-    A method returns the reply, or None: then the reply must be given later by `ServerMachine.answer`, and
-    input waits for it. A reply of 421 or 521 closes the connection. Usual replies stand in `smtp.answers`.
+    A method returns the reply, or None: then the reply must be given by `ServerMachine.answer`, before the method
+    returns or later, and input waits for it. A reply of 421 or 521 closes the connection. Usual replies stand in
+    `server.answers`.
     """
 
     def on_helo(self, verb: str, name: str) -> Reply | None:

@@ -314,10 +314,8 @@ class ServerMachine:
         if self._input.is_bare and not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
             return True
-        if (
-            line.endswith(b"\r") and not self._commands.options.pedantic
-        ):  # CR LF that was made of CR LF once more
-            line = line.rstrip(b"\r")
+        if line.endswith(b"\r") and not self._commands.options.pedantic:
+            line = line.rstrip(b"\r")  # CR LF that was made of CR LF once more
         self._perform(line)
         return True
 

@@ -6,7 +6,7 @@ from typing import Literal
 from angarium.smtp.server.data_phase import BodyRules, LineEndPolicy
 
 LineEndChoice = Literal["auto", "refuse", "mend", "fix", "ignore"]
-"""What to do with a CR or LF alone, see `dataphase.LineEndPolicy`; "auto": refuse it where it could be taken for an
+"""What to do with a CR or LF alone, see `data_phase.LineEndPolicy`; "auto": refuse it where it could be taken for an
 end, in DATA, and make it CR LF in chunks.
 """
 

@@ -87,7 +87,7 @@ RULES = {
     "MAIL": CommandRule("sender", _AFTER_HELO | _in_transaction(answers.NESTED_MAIL)),
     # RFC 5321 §4.1.1.3; 503 without a sender: §3.3; not between chunks: RFC 3030 §2
     "RCPT": CommandRule("recipients", _AFTER_MAIL | _NOT_AFTER_BDAT),
-    # RFC 5321 §4.1.1.4; 503 or 554 without recipients: §3.3; not between chunks: RFC 3030 §3
+    # RFC 5321 §4.1.1.4; 503 or 554 without recipients: §3.3; not between chunks: RFC 3030 §2
     "DATA": CommandRule("text", _AFTER_RCPT | _NOT_AFTER_BDAT, "last", "data"),
     # RFC 3030 §2; the chunk comes in any case, so that its command may be followed by it
     "BDAT": CommandRule("chunks", _AFTER_RCPT, "free", "chunk"),
