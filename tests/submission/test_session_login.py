@@ -575,8 +575,10 @@ async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_b
     house = hall(OPEN)
     talk = await logged_in(house)
     talk.session.data_received(b"MAIL FROM:<a@a.test>\r\n")
+    asking = list(house.reception.tasks._running)
+    assert asking
     talk.session.cut_off(Reply(421, "4.3.2", "shutting down"))
-    await asyncio.sleep(0.01)
+    await asyncio.wait(asking)
     talk.session.connection_lost(None)
     assert talk.session._mail is None
     assert not house.events("bug")

@@ -23,10 +23,6 @@ Limit = Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)]
 # -- what is asked
 
 
-class NoArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """Arguments of an operation that has none."""
-
-
 class SelectionArgs(msgspec.Struct, forbid_unknown_fields=True):
     """Which recipients: all that are given must match, None leaves open. *message* is an id in any of its
     forms.

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 MAX_CONNECTIONS = 256
-"""Beyond these, who has kept the node waiting makes room, of the peer that has most; see `Connection`."""
+"""Beyond these, who has kept the node waiting makes room, of the peer that has most; see `HttpConnection`."""
 MAX_ANSWERS = 128
 """Requests that are worked on at a time; further ones are told to come again. Health is told always."""
 MAX_HEAD_BYTES = 65_536
