@@ -19,6 +19,7 @@ FLOORS = {
     "mime": 1,
     "dns": 2,
     "tls": 2,
+    "dialects": 2,
     "render": 2,
     "queue": 3,
     "spool": 3,

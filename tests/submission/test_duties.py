@@ -9,7 +9,7 @@ import pytest
 from angarium.core.records import ForwardPath
 from angarium.identity.records import Limits
 from angarium.mime.header import HeaderBlock
-from angarium.submission.duties import authors_of
+from angarium.submission.intake.duties import authors_of
 from angarium.testing.intake import STRANGER, IntakeDesk, Taken, a_principal
 
 FROM = b"From: App <app@example.org>\r\n"

@@ -16,14 +16,7 @@ from angarium.identity.records import Account, Limits
 from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.programs import PATIENCE_S
 
-ROOMS = (
-    "/mime/",
-    "/submission/intake",
-    "/submission/copies",
-    "/submission/d",
-    "/submission/msys",
-    "/submission/pm",
-)
+ROOMS = ("/mime/", "/dialects/", "/submission/intake/")
 SESSION = {"_take_in", "_spill_piece", "_submit", "_where_from", "_refuses_end", "_login_now", "_give_back"}
 SPOOL = {"enter", "write", "finish"}
 ANSWERS = {"answer", "_count", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from angarium.dialects.headers import PREFIXES, read_options
 from angarium.identity.records import Kind, Limits
 from angarium.mime.header import HeaderBlock
-from angarium.submission.dialect import PREFIXES, read_options
 from angarium.testing.intake import STRANGER, IntakeDesk, a_principal
 
 KINDS: list[Kind | None] = ["api_key", "server_token", "smtp_token", "smtp_login", "person", None]

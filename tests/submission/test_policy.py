@@ -6,7 +6,7 @@ from angarium.config.records import InboundOptions
 from angarium.config.values import cidrs, domains
 from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.spool.port import SpoolError, SpoolFull, SpoolStatus
-from angarium.submission.intake import Load, refusal
+from angarium.submission.intake.intake import Load, refusal
 from angarium.submission.policy import RELAYING_DENIED, Relay, lane_of, refuses_session
 
 CLOSED = InboundOptions(relay_hosts=cidrs("192.0.2.0/24"))

@@ -11,7 +11,7 @@ import pytest
 from angarium.config.records import InboundOptions
 from angarium.identity.records import Account, Limits
 from angarium.mime.header import HeaderBlock
-from angarium.submission.intake_draft import draft_of
+from angarium.submission.intake.draft import draft_of
 from angarium.submission.policy import SHUTTING_DOWN, Relay
 from angarium.testing.intake import a_principal
 

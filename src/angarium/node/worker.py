@@ -41,7 +41,7 @@ from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
 from angarium.spool.stored_mail import StoredMail
-from angarium.submission.intake import Intake, Load, refusal
+from angarium.submission.intake.intake import Intake, Load, refusal
 from angarium.submission.listener import Acceptor, door_of
 from angarium.submission.reception import Reception
 from angarium.submission.session import Session

@@ -13,7 +13,7 @@ from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.submission.auth import Access
-from angarium.submission.intake import Intake
+from angarium.submission.intake.intake import Intake
 from angarium.submission.limits import Settings
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
 from angarium.tls.server.contexts import TlsContexts

@@ -21,7 +21,7 @@ from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
 from angarium.submission.auth import LOGIN_ENDED
-from angarium.submission.intake import Envelope, Spill
+from angarium.submission.intake.intake import Envelope, Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,

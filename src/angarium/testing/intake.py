@@ -23,8 +23,8 @@ from angarium.identity.records import (
     Stream,
 )
 from angarium.spool.port import Body, LargeBody, SpoolError, Then
-from angarium.submission.intake import Envelope, Intake
-from angarium.submission.intake_copies import Quota
+from angarium.submission.intake.intake import Envelope, Intake
+from angarium.submission.intake.together import Quota
 from angarium.testing.log import KeptLog
 
 NOW = 1_900_000_000.0

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from angarium.core.options import Options, TrackLinks
 from angarium.core.reply import Reply
+from angarium.dialects.values import OptionError, Problem, Reason, name_of, shown, switch, text_of
 from angarium.mime.header import Field
-from angarium.submission.dialect_values import OptionError, Problem, Reason, name_of, shown, switch, text_of
 
 PREFIX: Final = b"x-pm-"
 _METADATA: Final = b"x-pm-metadata-"

@@ -4,9 +4,7 @@ from typing import Any, Final
 
 from angarium.core.options import Options
 from angarium.core.reply import Reply
-from angarium.mime.header import Field
-from angarium.mime.words import decode_list
-from angarium.submission.dialect_values import (
+from angarium.dialects.values import (
     OptionError,
     Problem,
     line_of,
@@ -15,6 +13,8 @@ from angarium.submission.dialect_values import (
     switch,
     text_of,
 )
+from angarium.mime.header import Field
+from angarium.mime.words import decode_list
 
 PREFIX: Final = b"x-smtpeter-"
 MAX_TAGS = 100

@@ -5,11 +5,11 @@ from typing import Final
 
 from angarium.core.options import Options
 from angarium.core.reply import Reply
+from angarium.dialects.values import Vendor
 from angarium.identity.principal import Principal, domain_problem
 from angarium.identity.records import Kind
 from angarium.mime.addresses import FieldMailbox, mailboxes, reads_alike
 from angarium.mime.header import HeaderBlock, Span, unfold
-from angarium.submission.dialect_values import Vendor
 
 HIDDEN: Final = (b"bcc", b"resent-bcc", b"return-path")
 """Fields that no recipient may see (RFC 5322 §3.6.3), and the one that only the last host writes (RFC 5321 §4.4)."""

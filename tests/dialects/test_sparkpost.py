@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.options import Options
+from angarium.dialects.headers import HeaderOptions, read_options
 from angarium.mime.header import HeaderBlock, cut
 from angarium.mime.words import encode_words
-from angarium.submission.dialect import HeaderOptions, read_options
 
 
 def read(value: str | bytes) -> HeaderOptions:

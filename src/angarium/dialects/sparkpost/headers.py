@@ -8,11 +8,7 @@ import msgspec
 
 from angarium.core.options import Options
 from angarium.core.reply import Reply
-from angarium.mime.addresses import read_mailboxes
-from angarium.mime.header import Field
-from angarium.mime.words import decode_words, is_encoded_whole
-from angarium.smtp.address import AddressError, parse_mailbox
-from angarium.submission.dialect_values import (
+from angarium.dialects.values import (
     CopyTo,
     HeaderOptions,
     OptionError,
@@ -21,6 +17,10 @@ from angarium.submission.dialect_values import (
     line_of,
     shown,
 )
+from angarium.mime.addresses import read_mailboxes
+from angarium.mime.header import Field
+from angarium.mime.words import decode_words, is_encoded_whole
+from angarium.smtp.address import AddressError, parse_mailbox
 
 PREFIX: Final = b"x-msys-api"
 MAX_CAMPAIGN_OCTETS = 64

@@ -2,9 +2,10 @@
 
 from angarium.core.options import layered
 from angarium.core.reply import Reply
-from angarium.mime.header import Field, HeaderBlock, Span, field_of
-from angarium.submission import msys, pm, smtpeter
-from angarium.submission.dialect_values import (
+from angarium.dialects.postmark import headers as postmark
+from angarium.dialects.smtpeter import headers as smtpeter
+from angarium.dialects.sparkpost import headers as sparkpost
+from angarium.dialects.values import (
     NOTHING_SAID,
     CopyTo,
     HeaderOptions,
@@ -12,6 +13,7 @@ from angarium.submission.dialect_values import (
     Reason,
     Vendor,
 )
+from angarium.mime.header import Field, HeaderBlock, Span, field_of
 
 __all__ = [
     "NOTHING_SAID",
@@ -25,19 +27,19 @@ __all__ = [
     "read_options",
 ]
 
-PREFIXES = (pm.PREFIX, smtpeter.PREFIX, msys.PREFIX)
+PREFIXES = (postmark.PREFIX, smtpeter.PREFIX, sparkpost.PREFIX)
 """Fields whose names begin so are instructions, known or not: they never leave with the message."""
 
 MOST_FIELDS = 100
 MOST_OCTETS = 131_072
 """So many option fields, and so many bytes of them, are read; no sender needs nearly as much."""
 
-_PM, _SMTPETER, _MSYS = (b"\n" + prefix for prefix in PREFIXES)
+_POSTMARK, _SMTPETER, _SPARKPOST = (b"\n" + prefix for prefix in PREFIXES)
 
 
 def carries_options(header: HeaderBlock) -> bool:
     """Whether there may be an option field. Costs next to nothing, as most mail has none."""
-    return header.may_have(_PM) or header.may_have(_SMTPETER) or header.may_have(_MSYS)
+    return header.may_have(_POSTMARK) or header.may_have(_SMTPETER) or header.may_have(_SPARKPOST)
 
 
 def option_spans(header: HeaderBlock) -> tuple[Span, ...]:
@@ -59,13 +61,13 @@ def read_options(header: HeaderBlock) -> HeaderOptions:
         field = field_of(header.raw[begin:end])
         if field is not None:
             fields[next(filter(field.name.startswith, PREFIXES))].append(field)
-    of_pm, pm_problems = pm.read(fields[pm.PREFIX])
+    of_postmark, postmark_problems = postmark.read(fields[postmark.PREFIX])
     of_smtpeter, smtpeter_problems = smtpeter.read(fields[smtpeter.PREFIX])
-    found = msys.read(fields[msys.PREFIX])
+    found = sparkpost.read(fields[sparkpost.PREFIX])
     return found._replace(
-        options=layered(of_pm, found.options, of_smtpeter),
+        options=layered(of_postmark, found.options, of_smtpeter),
         spans=spans,
-        problems=(*pm_problems, *found.problems, *smtpeter_problems),
+        problems=(*postmark_problems, *found.problems, *smtpeter_problems),
     )
 
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+from angarium.dialects.headers import option_spans
 from angarium.mime.header import HeaderBlock, Span, cut, mended, without_mbox_lines
 from angarium.mime.lines import LineMeter
 from angarium.spool.port import Body, LargeBodyWriter
-from angarium.submission.dialect import option_spans
 from angarium.submission.policy import is_too_large
 
 Prepare = Callable[[HeaderBlock], Iterable[Span]]

@@ -16,15 +16,14 @@ from angarium.core.metrics import Counters
 from angarium.core.records import Message, Origin
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
+from angarium.dialects.values import Problem, Reason
 from angarium.identity.buckets import Exceeded
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus, Then
-from angarium.submission.copies import NO_COPIES, Copies, hidden_copy, plan_copies
-from angarium.submission.dialect_values import Problem, Reason
-from angarium.submission.intake_copies import Entrance, Files, Quota, bodies_for, enter_together
-from angarium.submission.intake_draft import Draft, Verdict, draft_of, judge
-from angarium.submission.intake_message import (
+from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, plan_copies
+from angarium.submission.intake.draft import Draft, Verdict, draft_of, judge
+from angarium.submission.intake.message import (
     Arrival,
     Envelope,
     added_lines,
@@ -32,7 +31,8 @@ from angarium.submission.intake_message import (
     message_of,
     received,
 )
-from angarium.submission.intake_spill import Spill
+from angarium.submission.intake.spill import Spill
+from angarium.submission.intake.together import Entrance, Files, Quota, bodies_for, enter_together
 from angarium.submission.policy import (
     FAULT,
     HEADER_TOO_LARGE,

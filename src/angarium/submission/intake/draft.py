@@ -4,14 +4,14 @@ from typing import Literal, NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.reply import Reply
+from angarium.dialects.headers import option_spans, read_options
+from angarium.dialects.postmark import headers as postmark
+from angarium.dialects.values import NOTHING_SAID, HeaderOptions, Problem, Reason
 from angarium.identity.principal import Principal, options_for, stream_of, stream_problem
 from angarium.mime.addresses import FieldMailbox
 from angarium.mime.header import HeaderBlock, Span
-from angarium.submission import pm
-from angarium.submission.copies import cc_field
-from angarium.submission.dialect import option_spans, read_options
-from angarium.submission.dialect_values import NOTHING_SAID, HeaderOptions, Problem, Reason
-from angarium.submission.duties import (
+from angarium.submission.intake.copies import cc_field
+from angarium.submission.intake.duties import (
     VENDORS,
     author_problem,
     authors_of,
@@ -92,7 +92,7 @@ def _stream_problems(principal: Principal, wanted: str | None) -> list[Problem]:
     reason: Reason = "unknown_stream" if stream is None else "stream"
     if stream is not None and stream.archived_at is not None:
         reason = "archived_stream"
-    code = pm.UNKNOWN_STREAM if stream is None else pm.UNUSABLE_STREAM
+    code = postmark.UNKNOWN_STREAM if stream is None else postmark.UNUSABLE_STREAM
     # only Postmark's field names a stream: whoever writes it expects Postmark's ways
     return [_problem(principal, reason, Reply(550, "5.6.0", sentence), code, is_pm=wanted is not None)]
 
@@ -102,10 +102,10 @@ def _author_problems(
 ) -> list[Problem]:
     reply = author_problem(header, authors)
     if reply is not None:
-        return [_problem(principal, "no_author", reply, pm.BAD_REQUEST)]
+        return [_problem(principal, "no_author", reply, postmark.BAD_REQUEST)]
     if principal.needs_verified_domain:
         reply = identity_problem(header, principal)
-    return [_problem(principal, "domain", reply, pm.BAD_SENDER)] if reply is not None else []
+    return [_problem(principal, "domain", reply, postmark.BAD_SENDER)] if reply is not None else []
 
 
 def _problem(
@@ -113,7 +113,7 @@ def _problem(
 ) -> Problem:
     vendor = VENDORS[principal.kind]
     if is_pm or vendor == "postmark":
-        return pm.problem(ascii_text(reply.text), reason, code, reply.enhanced)
+        return postmark.problem(ascii_text(reply.text), reason, code, reply.enhanced)
     return Problem(vendor, reason, Reply(reply.code, reply.enhanced, ascii_text(reply.text)))
 
 

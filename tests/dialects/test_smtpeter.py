@@ -3,8 +3,8 @@
 import pytest
 
 from angarium.core.options import NO_OPTIONS, Options
+from angarium.dialects.headers import read_options
 from angarium.mime.header import HeaderBlock, cut
-from angarium.submission.dialect import read_options
 
 
 @pytest.mark.parametrize(

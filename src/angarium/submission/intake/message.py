@@ -14,12 +14,12 @@ from angarium.core.options import Options
 from angarium.core.records import ForwardPath, Lane, Message, Origin
 from angarium.core.reply import Reply
 from angarium.core.waiting import SOURCE
+from angarium.dialects.values import Problem, shown
 from angarium.identity.principal import Principal, options_for
 from angarium.mime.header import HeaderBlock
 from angarium.mime.trace import date_line, message_id_line, received_line
 from angarium.queue.binding import BindingFacts, choose_binding, member_of
-from angarium.submission.dialect_values import Problem, shown
-from angarium.submission.intake_draft import Draft
+from angarium.submission.intake.draft import Draft
 from angarium.submission.policy import lane_of
 
 

@@ -7,9 +7,9 @@ import msgspec
 
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message
+from angarium.dialects.values import NOTHING_SAID, CopyTo, HeaderOptions
 from angarium.mime.addresses import mailboxes, written
 from angarium.mime.header import HeaderBlock, Span, unfold
-from angarium.submission.dialect_values import NOTHING_SAID, CopyTo, HeaderOptions
 
 _MOST_CC_OCTETS = 16_384
 

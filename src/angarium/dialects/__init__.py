@@ -1,0 +1,1 @@
+"""What the vendors' words mean, one room a vendor. Pure."""

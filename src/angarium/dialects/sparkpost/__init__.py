@@ -1,0 +1,1 @@
+"""The words of SparkPost and of Momentum, whose they were before."""
