@@ -152,7 +152,7 @@ class Intake:
         answer(self.says)
 
 
-class Board:
+class SessionCounts:
     """Counts sessions by peer."""
 
     def __init__(self) -> None:
@@ -209,7 +209,12 @@ class Hall:
 
     def __init__(self, config: str = "") -> None:
         text = f'Hostname = mx.test\nESMTP_Listener "default" {{ Auth_Failure_Delay = 0\n{config} }}'
-        self.directory, self.usage, self.intake, self.board = Directory(), Usage(), Intake(), Board()
+        self.directory, self.usage, self.intake, self.session_counts = (
+            Directory(),
+            Usage(),
+            Intake(),
+            SessionCounts(),
+        )
         self.clock, self.counters = ManualClock(NOW), Counters()
         self.told: list[tuple[str, str, str]] = []
         self.kept_log = KeptLog()
@@ -227,7 +232,7 @@ class Hall:
         self.reception = Reception(
             parse_config(text, "angarium.conf"),
             self.intake,  # type: ignore[arg-type]
-            self.board,
+            self.session_counts,
             self.clock,
             self.kept_log,
             self.counters,

@@ -147,13 +147,13 @@ async def test_what_one_peer_leaves_unfinished_is_bounded_over_its_sessions(hall
     house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 250000")
     first, second, third = [await begun(house) for _ in range(3)]
     other = await begun(house, "198.51.100.8")
-    assert house.board.held == {"198.51.100.7": 2 * len(PIECE), "198.51.100.8": len(PIECE)}
+    assert house.session_counts.held == {"198.51.100.7": 2 * len(PIECE), "198.51.100.8": len(PIECE)}
     assert (await third.say(".")).startswith("452 4.3.1 ")
     assert (await other.say(".")).startswith("250 ")
     assert (await first.say(".")).startswith("250 ")
     assert (await third.all_of(*ENVELOPE))[0] == "250 2.1.0"
     second.session.connection_lost(None)
-    assert not any(house.board.held.values())
+    assert not any(house.session_counts.held.values())
 
 
 @in_loop
@@ -172,9 +172,9 @@ async def test_what_is_given_up_is_given_back(hall):
     for _ in range(3):
         await talk.all_of(*ENVELOPE)
         assert (await talk.say(f"BDAT {len(PIECE)}\r\n{PIECE[:-2]}")).startswith("250 ")
-        assert sum(house.board.held.values()) == len(PIECE)
+        assert sum(house.session_counts.held.values()) == len(PIECE)
         await talk.all_of("RSET")
-        assert not any(house.board.held.values())
+        assert not any(house.session_counts.held.values())
 
 
 # -- the end of the connection

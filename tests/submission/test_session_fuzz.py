@@ -53,6 +53,6 @@ def test_no_order_of_words_lets_anybody_in(hall, lines, is_proxy, leaves):
         assert house.events("bug") == []
         if not leaves:
             talk.session.connection_lost(None)
-        assert house.board.open == []
+        assert house.session_counts.open == []
 
     asyncio.run(run())

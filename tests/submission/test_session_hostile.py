@@ -95,7 +95,7 @@ async def test_an_answer_for_a_session_that_was_cut_off_lets_nobody_in(hall):
     talk.session.connection_lost(None)
     assert "235" not in talk.wire.text
     assert not house.events("bug")
-    assert house.board.open == []
+    assert house.session_counts.open == []
 
 
 @in_loop

@@ -610,7 +610,7 @@ async def test_xclient_is_for_those_who_are_trusted(hall):
     assert (await trusted.say("XCLIENT ADDR=198.51.100.9 PORT=77 HELO=behind.test PROTO=ESMTP")).startswith(
         "220 "
     )
-    assert house.board.open == ["198.51.100.7", "198.51.100.9"]
+    assert house.session_counts.open == ["198.51.100.7", "198.51.100.9"]
     await trusted.say("EHLO proxy.test")
     await trusted.say("MAIL FROM:<a@a.test>")
     assert (await trusted.say("RCPT TO:<b@b.test>")).startswith(
@@ -657,7 +657,7 @@ async def test_mail_of_a_proxys_client_says_who_that_was(hall):
     assert (origin.peer, origin.helo, origin.protocol) == ("192.0.2.50:77", "behind.test", "SMTP")
     talk.session.connection_lost(None)
     assert house.events("session")[0]["via"] == "192.0.2.1:40000"
-    assert house.board.open == []
+    assert house.session_counts.open == []
 
 
 @in_loop

@@ -24,7 +24,7 @@ class Waiting(NamedTuple):
 
 
 class WaitingMail(Protocol):
-    """Counts the waiting mail of accounts, over all workers of the node; `node.board.Board` is one."""
+    """Counts the waiting mail of accounts, over all workers of the node; `node.session_counts.SessionCounts` is one."""
 
     def wait(self, account: int, recipients: int, size_bytes: int) -> None:
         """So many more wait, for that many bytes; both may be negative."""

@@ -31,7 +31,6 @@ from angarium.http.carrier import HttpServer
 from angarium.http.operate.routes import make_operate_routes
 from angarium.node import domain_watch
 from angarium.node.control import ControlServer
-from angarium.node.crew import Crew, WorkerProcess
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
@@ -40,6 +39,7 @@ from angarium.node.sockets import Sockets, open_listening
 from angarium.node.spools import partitions_with_mail
 from angarium.node.web import make_app
 from angarium.node.worker import make_log
+from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
 from angarium.tls.client.check import check_tls
@@ -58,7 +58,7 @@ class Supervisor:
         self.log = log
         self._config_path = config_path
         self._tasks = Tasks(log, self.clock)
-        self._crew = Crew(self, workers, self.clock, log, self.counters)
+        self._workers = Workers(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
         self._management = Management(lambda: self.config, data, self.clock, log)
@@ -84,7 +84,7 @@ class Supervisor:
             self._sockets.follow(self.config)
             await self._serve_web()
             self._obey_signals()
-            self._crew.start()
+            self._workers.start()
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), **self.addresses())
@@ -92,7 +92,7 @@ class Supervisor:
             seconds = self.config.globals.drain_timeout
             self.log.info("draining", self.clock.now(), seconds=seconds)
             self._sockets.close()  # else the kernel goes on taking connections that nobody will greet
-            await self._crew.stop(seconds, self._hurrying)
+            await self._workers.stop(seconds, self._hurrying)
         finally:
             if self._web is not None:
                 await self._web.stop()
@@ -128,13 +128,13 @@ class Supervisor:
             self._hurrying.set()
         self._stopping.set()
 
-    # -- crew.Owner
+    # -- workers.WorkersOwner
 
     async def bring_up(self, worker: WorkerProcess) -> None:
-        """See crew.Owner: have it recover its partition, then give it the sockets."""
+        """See workers.WorkersOwner: have it recover its partition, then give it the sockets."""
         spec = {
             "index": worker.index,
-            "workers": len(self._crew.numbers),
+            "workers": len(self._workers.numbers),
             "data": str(self.data),
             "config": pickle.dumps(self.config),
         }
@@ -145,23 +145,23 @@ class Supervisor:
         self._sockets.send(worker.sockets)
 
     def gone(self, index: int) -> None:
-        """See crew.Owner."""
+        """See workers.WorkersOwner."""
         self._authority.holder_gone(index)
         self._tell_holders()
 
     def worker_timeout_s(self) -> float:
-        """See crew.Owner."""
+        """See workers.WorkersOwner."""
         return self.config.globals.worker_timeout
 
     def told(self, index: int, op: str, args: dict[str, Any]) -> bool:
-        """See crew.Owner."""
+        """See workers.WorkersOwner."""
         if op == "lease":
             self._lease(index, args)
         elif op == "give_back":
             self._authority.release(index, args["key"], args["count"])
             self._tell_holders()
         elif op in ("login_failed", "login_new"):
-            self._crew.tell_others(index, op, args)
+            self._workers.tell_others(index, op, args)
         else:
             return self._operations.heard(op, args)
         return True
@@ -171,7 +171,7 @@ class Supervisor:
         count, retry_at = self._authority.acquire(index, key, want, limit, self.clock.now(), args["rank"])
         if want:
             left = self._authority.left(key)
-            self._crew.tell(index, "granted", key=key, count=count, retry_at=retry_at, left=left)
+            self._workers.tell(index, "granted", key=key, count=count, retry_at=retry_at, left=left)
         self._tell_holders()
 
     def _tell_holders(self) -> None:
@@ -181,24 +181,24 @@ class Supervisor:
             key, count = message.key, message.units
             if isinstance(message, Grant):
                 left = self._authority.left(key)
-                self._crew.tell(index, "granted", key=key, count=count, retry_at=None, left=left)
+                self._workers.tell(index, "granted", key=key, count=count, retry_at=None, left=left)
             else:
-                self._crew.tell(index, "recall", key=key, count=count, rank=message.rank)
+                self._workers.tell(index, "recall", key=key, count=count, rank=message.rank)
 
     # -- operations.NodePort
 
     @property
     def workers(self) -> Sequence[int]:
         """See NodePort."""
-        return self._crew.numbers
+        return self._workers.numbers
 
     def away(self) -> Mapping[int, str]:
         """See NodePort."""
-        return self._crew.away()
+        return self._workers.away()
 
     async def ask(self, worker: int, op: str, args: dict[str, Any]) -> Any:
         """See NodePort."""
-        return await self._crew.ask(worker, op, args)
+        return await self._workers.ask(worker, op, args)
 
     def describe(self) -> NodeInfo:
         """See NodePort."""
@@ -244,7 +244,7 @@ class Supervisor:
         self.config = config
         self.log.level = config.globals.log_level
         spec = {"config": pickle.dumps(config), "changed": changed}
-        for worker in self._crew.running():
+        for worker in self._workers.running():
             if await self._done(worker, "config", **spec):
                 self._sockets.send(worker.sockets)
         return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
@@ -273,7 +273,7 @@ class Supervisor:
 
     async def _renew_certificates(self) -> None:
         """Have the workers read the certificates' files, which have changed and are good."""
-        for worker in self._crew.running():
+        for worker in self._workers.running():
             await self._done(worker, "certificates")
         self.log.info("tls", self.clock.now(), renewed=True)
 

@@ -1,7 +1,7 @@
 """One worker process: a complete engine on one event loop, with a spool partition of its own.
 
 Started by the supervisor with three inherited descriptors: the link, the socket over which listening sockets come,
-and the board. It ends when told to drain, or when the supervisor is gone.
+and the counts of sessions. It ends when told to drain, or when the supervisor is gone.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.expiry import Expiry
 from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
-from angarium.node.board import Board
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.memory import Memory
+from angarium.node.session_counts import SessionCounts
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
 from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.waiting_mail import count_recovered, count_stored
@@ -58,10 +58,10 @@ _RECORD_BYTES = 2048
 class Worker:
     """The engine's parts, put together by `start`, taken apart by `stop`."""
 
-    def __init__(self, link_socket: socket.socket, sockets: socket.socket, board_fd: int) -> None:
+    def __init__(self, link_socket: socket.socket, sockets: socket.socket, counts_fd: int) -> None:
         self._link_socket = link_socket
         self._sockets = sockets
-        self._board_fd = board_fd
+        self._counts_fd = counts_fd
         self._memory = Memory()
         self._clock = SystemClock()
         self._counters = Counters()
@@ -102,10 +102,10 @@ class Worker:
         self._index, self._workers = spec["index"], spec["workers"]
         self._log = make_log(config, worker=self._index)
         self._log.soon = lambda: loop.call_later(0.05, self._log.flush)  # type: ignore[assignment]
-        self._board = Board(self._board_fd, self._workers, self._index)
+        self._session_counts = SessionCounts(self._counts_fd, self._workers, self._index)
         recipients = await self._open_spool(config, data)
         self._identities = WorkerIdentities(
-            config, data, self._clock, self._log, self._login_failed, self._login_new, self._board
+            config, data, self._clock, self._log, self._login_failed, self._login_new, self._session_counts
         )
         await self._identities.start()
         rng = random.Random()
@@ -129,9 +129,9 @@ class Worker:
         folder = partition_folder(data, config, self._index)
         self._spool = await open_spool(folder, settings_of(config, self._view), self._log, self._clock)
         self._report, recipients = self._spool.recover()
-        count_recovered(self._board, recipients)
+        count_recovered(self._session_counts, recipients)
         stored = StoredMail(folder / "settled.db")  # now, before anything else settles
-        counting = count_stored(self._board, stored, self._clock, self._log)
+        counting = count_stored(self._session_counts, stored, self._clock, self._log)
         self._counting = asyncio.get_running_loop().create_task(counting)
         return recipients
 
@@ -154,7 +154,7 @@ class Worker:
             self._log,
             self._counters,
             self._identities.directory,
-            self._board,
+            self._session_counts,
         )
         self._leases.answer_to(self._dispatcher)
         self._expiry = Expiry(self._dispatcher, self._spool, self._clock, self._log)
@@ -177,7 +177,14 @@ class Worker:
         self._tls = TlsContexts(own_pair(data), self._clock, self._log)
         self._tls.follow(config)
         self._reception = Reception(
-            config, self._intake, self._board, self._clock, self._log, self._counters, access, self._tls
+            config,
+            self._intake,
+            self._session_counts,
+            self._clock,
+            self._log,
+            self._counters,
+            access,
+            self._tls,
         )
 
     def _open_desk(self) -> None:
@@ -299,7 +306,7 @@ class Worker:
             return Session(reception, listener, listen, peer)
 
         door = door_of(self._view.config, self._tls, key)
-        return Acceptor(sock, make_session, door, self._board, self._clock, self._log)
+        return Acceptor(sock, make_session, door, self._session_counts, self._clock, self._log)
 
     # -- what the supervisor says
 
@@ -368,17 +375,17 @@ def make_log(config: Config, **fields: Any) -> Log:
 
 
 def main() -> None:
-    """Entry of the worker process: `python -m angarium.node.worker LINK_FD SOCKETS_FD BOARD_FD`."""
+    """Entry of the worker process: `python -m angarium.node.worker LINK_FD SOCKETS_FD COUNTS_FD`."""
     # Signals are the supervisor's business: Ctrl-C on a terminal reaches all processes of the group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    link, sockets, board = (int(arg) for arg in sys.argv[1:4])
+    link, sockets, counts = (int(arg) for arg in sys.argv[1:4])
     sockets_end = socket.socket(fileno=sockets)
     sockets_end.setblocking(False)
 
     async def serve() -> None:
-        await Worker(socket.socket(fileno=link), sockets_end, board).run()
+        await Worker(socket.socket(fileno=link), sockets_end, counts).run()
 
     uvloop.run(serve())
 

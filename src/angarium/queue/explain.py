@@ -10,7 +10,7 @@ from angarium.core.reply import Reply
 from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
 from angarium.queue.queues import Queue
-from angarium.queue.reach import Reach
+from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Rule
 from angarium.queue.state import State
 
@@ -57,10 +57,10 @@ class QueueStatus(NamedTuple):
 class Explainer:
     """Reads the scheduler's records; changes nothing."""
 
-    def __init__(self, state: State, memory: Memory, reach: Reach) -> None:
+    def __init__(self, state: State, memory: Memory, reachability: Reachability) -> None:
         self._state = state
         self._memory = memory
-        self._reach = reach
+        self._reachability = reachability
 
     def status(self, now: float) -> list[QueueStatus]:
         """All queues that have mail or connections, those with most mail first."""
@@ -196,7 +196,10 @@ class Explainer:
 
     def _crowded(self, queue: Queue, rule: Rule) -> Hold:
         """An address takes no more sessions, or none of ours for now."""
-        known = (self._reach.crowding.known(queue.key.binding, a) for a in self._reach.addresses(queue))
+        known = (
+            self._reachability.crowding.known(queue.key.binding, a)
+            for a in self._reachability.addresses(queue)
+        )
         crowd = next((crowd for crowd in known if crowd is not None and crowd.rule.key == rule.key), None)
         if crowd is None:
             return Hold("", None, f"{rule.scope} takes no more sessions")
@@ -215,7 +218,7 @@ class Explainer:
         return Hold(option, self._where(option, queue.key), text, until)
 
     def _resting(self, queue: Queue, now: float) -> Hold:
-        rests = [(a, self._reach.resting(queue, a, now)) for a in self._reach.addresses(queue)]
+        rests = [(a, self._reachability.resting(queue, a, now)) for a in self._reachability.addresses(queue)]
         until = min((rest.until for _, rest in rests if rest is not None), default=now)
         hosts = ", ".join(dict.fromkeys(address.host for address, _ in rests[:10]))
         last = next((f": {rest.reply}" for _, rest in rests if rest is not None), "")
@@ -223,7 +226,7 @@ class Explainer:
         return Hold("Host_Failure_Retry", self._where("Host_Failure_Retry", queue.key), text, until)
 
     def _local(self, queue: Queue, now: float) -> Hold:
-        rest = self._reach.local_rest(queue, now)
+        rest = self._reachability.local_rest(queue, now)
         text = f"binding {queue.key.binding} cannot open connections here: {rest.reply if rest else ''}"
         until = rest.until if rest else now
         return Hold("Bind_Address", self._where("Bind_Address", queue.key), text, until)

@@ -15,7 +15,7 @@ from angarium.queue.limits import AHEAD_S
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
 from angarium.queue.queues import Connection, HoldKind, Queue, Site
-from angarium.queue.reach import Reach
+from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import (
     Rules,
     host_connection_rules,
@@ -46,11 +46,11 @@ IDLE_SEARCH = 64
 class Pool:
     """Opens, uses and ends connections."""
 
-    def __init__(self, state: State, memory: Memory, reach: Reach) -> None:
+    def __init__(self, state: State, memory: Memory, reachability: Reachability) -> None:
         self._state = state
         self._ledger = state.ledger
         self._memory = memory
-        self._reach = reach
+        self._reachability = reachability
         self._last_id = 0
 
     # --- opening
@@ -87,7 +87,7 @@ class Pool:
         return want
 
     def _open_one(self, queue: Queue, want: int, now: float) -> HoldKind:
-        local = self._reach.local_rest(queue, now)
+        local = self._reachability.local_rest(queue, now)
         if local is not None:
             self._state.alarms.set(queue, local[0])
             return "local"
@@ -137,7 +137,7 @@ class Pool:
         load, rng = queue.site.load, self._state.rng
         limited: Account | None = None
         for level in queue.plan.levels:
-            usable = [a for a in level.addresses if self._reach.resting(queue, a, now) is None]
+            usable = [a for a in level.addresses if self._reachability.resting(queue, a, now) is None]
             if len(usable) > 1:
                 usable.sort(key=lambda address: (load.get(address, 0), rng.random()))
             for address in usable:
@@ -149,13 +149,15 @@ class Pool:
         if limited is not None:
             self._make_room(limited, wish, now)
             return "limit"
-        rests = [self._reach.resting(queue, address, now) for address in self._reach.addresses(queue)]
+        rests = [
+            self._reachability.resting(queue, address, now) for address in self._reachability.addresses(queue)
+        ]
         self._state.alarms.set(queue, min(rest[0] for rest in rests if rest is not None))
         return "resting"
 
     def _host_terms(self, queue: Queue, address: Address, now: float) -> Terms:
         options, binding = self._state.config.host(*queue.key, address.host), queue.key.binding
-        learnt = self._reach.crowding.rules(binding, address, now)
+        learnt = self._reachability.crowding.rules(binding, address, now)
         connections = host_connection_rules(binding, address.host, address.ip, options)
         messages = host_message_rules(options)
         if not (learnt or connections or messages):
@@ -175,7 +177,7 @@ class Pool:
         queue.progress_at = now
         load = queue.site.load
         load[address] = load.get(address, 0) + 1
-        self._reach.crowding.begun(connection)
+        self._reachability.crowding.begun(connection)
         self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
 
     def _claim(self, connection: Connection, openings: Rules, now: float) -> None:
@@ -300,16 +302,16 @@ class Pool:
         queue = connection.queue
         queue.opening -= 1
         queue.open += 1
-        self._reach.worked(connection)
+        self._reachability.worked(connection)
         connection.opened_at = now
         self._set_free(connection, now)
 
     def connect_failed(self, connection: Connection, failure: ConnectFailure, now: float) -> None:
         """*connection* did not become ready, and is gone or going."""
         connection.queue.opening -= 1
-        self._reach.crowding.gone(connection, now)
+        self._reachability.crowding.gone(connection, now)
         self._leave(connection, now)
-        self._reach.failed(connection.queue, connection.address, failure, now)
+        self._reachability.failed(connection.queue, connection.address, failure, now)
 
     def finished(self, connection: Connection, results: Sequence[Result], usable: bool, now: float) -> None:
         """The transaction has ended. Without *usable* the connection is gone or going."""
@@ -323,10 +325,10 @@ class Pool:
             connection.deliveries += 1
         self._state.todo[queue] = None
         if connection.recipients == len(batch) and (usable or connection.deliveries):
-            self._reach.crowding.proved(connection, now)
+            self._reachability.crowding.proved(connection, now)
         if not usable or connection.has_ended:
             queue.open -= 1
-            self._reach.crowding.gone(connection, now)
+            self._reachability.crowding.gone(connection, now)
             self._leave(connection, now)
             self._distrust(connection, results, now)
         elif self._is_spent(connection):
@@ -387,7 +389,7 @@ class Pool:
             return
         on_terms = lost.attempt.stage in ("ehlo", "tls", "auth")  # the greetings that follow XCLIENT
         failure = ConnectFailure(lost.reply, lost.attempt, "address", on_terms)
-        self._reach.lost(connection.queue, connection.address, failure, now)
+        self._reachability.lost(connection.queue, connection.address, failure, now)
 
     # --- free, ended
 
@@ -400,7 +402,7 @@ class Pool:
         if (
             self._is_outdated(connection)
             or (contested and heir is None)
-            or not (sibling or queue.ready.count or self._reach.crowding.is_roomy(connection, now))
+            or not (sibling or queue.ready.count or self._reachability.crowding.is_roomy(connection, now))
         ):
             self.end(connection, now)
             return
@@ -475,7 +477,7 @@ class Pool:
         """Forget a connection that is gone and return its units."""
         connection.state = "gone"
         del self._state.connections[connection.id]
-        self._reach.crowding.gone(connection, now)
+        self._reachability.crowding.gone(connection, now)
         site = connection.site
         left = site.load[connection.address] - 1
         if left:

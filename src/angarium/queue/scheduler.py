@@ -21,7 +21,7 @@ from angarium.queue.memory import Memory
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.pool import Pool
 from angarium.queue.queues import Connection, HoldKind, Queue
-from angarium.queue.reach import Reach
+from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Policy
 from angarium.queue.state import State
 from angarium.spool.port import Selection
@@ -42,8 +42,8 @@ class Scheduler:
     def __init__(self, config: Policy, rng: Random, *, workers: int = 1, max_resident: int = 65_536) -> None:
         self._state = State(config, rng, workers)
         self._memory = Memory(self._state, max_resident)
-        self._reach = Reach(self._state, self._memory)
-        self._pool = Pool(self._state, self._memory, self._reach)
+        self._reachability = Reachability(self._state, self._memory)
+        self._pool = Pool(self._state, self._memory, self._reachability)
         self._renewing: list[Queue] = []
         self.census = Census(self._state, self._memory)
 
@@ -69,7 +69,7 @@ class Scheduler:
 
     def status(self, now: float) -> list[QueueStatus]:
         """Every queue and what holds it, fullest first. Looks at everything in memory: for operators only."""
-        return Explainer(self._state, self._memory, self._reach).status(now)
+        return Explainer(self._state, self._memory, self._reachability).status(now)
 
     # --- inputs: mail
 
@@ -124,7 +124,7 @@ class Scheduler:
         """From now on plan the way to *domains*, or to all when there is none, by nothing that was learnt before."""
         for queue in self._state.queues.values():
             if not domains or queue.key.domain in domains:
-                self._reach.ask_anew(queue, now)
+                self._reachability.ask_anew(queue, now)
 
     def flush(self, selection: Selection, now: float) -> None:
         """Try the matching queues at once: addresses no longer rest, a delayed queue is probed now.
@@ -132,7 +132,7 @@ class Scheduler:
         Limits and suspensions stay in force. What is stored must be made due by whoever keeps it.
         """
         for queue in self._selected(selection):
-            self._reach.try_now(queue)
+            self._reachability.try_now(queue)
         self._run(now)
 
     # --- inputs: routes and connections
@@ -141,7 +141,7 @@ class Scheduler:
         """The answer to `Resolve`. A failure counts as an attempt for the mail that waited for it."""
         queue = self._state.queues.get(key)
         if queue is not None and queue.resolving:
-            self._reach.resolved(queue, outcome, now)
+            self._reachability.resolved(queue, outcome, now)
             self._run(now)
 
     def opened(self, conn: int, now: float) -> None:
@@ -310,7 +310,7 @@ class Scheduler:
                 return hold
         paging: HoldKind = "" if queue.failures else self._memory.page(queue)
         if queue.ready.count or (queue.failures and queue.due):
-            return self._reach.route(queue, now) or self._pool.open(queue, now)
+            return self._reachability.route(queue, now) or self._pool.open(queue, now)
         return paging
 
     # --- helpers

@@ -32,7 +32,7 @@ _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Shares(Protocol):
-    """How this worker's load compares with the others'; `node.board.Board` is one."""
+    """How this worker's load compares with the others'; `node.session_counts.SessionCounts` is one."""
 
     def surplus(self) -> int:
         """How many more sessions this worker has than the one with the fewest."""

@@ -19,8 +19,8 @@ from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
 from angarium.tls.server.contexts import TlsContexts
 
 
-class Board(Protocol):
-    """Counts sessions and unfinished messages over all workers; `node.board.Board` is one.
+class PeerCounts(Protocol):
+    """Counts sessions and unfinished messages over all workers; `node.session_counts.SessionCounts` is one.
 
     A *peer* is what `core.peers.network_of` makes of an address.
     """
@@ -83,7 +83,7 @@ class Reception:
         self,
         config: Config,
         intake: Intake,
-        board: Board,
+        session_counts: PeerCounts,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -92,7 +92,7 @@ class Reception:
     ) -> None:
         self.config = config
         self.intake = intake
-        self.board = board
+        self.session_counts = session_counts
         self.clock = clock
         self.log = log
         self.counters = counters

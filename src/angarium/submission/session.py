@@ -153,17 +153,17 @@ class Session(SessionLogin):
 
     def on_growth(self, size: int) -> Reply | None:
         """See ServerHandler."""
-        board = self._reception.board
-        refusal = refuses_growth(self._options, size, board.held_by(self._network) - self._held)
+        counts = self._reception.session_counts
+        refusal = refuses_growth(self._options, size, counts.held_by(self._network) - self._held)
         if refusal is None:
-            board.hold(self._network, size - self._held)
+            counts.hold(self._network, size - self._held)
             self._held = size
         return refusal
 
     def _let_go(self) -> None:
         """The message is complete, or will never be."""
         if self._held:
-            self._reception.board.hold(self._network, -self._held)
+            self._reception.session_counts.hold(self._network, -self._held)
             self._held = 0
 
     def on_chunk(self, piece: bytes) -> None:

@@ -57,7 +57,7 @@ class SessionShell(asyncio.Protocol):
         self._machine = ServerMachine(
             cast(ServerHandler, self), self._offer(), self._settings.limits, self._started_at
         )
-        reception.board.enter(self._network)
+        reception.session_counts.enter(self._network)
 
     # -- smtp.server.handler.ServerHandler
 
@@ -93,11 +93,11 @@ class SessionShell(asyncio.Protocol):
         """Go on as the session of *peer*, whom a trusted proxy has named: its options, its limits, its rights. Those
         of the proxy are not its, that of naming somebody else among them.
         """
-        board = self._reception.board
-        board.leave(self._network)
+        counts = self._reception.session_counts
+        counts.leave(self._network)
         self._via = self._via or self._peer
         self._take_peer(peer)
-        board.enter(self._network)
+        counts.enter(self._network)
         self._machine.set_options(self._offer(), self._settings.limits)
 
     def _offer(self) -> Any:
@@ -123,8 +123,8 @@ class SessionShell(asyncio.Protocol):
 
     def one_too_many(self) -> Reply | None:
         """Return why there may not be so many sessions, or None."""
-        board = self._reception.board
-        return refuses_session(self._options, board.sessions(), board.sessions_of(self._network))
+        counts = self._reception.session_counts
+        return refuses_session(self._options, counts.sessions(), counts.sessions_of(self._network))
 
     def turned_away(self, why: str, reason: str) -> None:
         """The connection ends before the session could begin."""
@@ -166,7 +166,7 @@ class SessionShell(asyncio.Protocol):
         self._transport = None  # which holds the session, and what its encryption takes
         reception = self._reception
         reception.sessions.discard(self)
-        reception.board.leave(self._network)
+        reception.session_counts.leave(self._network)
         now = reception.clock.now()
         seconds = round(now - self._started_at, 3)
         reception.log.info("session", now, **self._facts(), seconds=seconds, ended=ended)

@@ -20,7 +20,7 @@ _MOST = 0xFFFF
 _KEY_BYTES = 16
 
 
-class Board:
+class SessionCounts:
     """The rows of all workers, in an anonymous file that is inherited by *fd*.
 
     Peers are counted by a hash of their network, so two peers may be counted together: a limit can come a little
@@ -42,7 +42,7 @@ class Board:
     @staticmethod
     def make_fd(workers: int) -> int:
         """Make the shared memory for *workers* rows and return its inheritable file descriptor."""
-        fd = os.memfd_create("angarium-board", 0)
+        fd = os.memfd_create("angarium-counts", 0)
         os.ftruncate(fd, workers * _ROW + _KEY_BYTES)
         os.pwrite(fd, os.urandom(_KEY_BYTES), workers * _ROW)
         os.set_inheritable(fd, True)

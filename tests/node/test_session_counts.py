@@ -1,15 +1,15 @@
 """The page of memory that workers share."""
 
-from angarium.node.board import Board
+from angarium.node.session_counts import SessionCounts
 
 
-def boards(workers: int) -> list[Board]:
-    fd = Board.make_fd(workers)
-    return [Board(fd, workers, row) for row in range(workers)]
+def rows(workers: int) -> list[SessionCounts]:
+    fd = SessionCounts.make_fd(workers)
+    return [SessionCounts(fd, workers, row) for row in range(workers)]
 
 
 def test_every_worker_sees_the_sessions_of_all() -> None:
-    first, second = boards(2)
+    first, second = rows(2)
     first.enter("192.0.2.1")
     second.enter("192.0.2.1")
     second.enter("192.0.2.2")
@@ -21,7 +21,7 @@ def test_every_worker_sees_the_sessions_of_all() -> None:
 
 
 def test_every_worker_sees_what_all_hold_of_unfinished_messages() -> None:
-    first, second = boards(2)
+    first, second = rows(2)
     first.hold("192.0.2.1", 3 << 30)
     second.hold("192.0.2.1", 2 << 30)
     second.hold("192.0.2.2", 7)
@@ -35,7 +35,7 @@ def test_every_worker_sees_what_all_hold_of_unfinished_messages() -> None:
 
 
 def test_surplus_is_measured_against_the_worker_with_the_fewest() -> None:
-    first, second, third = boards(3)
+    first, second, third = rows(3)
     for _ in range(3):
         first.enter("192.0.2.1")
     second.enter("192.0.2.1")
@@ -43,7 +43,7 @@ def test_surplus_is_measured_against_the_worker_with_the_fewest() -> None:
 
 
 def test_a_dead_workers_sessions_are_forgotten() -> None:
-    first, second = boards(2)
+    first, second = rows(2)
     second.enter("192.0.2.1")
     first.clear(1)
     assert first.sessions() == 0
@@ -57,7 +57,7 @@ def test_nobody_can_choose_addresses_that_are_counted_as_somebody_elses() -> Non
     victim, others = "192.0.2.1", [f"2001:db8:{n:x}::/64" for n in range(100_000)]
     meeting = []
     for _ in range(2):
-        first, second = boards(2)
+        first, second = rows(2)
         second.enter(victim)
         meeting.append({peer for peer in others if first.sessions_of(peer)})
     assert meeting[0] != meeting[1]
@@ -65,7 +65,7 @@ def test_nobody_can_choose_addresses_that_are_counted_as_somebody_elses() -> Non
 
 
 def test_what_waits_of_an_account_is_counted_over_all_workers() -> None:
-    first, second = boards(2)
+    first, second = rows(2)
     first.wait(7, 3, 3000)
     second.wait(7, 2, 500)
     second.wait(8, 1, 10)
@@ -77,7 +77,7 @@ def test_what_waits_of_an_account_is_counted_over_all_workers() -> None:
 
 
 def test_what_ends_before_a_start_has_summed_up_what_waits_is_not_counted_less_than_nothing() -> None:
-    first, second = boards(2)
+    first, second = rows(2)
     second.wait(7, 1, 10)
     first.wait(7, -2, -200)
     assert first.waiting(7) == (1, 10)

@@ -28,7 +28,7 @@ NEVER_AGAIN = (521, 556)
 """Greetings that say that mail is never taken there (RFC 7504); other refusals of a session may pass."""
 
 
-class Reach:
+class Reachability:
     """Knows which addresses of which queue may be tried now."""
 
     def __init__(self, state: State, memory: Memory) -> None:

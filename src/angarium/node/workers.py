@@ -13,8 +13,8 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
-from angarium.node.board import Board
 from angarium.node.link import CallFailed, Link, LinkLost
+from angarium.node.session_counts import SessionCounts
 
 _RESTART_S = (0.2, 10.0)
 _STABLE_S = 30.0
@@ -38,8 +38,8 @@ class WorkerProcess:
             self.process.kill()
 
 
-class Owner(Protocol):
-    """What the crew asks of the supervisor."""
+class WorkersOwner(Protocol):
+    """What the workers ask of the supervisor."""
 
     def told(self, index: int, op: str, args: dict[str, Any]) -> bool:
         """A worker says something; return whether it was understood."""
@@ -58,17 +58,17 @@ class Owner(Protocol):
         ...
 
 
-class Crew:
+class Workers:
     """All workers of a node, each on the partition of its number. One that dies is started again."""
 
-    def __init__(self, owner: Owner, count: int, clock: Clock, log: Log, counters: Counters) -> None:
-        self.board_fd = Board.make_fd(count)
+    def __init__(self, owner: WorkersOwner, count: int, clock: Clock, log: Log, counters: Counters) -> None:
+        self.counts_fd = SessionCounts.make_fd(count)
         self._owner = owner
         self._count = count
         self._clock = clock
         self._log = log
         self._counters = counters
-        self._board = Board(self.board_fd, count, 0)
+        self._counts = SessionCounts(self.counts_fd, count, 0)
         self._workers: dict[int, WorkerProcess] = {}
         self._tasks = Tasks(log, clock)
         self._stopping = asyncio.Event()
@@ -172,8 +172,8 @@ class Crew:
     async def _spawn(self, index: int) -> WorkerProcess:
         link_ours, link_theirs = socket.socketpair()
         sockets_ours, sockets_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._board.clear(index)
-        fds = (link_theirs.fileno(), sockets_theirs.fileno(), self.board_fd)
+        self._counts.clear(index)
+        fds = (link_theirs.fileno(), sockets_theirs.fileno(), self.counts_fd)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "angarium.node.worker", *map(str, fds), pass_fds=fds
         )
@@ -227,7 +227,7 @@ class Crew:
         self._workers.pop(worker.index, None)
         worker.link.close()
         worker.sockets.close()
-        self._board.clear(worker.index)
+        self._counts.clear(worker.index)
         self._owner.gone(worker.index)
 
     def _say_error(self, index: int, **what: Any) -> None:
