@@ -16,9 +16,9 @@ from angarium.identity.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.smtp.sasl.scram import scram_verifier
-from angarium.submission.auth import Access
-from angarium.submission.reception import Reception
-from angarium.submission.session import Session
+from angarium.submission.session.access import Access
+from angarium.submission.session.reception import Reception
+from angarium.submission.session.session import Session
 from angarium.testing.clock import ManualClock
 from angarium.testing.intake import a_principal
 from angarium.testing.log import KeptLog
@@ -29,7 +29,7 @@ SALT = b"0123456789abcdef"
 
 
 class Directory:
-    """Implements submission.auth.Directory: *users* by name, with their passwords."""
+    """Implements submission.session.access.Directory: *users* by name, with their passwords."""
 
     def __init__(self) -> None:
         self.users: dict[str, tuple[str, Principal]] = {"ann": ("secret", a_principal())}
@@ -73,7 +73,7 @@ class Directory:
 
 
 class Owners:
-    """Implements submission.auth.Owners by a table; what is not in it has to be asked for."""
+    """Implements submission.session.access.Owners by a table; what is not in it has to be asked for."""
 
     def __init__(self) -> None:
         self.known: dict[str, frozenset[int]] = {}
@@ -103,7 +103,7 @@ class Mail:
 
 
 class Usage:
-    """Implements submission.auth.Usage with one limit. *is_slow*: every second answer has to be waited for."""
+    """Implements submission.session.access.Usage with one limit. *is_slow*: every second answer is waited for."""
 
     def __init__(self, limit: int = 10**9) -> None:
         self.limit = limit

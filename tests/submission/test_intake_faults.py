@@ -53,7 +53,7 @@ class FaultAt:
 
 
 def _counts(path: str, name: str) -> bool:
-    if path.endswith("/submission/session.py"):
+    if path.endswith("/submission/session/session.py"):
         return name in SESSION
     if path.endswith("/testing/intake.py"):
         return name in SPOOL

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from angarium.submission.session import Session
+from angarium.submission.session.session import Session
 from angarium.testing.authority import Authority
 from angarium.testing.caller import run_on
 from angarium.testing.intake import IntakeDesk

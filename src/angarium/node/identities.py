@@ -13,11 +13,11 @@ from angarium.identity.guard import Guard
 from angarium.identity.secrets import KeyRing
 from angarium.identity.trust_kept import TrustKept
 from angarium.identity.usage import Usage
-from angarium.submission.auth import Access
+from angarium.submission.session.access import Access
 
 
 class WorkerIdentities:
-    """A worker's: who logs in, what they have used, whose keys sign. For what it tells see `submission.auth.Access`."""
+    """A worker's: who logs in, what they have used, whose keys sign. For what it tells see `Access`."""
 
     def __init__(
         self,

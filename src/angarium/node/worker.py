@@ -42,9 +42,9 @@ from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
 from angarium.spool.stored_mail import StoredMail
 from angarium.submission.intake.intake import Intake, Load, refusal
-from angarium.submission.listener import Acceptor, door_of
-from angarium.submission.reception import Reception
-from angarium.submission.session import Session
+from angarium.submission.session.listener import Acceptor, door_of
+from angarium.submission.session.reception import Reception
+from angarium.submission.session.session import Session
 from angarium.tls.server.contexts import TlsContexts
 from angarium.tls.server.own import own_pair
 

@@ -13,7 +13,7 @@ from angarium.identity.forms import can_be_challenged, may_guess, shown
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
 from angarium.smtp.sasl.exchange import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
 from angarium.smtp.sasl.server import exchange_for
-from angarium.submission.auth import (
+from angarium.submission.session.access import (
     FAILURES_PER_SESSION,
     LOGGED_IN,
     MALFORMED,
@@ -22,9 +22,9 @@ from angarium.submission.auth import (
     Access,
     blocked,
 )
-from angarium.submission.limits import limits_for
-from angarium.submission.session_shell import UNKNOWN_PEER
-from angarium.submission.session_tls import SessionTls
+from angarium.submission.session.encryption import SessionTls
+from angarium.submission.session.settings import limits_for
+from angarium.submission.session.shell import UNKNOWN_PEER
 
 XCLIENT_OK = Reply(220)
 

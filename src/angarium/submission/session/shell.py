@@ -10,10 +10,10 @@ from angarium.identity.principal import BAD_LOGIN, Principal
 from angarium.smtp.server import answers
 from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.machine import ServerMachine
-from angarium.submission.auth import SAY_STARTTLS, TOO_MANY_FAILURES
-from angarium.submission.limits import Settings
 from angarium.submission.policy import ENOUGH_TIME, FAULTY, Relay, refuses_session, xclient_names
-from angarium.submission.reception import Reception
+from angarium.submission.session.access import SAY_STARTTLS, TOO_MANY_FAILURES
+from angarium.submission.session.reception import Reception
+from angarium.submission.session.settings import Settings
 from angarium.tls import ENCRYPTION_BYTES
 
 MOST_REFUSALS_TOLD = 20

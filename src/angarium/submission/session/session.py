@@ -20,7 +20,6 @@ from angarium.identity.principal import (
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
-from angarium.submission.auth import LOGIN_ENDED
 from angarium.submission.intake.intake import Envelope, Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
@@ -33,7 +32,8 @@ from angarium.submission.policy import (
     refuses_literal,
     storage_reply,
 )
-from angarium.submission.session_login import SessionLogin
+from angarium.submission.session.access import LOGIN_ENDED
+from angarium.submission.session.login import SessionLogin
 
 MOST_EXCEEDED = 10
 """So many recipients over the quota are put off one by one; the next ends the session."""

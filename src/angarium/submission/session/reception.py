@@ -12,10 +12,10 @@ from angarium.core.metrics import Counters
 from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
-from angarium.submission.auth import Access
 from angarium.submission.intake.intake import Intake
-from angarium.submission.limits import Settings
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
+from angarium.submission.session.access import Access
+from angarium.submission.session.settings import Settings
 from angarium.tls.server.contexts import TlsContexts
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from angarium.core.reply import Reply
 from angarium.submission.policy import NO_TLS_NOW, TLS_READY
-from angarium.submission.session_shell import SessionShell
+from angarium.submission.session.shell import SessionShell
 
 TLS_GOODBYE_S = 5.0
 """Wait for the other side's last word when an encrypted connection ends."""

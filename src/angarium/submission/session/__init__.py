@@ -1,0 +1,1 @@
+"""The SMTP door: listening, and the sessions of those who come."""
