@@ -24,12 +24,13 @@ FLOORS = {
     "queue": 3,
     "spool": 3,
     "identity": 3,
-    "submission": 4,
-    "delivery": 4,
-    "http": 5,
-    "testing": 5,  # shipped with the product, used by nothing of it
-    "node": 6,
-    "cli": 6,
+    "engine": 4,
+    "submission": 5,
+    "delivery": 5,
+    "http": 6,
+    "node": 7,
+    "cli": 7,
+    "testing": 8,  # shipped with the product, used by nothing of it
 }
 
 SIDEWAYS = {

@@ -19,12 +19,12 @@ from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS, WaitingMail, account_of
 from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
-from angarium.delivery.entering import fail_refused, recipients_of
 from angarium.delivery.handover import Handover
-from angarium.delivery.journaling import Recorder
 from angarium.delivery.router import Router
 from angarium.delivery.signing import KeySource
 from angarium.delivery.trace import TraceHub
+from angarium.engine.enter import fail_refused, recipients_of
+from angarium.engine.record import Recorder
 from angarium.queue.commands import (
     Connect,
     ConnectFailure,

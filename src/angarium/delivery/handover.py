@@ -19,9 +19,9 @@ from angarium.core.records import Attempt, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
-from angarium.delivery.journaling import Recorder
 from angarium.delivery.signing import CannotSign, KeySource, Signer, needs_mending
 from angarium.delivery.smtputf8 import is_measured, with_header
+from angarium.engine.record import Recorder
 from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.queue.commands import Deliver, Record, Result, Verdict
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError

@@ -24,9 +24,9 @@ from angarium.core.operations import (
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.dispatcher import Dispatcher
-from angarium.delivery.entering import recipients_of
-from angarium.delivery.reports import QUIET
-from angarium.delivery.shown import describe_event, describe_message, describe_queue, describe_recipient
+from angarium.engine.enter import recipients_of
+from angarium.engine.reports.report import QUIET
+from angarium.engine.shown import describe_event, describe_message, describe_queue, describe_recipient
 from angarium.queue.commands import Record
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool

@@ -8,8 +8,8 @@ import pytest
 
 from angarium.core.records import ForwardPath, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.collecting import Collector
-from angarium.delivery.reports import Report, is_collected, waits_for_report
+from angarium.engine.reports.collector import Collector
+from angarium.engine.reports.report import Report, is_collected, waits_for_report
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, make_message
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from angarium.core.ids import MessageId
-from angarium.delivery.reports import Report
+from angarium.engine.reports.report import Report
 
 WAITS_S: Final = (2.0, 60.0, 600.0, 3600.0)
 """How long the first report of a message is kept open for what else fails, the second, and so on; then the last."""

@@ -14,8 +14,8 @@ from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.expiry import Expiry
-from angarium.delivery.journaling import Recorder
-from angarium.delivery.reports import Report, build_report
+from angarium.engine.record import Recorder
+from angarium.engine.reports.report import Report, build_report
 from angarium.queue.commands import Record
 from angarium.queue.retry import expires_at
 from angarium.spool.partition import Partition, open_partition

@@ -10,8 +10,8 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import TERMINAL, Event, Message, Recipient
 from angarium.core.waiting import NOTHING_WAITS, WaitingMail, account_of
-from angarium.delivery.reporting import Entrance, Reporter
-from angarium.delivery.reports import Report, report_action, waits_for_report
+from angarium.engine.reports.report import Report, report_action, waits_for_report
+from angarium.engine.reports.reporter import Entrance, Reporter
 from angarium.queue.commands import Record
 from angarium.spool.port import Spool, SpoolError, Then
 

@@ -11,7 +11,7 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message
 from angarium.core.reply import Reply
-from angarium.delivery.journaling import Recorder
+from angarium.engine.record import Recorder
 from angarium.queue.commands import Record
 from angarium.spool.port import LargeBody
 from angarium.testing.caller import a_message

@@ -6,7 +6,7 @@ from angarium.config.load import parse_config
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.reports import Report, build_report
+from angarium.engine.reports.report import Report, build_report
 
 
 @pytest.mark.parametrize(

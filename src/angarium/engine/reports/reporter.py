@@ -12,8 +12,8 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Message
 from angarium.core.tasks import Tasks
-from angarium.delivery.collecting import Collector
-from angarium.delivery.reports import Report, build_report, is_collected
+from angarium.engine.reports.collector import Collector
+from angarium.engine.reports.report import Report, build_report, is_collected
 from angarium.spool.port import Body, Spool, SpoolError, Then
 
 _AT_ONCE = 64
