@@ -5,11 +5,11 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
-from angarium.delivery.connection_owner import Owner
 from angarium.delivery.distrust import Distrust
 from angarium.delivery.goodbye import Goodbye
 from angarium.delivery.login import LoginSetupError, login_of
@@ -44,6 +44,45 @@ _GOODBYE_BYTES = 64
 """A QUIT may still leave when a connection ends. Waiting for a peer to read more would keep the socket for ever."""
 _FAULT = Reply(451, "4.3.0", "[internal] the connection failed by a fault of our own; see the log")
 _UNPREPARED = Reply(451, "4.3.0", "[internal] the files for TLS or the login could not be read in time")
+
+
+class Owner(Protocol):
+    """Who hears of a connection's progress; `dispatcher.Dispatcher` is one."""
+
+    def connection_opened(self, connection: "Connection") -> None:
+        """It is ready for mail."""
+        ...
+
+    def connection_failed(self, connection: "Connection", failure: ConnectFailure) -> None:
+        """It never became ready, and is gone or going."""
+        ...
+
+    def connection_retried(self, connection: "Connection", failure: ConnectFailure) -> None:
+        """It never became ready, has ended, and is to be opened again in another way; it knows which."""
+        ...
+
+    def transaction_finished(self, connection: "Connection", results: list[Result], usable: bool) -> None:
+        """A transaction has ended; when not *usable* the connection is gone or going."""
+        ...
+
+    def connection_closed(self, connection: "Connection") -> None:
+        """It was idle, and is gone or going."""
+        ...
+
+    def connection_ended(self, connection: "Connection") -> None:
+        """Its socket has ended: only now the peer counts it no more. Said once, of one that is not retried.
+
+        That of a transaction's connection may end before `transaction_finished`.
+        """
+        ...
+
+    def body_wanted(self, connection: "Connection") -> None:
+        """The peer is ready for a body that is fed in pieces."""
+        ...
+
+    def downgrade_wanted(self, connection: "Connection") -> None:
+        """The peer cannot take the 8-bit body; the owner gives another one with `retry_with`."""
+        ...
 
 
 class Connection(asyncio.Protocol):

@@ -8,8 +8,7 @@ from angarium.core.identity import IdentityCache
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
-from angarium.delivery.connection import Connection
-from angarium.delivery.connection_owner import Owner
+from angarium.delivery.connection import Connection, Owner
 from angarium.delivery.distrust import Distrust
 from angarium.delivery.settings import client_settings
 from angarium.delivery.trace import TraceHub

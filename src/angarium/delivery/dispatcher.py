@@ -277,13 +277,13 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_opened(self, connection: Connection) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._counters.add("connections_total", "ready")
         self.scheduler.opened(connection.id, self._clock.now())
         self.plan_pump()
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._counters.add("connections_total", "failed")
         self._dialer.leave(connection.id)
         queue = connection.command.queue
@@ -303,11 +303,11 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self.finished(connection.id, results, usable)
 
     def finished(self, conn: int, results: list[Result], usable: bool) -> None:
@@ -322,22 +322,22 @@ class Dispatcher:
         self.plan_pump()
 
     def connection_closed(self, connection: Connection) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._dialer.leave(connection.id)
         self.scheduler.closed(connection.id, self._clock.now())
         self.plan_pump()
 
     def connection_ended(self, connection: Connection) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self.scheduler.ended(connection.id, self._clock.now())
         self.plan_pump()
 
     def body_wanted(self, connection: Connection) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._handover.feed(connection)
 
     def downgrade_wanted(self, connection: Connection) -> None:
-        """See connection_owner.Owner."""
+        """See connection.Owner."""
         self._handover.convert(connection)
 
     # -- time, change, end

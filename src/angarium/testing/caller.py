@@ -140,38 +140,38 @@ class Caller:
     # -- connection.Owner
 
     def connection_opened(self, connection: Connection) -> None:
-        """See connection_owner.Owner. It is ready for mail."""
+        """See connection.Owner. It is ready for mail."""
         self._opened = connection
         self._changed.set()
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection_owner.Owner. It never became ready."""
+        """See connection.Owner. It never became ready."""
         self.failures.append(failure)
         self._changed.set()
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
-        """See connection_owner.Owner. It is opened again."""
+        """See connection.Owner. It is opened again."""
         self.retries.append(failure)
         self.dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
-        """See connection_owner.Owner. A transaction has ended."""
+        """See connection.Owner. A transaction has ended."""
         self.results += results
         self._changed.set()
 
     def connection_closed(self, connection: Connection) -> None:
-        """See connection_owner.Owner. It was idle."""
+        """See connection.Owner. It was idle."""
         self._changed.set()
 
     def connection_ended(self, connection: Connection) -> None:
-        """See connection_owner.Owner. Its socket has ended."""
+        """See connection.Owner. Its socket has ended."""
         self.ended.append(connection.id)
         self._changed.set()
 
     def body_wanted(self, connection: Connection) -> None:
-        """See connection_owner.Owner. Not asked for here."""
+        """See connection.Owner. Not asked for here."""
         raise AssertionError("the body was given whole")
 
     def downgrade_wanted(self, connection: Connection) -> None:
-        """See connection_owner.Owner. Not asked for here."""
+        """See connection.Owner. Not asked for here."""
         raise AssertionError("the body is 7-bit")
