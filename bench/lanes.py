@@ -27,7 +27,7 @@ import uvloop
 from angarium.cli.client import ControlClient
 from angarium.testing.node import Node
 from angarium.testing.sink import Sink
-from angarium.testing.sink_store import SinkMessage
+from angarium.testing.sink.store import SinkMessage
 from bench.latency import Client, percentiles
 
 SLOW_S = 0.2

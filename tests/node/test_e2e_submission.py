@@ -9,7 +9,7 @@ import pytest
 from angarium.testing.lab import TEXT, submit, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
-from angarium.testing.sink_store import without_trace
+from angarium.testing.sink.store import without_trace
 
 STRANGERS = """
 ESMTP_Listener "default" {{

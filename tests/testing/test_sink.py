@@ -11,8 +11,8 @@ import pytest
 from angarium.testing.clock import ManualClock
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink import Sink, run_sink
-from angarium.testing.sink_script import parse_script
-from angarium.testing.sink_store import HashLog, Maildir, Mbox, Store, content_hash
+from angarium.testing.sink.script import parse_script
+from angarium.testing.sink.store import HashLog, Maildir, Mbox, Store, content_hash
 
 ENVELOPE = "MAIL FROM:<a@from.example>\nRCPT TO:<b@to.example>"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from angarium.core.reply import Reply
-from angarium.testing.sink_script import Deed, ScriptError, parse_script
+from angarium.testing.sink.script import Deed, ScriptError, parse_script
 
 
 def test_a_script_says_who_the_sink_is_and_what_it_offers() -> None:

@@ -10,7 +10,7 @@ import pytest
 from angarium.testing.authority import Authority
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.programs import PATIENCE_S
-from angarium.testing.sink_script import ScriptError, parse_script
+from angarium.testing.sink.script import ScriptError, parse_script
 
 LOGINS = "offer AUTH PLAIN LOGIN CRAM-MD5\nlogin me secret word\n"
 

@@ -13,8 +13,8 @@ from angarium.cli.output import amount, print_json, print_json_line
 
 if TYPE_CHECKING:
     from angarium.testing.sink import SinkCounters
-    from angarium.testing.sink_script import SinkScript
-    from angarium.testing.sink_store import Store
+    from angarium.testing.sink.script import SinkScript
+    from angarium.testing.sink.store import Store
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 def _script(path: Path | None, lmtp: bool) -> "SinkScript":
-    from angarium.testing.sink_script import load_script, parse_script
+    from angarium.testing.sink.script import load_script, parse_script
 
     try:
         script = load_script(path) if path is not None else parse_script("")
@@ -80,7 +80,7 @@ def _script(path: Path | None, lmtp: bool) -> "SinkScript":
 
 
 def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "Store | None":
-    from angarium.testing.sink_store import HashLog, Maildir, Mbox
+    from angarium.testing.sink.store import HashLog, Maildir, Mbox
 
     if log is not None:
         return HashLog(log)

@@ -23,7 +23,7 @@ from angarium.core.errors import AngariumError
 from angarium.testing.dns import ScriptedDns
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink, SinkCounters
-from angarium.testing.sink_store import SinkMessage
+from angarium.testing.sink.store import SinkMessage
 
 T = TypeVar("T")
 

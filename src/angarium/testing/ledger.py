@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal
 
-from angarium.testing.sink_store import SinkMessage, content_hash
+from angarium.testing.sink.store import SinkMessage, content_hash
 
 Answer = Literal["", "acknowledged", "refused"]
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from angarium.core.clock import Clock, SystemClock
-from angarium.testing.sink_gate import GatedSession
-from angarium.testing.sink_script import Deed, Rule, SinkScript, SinkStage, parse_script
-from angarium.testing.sink_security import context_of
-from angarium.testing.sink_session import SinkSession
-from angarium.testing.sink_store import SinkMessage, Store
+from angarium.testing.sink.gate import GatedSession
+from angarium.testing.sink.script import Deed, Rule, SinkScript, SinkStage, parse_script
+from angarium.testing.sink.security import context_of
+from angarium.testing.sink.session import SinkSession
+from angarium.testing.sink.store import SinkMessage, Store
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from angarium.testing.sink_script import Deed
+from angarium.testing.sink.script import Deed
 
 
 class SinkWire(asyncio.Protocol):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from angarium.core.reply import Reply
-from angarium.testing.sink_script import Deed, SinkStage
-from angarium.testing.sink_store import SinkMessage
-from angarium.testing.sink_wire import SinkWire
+from angarium.testing.sink.script import Deed, SinkStage
+from angarium.testing.sink.store import SinkMessage
+from angarium.testing.sink.wire import SinkWire
 
 if TYPE_CHECKING:
-    from angarium.testing.sink import Sink
+    from angarium.testing.sink.sink import Sink
 
 _PATH = re.compile(rb'[^<]*<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>\s*(.*)', re.DOTALL)
 _MAX_LINE: Final = 65_536

@@ -27,7 +27,7 @@ from angarium.smtp.sasl.scram import scram_verifier
 from angarium.smtp.sasl.server import exchange_for
 from angarium.smtp.xtext import decode_xtext
 from angarium.testing.authority import Authority
-from angarium.testing.sink_script import SinkScript
+from angarium.testing.sink.script import SinkScript
 
 YES: Final = b"235 2.7.0 welcome\r\n"
 NO: Final = b"535 5.7.8 authentication failed\r\n"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from angarium.smtp.sasl.exchange import MECHANISMS
-from angarium.testing.sink_security import UNKNOWN_MECHANISM, Visitor, encrypt, name_of, read_xclient
-from angarium.testing.sink_session import SinkSession
+from angarium.testing.sink.security import UNKNOWN_MECHANISM, Visitor, encrypt, name_of, read_xclient
+from angarium.testing.sink.session import SinkSession
 
 if TYPE_CHECKING:
-    from angarium.testing.sink import Sink
+    from angarium.testing.sink.sink import Sink
 
 _GO_AHEAD: Final = b"220 2.0.0 go ahead\r\n"
 _NOT_NOW: Final = b"503 5.5.1 not now\r\n"
