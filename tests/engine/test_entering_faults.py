@@ -15,7 +15,7 @@ from angarium.testing.log import KeptLog
 class Scheduler:
     """Takes no recipient in."""
 
-    def has_room(self, source: str) -> bool:
+    def has_room(self, tenant: str) -> bool:
         return True
 
     def add(self, recipients: list[object], now: float) -> None:

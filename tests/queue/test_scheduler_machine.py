@@ -58,7 +58,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(domain=DOMAINS, count=st.integers(1, 12), worker=st.integers(0, 1), lane=st.integers(0, 1))
     def send(self, domain, count, worker, lane):
-        self.sim.send(domain, domain, count=count, worker=worker, lane=lane, source=f"s{count % 3}")
+        self.sim.send(domain, domain, count=count, worker=worker, lane=lane, tenant=f"s{count % 3}")
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.06, 1.0, 7.0, 130.0]))
     def pass_time(self, seconds):

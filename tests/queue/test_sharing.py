@@ -1,4 +1,4 @@
-"""Lanes, sources, sites, preferences: who goes first, and who shares what."""
+"""Lanes, tenants, sites, preferences: who goes first, and who shares what."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -56,21 +56,21 @@ def test_transactional_mail_has_room_in_memory_that_a_campaign_fills(simulate: S
     assert residence.total == before + 1
 
 
-def test_sources_take_turns_whatever_each_has_waiting(simulate: Simulate) -> None:
+def test_tenants_take_turns_whatever_each_has_waiting(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 4")
     sim.peers["x.example"] = Peer(transaction_s=0.5)
-    sim.send("x.example", count=500, source="big")
+    sim.send("x.example", count=500, tenant="big")
     sim.run(1)
-    sim.send("x.example", count=20, source="small")
+    sim.send("x.example", count=20, tenant="small")
     sim.run(6)
-    small = [d for d in sim.deliveries if d.recipient.message.source == "small"]
+    small = [d for d in sim.deliveries if d.recipient.message.tenant == "small"]
     assert len(small) == 20
 
 
-def test_a_source_that_fills_memory_leaves_room_for_others(simulate: Simulate) -> None:
+def test_a_tenant_that_fills_memory_leaves_room_for_others(simulate: Simulate) -> None:
     sim = simulate(max_resident=100)
     sim.peers["x.example"] = Peer(connect_s=1e6)
-    sim.send("x.example", count=85, source="big")
+    sim.send("x.example", count=85, tenant="big")
     assert not sim.scheduler.has_room("big")
     assert sim.scheduler.has_room("small")
 

@@ -145,7 +145,7 @@ def test_a_page_of_many_flows_is_that_of_one_walk(tmp_path):
     """What is asked flow by flow comes in the order of keys, without a gap and without a row twice."""
     store = SettledStore(tmp_path / "settled.db", RealDisk())
     recipients = settle(
-        store, [make_message("a.example", "b.example", source=f"s{n % 5}") for n in range(20)]
+        store, [make_message("a.example", "b.example", tenant=f"s{n % 5}") for n in range(20)]
     )
     for selection in (Selection("a.example"), Selection(binding="default")):
         wanted = [each.key for each in recipients if selection.domain in (None, each.domain)]

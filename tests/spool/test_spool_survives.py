@@ -115,7 +115,7 @@ def test_flows_of_a_transaction_that_was_undone_are_forgotten_also_when_nothing_
 
     async def next_day(spool):
         assert {flow: summary.queued for flow, summary in spool.spool.flows().items()} == {
-            Flow("default", "first.example", 0, "source"): 2
+            Flow("default", "first.example", 0, "tenant"): 2
         }
 
     play(day, next_day, disk=disk)

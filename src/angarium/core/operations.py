@@ -237,7 +237,7 @@ class RecipientRow(msgspec.Struct, frozen=True):
     last_reply: str = ""
     size: int = 0
     lane: str = ""
-    source: str = ""
+    tenant: str = ""
 
 
 class Recipients(msgspec.Struct, frozen=True):

@@ -60,12 +60,12 @@ class QueueKey(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """A share of a queue: one lane of one source. Lanes are strict, sources within a lane take turns."""
+    """A share of a queue: one lane of one tenant. Lanes are strict, tenants within a lane take turns."""
 
     binding: str
     domain: str
     lane: int
-    source: str
+    tenant: str
 
     @property
     def queue(self) -> QueueKey:
@@ -109,8 +109,9 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
     *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block
     (`Received`, a missing Date or Message-ID), whole lines with CRLF. *body_size* counts the submitted bytes, header
-    block and body, without *trace*. *source* names whose mail this is where sources take turns.
-    *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no measure of what is needed.
+    block and body, without *trace*. *tenant* is whose mail this is where mail takes turns: an account, or
+    the peer where none logged in. *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no
+    measure of what is needed.
     *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
     *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
     From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported
@@ -126,7 +127,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     recipients: tuple[ForwardPath, ...]
     binding: str
     lane: int
-    source: str
+    tenant: str
     trace: bytes
     body_size: int
     eight_bit: bool = False
@@ -260,7 +261,7 @@ class Recipient:
     @property
     def flow(self) -> Flow:
         """Its share of that queue."""
-        return Flow(self.binding, self.domain, self.message.lane, self.message.source)
+        return Flow(self.binding, self.domain, self.message.lane, self.message.tenant)
 
     @property
     def key(self) -> tuple[MessageId, int]:

@@ -3,16 +3,16 @@
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
-SOURCE: Final = "account-"
-"""What the `Message.source` of an account's mail begins with; its id follows."""
+ACCOUNT_TENANT: Final = "account-"
+"""What the `Message.tenant` of an account's mail begins with; its id follows."""
 
 
 @lru_cache(4096)
-def account_of(source: str) -> int:
-    """Return the account that a `Message.source` stands for, reports about its mail among it; 0: none."""
-    if source[: len(SOURCE)] != SOURCE:
+def account_of(tenant: str) -> int:
+    """Return the account that a `Message.tenant` stands for, reports about its mail among it; 0: none."""
+    if tenant[: len(ACCOUNT_TENANT)] != ACCOUNT_TENANT:
         return 0
-    number = source[len(SOURCE) :]
+    number = tenant[len(ACCOUNT_TENANT) :]
     return int(number) if number.isdecimal() else 0
 
 

@@ -117,7 +117,7 @@ class Dispatcher:
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
         # What is refused ends at once and needs no room.
-        roomy = message.refusal is not None or self.scheduler.has_room(message.source)
+        roomy = message.refusal is not None or self.scheduler.has_room(message.tenant)
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
@@ -152,7 +152,7 @@ class Dispatcher:
         self._counters.add("received_messages_total")
         self._counters.add("received_recipients_total", amount=len(message.recipients))
         self._counters.add("received_bytes_total", amount=message.body_size)
-        account = account_of(message.source)
+        account = account_of(message.tenant)
         if account:
             number = len(message.recipients)
             self._waiting_mail.wait(account, number, number * message.body_size)

@@ -66,7 +66,7 @@ class Recorder:
             self._reporter.start(report)
 
     def _ended(self, message: Message) -> None:
-        account = account_of(message.source)
+        account = account_of(message.tenant)
         if account:
             self._waiting_mail.wait(account, -1, -message.body_size)
 

@@ -41,7 +41,7 @@ def describe_message(message: Message) -> dict[str, Any]:
         "size": message.size,
         "binding": message.binding,
         "lane": "bulk" if message.lane else "transactional",
-        "source": message.source,
+        "tenant": message.tenant,
         "envid": message.envid,
         "account": message.account,
         "server": message.server,
@@ -70,7 +70,7 @@ def describe_recipient(recipient: Recipient) -> RecipientRow:
         last_reply=str(recipient.last_reply or ""),
         size=message.size,
         lane="bulk" if message.lane else "transactional",
-        source=message.source,
+        tenant=message.tenant,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Recipient
-from angarium.core.waiting import SOURCE, WaitingMail, account_of
+from angarium.core.waiting import ACCOUNT_TENANT, WaitingMail, account_of
 from angarium.spool.port import SpoolError
 from angarium.spool.stored_mail import StoredMail
 
@@ -14,7 +14,7 @@ from angarium.spool.stored_mail import StoredMail
 def count_recovered(waiting: WaitingMail, recipients: Iterable[Recipient]) -> None:
     """Count the recipients that a start has found in the journal."""
     for recipient in recipients:
-        account = account_of(recipient.message.source)
+        account = account_of(recipient.message.tenant)
         if account:
             waiting.wait(account, 1, recipient.message.body_size)
 
@@ -22,11 +22,11 @@ def count_recovered(waiting: WaitingMail, recipients: Iterable[Recipient]) -> No
 async def count_stored(waiting: WaitingMail, stored: StoredMail, clock: Clock, log: Log) -> None:
     """Count what the settled store had at the start. Without it limits come late; mail goes on."""
     try:
-        found = await asyncio.to_thread(stored.by_source, SOURCE)
+        found = await asyncio.to_thread(stored.by_tenant, ACCOUNT_TENANT)
     except SpoolError as error:
         log.error("waiting_mail", clock.now(), error=str(error))
         return
-    for source, (recipients, size_bytes) in found.items():
-        account = account_of(source)
+    for tenant, (recipients, size_bytes) in found.items():
+        account = account_of(tenant)
         if account:
             waiting.wait(account, recipients, size_bytes)

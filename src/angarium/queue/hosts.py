@@ -1,4 +1,4 @@
-"""The hosts that a routing domain stands for: its sources, what DNS says of them, and what is to be left out."""
+"""The hosts that a routing domain stands for: its next hops, what DNS says of them, and what is to be left out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Ourselves(NamedTuple):
 NOBODY = Ourselves()
 
 
-class Source(NamedTuple):
+class NextHop(NamedTuple):
     """One place that hosts come from: the domain itself or an item of Routes."""
 
     rank: int
@@ -48,7 +48,7 @@ class Source(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One host. *rank*: that of its source, then the MX preference. *is_listed*: it stands in the MX set."""
+    """One host. *rank*: that of its hop, then the MX preference. *is_listed*: it stands in the MX set."""
 
     rank: tuple[int, int]
     host: str
@@ -88,7 +88,9 @@ class Draft:
             self.fail(code, enhanced, text)
 
 
-def sources_of(destination: Destination, options: OutboundOptions, is_gateway: bool = False) -> list[Source]:
+def next_hops_of(
+    destination: Destination, options: OutboundOptions, is_gateway: bool = False
+) -> list[NextHop]:
     """Return where the hosts for *destination* come from: Routes where they are set and no port is, else itself."""
     port = destination.port or default_port(options)
     if destination.is_address or destination.is_trusted or not options.routes:
@@ -96,21 +98,21 @@ def sources_of(destination: Destination, options: OutboundOptions, is_gateway: b
         is_gateway |= gateway is not None and gateway.host == destination.host
         # A gateway by address is named with its port, so a bare address is somebody's literal.
         is_trusted = destination.is_trusted or (is_gateway and not destination.is_address)
-        return [Source(0, destination.host, port, not destination.is_address, is_trusted)]
-    sources: list[Source] = []
+        return [NextHop(0, destination.host, port, not destination.is_address, is_trusted)]
+    hops: list[NextHop] = []
     worst = -1
     for route in options.routes:
         rank = worst + 1 if route.preference is None else route.preference
         worst = max(worst, rank)
-        sources.append(_route_source(route, rank, destination, options))
-    return sources
+        hops.append(_next_hop(route, rank, destination, options))
+    return hops
 
 
-def _route_source(route: Route, rank: int, destination: Destination, options: OutboundOptions) -> Source:
+def _next_hop(route: Route, rank: int, destination: Destination, options: OutboundOptions) -> NextHop:
     port = route.port or default_port(options)
     if route.is_mx:
-        return Source(rank, destination.host, port, route.type != "a", False, route.ttl_s)
-    return Source(rank, route.host, port, route.type != "a", True, route.ttl_s)
+        return NextHop(rank, destination.host, port, route.type != "a", False, route.ttl_s)
+    return NextHop(rank, route.host, port, route.type != "a", True, route.ttl_s)
 
 
 def may_fall_back(options: OutboundOptions, mx_failures: int) -> bool:
@@ -119,37 +121,35 @@ def may_fall_back(options: OutboundOptions, mx_failures: int) -> bool:
     return allowed != 0 and mx_failures + 1 >= abs(allowed)
 
 
-def expand(
-    draft: Draft, source: Source, answer: Answer | None, ourselves: Ourselves, fall_back: bool
-) -> None:
-    """Note the hosts that *source* stands for, given the *answer* to its MX question (None: not asked)."""
-    itself = Entry((source.rank, 0), source.host, source.port, source.is_trusted, False)
-    if source.ttl_s is not None:
-        draft.ttls_s.append(source.ttl_s)
+def expand(draft: Draft, hop: NextHop, answer: Answer | None, ourselves: Ourselves, fall_back: bool) -> None:
+    """Note the hosts that *hop* stands for, given the *answer* to its MX question (None: not asked)."""
+    itself = Entry((hop.rank, 0), hop.host, hop.port, hop.is_trusted, False)
+    if hop.ttl_s is not None:
+        draft.ttls_s.append(hop.ttl_s)
     if answer is None:
         draft.entries.append(itself)
         return
-    if source.ttl_s is None:
+    if hop.ttl_s is None:
         draft.ttls_s.append(answer.ttl_s if answer.status != "failure" else RETRY_FAILED_S)
     if answer.status == "nodata" or (answer.status == "failure" and fall_back):
         draft.entries.append(itself)  # RFC 5321 §5.1: the implicit MX
     elif answer.status == "nxdomain":
-        draft.refuse(source.is_trusted, 554, "5.4.4", f"the domain {source.host} does not exist")
+        draft.refuse(hop.is_trusted, 554, "5.4.4", f"the domain {hop.host} does not exist")
     elif answer.status == "failure":
-        draft.fail(451, "4.4.3", f"DNS gives no answer about the mail hosts of {source.host}: {answer.note}")
+        draft.fail(451, "4.4.3", f"DNS gives no answer about the mail hosts of {hop.host}: {answer.note}")
     elif not any(record.host for record in answer.mx):
-        draft.refuse(source.is_trusted, 550, "5.4.4", f"the domain {source.host} takes no mail (null MX)")
+        draft.refuse(hop.is_trusted, 550, "5.4.4", f"the domain {hop.host} takes no mail (null MX)")
     else:
-        _expand_mx(draft, source, answer.mx, ourselves)
+        _expand_mx(draft, hop, answer.mx, ourselves)
 
 
-def _expand_mx(draft: Draft, source: Source, records: Iterable[Mx], ourselves: Ourselves) -> None:
+def _expand_mx(draft: Draft, hop: NextHop, records: Iterable[Mx], ourselves: Ourselves) -> None:
     for record in records:
-        rank = (source.rank, record.preference)
+        rank = (hop.rank, record.preference)
         if record.host in ourselves.names:
-            draft.cut(rank, source.is_trusted)
+            draft.cut(rank, hop.is_trusted)
         elif numeric(record.host) or is_host_name(record.host):
-            draft.entries.append(Entry(rank, record.host, source.port, source.is_trusted, True))
+            draft.entries.append(Entry(rank, record.host, hop.port, hop.is_trusted, True))
 
 
 def best_hosts(draft: Draft, rng: Random) -> list[str]:

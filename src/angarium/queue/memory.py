@@ -40,7 +40,7 @@ class Memory:
     def admit(self, queue: Queue, recipient: Recipient) -> None:
         """*recipient* is in memory, and ready."""
         queue.resident += 1
-        self.residence.add(recipient.message.source)
+        self.residence.add(recipient.message.tenant)
         queue.ready.add(recipient)
 
     def page(self, queue: Queue) -> HoldKind:
@@ -83,7 +83,7 @@ class Memory:
     def dismiss(self, queue: Queue, recipient: Recipient) -> None:
         """*recipient* is no longer the scheduler's."""
         queue.resident -= 1
-        self.residence.remove(recipient.message.source)
+        self.residence.remove(recipient.message.tenant)
 
     def settle_ready(self, queue: Queue) -> None:
         """Send the queue's ready mail to the settled store, as it is: nothing was tried."""

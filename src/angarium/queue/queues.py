@@ -177,7 +177,7 @@ class Rest(NamedTuple):
 
 
 class DueFlows:
-    """The stored flows of a queue that have mail due, by lane; sources take turns."""
+    """The stored flows of a queue that have mail due, by lane; tenants take turns."""
 
     __slots__ = ("lanes",)
 

@@ -1,5 +1,5 @@
-"""The recipients of one queue that are due: lanes strict, sources in turns, in order of arrival within a
-source.
+"""The recipients of one queue that are due: lanes strict, tenants in turns, in order of arrival within a
+tenant.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ LANES = 2
 
 
 class _Lane:
-    """One lane. *turns* names each source that has mail exactly once."""
+    """One lane. *turns* names each tenant that has mail exactly once."""
 
     __slots__ = ("mail", "turns")
 
@@ -20,48 +20,48 @@ class _Lane:
         self.turns: deque[str] = deque()
 
     def add(self, recipient: Recipient) -> None:
-        source = recipient.message.source
-        mail = self.mail.get(source)
+        tenant = recipient.message.tenant
+        mail = self.mail.get(tenant)
         if mail is None:
-            mail = self.mail[source] = deque()
-            self.turns.append(source)
+            mail = self.mail[tenant] = deque()
+            self.turns.append(tenant)
         mail.append(recipient)
 
     def put_back(self, recipient: Recipient) -> None:
-        source = recipient.message.source
-        mail = self.mail.get(source)
+        tenant = recipient.message.tenant
+        mail = self.mail.get(tenant)
         if mail is None:
-            mail = self.mail[source] = deque()
-            self.turns.appendleft(source)
+            mail = self.mail[tenant] = deque()
+            self.turns.appendleft(tenant)
         mail.appendleft(recipient)
 
     def take(self, limit: int) -> list[Recipient]:
-        source = self.turns.popleft()
-        mail = self.mail[source]
+        tenant = self.turns.popleft()
+        mail = self.mail[tenant]
         first = mail.popleft()
         batch = [first]
         message_id = first.message.id
         while mail and len(batch) < limit and mail[0].message.id == message_id:
             batch.append(mail.popleft())
         if mail:
-            self.turns.append(source)
+            self.turns.append(tenant)
         else:
-            del self.mail[source]
+            del self.mail[tenant]
         return batch
 
     def remove(self, unwanted: Callable[[Recipient], bool]) -> list[Recipient]:
         removed: list[Recipient] = []
-        for source, mail in list(self.mail.items()):
+        for tenant, mail in list(self.mail.items()):
             gone = [recipient for recipient in mail if unwanted(recipient)]
             if not gone:
                 continue
             removed += gone
             keep = deque(recipient for recipient in mail if not unwanted(recipient))
             if keep:
-                self.mail[source] = keep
+                self.mail[tenant] = keep
             else:
-                del self.mail[source]
-                self.turns.remove(source)
+                del self.mail[tenant]
+                self.turns.remove(tenant)
         return removed
 
     def __iter__(self) -> Iterator[Recipient]:
@@ -105,11 +105,11 @@ class ReadyQueue:
         return lane
 
     def add(self, recipient: Recipient) -> None:
-        """Put *recipient* behind the others of its source."""
+        """Put *recipient* behind the others of its tenant."""
         self._enter(recipient).add(recipient)
 
     def put_back(self, recipients: Iterable[Recipient]) -> None:
-        """Return recipients that were taken and not tried to the head of their source, in their order."""
+        """Return recipients that were taken and not tried to the head of their tenant, in their order."""
         for recipient in reversed(list(recipients)):
             self._enter(recipient).put_back(recipient)
 

@@ -1,39 +1,39 @@
-"""Who may be in memory: a bound on the number of recipients, shared evenly between sources when it gets
+"""Who may be in memory: a bound on the number of recipients, shared evenly between tenants when it gets
 tight.
 """
 
 
 class Residence:
-    """Counts recipients in memory, in all and by source.
+    """Counts recipients in memory, in all and by tenant.
 
     *reserved* are on their way from the settled store. *reserve* places are for transactional mail only.
     """
 
-    __slots__ = ("_by_source", "_limit", "reserve", "reserved", "total")
+    __slots__ = ("_by_tenant", "_limit", "reserve", "reserved", "total")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.reserve = limit // 10
-        self._by_source: dict[str, int] = {}
+        self._by_tenant: dict[str, int] = {}
         self.total = 0
         self.reserved = 0
 
-    def add(self, source: str) -> None:
-        """One more recipient of *source*."""
+    def add(self, tenant: str) -> None:
+        """One more recipient of *tenant*."""
         self.total += 1
-        self._by_source[source] = self._by_source.get(source, 0) + 1
+        self._by_tenant[tenant] = self._by_tenant.get(tenant, 0) + 1
 
-    def remove(self, source: str) -> None:
-        """One recipient of *source* fewer."""
+    def remove(self, tenant: str) -> None:
+        """One recipient of *tenant* fewer."""
         self.total -= 1
-        left = self._by_source[source] - 1
+        left = self._by_tenant[tenant] - 1
         if left:
-            self._by_source[source] = left
+            self._by_tenant[tenant] = left
         else:
-            del self._by_source[source]
+            del self._by_tenant[tenant]
 
-    def has_room(self, source: str) -> bool:
-        """Whether one more of *source* may come. Above half of the limit only those with less than an even share
+    def has_room(self, tenant: str) -> bool:
+        """Whether one more of *tenant* may come. Above half of the limit only those with less than an even share
         may, up to four fifths the others too, so that there is room for one that comes new.
         """
         total = self.total + self.reserved
@@ -41,8 +41,8 @@ class Residence:
             return True
         if total >= self._limit:
             return False
-        mine = self._by_source.get(source, 0)
-        return total * 5 < self._limit * 4 or mine < self._limit // (len(self._by_source) + 1)
+        mine = self._by_tenant.get(tenant, 0)
+        return total * 5 < self._limit * 4 or mine < self._limit // (len(self._by_tenant) + 1)
 
     def room_for(self, lane: int) -> int:
         """How many more recipients of *lane* there is room for; less than 1 when there is none."""

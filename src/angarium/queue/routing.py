@@ -25,12 +25,12 @@ from angarium.queue.hosts import (
     NOBODY,
     RETRY_FAILED_S,
     Draft,
+    NextHop,
     Ourselves,
-    Source,
     best_hosts,
     expand,
     may_fall_back,
-    sources_of,
+    next_hops_of,
 )
 from angarium.queue.levels import addresses_of, levels_of, site_of
 from angarium.queue.plan import RouteFailure, RoutePlan
@@ -66,12 +66,12 @@ def plan_route(
     if destination is None:
         draft.fail(554, "5.1.2", "the domain is not one that mail can be sent to")
         return _failure(draft)
-    sources = sources_of(destination, options, is_gateway)
-    asking = [source for source in sources if source.ask_mx and numeric(source.host) is None]
-    answers = (yield tuple(Question(source.host, "MX") for source in asking)) if asking else ()
+    hops = next_hops_of(destination, options, is_gateway)
+    asking = [hop for hop in hops if hop.ask_mx and numeric(hop.host) is None]
+    answers = (yield tuple(Question(hop.host, "MX") for hop in asking)) if asking else ()
     found = dict(zip(asking, answers, strict=True))
-    for source in sources:
-        expand(draft, source, found.get(source), ourselves, may_fall_back(options, mx_failures))
+    for hop in hops:
+        expand(draft, hop, found.get(hop), ourselves, may_fall_back(options, mx_failures))
     hosts = best_hosts(draft, rng)
     questions = _questions(hosts, settings)
     replies = (yield questions) if questions else ()
@@ -84,7 +84,7 @@ def plan_route(
         method=options.delivery_method,
         site=site_of(options.delivery_method, levels),
         expires_at=now + min(draft.ttls_s, default=STATIC_TTL_S),
-        why=_why(destination, sources, draft, why),
+        why=_why(destination, hops, draft, why),
     )
 
 
@@ -95,18 +95,18 @@ def _questions(hosts: Iterable[str], settings: GlobalOptions) -> tuple[Question,
 
 
 def _failure(draft: Draft) -> RouteFailure:
-    """A temporary failure speaks before a permanent one: where one source may come back, all is not lost."""
+    """A temporary failure speaks before a permanent one: where one hop may come back, all is not lost."""
     transient = [reply for reply in draft.failures if reply.is_transient]
     permanent = [reply for reply in draft.failures if reply.is_permanent]
     wait_s = max(RETRY_FAILED_S, min(draft.ttls_s, default=STATIC_TTL_S))
     return RouteFailure((transient or permanent)[0], draft.now + wait_s)
 
 
-def _why(destination: Destination, sources: Sequence[Source], draft: Draft, why: str) -> str:
+def _why(destination: Destination, hops: Sequence[NextHop], draft: Draft, why: str) -> str:
     where = f", {why}" if why else ""
     if destination.is_address:
         return f"address{where}"
-    if len(sources) > 1 or sources[0].host != destination.host:
+    if len(hops) > 1 or hops[0].host != destination.host:
         return why or "Routes"
     listed = any(entry.is_listed for entry in draft.entries)
     return f"{'MX' if listed else 'address'} of {destination.host}{where}"

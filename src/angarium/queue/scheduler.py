@@ -63,9 +63,9 @@ class Scheduler:
             return stored_at if alarm_at is None else alarm_at
         return min(alarm_at, stored_at)
 
-    def has_room(self, source: str) -> bool:
-        """Whether a fresh recipient of *source* may stay in memory; else have it accepted as settled."""
-        return self._memory.residence.has_room(source)
+    def has_room(self, tenant: str) -> bool:
+        """Whether a fresh recipient of *tenant* may stay in memory; else have it accepted as settled."""
+        return self._memory.residence.has_room(tenant)
 
     def status(self, now: float) -> list[QueueStatus]:
         """Every queue and what holds it, fullest first. Looks at everything in memory: for operators only."""

@@ -44,7 +44,7 @@ class Envelope(msgspec.Struct, frozen=True):
     reverse_path: str
     recipients: list[str]
     binding: str
-    source: str
+    tenant: str
     envid: str
     ret: str
     refusal: str = ""
@@ -140,7 +140,7 @@ def envelope(unfinished: Unfinished) -> Envelope:
         message.reverse_path,
         [message.recipients[index].address for index in unfinished.indices],
         message.binding,
-        message.source,
+        message.tenant,
         message.envid,
         message.ret,
         str(message.refusal or ""),

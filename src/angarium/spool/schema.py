@@ -15,6 +15,7 @@ from angarium.spool.port import SpoolError
 SCHEMA_VERSION = 1
 ROWS_PER_STATEMENT = 256
 
+# flow.source is the tenant, by the name it had when the first spools were made
 SCHEMA = """
 CREATE TABLE message (id BLOB NOT NULL UNIQUE, meta BLOB NOT NULL, body BLOB);
 CREATE TABLE flow (

@@ -29,22 +29,22 @@ class StoredMail:
         except sqlite3.Error as error:
             raise SpoolError(f"{store} cannot be read: {error}") from error
 
-    def by_source(self, prefix: str) -> dict[str, tuple[int, int]]:
-        """Return recipients, and bytes to be sent to them, of all sources that begin with *prefix*. Reads every row of
+    def by_tenant(self, prefix: str) -> dict[str, tuple[int, int]]:
+        """Return recipients, and bytes to be sent to them, of all tenants that begin with *prefix*. Reads every row of
         theirs; to be called once. Raises SpoolError.
         """
         found: dict[str, tuple[int, int]] = {}
         try:
             with contextlib.closing(self._db) as db:
-                for source, count, size in db.execute(_SMALL, (f"{prefix}%",)):
-                    _add(found, source, count, size)
-                for source, count, meta in db.execute(_LARGE, (f"{prefix}%",)):
-                    _add(found, source, count, count * decode_message(meta).body_size)
+                for tenant, count, size in db.execute(_SMALL, (f"{prefix}%",)):
+                    _add(found, tenant, count, size)
+                for tenant, count, meta in db.execute(_LARGE, (f"{prefix}%",)):
+                    _add(found, tenant, count, count * decode_message(meta).body_size)
         except (sqlite3.Error, ValueError) as error:
             raise SpoolError(f"the settled store cannot be summed up: {error}") from error
         return found
 
 
-def _add(found: dict[str, tuple[int, int]], source: str, count: int, size: int) -> None:
-    recipients, size_bytes = found.get(source, (0, 0))
-    found[source] = recipients + count, size_bytes + size
+def _add(found: dict[str, tuple[int, int]], tenant: str, count: int, size: int) -> None:
+    recipients, size_bytes = found.get(tenant, (0, 0))
+    found[tenant] = recipients + count, size_bytes + size

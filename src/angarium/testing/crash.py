@@ -88,7 +88,7 @@ class Day:
         origin = origin or Origin("listener", "192.0.2.1:1", "x", "ESMTP", "s")
         message_id = new_id(self._clock)
         message = Message(
-            message_id, self._clock, "a@from.example", paths, "default", 0, "source", b"", size, origin=origin
+            message_id, self._clock, "a@from.example", paths, "default", 0, "tenant", b"", size, origin=origin
         )
         self.ledger.bodies[message_id] = self.random.randbytes(size)
         return message

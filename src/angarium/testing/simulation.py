@@ -173,7 +173,7 @@ class Simulation:
     def mail(
         self,
         *domains: str,
-        source: str = "a",
+        tenant: str = "a",
         lane: Lane = BULK,
         binding: str = "default",
         received_at: float | None = None,
@@ -183,7 +183,7 @@ class Simulation:
         at = self.now if received_at is None else received_at
         message_id = MessageId(self._messages.to_bytes(16, "big"))
         paths = tuple(ForwardPath(f"u{n}@{domain}", domain) for n, domain in enumerate(domains))
-        message = Message(message_id, at, "s@example.org", paths, binding, lane, source, b"", 1000)
+        message = Message(message_id, at, "s@example.org", paths, binding, lane, tenant, b"", 1000)
         return [Recipient(message, index, binding, path.domain) for index, path in enumerate(paths)]
 
     def send(
@@ -191,14 +191,14 @@ class Simulation:
         *domains: str,
         count: int = 1,
         worker: int = 0,
-        source: str = "a",
+        tenant: str = "a",
         lane: Lane = BULK,
         binding: str = "default",
     ) -> list[Recipient]:
         """Accept *count* messages, each with a recipient in each of *domains*."""
         everyone = []
         for _ in range(count):
-            recipients = self.mail(*domains, source=source, lane=lane, binding=binding)
+            recipients = self.mail(*domains, tenant=tenant, lane=lane, binding=binding)
             everyone += recipients
             self.sent.update((recipient.key, recipient) for recipient in recipients)
             self.owner.update((recipient.key, worker) for recipient in recipients)

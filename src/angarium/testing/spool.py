@@ -33,7 +33,7 @@ def make_message(
     size: int = 0,
     binding: str = "default",
     lane: Lane = 0,
-    source: str = "source",
+    tenant: str = "tenant",
     origin: Origin = CLIENT,
     received_at: float | None = None,
 ) -> Message:
@@ -42,7 +42,7 @@ def make_message(
     paths = tuple(
         ForwardPath(f"r{n}@{domain}", domain) for n, domain in enumerate(domains or ("to.example",))
     )
-    return Message(new_id(at), at, "from@example.org", paths, binding, lane, source, b"", size, origin=origin)
+    return Message(new_id(at), at, "from@example.org", paths, binding, lane, tenant, b"", size, origin=origin)
 
 
 class SpoolDriver:

@@ -166,8 +166,8 @@ def test_settled_recipients_are_told_by_flow_and_not_recovered_into_memory(play)
         received = [m.received_at for m in messages]
         summary = FlowSummary(3, 0, min(received), min(received))
         assert dict(spool.spool.flows()) == {
-            Flow("default", "a.example", 0, "source"): summary,
-            Flow("default", "b.example", 0, "source"): summary,
+            Flow("default", "a.example", 0, "tenant"): summary,
+            Flow("default", "b.example", 0, "tenant"): summary,
         }
         assert await spool.body(messages[0]) == b"x"
 
@@ -266,7 +266,7 @@ def test_an_operators_event_reaches_a_settled_recipient(play):
             ended.event("cancelled", NOW, "cancelled"),
         )
         assert await spool.spool.page(recipients[0].flow, LATER, 10) == []
-        (paged,) = await spool.spool.page(Flow("other", "elsewhere.example", 0, "source"), LATER, 10)
+        (paged,) = await spool.spool.page(Flow("other", "elsewhere.example", 0, "tenant"), LATER, 10)
         assert paged.key == moved.key
 
     async def next_day(spool):

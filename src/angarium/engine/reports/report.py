@@ -153,7 +153,7 @@ def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: 
         recipients=(path,),
         binding=report.message.binding,
         lane=TRANSACTIONAL,
-        source=report.message.source,
+        tenant=report.message.tenant,
         trace=f"Received: by {hostname} id {id.hex()}; {date_text(report.at)}\r\n".encode(),
         body_size=len(text),
         eight_bit=not text.isascii(),

@@ -13,7 +13,7 @@ from angarium.core.ids import MessageId, format_id
 from angarium.core.options import Options
 from angarium.core.records import ForwardPath, Lane, Message, Origin
 from angarium.core.reply import Reply
-from angarium.core.waiting import SOURCE
+from angarium.core.waiting import ACCOUNT_TENANT
 from angarium.dialects.values import Problem, shown
 from angarium.identity.principal import Principal, options_for
 from angarium.mime.header import HeaderBlock
@@ -131,7 +131,7 @@ def message_of(
         recipients,
         binding,
         _lane(arrival.options, draft, header),
-        f"{SOURCE}{principal.account.id}"
+        f"{ACCOUNT_TENANT}{principal.account.id}"
         if principal is not None
         else arrival.peer_ip or arrival.origin.listener,
         received(arrival, arrival.id, single) + added_lines(arrival, draft),
