@@ -10,7 +10,7 @@ from angarium.config.known import KNOWN_NOT_SERVED
 from angarium.config.load import parse_config
 from angarium.config.options import RECORDS
 from angarium.config.problems import ConfigErrors
-from angarium.config.table import OPTIONS, family
+from angarium.config.tables import OPTIONS, family
 
 
 def problems(text: str) -> list[str]:

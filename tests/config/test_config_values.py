@@ -11,7 +11,7 @@ from angarium.config.parser import parse
 from angarium.config.problems import ProblemList, Source
 from angarium.config.reading import BadValue
 from angarium.config.syntax import Assignment, Value
-from angarium.config.table import OPTIONS, options_named
+from angarium.config.tables import OPTIONS, options_named
 from angarium.config.values import CidrSet, Gateway, Route, SocketAddress, Throttle, cidrs, domains
 
 

@@ -13,7 +13,7 @@ from angarium.config.reading import BadValue, address_range, domain_name, numeri
 from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
 from angarium.config.syntax import Assignment, Item, Scalar, Stanza, format_value
-from angarium.config.table import option_in, options_named
+from angarium.config.tables import option_in, options_named
 from angarium.config.values import ListenAddress, Secret, SharedLimit, Throttle, Where, show_value
 
 INSIDE: dict[ScopeKind, tuple[ScopeKind, ...]] = {

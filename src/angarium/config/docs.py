@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from angarium.config.build import NAMES
 from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
 from angarium.config.options import Family, Option
-from angarium.config.table import family
+from angarium.config.tables import family
 
 _TITLES: dict[Family, tuple[str, str]] = {
     "outbound": ("Mail on its way out", "Looked up for each pair of binding and domain."),

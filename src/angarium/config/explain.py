@@ -11,7 +11,7 @@ from angarium.config.options import Option
 from angarium.config.problems import ConfigErrors, Problem
 from angarium.config.rules import BindingRule
 from angarium.config.scopes import Scope
-from angarium.config.table import OPTIONS
+from angarium.config.tables import OPTIONS
 from angarium.config.values import SharedLimit, Throttle, quoted, show_value
 from angarium.core.errors import AngariumError
 

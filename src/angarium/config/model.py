@@ -33,7 +33,7 @@ from angarium.config.scopes import (
     merged,
     outbound_chain,
 )
-from angarium.config.table import options_named
+from angarium.config.tables import options_named
 from angarium.config.values import Gateway, ListenAddress, Where
 from angarium.core.errors import AngariumError
 

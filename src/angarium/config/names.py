@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from angarium.config.known import KNOWN_NOT_SERVED, REMARKS
 from angarium.config.options import ScopeKind
-from angarium.config.table import OPTIONS
+from angarium.config.tables import OPTIONS
 from angarium.core.suggest import closest
 
 

@@ -1,9 +1,9 @@
 """The option table: every option that is served, and what else is known by name."""
 
-from angarium.config import table_inbound, table_node, table_outbound
 from angarium.config.options import Family, Option, ScopeKind
+from angarium.config.tables import inbound, node, outbound
 
-OPTIONS: tuple[Option, ...] = (*table_outbound.ROWS, *table_inbound.ROWS, *table_node.ROWS)
+OPTIONS: tuple[Option, ...] = (*outbound.ROWS, *inbound.ROWS, *node.ROWS)
 """All rows. A name stands twice where it means different things in different scopes."""
 
 _BY_SCOPE = {(option.name.lower(), scope): option for option in OPTIONS for scope in option.scopes}
