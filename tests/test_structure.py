@@ -2,7 +2,7 @@
 
 import ast
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -77,6 +77,48 @@ def test_imports_point_down(path: Path) -> None:
     room = room_of(path)
     wrong = [name for name in imports_of(path) if name.startswith("angarium.") and not may_import(room, name)]
     assert wrong == []
+
+
+def imports_at_import(path: Path) -> Iterator[str]:
+    """What a module names outside its functions, for types only or not."""
+
+    def visit(nodes: Iterable[ast.AST]) -> Iterator[str]:
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                yield from (name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from (f"{node.module}.{name.name}" for name in node.names)
+            elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from visit(ast.iter_child_nodes(node))
+
+    return visit([ast.parse(path.read_text())])
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def import_circles() -> list[set[str]]:
+    """The sets of modules that import each other, directly or by way of others."""
+    names = {name_of(path) for path in MODULES}
+    graph = {}
+    for path in MODULES:
+        named = (name if name in names else name.rpartition(".")[0] for name in imports_at_import(path))
+        graph[name_of(path)] = {name for name in named if name in names}
+    for name in graph:  # what is reached in any number of steps, by Warshall
+        for reached in graph.values():
+            if name in reached:
+                reached |= graph[name]
+    circles = {frozenset(each for each in reached if name in graph[each]) for name, reached in graph.items()}
+    return [set(circle) for circle in circles if circle]
+
+
+KNOWN_CIRCLES = [{f"angarium.testing.sink.{name}" for name in ("gate", "session", "sink")}]
+
+
+def test_no_modules_import_each_other() -> None:
+    """Not for types either: two that name each other are one thing, or one says what it needs of the other."""
+    assert import_circles() == KNOWN_CIRCLES
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from angarium.config.values import Where
 from angarium.core.records import FlowSummary, QueueKey
 from angarium.core.reply import Reply
-from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
-from angarium.queue.queues import Queue
+from angarium.queue.queues import Account, Queue
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Rule
 from angarium.queue.state import State

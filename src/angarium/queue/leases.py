@@ -3,34 +3,21 @@ idle.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from angarium.queue.alarms import NEVER
 from angarium.queue.commands import Command, GiveBack, Lease
-from angarium.queue.limits import AHEAD_S
+from angarium.queue.queues import OPENERS, Account, Queue
 from angarium.queue.shaping import Rule, Rules
-from angarium.queue.turns import LANES, RANKS, as_good_as, better_than, is_modest, rank_of
-
-if TYPE_CHECKING:
-    from angarium.queue.queues import Queue
+from angarium.queue.turns import rank_of
 
 LINGER_S = 2.0
 """Unused units of a count limit are kept this long: the next connection need not ask."""
-
-QUANTUM_S = 1.0
-"""A connection may be used this long before it must be given up for others that wait for its units."""
 
 LIVELY_S = 2.0
 """Who holds all units of a shared limit is to give one back in about this time."""
 
 CONTESTED_S = 7.0
 """A recall holds for this long; the authority repeats it while somebody still waits."""
-
-
-OPENERS = tuple(rank_of(lane, modest=True) for lane in range(LANES))
-"""By lane: the rank in which those wait for a rate who would open a connection for what it lets pass. Before them go
-new connections, after them those that have sent something.
-"""
 
 
 class Wish(NamedTuple):
@@ -40,7 +27,7 @@ class Wish(NamedTuple):
     that bulk mail leaves some to the better lane.
     """
 
-    queue: "Queue"
+    queue: Queue
     lane: int
     want: int = 1
     has: int = 0
@@ -59,164 +46,6 @@ class Wish(NamedTuple):
         """Whether with one more it would hold so many that none comes back soon."""
         total = self.has + self.elsewhere
         return total > 0 and (total + 1) * self.takes_s > rule.limit.capacity * LIVELY_S
-
-
-class Account:
-    """One limit as this scheduler knows it.
-
-    *free* units may be used; those of a rate only before *lapses_at*. *used* counts connections, *closing* those of
-    them that have nothing more to do: their units come free by themselves. *left* is how many nobody held when the
-    authority last spoke. *retry_at* is when it wants to be asked again, *asked_rank* for whom it was asked last. Queues
-    that wait for units stand in *waiting*, by rank; *turn* is the one that was woken last, *asker* one that was woken
-    only to ask for more. *owed* units are to be given back for others, the best of *owed_rank*.
-    """
-
-    __slots__ = (
-        "alarm_at",
-        "asked",
-        "asked_rank",
-        "asker",
-        "closing",
-        "contested_until",
-        "free",
-        "free_since",
-        "lapsed",
-        "lapsed_at",
-        "lapses_at",
-        "left",
-        "owed",
-        "owed_rank",
-        "retry_at",
-        "rule",
-        "turn",
-        "used",
-        "waiting",
-    )
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-        self.free = 0
-        self.used = 0
-        self.closing = 0
-        self.left = 0
-        self.free_since = 0.0
-        self.lapses_at = NEVER
-        self.lapsed = 0
-        self.lapsed_at = 0.0
-        self.asked = False
-        self.asked_rank = RANKS
-        self.retry_at = 0.0
-        self.contested_until = 0.0
-        self.owed = 0
-        self.owed_rank = RANKS
-        self.alarm_at = NEVER
-        self.turn: Queue | None = None
-        self.asker: Queue | None = None
-        self.waiting: tuple[dict[Queue, None], ...] = tuple({} for _ in range(RANKS))
-
-    def available(self, now: float) -> int:
-        """How many units can be used now."""
-        if now >= self.lapses_at:
-            self.lapsed, self.lapsed_at = self.free, self.lapses_at
-            self.free = 0
-            self.lapses_at = NEVER
-        return self.free
-
-    def comes_soon(self, now: float) -> bool:
-        """Whether a unit of a rate, of which there is none now, is expected so soon that its user may be made ready."""
-        return self.rule.limit.is_rate and now < self.retry_at <= now + AHEAD_S
-
-    def has_for(self, rank: int, now: float) -> bool:
-        """Whether one of *rank* may use a unit now: if it is modest, none of those that it leaves to others."""
-        free = self.available(now)
-        return free > 0 and (not is_modest(rank) or free + self.left > self.left_by(rank))
-
-    def left_by(self, rank: int) -> int:
-        """How many units one of *rank* leaves to others."""
-        return self.rule.limit.left_by(rank)
-
-    @property
-    def waiting_count(self) -> int:
-        """How many queues of this scheduler wait for units."""
-        return sum(map(len, self.waiting))
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether queues of this scheduler wait for units."""
-        return any(self.waiting)
-
-    def contested(self, user: "Queue", lane: int | None, held_s: float, now: float) -> bool:
-        """Whether a connection that *user* has held for *held_s*, for mail of *lane*, is due to others.
-
-        At once to a better lane, and to who has none if *user* has several; after its quantum to equals. Without mail
-        (None), at once to anybody. Who is served by what is closing already waits for no more.
-        """
-        if not (self.owed or self.has_waiting):
-            return False
-        several = user.open > 1
-        better = RANKS if lane is None else better_than(lane, several=several)
-        is_owed = self.owed > self.closing and now < self.contested_until
-        if (is_owed and self.owed_rank < better) or self._others(user, better) > self.closing:
-            return True
-        if lane is None or held_s < QUANTUM_S:
-            return lane is None and is_owed
-        return is_owed or self._others(user, as_good_as(lane, several=several)) > self.closing
-
-    def _others(self, user: "Queue", below: int) -> int:
-        """How many queues but *user* wait, of ranks *below* this, for a unit that *user* could give up."""
-        return sum(
-            len(waiting) - (user in waiting)
-            for rank, waiting in enumerate(self.waiting[:below])
-            if waiting and self._could_serve(rank)
-        )
-
-    def _could_serve(self, rank: int) -> bool:
-        """Whether with one unit more than come free by themselves there was one for *rank*."""
-        return self.free + self.left + self.closing >= self.left_by(rank)
-
-    def next_after(self, user: "Queue") -> "Queue | None":
-        """The queue whose turn it is when *user* has done."""
-        ranks = (waiting for rank, waiting in enumerate(self.waiting) if self._could_serve(rank))
-        return next((queue for waiting in ranks for queue in waiting if queue is not user), None)
-
-    def next_waiting(self, now: float, *, to_ask: bool) -> "Queue | None":
-        """The queue whose turn it is to use a unit, or *to_ask* for one; it no longer waits."""
-        for rank, waiting in enumerate(self.waiting):
-            if waiting and (to_ask or self.has_for(rank, now) or (rank in OPENERS and self.comes_soon(now))):
-                queue = self.asker if self.asker in waiting else next(iter(waiting))
-                assert queue is not None
-                del waiting[queue]
-                queue.waits_for.remove(self)
-                self.asker = queue if to_ask and self.rule.limit.is_rate else None
-                self.turn = queue
-                return queue
-        return None
-
-    def waits_as(self, queue: "Queue") -> int:
-        """The rank in which *queue* waits."""
-        return next((rank for rank, waiting in enumerate(self.waiting) if queue in waiting), RANKS)
-
-    def is_promised(self, queue: "Queue", rank: int, now: float) -> bool:
-        """Whether others, as good as *queue* of *rank* or better, have waited for what is free."""
-        if self.turn is queue:
-            return False
-        return any(
-            len(waiting) > (queue in waiting)
-            for each, waiting in enumerate(self.waiting[: rank + 1])
-            if waiting and self.has_for(each, now)
-        )
-
-    def wake_at(self, now: float) -> float:
-        """When those who wait can go on, or ask, if no answer comes before."""
-        soon_at = self.retry_at - AHEAD_S
-        is_for_openers = (
-            self.rule.limit.is_rate and now < soon_at and any(self.waiting[rank] for rank in OPENERS)
-        )
-        return soon_at if is_for_openers else self.retry_at
-
-    @property
-    def idle(self) -> bool:
-        return not (self.free or self.used or self.asked or self.has_waiting)
 
 
 class Ledger:
@@ -380,7 +209,7 @@ class Ledger:
         elif account.free and account.rule.limit.is_rate and not account.has_waiting:
             self._wake(account, account.lapses_at)
 
-    def leave(self, queue: "Queue") -> None:
+    def leave(self, queue: Queue) -> None:
         """*queue* no longer waits for anything."""
         for account in queue.waits_for:
             for waiting in account.waiting:
@@ -390,7 +219,7 @@ class Ledger:
             self.forget_if_idle(account)
         queue.waits_for.clear()
 
-    def _wait(self, account: Account, queue: "Queue", rank: int) -> None:
+    def _wait(self, account: Account, queue: Queue, rank: int) -> None:
         if queue in account.waiting[rank]:
             return
         if account in queue.waits_for:

@@ -10,11 +10,11 @@ from angarium.core.records import Recipient
 from angarium.queue.alarms import NEVER
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.crowding import says_too_many
-from angarium.queue.leases import Account, Wish
+from angarium.queue.leases import Wish
 from angarium.queue.limits import AHEAD_S
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
-from angarium.queue.queues import Connection, HoldKind, Queue, Site
+from angarium.queue.queues import Account, Connection, HoldKind, Queue, Site
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import (
     Rules,

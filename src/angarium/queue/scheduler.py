@@ -16,11 +16,10 @@ from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
 from angarium.queue.census import Census
 from angarium.queue.commands import Command, ConnectFailure, Result, Settle
 from angarium.queue.explain import Explainer, QueueStatus
-from angarium.queue.leases import Account
 from angarium.queue.memory import Memory
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.pool import Pool
-from angarium.queue.queues import Connection, HoldKind, Queue
+from angarium.queue.queues import Account, Connection, HoldKind, Queue
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Policy
 from angarium.queue.state import State

@@ -7,9 +7,9 @@ from angarium.core.records import Event, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.alarms import Alarms
 from angarium.queue.commands import Command, Record
-from angarium.queue.leases import Account, Ledger
+from angarium.queue.leases import Ledger
 from angarium.queue.plan import RoutePlan
-from angarium.queue.queues import Connection, Queue, Site
+from angarium.queue.queues import Account, Connection, Queue, Site
 from angarium.queue.shaping import (
     Policy,
     Rules,
