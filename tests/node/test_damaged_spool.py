@@ -12,7 +12,7 @@ import pytest
 
 from angarium.spool.codec import ACCEPT
 from angarium.spool.disk import RealDisk
-from angarium.spool.reader import opened_log
+from angarium.spool.files.reader import opened_log
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink

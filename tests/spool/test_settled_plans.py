@@ -11,7 +11,14 @@ from angarium.core.records import Recipient
 from angarium.spool.codec import encode
 from angarium.spool.disk import RealDisk
 from angarium.spool.port import Selection
-from angarium.spool.settled import BEFORE_ALL, KEPT_EVENTS, MANY_FLOWS, NewMessage, SettledStore, Settling
+from angarium.spool.sqlite.store import (
+    BEFORE_ALL,
+    KEPT_EVENTS,
+    MANY_FLOWS,
+    NewMessage,
+    SettledStore,
+    Settling,
+)
 from angarium.testing.spool import NOW, make_message
 
 LATER = NOW + 1_000_000

@@ -15,7 +15,7 @@ from angarium.spool.codec import (
     frame,
     position,
 )
-from angarium.spool.scan import Scan
+from angarium.spool.files.scan import Scan
 from angarium.testing.spool import make_message
 
 SALT, GENERATION = 0x1234, 7

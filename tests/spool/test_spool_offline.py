@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from angarium.core.ids import format_id
-from angarium.spool.check import check_spool
 from angarium.spool.codec import position
-from angarium.spool.cursors import read_cursors
 from angarium.spool.disk import RealDisk
-from angarium.spool.export import export_eml, export_mbox
+from angarium.spool.files.cursors import read_cursors
+from angarium.spool.files.reader import FileJournalReader
+from angarium.spool.offline.check import check_spool
+from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.port import SpoolError
-from angarium.spool.reader import FileJournalReader
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.spool import NOW, make_message
 

@@ -1,6 +1,6 @@
 """What of whom the settled store holds at a start: what the limits of accounts begin with."""
 
-from angarium.spool.stored_mail import StoredMail
+from angarium.spool.sqlite.stored_mail import StoredMail
 from angarium.testing.spool import NOW, make_message
 
 

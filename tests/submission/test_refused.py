@@ -23,7 +23,7 @@ from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
 from angarium.queue.commands import GiveBack, Lease
 from angarium.queue.scheduler import Scheduler
-from angarium.spool.export import export_eml, export_mbox
+from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.log import KeptLog

@@ -10,7 +10,7 @@ from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size
 
 if TYPE_CHECKING:
-    from angarium.spool.check import PartitionCheck
+    from angarium.spool.offline.check import PartitionCheck
 
 _COLUMNS = (
     Column("PARTITION"),
@@ -38,7 +38,7 @@ def check_command(data: Path, as_json: bool) -> None:
 
     Run beside a busy node it may count a message twice or not yet.
     """
-    from angarium.spool.check import check_spool
+    from angarium.spool.offline.check import check_spool
 
     found = check_spool(spool_folder(data))
     problems = [f"{check.path}: {problem}" for check in found for problem in check.problems]
@@ -81,7 +81,7 @@ def _record(check: "PartitionCheck") -> dict[str, object]:
 @json_option
 def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: bool) -> None:
     """Write the unfinished mail to --mbox FILE or --eml DIR. Exit code 1 when some could not be read."""
-    from angarium.spool.export import export_eml, export_mbox
+    from angarium.spool.offline.export import export_eml, export_mbox
 
     if (mbox is None) == (eml is None):
         raise click.UsageError("give --mbox FILE or --eml DIR")
@@ -105,7 +105,7 @@ def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: boo
 
 
 def _opened(mbox: Path | None) -> AbstractContextManager[BinaryIO]:
-    from angarium.spool.export import open_mbox
+    from angarium.spool.offline.export import open_mbox
 
     assert mbox is not None
     if str(mbox) == "-":

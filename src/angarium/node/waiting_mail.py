@@ -8,7 +8,7 @@ from angarium.core.log import Log
 from angarium.core.records import Recipient
 from angarium.core.waiting import ACCOUNT_TENANT, WaitingMail, account_of
 from angarium.spool.port import SpoolError
-from angarium.spool.stored_mail import StoredMail
+from angarium.spool.sqlite.stored_mail import StoredMail
 
 
 def count_recovered(waiting: WaitingMail, recipients: Iterable[Recipient]) -> None:

@@ -40,7 +40,7 @@ from angarium.node.waiting_mail import count_recovered, count_stored
 from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import RecoveryReport, Spool
-from angarium.spool.stored_mail import StoredMail
+from angarium.spool.sqlite.stored_mail import StoredMail
 from angarium.submission.intake.intake import Intake, Load, refusal
 from angarium.submission.session.listener import Acceptor, door_of
 from angarium.submission.session.reception import Reception

@@ -3,7 +3,7 @@
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message
 from angarium.spool.codec import ACCEPT, EVENT, Record, decode_event, decode_message
-from angarium.spool.segment import SegmentLog
+from angarium.spool.files.segment import SegmentLog
 
 
 def find_message(

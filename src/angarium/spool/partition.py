@@ -12,14 +12,13 @@ from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
 from angarium.spool.admission import Admission
 from angarium.spool.bodies import LargeBodies, LargeBodyFile, ResidentBodies
 from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
-from angarium.spool.cursors import pinned_generation
 from angarium.spool.disk import Disk, RealDisk
-from angarium.spool.durable import DurableMark
+from angarium.spool.files.cursors import pinned_generation
+from angarium.spool.files.durable import DurableMark
+from angarium.spool.files.lock import lock_partition
+from angarium.spool.files.segment import SegmentLog
 from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
-from angarium.spool.leaving import Leaving
-from angarium.spool.live import Live
-from angarium.spool.lock import lock_partition
 from angarium.spool.places import BodyPlaces
 from angarium.spool.port import (
     Body,
@@ -31,11 +30,12 @@ from angarium.spool.port import (
     Then,
 )
 from angarium.spool.recovery import Recovery
-from angarium.spool.segment import SegmentLog
+from angarium.spool.residents import Live
+from angarium.spool.retention import SegmentUses
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import SettledStore
-from angarium.spool.uses import SegmentUses
-from angarium.spool.waiting import Waiting
+from angarium.spool.settlement.leaving import Leaving
+from angarium.spool.settlement.waiting import Waiting
+from angarium.spool.sqlite.store import SettledStore
 
 SEGMENT_MARGIN = 4096
 

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from angarium.core.ids import MessageId
 from angarium.spool.bodies import LargeBodies, ResidentBodies
-from angarium.spool.live import Live
+from angarium.spool.files.segment import SegmentLog
 from angarium.spool.port import Body, SpoolError
 from angarium.spool.recovery import read_body
-from angarium.spool.segment import SegmentLog
-from angarium.spool.settler import Settler
+from angarium.spool.residents import Live
+from angarium.spool.settlement.settler import Settler
 
 BODY_TRIES = 5
 

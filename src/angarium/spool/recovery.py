@@ -22,12 +22,12 @@ from angarium.spool.codec import (
     decode_message,
 )
 from angarium.spool.disk import Disk
-from angarium.spool.live import Live
+from angarium.spool.files.scan import BLOCK_BYTES
+from angarium.spool.files.segment import Segment, SegmentLog, seals
 from angarium.spool.port import RecoveryReport, SpoolError
-from angarium.spool.scan import BLOCK_BYTES
-from angarium.spool.segment import Segment, SegmentLog, seals
+from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import NewMessage, SettledStore, Settling
+from angarium.spool.sqlite.store import NewMessage, SettledStore, Settling
 
 EVENTS_AT_ONCE = 4000
 MESSAGES_AT_ONCE = 500

@@ -18,7 +18,7 @@ from random import Random
 from typing import Final
 
 from angarium.core.errors import AngariumError
-from angarium.spool.check import check_spool
+from angarium.spool.offline.check import check_spool
 from angarium.testing.injector import Injector
 from angarium.testing.ledger import Ledger
 from angarium.testing.node import Node

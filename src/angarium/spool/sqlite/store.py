@@ -24,9 +24,9 @@ from angarium.core.reply import Reply
 from angarium.spool.codec import decode_event, decode_message, encode
 from angarium.spool.disk import Disk
 from angarium.spool.port import Selection, SpoolError
-from angarium.spool.reserve import begin_anew, reserve
-from angarium.spool.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
-from angarium.spool.stored_flows import StoredFlows
+from angarium.spool.sqlite.flows import StoredFlows
+from angarium.spool.sqlite.reserve import begin_anew, reserve
+from angarium.spool.sqlite.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
 
 ExpiryPlace = tuple[float, bytes, int]
 """Where a row stands in the order of expiry: when it expires, its message and index."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from angarium.core.records import Event, Message, Recipient
 from angarium.spool.codec import LARGE, decode_event
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import KEPT_EVENTS
+from angarium.spool.sqlite.store import KEPT_EVENTS
 
 
 class Live:

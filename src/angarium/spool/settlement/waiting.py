@@ -11,11 +11,11 @@ from functools import partial
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Recipient
-from angarium.spool.live import Live
 from angarium.spool.port import Selection
+from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import BEFORE_ALL, ExpiryPlace, SettledStore, Settling
-from angarium.spool.settler import Changes, Settler, Write
+from angarium.spool.settlement.settler import Changes, Settler, Write
+from angarium.spool.sqlite.store import BEFORE_ALL, ExpiryPlace, SettledStore, Settling
 
 
 class Waiting:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary
-from angarium.spool.live import Live
 from angarium.spool.port import SpoolError
-from angarium.spool.settled import NewMessage, SettledStore, Settling
+from angarium.spool.residents import Live
+from angarium.spool.sqlite.store import NewMessage, SettledStore, Settling
 
 ROWS_PER_TRANSACTION = 4000
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from angarium.spool.codec import SEAL, Image, Seal, decode_seal, encode
 from angarium.spool.disk import Disk
-from angarium.spool.durable import DurableMark, LastRun
+from angarium.spool.files.durable import DurableMark, LastRun
+from angarium.spool.files.scan import Scan
 from angarium.spool.log import Buffers, Epoch
 from angarium.spool.port import SpoolError, SpoolFull
-from angarium.spool.scan import Scan
 from angarium.spool.settings import SpoolSettings
 
 IOV_MAX = 1000

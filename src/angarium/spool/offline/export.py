@@ -18,9 +18,9 @@ import msgspec
 from angarium.core.files import create_anew, make_folder, open_own
 from angarium.core.ids import format_id
 from angarium.spool.disk import RealDisk
+from angarium.spool.files.reader import opened_log
+from angarium.spool.offline.survey import Unfinished, partitions, survey, unfinished_body
 from angarium.spool.port import SpoolError
-from angarium.spool.reader import opened_log
-from angarium.spool.survey import Unfinished, partitions, survey, unfinished_body
 
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 

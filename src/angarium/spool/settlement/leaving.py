@@ -5,10 +5,10 @@ from functools import partial
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Recipient
-from angarium.spool.live import Live
+from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settled import Settling
-from angarium.spool.waiting import Waiting
+from angarium.spool.settlement.waiting import Waiting
+from angarium.spool.sqlite.store import Settling
 
 STRAGGLERS_AT_ONCE = 500
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from angarium.core.ids import format_id
+from angarium.spool.files.reader import is_in_use
+from angarium.spool.offline.survey import SegmentSurvey, open_store, partitions, survey
 from angarium.spool.port import SpoolError
-from angarium.spool.reader import is_in_use
-from angarium.spool.survey import SegmentSurvey, open_store, partitions, survey
 
 
 class PartitionCheck(NamedTuple):

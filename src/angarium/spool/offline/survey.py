@@ -13,11 +13,11 @@ from angarium.core.ids import MessageId, format_id
 from angarium.core.records import TERMINAL, Message
 from angarium.spool.codec import ACCEPT, EVENT, Damage, End, Record, decode_event, decode_message
 from angarium.spool.disk import Disk, RealDisk
-from angarium.spool.live import Live
+from angarium.spool.files.reader import is_in_use, opened_log
+from angarium.spool.files.segment import SegmentLog
 from angarium.spool.port import SpoolError
-from angarium.spool.reader import is_in_use, opened_log
 from angarium.spool.recovery import read_body
-from angarium.spool.segment import SegmentLog
+from angarium.spool.residents import Live
 
 
 @dataclass(slots=True)

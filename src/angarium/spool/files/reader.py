@@ -15,11 +15,11 @@ from angarium.spool.codec import (
     decode_message,
     position,
 )
-from angarium.spool.cursors import write_cursor
 from angarium.spool.disk import Disk, RealDisk
-from angarium.spool.durable import read_mark
+from angarium.spool.files.cursors import write_cursor
+from angarium.spool.files.durable import read_mark
+from angarium.spool.files.segment import SegmentLog, seals
 from angarium.spool.port import JournalEntry
-from angarium.spool.segment import SegmentLog, seals
 from angarium.spool.settings import SpoolSettings
 
 EVERYTHING = 1 << 63

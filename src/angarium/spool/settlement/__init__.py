@@ -1,0 +1,1 @@
+"""The way of mail from the journal to the settled store, and back into memory."""

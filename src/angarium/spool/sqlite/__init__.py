@@ -1,0 +1,1 @@
+"""The settled store in SQLite."""
