@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from angarium.config.load import parse_config
 from angarium.config.records import DKIM_HEADERS, DKIM_OVERSIGN_HEADERS
-from angarium.identity.engine import key_file, migrate, open_engine, store_url
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
+from angarium.identity.store.store import Store
 from angarium.mime.header import HeaderBlock
 from angarium.render.canonical import relaxed_body_hash
 from angarium.render.dkim import SigningKey, prepare

@@ -17,6 +17,7 @@ FLOORS = {
     "config": 1,
     "smtp": 1,
     "mime": 1,
+    "sql": 1,
     "dns": 2,
     "tls": 2,
     "dialects": 2,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.cli.identity_options import moment, number, rate
+from angarium.cli.identity.options import moment, number, rate
 from angarium.cli.main import COMMANDS, main
 from angarium.http.manage.bodies import OptionsBody
 

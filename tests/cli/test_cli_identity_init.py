@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from angarium.cli.init_examples import Endpoints, FirstSecrets, Smtp, endpoints, examples, page
+from angarium.cli.identity.examples import Endpoints, FirstSecrets, Smtp, endpoints, examples, page
 from angarium.config.load import parse_config
 from angarium.testing.node import ANGARIUM
 from angarium.testing.programs import PATIENCE_S, Program, free_port

@@ -11,14 +11,14 @@ import pytest
 from starlette.applications import Starlette
 
 from angarium.http.manage.routes import make_manage_routes
-from angarium.identity.domain_check import DomainReport, RecordCheck
-from angarium.identity.domain_records import records_for
-from angarium.identity.engine import migrate, open_engine
-from angarium.identity.errors import StoreError
+from angarium.identity.domains.check import DomainReport, RecordCheck
+from angarium.identity.domains.records import records_for
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Account, Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import migrate, open_engine
+from angarium.identity.store.store import Store
+from angarium.sql.errors import StoreError
 
 NOON = 1_700_049_600.0
 OPERATOR = "operator-key"

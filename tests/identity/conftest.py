@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from angarium.identity.engine import migrate, open_engine
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import migrate, open_engine
+from angarium.identity.store.store import Store
 from angarium.testing.clock import ManualClock
 from angarium.testing.postgres import PostgresServer
 

@@ -13,20 +13,20 @@ from sqlalchemy import Engine, text, update
 
 from angarium.core.options import Options
 from angarium.core.reply import Reply
-from angarium.identity import schema
-from angarium.identity.changes import Era
-from angarium.identity.decoy import decoy_scram
-from angarium.identity.directory import Directory
-from angarium.identity.engine import migrate, open_engine, writing
-from angarium.identity.errors import StoreError
+from angarium.identity.directory.changes import Era
+from angarium.identity.directory.decoy import decoy_scram
+from angarium.identity.directory.directory import Directory
+from angarium.identity.directory.lookup import Lookup
+from angarium.identity.directory.proofs import Proofs
 from angarium.identity.forms import challenge_question_of
-from angarium.identity.lookup import Lookup
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
-from angarium.identity.proofs import Proofs
 from angarium.identity.records import Account, Server
 from angarium.identity.secrets import KeyRing, scram_of
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import migrate, open_engine, writing
+from angarium.identity.store.store import Store
 from angarium.smtp.sasl.exchange import Claim, Secrets
+from angarium.sql.errors import StoreError
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
 from angarium.testing.programs import PATIENCE_S

@@ -12,15 +12,15 @@ from sqlalchemy import Engine
 from angarium.core.clock import SystemClock
 from angarium.core.log import Log
 from angarium.core.reply import Reply
-from angarium.identity.changes import Changes, News
-from angarium.identity.directory import Directory
-from angarium.identity.errors import StoreError
+from angarium.identity.directory.changes import Changes, News
+from angarium.identity.directory.directory import Directory
 from angarium.identity.principal import UNCHECKED, Principal, Refused, Seen
 from angarium.identity.records import Credential
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
-from angarium.identity.threads import Worker
+from angarium.identity.store.store import Store
 from angarium.smtp.sasl.exchange import Claim
+from angarium.sql.errors import StoreError
+from angarium.sql.threads import Worker
 from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.dns.records import Answer, Question, RecordType
-from angarium.identity.domain_check import DomainReport, RecordCheck, check_domain, records_for
-from angarium.identity.domain_records import zone_text
+from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain, records_for
+from angarium.identity.domains.records import zone_text
 from angarium.identity.records import Domain, DomainKey
 from angarium.testing.dns import answer_question, parse_zone
 

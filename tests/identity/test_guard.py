@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from angarium.config.records import InboundOptions
 from angarium.core.peers import network_of
 from angarium.identity.forms import may_guess, shown
-from angarium.identity.guard import LONGEST_WAIT_S, Guard, fingerprint
-from angarium.identity.trust import MOST_NETWORKS
+from angarium.identity.guard.guard import LONGEST_WAIT_S, Guard, fingerprint
+from angarium.identity.guard.trust import MOST_NETWORKS
 
 OPTIONS = replace(InboundOptions(), auth_failure_delay=1, auth_failures_to_block=4, auth_block_time=100)
 HERE, THERE = "192.0.2.1", "198.51.100.9"

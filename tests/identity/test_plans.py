@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from angarium.identity import schema
-from angarium.identity.buckets import Bucket
-from angarium.identity.changes import Changes, Era
-from angarium.identity.counts import Need, Window, give_back, reserve
+from angarium.identity.directory.changes import Changes, Era
+from angarium.identity.directory.last_use import write_uses
+from angarium.identity.directory.lookup import Lookup
+from angarium.identity.directory.signing import NOBODY, SigningKeys
 from angarium.identity.forms import Question
-from angarium.identity.last_use import write_uses
-from angarium.identity.lookup import Lookup
 from angarium.identity.records import SEND_GRANT
-from angarium.identity.signing import NOBODY, SigningKeys
-from angarium.identity.store import Store
-from angarium.identity.threads import Worker
+from angarium.identity.store import schema
+from angarium.identity.store.store import Store
+from angarium.identity.usage.buckets import Bucket
+from angarium.identity.usage.counts import Need, Window, give_back, reserve
+from angarium.sql.threads import Worker
 
 ME = {"actor": "test"}
 NOW = 1_795_262_400.0

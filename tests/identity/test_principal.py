@@ -7,7 +7,6 @@ import pytest
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import BULK, TRANSACTIONAL
-from angarium.identity.buckets import Bucket, Exceeded
 from angarium.identity.principal import (
     Principal,
     allows_peer,
@@ -31,6 +30,7 @@ from angarium.identity.records import (
     Server,
     Stream,
 )
+from angarium.identity.usage.buckets import Bucket, Exceeded
 
 NOW = 1_000_000.0
 

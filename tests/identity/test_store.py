@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from angarium.core.options import Options
-from angarium.identity import schema
-from angarium.identity.engine import reading
-from angarium.identity.errors import Conflict, Invalid, NotFound
 from angarium.identity.records import Limits, Rate, Server
 from angarium.identity.secrets import verify_password
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import reading
+from angarium.identity.store.store import Store
+from angarium.sql.errors import Conflict, Invalid, NotFound
 
 ME = "cli:root"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from angarium.identity.errors import Conflict, Invalid
 from angarium.identity.records import MAX_DOMAINS, MAX_KEYS, SEND_GRANT, Limits
-from angarium.identity.store import Store
+from angarium.identity.store.store import Store
+from angarium.sql.errors import Conflict, Invalid
 
 ME = "test"
 

@@ -15,12 +15,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, event, exc, insert, select, update
 
-from angarium.identity import schema
-from angarium.identity.engine import open_engine, reading, writing
-from angarium.identity.errors import Conflict, Invalid, StoreError
 from angarium.identity.records import Kind
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import open_engine, reading, writing
+from angarium.identity.store.store import Store
+from angarium.sql.errors import Conflict, Invalid, StoreError
 from angarium.testing.programs import PATIENCE_S
 
 ME = "cli:root"
@@ -199,10 +199,10 @@ def test_a_change_is_there_after_the_process_is_killed(url: str, engine: Engine,
 _ADD_ACCOUNTS = """
 import sys, time
 from pathlib import Path
-from angarium.identity.engine import open_engine
+from angarium.identity.store.engine import open_engine
 from angarium.identity.records import Kind
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.store import Store
 store = Store(open_engine(sys.argv[1]), KeyRing.load_or_create(Path(sys.argv[2])), time.time)
 sys.stdin.readline()
 for number in range(20):
@@ -260,7 +260,7 @@ def test_changes_by_several_threads_are_in_one_order_and_names_stay_unique(
 def test_a_change_does_not_wait_for_ever_for_another(
     url: str, engine: Engine, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("angarium.identity.engine.BUSY_S", 1)
+    monkeypatch.setattr("angarium.identity.store.engine.BUSY_S", 1)
     impatient = open_engine(url)
     store = Store(impatient, ring, time.time)
     with writing(engine) as connection:

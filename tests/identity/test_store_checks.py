@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from angarium.core.options import Options
 from angarium.identity import checks
 from angarium.identity.checks import Check
-from angarium.identity.errors import Invalid
 from angarium.identity.grants import GRANTS, implied
 from angarium.identity.records import Limits, Rate
+from angarium.sql.errors import Invalid
 
 NO_LIMIT = "write a number from 1 on, or leave it out for no limit"
 SOME_NAME = "write a domain name such as example.com"

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, RowMapping, insert, select, text
 
 from angarium.core.options import Options
-from angarium.identity import schema
-from angarium.identity.engine import open_engine, reading, writing
-from angarium.identity.errors import Invalid, NotFound
 from angarium.identity.records import Server
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, KeyRing, digest_of, scram_of
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import open_engine, reading, writing
+from angarium.identity.store.store import Store
+from angarium.sql.errors import Invalid, NotFound
 
 ME = "cli:root"
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from angarium.identity import schema
-from angarium.identity.domain_keys import after_check, selectors
-from angarium.identity.engine import reading
-from angarium.identity.errors import Conflict, Invalid, NotFound
+from angarium.identity.domains.keys import after_check, selectors
 from angarium.identity.records import Domain, DomainKey
 from angarium.identity.secrets import DOMAIN_KEY_CONTEXT, KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import reading
+from angarium.identity.store.store import Store
+from angarium.sql.errors import Conflict, Invalid, NotFound
 
 ME = "cli:root"
 AT = 1_795_262_400.0  # 2026-11-21

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select
 
-from angarium.identity import schema
-from angarium.identity.engine import open_engine, reading
-from angarium.identity.errors import KeyRingError
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing, key_of, new_secret
-from angarium.identity.store import Store
+from angarium.identity.store import schema
+from angarium.identity.store.engine import open_engine, reading
+from angarium.identity.store.store import Store
+from angarium.sql.errors import KeyRingError
 from angarium.testing.programs import PATIENCE_S
 
 ME = "cli:root"
@@ -243,7 +243,7 @@ def test_old_keys_are_kept_where_other_nodes_need_them(
 def test_many_secrets_are_rotated_in_batches(
     store: Store, engine: Engine, ring: KeyRing, secrets: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("angarium.identity.store_rotation._BATCH", 1)
+    monkeypatch.setattr("angarium.identity.store.rotation._BATCH", 1)
     ring.rotate()
     before = store.generation()
     assert store.rotate_secrets(ring, actor=ME) == 4

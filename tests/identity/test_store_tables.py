@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
 from angarium.config.load import load_config
-from angarium.identity import schema
-from angarium.identity.engine import key_file, migrate, open_engine, reading, store_url, writing
-from angarium.identity.errors import StoreError
+from angarium.identity.store import schema
+from angarium.identity.store.engine import key_file, migrate, open_engine, reading, store_url, writing
+from angarium.sql.errors import StoreError
 from angarium.testing.programs import PATIENCE_S
 
 SECRET = "hunter2"
@@ -69,7 +69,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
 
 _MIGRATE = """
 import sys
-from angarium.identity.engine import migrate, open_engine
+from angarium.identity.store.engine import migrate, open_engine
 sys.stdin.readline()
 migrate(open_engine(sys.argv[1]))
 """

@@ -4,12 +4,12 @@ import asyncio
 
 from sqlalchemy import Engine, select
 
-from angarium.identity import schema
-from angarium.identity.engine import writing
-from angarium.identity.guard import Guard
+from angarium.identity.guard.guard import Guard
+from angarium.identity.guard.kept import TrustKept, read, write
+from angarium.identity.guard.trust import MOST_NETWORKS, Trusted
 from angarium.identity.secrets import KeyRing
-from angarium.identity.trust import MOST_NETWORKS, Trusted
-from angarium.identity.trust_kept import TrustKept, read, write
+from angarium.identity.store import schema
+from angarium.identity.store.engine import writing
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
 

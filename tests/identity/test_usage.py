@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, insert, select, update
 
 from angarium.core.log import Log
-from angarium.identity import counts, schema
-from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded, chunk
-from angarium.identity.counts import Window
-from angarium.identity.engine import open_engine, writing
-from angarium.identity.errors import StoreError
 from angarium.identity.principal import Principal
 from angarium.identity.records import NO_LIMITS, Account, Limits, Rate, Server
-from angarium.identity.usage import Usage
+from angarium.identity.store import schema
+from angarium.identity.store.engine import open_engine, writing
+from angarium.identity.usage import counts
+from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded, chunk
+from angarium.identity.usage.counts import Window
+from angarium.identity.usage.usage import Usage
+from angarium.sql.errors import StoreError
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from angarium.dns.resolver import ResolverConfigError
-from angarium.identity.domain_check import DomainReport, RecordCheck
-from angarium.identity.domain_records import records_for
-from angarium.identity.engine import migrate, open_engine
+from angarium.identity.domains.check import DomainReport, RecordCheck
+from angarium.identity.domains.records import records_for
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import migrate, open_engine
+from angarium.identity.store.store import Store
 from angarium.node.domain_watch import DUE_S, DomainWatch
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog

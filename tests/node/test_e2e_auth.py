@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.records import SEND_GRANT, Limits, Rate
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import key_file, open_engine, store_url
+from angarium.identity.store.store import Store
 from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.records import SEND_GRANT, SMTP_INJECTION, Limits
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import key_file, open_engine, store_url
+from angarium.identity.store.store import Store
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from angarium.config.load import load_config
-from angarium.identity.engine import key_file, open_engine, store_url
 from angarium.identity.records import SEND_GRANT, Credential, Limits, Rate
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import key_file, open_engine, store_url
+from angarium.identity.store.store import Store
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port

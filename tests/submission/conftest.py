@@ -10,12 +10,12 @@ from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.core.reply import Reply
 from angarium.core.waiting import Waiting
-from angarium.identity.buckets import ALLOWED, Allowed, Bucket, Exceeded
-from angarium.identity.errors import StoreError
-from angarium.identity.guard import Guard
+from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
+from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.smtp.sasl.scram import scram_verifier
+from angarium.sql.errors import StoreError
 from angarium.submission.session.access import Access
 from angarium.submission.session.reception import Reception
 from angarium.submission.session.session import Session

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from angarium.identity.directory import Directory
-from angarium.identity.engine import migrate, open_engine
+from angarium.identity.directory.directory import Directory
 from angarium.identity.records import SEND_GRANT
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import migrate, open_engine
+from angarium.identity.store.store import Store
 from angarium.smtp.sasl.client import client_exchange
 
 OPEN = "Auth_Without_TLS = true\nAuth_Failure_Delay = 30\nAuth_Failures_To_Block = 2\n"

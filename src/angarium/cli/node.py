@@ -31,8 +31,8 @@ def serve_command(config: Path | None, data: Path | None, workers: int | None, f
     from angarium.node.supervisor import run
 
     if first:
-        from angarium.cli.identity import Place
-        from angarium.cli.init import initialise
+        from angarium.cli.identity.init import initialise
+        from angarium.cli.identity.store import Place
 
         initialise(Place(config, data), if_needed=True)
     click.get_current_context().exit(run(config, data, workers))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from angarium.cli.identity import config_in_use
+from angarium.cli.identity.store import config_in_use
 from angarium.cli.options import configured_data_option, finish, json_option
 from angarium.cli.output import Column, Row, amount, print_json, print_table, span, when
 from angarium.config.load import load_config

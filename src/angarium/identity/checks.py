@@ -13,9 +13,9 @@ import idna
 import msgspec
 
 from angarium.core.options import Options, as_mapping
-from angarium.identity.errors import Invalid
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import NO_LIMITS, Limits, Rate
+from angarium.sql.errors import Invalid
 
 Check = Callable[[str, Any], Any]
 """Given the name of a field and the value for it."""

@@ -15,8 +15,8 @@ from angarium.core.options import NO_OPTIONS, Options, layered
 from angarium.core.records import BULK
 from angarium.core.reply import Reply
 from angarium.core.waiting import Waiting
-from angarium.identity.buckets import Bucket, buckets_of
 from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Limits, Person, Server, Stream
+from angarium.identity.usage.buckets import Bucket, buckets_of
 
 DEFAULT_STREAM: Final = "outbound"
 

@@ -10,10 +10,10 @@ from typing import Final
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
-from angarium.identity.domain_check import DomainReport
-from angarium.identity.errors import NotFound
+from angarium.identity.domains.check import DomainReport
 from angarium.identity.records import Domain
-from angarium.identity.store import Store
+from angarium.identity.store.store import Store
+from angarium.sql.errors import NotFound
 
 LOOK_S: Final = 600.0
 """How often is looked who is due."""

@@ -7,12 +7,12 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.waiting import WaitingMail
-from angarium.identity.directory import Directory
-from angarium.identity.engine import key_file, open_engine, store_url
-from angarium.identity.guard import Guard
+from angarium.identity.directory.directory import Directory
+from angarium.identity.guard.guard import Guard
+from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
-from angarium.identity.trust_kept import TrustKept
-from angarium.identity.usage import Usage
+from angarium.identity.store.engine import key_file, open_engine, store_url
+from angarium.identity.usage.usage import Usage
 from angarium.submission.session.access import Access
 
 

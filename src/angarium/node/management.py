@@ -13,12 +13,12 @@ from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.http.api.caller import Caller
 from angarium.http.autoconfig import make_autoconfig_routes
 from angarium.http.manage.routes import make_manage_routes
-from angarium.identity.api_keys import ApiKeys
-from angarium.identity.domain_check import DomainReport, check_domain
-from angarium.identity.engine import key_file, migrate, open_engine, store_url
+from angarium.identity.directory.api_keys import ApiKeys
+from angarium.identity.domains.check import DomainReport, check_domain
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
+from angarium.identity.store.store import Store
 from angarium.node.domain_watch import DomainWatch
 
 

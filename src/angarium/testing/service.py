@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from angarium.identity.engine import open_engine
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store import Store
+from angarium.identity.store.engine import open_engine
+from angarium.identity.store.store import Store
 from angarium.testing.authority import Authority
 from angarium.testing.clients import Job, Send
 from angarium.testing.node import ANGARIUM, Node

@@ -21,7 +21,7 @@ from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
 from angarium.http.api.problem import MEDIA_TYPE, FieldError, Problem, unavailable
 from angarium.http.api.stream import streamed
-from angarium.identity.errors import Conflict, Invalid, NotFound, StoreError
+from angarium.sql.errors import Conflict, Invalid, NotFound, StoreError
 
 MAX_BODY_BYTES: Final = 1 << 20
 _JSON: Final = "application/json"

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from angarium.http.api.caller import Authenticator, Caller, key_of
 from angarium.http.api.endpoint import Endpoint
 from angarium.http.api.problem import Problem, unavailable
-from angarium.identity.errors import StoreError
 from angarium.identity.grants import implied
+from angarium.sql.errors import StoreError
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="angarium"'}
 

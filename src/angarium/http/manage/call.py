@@ -13,11 +13,11 @@ from angarium.http.api.caller import Caller
 from angarium.http.api.problem import Problem
 from angarium.http.manage.bodies import Id
 from angarium.http.manage.views import Page
-from angarium.identity.domain_check import DomainReport
-from angarium.identity.errors import NotFound
+from angarium.identity.domains.check import DomainReport
 from angarium.identity.grants import NODE_GRANT, implied
 from angarium.identity.records import SEND_GRANT, Credential, Domain
-from angarium.identity.store import Store
+from angarium.identity.store.store import Store
+from angarium.sql.errors import NotFound
 
 R = TypeVar("R")
 V = TypeVar("V")

@@ -19,9 +19,9 @@ from angarium.http.manage.bodies import (
 )
 from angarium.http.manage.call import AccountQuery, Call
 from angarium.http.manage.views import CredentialView, GrantView, Page, credential_view
-from angarium.identity.errors import NotFound
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Credential, Kind
+from angarium.sql.errors import NotFound
 
 _KEYS: tuple[Kind, ...] = ("api_key",)
 _TOKENS: tuple[Kind, ...] = ("server_token", "smtp_token")

@@ -10,8 +10,8 @@ import msgspec
 from angarium.http.manage.bodies import DomainChange, DomainNew, changes
 from angarium.http.manage.call import AccountQuery, Call
 from angarium.http.manage.views import DomainView, Page, domain_view
-from angarium.identity.domain_check import RecordCheck
-from angarium.identity.domain_records import DnsRecord, Purpose, RecordKind, records_for
+from angarium.identity.domains.check import RecordCheck
+from angarium.identity.domains.records import DnsRecord, Purpose, RecordKind, records_for
 from angarium.identity.records import Domain
 
 

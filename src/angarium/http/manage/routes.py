@@ -10,7 +10,7 @@ from angarium.http.api.caller import Authenticator, Caller
 from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
-from angarium.identity.store import Store
+from angarium.identity.store.store import Store
 
 
 def make_manage_routes(

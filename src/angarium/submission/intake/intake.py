@@ -17,8 +17,8 @@ from angarium.core.records import Message, Origin
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.dialects.values import Problem, Reason
-from angarium.identity.buckets import Exceeded
 from angarium.identity.principal import Principal
+from angarium.identity.usage.buckets import Exceeded
 from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, SpoolStatus, Then
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, plan_copies

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Message
-from angarium.identity.buckets import Allowed, Exceeded
 from angarium.identity.principal import Principal
+from angarium.identity.usage.buckets import Allowed, Exceeded
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, Then
 
 _PIECE_BYTES = 1 << 20

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from angarium.core.reply import Reply
 from angarium.core.waiting import NOTHING_WAITS, WaitingMail
-from angarium.identity.buckets import Allowed, Exceeded
-from angarium.identity.guard import Guard
+from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import Principal, Refused
+from angarium.identity.usage.buckets import Allowed, Exceeded
 from angarium.smtp.sasl.exchange import Claim, Secrets
 
 LOGGED_IN = Reply(235, "2.7.0", "authentication successful")

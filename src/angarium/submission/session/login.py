@@ -8,11 +8,11 @@ from typing import Any
 
 from angarium.core.records import Origin
 from angarium.core.reply import Reply
-from angarium.identity.errors import StoreError
 from angarium.identity.forms import can_be_challenged, may_guess, shown
 from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
 from angarium.smtp.sasl.exchange import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
 from angarium.smtp.sasl.server import exchange_for
+from angarium.sql.errors import StoreError
 from angarium.submission.session.access import (
     FAILURES_PER_SESSION,
     LOGGED_IN,

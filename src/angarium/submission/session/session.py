@@ -8,8 +8,6 @@ from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Origin
 from angarium.core.reply import Reply
 from angarium.core.waiting import Waiting
-from angarium.identity.buckets import Exceeded
-from angarium.identity.errors import StoreError
 from angarium.identity.principal import (
     UNCHECKED,
     Principal,
@@ -17,9 +15,11 @@ from angarium.identity.principal import (
     queue_room,
     return_path_problem,
 )
+from angarium.identity.usage.buckets import Exceeded
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import Body, SpoolError
+from angarium.sql.errors import StoreError
 from angarium.submission.intake.intake import Envelope, Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,

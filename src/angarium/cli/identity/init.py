@@ -1,0 +1,75 @@
+"""The first start: makes the store, an account, a server, and something to send with, and shows how."""
+
+from typing import Any
+
+import click
+
+from angarium.cli.identity.store import Opened, Place, open_store, store_options
+from angarium.cli.options import Failure
+from angarium.cli.output import print_json
+
+FIRST = "default"
+"""Name of the first account and server, and label of their secrets."""
+
+
+@click.command()
+@click.option("--if-needed", is_flag=True, help="Do and say nothing when there is an account already.")
+@store_options
+def init_command(if_needed: bool, place: Place, as_json: bool) -> None:
+    """Make the store, the first account, a server, a token, a login and an API key, and print them once.
+
+    Shows ready-to-paste examples for swaks, Python and curl.
+    """
+    initialise(place, if_needed=if_needed, as_json=as_json)
+
+
+def initialise(place: Place, *, if_needed: bool, as_json: bool = False) -> None:
+    """Make what a new node needs and print it. Raises Failure when there is something, unless *if_needed*."""
+    with open_store(place, make=True) as opened:
+        made = _make(opened) if opened.store.is_empty() else None
+        if made is not None:
+            _print(opened, made, as_json)
+        elif not if_needed:
+            raise Failure(
+                f"{opened.data} has an account already; `angarium accounts list` shows it, "
+                "`angarium logins create` makes another login"
+            )
+
+
+def _make(opened: Opened) -> dict[str, Any] | None:
+    """Make everything; return it as a record with all secrets, or None when another process was faster."""
+    from angarium.cli.identity.words import record
+    from angarium.identity.grants import GRANTS
+    from angarium.sql.errors import Conflict
+
+    store, actor = opened.store, opened.actor
+    try:
+        account = store.create_account(FIRST, actor=actor)
+    except Conflict:
+        return None
+    server = store.create_server(account.id, FIRST, actor=actor)
+    token = store.create_server_token(server.id, FIRST, actor=actor)
+    key = store.create_api_key(account.id, FIRST, tuple(GRANTS), actor=actor)
+    login = store.create_smtp_login(server.id, FIRST, actor=actor)
+    made = {"token": token, "key": key, "login": login}
+    return {
+        "account": record(account),
+        "server": record(server),
+        **{name: {**record(credential), "secret": secret} for name, (credential, secret) in made.items()},
+    }
+
+
+def _print(opened: Opened, made: dict[str, Any], as_json: bool) -> None:
+    from angarium.cli.identity.examples import FirstSecrets, endpoints, examples, page
+
+    first = FirstSecrets(
+        token=made["token"]["secret"],
+        key=made["key"]["secret"],
+        user=made["login"]["username"],
+        password=made["login"]["secret"],
+    )
+    where = endpoints(opened.config)
+    if as_json:
+        print_json({**made, "endpoints": where, "examples": examples(first, where)})
+    else:
+        click.echo(page(first, where, opened.data))

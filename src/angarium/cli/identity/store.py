@@ -1,0 +1,162 @@
+"""What the commands share that manage who may send. They open the identity store themselves, node or no node."""
+
+import os
+import pwd
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+import click
+
+from angarium.cli.client import ControlClient, NoNode
+from angarium.cli.options import Failure, configured_data_option, json_option
+from angarium.cli.output import clean, print_json
+
+if TYPE_CHECKING:
+    from angarium.config.model import Config
+    from angarium.identity.secrets import KeyRing
+    from angarium.identity.store.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PAGE = 500
+"""Rows that are asked for at a time where all are wanted."""
+
+
+class Place(NamedTuple):
+    """Where the store is: as the options of a command say."""
+
+    config: Path | None
+    data: Path | None
+
+
+class Opened(NamedTuple):
+    """An open store and its keys. *actor*: how the audit log names who runs this command; *data*: the data folder."""
+
+    store: "Store"
+    ring: "KeyRing"
+    config: "Config"
+    data: Path
+    actor: str
+
+
+def store_options(command: F) -> F:
+    """Add --config and --data, as `serve` takes them, and --json. The first two arrive as *place*."""
+
+    def with_place(*args: Any, config: Path | None, data: Path | None, **given: Any) -> Any:
+        return command(*args, place=Place(config, data), **given)
+
+    with_place.__name__, with_place.__doc__ = command.__name__, command.__doc__
+    with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        json_option,
+        configured_data_option,
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            show_default="the running node's, or the defaults",
+            help="Configuration file, which may say where the store is.",
+        ),
+    ):
+        with_place = option(with_place)
+    return with_place  # type: ignore[return-value]
+
+
+@contextmanager
+def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
+    """Open the store, and close it at the end. With *make* it is made if there is none; else that is a Failure."""
+    from angarium.config.load import load_config
+    from angarium.identity.secrets import KeyRing
+    from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
+    from angarium.identity.store.store import Store
+
+    config = load_config(place.config or config_in_use(place.data))
+    data = (place.data or config.globals.data_directory).absolute()
+    keys = key_file(config, data)
+    if not make and not keys.exists():
+        raise Failure(f"there is no identity store in {data}; make one with `angarium init`, or say --data")
+    engine = open_engine(store_url(config, data))
+    try:
+        migrate(engine)
+        ring = KeyRing.load_or_create(keys)
+        yield Opened(Store(engine, ring, time.time), ring, config, data, actor())
+    finally:
+        engine.dispose()
+
+
+def config_in_use(data: Path | None) -> Path | None:
+    """Return the configuration file of the node that runs in *data*; None when none runs, or it has no file."""
+    try:
+        with ControlClient(data or Path("data")) as client:
+            node = client.call("status", kind=dict).get("node", {})
+    except NoNode:
+        return None
+    if not node.get("config"):
+        return None
+    # It may be relative to where the node was started.
+    return Path(f"/proc/{node.get('pid')}/cwd", node["config"])
+
+
+def actor() -> str:
+    """Return how the audit log names the user of the command line."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a container's user may have no name
+        return f"cli:{os.getuid()}"
+
+
+class Numbered(Protocol):
+    """A row of a listing."""
+
+    @property
+    def id(self) -> int:
+        """What the listing is ordered by."""
+        ...
+
+
+R = TypeVar("R", bound=Numbered)
+
+
+def everything(ask: Callable[..., list[R]]) -> Iterator[R]:
+    """Yield all rows of a listing that comes in pages: *ask* takes `after` and `limit`."""
+    after: int | None = None
+    while rows := ask(after=after, limit=PAGE):
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].id
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask unless *yes*. Raises Failure when the answer is no."""
+    if yes:
+        return
+    try:
+        click.confirm(f"{clean(question)} Go on?", abort=True, err=True)
+    except click.Abort as abort:
+        raise Failure("nothing was changed; --yes answers the question beforehand") from abort
+
+
+def read_password(ask: str = "Password") -> str:
+    """Return a password typed twice at a terminal, or the first line of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt(ask, hide_input=True, confirmation_prompt=True, err=True))
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()
+    except UnicodeError as error:
+        raise Failure("the password is not UTF-8; write it in UTF-8") from error
+    if not line:
+        raise Failure("there is no password; type it, or write it as one line to standard input")
+    return line
+
+
+def say(sentence: str, as_json: bool, record: object) -> None:
+    """Print what was done: a sentence, or *record* as JSON."""
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(clean(sentence))

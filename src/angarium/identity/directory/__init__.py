@@ -1,0 +1,1 @@
+"""Who may send, as one worker knows it from the identity store."""

@@ -1,0 +1,1 @@
+"""Sending domains: their keys, the DNS records to publish, and whether those are there."""

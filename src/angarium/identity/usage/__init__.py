@@ -1,0 +1,1 @@
+"""Recipients counted against rates and quotas, exactly, by all workers together."""

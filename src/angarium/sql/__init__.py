@@ -1,0 +1,1 @@
+"""What keeps records in a database has in common: threads that wait for it, and what it refuses."""
