@@ -206,9 +206,9 @@ def introducing(*messages: tuple[int, Origin, int], script: str = "", **more: ob
     return run_on("uvloop", work())
 
 
-SOMEBODY = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
-SIX = Origin("default", "[2001:db8::7]:4712", "six.test", "SMTP")
-CUSTOMER = Origin("default", "192.0.2.8:4713", "shop.test", "ESMTPSA")
+SOMEBODY = Origin(listener="default", peer="192.0.2.7:4711", helo="app.test", protocol="ESMTP")
+SIX = Origin(listener="default", peer="[2001:db8::7]:4712", helo="six.test", protocol="SMTP")
+CUSTOMER = Origin(listener="default", peer="192.0.2.8:4713", helo="shop.test", protocol="ESMTPSA")
 OURS = Origin()
 
 

@@ -116,9 +116,9 @@ def test_postfix_lets_us_in(postfix: Postfix, options: OutboundOptions, mechanis
 
 
 def test_postfix_believes_whom_we_speak_for(postfix: Postfix, options: OutboundOptions) -> None:
-    one = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
-    other = Origin("default", "[2001:db8::7]:4712", "six.test", "SMTP")
-    customer = Origin("default", "192.0.2.8:4713", "shop.test", "ESMTPSA")
+    one = Origin(listener="default", peer="192.0.2.7:4711", helo="app.test", protocol="ESMTP")
+    other = Origin(listener="default", peer="[2001:db8::7]:4712", helo="six.test", protocol="SMTP")
+    customer = Origin(listener="default", peer="192.0.2.8:4713", helo="shop.test", protocol="ESMTPSA")
 
     async def work() -> None:
         caller = caller_of(postfix, replace(options, xclient="required"))

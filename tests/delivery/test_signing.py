@@ -29,7 +29,9 @@ from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 OPTIONS = OutboundOptions(ehlo_hostname="mail.test")
 BODY = b"From: a@example.com\r\nSubject: hello\r\n\r\ntext \r\n"
 ONE = mail_to_sign(BODY)
-TWO = msgspec.structs.replace(ONE, recipients=(*ONE.recipients, ForwardPath("two@far.test", "far.test")))
+TWO = msgspec.structs.replace(
+    ONE, recipients=(*ONE.recipients, ForwardPath(address="two@far.test", domain="far.test"))
+)
 
 
 class SlowKey:

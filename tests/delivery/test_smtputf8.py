@@ -20,15 +20,15 @@ LONG = b"X: " + b"y" * 300_000 + b"\r\n" + HEADER
 def mail(text: bytes, to: str = "you@to.test", *, declared: bool = True) -> Recipient:
     """Mail as a session takes it: SMTPUTF8 is what was said, eight_bit what was seen."""
     made = Message(
-        MessageId(bytes(16)),
-        1000.0,
-        "me@from.test",
-        (ForwardPath(to, "to.test"),),
-        "default",
-        0,
-        "a",
-        b"",
-        len(text),
+        id=MessageId(bytes(16)),
+        received_at=1000.0,
+        reverse_path="me@from.test",
+        recipients=(ForwardPath(address=to, domain="to.test"),),
+        binding="default",
+        lane=0,
+        tenant="a",
+        trace=b"",
+        body_size=len(text),
         eight_bit=not text.isascii(),
         smtputf8=declared,
     )

@@ -23,7 +23,7 @@ def failure_of(message, index=0, action="failed"):
 
 
 def mail_to(number, *, is_vouched=True):
-    paths = tuple(ForwardPath(f"u{each}@to.example", "to.example") for each in range(number))
+    paths = tuple(ForwardPath(address=f"u{each}@to.example", domain="to.example") for each in range(number))
     return msgspec.structs.replace(make_message(), recipients=paths, is_vouched=is_vouched)
 
 

@@ -17,8 +17,18 @@ from angarium.engine.reports.report import Report, build_report
     ],
 )
 def test_the_author_of_a_report_is_the_mailer_daemon(config: str, domain: str) -> None:
-    path = ForwardPath("gone@far.test", "far.test")
-    failed = Message(MessageId(b"1" * 16), 0.0, "a@sender.test", (path,), "default", 0, "", b"", 0)
+    path = ForwardPath(address="gone@far.test", domain="far.test")
+    failed = Message(
+        id=MessageId(b"1" * 16),
+        received_at=0.0,
+        reverse_path="a@sender.test",
+        recipients=(path,),
+        binding="default",
+        lane=0,
+        tenant="",
+        trace=b"",
+        body_size=0,
+    )
     recipient = Recipient(failed, 0, "default", "far.test")
     event = recipient.event("bounced", 1.0, "bounced", reply=Reply(550, "5.1.1", "gone"))
     report = Report("failed", failed, 1.0, [(event, recipient)])

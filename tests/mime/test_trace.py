@@ -12,7 +12,9 @@ from angarium.core.records import Origin
 from angarium.mime.trace import address_literal, date_line, date_text, message_id_line, received_line
 
 NOW = 1_795_255_782.9
-ORIGIN = Origin("default", "192.0.2.1:4567", "mail.example.com", "ESMTP", "s1")
+ORIGIN = Origin(
+    listener="default", peer="192.0.2.1:4567", helo="mail.example.com", protocol="ESMTP", session="s1"
+)
 
 
 def test_received_says_from_by_with_id_for_and_when() -> None:
@@ -26,7 +28,14 @@ def test_received_says_from_by_with_id_for_and_when() -> None:
 
 def test_received_says_how_the_session_was_encrypted() -> None:
     tls = "TLSv1.3 TLS_AES_256_GCM_SHA384"
-    origin = Origin("default", "192.0.2.1:4567", "mail.example.com", "ESMTPSA", "s1", tls)
+    origin = Origin(
+        listener="default",
+        peer="192.0.2.1:4567",
+        helo="mail.example.com",
+        protocol="ESMTPSA",
+        session="s1",
+        tls=tls,
+    )
     assert received_line(origin, "mx.test", "abc", "to@example.org", NOW) == (
         b"Received: from mail.example.com ([192.0.2.1])\r\n"
         b"\tby mx.test with ESMTPSA (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
@@ -59,13 +68,13 @@ def test_smtputf8_has_its_own_keyword_and_keeps_the_address() -> None:
     ],
 )
 def test_the_from_clause_tells_what_is_known_and_nothing_harmful(peer: str, helo: str, start: bytes) -> None:
-    origin = Origin("default", peer, helo, "ESMTP", "s")
+    origin = Origin(listener="default", peer=peer, helo=helo, protocol="ESMTP", session="s")
     assert received_line(origin, "mx.test", "abc", "", NOW).startswith(start)
 
 
 @given(helo=st.text(), recipient=st.text(), smtputf8=st.booleans())
 def test_nothing_that_a_peer_says_breaks_out_of_the_field(helo: str, recipient: str, smtputf8: bool) -> None:
-    origin = Origin("default", "192.0.2.1:25", helo, "ESMTP", "s")
+    origin = Origin(listener="default", peer="192.0.2.1:25", helo=helo, protocol="ESMTP", session="s")
     line = received_line(origin, "mx.test", "abc", recipient, NOW, smtputf8)
     lines = line.split(b"\r\n")
     assert lines.pop() == b""

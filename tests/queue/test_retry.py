@@ -19,15 +19,25 @@ LATER = Reply(450, "4.2.0", "later")
 
 
 def recipient(attempts: int = 0) -> Recipient:
-    path = ForwardPath("u@x.example", "x.example")
-    message = Message(MessageId(bytes(16)), 1000.0, "s@y.example", (path,), "default", BULK, "a", b"", 10)
+    path = ForwardPath(address="u@x.example", domain="x.example")
+    message = Message(
+        id=MessageId(bytes(16)),
+        received_at=1000.0,
+        reverse_path="s@y.example",
+        recipients=(path,),
+        binding="default",
+        lane=BULK,
+        tenant="a",
+        trace=b"",
+        body_size=10,
+    )
     made = Recipient(message, 0, "default", "x.example")
     made.attempts = attempts
     return made
 
 
 def outcome(verdict: Verdict, now: float = 1010.0, attempts: int = 0, **options: Any) -> Event | None:
-    result = Result(recipient(attempts), verdict, LATER, Attempt(now, "final"))
+    result = Result(recipient(attempts), verdict, LATER, Attempt(started_at=now, stage="final"))
     return judge(result, OutboundOptions(**options), now, Random(1))
 
 

@@ -176,7 +176,7 @@ def path(text: str) -> ForwardPath:
     """Read `address[/NOTIFY bits[/ORCPT]]`."""
     address, notify, orcpt = [*text.split("/"), "", ""][:3]
     domain = address.rpartition("@")[2].encode("idna").decode()
-    return ForwardPath(address, domain, int(notify or 0), orcpt)
+    return ForwardPath(address=address, domain=domain, notify=int(notify or 0), orcpt=orcpt)
 
 
 def transaction(text: str) -> Transaction:

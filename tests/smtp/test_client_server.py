@@ -47,7 +47,10 @@ class Room:
 
 
 def transaction(body: bytes | None) -> Transaction:
-    paths = [ForwardPath(f"{name}@to.example", "to.example", notify=2, orcpt="rfc822;a+b@c") for name in "ab"]
+    paths = [
+        ForwardPath(address=f"{name}@to.example", domain="to.example", notify=2, orcpt="rfc822;a+b@c")
+        for name in "ab"
+    ]
     size = len(body or b"")
     return Transaction("s@from.example", paths, b"Received: x\r\n", body, size, eight_bit=True, envid="x=y")
 
@@ -89,7 +92,9 @@ def test_a_refused_envelope_leaves_a_session_that_works(offer: str) -> None:
     refused.reverse_path = "other@from.example"
     room.client.deliver(refused, 0.0)
     room.carry()
-    good = Transaction("t@from.example", [ForwardPath("c@to.example", "to.example")], b"", b"3\r\n", 3)
+    good = Transaction(
+        "t@from.example", [ForwardPath(address="c@to.example", domain="to.example")], b"", b"3\r\n", 3
+    )
     room.client.deliver(good, 0.0)
     room.carry()
     verdicts = [[result.verdict for result in end.results] for end in room.finished()]

@@ -40,7 +40,7 @@ YES = {
 answers = st.fixed_dictionaries(
     {verb: st.one_of(st.just(yes), st.sampled_from(REFUSALS)) for verb, yes in YES.items()}
 )
-PATHS = [ForwardPath(f"{name}@to.example", "to.example", notify=2) for name in "abc"]
+PATHS = [ForwardPath(address=f"{name}@to.example", domain="to.example", notify=2) for name in "abc"]
 BODY = "Subject: x\r\n\r\n\u00e4\r\n".encode()
 
 

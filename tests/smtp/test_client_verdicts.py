@@ -21,7 +21,7 @@ from angarium.smtp.client.machine import ClientMachine, LocalProtocolError
 from angarium.smtp.envelope import encode_xtext
 from angarium.smtp.xtext import decode_orcpt, decode_xtext
 
-PATHS = [ForwardPath(f"{name}@to.example", "to.example") for name in "abc"]
+PATHS = [ForwardPath(address=f"{name}@to.example", domain="to.example") for name in "abc"]
 EHLO = {
     "plain": b"250 peer\r\n",
     "pipelining": b"250-peer\r\n250 PIPELINING\r\n",
@@ -211,7 +211,7 @@ def test_the_body_is_a_buffer_of_its_own_and_not_copied() -> None:
 )
 def test_an_address_cannot_carry_a_command(address: str) -> None:
     machine = opened()
-    given_paths = [ForwardPath(address, "b.example"), PATHS[1]]
+    given_paths = [ForwardPath(address=address, domain="b.example"), PATHS[1]]
     machine.deliver(Transaction("s@from.example", given_paths, b"", b"x\r\n", 3), 0.0)
     assert (
         b"".join(machine.take_output()) == b"MAIL FROM:<s@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n"
@@ -307,7 +307,7 @@ def test_an_internationalised_original_recipient_is_read_back_as_it_was(address:
     machine.start(0.0)
     machine.receive(b"220 peer\r\n250-peer\r\n250-PIPELINING\r\n250 DSN\r\n", 0.0)
     machine.take_output()
-    path = ForwardPath("a@to.example", "to.example", orcpt=f"utf-8;{address}")
+    path = ForwardPath(address="a@to.example", domain="to.example", orcpt=f"utf-8;{address}")
     machine.deliver(Transaction("s@from.example", [path], b"", b"x\r\n", 3), 0.0)
     wire = b"".join(machine.take_output()).decode("ascii")
     assert decode_orcpt(wire.split("ORCPT=")[1].split("\r\n")[0]) == f"utf-8;{address}"

@@ -56,7 +56,7 @@ def carried(server: ServerPeer, client: ClientMachine, step: int) -> list[Client
             return events
 
 
-PATH = ForwardPath("bob@to.example", "to.example")
+PATH = ForwardPath(address="bob@to.example", domain="to.example")
 
 
 @settings(max_examples=60)

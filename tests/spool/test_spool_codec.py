@@ -1,9 +1,11 @@
 """Records survive any cut of the tail as a prefix, and damage in the middle costs one record only."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.core.records import Event
+from angarium.core.records import Event, Message
+from angarium.core.reply import Reply
 from angarium.spool.codec import (
     EVENT,
     Damage,
@@ -166,7 +168,19 @@ def test_records_that_follow_are_read_whatever_the_horizon_says():
 @given(st.integers(0, 40), st.integers(0, 600))
 def test_the_records_of_a_message_are_found_wherever_blocks_begin(others, size):
     wanted = make_message()
-    event = Event("delayed", 1.5, wanted.id, 1, 3, "queued", "default", "b.example", 2, 9.5, note="why")
+    event = Event(
+        type="delayed",
+        at=1.5,
+        message=wanted.id,
+        index=1,
+        seq=3,
+        state="queued",
+        binding="default",
+        domain="b.example",
+        attempts=2,
+        due_at=9.5,
+        note="why",
+    )
     noise = [(encode(make_message()), bytes(size)) for _ in range(others)]
     data = segment([*noise, (encode(wanted), b"body"), *noise[:3], (encode(event), b"")])
     found = scan(data, block_bytes=400).containing(wanted.id, 0, len(data))
@@ -177,8 +191,31 @@ def test_positions_order_records_across_segments():
     assert position(1, 0xFFFFFFFF) < position(2, 0) < position(2, 1)
 
 
+def test_a_message_of_format_1_with_a_refusal_was_taken_to_fail():
+    """Its record ends before the fate; what a record does not say has its default."""
+    message = msgspec.structs.replace(make_message(), refusal=Reply(550, "5.1.1", "no"))
+    fields = msgspec.msgpack.decode(encode(message))
+    before = msgspec.msgpack.encode(fields[: Message.__struct_fields__.index("fate")])
+    assert decode_message(before).fate == "fail"
+    assert decode_message(encode(make_message())).fate == "deliver"
+    feedback = make_message(fate="feedback")
+    assert decode_message(encode(feedback)) == feedback
+
+
 def test_messages_and_events_are_what_they_were():
     message = make_message("a.example", "b.example")
-    event = Event("delayed", 1.5, message.id, 1, 3, "queued", "default", "b.example", 2, 9.5, note="why")
+    event = Event(
+        type="delayed",
+        at=1.5,
+        message=message.id,
+        index=1,
+        seq=3,
+        state="queued",
+        binding="default",
+        domain="b.example",
+        attempts=2,
+        due_at=9.5,
+        note="why",
+    )
     assert decode_message(encode(message)) == message
     assert decode_event(encode(event)) == event

@@ -188,6 +188,23 @@ def test_export_as_eml_gives_the_submitted_bytes_and_the_envelope_beside_them(pl
     assert len(list((tmp_path / "eml").iterdir())) == 6
 
 
+def test_export_says_of_mail_what_it_was_taken_for(play, engine, tmp_path):
+    feedback = make_message("bounces.example", fate="feedback")
+
+    async def day(spool):
+        await spool.accept(feedback, BODY, settled=True)
+        await spool.take(make_message("a.example"), BODY)
+
+    play(day)
+    with open(tmp_path / "mbox", "wb") as out:
+        export_mbox(engine.path, out)
+    fates = [m["X-Angarium-Fate"] for m in mailbox.mbox(tmp_path / "mbox")]
+    assert sorted(fates, key=str) == [None, "feedback"]
+    export_eml(engine.path, tmp_path)
+    envelope = json.loads((tmp_path / f"{format_id(feedback.id)}.json").read_bytes())
+    assert (envelope["fate"], envelope["recipients"]) == ("feedback", ["r0@bounces.example"])
+
+
 def test_export_leaves_out_what_has_ended_but_is_not_applied_to_the_store_yet(play, engine, tmp_path):
     async def day(spool):
         (recipient,) = await spool.take(make_message(), b"x")

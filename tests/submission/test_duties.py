@@ -217,8 +217,8 @@ def test_received_names_the_only_recipient_and_never_one_of_several(tmp_path: Pa
     assert b"for <a@example.net>" in one.message.trace
     assert b"example.net" not in two.message.trace
     assert two.message.recipients == (
-        ForwardPath("a@example.net", "example.net"),
-        ForwardPath("b@example.net", "example.net"),
+        ForwardPath(address="a@example.net", domain="example.net"),
+        ForwardPath(address="b@example.net", domain="example.net"),
     )
 
 

@@ -7,14 +7,14 @@ from angarium.config.values import cidrs, domains
 from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.spool.port import SpoolError, SpoolFull, SpoolStatus
 from angarium.submission.intake.intake import Load, refusal
-from angarium.submission.policy import RELAYING_DENIED, Relay, lane_of, refuses_session
+from angarium.submission.policy import Relay, lane_of, refuses_session
 
 CLOSED = InboundOptions(relay_hosts=cidrs("192.0.2.0/24"))
 STRANGER = "198.51.100.7"
 
 
 def denies(options: InboundOptions, peer: str, sender: str, recipient: str) -> bool:
-    return Relay.of_peer(options, peer).refuses(sender, recipient) == RELAYING_DENIED
+    return Relay.of_peer(options, peer).place(sender, recipient) == "no"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,15 @@ def test_relaying_needs_one_reason(
     options: InboundOptions, peer: str, sender: str, recipient: str, denied: bool
 ) -> None:
     assert denies(options, peer, sender, recipient) is denied
+
+
+def test_an_address_is_to_be_relayed_is_ours_or_neither() -> None:
+    stranger, known = Relay.of_peer(CLOSED, STRANGER), Relay.of_peer(CLOSED, "192.0.2.9")
+    ours = {"bounces.example"}
+    assert stranger.place("a.example", "bounces.example", ours) == "ours"
+    assert stranger.place("a.example", "b.example", ours) == "no"
+    assert known.place("a.example", "b.example", ours) == "relay"
+    assert known.place("", "bounces.example", ours) == "ours"  # a relay host's bounces are read like others'
 
 
 def test_the_priority_header_chooses_the_lane_where_the_listener_lets_it() -> None:

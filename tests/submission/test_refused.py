@@ -91,7 +91,7 @@ class Engine:
 
 def refused_message() -> Message:
     message = make_message("a.example", "b.example", received_at=SystemClock().now())
-    return msgspec.structs.replace(message, refusal=REFUSAL)
+    return msgspec.structs.replace(message, refusal=REFUSAL, fate="fail")
 
 
 def with_spool(
@@ -222,7 +222,7 @@ def test_it_waits_in_no_queue(tmp_path: Path, domain: str) -> None:
     async def story(engine: Engine) -> None:
         await engine.enter(message)
         assert engine.scheduler.census.queues == 0
-        assert message.recipients[0] == ForwardPath("r0@a.example", "a.example")
+        assert message.recipients[0] == ForwardPath(address="r0@a.example", domain="a.example")
         assert QueueKey("default", domain) not in {flow.queue for flow in engine.spool.flows()}
 
     run(tmp_path, story)

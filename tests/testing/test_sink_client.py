@@ -82,7 +82,10 @@ class Shell(asyncio.Protocol):
             self.machine.quit(now)
         else:
             body = self.bodies[self.sent]
-            paths = [ForwardPath("b@to.example", "to.example"), ForwardPath("c@to.example", "to.example")]
+            paths = [
+                ForwardPath(address="b@to.example", domain="to.example"),
+                ForwardPath(address="c@to.example", domain="to.example"),
+            ]
             whole = None if self.in_pieces else body
             self.machine.deliver(Transaction("a@from.example", paths, HEAD, whole, len(body)), now)
             self.sent += 1

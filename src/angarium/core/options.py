@@ -13,7 +13,7 @@ TrackLinks = Literal["none", "html", "text", "all"]
 """In which parts of a message links are rewritten so that clicks are seen."""
 
 
-class Options(msgspec.Struct, frozen=True, array_like=True):
+class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """The options of one submission, or one layer of them. None: not said.
 
     Durable as a part of `records.Message`: fields may only be appended, each with None as default.
@@ -56,7 +56,9 @@ def layered(*layers: Options) -> Options:
     said = [layer for layer in layers if layer is not NO_OPTIONS and layer != NO_OPTIONS]
     if len(said) < 2:
         return said[0] if said else NO_OPTIONS
-    return Options(*(_first(getattr(layer, name) for layer in said) for name in Options.__struct_fields__))
+    return Options(
+        **{name: _first(getattr(layer, name) for layer in said) for name in Options.__struct_fields__}
+    )
 
 
 def as_mapping(options: Options) -> Mapping[str, Any]:

@@ -1,11 +1,13 @@
 """The records that every floor passes on: a message, its recipients, one attempt, one event.
 
 `Message`, `ForwardPath`, `Attempt` and `Event` are durable: they are written to the journal and to the settled store
-as MessagePack arrays, so fields may only be appended, each with a default, and never change their meaning.
+as MessagePack arrays, so fields may only be appended, each with a default, and never change their meaning. They are
+built by keyword: of twenty values in a row two are soon exchanged. So is `Fact`, which is written to the journal only.
 `Recipient` is the unit of state in memory; it is rebuilt from those.
 """
 
-from typing import Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +25,13 @@ NOTIFY_SUCCESS = 2
 NOTIFY_FAILURE = 4
 NOTIFY_DELAY = 8
 """Bits of `ForwardPath.notify` (RFC 3461 §4.1); 0 when the sender gave no NOTIFY."""
+
+Fate = Literal[
+    "deliver",  # it goes out
+    "fail",  # taken only to be reported as failed: every recipient bounces with the message's `refusal`
+    "feedback",  # mail to us: kept, never sent, until whoever reads it has ended its recipients
+]
+"""What a message was accepted for."""
 
 State = Literal["queued", "delivered", "bounced", "expired", "suppressed", "cancelled", "held"]
 """What a recipient is between two events. *delivering* is not durable: it is queued, with an attempt under way."""
@@ -73,7 +82,7 @@ class Flow(NamedTuple):
         return QueueKey(self.binding, self.domain)
 
 
-class ForwardPath(msgspec.Struct, frozen=True, array_like=True):
+class ForwardPath(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One recipient as its sender gave it.
 
     *address* is the mailbox without angle brackets, untouched but for quoting. *domain* is its domain in lower-case
@@ -89,7 +98,7 @@ class ForwardPath(msgspec.Struct, frozen=True, array_like=True):
     role: Literal["", "cc", "bcc", "archive"] = ""
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Where a message came from: listener name, peer `address:port`, its HELO name, protocol (`ESMTP` …), session id.
 
     A message made here (a DSN) has listener `internal` and an empty peer. *tls* is version and cipher as OpenSSL names
@@ -104,7 +113,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     tls: str = ""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True):
+class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """An accepted submission, without its body.
 
     *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block
@@ -114,8 +123,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     measure of what is needed.
     *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
     *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
-    From field in lower-case A-labels, empty without a usable one. *refusal* says that it was taken only to be reported
-    as failed: it is never attempted, and every recipient bounces with that reply. *submission* is what several
+    From field in lower-case A-labels, empty without a usable one. *refusal* is what the recipients of a message whose
+    *fate* is `fail` bounce with, None otherwise. *submission* is what several
     messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
     the sender logged in or that the operator named the peer: the reverse path is as good as their word. *mends_lines*
     has lines of more than 998 octets encoded anew before the message is signed; False where there are none for sure.
@@ -143,6 +152,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     submission: bytes = b""
     is_vouched: bool = False
     mends_lines: bool = False
+    fate: Fate = "deliver"
 
     @property
     def size(self) -> int:
@@ -150,7 +160,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
         return len(self.trace) + self.body_size
 
 
-class TlsFacts(msgspec.Struct, frozen=True, array_like=True):
+class TlsFacts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """What was negotiated on an encrypted connection.
 
     *version* and *cipher* as OpenSSL names them. *verified* says what the peer's certificate was seen to prove: "host"
@@ -167,7 +177,7 @@ class TlsFacts(msgspec.Struct, frozen=True, array_like=True):
     resumed: bool = False
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
+class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One try at delivering to one or more recipients over one connection.
 
     *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
@@ -190,7 +200,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     tls_facts: TlsFacts | None = None
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One fact about one recipient of one message, and the state it leaves the recipient in.
 
     *seq* grows by one with each event of the recipient: an event whose seq is not above the recipient's has been
@@ -214,9 +224,78 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     delay_dsns: int = 0
 
 
+FactKind = Literal[
+    "reception",  # a message was accepted and is durable; derived from it, see `reception_of`
+    "refusal",  # somebody was refused at the door: a session, an address, a message
+    "login_failed",  # somebody could not log in
+    "open",  # a recipient has looked at the message
+    "click",  # a recipient has followed a link of it
+    "unsubscribe",  # a recipient wants no more
+    "complaint",  # a recipient has called it unwanted
+    "late_bounce",  # it failed after it had been delivered
+    "left_out",  # so many facts were not written down, by kind: somebody makes too many of them
+]
+
+FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
+    "reception": ("listener", "peer", "helo", "protocol", "session", "sender", "recipients", "size"),
+    "refusal": ("listener", "peer", "session", "reply", "reason", "sender"),
+    "login_failed": ("listener", "peer", "session", "mechanism", "user", "reason"),
+    "open": ("address", "agent"),
+    "click": ("address", "agent", "url"),
+    "unsubscribe": ("address", "agent"),
+    "complaint": ("type", "agent"),
+    "late_bounce": ("reply", "class"),
+    "left_out": ("refusal", "login_failed"),
+}
+"""What the facts of each kind may say in their *fields*. What is not known is left out."""
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What is known of a message, a recipient, a session or a login, and changes the state of no recipient.
+
+    It may come years after its message has ended, and needs nothing of it. *kind* is a `FactKind`, or one that a newer
+    program has written. *id* is its own (`ids.new_id`): whoever reads it twice can tell. *at* is when it happened, in
+    epoch seconds. *message* is None, and *index* negative, where it is about no message, or about all of it. *account*
+    and *server* are whose it is, 0 for nobody's. *fields* say the rest, by the names of `FACT_FIELDS`.
+    """
+
+    kind: str
+    id: bytes
+    at: float
+    message: MessageId | None = None
+    index: int = -1
+    account: int = 0
+    server: int = 0
+    fields: dict[str, Any] = {}
+
+
+def reception_of(message: Message) -> Fact:
+    """Return the fact that *message* was accepted. Its record in the journal is that fact, so none is written."""
+    origin = message.origin
+    return Fact(
+        kind="reception",
+        id=message.id,
+        at=message.received_at,
+        message=message.id,
+        account=message.account,
+        server=message.server,
+        fields={
+            "listener": origin.listener,
+            "peer": origin.peer,
+            "helo": origin.helo,
+            "protocol": origin.protocol,
+            "session": origin.session,
+            "sender": message.reverse_path,
+            "recipients": len(message.recipients),
+            "size": message.size,
+        },
+    )
+
+
 class Recipient:
     """One recipient of one message while it is in memory. Changed by `apply` only.
 
+    It begins as *queued*; that of mail to us as *held*, so that nothing sends it.
     *attempts* counts finished attempts. *last_reply* is what the last of them was answered, or our own words for it.
     *settled* says that the settled store has a row for it (and the journal need not).
     """
@@ -240,7 +319,7 @@ class Recipient:
         self.index = index
         self.binding = binding
         self.domain = domain
-        self.state: State = "queued"
+        self.state: State = "held" if message.fate == "feedback" else "queued"
         self.attempts = 0
         self.due_at = message.received_at
         self.seq = 0
@@ -300,20 +379,20 @@ class Recipient:
     ) -> Event:
         """Build this recipient's next event; what is not given stays as it is. Does not apply it."""
         return Event(
-            type,
-            at,
-            self.message.id,
-            self.index,
-            self.seq + 1,
-            state,
-            self.binding if binding is None else binding,
-            self.domain if domain is None else domain,
-            self.attempts if attempts is None else attempts,
-            self.due_at if due_at is None else due_at,
-            reply,
-            attempt,
-            note,
-            self.delay_dsns if delay_dsns is None else delay_dsns,
+            type=type,
+            at=at,
+            message=self.message.id,
+            index=self.index,
+            seq=self.seq + 1,
+            state=state,
+            binding=self.binding if binding is None else binding,
+            domain=self.domain if domain is None else domain,
+            attempts=self.attempts if attempts is None else attempts,
+            due_at=self.due_at if due_at is None else due_at,
+            reply=reply,
+            attempt=attempt,
+            note=note,
+            delay_dsns=self.delay_dsns if delay_dsns is None else delay_dsns,
         )
 
     def __repr__(self) -> str:

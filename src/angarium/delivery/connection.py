@@ -464,18 +464,18 @@ class Connection(asyncio.Protocol):
     ) -> Attempt:
         """Return the record of what was tried here, as far as *stage*."""
         return Attempt(
-            self._started_at,
-            stage,
-            self.session,
-            self.command.address.host,
-            self.peer,
-            self._source,
-            self.command.method,
-            self._encryption.name,
-            timings,
-            bytes_sent,
-            dsn_passed,
-            self._encryption.facts,
+            started_at=self._started_at,
+            stage=stage,
+            session=self.session,
+            host=self.command.address.host,
+            peer=self.peer,
+            source=self._source,
+            method=self.command.method,
+            tls=self._encryption.name,
+            timings=timings,
+            bytes_sent=bytes_sent,
+            dsn_passed=dsn_passed,
+            tls_facts=self._encryption.facts,
         )
 
 

@@ -23,7 +23,7 @@ from angarium.delivery.handover import Handover
 from angarium.delivery.router import Router
 from angarium.delivery.signing import KeySource
 from angarium.delivery.trace import TraceHub
-from angarium.engine.enter import fail_refused, recipients_of
+from angarium.engine.enter import end_failures, recipients_of, waits_in_store
 from angarium.engine.record import Recorder
 from angarium.queue.commands import (
     Connect,
@@ -116,20 +116,19 @@ class Dispatcher:
 
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
-        # What is refused ends at once and needs no room.
-        roomy = message.refusal is not None or self.scheduler.has_room(message.tenant)
+        settled = waits_in_store(message, self.scheduler.has_room)
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
-                self._take_over(message, roomy)
+                self._take_over(message, settled)
             then(error)
 
-        self.spool.accept(message, body, accepted, settled=not roomy)
+        self.spool.accept(message, body, accepted, settled=settled)
 
-    def _take_over(self, message: Message, roomy: bool) -> None:
+    def _take_over(self, message: Message, settled: bool) -> None:
         try:
             self._count_in(message)
-            if roomy:
+            if not settled:
                 self.add(recipients_of(message, self.config))
         except Exception as error:  # noqa: BLE001 - it is durable, and whoever sent it waits to hear so
             self._log.fault(self._clock.now(), error, message=message.id.hex())
@@ -137,7 +136,7 @@ class Dispatcher:
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
         now = self._clock.now()
-        self.scheduler.add(fail_refused(recipients, now, self._recorder.record), now)
+        self.scheduler.add(end_failures(recipients, now, self._recorder.record), now)
         self.plan_pump()
 
     def record(self, command: Record, *, logged: bool = True) -> None:
@@ -232,12 +231,12 @@ class Dispatcher:
         recipients: list[Recipient] = []
         try:
             recipients = await self.spool.page(command.flow, self._clock.now(), command.limit)
-            recipients = fail_refused(recipients, self._clock.now(), self._recorder.record)
+            recipients = end_failures(recipients, self._clock.now(), self._recorder.record)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=RECHECK_S)
         except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another
             self._log.fault(self._clock.now(), error, domain=command.flow.domain)
-            recipients = [each for each in recipients if each.message.refusal is None]
+            recipients = [each for each in recipients if each.message.fate != "fail"]
         self._pages -= 1
         self.scheduler.paged(command.flow, recipients, self._clock.now())
         self._settled_down.set()

@@ -168,7 +168,7 @@ class Handover:
             connection.deliver(command, body, head)
 
     def _end(self, command: Deliver, verdict: Verdict, reply: Reply, *, usable: bool) -> None:
-        attempt = Attempt(self._clock.now(), "idle")
+        attempt = Attempt(started_at=self._clock.now(), stage="idle")
         is_untried = verdict == "untried"
         results = [Result(each, verdict, reply, attempt, is_untried) for each in command.recipients]
         self._finished(command.conn, results, usable)

@@ -49,6 +49,7 @@ def describe_message(message: Message) -> dict[str, Any]:
         "options": dict(as_mapping(message.options)),
         "copies": {path.address: path.role for path in message.recipients if path.role},
         "submission": format_id(MessageId(message.submission)) if message.submission else "",
+        "fate": message.fate,
         "refusal": str(message.refusal or ""),
         "origin": asdict(message.origin),
     }

@@ -1,5 +1,6 @@
 """When a recipient is tried again, and when it is given up. Pure decisions."""
 
+import math
 from random import Random
 
 from angarium.config.model import OutboundOptions
@@ -30,8 +31,11 @@ def expires_at(recipient: Recipient, options: OutboundOptions) -> float:
 def sweep_at(recipient: Recipient, options: OutboundOptions) -> float:
     """When a settled recipient may be expired without a further try.
 
-    A last attempt is due at the expiry itself, unless `Never_Attempt_Expired_Messages`: leave it some time.
+    A last attempt is due at the expiry itself, unless `Never_Attempt_Expired_Messages`: leave it some time. Mail to us
+    is never tried, and waits for its reader however long that takes.
     """
+    if recipient.message.fate == "feedback":
+        return math.inf
     grace = 0.0 if options.never_attempt_expired_messages else LAST_TRY_GRACE_S
     return expires_at(recipient, options) + grace
 

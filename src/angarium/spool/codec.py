@@ -42,11 +42,19 @@ _pack_check = _CHECK.pack
 
 encode = msgspec.msgpack.Encoder().encode
 """Encode a `Message`, `Event` or `Seal` as *meta*."""
-decode_message = msgspec.msgpack.Decoder(Message).decode
+_decode_message = msgspec.msgpack.Decoder(Message).decode
 decode_event = msgspec.msgpack.Decoder(Event).decode
 
 
-class Seal(msgspec.Struct, frozen=True, array_like=True):
+def decode_message(meta: bytes | memoryview) -> Message:
+    """Return the message in *meta*. Format 1 knew no fate: there, whatever has a refusal was taken to fail."""
+    message = _decode_message(meta)
+    if message.refusal is not None and message.fate == "deliver":
+        return msgspec.structs.replace(message, fate="fail")
+    return message
+
+
+class Seal(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """The first record of a segment: what is true of the segments before it.
 
     *ends* are (generation, offset): nothing behind that offset counts, whatever is found there. This is what

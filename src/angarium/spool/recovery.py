@@ -170,7 +170,7 @@ class Recovery:
         excess = self._open - self.settings.max_resident
         spilled: list[Live] = []
         for live in self.live.values():
-            if live.message.refusal is not None:
+            if live.message.fate == "fail":
                 continue
             if excess > 0 or live.flags & SETTLED:
                 spilled.append(live)

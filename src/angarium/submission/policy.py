@@ -1,6 +1,8 @@
 """What a listener decides about a session, a recipient and a message. Pure: facts in, a reply or a value out."""
 
+from collections.abc import Container
 from dataclasses import dataclass
+from typing import Literal
 
 from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
@@ -64,6 +66,10 @@ _LANES: dict[str, Lane] = {
 }
 
 
+Place = Literal["relay", "ours", "no"]
+"""What an address is to us: mail for it goes on, is for this node to read (*feedback*), or is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relay:
     """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail).
@@ -85,13 +91,17 @@ class Relay:
         is_known = counts or not peer_ip or options.relay_hosts.contains(peer_ip)
         return cls(options, is_known or options.open_relay, is_known)
 
-    def refuses(self, sender_domain: str, recipient_domain: str) -> Reply | None:
-        """Return the refusal for a recipient, or None when it is accepted. (reference: relaying, any of these.)"""
+    def place(self, sender_domain: str, recipient_domain: str, ours: Container[str] = ()) -> Place:
+        """Return what becomes of mail for *recipient_domain*. *ours* are domains whose mail this node reads, whoever
+        sends it. (reference: relaying, any of these.)
+        """
+        if recipient_domain in ours:
+            return "ours"
         if self.peer_may or self.options.relay_domains.contains(recipient_domain):
-            return None
+            return "relay"
         if sender_domain and self.options.relay_for_sending_domains.contains(sender_domain):
-            return None
-        return RELAYING_DENIED
+            return "relay"
+        return "no"
 
 
 def xclient_names(options: InboundOptions, peer_ip: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
-_CLIENT = Origin("default", "192.0.2.7:4711", "app.test", "ESMTP")
+_CLIENT = Origin(listener="default", peer="192.0.2.7:4711", helo="app.test", protocol="ESMTP")
 
 
 def run_on(loop: str, work: Awaitable[T]) -> T:
@@ -51,15 +51,15 @@ def run_on(loop: str, work: Awaitable[T]) -> T:
 def a_message(number: int = 1, origin: Origin = _CLIENT, account: int = 0) -> Recipient:
     """A recipient whose message came from *origin*."""
     made = Message(
-        MessageId(number.to_bytes(16, "big")),
-        1000.0,
-        "me@from.test",
-        (ForwardPath("you@to.test", "to.test"),),
-        "default",
-        0,
-        "a",
-        b"Received: x\r\n",
-        len(BODY),
+        id=MessageId(number.to_bytes(16, "big")),
+        received_at=1000.0,
+        reverse_path="me@from.test",
+        recipients=(ForwardPath(address="you@to.test", domain="to.test"),),
+        binding="default",
+        lane=0,
+        tenant="a",
+        trace=b"Received: x\r\n",
+        body_size=len(BODY),
         origin=origin,
         account=account,
     )

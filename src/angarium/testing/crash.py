@@ -84,11 +84,24 @@ class Day:
     def message(self, recipients: int, size: int, origin: Origin | None = None) -> Message:
         """Make a message with a body of *size* bytes, known to the ledger."""
         self._clock += 1
-        paths = tuple(ForwardPath(f"r{n}@to{n}.example", f"to{n}.example") for n in range(recipients))
-        origin = origin or Origin("listener", "192.0.2.1:1", "x", "ESMTP", "s")
+        paths = tuple(
+            ForwardPath(address=f"r{n}@to{n}.example", domain=f"to{n}.example") for n in range(recipients)
+        )
+        origin = origin or Origin(
+            listener="listener", peer="192.0.2.1:1", helo="x", protocol="ESMTP", session="s"
+        )
         message_id = new_id(self._clock)
         message = Message(
-            message_id, self._clock, "a@from.example", paths, "default", 0, "tenant", b"", size, origin=origin
+            id=message_id,
+            received_at=self._clock,
+            reverse_path="a@from.example",
+            recipients=paths,
+            binding="default",
+            lane=0,
+            tenant="tenant",
+            trace=b"",
+            body_size=size,
+            origin=origin,
         )
         self.ledger.bodies[message_id] = self.random.randbytes(size)
         return message

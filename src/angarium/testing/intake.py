@@ -149,7 +149,9 @@ class IntakeDesk:
         """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time."""
         intake, inbound = self.intake, InboundOptions(**options)
         may = peer == RELAY_HOST
-        origin = Origin("default", peer, "client.example", "ESMTP", "session")
+        origin = Origin(
+            listener="default", peer=peer, helo="client.example", protocol="ESMTP", session="session"
+        )
         message_id = intake.new_id()
         body: Body = text
         head, eight_bit, long_lines = text, not text.isascii(), True
@@ -179,7 +181,10 @@ class IntakeDesk:
 
 def _paths(recipients: Sequence[str]) -> list[ForwardPath]:
     domains = [address.rpartition("@")[2].lower().encode("idna").decode() for address in recipients]
-    return [ForwardPath(address, domain) for address, domain in zip(recipients, domains, strict=True)]
+    return [
+        ForwardPath(address=address, domain=domain)
+        for address, domain in zip(recipients, domains, strict=True)
+    ]
 
 
 class _Files:

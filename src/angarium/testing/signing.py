@@ -16,7 +16,7 @@ _MESSAGE = Message(
     id=MessageId(b"1" * 16),
     received_at=0.0,
     reverse_path="a@example.com",
-    recipients=(ForwardPath("one@far.test", "far.test"),),
+    recipients=(ForwardPath(address="one@far.test", domain="far.test"),),
     binding="default",
     lane=0,
     tenant="",

@@ -182,8 +182,20 @@ class Simulation:
         self._messages += 1
         at = self.now if received_at is None else received_at
         message_id = MessageId(self._messages.to_bytes(16, "big"))
-        paths = tuple(ForwardPath(f"u{n}@{domain}", domain) for n, domain in enumerate(domains))
-        message = Message(message_id, at, "s@example.org", paths, binding, lane, tenant, b"", 1000)
+        paths = tuple(
+            ForwardPath(address=f"u{n}@{domain}", domain=domain) for n, domain in enumerate(domains)
+        )
+        message = Message(
+            id=message_id,
+            received_at=at,
+            reverse_path="s@example.org",
+            recipients=paths,
+            binding=binding,
+            lane=lane,
+            tenant=tenant,
+            trace=b"",
+            body_size=1000,
+        )
         return [Recipient(message, index, binding, path.domain) for index, path in enumerate(paths)]
 
     def send(
@@ -350,7 +362,9 @@ class Simulation:
                 scheduler.opened(command.conn, self.now)
             else:
                 stage: Stage = "connect" if refusal.enhanced == "4.4.1" else "banner"
-                attempt = Attempt(self.now, stage, host=command.address.host, peer=str(command.address))
+                attempt = Attempt(
+                    started_at=self.now, stage=stage, host=command.address.host, peer=str(command.address)
+                )
                 self.refused.append((self.now, command.address, refusal))
                 failure = ConnectFailure(refusal, attempt, peer.fault, peer.on_terms)
                 scheduler.connect_failed(command.conn, failure, self.now)
@@ -368,7 +382,12 @@ class Simulation:
 
         def act() -> None:
             address, crowded = connect.address, self._taken[worker, conn]
-            attempt = Attempt(self.now, "mail" if crowded else "final", host=address.host, peer=str(address))
+            attempt = Attempt(
+                started_at=self.now,
+                stage="mail" if crowded else "final",
+                host=address.host,
+                peer=str(address),
+            )
             if crowded:
                 answers: list[tuple[Recipient, Verdict, Reply]] = [
                     (recipient, "transient", peer.too_many) for recipient in recipients

@@ -6,12 +6,14 @@ from itertools import count
 from typing import Literal
 
 from angarium.core.ids import new_id
-from angarium.core.records import Event, ForwardPath, Lane, Message, Origin, Recipient, State
+from angarium.core.records import Event, Fate, ForwardPath, Lane, Message, Origin, Recipient, State
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
 from angarium.spool.settings import SpoolSettings
 
 NOW = 1_900_000_000.0
-CLIENT = Origin("listener", "192.0.2.1:1025", "client.example", "ESMTP", "session")
+CLIENT = Origin(
+    listener="listener", peer="192.0.2.1:1025", helo="client.example", protocol="ESMTP", session="session"
+)
 
 SMALL = SpoolSettings(
     segment_bytes=32 << 10,
@@ -36,13 +38,27 @@ def make_message(
     tenant: str = "tenant",
     origin: Origin = CLIENT,
     received_at: float | None = None,
+    fate: Fate = "deliver",
 ) -> Message:
     """Return a message with a recipient in each of *domains*, received a second after the one made before it."""
     at = NOW + next(_seconds) if received_at is None else received_at
     paths = tuple(
-        ForwardPath(f"r{n}@{domain}", domain) for n, domain in enumerate(domains or ("to.example",))
+        ForwardPath(address=f"r{n}@{domain}", domain=domain)
+        for n, domain in enumerate(domains or ("to.example",))
     )
-    return Message(new_id(at), at, "from@example.org", paths, binding, lane, tenant, b"", size, origin=origin)
+    return Message(
+        id=new_id(at),
+        received_at=at,
+        reverse_path="from@example.org",
+        recipients=paths,
+        binding=binding,
+        lane=lane,
+        tenant=tenant,
+        trace=b"",
+        body_size=size,
+        origin=origin,
+        fate=fate,
+    )
 
 
 class SpoolDriver:

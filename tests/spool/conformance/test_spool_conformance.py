@@ -147,6 +147,35 @@ def test_a_discarded_large_body_leaves_nothing(play):
     play(day, next_day)
 
 
+# -- mail to us
+
+
+def test_feedback_is_kept_over_restarts_is_handed_to_nobody_and_goes_when_it_was_read(play):
+    feedback = make_message("bounces.example", fate="feedback")
+    waiting = Selection(message=feedback.id)
+
+    async def day(spool):
+        assert await spool.accept(feedback, b"Subject: failed\r\n\r\n", settled=True) is None
+
+    async def next_day(spool):
+        assert spool.recovered == []
+        (flow,) = spool.spool.flows()
+        assert spool.spool.flows()[flow] == FlowSummary(0, 1, None, feedback.received_at)
+        assert await spool.spool.page(flow, LATER, 10) == []
+        (recipient,) = await spool.spool.select(waiting, None, 10)
+        assert (recipient.state, recipient.message) == ("held", feedback)
+        assert await spool.body(feedback) == b"Subject: failed\r\n\r\n"
+
+    async def read(spool):
+        (recipient,) = await spool.spool.select(waiting, None, 10)
+        await spool.tell(recipient, "delivered")
+
+    async def last_day(spool):
+        assert await spool.spool.count(Selection()) == 0
+
+    play(day, next_day, next_day, read, last_day)
+
+
 # -- settling
 
 

@@ -71,10 +71,10 @@ def is_collected(action: Action, message: Message) -> bool:
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
     """Say what the sender is to be told of *event*, or None. The null sender is never told anything.
 
-    Nor is anybody of a message that was taken only to be reported as failed: its report is the event.
+    Nor is anybody of a message that was not taken to be delivered: of one that is to fail, the report is the event.
     """
     message = recipient.message
-    if not message.reverse_path or message.refusal is not None:
+    if not message.reverse_path or message.fate != "deliver":
         return None
     notify = recipient.path.notify
     if event.type == "delivered":
@@ -145,7 +145,7 @@ def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: 
     It has its turn among the mail of whoever caused it.
     """
     to = report.message.reverse_path
-    path = ForwardPath(to, parse_mailbox(to, smtputf8=True).domain, NOTIFY_NEVER)
+    path = ForwardPath(address=to, domain=parse_mailbox(to, smtputf8=True).domain, notify=NOTIFY_NEVER)
     return Message(
         id=id,
         received_at=report.at,

@@ -244,7 +244,7 @@ class SegmentLog:
     def seal(self) -> bytes:
         """See `Log.seal`."""
         others = [(g, s) for g, s in self.segments.items() if s is not self.current]
-        return encode(Seal(tuple((g, self.ends.get(g, s.end)) for g, s in others), self.first))
+        return encode(Seal(ends=tuple((g, self.ends.get(g, s.end)) for g, s in others), first=self.first))
 
     def write(self, batch: Buffers, end: int) -> None:
         """See `Log.write`. One call of the system where it can be."""

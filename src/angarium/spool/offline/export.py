@@ -36,7 +36,8 @@ class Exported(NamedTuple):
 class Envelope(msgspec.Struct, frozen=True):
     """What stands in the .json beside an .eml: times in epoch seconds, addresses without angle brackets.
 
-    *refusal* not empty: the message was taken only to be reported as failed with that reply, and is not to be sent.
+    *fate* is "deliver" for mail that is to be sent. With "fail" it was taken only to be reported as failed with
+    *refusal*, with "feedback" it is mail to this node.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Envelope(msgspec.Struct, frozen=True):
     envid: str
     ret: str
     refusal: str = ""
+    fate: str = "deliver"
 
 
 def unfinished_mail(data: Path) -> Iterator[tuple[Unfinished, bytes | SpoolError]]:
@@ -144,6 +146,7 @@ def envelope(unfinished: Unfinished) -> Envelope:
         message.envid,
         message.ret,
         str(message.refusal or ""),
+        message.fate,
     )
 
 
@@ -153,4 +156,5 @@ def envelope_lines(unfinished: Unfinished) -> bytes:
     lines = [f"X-Angarium-Id: {served.id}", f"X-Angarium-Return-Path: <{served.reverse_path}>"]
     lines += [f"X-Angarium-Recipient: <{address}>" for address in served.recipients]
     lines += [f"X-Angarium-Refusal: {served.refusal}"] if served.refusal else []
+    lines += [f"X-Angarium-Fate: {served.fate}"] if served.fate != "deliver" else []
     return "".join(re.sub(r"[\r\n]", "", line) + "\r\n" for line in lines).encode("utf-8", "replace")

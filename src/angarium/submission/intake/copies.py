@@ -58,7 +58,7 @@ def _key(address: str, domain: str) -> tuple[str, str]:
 
 
 def _paths(copies: Iterable[CopyTo], role: Literal["cc", "bcc", "archive"]) -> tuple[ForwardPath, ...]:
-    return tuple(ForwardPath(copy.address, copy.domain, role=role) for copy in copies)
+    return tuple(ForwardPath(address=copy.address, domain=copy.domain, role=role) for copy in copies)
 
 
 def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Span]]:

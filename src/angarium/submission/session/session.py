@@ -28,6 +28,7 @@ from angarium.submission.policy import (
     NO_NULL_SENDER,
     NO_RECIPIENT_DOMAIN,
     NO_SENDER_DOMAIN,
+    RELAYING_DENIED,
     refuses_growth,
     refuses_literal,
     storage_reply,
@@ -121,14 +122,14 @@ class Session(SessionLogin):
                 if not self._submits:
                     return NO_RECIPIENT_DOMAIN
                 address = f"{address}@{domain}"
-        path = ForwardPath(address, domain, command.notify, command.orcpt)
+        path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
         if self._principal is not None:
             refusal = queue_problem(self._principal, self._room, len(self._recipients) + 1, 0)
             if refusal is not None:
                 return refusal
             return self._take_counted(self._principal, path) if self._principal.buckets else self._take(path)
-        refusal = self._relay.refuses(self._mail.domain, domain)
-        return refusal if refusal is not None else self._take(path)
+        place = self._relay.place(self._mail.domain, domain)
+        return RELAYING_DENIED if place == "no" else self._take(path)
 
     @property
     def _submits(self) -> bool:
@@ -359,7 +360,14 @@ class Session(SessionLogin):
             if protocol == "ESMTP":  # RFC 3848
                 protocol += ("S" if self._tls else "") + ("A" if self._principal is not None else "")
             name = self._said_helo or self._machine.helo_name
-            self._origin = Origin(self.listener, self._peer, name, protocol, self._name, self._tls)
+            self._origin = Origin(
+                listener=self.listener,
+                peer=self._peer,
+                helo=name,
+                protocol=protocol,
+                session=self._name,
+                tls=self._tls,
+            )
         return self._origin
 
     def _answer_message(self, reply: Reply) -> None:

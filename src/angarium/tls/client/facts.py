@@ -69,13 +69,13 @@ def facts_of(
         problem = f"the certificate is not for {' or '.join(wanted)} but for {_some(certificate)}"
     cipher = tls.cipher()
     return TlsFacts(
-        tls.version() or "",
-        cipher[0] if cipher else "",
-        ("host" if is_host else "ca") if verified else "",
-        problem,
-        _ordered(certificate, wanted)[:MOST_NAMES],
-        certificate.not_after,
-        bool(tls.session_reused),
+        version=tls.version() or "",
+        cipher=cipher[0] if cipher else "",
+        verified=("host" if is_host else "ca") if verified else "",
+        problem=problem,
+        names=_ordered(certificate, wanted)[:MOST_NAMES],
+        not_after=certificate.not_after,
+        resumed=bool(tls.session_reused),
     )
 
 

@@ -54,7 +54,7 @@ class Encryption:
         """Choose the way. Raises TlsSetupError."""
         self.way = await self._client.way(self._policy, self._address, now)
         if self.fell_back:
-            self.facts = TlsFacts("", "", problem=f"sent in clear text: {self.way.problem}")
+            self.facts = TlsFacts(version="", cipher="", problem=f"sent in clear text: {self.way.problem}")
 
     async def begin(
         self, transport: asyncio.Transport, protocol: asyncio.Protocol, timeout_s: float

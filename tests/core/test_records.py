@@ -1,0 +1,54 @@
+"""Records that are written to disk: how they are built, and what of them is known without being written."""
+
+import inspect
+from typing import get_args
+
+import pytest
+
+from angarium.core.options import Options
+from angarium.core.records import (
+    FACT_FIELDS,
+    Attempt,
+    Event,
+    Fact,
+    FactKind,
+    ForwardPath,
+    Message,
+    Origin,
+    Recipient,
+    TlsFacts,
+    reception_of,
+)
+from angarium.spool.codec import Seal
+from angarium.testing.spool import CLIENT, make_message
+
+DURABLE = [Attempt, Event, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
+
+
+@pytest.mark.parametrize("record", DURABLE)
+def test_a_durable_record_is_built_by_keyword(record: type) -> None:
+    kinds = {parameter.kind for parameter in inspect.signature(record).parameters.values()}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_every_kind_of_fact_says_what_it_may_tell() -> None:
+    assert set(FACT_FIELDS) == set(get_args(FactKind))
+
+
+def test_the_reception_of_a_message_is_told_by_the_message_itself() -> None:
+    message = make_message("a.example", "b.example", size=700)
+    fact = reception_of(message)
+    assert (fact.kind, fact.at, fact.message, fact.index) == (
+        "reception",
+        message.received_at,
+        message.id,
+        -1,
+    )
+    assert set(fact.fields) == set(FACT_FIELDS["reception"])
+    assert (fact.fields["peer"], fact.fields["recipients"], fact.fields["size"]) == (CLIENT.peer, 2, 700)
+
+
+def test_a_recipient_of_mail_to_us_is_held_from_the_start() -> None:
+    message = make_message("bounces.example", fate="feedback")
+    assert Recipient(message, 0, "default", "bounces.example").state == "held"
+    assert Recipient(make_message(), 0, "default", "to.example").state == "queued"
