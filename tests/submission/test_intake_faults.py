@@ -17,7 +17,7 @@ from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.programs import PATIENCE_S
 
 ROOMS = ("/mime/", "/dialects/", "/submission/intake/")
-SESSION = {"_take_in", "_spill_piece", "_submit", "_where_from", "_refuses_end", "_login_now", "_give_back"}
+SESSION = {"_take_in", "_spill_piece", "_submit", "origin", "_refuses_end", "current", "_give_back"}
 SPOOL = {"enter", "write", "finish"}
 ANSWERS = {"answer", "_count", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}
 """Who is called to say or undo something: called for the first fault, and not to be hindered by a second."""
@@ -53,7 +53,7 @@ class FaultAt:
 
 
 def _counts(path: str, name: str) -> bool:
-    if path.endswith("/submission/session/session.py"):
+    if path.endswith(("/submission/session/mail.py", "/submission/session/login.py")):
         return name in SESSION
     if path.endswith("/testing/intake.py"):
         return name in SPOOL

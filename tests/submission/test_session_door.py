@@ -296,7 +296,7 @@ async def test_a_lone_line_end_is_mended_for_whoever_has_logged_in(hall):
 async def test_the_login_that_tls_forgets_mends_nothing(hall):
     """RFC 3207 §4.2: who it was is asked anew, and until then nobody is known."""
     talk = await submitting(hall(OPEN + RELAY), OPEN)
-    machine = talk.session._machine
+    machine = talk.session._connection.machine
     assert machine._commands.options.lone_lf_in_body == "mend"
     machine.state = "tls"
     talk.session._secured(Encrypted())

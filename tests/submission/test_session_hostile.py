@@ -172,8 +172,7 @@ def test_whoever_comes_in_by_an_open_relay_is_nobody_that_is_known() -> None:
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_a_proxys_certificate_is_not_its_clients(hall, order):
     def shows_certificate(session):  # as `_secured` does
-        session._is_verified = True
-        session._relay = session._judge_peer()
+        session._peer.show_certificate(True)
 
     async def run():
         talk = await hall(PROXY).session("192.0.2.1").helo()

@@ -580,7 +580,7 @@ async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_b
     talk.session.cut_off(Reply(421, "4.3.2", "shutting down"))
     await asyncio.wait(asking)
     talk.session.connection_lost(None)
-    assert talk.session._mail is None
+    assert talk.session.mail._mail is None
     assert not house.events("bug")
 
 

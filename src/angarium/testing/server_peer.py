@@ -38,6 +38,16 @@ class ScriptedHandler:
         self._pieces: list[bytes] = []
         self._auth: AuthScript | None = None
 
+    @property
+    def mail(self) -> "ScriptedHandler":
+        """See ServerHandler."""
+        return self
+
+    @property
+    def login(self) -> "ScriptedHandler":
+        """See ServerHandler."""
+        return self
+
     def on_helo(self, verb: str, name: str) -> Reply | None:
         self.events.append(f"helo {verb} {name}")
         return self._answer("helo", name, answers.HELO_OK)

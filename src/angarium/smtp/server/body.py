@@ -3,7 +3,7 @@
 from angarium.core.reply import Reply
 from angarium.smtp.server import answers
 from angarium.smtp.server.data_phase import BodyReader, Fault
-from angarium.smtp.server.handler import ServerHandler
+from angarium.smtp.server.handler import MailHandler
 from angarium.smtp.server.input import InputBuffer
 from angarium.smtp.server.options import ServerLimits, ServerOptions, body_rules
 
@@ -74,7 +74,7 @@ class IncomingBody:
 
     # -- reading
 
-    def read_text(self, source: InputBuffer, now: float, handler: ServerHandler) -> bool:
+    def read_text(self, source: InputBuffer, now: float, handler: MailHandler) -> bool:
         """Read what has come after DATA; return whether the line with the final dot is there."""
         start = source.pos
         end = self._reader.feed_dotted(source.data, start)
@@ -102,7 +102,7 @@ class IncomingBody:
         self._arrived = 0
         self.chunk_left = self.chunk_size
 
-    def read_chunk(self, source: InputBuffer, now: float, handler: ServerHandler) -> None:
+    def read_chunk(self, source: InputBuffer, now: float, handler: MailHandler) -> None:
         """Read what has come of the chunk."""
         piece = source.data[source.pos : source.pos + self.chunk_left]
         size = len(piece)
@@ -130,7 +130,7 @@ class IncomingBody:
 
     # -- what has come
 
-    def _grow(self, handler: ServerHandler) -> None:
+    def _grow(self, handler: MailHandler) -> None:
         """Ask *handler* now and then whether what grows is still welcome, and hand over what is large."""
         reader = self._reader
         if not reader.fault and reader.size >= self._ask_at:
@@ -140,13 +140,13 @@ class IncomingBody:
                 reader.refuse(Fault.UNWELCOME)
         self._spill(handler)
 
-    def _spill(self, handler: ServerHandler) -> None:
+    def _spill(self, handler: MailHandler) -> None:
         """Hand over what has come of a large body, unless that is little."""
         reader = self._reader
         if reader.kept >= SPILL_PIECE and reader.size > self._limits.spill_threshold:
             handler.on_chunk(reader.take())
 
-    def finish(self, handler: ServerHandler) -> bytes:
+    def finish(self, handler: MailHandler) -> bytes:
         """All has come: return what *handler* has not got yet."""
         self._spill(handler)
         return self._reader.take()

@@ -85,7 +85,7 @@ class ServerCommands:
     def void(self, handler: ServerHandler) -> None:
         """Forget the transaction, if there is one, and have the handler forget it."""
         if self.transaction.enter("rest"):
-            handler.on_reset()
+            handler.mail.on_reset()
 
     # -- mail
 
@@ -117,7 +117,7 @@ class ServerCommands:
         if command.size > self._limits.max_message_size > 0:  # RFC 1870 §6.1
             return answers.TOO_LARGE
         self.transaction.propose(command.smtputf8)
-        return handler.on_mail(command)
+        return handler.mail.on_mail(command)
 
     def rcpt(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """RCPT."""
@@ -129,7 +129,7 @@ class ServerCommands:
                 answers.TOO_MANY_RECIPIENTS if overshoot <= RECIPIENT_OVERSHOOT else answers.TOO_MANY_ERRORS
             )
         text, utf8 = line.decode("utf-8"), transaction.smtputf8
-        return handler.on_rcpt(parse_rcpt(text, self.offered, utf8, self.options.pedantic))
+        return handler.mail.on_rcpt(parse_rcpt(text, self.offered, utf8, self.options.pedantic))
 
     def recipient_taken(self, reply: Reply) -> Reply:
         """RCPT was taken."""
@@ -138,7 +138,7 @@ class ServerCommands:
 
     def data(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """DATA."""
-        return handler.on_data()
+        return handler.mail.on_data()
 
     def text_follows(self, reply: Reply) -> Reply:
         """DATA was taken."""
@@ -157,7 +157,7 @@ class ServerCommands:
         """BDAT."""
         if self._body.is_chunk_too_large:
             return answers.TOO_LARGE
-        return answers.GO_AHEAD if self.transaction.phase == "chunks" else handler.on_data()
+        return answers.GO_AHEAD if self.transaction.phase == "chunks" else handler.mail.on_data()
 
     def chunk_refused(self, reply: Reply, handler: ServerHandler) -> None:
         """BDAT was not taken, which makes the transaction void (RFC 3030 §2)."""
@@ -173,7 +173,7 @@ class ServerCommands:
         """AUTH."""
         mechanism, initial = parse_auth(line)
         refusal = self.exchange.begin(mechanism, self.options)
-        return refusal if refusal is not None else handler.on_auth(mechanism, initial)
+        return refusal if refusal is not None else handler.login.on_auth(mechanism, initial)
 
     def logged_in(self, reply: Reply) -> Reply:
         """AUTH has succeeded."""

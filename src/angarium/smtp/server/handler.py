@@ -9,16 +9,58 @@ from angarium.smtp.server.command import MailCommand, RcptCommand
 class ServerHandler(Protocol):
     """Decides what the machine answers. Syntax, order and limits were checked before it is asked.
 
-    A method returns the reply, or None: then the reply must be given by `ServerMachine.answer`, before the method
-    returns or later, and input waits for it. A reply of 421 or 521 closes the connection. Usual replies stand in
-    `server.answers`.
+    A method, here and of the two parts, returns the reply, or None: then the reply must be given by
+    `ServerMachine.answer`, before the method returns or later, and input waits for it. A reply of 421 or 521 closes the
+    connection. Usual replies stand in `server.answers`.
     """
+
+    @property
+    def mail(self) -> "MailHandler":
+        """Who decides about mail."""
+        ...
+
+    @property
+    def login(self) -> "AuthHandler":
+        """Who decides about logins."""
+        ...
 
     def on_helo(self, verb: str, name: str) -> Reply | None:
         """The peer says HELO or EHLO. The text of a positive reply follows our hostname; extensions are
         added.
         """
         ...
+
+    def on_vrfy(self, argument: str) -> Reply | None:
+        """VRFY, which need not be answered honestly: `answers.CANNOT_VERIFY`."""
+        ...
+
+    def on_help(self, argument: str) -> Reply | None:
+        """HELP; *argument* is often empty."""
+        ...
+
+    def on_starttls(self) -> Reply | None:
+        """STARTTLS where it is offered. After 220 the machine is in state "tls": the shell makes the handshake
+        once the output is written, and calls `ServerMachine.secured`. A transaction is void, and so is all else
+        that the peer has said.
+        """
+        ...
+
+    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
+        """XCLIENT from a peer to which it is offered: names in upper case, values decoded and checked; addresses
+        without `IPV6:`; `[UNAVAILABLE]` and `[TEMPUNAVAIL]` as they are. After a positive reply the session begins
+        anew with our greeting.
+        """
+        ...
+
+    def on_refusal(self, reply: Reply) -> None:
+        """Something was answered with 4xx or 5xx, by the machine or as the handler said; not told of answers to
+        whole messages, which are the handler's own.
+        """
+        ...
+
+
+class MailHandler(Protocol):
+    """Decides about the transactions of one connection (RFC 5321 §3.3)."""
 
     def on_mail(self, command: MailCommand) -> Reply | None:
         """A transaction begins, if the reply is positive."""
@@ -56,13 +98,9 @@ class ServerHandler(Protocol):
         """The transaction is void, with all that was handed over for it."""
         ...
 
-    def on_vrfy(self, argument: str) -> Reply | None:
-        """VRFY, which need not be answered honestly: `answers.CANNOT_VERIFY`."""
-        ...
 
-    def on_help(self, argument: str) -> Reply | None:
-        """HELP; *argument* is often empty."""
-        ...
+class AuthHandler(Protocol):
+    """Decides about the logins of one connection (RFC 4954)."""
 
     def on_auth(self, mechanism: str, initial: bytes | None) -> Reply | None:
         """AUTH with a mechanism that is offered, in upper case; *initial* is the decoded initial response.
@@ -78,24 +116,4 @@ class ServerHandler(Protocol):
 
     def on_auth_cancel(self) -> None:
         """The exchange is over without a result: cancelled, or not base64. The machine has answered."""
-        ...
-
-    def on_starttls(self) -> Reply | None:
-        """STARTTLS where it is offered. After 220 the machine is in state "tls": the shell makes the handshake
-        once the output is written, and calls `ServerMachine.secured`. A transaction is void, and so is all else
-        that the peer has said.
-        """
-        ...
-
-    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
-        """XCLIENT from a peer to which it is offered: names in upper case, values decoded and checked; addresses
-        without `IPV6:`; `[UNAVAILABLE]` and `[TEMPUNAVAIL]` as they are. After a positive reply the session begins
-        anew with our greeting.
-        """
-        ...
-
-    def on_refusal(self, reply: Reply) -> None:
-        """Something was answered with 4xx or 5xx, by the machine or as the handler said; not told of answers to
-        whole messages, which are the handler's own.
-        """
         ...

@@ -363,7 +363,7 @@ class ServerMachine:
                 return False
             self._commands.exchange.end(answers.AUTH_LINE_TOO_LONG)
             self._skip_from_here(answers.AUTH_LINE_TOO_LONG)
-            self._handler.on_auth_cancel()
+            self._handler.login.on_auth_cancel()
             return True
         self._since = self._now
         if self._input.is_bare and not self._takes_lone_lf:
@@ -425,7 +425,7 @@ class ServerMachine:
                 verb.otherwise(commands, reply, self._handler)
         else:
             if rule.leads_to is not None and commands.transaction.enter(rule.leads_to):
-                self._handler.on_reset()
+                self._handler.mail.on_reset()
             if verb.then is not None:
                 reply = verb.then(commands, reply)
         if state == "chunk":
@@ -467,10 +467,10 @@ class ServerMachine:
         response = read_response(line)
         if isinstance(response, bytes):
             self.state = "waiting"
-            self._handler.on_auth_line(response)
+            self._handler.login.on_auth_line(response)
             return
         self.state = "command"
-        self._handler.on_auth_cancel()
+        self._handler.login.on_auth_cancel()
         assert self._asked is not None
         self._conclude(self._asked, response)
 
@@ -490,7 +490,7 @@ class ServerMachine:
     def _read_data(self) -> bool:
         body = self._body
         self._since = self._now
-        at_end = body.read_text(self._input, self._now, self._handler)
+        at_end = body.read_text(self._input, self._now, self._handler.mail)
         if body.is_refused:
             self._refuse_body(at_end)
         elif at_end:
@@ -500,7 +500,7 @@ class ServerMachine:
     def _read_chunk(self) -> bool:
         body = self._body
         self._since = self._now
-        body.read_chunk(self._input, self._now, self._handler)
+        body.read_chunk(self._input, self._now, self._handler.mail)
         if body.chunk_left:
             if body.chunk_refusal is None and body.is_refused:
                 self._refuse_body(at_end=False)
@@ -535,12 +535,12 @@ class ServerMachine:
 
     def _end_of_body(self) -> None:
         """The message is the handler's from now on (RFC 5321 §4.1.1.4: its end is not the transaction's to undo)."""
-        rest = self._body.finish(self._handler)
+        rest = self._body.finish(self._handler.mail)
         self._commands.transaction.enter("rest")
         self.counters.bodies += 1
         self._asked = None
         self.state = "waiting"
-        self._handler.on_message(rest)
+        self._handler.mail.on_message(rest)
 
     def _message_done(self, reply: Reply) -> None:
         if reply.code >= 400:

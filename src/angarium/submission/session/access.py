@@ -13,6 +13,7 @@ from angarium.identity.usage.buckets import Allowed, Exceeded
 from angarium.smtp.sasl.exchange import Claim, Secrets
 
 LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
+XCLIENT_OK = Reply(220)
 MALFORMED = Reply(501, "5.5.2", "this is not what the mechanism says; start the authentication again")
 TOO_MANY_FAILURES = Reply(
     421, "4.7.0", "too many failed logins in this session: check user name and password"

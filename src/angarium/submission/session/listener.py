@@ -21,9 +21,9 @@ from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.smtp.proxy import ProxyError
 from angarium.submission.session.encryption import TLS_GOODBYE_S
+from angarium.submission.session.peer import UNKNOWN_PEER, Peer
 from angarium.submission.session.proxy_header import read_proxy_header
 from angarium.submission.session.session import Session
-from angarium.submission.session.shell import UNKNOWN_PEER, Peer
 from angarium.tls.server.contexts import Socket, TlsContexts
 
 _LEAVE_TO_OTHERS_S = 0.002

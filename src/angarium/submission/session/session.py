@@ -1,231 +1,152 @@
-"""One SMTP session in: the transaction, from MAIL to the answer at the end of data."""
+"""One SMTP session in: what comes over a connection, and how long that may take."""
 
+import asyncio
 from typing import Any
 
-import msgspec
-
-from angarium.core.ids import MessageId
-from angarium.core.records import ForwardPath, Origin
 from angarium.core.reply import Reply
-from angarium.core.waiting import Waiting
-from angarium.identity.principal import (
-    UNCHECKED,
-    Principal,
-    queue_problem,
-    queue_room,
-    return_path_problem,
-)
-from angarium.identity.usage.buckets import Exceeded
+from angarium.identity.principal import BAD_LOGIN
 from angarium.smtp.server import answers
-from angarium.smtp.server.command import MailCommand, RcptCommand
-from angarium.spool.port import Body, SpoolError
-from angarium.sql.errors import StoreError
-from angarium.submission.intake.intake import Envelope, Spill
-from angarium.submission.policy import (
-    AUTHENTICATION_REQUIRED,
-    ENOUGH_RECIPIENTS,
-    FAULT,
-    NO_NULL_SENDER,
-    NO_RECIPIENT_DOMAIN,
-    NO_SENDER_DOMAIN,
-    RELAYING_DENIED,
-    refuses_growth,
-    refuses_literal,
-    storage_reply,
-)
-from angarium.submission.session.access import LOGIN_ENDED
+from angarium.smtp.server.machine import ServerMachine
+from angarium.submission.policy import ENOUGH_TIME, NO_TLS_NOW, TLS_READY
+from angarium.submission.session.access import SAY_STARTTLS, TOO_MANY_FAILURES, XCLIENT_OK
+from angarium.submission.session.connection import SessionConnection
+from angarium.submission.session.encryption import SessionEncryption
 from angarium.submission.session.login import SessionLogin
+from angarium.submission.session.mail import SessionMail
+from angarium.submission.session.peer import Peer, SessionPeer, known
+from angarium.submission.session.reception import Reception
+from angarium.tls import ENCRYPTION_BYTES
 
-MOST_EXCEEDED = 10
-"""So many recipients over the quota are put off one by one; the next ends the session."""
+MOST_REFUSALS_TOLD = 20
+"""So many refusals of one session are logged each by itself; the session's record counts them all."""
+
+_TOLD = (BAD_LOGIN, TOO_MANY_FAILURES, SAY_STARTTLS)
 
 
-class Session(SessionLogin):
+class Session(asyncio.Protocol):
     """One connection of one peer. Implements smtp.server.handler.ServerHandler.
 
-    Made of four duties, one class each: socket and time (`SessionShell`), encryption (`SessionTls`), who it is
-    (`SessionLogin`), and the mail (here).
+    Each thing that there is to know has one owner: who the other side is `SessionPeer`, socket and machine
+    `SessionConnection`, encryption `SessionEncryption`, the login `SessionLogin`, the mail `SessionMail`. Each of them
+    knows those before it, and none the session. Here they are put together, and looked at as time goes by.
     """
 
-    _mail: MailCommand | None = None
-    _spill: Spill | None = None
-    _failed: Reply | None = None
-    """What is told at the end of data of a message that cannot be taken any more."""
-    _message_id: MessageId | None = None
-    _accepted = 0
-    _recipient_count = 0
-    _taken = 0
-    """Recipients of the open transaction that were counted against the limits of whoever has logged in."""
-    _taken_since = 0.0
-    _room = Waiting()
-    """How much more of the account may wait, when the transaction began."""
-    _exceeded = 0
-    _bytes = 0
-    _held = 0
-    """Bytes of the unfinished message that were counted against its peer."""
+    __slots__ = (
+        "__weakref__",
+        "_began_anew_at",
+        "_connection",
+        "_encryption",
+        "_peer",
+        "_reception",
+        "_refusals_told",
+        "_started_at",
+        "_told_last",
+        "login",
+        "mail",
+    )
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._recipients: list[ForwardPath] = []
+    def __init__(self, reception: Reception, listener: str, listen: str, peer: Peer) -> None:
+        now = reception.clock.now()
+        self._reception = reception
+        self._started_at = self._began_anew_at = now
+        self._refusals_told = 0
+        self._told_last: Reply | None = None
+        self._peer = SessionPeer(reception, listener, listen, peer)
+        settings = self._peer.settings
+        machine = ServerMachine(self, settings.offer(False, self._peer.xclient, False), settings.limits, now)
+        self._connection = SessionConnection(reception, self._peer, machine, self._begin_handshake)
+        self._encryption = SessionEncryption(reception, self._peer)
+        self.login = SessionLogin(reception, self._peer, self._encryption, self._connection)
+        self.mail = SessionMail(reception, self._peer, self.login, self._connection)
+        self._peer.count_in()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol. With TLS from the first byte the handshake is over by now."""
+        if transport.get_extra_info("ssl_object") is not None:
+            self._secured(transport)
+        self._connection.attach(transport)
+        reception = self._reception
+        reception.sessions.add(self)
+        reception.counters.add("sessions_total")
+        delay_s = self._peer.options.banner_delay
+        no = self._peer.one_too_many()
+        if no is not None:
+            reception.counters.add("sessions_refused_total", "too_many")
+            self._connection.note_end(str(no))
+            self._greet(no)
+        elif delay_s:
+            asyncio.get_running_loop().call_later(delay_s, self._greet)
+        else:
+            self._greet()
+
+    def _greet(self, refusal: Reply | None = None) -> None:
+        self._connection.machine.greet(self._reception.clock.now(), refusal)
+        self._connection.flush()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        connection = self._connection
+        machine, now = connection.machine, self._reception.clock.now()
+        if machine.state == "connect" and not self._peer.options.refuse_early_talkers:
+            machine.greet(now)
+        try:
+            machine.receive(data, now)
+        except Exception as error:  # noqa: BLE001 - the peer is told, whatever it was
+            connection.break_off(error)
+        connection.flush()
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol. A peer that sends no more still reads: what it waits for is answered, then it is over.
+
+        In TLS there is no half of an end: there the answer is lost.
+        """
+        return not self._encryption.name and self._connection.half_close()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._connection.block(True)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._connection.block(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        if self._connection.is_lost:
+            return
+        self._connection.lose(exc)
+        reception = self._reception
+        reception.sessions.discard(self)
+        self._peer.count_out()
+        now = reception.clock.now()
+        seconds = round(now - self._started_at, 3)
+        reception.log.info("session", now, **self._facts(), seconds=seconds, ended=self._connection.ended)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what the log says of the session."""
+        machine, via = self._connection.machine, self._peer.via
+        facts = {
+            **self._peer.named(),
+            "helo": machine.helo_name,
+            "commands": machine.counters.commands,
+            "errors": machine.counters.errors,
+            **({"via": via} if via else {}),
+            **({"injected_bytes": machine.injected} if machine.injected else {}),
+            **self._encryption.facts,
+            **self.mail.facts(),
+        }
+        if self.login.principal is not None:
+            facts["login"] = self.login.principal.name
+        return facts
 
     # -- smtp.server.handler.ServerHandler
 
     def on_helo(self, verb: str, name: str) -> Reply | None:
         """See ServerHandler."""
-        self._origin = None
+        self.login.forget_origin()
         return answers.HELO_OK
-
-    def on_mail(self, command: MailCommand) -> Reply | None:
-        """See ServerHandler."""
-        refusal = self._reception.intake.refuses
-        if refusal is not None:
-            return refusal
-        if self._principal is not None:
-            refusal = self._refuses_principal(self._principal) or self._refuses_queue(command.size)
-            if refusal is not None:
-                return refusal
-        elif self._options.require_authentication:
-            return AUTHENTICATION_REQUIRED
-        if not command.path and not self._options.allow_null_envelope_sender:
-            return NO_NULL_SENDER
-        if command.path and not command.domain:
-            if not self._submits:
-                return NO_SENDER_DOMAIN
-            ours = self._reception.config.globals.hostname
-            command = msgspec.structs.replace(command, path=f"{command.path}@{ours}", domain=ours)
-        if self._principal is not None and command.path:
-            owners = self._access.owners.now(command.domain)
-            if owners is None:
-                self._reception.tasks.start(self._begin_later(self._principal, command))
-                return None
-            refusal = return_path_problem(self._principal, command.domain, owners)
-        return self._begin(command, refusal)
-
-    def _begin(self, command: MailCommand, refusal: Reply | None) -> Reply:
-        if refusal is None:
-            self._mail = command
-        return refusal or answers.SENDER_OK
-
-    def on_rcpt(self, command: RcptCommand) -> Reply | None:
-        """See ServerHandler."""
-        assert self._mail is not None
-        refusal = refuses_literal(self._options, command.domain, self._principal is not None)
-        if refusal is not None:
-            return refusal
-        most = self._options.max_recipients_per_connection
-        if most and self._recipient_count >= most:
-            return ENOUGH_RECIPIENTS
-        address, domain = command.address, command.domain
-        if not domain:
-            domain = self._reception.config.globals.hostname
-            if address.lower() != "postmaster":  # which is ours as it is (RFC 5321 §4.5.1)
-                if not self._submits:
-                    return NO_RECIPIENT_DOMAIN
-                address = f"{address}@{domain}"
-        path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
-        if self._principal is not None:
-            refusal = queue_problem(self._principal, self._room, len(self._recipients) + 1, 0)
-            if refusal is not None:
-                return refusal
-            return self._take_counted(self._principal, path) if self._principal.buckets else self._take(path)
-        place = self._relay.place(self._mail.domain, domain)
-        return RELAYING_DENIED if place == "no" else self._take(path)
-
-    @property
-    def _submits(self) -> bool:
-        """Whether the peer sends mail of its own: there a local part alone has our host name for a domain (RFC 6409
-        §8), and from others it could be anybody's.
-        """
-        return self._principal is not None or self._relay.peer_may
-
-    def _take(self, path: ForwardPath) -> Reply:
-        self._recipient_count += 1
-        self._recipients.append(path)
-        return answers.RECIPIENT_OK
-
-    def on_data(self) -> Reply | None:
-        """See ServerHandler."""
-        reception = self._reception
-        if reception.intake.refuses is not None:
-            return reception.intake.refuses
-        self._message_id = reception.intake.new_id()
-        self._reception_began = reception.clock.now()
-        return answers.GO_AHEAD
-
-    def on_growth(self, size: int) -> Reply | None:
-        """See ServerHandler."""
-        counts = self._reception.session_counts
-        refusal = refuses_growth(self._options, size, counts.held_by(self._network) - self._held)
-        if refusal is None:
-            counts.hold(self._network, size - self._held)
-            self._held = size
-        return refusal
-
-    def _let_go(self) -> None:
-        """The message is complete, or will never be."""
-        if self._held:
-            self._reception.session_counts.hold(self._network, -self._held)
-            self._held = 0
-
-    def on_chunk(self, piece: bytes) -> None:
-        """See ServerHandler."""
-        if self._failed is not None:
-            return
-        try:
-            self._spill_piece(piece)
-        except Exception as error:  # noqa: BLE001 - the peer is told at the end of data
-            self._fault(error)
-            self._failed = FAULT
-
-    def _spill_piece(self, piece: bytes) -> None:
-        if self._spill is None:
-            assert self._message_id is not None
-            self._spill = self._reception.intake.spill(
-                self._message_id,
-                self._slow_down,
-                self._options,
-                self._principal,
-                self._relay.is_known,
-            )
-        self._spill.add(piece)
-
-    def on_message(self, rest: bytes) -> None:
-        """See ServerHandler."""
-        spill, self._spill = self._spill, None
-        self._reception_began = None
-        try:
-            self._let_go()
-            self._take_in(rest, spill)
-        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
-            self._fault(error)
-            self._refuse(spill, FAULT)
-
-    def _take_in(self, rest: bytes, spill: Spill | None) -> None:
-        refusal, self._failed = self._failed or self._refuses_end(), None
-        if refusal is not None:
-            self._refuse(spill, refusal)
-        elif spill is None:
-            self._submit(rest, rest, not rest.isascii())
-        else:
-            spill.add(rest)
-            self._reception.tasks.start(self._submit_large(spill))
-
-    def _refuse(self, spill: Spill | None, reply: Reply) -> None:
-        if spill is not None:
-            spill.abandon()
-        self._answer_message(reply)
-
-    def on_reset(self) -> None:
-        """See ServerHandler."""
-        self._mail = None
-        self._recipients = []
-        self._reception_began = self._failed = None
-        self._let_go()
-        if self._taken:
-            self._give_back()
-        if self._spill is not None:
-            self._spill.abandon()
-            self._spill = None
 
     def on_vrfy(self, argument: str) -> Reply | None:
         """See ServerHandler."""
@@ -235,161 +156,121 @@ class Session(SessionLogin):
         """See ServerHandler."""
         return answers.HELP
 
-    # -- what whoever has logged in may do
+    def on_starttls(self) -> Reply | None:
+        """See ServerHandler."""
+        return NO_TLS_NOW if self._encryption.context() is None else TLS_READY
 
-    def _refuses_principal(self, principal: Principal) -> Reply | None:
-        """Return why *principal* may begin no further message; what has changed of it is obeyed."""
-        found = self._login_now(principal)
-        if isinstance(found, Reply):
-            return found
-        if found is not principal:
-            self._take_principal(found)
+    def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
+        """See ServerHandler. From here on the session is somebody else's, and may do what that one may: the rights of
+        the proxy, that of saying XCLIENT again among them, go with its address or with the client's login.
+        """
+        login = known(attributes.get("LOGIN"), "")
+        self._began_anew_at = self._reception.clock.now()
+        self._peer.introduce_by(attributes, login)
+        self.login.begin_anew()
+        no = self._peer.one_too_many()
+        if no is not None:
+            self._reception.counters.add("sessions_refused_total", "too_many")
+            return no
+        if not login or self._reception.access is None:
+            return XCLIENT_OK
+        self.login.believe(login)
         return None
 
-    async def _begin_later(self, principal: Principal, command: MailCommand) -> None:
-        """Ask whose domain the bounces go to."""
-        try:
-            owners = await self._access.owners.get(command.domain)
-        except StoreError:
-            self._answer(UNCHECKED)
-        except Exception:
-            self._answer(UNCHECKED)
-            raise
-        else:
-            if not self._machine.closing:
-                self._answer(self._begin(command, return_path_problem(principal, command.domain, owners)))
-
-    def _refuses_queue(self, size_bytes: int) -> Reply | None:
-        """Return why the account has too much mail waiting for one of that size; note how much more it may have."""
-        principal = self._principal
-        assert principal is not None
-        node = self._reception.config.globals
-        most = Waiting(node.account_max_queued_recipients, node.account_max_queued_bytes)
-        self._room = queue_room(principal, self._access.waiting_mail.waiting(principal.account.id), most)
-        return queue_problem(principal, self._room, 1, max(1, size_bytes))
-
-    def _refuses_end(self) -> Reply | None:
-        """Return why the message whose end has come is not taken: its text may have come for hours, and whoever logged
-        in may be somebody by now who could not begin it.
-        """
-        found = self._login_now(self._principal) if self._principal is not None else None
-        return found if isinstance(found, Reply) else None
-
-    def _login_now(self, principal: Principal) -> Principal | Reply:
-        """Return *principal* as it is now, or why it may not send; the session of one that is no more ends."""
-        found = self._access.directory.current(principal, self.peer_ip)
-        if isinstance(found, Reply) and found.is_permanent:
-            self.end(LOGIN_ENDED)
-        return found
-
-    def _take_counted(self, principal: Principal, path: ForwardPath) -> Reply | None:
-        now = self._reception.clock.now()
-        answer = self._access.usage.take_now(principal, 1, now)
-        if answer is None:
-            self._reception.tasks.start(self._take_later(principal, path))
-            return None
-        return self._counted(path, answer, now)
-
-    async def _take_later(self, principal: Principal, path: ForwardPath) -> None:
-        since = self._reception.clock.now()
-        try:
-            answer = await self._access.usage.take(principal, 1, since)
-        except StoreError:
-            self._answer(UNCHECKED)
+    def on_refusal(self, reply: Reply) -> None:
+        """See ServerHandler: write it down, unless it was when the login failed. Of many the first speak for all."""
+        if reply.code in (421, 521) and not self._connection.ended:
+            self._connection.note_end(str(reply))
+        if reply in _TOLD or reply is self._told_last or self._refusals_told >= MOST_REFUSALS_TOLD:
             return
-        except Exception:
-            self._answer(UNCHECKED)
-            raise
-        if self._machine.closing:  # whoever asked has gone, or was cut off
-            if not isinstance(answer, Exceeded):
-                self._access.usage.give_back(principal, 1, since)
+        self._refusals_told += 1
+        self._told_last = reply if reply is answers.TOO_MANY_RECIPIENTS else None
+        reception = self._reception
+        reception.log.info("rejected", reception.clock.now(), **self._peer.named(), reply=str(reply))
+
+    # -- encryption
+
+    def _begin_handshake(self, transport: asyncio.Transport) -> None:
+        self._reception.tasks.start(self._upgrade(transport))
+
+    async def _upgrade(self, raw: asyncio.Transport) -> None:
+        try:
+            upgraded = await self._encryption.upgrade(raw, self)
+        except OSError as error:
+            self.handshake_failed(error)
             return
-        self._answer(self._counted(path, answer, since))
+        self._connection.attach(upgraded)
+        self._secured(upgraded)
+        self._connection.flush()
 
-    def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
-        if isinstance(answer, Exceeded):
-            self._exceeded += 1
-            return answer.reply if self._exceeded <= MOST_EXCEEDED else answer.closing
-        if not self._taken:
-            self._taken_since = since
-        self._taken += 1
-        return self._take(path)
+    def _secured(self, transport: asyncio.BaseTransport) -> None:
+        """What was said in clear text is forgotten (RFC 3207 §4.2)."""
+        self._encryption.begin(transport)
+        self._began_anew_at = self._reception.clock.now()
+        self._connection.machine.secured(self._began_anew_at)
+        self.login.forget()
 
-    def _give_back(self) -> None:
-        """Nothing was accepted for what had been counted."""
-        taken, self._taken = self._taken, 0
-        assert self._principal is not None
-        self._access.usage.give_back(self._principal, taken, self._taken_since)
+    # -- what comes before a session, for the listener
 
-    # -- the end of data
+    def introduce(self, peer: tuple[str, int]) -> None:
+        """Go on as the session of *peer*, whom a trusted proxy has named."""
+        self._peer.introduce(peer)
+        self.login.forget()
 
-    async def _submit_large(self, spill: Spill) -> None:
-        try:
-            body = await spill.finish()
-            self._submit(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
-        except SpoolError as error:
-            self._answer_message(storage_reply(error))
-        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
-            self._fault(error)
-            self._refuse(spill, FAULT)
+    def one_too_many(self) -> Reply | None:
+        """Return why there may not be so many sessions, or None."""
+        return self._peer.one_too_many()
 
-    def _submit(self, body: Body, head: bytes, eight_bit: bool, long_lines: bool = True) -> None:
-        mail, recipients = self._mail, self._recipients
-        self._mail, self._recipients = None, []
-        assert mail is not None
-        assert self._message_id is not None
-        self._bytes += len(body) if isinstance(body, bytes) else body.size
-        envelope = Envelope(
-            mail.path, mail.domain, recipients, eight_bit, mail.smtputf8, mail.ret, mail.envid, long_lines
-        )
-        self._reception.intake.submit(
-            self._message_id,
-            envelope,
-            self._where_from(),
-            self._options,
-            body,
-            head,
-            self._answer_message,
-            principal=self._principal,
-            is_known=self._relay.is_known,
-        )
+    def turned_away(self, why: str, reason: str) -> None:
+        """The connection ends before the session could begin."""
+        self._reception.counters.add("sessions_refused_total", reason)
+        self._connection.note_end(why)
+        self.connection_lost(None)
 
-    def _where_from(self) -> Origin:
-        if self._origin is None:
-            protocol = self._said_protocol or ("ESMTP" if self._machine.is_esmtp else "SMTP")
-            if protocol == "ESMTP":  # RFC 3848
-                protocol += ("S" if self._tls else "") + ("A" if self._principal is not None else "")
-            name = self._said_helo or self._machine.helo_name
-            self._origin = Origin(
-                listener=self.listener,
-                peer=self._peer,
-                helo=name,
-                protocol=protocol,
-                session=self._name,
-                tls=self._tls,
-            )
-        return self._origin
+    def handshake_failed(self, error: Exception) -> None:
+        """There will be no session: the protocol is not told of a connection that dies in its handshake."""
+        self._connection.note_end(self._encryption.fail(error))
+        self.connection_lost(error)
 
-    def _answer_message(self, reply: Reply) -> None:
-        """Say what the intake has decided."""
-        try:
-            if reply.code == 250:
-                self._accepted += 1
-                self._taken = 0
-            else:
-                self._reception.counters.add("refused_messages_total", str(reply.code))
-                if self._taken:
-                    self._give_back()
-        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
-            self._fault(error)
-        self._answer(reply)
+    # -- seen from outside, and its end; see reception.OpenSession
 
-    def _facts(self) -> dict[str, Any]:
-        facts = super()._facts() | {
-            "messages": self._accepted,
-            "bytes": self._bytes,
-            "recipients": self._recipient_count,
-        }
-        if self._principal is not None:
-            facts["login"] = self._principal.name
-        return facts
+    @property
+    def listener(self) -> str:
+        """See OpenSession."""
+        return self._peer.listener
+
+    @property
+    def held_bytes(self) -> int:
+        """See OpenSession."""
+        return self._connection.machine.held_bytes + (ENCRYPTION_BYTES if self._encryption.name else 0)
+
+    def check(self, now: float) -> None:
+        """See OpenSession."""
+        connection, machine, options = self._connection, self._connection.machine, self._peer.options
+        if options.session_time and now - self._started_at > options.session_time:
+            machine.shutdown(ENOUGH_TIME)
+        cut_off = machine.check(now)
+        if cut_off is not None:
+            connection.note_end(str(cut_off))
+        elif self._says_nothing and _is_late(options.first_command_time, now, self._began_anew_at):
+            connection.cut_off(ENOUGH_TIME, "no EHLO or HELO in time")
+        elif _is_late(options.reception_time, now, self.mail.began_at):
+            connection.cut_off(ENOUGH_TIME, "the message took too long to come in")
+        connection.flush()
+
+    @property
+    def _says_nothing(self) -> bool:
+        machine = self._connection.machine
+        return not machine.helo_name and machine.state == "command"
+
+    def end(self, reply: Reply) -> None:
+        """See OpenSession."""
+        self._connection.end(reply)
+
+    def cut_off(self, reply: Reply) -> None:
+        """See OpenSession."""
+        self._connection.cut_off(reply)
+
+
+def _is_late(most_s: int, now: float, since: float | None) -> bool:
+    return bool(most_s) and since is not None and now - since > most_s

@@ -1,0 +1,381 @@
+"""The mail transactions of a session, one after the other: from MAIL to the answer at the end of data."""
+
+import msgspec
+
+from angarium.core.ids import MessageId
+from angarium.core.records import ForwardPath
+from angarium.core.reply import Reply
+from angarium.core.waiting import Waiting
+from angarium.identity.principal import UNCHECKED, Principal, queue_problem, queue_room, return_path_problem
+from angarium.identity.usage.buckets import Exceeded
+from angarium.smtp.server import answers
+from angarium.smtp.server.command import MailCommand, RcptCommand
+from angarium.spool.port import Body, SpoolError
+from angarium.sql.errors import StoreError
+from angarium.submission.intake.intake import Envelope, Spill
+from angarium.submission.policy import (
+    AUTHENTICATION_REQUIRED,
+    ENOUGH_RECIPIENTS,
+    FAULT,
+    NO_NULL_SENDER,
+    NO_RECIPIENT_DOMAIN,
+    NO_SENDER_DOMAIN,
+    RELAYING_DENIED,
+    refuses_growth,
+    refuses_literal,
+    storage_reply,
+)
+from angarium.submission.session.connection import SessionConnection
+from angarium.submission.session.login import SessionLogin
+from angarium.submission.session.peer import SessionPeer
+from angarium.submission.session.reception import Reception
+
+MOST_EXCEEDED = 10
+"""So many recipients over the quota are put off one by one; the next ends the session."""
+
+
+class SessionMail:
+    """The mail of one session. Implements smtp.server.handler.MailHandler.
+
+    *began_at* is when the message that is coming in began to come, None between messages. *accepted* counts the
+    messages taken, *recipients* those of all messages, *bytes* what came at the end of data.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_exceeded",
+        "_failed",
+        "_held",
+        "_login",
+        "_mail",
+        "_message_id",
+        "_peer",
+        "_reception",
+        "_recipients",
+        "_room",
+        "_spill",
+        "_taken",
+        "_taken_since",
+        "accepted",
+        "began_at",
+        "bytes",
+        "recipients",
+    )
+
+    def __init__(
+        self, reception: Reception, peer: SessionPeer, login: SessionLogin, connection: SessionConnection
+    ) -> None:
+        self.began_at: float | None = None
+        self.accepted = self.recipients = self.bytes = 0
+        self._reception = reception
+        self._peer = peer
+        self._login = login
+        self._connection = connection
+        self._mail: MailCommand | None = None
+        self._recipients: list[ForwardPath] = []
+        self._message_id: MessageId | None = None
+        self._spill: Spill | None = None
+        self._failed: Reply | None = None
+        """What is told at the end of data of a message that cannot be taken any more."""
+        self._taken = 0
+        """Recipients of the open transaction that were counted against the limits of the login."""
+        self._taken_since = 0.0
+        self._room = Waiting()
+        """How much more of the account may wait, when the transaction began."""
+        self._exceeded = 0
+        self._held = 0
+        """Bytes of the unfinished message that were counted against its peer."""
+
+    def facts(self) -> dict[str, int]:
+        """Return what the log says of the mail of the session."""
+        return {"messages": self.accepted, "bytes": self.bytes, "recipients": self.recipients}
+
+    # -- smtp.server.handler.MailHandler
+
+    def on_mail(self, command: MailCommand) -> Reply | None:
+        """See MailHandler."""
+        options, principal = self._peer.options, self._login.principal
+        refusal = self._reception.intake.refuses
+        if refusal is not None:
+            return refusal
+        if principal is not None:
+            refusal = self._refuses_login(principal, command.size)
+            if refusal is not None:
+                return refusal
+        elif options.require_authentication:
+            return AUTHENTICATION_REQUIRED
+        if not command.path and not options.allow_null_envelope_sender:
+            return NO_NULL_SENDER
+        if command.path and not command.domain:
+            if not self._submits:
+                return NO_SENDER_DOMAIN
+            ours = self._reception.config.globals.hostname
+            command = msgspec.structs.replace(command, path=f"{command.path}@{ours}", domain=ours)
+        if principal is not None and command.path:
+            return self._begin_as(principal, command)
+        self._mail = command
+        return answers.SENDER_OK
+
+    def on_rcpt(self, command: RcptCommand) -> Reply | None:
+        """See MailHandler."""
+        assert self._mail is not None
+        options, principal = self._peer.options, self._login.principal
+        refusal = refuses_literal(options, command.domain, principal is not None)
+        if refusal is not None:
+            return refusal
+        most = options.max_recipients_per_connection
+        if most and self.recipients >= most:
+            return ENOUGH_RECIPIENTS
+        address, domain = command.address, command.domain
+        if not domain:
+            domain = self._reception.config.globals.hostname
+            if address.lower() != "postmaster":  # which is ours as it is (RFC 5321 §4.5.1)
+                if not self._submits:
+                    return NO_RECIPIENT_DOMAIN
+                address = f"{address}@{domain}"
+        path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
+        if principal is not None:
+            refusal = queue_problem(principal, self._room, len(self._recipients) + 1, 0)
+            if refusal is not None:
+                return refusal
+            return self._take_counted(principal, path) if principal.buckets else self._take(path)
+        place = self._peer.relay.place(self._mail.domain, domain)
+        return RELAYING_DENIED if place == "no" else self._take(path)
+
+    def on_data(self) -> Reply | None:
+        """See MailHandler."""
+        reception = self._reception
+        if reception.intake.refuses is not None:
+            return reception.intake.refuses
+        self._message_id = reception.intake.new_id()
+        self.began_at = reception.clock.now()
+        return answers.GO_AHEAD
+
+    def on_growth(self, size: int) -> Reply | None:
+        """See MailHandler."""
+        counts, network = self._reception.session_counts, self._peer.network
+        refusal = refuses_growth(self._peer.options, size, counts.held_by(network) - self._held)
+        if refusal is None:
+            counts.hold(network, size - self._held)
+            self._held = size
+        return refusal
+
+    def on_chunk(self, piece: bytes) -> None:
+        """See MailHandler."""
+        if self._failed is not None:
+            return
+        try:
+            self._spill_piece(piece)
+        except Exception as error:  # noqa: BLE001 - the peer is told at the end of data
+            self._connection.fault(error)
+            self._failed = FAULT
+
+    def on_message(self, rest: bytes) -> None:
+        """See MailHandler."""
+        spill, self._spill = self._spill, None
+        self.began_at = None
+        try:
+            if self._held:
+                self._let_go()
+            self._take_in(rest, spill)
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._connection.fault(error)
+            self._refuse(spill, FAULT)
+
+    def on_reset(self) -> None:
+        """See MailHandler."""
+        self._mail = None
+        self._recipients = []
+        self.began_at = self._failed = None
+        if self._held:
+            self._let_go()
+        if self._taken:
+            self._give_back()
+        if self._spill is not None:
+            self._spill.abandon()
+            self._spill = None
+
+    # -- the sender
+
+    @property
+    def _submits(self) -> bool:
+        """Whether the peer sends its own mail: there a local part alone has our host name for a domain (RFC 6409 §8),
+        and from others it could be anybody's.
+        """
+        return self._login.principal is not None or self._peer.relay.peer_may
+
+    def _refuses_login(self, principal: Principal, size_bytes: int) -> Reply | None:
+        """Return why *principal* may begin no message of that size; what has changed of it is obeyed."""
+        found = self._login.current(principal)
+        if isinstance(found, Reply):
+            return found
+        if found is not principal:
+            self._login.take(found)
+        node = self._reception.config.globals
+        most = Waiting(node.account_max_queued_recipients, node.account_max_queued_bytes)
+        waits = self._login.access.waiting_mail.waiting(found.account.id)
+        self._room = queue_room(found, waits, most)
+        return queue_problem(found, self._room, 1, max(1, size_bytes))
+
+    def _begin_as(self, principal: Principal, command: MailCommand) -> Reply | None:
+        owners = self._login.access.owners.now(command.domain)
+        if owners is not None:
+            return self._begin(command, return_path_problem(principal, command.domain, owners))
+        self._reception.tasks.start(self._begin_later(principal, command))
+        return None
+
+    async def _begin_later(self, principal: Principal, command: MailCommand) -> None:
+        """Ask whose domain the bounces go to."""
+        try:
+            owners = await self._login.access.owners.get(command.domain)
+        except StoreError:
+            self._connection.answer(UNCHECKED)
+        except Exception:
+            self._connection.answer(UNCHECKED)
+            raise
+        else:
+            if not self._connection.machine.closing:
+                refusal = return_path_problem(principal, command.domain, owners)
+                self._connection.answer(self._begin(command, refusal))
+
+    def _begin(self, command: MailCommand, refusal: Reply | None) -> Reply:
+        if refusal is None:
+            self._mail = command
+        return refusal or answers.SENDER_OK
+
+    # -- the recipients
+
+    def _take(self, path: ForwardPath) -> Reply:
+        self.recipients += 1
+        self._recipients.append(path)
+        return answers.RECIPIENT_OK
+
+    def _take_counted(self, principal: Principal, path: ForwardPath) -> Reply | None:
+        now = self._reception.clock.now()
+        answer = self._login.access.usage.take_now(principal, 1, now)
+        if answer is None:
+            self._reception.tasks.start(self._take_later(principal, path))
+            return None
+        return self._counted(path, answer, now)
+
+    async def _take_later(self, principal: Principal, path: ForwardPath) -> None:
+        since = self._reception.clock.now()
+        usage = self._login.access.usage
+        try:
+            answer = await usage.take(principal, 1, since)
+        except StoreError:
+            self._connection.answer(UNCHECKED)
+            return
+        except Exception:
+            self._connection.answer(UNCHECKED)
+            raise
+        if self._connection.machine.closing:  # the peer that asked has gone, or was cut off
+            if not isinstance(answer, Exceeded):
+                usage.give_back(principal, 1, since)
+            return
+        self._connection.answer(self._counted(path, answer, since))
+
+    def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
+        if isinstance(answer, Exceeded):
+            self._exceeded += 1
+            return answer.reply if self._exceeded <= MOST_EXCEEDED else answer.closing
+        if not self._taken:
+            self._taken_since = since
+        self._taken += 1
+        return self._take(path)
+
+    def _give_back(self) -> None:
+        """Nothing was accepted for what had been counted."""
+        taken, self._taken = self._taken, 0
+        principal = self._login.principal
+        assert principal is not None
+        self._login.access.usage.give_back(principal, taken, self._taken_since)
+
+    # -- the text
+
+    def _spill_piece(self, piece: bytes) -> None:
+        if self._spill is None:
+            assert self._message_id is not None
+            self._spill = self._reception.intake.spill(
+                self._message_id,
+                self._connection.slow_down,
+                self._peer.options,
+                self._login.principal,
+                self._peer.relay.is_known,
+            )
+        self._spill.add(piece)
+
+    def _let_go(self) -> None:
+        """The message is complete, or will never be."""
+        self._reception.session_counts.hold(self._peer.network, -self._held)
+        self._held = 0
+
+    # -- the end of data
+
+    def _take_in(self, rest: bytes, spill: Spill | None) -> None:
+        refusal, self._failed = self._failed or self._refuses_end(), None
+        if refusal is not None:
+            self._refuse(spill, refusal)
+        elif spill is None:
+            self._submit(rest, rest, not rest.isascii())
+        else:
+            spill.add(rest)
+            self._reception.tasks.start(self._submit_large(spill))
+
+    def _refuses_end(self) -> Reply | None:
+        """Return why the message whose end has come is not taken: its text may have come for hours, and the login may
+        by now be one that could not begin it.
+        """
+        principal = self._login.principal
+        found = self._login.current(principal) if principal is not None else None
+        return found if isinstance(found, Reply) else None
+
+    def _refuse(self, spill: Spill | None, reply: Reply) -> None:
+        if spill is not None:
+            spill.abandon()
+        self._answer(reply)
+
+    async def _submit_large(self, spill: Spill) -> None:
+        try:
+            body = await spill.finish()
+            self._submit(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
+        except SpoolError as error:
+            self._answer(storage_reply(error))
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._connection.fault(error)
+            self._refuse(spill, FAULT)
+
+    def _submit(self, body: Body, head: bytes, eight_bit: bool, long_lines: bool = True) -> None:
+        mail, recipients = self._mail, self._recipients
+        self._mail, self._recipients = None, []
+        assert mail is not None
+        assert self._message_id is not None
+        self.bytes += len(body) if isinstance(body, bytes) else body.size
+        envelope = Envelope(
+            mail.path, mail.domain, recipients, eight_bit, mail.smtputf8, mail.ret, mail.envid, long_lines
+        )
+        self._reception.intake.submit(
+            self._message_id,
+            envelope,
+            self._login.origin(),
+            self._peer.options,
+            body,
+            head,
+            self._answer,
+            principal=self._login.principal,
+            is_known=self._peer.relay.is_known,
+        )
+
+    def _answer(self, reply: Reply) -> None:
+        """Say what the intake has decided."""
+        try:
+            if reply.code == 250:
+                self.accepted += 1
+                self._taken = 0
+            else:
+                self._reception.counters.add("refused_messages_total", str(reply.code))
+                if self._taken:
+                    self._give_back()
+        except Exception as error:  # noqa: BLE001 - the peer waits for an answer
+            self._connection.fault(error)
+        self._connection.answer(reply)
