@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.programs import free_port
 from bench.latency import disk_latency, relay_latency
 from bench.load import SCENARIOS, Scenario, Sink, inject, inject_securely
@@ -108,7 +108,7 @@ def run_secure(scenarios: list[Scenario], options: argparse.Namespace, figures: 
     sink_port = free_port()
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="angarium-bench-")))
-        certificate = Authority(folder).issue("localhost").both
+        certificate = CertificateAuthority(folder).issue("localhost").both
         sink = Sink(sink_port, certificate)
         running.callback(sink.stop)
         systems: list[System] = []

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.programs import free_port
 from bench.load import Scenario, Sink, inject_securely
 from bench.processes import cpu_s, tree_of
@@ -33,7 +33,7 @@ def main() -> None:
     scenario = Scenario("soak", SIZE_BYTES, options.at_once, 1, is_secure=True)
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="angarium-soak-")))
-        certificate = Authority(folder).issue("localhost").both
+        certificate = CertificateAuthority(folder).issue("localhost").both
         port = free_port()
         sink = Sink(port, certificate)
         running.callback(sink.stop)

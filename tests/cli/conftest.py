@@ -19,7 +19,7 @@ from starlette.routing import Route
 from angarium.cli.main import main
 from angarium.core.errors import AngariumError
 from angarium.core.operations import Progress
-from angarium.http.api.problem import Problem
+from angarium.http.api.problem import HttpProblem
 from angarium.http.api.stream import streamed
 from angarium.node.control import ControlServer
 
@@ -43,7 +43,7 @@ class FakeControl:
         if op in STREAMS:
             return await streamed(self._items(op, answer))
         if isinstance(answer, Exception):
-            return Response(Problem("conflict", str(answer)).body(), 409)
+            return Response(HttpProblem("conflict", str(answer)).body(), 409)
         return Response(msgspec.json.encode(answer))
 
     async def _items(self, op: str, answer: Any) -> AsyncIterator[Any]:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from angarium.cli.main import main
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.tls.server.own import ensure_own_certificate
 
 
@@ -42,7 +42,7 @@ def test_the_nodes_own_certificate_is_shown_once_it_is_made(show, tmp_path):
 
 
 def test_every_certificate_of_every_socket_is_a_record(show, tmp_path):
-    issued = Authority(tmp_path).issue("mail.test", "*.mail.test")
+    issued = CertificateAuthority(tmp_path).issue("mail.test", "*.mail.test")
     shown = json.loads(show(listener(issued.both), "--json").output)
     assert [(each["listener"], each["listen"], each["begins"]) for each in shown] == [
         ("a", "127.0.0.1:465", "at once")
@@ -54,7 +54,7 @@ def test_every_certificate_of_every_socket_is_a_record(show, tmp_path):
 
 def test_an_expired_certificate_is_a_no(show, tmp_path):
     past = datetime.now(UTC) - timedelta(days=1)
-    issued = Authority(tmp_path).issue("mail.test", begins=past - timedelta(days=9), ends=past)
+    issued = CertificateAuthority(tmp_path).issue("mail.test", begins=past - timedelta(days=9), ends=past)
     answer = show(listener(issued.both))
     assert answer.exit_code == 1
     assert "problem: expired: clients that check it turn away" in answer.output
@@ -68,7 +68,7 @@ def test_an_expired_certificate_is_a_no(show, tmp_path):
     ],
 )
 def test_what_is_wrong_is_said_as_the_node_would(show, tmp_path, more, problem):
-    issued = Authority(tmp_path).issue("mail.test")
+    issued = CertificateAuthority(tmp_path).issue("mail.test")
     answer = show(listener(issued.both, more))
     assert answer.exit_code == 1
     assert problem in answer.output

@@ -16,7 +16,7 @@ from angarium.config.explain import (
 )
 from angarium.config.load import load_config, parse_config
 from angarium.config.model import Config, UnknownOption
-from angarium.config.problems import Problem
+from angarium.config.problems import ConfigProblem
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "angarium.conf"
@@ -105,16 +105,16 @@ def test_an_unknown_option_is_told_apart_from_one_that_is_not_served_yet(config:
 def test_a_check_says_good_or_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     looked: list[Config] = []
-    unwise: list[Problem] = []
+    unwise: list[ConfigProblem] = []
 
-    def further(config: Config) -> list[Problem]:
+    def further(config: Config) -> list[ConfigProblem]:
         looked.append(config)
         return unwise
 
     path.write_text("Retry_Interval = 3\n")
     assert check(path, further).text == f"{path} is good: 1 options set"
     assert [config.outbound("b", "d.example").retry_interval for config in looked] == [3]
-    unwise.append(Problem("a.conf", 1, 0, "too short", "write 30"))
+    unwise.append(ConfigProblem("a.conf", 1, 0, "too short", "write 30"))
     warned = check(path, further)
     assert (warned.ok, warned.record["warnings"][0]["hint"]) == (True, "write 30")
     assert warned.text == f"warning: a.conf:1: too short\n    write 30\n{path} is good: 1 options set"

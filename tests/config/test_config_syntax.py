@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.config.parser import parse
-from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.problems import Position, ProblemList, SourceText
 from angarium.config.syntax import (
     Assignment,
     DictValue,
@@ -21,19 +21,19 @@ from angarium.config.syntax import (
     format_value,
 )
 
-NOWHERE = Position(Source("", ""), 0)
+NOWHERE = Position(SourceText("", ""), 0)
 
 
 def read(text: str) -> tuple[Item, ...]:
     problems = ProblemList()
-    items = parse(Source("t.conf", text), problems)
+    items = parse(SourceText("t.conf", text), problems)
     assert problems.problems == []
     return items
 
 
 def errors(text: str) -> list[str]:
     problems = ProblemList()
-    parse(Source("t.conf", text), problems)
+    parse(SourceText("t.conf", text), problems)
     return sorted(f"{problem.line}:{problem.column} {problem.message}" for problem in problems.problems)
 
 
@@ -127,14 +127,14 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
 def test_reading_goes_on_behind_every_error() -> None:
     text = "A = ( x\nB = 1\nC D E { F = }\nG = 2\nH { I = 'y'\n J =\n}\nK = 3\n"
     problems = ProblemList()
-    items = parse(Source("t.conf", text), problems)
+    items = parse(SourceText("t.conf", text), problems)
     assert [item.name for item in items if not isinstance(item, Include)] == ["B", "G", "H", "K"]
     assert len(problems.problems) == 4
 
 
 def test_a_problem_shows_its_line_with_a_caret() -> None:
     problems = ProblemList()
-    parse(Source("t.conf", "B = 1\n\tA-C = 1 # x\n"), problems)
+    parse(SourceText("t.conf", "B = 1\n\tA-C = 1 # x\n"), problems)
     assert problems.problems[0].render() == (
         "t.conf:2:2: A-C is not the name of an option\n"
         "    A-C = 1 # x\n"
@@ -145,7 +145,7 @@ def test_a_problem_shows_its_line_with_a_caret() -> None:
 
 def test_a_problem_in_a_very_long_line_shows_the_part_around_it() -> None:
     problems = ProblemList()
-    parse(Source("t.conf", f"A = 1{' ' * 5000}A-B = 1{' ' * 5000}"), problems)
+    parse(SourceText("t.conf", f"A = 1{' ' * 5000}A-B = 1{' ' * 5000}"), problems)
     rendered = problems.problems[0].render().splitlines()
     assert len(rendered[1]) < 120
     assert rendered[1][rendered[2].index("^") :].startswith("A-B")
@@ -199,7 +199,7 @@ garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é") | st.charac
 @given(garbage)
 def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> None:
     problems = ProblemList()
-    parse(Source("t.conf", text), problems)
+    parse(SourceText("t.conf", text), problems)
     for problem in problems.problems:
         assert 1 <= problem.line <= text.count("\n") + 1
         assert problem.render()
@@ -231,7 +231,7 @@ def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> N
 def test_reading_takes_time_linear_in_the_text(piece: str) -> None:
     def seconds(count: int) -> float:
         started = time.thread_time()
-        parse(Source("t.conf", piece * count), ProblemList())
+        parse(SourceText("t.conf", piece * count), ProblemList())
         return time.thread_time() - started
 
     # a disturbed machine makes one measurement longer; time that grows with the square makes all of them

@@ -8,7 +8,7 @@ from angarium.config import kinds
 from angarium.config.kinds import Kind
 from angarium.config.options import Option
 from angarium.config.parser import parse
-from angarium.config.problems import ProblemList, Source
+from angarium.config.problems import ProblemList, SourceText
 from angarium.config.reading import BadValue
 from angarium.config.syntax import Assignment, Value
 from angarium.config.tables import OPTIONS, options_named
@@ -17,7 +17,7 @@ from angarium.config.values import CidrSet, Gateway, Route, SocketAddress, Throt
 
 def written(text: str) -> Value:
     problems = ProblemList()
-    (item,) = parse(Source("t", f"A = {text}"), problems)
+    (item,) = parse(SourceText("t", f"A = {text}"), problems)
     assert isinstance(item, Assignment)
     assert not problems
     return item.value

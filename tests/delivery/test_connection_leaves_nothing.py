@@ -11,8 +11,8 @@ import pytest
 
 from angarium.config.records import OutboundOptions
 from angarium.queue.plan import Address
-from angarium.testing.authority import Authority
-from angarium.testing.caller import Caller, run_on
+from angarium.testing.authority import CertificateAuthority
+from angarium.testing.caller import OutboundCaller, run_on
 from angarium.testing.sink import Sink
 
 TIMES = 15
@@ -31,12 +31,12 @@ def no_collector() -> Iterator[None]:
     ["", "on final: close", "on rcpt: reply 421 4.3.2 enough", "on handshake: close", "on ehlo: close"],
 )
 def test_nothing_of_an_encrypted_connection_is_left(tmp_path: Path, no_collector: None, script: str) -> None:
-    context = Authority(tmp_path).issue("mx1.test").server_context()
+    context = CertificateAuthority(tmp_path).issue("mx1.test").server_context()
 
     async def play() -> None:
         async with Sink(f"hostname mx1.test\ntls starttls\n{script}\n", context=context) as sink:
             host, port = sink.address
-            caller = Caller(Address("mx1.test", host, port), OutboundOptions(tls="required"))
+            caller = OutboundCaller(Address("mx1.test", host, port), OutboundOptions(tls="required"))
             for _ in range(TIMES):
                 connection = await caller.call()
                 if connection is not None:

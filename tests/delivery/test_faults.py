@@ -20,7 +20,7 @@ from angarium.delivery.connection import Connection
 from angarium.delivery.handover import Handover
 from angarium.queue.commands import Deliver, Result
 from angarium.spool.port import LargeBody
-from angarium.testing.caller import LOOPS, Caller, a_message, run_on
+from angarium.testing.caller import LOOPS, OutboundCaller, a_message, run_on
 from angarium.testing.sink import Sink
 
 LOGIN = OutboundOptions(
@@ -137,7 +137,7 @@ def test_a_connection_that_fails_by_a_fault_of_ours_has_failed_for_its_owner(loo
         async with Sink("") as sink:
             file: Any = Broken()
             options = replace(LOGIN, outbound_smtp_auth_pass_file=file)
-            caller = Caller(Address("mx1.test", *sink.address), options)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), options)
             assert await caller.open() is None
             assert caller.failures[0].fault == "address"
 
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_in_time_holds_no_connection(tmp_path: Path) 
 
     async def work() -> None:
         async with Sink("") as sink:
-            caller = Caller(
+            caller = OutboundCaller(
                 Address("mx1.test", *sink.address), replace(LOGIN, outbound_smtp_auth_pass_file=fifo)
             )
             assert await caller.open() is None
@@ -174,7 +174,7 @@ def test_the_socket_to_a_peer_that_reads_no_further_is_closed_when_its_time_is_u
 
     async def work() -> None:
         server = await asyncio.start_server(stall, "127.0.0.1", limit=1000)
-        caller = Caller(
+        caller = OutboundCaller(
             Address("mx1.test", *server.sockets[0].getsockname()), OutboundOptions(ehlo_hostname="me.test")
         )
         connection = await caller.open()
@@ -213,7 +213,7 @@ def test_a_peer_that_our_machine_may_not_call_is_no_reason_to_call_nobody(
 
     async def work() -> None:
         monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
-        caller = Caller(Address("mx1.test", "127.0.0.1", 25), OutboundOptions(bind_address=bind))
+        caller = OutboundCaller(Address("mx1.test", "127.0.0.1", 25), OutboundOptions(bind_address=bind))
         assert await caller.open() is None
         assert caller.failures[0].fault == fault
 
@@ -240,7 +240,7 @@ def test_what_a_peer_says_speaks_against_its_address_and_for_all_or_for_those_wh
     async def work() -> None:
         async with Sink(script) as sink:
             settings = OutboundOptions(ehlo_hostname="me.test", **options)
-            caller = Caller(Address("mx1.test", *sink.address), settings)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), settings)
             assert await caller.open() is None
             [failure] = caller.failures
             assert (failure.fault, failure.on_terms) == (fault, on_terms)

@@ -9,27 +9,27 @@ from angarium.core.clock import SystemClock
 from angarium.delivery.connection import Connection
 from angarium.queue.commands import Deliver
 from angarium.queue.plan import Address
-from angarium.testing.caller import BODY, LOOPS, Caller, a_message, run_on
+from angarium.testing.caller import BODY, LOOPS, OutboundCaller, a_message, run_on
 from angarium.testing.sink import Sink
 
 CLEAR = OutboundOptions(ehlo_hostname="me.test", quit_timeout=30)
 TLS = OutboundOptions(ehlo_hostname="me.test", quit_timeout=30, tls="required")
 SECURE = "tls starttls\n"
 
-Act = Callable[[Caller], Awaitable[None]]
+Act = Callable[[OutboundCaller], Awaitable[None]]
 
 
-async def call_and_quit(caller: Caller) -> None:
+async def call_and_quit(caller: OutboundCaller) -> None:
     connection = await caller.call()
     assert connection is not None
     connection.quit()
 
 
-async def call(caller: Caller) -> None:
+async def call(caller: OutboundCaller) -> None:
     await caller.call()
 
 
-async def lose_patience(caller: Caller) -> None:
+async def lose_patience(caller: OutboundCaller) -> None:
     """Begin a transaction, and find its time over."""
     connection = await caller.open()
     assert connection is not None
@@ -62,7 +62,7 @@ def test_the_end_is_told_once_and_the_peer_counts_no_session_then(
 ) -> None:
     async def work() -> None:
         async with Sink(script) as sink:
-            caller = Caller(Address("mx1.test", *sink.address), options)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), options)
             await act(caller)
             await caller.until_ended(1)
             assert sink.counters.open_connections == 0
@@ -83,7 +83,7 @@ def test_a_peer_that_does_not_answer_quit_is_waited_for_as_long_as_quit_timeout_
     async def work() -> None:
         async with Sink(script + "on quit: hang") as sink:
             options = OutboundOptions(ehlo_hostname="me.test", quit_timeout=1, tls=tls)
-            caller = Caller(Address("mx1.test", *sink.address), options)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), options)
             await call_and_quit(caller)
             assert caller.ended == []
             await caller.until_ended(1)
@@ -97,7 +97,7 @@ def test_nobody_listens(loop: str) -> None:
     async def work() -> None:
         async with Sink() as sink:
             address = sink.address
-        caller = Caller(Address("mx1.test", *address), CLEAR)
+        caller = OutboundCaller(Address("mx1.test", *address), CLEAR)
         assert await caller.open() is None
         assert caller.ended == [1]
 
@@ -108,7 +108,7 @@ def test_nobody_listens(loop: str) -> None:
 def test_the_answer_to_quit_stands_in_the_trace(loop: str) -> None:
     async def work() -> None:
         async with Sink() as sink:
-            caller = Caller(Address("mx1.test", *sink.address), CLEAR)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), CLEAR)
             await call_and_quit(caller)
             await caller.until_ended(1)
             assert caller.lines[-2:] == ["C: QUIT", "S: 221 2.0.0 bye"]
@@ -121,7 +121,7 @@ def test_a_session_tried_in_another_way_is_begun_when_the_first_has_ended(loop: 
     async def work() -> None:
         async with Sink(SECURE + "on handshake: close") as sink:
             options = OutboundOptions(ehlo_hostname="me.test", tls="ifavailable")
-            caller = Caller(Address("mx1.test", *sink.address), options)
+            caller = OutboundCaller(Address("mx1.test", *sink.address), options)
             connection = await caller.call()
             assert isinstance(connection, Connection)
             assert len(caller.retries) == 1

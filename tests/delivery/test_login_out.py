@@ -10,8 +10,8 @@ from angarium.config.records import OutboundOptions
 from angarium.config.values import Secret
 from angarium.core.address import Address
 from angarium.core.records import Origin
-from angarium.testing.authority import Authority, Issued
-from angarium.testing.caller import Caller, a_message, run_on
+from angarium.testing.authority import CertificateAuthority, Issued
+from angarium.testing.caller import OutboundCaller, a_message, run_on
 from angarium.testing.sink import Sink
 
 PASSWORD = "pa ss=wörd"
@@ -33,12 +33,12 @@ def logging_in(mechanism: str, password: str = PASSWORD, **more: object) -> Outb
     return replace(options, outbound_smtp_auth_type=mechanism, **more)  # type: ignore[arg-type]
 
 
-def call(options: OutboundOptions, script: str = RELAY) -> tuple[Caller, Sink]:
+def call(options: OutboundOptions, script: str = RELAY) -> tuple[OutboundCaller, Sink]:
     """Send one message, or fail to; return who did and who took it."""
 
-    async def work() -> tuple[Caller, Sink]:
+    async def work() -> tuple[OutboundCaller, Sink]:
         async with Sink(script) as sink:
-            caller = Caller(Address("relay.test", *sink.address), options)
+            caller = OutboundCaller(Address("relay.test", *sink.address), options)
             connection = await caller.call()
             if connection is not None:
                 connection.quit()
@@ -47,7 +47,7 @@ def call(options: OutboundOptions, script: str = RELAY) -> tuple[Caller, Sink]:
     return run_on("uvloop", work())
 
 
-def problem(caller: Caller) -> str:
+def problem(caller: OutboundCaller) -> str:
     [failure] = caller.failures
     return f"{failure.fault}, {failure.attempt.stage}: {failure.reply}"
 
@@ -115,7 +115,7 @@ login me {PASSWORD}
 def test_a_password_is_shown_to_a_relay_that_proves_its_name(
     tmp_path: Path, mechanism: str, verify: str
 ) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     verified = {"outbound_smtp_auth_unverified": False, "tls_verify": verify, "tls_ca": authority.file}
     caller, sink = call(logging_in(mechanism, **verified), certified(authority.issue("relay.test")))
     assert (caller.failures, sink.messages[0].login) == ([], "me")
@@ -127,7 +127,7 @@ def test_a_password_is_shown_to_a_relay_that_proves_its_name(
 def test_a_password_is_not_shown_to_whoever_answers_in_its_place(
     tmp_path: Path, mechanism: str, verify: str, certificate: str
 ) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     verified = {"outbound_smtp_auth_unverified": False, "tls_verify": verify, "tls_ca": authority.file}
     script = RELAY if certificate == "of a stranger" else certified(authority.issue("other.test"))
     caller, sink = call(logging_in(mechanism, **verified), script)
@@ -156,7 +156,7 @@ def test_a_token_is_read_from_its_file_for_each_login(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with Sink(RELAY) as sink:
-            caller = Caller(Address("relay.test", *sink.address), options)
+            caller = OutboundCaller(Address("relay.test", *sink.address), options)
             await caller.call()
             assert problem(caller) == (
                 "site, connect: 451 4.7.0 [internal] Outbound_SMTP_AUTH_Pass_File cannot be read: "
@@ -192,14 +192,16 @@ def test_a_login_that_is_not_complete_says_what_is_missing(name: str) -> None:
 # -- XCLIENT
 
 
-def introducing(*messages: tuple[int, Origin, int], script: str = "", **more: object) -> tuple[Caller, Sink]:
+def introducing(
+    *messages: tuple[int, Origin, int], script: str = "", **more: object
+) -> tuple[OutboundCaller, Sink]:
     """Hand messages over one connection, each with its origin and account."""
     options = replace(OutboundOptions(xclient="ifavailable", ehlo_hostname="node.test"), **more)  # type: ignore[arg-type]
     script = script or "offer XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
 
-    async def work() -> tuple[Caller, Sink]:
+    async def work() -> tuple[OutboundCaller, Sink]:
         async with Sink(script) as sink:
-            caller = Caller(Address("relay.test", *sink.address), options)
+            caller = OutboundCaller(Address("relay.test", *sink.address), options)
             await caller.call(*(a_message(*each) for each in messages))
             return caller, sink
 
@@ -251,7 +253,7 @@ def test_a_login_is_made_again_after_each_xclient() -> None:
 
     async def work() -> None:
         async with Sink(script) as sink:
-            caller = Caller(Address("relay.test", *sink.address), options)
+            caller = OutboundCaller(Address("relay.test", *sink.address), options)
             await caller.call(a_message(1, SOMEBODY), a_message(2, CUSTOMER))
             assert [message.login for message in sink.messages] == ["me", "me"]
             assert [dict(message.xclient)["ADDR"] for message in sink.messages] == ["192.0.2.7", "192.0.2.8"]

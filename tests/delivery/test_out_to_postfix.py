@@ -10,8 +10,8 @@ from angarium.config.records import OutboundOptions
 from angarium.config.values import Secret
 from angarium.core.address import Address
 from angarium.core.records import Origin
-from angarium.testing.authority import Authority
-from angarium.testing.caller import LOOPS, Caller, a_message, run_on
+from angarium.testing.authority import CertificateAuthority
+from angarium.testing.caller import LOOPS, OutboundCaller, a_message, run_on
 from angarium.testing.dovecot_auth import DovecotAuth
 from angarium.testing.peers import Postfix
 
@@ -21,12 +21,12 @@ PASSWORD = "correct horse=battery"
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
-def postfix(authority: Authority) -> Iterator[Postfix]:
+def postfix(authority: CertificateAuthority) -> Iterator[Postfix]:
     issued = authority.issue("postfix.to.test")
     with DovecotAuth("me", PASSWORD, "plain login cram-md5 scram-sha-256") as logins:
         settings = {
@@ -46,14 +46,14 @@ def postfix(authority: Authority) -> Iterator[Postfix]:
 
 
 @pytest.fixture
-def options(authority: Authority) -> OutboundOptions:
+def options(authority: CertificateAuthority) -> OutboundOptions:
     return OutboundOptions(
         tls="required", tls_verify="host", tls_ca=authority.file, ehlo_hostname="node.test"
     )
 
 
-def caller_of(postfix: Postfix, options: OutboundOptions) -> Caller:
-    return Caller(Address("postfix.to.test", "127.0.0.1", postfix.port), options)
+def caller_of(postfix: Postfix, options: OutboundOptions) -> OutboundCaller:
+    return OutboundCaller(Address("postfix.to.test", "127.0.0.1", postfix.port), options)
 
 
 def received(postfix: Postfix, count: int) -> str:

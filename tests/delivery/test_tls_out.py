@@ -15,8 +15,8 @@ from angarium.config.records import OutboundOptions
 from angarium.core.address import Address
 from angarium.core.log import Log
 from angarium.core.records import TlsFacts
-from angarium.testing.authority import Authority, Issued
-from angarium.testing.caller import LOOPS, Caller, a_message, run_on
+from angarium.testing.authority import CertificateAuthority, Issued
+from angarium.testing.caller import LOOPS, OutboundCaller, a_message, run_on
 from angarium.testing.sink import Sink
 from angarium.tls.client.context import TlsSetupError
 from angarium.tls.client.lessons import LOOK_AGAIN_S, TlsClient
@@ -27,13 +27,13 @@ STARTTLS = f"hostname {HOST}\ntls starttls\n"
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("stranger"), "Unknown Authority")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("stranger"), "Unknown Authority")
 
 
 @asynccontextmanager
@@ -42,13 +42,13 @@ async def calling(
     script: str = STARTTLS,
     issued: Issued | None = None,
     context: ssl.SSLContext | None = None,
-) -> AsyncIterator[tuple[Caller, Sink]]:
+) -> AsyncIterator[tuple[OutboundCaller, Sink]]:
     """A sink that shows *issued*, and somebody who calls it by the name `mx1.test`."""
     if issued is not None:
         context = issued.server_context()
     async with Sink(script, context=context) as sink:
         host, port = sink.address
-        yield Caller(Address(HOST, host, port), options), sink
+        yield OutboundCaller(Address(HOST, host, port), options), sink
 
 
 def call_once(
@@ -58,10 +58,10 @@ def call_once(
     *,
     loop: str = "uvloop",
     context: ssl.SSLContext | None = None,
-) -> tuple[Caller, Sink]:
+) -> tuple[OutboundCaller, Sink]:
     """Send one message, or fail to; return who did and who took it."""
 
-    async def work() -> tuple[Caller, Sink]:
+    async def work() -> tuple[OutboundCaller, Sink]:
         async with calling(options, script, issued, context) as (caller, sink):
             connection = await caller.call()
             if connection is not None:
@@ -72,14 +72,14 @@ def call_once(
     return run_on(loop, work())
 
 
-def facts(caller: Caller) -> TlsFacts:
+def facts(caller: OutboundCaller) -> TlsFacts:
     """What the attempt says of the encryption."""
     found = caller.results[-1].attempt.tls_facts
     assert found is not None
     return found
 
 
-def problem(caller: Caller) -> str:
+def problem(caller: OutboundCaller) -> str:
     """How the one connection failed."""
     [failure] = caller.failures
     return f"{failure.fault}, {failure.attempt.stage}: {failure.reply}"
@@ -160,7 +160,7 @@ def test_ciphers_are_chosen_by_option() -> None:
 # -- who it is
 
 
-def verifying(verify: str, authority: Authority, **more: object) -> OutboundOptions:
+def verifying(verify: str, authority: CertificateAuthority, **more: object) -> OutboundOptions:
     """Options that want a certificate of *authority*."""
     return replace(OutboundOptions(tls="required"), tls_verify=verify, tls_ca=authority.file, **more)
 
@@ -168,7 +168,7 @@ def verifying(verify: str, authority: Authority, **more: object) -> OutboundOpti
 @pytest.mark.parametrize("verify", ["ca", "host", "optional"])
 @pytest.mark.parametrize("name", [HOST, "to.test"])
 def test_a_certificate_for_the_host_or_the_domain_proves_all(
-    authority: Authority, verify: str, name: str
+    authority: CertificateAuthority, verify: str, name: str
 ) -> None:
     caller, _ = call_once(verifying(verify, authority), issued=authority.issue(name))
     assert caller.results[0].verdict == "delivered"
@@ -178,7 +178,7 @@ def test_a_certificate_for_the_host_or_the_domain_proves_all(
 @pytest.mark.parametrize(
     ("verify", "is_taken"), [("no", True), ("ca", True), ("host", False), ("optional", True)]
 )
-def test_a_certificate_for_another_name(authority: Authority, verify: str, is_taken: bool) -> None:
+def test_a_certificate_for_another_name(authority: CertificateAuthority, verify: str, is_taken: bool) -> None:
     caller, sink = call_once(verifying(verify, authority), issued=authority.issue("mx.elsewhere.test"))
     assert len(sink.messages) == is_taken
     sentence = "the certificate is not for mx1.test or to.test but for mx.elsewhere.test"
@@ -190,7 +190,9 @@ def test_a_certificate_for_another_name(authority: Authority, verify: str, is_ta
 
 
 @pytest.mark.parametrize("verify", ["ca", "host"])
-def test_an_unknown_issuer_is_not_believed(authority: Authority, stranger: Authority, verify: str) -> None:
+def test_an_unknown_issuer_is_not_believed(
+    authority: CertificateAuthority, stranger: CertificateAuthority, verify: str
+) -> None:
     caller, sink = call_once(verifying(verify, authority), issued=stranger.issue(HOST))
     assert sink.messages == []
     assert problem(caller).startswith(
@@ -198,7 +200,7 @@ def test_an_unknown_issuer_is_not_believed(authority: Authority, stranger: Autho
     )
 
 
-def test_a_certificate_out_of_date_is_not_believed(authority: Authority) -> None:
+def test_a_certificate_out_of_date_is_not_believed(authority: CertificateAuthority) -> None:
     now = datetime.now(UTC)
     old = authority.issue(HOST, begins=now - timedelta(days=9), ends=now - timedelta(days=1))
     caller, _ = call_once(verifying("ca", authority), issued=old)
@@ -206,7 +208,9 @@ def test_a_certificate_out_of_date_is_not_believed(authority: Authority) -> None
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_optional_looks_and_sends_anyway(authority: Authority, stranger: Authority, loop: str) -> None:
+def test_optional_looks_and_sends_anyway(
+    authority: CertificateAuthority, stranger: CertificateAuthority, loop: str
+) -> None:
     async def work() -> None:
         issued = stranger.issue(HOST)
         async with calling(verifying("optional", authority), issued=issued) as (caller, sink):
@@ -223,7 +227,7 @@ def test_optional_looks_and_sends_anyway(authority: Authority, stranger: Authori
 
 
 def test_a_certificate_for_the_address_is_one_for_the_host_where_that_has_no_name(
-    authority: Authority,
+    authority: CertificateAuthority,
 ) -> None:
     async def work() -> None:
         issued = authority.issue("127.0.0.1")
@@ -237,7 +241,9 @@ def test_a_certificate_for_the_address_is_one_for_the_host_where_that_has_no_nam
 
 
 @pytest.mark.parametrize("domain", ["relay.test:587", "relay.test"])
-def test_a_certificate_for_the_gateway_is_one_for_the_host(authority: Authority, domain: str) -> None:
+def test_a_certificate_for_the_gateway_is_one_for_the_host(
+    authority: CertificateAuthority, domain: str
+) -> None:
     async def work() -> None:
         async with calling(verifying("host", authority), issued=authority.issue("relay.test")) as (caller, _):
             caller.domain = domain
@@ -250,7 +256,7 @@ def test_a_certificate_for_the_gateway_is_one_for_the_host(authority: Authority,
 # -- who we are
 
 
-def test_a_certificate_is_shown_to_peers_that_ask_for_one(authority: Authority) -> None:
+def test_a_certificate_is_shown_to_peers_that_ask_for_one(authority: CertificateAuthority) -> None:
     context = authority.issue(HOST).server_context(client_ca=authority.file)
     ours = authority.issue("node.test")
     options = OutboundOptions(tls="required", tls_certificate=ours.certificate, tls_key=ours.key)
@@ -262,7 +268,7 @@ def test_a_certificate_is_shown_to_peers_that_ask_for_one(authority: Authority) 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
 def test_a_peer_that_wants_one_and_gets_none_gets_clear_text(
-    authority: Authority, loop: str, protocol: str
+    authority: CertificateAuthority, loop: str, protocol: str
 ) -> None:
     context = authority.issue(HOST).server_context(client_ca=authority.file)
     caller, sink = call_once(OutboundOptions(tls_protocols=(protocol,)), context=context, loop=loop)
@@ -270,7 +276,7 @@ def test_a_peer_that_wants_one_and_gets_none_gets_clear_text(
     assert len(caller.retries) == 1
 
 
-def broken_files(authority: Authority, folder: Path) -> dict[str, tuple[OutboundOptions, str]]:
+def broken_files(authority: CertificateAuthority, folder: Path) -> dict[str, tuple[OutboundOptions, str]]:
     """Options whose files will not do, and what is said of them."""
     good, other = authority.issue("node.test"), authority.issue("other.test")
     now = datetime.now(UTC)
@@ -313,7 +319,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_that_will_not_do_hold_the_mail_and_are_named(
-    authority: Authority, tmp_path: Path, kind: str
+    authority: CertificateAuthority, tmp_path: Path, kind: str
 ) -> None:
     options, sentence = broken_files(authority, tmp_path)[kind]
     caller, sink = call_once(options)
@@ -323,7 +329,7 @@ def test_files_that_will_not_do_hold_the_mail_and_are_named(
 
 
 def test_a_certificate_that_was_renewed_is_used_without_a_restart(
-    authority: Authority, tmp_path: Path
+    authority: CertificateAuthority, tmp_path: Path
 ) -> None:
     path = tmp_path / "ours.pem"
     policy = tls_policy(OutboundOptions(tls_certificate=path))
@@ -390,7 +396,9 @@ def test_without_leave_to_fall_back_the_mail_waits(options: OutboundOptions) -> 
     assert sink.counters.connections == 1
 
 
-def test_a_certificate_that_will_not_do_is_a_failed_handshake_as_well(authority: Authority) -> None:
+def test_a_certificate_that_will_not_do_is_a_failed_handshake_as_well(
+    authority: CertificateAuthority,
+) -> None:
     options = replace(OutboundOptions(), tls_verify="host", tls_ca=authority.file)
     caller, sink = call_once(options, issued=authority.issue("mx.elsewhere.test"))
     assert sink.messages[0].tls == ""
@@ -445,7 +453,7 @@ def test_nothing_is_heard_of_a_connection_that_was_given_up_in_its_handshake(loo
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
-def test_a_session_is_resumed(authority: Authority, loop: str, protocol: str) -> None:
+def test_a_session_is_resumed(authority: CertificateAuthority, loop: str, protocol: str) -> None:
     async def work() -> None:
         options = verifying("host", authority, tls_protocols=(protocol,))
         async with calling(options, issued=authority.issue(HOST)) as (caller, sink):
@@ -460,7 +468,7 @@ def test_a_session_is_resumed(authority: Authority, loop: str, protocol: str) ->
     run_on(loop, work())
 
 
-def test_a_session_is_resumed_with_nobody_else(authority: Authority) -> None:
+def test_a_session_is_resumed_with_nobody_else(authority: CertificateAuthority) -> None:
     async def work() -> None:
         issued = authority.issue(HOST, "mx2.test")
         async with calling(verifying("host", authority), issued=issued) as (caller, _):

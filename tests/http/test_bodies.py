@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from angarium.core import suggest
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.http.api.decoding import decode_body, decode_query
-from angarium.http.api.problem import Problem
+from angarium.http.api.problem import HttpProblem
 from angarium.http.manage.bodies import LimitsBody, OptionsBody, limits_with, options_with
 from angarium.http.manage.call import PageQuery
 from angarium.http.manage.table import ENDPOINTS
@@ -35,14 +35,14 @@ def test_the_limits_of_the_api_are_those_of_accounts():
 
 @pytest.mark.parametrize("kind", BODIES, ids=lambda kind: kind.__name__)
 def test_no_body_takes_unknown_fields(kind):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         decode_body(b'{"surely_unknown": 1}', kind)
     assert "/surely_unknown" in {error.pointer for error in caught.value.errors}
 
 
 def test_of_very_much_that_is_wrong_the_first_is_told():
     names = {f"unknown-{number}": 1 for number in range(50_000)}
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         decode_body(msgspec.json.encode(names), OptionsBody)
     *told, last = caught.value.errors
     assert [error.pointer for error in told] == [f"/unknown-{number}" for number in range(20)]
@@ -56,7 +56,7 @@ def test_a_long_name_is_neither_compared_nor_said_back_whole(body, monkeypatch):
     """Comparing it with what is known took ten seconds, in which the node answered nobody."""
     compared = []
     monkeypatch.setattr(suggest, "get_close_matches", lambda name, *_: compared.append(name) or [])
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         decode_body(
             msgspec.json.encode(body), next(kind for kind in BODIES if "limits" in kind.__struct_fields__)
         )
@@ -64,11 +64,11 @@ def test_a_long_name_is_neither_compared_nor_said_back_whole(body, monkeypatch):
     assert len(caught.value.body()) < 10_000
 
 
-def problem_of(decode, *arguments) -> Problem | None:
+def problem_of(decode, *arguments) -> HttpProblem | None:
     """Return the problem that comes of decoding, None when a record does; nothing else may be raised."""
     try:
         decode(*arguments)
-    except Problem as problem:
+    except HttpProblem as problem:
         return problem
     return None
 
@@ -114,12 +114,12 @@ def test_an_option_that_is_not_said_stays_and_null_takes_it_back():
 
 
 def test_a_pointer_escapes_what_rfc_6901_says():
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         decode_body(b'{"a/b~c": 1}', OptionsBody)
     assert caught.value.errors[0].pointer == "/a~1b~0c"
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
 def test_a_body_without_end_to_its_nesting_is_told_as_such(body):
-    with pytest.raises(Problem, match="nested too deeply"):
+    with pytest.raises(HttpProblem, match="nested too deeply"):
         decode_body(body, BODIES[0])

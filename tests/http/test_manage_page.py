@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from angarium.http.api.decoding import decode_body
-from angarium.http.api.problem import SORTS, Problem
+from angarium.http.api.problem import SORTS, HttpProblem
 from angarium.http.manage.bodies import AccountNew
 from angarium.http.manage.table import ENDPOINTS
 
@@ -32,6 +32,6 @@ def test_every_sort_of_problem_has_its_status():
 
 def test_the_example_of_a_problem_is_what_is_answered():
     shown = json.loads(re.search(r'^\{"type".*?\]\}$', PAGE, re.MULTILINE | re.DOTALL)[0])
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         decode_body(b'{"nam": "x"}', AccountNew)
     assert json.loads(caught.value.body()) == shown

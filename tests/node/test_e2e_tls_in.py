@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
@@ -50,7 +50,7 @@ class Place:
 
     def __init__(self, folder, sink):
         self.sink = sink
-        self.authority = Authority(folder)
+        self.authority = CertificateAuthority(folder)
         self.first = self.authority.issue("mail.one.test", "*.one.test")
         self.second = self.authority.issue("two.test")
         self.ports = {name: free_port() for name in ("implicit", "several", "clients", "strict")}
@@ -255,7 +255,7 @@ def test_the_nodes_own_certificate_is_for_its_own_eyes_and_stays(place):
 
 
 def test_a_certificate_is_replaced_without_a_restart(shared_lab, tmp_path):
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     shown, key = tmp_path / "shown.pem", tmp_path / "shown.key"
     listener = f'ESMTP_Listener "default" {{ TLS_Certificate = "{shown}" TLS_Key = "{key}" }}'
 
@@ -286,7 +286,7 @@ def test_a_certificate_is_replaced_without_a_restart(shared_lab, tmp_path):
 
 def test_a_certificate_that_has_expired_is_shown_and_spoken_of(tmp_path):
     past = datetime.now(UTC) - timedelta(days=2)
-    old = Authority(tmp_path).issue("old.test", begins=past - timedelta(days=9), ends=past)
+    old = CertificateAuthority(tmp_path).issue("old.test", begins=past - timedelta(days=9), ends=past)
     with Node(OWN.format(old.both), workers=1) as node:
         warned = node.wait_for_event("tls", level="warning")
         assert "has expired" in warned[0]["problem"]
@@ -330,7 +330,7 @@ def test_a_client_certificate_that_is_believed_lets_relay(place):
 
 def test_a_client_certificate_of_somebody_else_proves_nothing(place, tmp_path):
     context = place.context()
-    context.load_cert_chain(Authority(tmp_path, "Somebody Else").issue("client.test").both)
+    context.load_cert_chain(CertificateAuthority(tmp_path, "Somebody Else").issue("client.test").both)
     assert not lets_in(place.plain("clients"), context)
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from angarium.cli.client import ControlClient
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
 from angarium.testing.programs import free_port
@@ -61,7 +61,7 @@ Domain "relay.test" {{
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import os
 
-from angarium.node.memory import Memory, resident_bytes_of, trim
+from angarium.node.memory import ProcessMemory, resident_bytes_of, trim
 from angarium.testing.lab import Lab, submit
 from angarium.testing.node import Node
 
@@ -26,7 +26,7 @@ class Process:
 
 def test_what_is_free_is_given_back_before_it_is_called_too_much_at_most_once_a_minute() -> None:
     process = Process()
-    memory = Memory(process.look, process.give_back)
+    memory = ProcessMemory(process.look, process.give_back)
     assert memory.resident_bytes(LIMIT + 1, 0.0) == LIMIT
     process.resident = 2 * LIMIT
     assert memory.resident_bytes(LIMIT, 59.0) == 2 * LIMIT
@@ -36,7 +36,7 @@ def test_what_is_free_is_given_back_before_it_is_called_too_much_at_most_once_a_
 
 def test_nothing_is_given_back_while_there_is_room_or_no_bound() -> None:
     process = Process()
-    memory = Memory(process.look, process.give_back)
+    memory = ProcessMemory(process.look, process.give_back)
     assert memory.resident_bytes(3 * LIMIT, 0.0) == memory.resident_bytes(0, 0.0) == 2 * LIMIT
     assert process.given_back == 0
 

@@ -7,7 +7,7 @@ from angarium.core.reply import Reply
 from angarium.queue.commands import Resolve
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.spool.port import Selection
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 SILENT = RouteFailure(Reply(451, "4.4.3", "[internal] DNS gives no answer"), 0.0)
@@ -33,7 +33,7 @@ def test_a_plan_whose_addresses_have_all_failed_is_asked_for_anew_long_before_it
 ) -> None:
     dns = Dns("old.example")
     sim = simulate("Retry_Interval = 600", route=dns)
-    sim.peers["old.example"] = Peer(refuses=REFUSED)
+    sim.peers["old.example"] = SimulatedPeer(refuses=REFUSED)
     (recipient,) = sim.send("x.example")
     sim.run(5)
     dns.host = "new.example"
@@ -47,7 +47,7 @@ def test_mail_that_comes_while_the_old_address_rests_leaves_at_once_by_the_new_o
 ) -> None:
     dns = Dns("old.example")
     sim = simulate("Retry_Interval = 600\nHost_Failure_Retry = 300", route=dns)
-    sim.peers["old.example"] = Peer(refuses=REFUSED)
+    sim.peers["old.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example")
     sim.run(5)
     dns.host = "new.example"
@@ -61,7 +61,7 @@ def test_a_destination_that_stays_down_is_asked_about_once_for_each_time_that_it
 ) -> None:
     dns = Dns("old.example")
     sim = simulate("Retry_Interval = 100\nHost_Failure_Retry = 10", route=dns)
-    sim.peers["old.example"] = Peer(refuses=REFUSED)
+    sim.peers["old.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example", count=20)
     sim.run(3600)
     assert 2 < len(dns.asked) <= len(sim.opened)
@@ -75,7 +75,7 @@ def test_while_one_address_works_nothing_is_asked(simulate: Simulate) -> None:
         return plan_to([["bad.example"], ["good.example"]], now=now, lifetime_s=DAY_S)
 
     sim = simulate("Max_Deliveries_Per_Connection = 1\nMax_Outbound_Connections = 1", route=route)
-    sim.peers["bad.example"] = Peer(refuses=REFUSED)
+    sim.peers["bad.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example", count=5)
     sim.run(60)
     assert len(sim.opened) == 6
@@ -100,7 +100,7 @@ def test_an_operator_has_the_way_looked_up_before_anything_is_tried(simulate: Si
 def test_the_resolver_is_told_how_new_its_answers_must_be(simulate: Simulate) -> None:
     sim = simulate()
     for domain in ("x.example", "y.example"):
-        sim.peers[domain] = Peer(transaction_s=100.0)
+        sim.peers[domain] = SimulatedPeer(transaction_s=100.0)
         sim.send(domain)
     sim.run(5)
     sim.scheduler.ask_anew({"x.example"}, sim.now)

@@ -8,7 +8,7 @@ import pytest
 from angarium.core.reply import Reply
 from angarium.queue.crowding import says_too_many
 from angarium.spool.port import Selection
-from angarium.testing.simulation import TOO_MANY, Peer, Simulation, plan_to
+from angarium.testing.simulation import TOO_MANY, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 LATER = Reply(451, "4.3.2", "try again later")
@@ -26,7 +26,7 @@ def one_address(simulate: Simulate, text: str = "", *, sites: str = "same", **kw
         ),
         **kwargs,
     )
-    sim.peers["mx"] = Peer(takes=3, transaction_s=0.2)
+    sim.peers["mx"] = SimulatedPeer(takes=3, transaction_s=0.2)
     return sim
 
 
@@ -126,8 +126,8 @@ def test_the_operator_is_told_what_the_peer_said(simulate: Simulate) -> None:
 
 def test_another_host_is_used_beside_the_one_that_is_full(simulate: Simulate) -> None:
     sim = simulate(route=lambda queue, now: plan_to([["mx"], ["backup"]], now=now))
-    sim.peers["mx"] = Peer(takes=2, transaction_s=1.0)
-    sim.peers["backup"] = Peer(transaction_s=1.0)
+    sim.peers["mx"] = SimulatedPeer(takes=2, transaction_s=1.0)
+    sim.peers["backup"] = SimulatedPeer(transaction_s=1.0)
     for domain in domains(10):
         sim.send(domain)
     sim.run(3)
@@ -242,7 +242,7 @@ def test_nothing_is_left_when_all_is_over(simulate: Simulate) -> None:
         sim.send(domain, count=4)
     sim.run_until_quiet(most_s=7200)
     state = sim.scheduler._state
-    assert [*state.queues, *state.ledger.accounts, *state.connections, *state.sites] == []
+    assert [*state.queues, *state.holdings.by_key, *state.connections, *state.sites] == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from angarium.core.reply import Reply
 from angarium.queue.authority import Authority, Grant, Recall
 from angarium.queue.limits import Limit, Meter
 from angarium.queue.turns import RANKS, rank_of
-from angarium.testing.simulation import REFUSED, Peer, Simulation
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation
 
 Simulate = Callable[..., Simulation]
 
@@ -100,7 +100,7 @@ def test_never_more_is_leased_than_there_is(steps: list[tuple[str, int, int]]) -
 
 def slow(sim: Simulation, *hosts: str, seconds: float = 1.0) -> None:
     for host in hosts:
-        sim.peers[host] = Peer(transaction_s=seconds)
+        sim.peers[host] = SimulatedPeer(transaction_s=seconds)
 
 
 def test_a_queue_fills_its_connections_and_never_exceeds_them(simulate: Simulate) -> None:
@@ -146,10 +146,10 @@ def broken_off(recipient: object, now: float) -> tuple[str, Reply]:
 
 
 ENDS = {
-    "it has done its deliveries": Peer(),
-    "the peer hangs up": Peer(hangs_up=True),
-    "it is lost": Peer(answer=broken_off),
-    "it is refused": Peer(refuses=REFUSED),
+    "it has done its deliveries": SimulatedPeer(),
+    "the peer hangs up": SimulatedPeer(hangs_up=True),
+    "it is lost": SimulatedPeer(answer=broken_off),
+    "it is refused": SimulatedPeer(refuses=REFUSED),
 }
 
 
@@ -183,7 +183,7 @@ def test_a_connection_counts_until_its_peer_counts_it_no_more(
 
 def test_mail_goes_on_over_other_connections_while_one_is_closing(simulate: Simulate) -> None:
     sim = simulate("Max_Deliveries_Per_Connection = 1")
-    sim.peers["x.example"] = Peer(goodbye_s=60.0)
+    sim.peers["x.example"] = SimulatedPeer(goodbye_s=60.0)
     sim.send("x.example", count=20)
     sim.run(2)
     assert sim.states() == {"delivered": 20}
@@ -191,7 +191,7 @@ def test_mail_goes_on_over_other_connections_while_one_is_closing(simulate: Simu
 
 def test_a_queue_whose_limit_is_used_by_closing_connections_says_so(simulate: Simulate) -> None:
     sim = simulate("Max_Deliveries_Per_Connection = 1\nMax_Outbound_Connections = 1")
-    sim.peers["x.example"] = Peer(goodbye_s=60.0)
+    sim.peers["x.example"] = SimulatedPeer(goodbye_s=60.0)
     sim.send("x.example", count=2)
     sim.run(2)
     [row] = sim.scheduler.status(sim.now)
@@ -203,7 +203,7 @@ def test_a_queue_whose_limit_is_used_by_closing_connections_says_so(simulate: Si
 def test_for_one_that_waits_one_idle_connection_is_ended(simulate: Simulate) -> None:
     sim = simulate("Server_Max_Outbound_Connections = 4\nIdle_Timeout = 600")
     for n in range(4):
-        sim.peers[f"d{n}.example"] = Peer(goodbye_s=5.0)
+        sim.peers[f"d{n}.example"] = SimulatedPeer(goodbye_s=5.0)
         sim.send(f"d{n}.example")
     sim.run(1)
     sim.send("x.example", count=3)

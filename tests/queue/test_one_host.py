@@ -8,7 +8,7 @@ from angarium.core.address import Address
 from angarium.core.reply import Reply
 from angarium.queue.commands import Fault
 from angarium.queue.plan import Level, RoutePlan
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 LISTED = Reply(554, "5.7.1", "your address is on a list")
@@ -36,7 +36,7 @@ def several_addresses(simulate: Simulate, text: str = "") -> Simulation:
 @pytest.mark.parametrize("word", [LISTED, NO_MAIL, NEVER, HELO, BUSY, REFUSED, HANG_UP], ids=str)
 def test_the_next_host_is_asked_at_once(simulate: Simulate, word: Reply) -> None:
     sim = two_hosts(simulate)
-    sim.peers["best.example"] = Peer(refuses=word)
+    sim.peers["best.example"] = SimulatedPeer(refuses=word)
     (recipient,) = sim.send("x.example")
     sim.run(1)
     assert (recipient.state, recipient.attempts) == ("delivered", 1)
@@ -46,7 +46,7 @@ def test_the_next_host_is_asked_at_once(simulate: Simulate, word: Reply) -> None
 @pytest.mark.parametrize("word", [LISTED, NO_MAIL], ids=str)
 def test_another_address_of_the_same_host_may_be_another_machine(simulate: Simulate, word: Reply) -> None:
     sim = several_addresses(simulate)
-    sim.peers["127.0.0.1"] = Peer(refuses=word)
+    sim.peers["127.0.0.1"] = SimulatedPeer(refuses=word)
     for _ in range(4):
         sim.send("x.example")
         sim.run(10)
@@ -74,7 +74,10 @@ def test_the_domain_takes_no_mail_only_if_all_its_hosts_say_so(
     simulate: Simulate, best: Reply, other: Reply, state: str
 ) -> None:
     sim = two_hosts(simulate)
-    sim.peers["best.example"], sim.peers["next.example"] = Peer(refuses=best), Peer(refuses=other)
+    sim.peers["best.example"], sim.peers["next.example"] = (
+        SimulatedPeer(refuses=best),
+        SimulatedPeer(refuses=other),
+    )
     (recipient,) = sim.send("x.example")
     sim.run(1)
     assert (recipient.state, recipient.attempts) == (state, 1)
@@ -84,7 +87,10 @@ def test_the_domain_takes_no_mail_only_if_all_its_hosts_say_so(
 def test_what_a_host_said_to_another_queue_counts_as_well(simulate: Simulate) -> None:
     """It rests, and is not asked again for each domain."""
     sim = two_hosts(simulate)
-    sim.peers["best.example"], sim.peers["next.example"] = Peer(refuses=BUSY), Peer(refuses=NO_MAIL)
+    sim.peers["best.example"], sim.peers["next.example"] = (
+        SimulatedPeer(refuses=BUSY),
+        SimulatedPeer(refuses=NO_MAIL),
+    )
     (first,) = sim.send("x.example")
     sim.run(1)
     sim.send("y.example")
@@ -99,7 +105,7 @@ def test_one_who_takes_a_login_is_found_behind_one_who_does_not(simulate: Simula
     """A password that was refused is not tried on each address of that host: they ask the same accounts."""
     sim = several_addresses(simulate)
     for ip in ("127.0.0.1", "127.0.0.2"):
-        sim.peers[ip] = Peer(refuses=WRONG, fault="host", on_terms=True)
+        sim.peers[ip] = SimulatedPeer(refuses=WRONG, fault="host", on_terms=True)
     (recipient,) = sim.send("x.example")
     sim.run(1)
     assert recipient.state == "delivered"
@@ -109,7 +115,7 @@ def test_one_who_takes_a_login_is_found_behind_one_who_does_not(simulate: Simula
 def test_no_login_is_a_reason_to_wait_and_never_bounces(simulate: Simulate) -> None:
     sim = several_addresses(simulate)
     for ip in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
-        sim.peers[ip] = Peer(refuses=WRONG, fault="host", on_terms=True)
+        sim.peers[ip] = SimulatedPeer(refuses=WRONG, fault="host", on_terms=True)
     (recipient,) = sim.send("x.example")
     sim.run(60)
     assert (recipient.state, recipient.attempts, len(sim.opened)) == ("queued", 1, 2)
@@ -125,7 +131,7 @@ def test_what_one_domains_options_ask_for_is_not_missed_by_others(
         'Domain "strict.example" { Max_Deliveries_Per_Connection = 7 }',
         route=lambda queue, now: plan_to([["mx.example"]], now=now),
     )
-    sim.peers["mx.example"] = Peer(refuses=word, fault=fault, on_terms=True)
+    sim.peers["mx.example"] = SimulatedPeer(refuses=word, fault=fault, on_terms=True)
     (strict,) = sim.send("strict.example")
     sim.run(1)
     sim.peers["mx.example"].refuses = None
@@ -140,7 +146,7 @@ def test_what_one_domains_options_ask_for_is_not_missed_by_others(
 
 def test_domains_with_the_same_options_need_not_find_it_out_each_by_itself(simulate: Simulate) -> None:
     sim = simulate(route=lambda queue, now: plan_to([["mx.example"]], now=now))
-    sim.peers["mx.example"] = Peer(refuses=NO_TLS, on_terms=True)
+    sim.peers["mx.example"] = SimulatedPeer(refuses=NO_TLS, on_terms=True)
     for number in range(10):
         sim.send(f"d{number}.example")
         sim.run(1)
@@ -152,7 +158,7 @@ def test_a_session_that_ends_before_a_recipient_was_named_has_tried_nobody(
     simulate: Simulate, word: Reply
 ) -> None:
     sim = two_hosts(simulate)
-    sim.peers["best.example"] = Peer(takes=0, lets_in=True, too_many=word)
+    sim.peers["best.example"] = SimulatedPeer(takes=0, lets_in=True, too_many=word)
     recipients = sim.send("x.example", count=3)
     sim.run(2)
     assert {(recipient.state, recipient.attempts) for recipient in recipients} == {("delivered", 1)}
@@ -162,7 +168,7 @@ def test_a_session_that_ends_before_a_recipient_was_named_has_tried_nobody(
 def test_such_a_session_everywhere_is_an_attempt(simulate: Simulate) -> None:
     sim = two_hosts(simulate)
     for host in ("best.example", "next.example"):
-        sim.peers[host] = Peer(takes=0, lets_in=True, too_many=Reply(421, "4.3.2", "shutting down"))
+        sim.peers[host] = SimulatedPeer(takes=0, lets_in=True, too_many=Reply(421, "4.3.2", "shutting down"))
     recipients = sim.send("x.example", count=3)
     sim.run(2)
     assert {(recipient.state, recipient.attempts) for recipient in recipients} == {("queued", 1)}
@@ -173,7 +179,7 @@ def test_hosts_that_take_longer_to_fail_than_they_rest_do_not_keep_mail_for_ever
     """When the last has failed, the first may be tried again: all have failed all the same."""
     sim = two_hosts(simulate, "Host_Failure_Retry = 20")
     for host in ("best.example", "next.example"):
-        sim.peers[host] = Peer(refuses=REFUSED, connect_s=60)
+        sim.peers[host] = SimulatedPeer(refuses=REFUSED, connect_s=60)
     (recipient,) = sim.send("x.example")
     sim.run(121)
     assert (recipient.state, recipient.attempts) == ("queued", 1)

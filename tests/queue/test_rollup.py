@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.testing.simulation import Peer, Simulation, plan_to
+from angarium.testing.simulation import SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 ROLLED_UP = 'Host "mx.big.example" { Rollup_MX = true }\n'
@@ -13,7 +13,7 @@ ROLLED_UP = 'Host "mx.big.example" { Rollup_MX = true }\n'
 
 def at_one_host(simulate: Simulate, text: str, host: str = "mx.big.example") -> Simulation:
     sim = simulate(text, route=lambda queue, now: plan_to([[host]], now=now))
-    sim.peers[host] = Peer(transaction_s=0.5)
+    sim.peers[host] = SimulatedPeer(transaction_s=0.5)
     return sim
 
 
@@ -108,7 +108,7 @@ def test_all_hosts_of_the_best_preference_must_agree(
         route=lambda queue, now: plan_to(levels, now=now),
     )
     for host in (host for level in levels for host in level):
-        sim.peers[host] = Peer(transaction_s=1.0)
+        sim.peers[host] = SimulatedPeer(transaction_s=1.0)
     send_to_ten(sim)
     sim.run(0.9)
     assert sim.peak["all"] == (1 if counted_once else 10)

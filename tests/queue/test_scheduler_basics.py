@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from angarium.core.reply import Reply
-from angarium.testing.simulation import REFUSED, Peer, Simulation
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation
 
 Simulate = Callable[..., Simulation]
 
@@ -38,7 +38,7 @@ def test_an_idle_connection_is_used_again_and_ends_after_its_idle_time(simulate:
 
 def test_a_refused_recipient_bounces_at_once(simulate: Simulate) -> None:
     sim = simulate()
-    sim.peers["x.example"] = Peer(answer=never)
+    sim.peers["x.example"] = SimulatedPeer(answer=never)
     sim.send("x.example")
     sim.run(1)
     assert sim.states() == {"bounced": 1}
@@ -46,12 +46,12 @@ def test_a_refused_recipient_bounces_at_once(simulate: Simulate) -> None:
 
 def test_a_temporary_failure_settles_and_is_paged_in_when_it_is_due(simulate: Simulate) -> None:
     sim = simulate("Retry_Interval = 100")
-    sim.peers["x.example"] = Peer(answer=later)
+    sim.peers["x.example"] = SimulatedPeer(answer=later)
     (recipient,) = sim.send("x.example")
     sim.run(1)
     assert recipient.attempts == 1
     assert [len(rows) for rows in sim.stores[0].flows.values()] == [1]
-    sim.peers["x.example"] = Peer()
+    sim.peers["x.example"] = SimulatedPeer()
     sim.run(99)
     assert recipient.attempts == 1
     sim.run(25)
@@ -69,7 +69,7 @@ def test_recipients_of_one_message_share_a_transaction_up_to_the_batch_limit(sim
 
 def test_when_no_host_can_be_reached_those_who_waited_are_put_off(simulate: Simulate) -> None:
     sim = simulate()
-    sim.peers["x.example"] = Peer(refuses=REFUSED)
+    sim.peers["x.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example", count=3)
     sim.run(1)
     assert [(event.type, event.attempts, event.reply) for event in sim.events] == [
@@ -86,5 +86,5 @@ def test_nothing_is_kept_of_a_queue_that_is_empty(simulate: Simulate) -> None:
     assert not state.queues
     assert not state.sites
     assert not state.connections
-    assert not state.ledger.accounts
+    assert not state.holdings.by_key
     assert sim.scheduler._memory.residence.total == 0

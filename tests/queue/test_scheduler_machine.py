@@ -11,7 +11,7 @@ from angarium.core.records import TERMINAL, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.states import may_happen
 from angarium.spool.port import Selection
-from angarium.testing.simulation import REFUSED, TOO_MANY, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, TOO_MANY, SimulatedPeer, Simulation, plan_to
 
 CONFIGS = (
     "",
@@ -49,7 +49,7 @@ class Interleavings(RuleBasedStateMachine):
         self.seen = 0
         self.states = {}
         for host in ("shared.example", "mx.a.example", "mx.b.example", "backup.example", "c.example"):
-            self.sim.peers[host] = Peer(answer=self.answer)
+            self.sim.peers[host] = SimulatedPeer(answer=self.answer)
         self.mood = ["delivered"]
 
     def answer(self, recipient, now):
@@ -158,15 +158,15 @@ class Interleavings(RuleBasedStateMachine):
         for worker, scheduler in enumerate(self.sim.workers):
             state = scheduler._state
             assert set(state.connections) == {conn for owner, conn in self.sim.open if owner == worker}
-            for account in state.ledger.accounts.values():
+            for holding in state.holdings.by_key.values():
                 held = sum(
-                    account in connection.accounts + connection.claims
+                    holding in connection.holdings + connection.claims
                     for connection in state.connections.values()
                 )
-                assert account.used == held
+                assert holding.used == held
                 closing = [each for each in state.connections.values() if each.state == "closing"]
-                assert account.closing == sum(account in connection.accounts for connection in closing)
-                assert account.free >= 0
+                assert holding.closing == sum(holding in connection.holdings for connection in closing)
+                assert holding.free >= 0
 
     @invariant()
     def a_queue_with_mail_is_held_by_something_or_moves(self):
@@ -191,7 +191,7 @@ class Interleavings(RuleBasedStateMachine):
         assert left == []
         for scheduler in self.sim.workers:
             assert not scheduler._state.queues
-            assert not scheduler._state.ledger.accounts
+            assert not scheduler._state.holdings.by_key
             assert not scheduler._memory.residence.total
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from angarium.core.records import BULK, TRANSACTIONAL
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 
@@ -23,7 +23,7 @@ def test_transactional_mail_does_not_wait_for_a_campaign(simulate: Simulate) -> 
     sim = simulate("Max_Outbound_Connections = 10\nServer_Max_Outbound_Connections = 20")
     domains = [f"d{n}.example" for n in range(5)]
     for domain in domains:
-        sim.peers[domain] = Peer(transaction_s=0.1)
+        sim.peers[domain] = SimulatedPeer(transaction_s=0.1)
         sim.send(domain, count=4000, lane=BULK)
     begun = sim.now
     for n in range(500):
@@ -47,7 +47,7 @@ def test_transactional_mail_passes_a_campaign_under_a_throttle(simulate: Simulat
 
 def test_transactional_mail_has_room_in_memory_that_a_campaign_fills(simulate: Simulate) -> None:
     sim = simulate(max_resident=100)
-    sim.peers["x.example"] = Peer(transaction_s=10.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=10.0)
     sim.send("x.example", count=500, lane=BULK)
     sim.run(1)
     residence = sim.scheduler._memory.residence
@@ -58,7 +58,7 @@ def test_transactional_mail_has_room_in_memory_that_a_campaign_fills(simulate: S
 
 def test_tenants_take_turns_whatever_each_has_waiting(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 4")
-    sim.peers["x.example"] = Peer(transaction_s=0.5)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=0.5)
     sim.send("x.example", count=500, tenant="big")
     sim.run(1)
     sim.send("x.example", count=20, tenant="small")
@@ -69,7 +69,7 @@ def test_tenants_take_turns_whatever_each_has_waiting(simulate: Simulate) -> Non
 
 def test_a_tenant_that_fills_memory_leaves_room_for_others(simulate: Simulate) -> None:
     sim = simulate(max_resident=100)
-    sim.peers["x.example"] = Peer(connect_s=1e6)
+    sim.peers["x.example"] = SimulatedPeer(connect_s=1e6)
     sim.send("x.example", count=85, tenant="big")
     assert not sim.scheduler.has_room("big")
     assert sim.scheduler.has_room("small")
@@ -95,7 +95,7 @@ def test_connections_are_not_shared_between_bindings(simulate: Simulate) -> None
 def test_a_shared_connection_counts_for_the_queue_that_uses_it(simulate: Simulate) -> None:
     text = "Max_Outbound_Connections = 1"
     sim = simulate(text, route=lambda queue, now: plan_to([["mx.shared.example"]], now=now))
-    sim.peers["mx.shared.example"] = Peer(transaction_s=1.0)
+    sim.peers["mx.shared.example"] = SimulatedPeer(transaction_s=1.0)
     sim.send("a.example")
     sim.run(2)
     sim.send("b.example")
@@ -134,7 +134,7 @@ def test_a_better_host_at_its_limit_lets_mail_go_to_the_next(simulate: Simulate)
         'Host "best.example" { Max_Outbound_Connections = 1 }',
         route=lambda queue, now: plan_to(levels, now=now),
     )
-    sim.peers["best.example"] = Peer(transaction_s=5.0)
+    sim.peers["best.example"] = SimulatedPeer(transaction_s=5.0)
     sim.send("x.example", count=4)
     sim.run(4)
     assert Counter(address.host for _, _, address in sim.opened)["best.example"] == 1
@@ -143,7 +143,7 @@ def test_a_better_host_at_its_limit_lets_mail_go_to_the_next(simulate: Simulate)
 
 def test_no_connection_is_opened_per_message_for_thirty_busy_sessions(simulate: Simulate) -> None:
     sim = simulate()
-    sim.peers["sink.example"] = Peer(connect_s=0.001, transaction_s=0.002)
+    sim.peers["sink.example"] = SimulatedPeer(connect_s=0.001, transaction_s=0.002)
     start = sim.now
     for n in range(30 * 20):
         sim.at(start + (n // 30) * 0.005, lambda: sim.send("sink.example"))
@@ -155,7 +155,7 @@ def test_no_connection_is_opened_per_message_for_thirty_busy_sessions(simulate: 
 
 def test_mail_behind_a_connection_that_hangs_gets_another(simulate: Simulate) -> None:
     sim = simulate()
-    sim.peers["x.example"] = Peer(transaction_s=600.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=600.0)
     sim.send("x.example", lane=TRANSACTIONAL)
     sim.run(1)
     sim.send("x.example", lane=TRANSACTIONAL)
@@ -177,7 +177,7 @@ def test_words_with_the_authority_that_take_time_leave_no_mail_behind(simulate: 
 
 def campaign(sim: Simulation, most: int, *, seconds: float = 0.2, workers: tuple[int, ...] = (0,)) -> None:
     """Bulk mail that has all *most* connections to one slow destination, over these workers, and out of step."""
-    sim.peers["x.example"] = Peer(transaction_s=seconds, connect_s=0.21)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=seconds, connect_s=0.21)
     for number in range(80):
         later = sim.now + number * 0.017
         sim.at(later, lambda: [sim.send("x.example", count=5 * most, worker=worker) for worker in workers])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from angarium.core.records import TRANSACTIONAL
-from angarium.testing.simulation import REFUSED, Peer, Simulation, plan_to
+from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 
@@ -32,7 +32,7 @@ def run_an_hour(
 ) -> None:
     """Let more mail wait than any limit lets pass, in each queue of each worker."""
     for number in range(domains):
-        sim.peers[f"d{number}.example"] = Peer(connect_s=connect_s, transaction_s=0.2)
+        sim.peers[f"d{number}.example"] = SimulatedPeer(connect_s=connect_s, transaction_s=0.2)
         for binding in bindings:
             for worker in range(len(sim.workers)):
                 sim.send(f"d{number}.example", count=count, worker=worker, binding=binding)
@@ -98,7 +98,7 @@ def test_a_peer_that_is_slow_to_greet_gets_its_message_nevertheless(
 def test_mail_that_comes_now_and_then_is_sent_at_once(simulate: Simulate) -> None:
     """A unit that is granted for a connection, and lapses while that is made, is not lost."""
     sim = simulate('Outbound_Throttle_Messages = "1/60"', workers=2)
-    sim.peers["x.example"] = Peer(connect_s=4.0)
+    sim.peers["x.example"] = SimulatedPeer(connect_s=4.0)
     for number in range(10):
         sim.send("x.example", worker=number % 2)
         sim.run(70)
@@ -111,7 +111,7 @@ def test_mail_that_comes_now_and_then_is_sent_at_once(simulate: Simulate) -> Non
 def test_a_unit_that_came_back_is_had_by_who_is_ready_for_it(simulate: Simulate) -> None:
     """Although another worker was told to ask again before: not before then is it its turn."""
     sim = simulate('Outbound_Throttle_Messages = "1/60"', workers=2)
-    sim.peers["slow.example"] = Peer(connect_s=8.0)
+    sim.peers["slow.example"] = SimulatedPeer(connect_s=8.0)
     sim.send("slow.example", worker=0)
     sim.run(0.5)
     sim.send("other.example", worker=1)
@@ -127,7 +127,7 @@ def test_an_address_that_refuses_costs_no_message(simulate: Simulate) -> None:
         'Outbound_Throttle_Messages = "1/60"\nHost_Failure_Retry = 30',
         route=lambda queue, now: plan_to([["bad.example"], ["good.example"]], now=now),
     )
-    sim.peers["bad.example"] = Peer(refuses=REFUSED)
+    sim.peers["bad.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example", count=100)
     sim.run(HOUR)
     assert len(sim.deliveries) >= 55
@@ -136,7 +136,7 @@ def test_an_address_that_refuses_costs_no_message(simulate: Simulate) -> None:
 
 def test_a_tarpit_holds_a_slow_throttle_for_half_a_message_only(simulate: Simulate) -> None:
     sim = simulate('Outbound_Throttle_Messages = "1/60"')
-    sim.peers["tarpit.example"] = Peer(connect_s=600.0)
+    sim.peers["tarpit.example"] = SimulatedPeer(connect_s=600.0)
     sim.send("tarpit.example", count=100)
     sim.run(1)
     sim.send("good.example")

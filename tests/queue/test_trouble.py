@@ -6,12 +6,12 @@ from random import Random
 from angarium.config.load import parse_config
 from angarium.core.records import BULK, Flow, FlowSummary, Recipient
 from angarium.core.reply import Reply
-from angarium.queue.commands import Connect, Deliver, Page, Resolve, Settle
+from angarium.queue.commands import Connect, Deliver, PageIn, Resolve, Settle
 from angarium.queue.plan import RouteFailure
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.stored import RECHECK_S
 from angarium.spool.port import Selection
-from angarium.testing.simulation import ACCEPTED, REFUSED, Answer, Peer, Simulation, plan_to
+from angarium.testing.simulation import ACCEPTED, REFUSED, Answer, SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 GREETING = Reply(521, "5.3.2", "no mail here")
@@ -25,7 +25,7 @@ def hold(sim: Simulation) -> str:
 
 def test_a_dead_destination_is_probed_ever_more_rarely_and_counts_no_attempts(simulate: Simulate) -> None:
     sim = simulate("MX_Failures_To_Delay = 3\nHost_Failure_Retry = 10\nRetry_Interval = 160")
-    sim.peers["x.example"] = Peer(refuses=REFUSED)
+    sim.peers["x.example"] = SimulatedPeer(refuses=REFUSED)
     for _ in range(3):
         sim.send("x.example", count=5)
         sim.run(11)
@@ -50,7 +50,7 @@ def test_a_dead_destination_with_a_million_stored_is_cheap() -> None:
     scheduler.flow_changed(flow, summary, now)
     seen = []
     sim.workers[0] = scheduler
-    sim.peers["x.example"] = Peer(refuses=REFUSED)
+    sim.peers["x.example"] = SimulatedPeer(refuses=REFUSED)
     sim.stores[0].summary = lambda flow: summary  # type: ignore[method-assign]
     sim.stores[0].page = lambda flow, now, limit: [sim.mail("x.example")[0] for _ in range(limit)]  # type: ignore[method-assign]
     sim.now = now
@@ -73,7 +73,7 @@ def test_a_hundred_thousand_small_queues_each_cost_little() -> None:
     wake_at = scheduler.wake_at
     assert wake_at == now + 100
     scheduler.tick(now + 100.5)
-    assert [type(command) for command in scheduler.take_commands()] == [Page]
+    assert [type(command) for command in scheduler.take_commands()] == [PageIn]
     assert len(scheduler._state.queues) == 1
 
 
@@ -86,7 +86,7 @@ def test_a_page_that_could_not_be_read_is_asked_for_again() -> None:
     )
     scheduler.flow_changed(flow, FlowSummary(5, 0, now - 5, now - 5), now)
     for attempt in range(3):
-        assert scheduler.take_commands() == [Page(flow, 5)], attempt
+        assert scheduler.take_commands() == [PageIn(flow, 5)], attempt
         scheduler.paged(flow, [], now)
         assert scheduler.take_commands() == []
         now += RECHECK_S
@@ -109,7 +109,7 @@ def test_no_route_for_now_counts_an_attempt_and_no_route_at_all_bounces(simulate
 def test_a_greeting_that_says_never_bounces_and_another_refusal_does_not(simulate: Simulate) -> None:
     for reply, state in ((GREETING, "bounced"), (Reply(554, "5.7.1", "you are listed"), "queued")):
         sim = simulate()
-        sim.peers["x.example"] = Peer(refuses=reply, fault="site")
+        sim.peers["x.example"] = SimulatedPeer(refuses=reply, fault="site")
         (recipient,) = sim.send("x.example")
         sim.run(1)
         assert recipient.state == state
@@ -117,7 +117,7 @@ def test_a_greeting_that_says_never_bounces_and_another_refusal_does_not(simulat
 
 def test_a_failure_of_our_own_speaks_against_no_address(simulate: Simulate) -> None:
     sim = simulate()
-    sim.peers["x.example"] = Peer(refuses=Reply(451, "4.3.0", "no descriptors"), fault="local")
+    sim.peers["x.example"] = SimulatedPeer(refuses=Reply(451, "4.3.0", "no descriptors"), fault="local")
     (recipient,) = sim.send("x.example")
     sim.run(2)
     assert recipient.attempts == 0
@@ -129,7 +129,7 @@ def test_a_failure_of_our_own_speaks_against_no_address(simulate: Simulate) -> N
 
 def test_a_session_lost_before_anything_was_tried_leads_to_the_next_host(simulate: Simulate) -> None:
     sim = simulate(route=lambda queue, now: plan_to([["bad.example"], ["good.example"]], now=now))
-    sim.peers["bad.example"] = Peer(answer=lambda r, now: ("untried", REFUSED), hangs_up=True)
+    sim.peers["bad.example"] = SimulatedPeer(answer=lambda r, now: ("untried", REFUSED), hangs_up=True)
     (recipient,) = sim.send("x.example")
     sim.run(2)
     assert (recipient.state, recipient.attempts) == ("delivered", 1)
@@ -137,7 +137,7 @@ def test_a_session_lost_before_anything_was_tried_leads_to_the_next_host(simulat
 
 def test_hosts_that_accept_a_session_and_drop_it_do_not_keep_mail_for_ever(simulate: Simulate) -> None:
     sim = simulate("Message_Expiration = 3000\nRetry_Interval = 100")
-    sim.peers["x.example"] = Peer(answer=lambda r, now: ("untried", REFUSED), hangs_up=True)
+    sim.peers["x.example"] = SimulatedPeer(answer=lambda r, now: ("untried", REFUSED), hangs_up=True)
     sim.send("x.example", count=3)
     sim.run(6000)
     assert sim.states() == {"expired": 3}
@@ -148,7 +148,7 @@ def test_a_session_that_is_used_up_speaks_against_nobody(simulate: Simulate) -> 
     """Whom it has not tried is tried at once, at the same host, also where nothing was delivered in it."""
     sim = simulate("Host_Failure_Retry = 600")
     answers: list[Answer] = [("untried", REFUSED), ("permanent", REFUSED), ("untried", REFUSED)]
-    sim.peers["x.example"] = Peer(
+    sim.peers["x.example"] = SimulatedPeer(
         answer=lambda recipient, now: answers.pop() if answers else ("delivered", ACCEPTED),
         hangs_up=True,
         is_used_up=True,
@@ -161,7 +161,7 @@ def test_a_session_that_is_used_up_speaks_against_nobody(simulate: Simulate) -> 
 
 def test_an_ambiguous_recipient_is_held_where_that_is_set(simulate: Simulate) -> None:
     sim = simulate("Ambiguous_Delivery = hold")
-    sim.peers["x.example"] = Peer(answer=lambda r, now: ("ambiguous", REFUSED))
+    sim.peers["x.example"] = SimulatedPeer(answer=lambda r, now: ("ambiguous", REFUSED))
     sim.send("x.example")
     sim.run(100)
     assert sim.states() == {"held": 1}
@@ -190,7 +190,7 @@ def test_a_suspended_queue_leaves_memory_and_goes_on_after_a_reload(simulate: Si
 def test_a_reload_changes_limits_and_route_of_mail_that_waits(simulate: Simulate) -> None:
     hosts = ["old.example"]
     sim = simulate("Max_Outbound_Connections = 1", route=lambda queue, now: plan_to([hosts], now=now))
-    sim.peers["old.example"] = Peer(transaction_s=1.0)
+    sim.peers["old.example"] = SimulatedPeer(transaction_s=1.0)
     sim.send("x.example", count=50)
     sim.run(3)
     hosts[0] = "new.example"
@@ -204,7 +204,7 @@ def test_a_reload_changes_limits_and_route_of_mail_that_waits(simulate: Simulate
 
 def test_a_drain_finishes_what_is_in_flight_and_begins_nothing(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 2")
-    sim.peers["x.example"] = Peer(transaction_s=1.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=1.0)
     sim.send("x.example", count=10)
     sim.run(0.5)
     begun = len(sim.deliveries)
@@ -220,7 +220,7 @@ def test_a_drain_finishes_what_is_in_flight_and_begins_nothing(simulate: Simulat
 
 def test_while_paused_what_is_in_flight_ends_and_nothing_begins_until_it_goes_on(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 2")
-    sim.peers["x.example"] = Peer(transaction_s=1.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=1.0)
     sim.send("x.example", count=10)
     sim.run(0.5)
     begun, opened = len(sim.deliveries), len(sim.opened)
@@ -242,11 +242,11 @@ def test_while_paused_what_is_in_flight_ends_and_nothing_begins_until_it_goes_on
 
 def test_stored_mail_that_became_due_in_a_pause_is_read_when_it_ends(simulate: Simulate) -> None:
     sim = simulate("Retry_Interval = 60")
-    sim.peers["x.example"] = Peer(answer=lambda recipient, now: ("transient", REFUSED))
+    sim.peers["x.example"] = SimulatedPeer(answer=lambda recipient, now: ("transient", REFUSED))
     sim.send("x.example", count=5)
     sim.run(2)
     sim.scheduler.pause("a reason", sim.now)
-    sim.peers["x.example"].answer = Peer().answer
+    sim.peers["x.example"].answer = SimulatedPeer().answer
     sim.run(300)
     assert sim.states() == {"queued": 5}
     assert hold(sim) == "delivery pauses: a reason"
@@ -258,7 +258,7 @@ def test_stored_mail_that_became_due_in_a_pause_is_read_when_it_ends(simulate: S
 
 def test_evicting_takes_what_matches_and_leaves_what_is_in_flight(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 1")
-    sim.peers["x.example"] = Peer(transaction_s=1.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=1.0)
     sent = sim.send("x.example", count=5)
     sim.send("y.example", count=2)
     sim.run(0.5)
@@ -273,7 +273,7 @@ def test_evicting_takes_what_matches_and_leaves_what_is_in_flight(simulate: Simu
 
 def test_a_flush_tries_resting_addresses_at_once(simulate: Simulate) -> None:
     sim = simulate("Host_Failure_Retry = 1000")
-    sim.peers["x.example"] = Peer(refuses=REFUSED)
+    sim.peers["x.example"] = SimulatedPeer(refuses=REFUSED)
     sim.send("x.example")
     sim.run(1)
     sim.peers["x.example"].refuses = None
@@ -296,7 +296,7 @@ def test_a_throttle_is_named_with_its_scope_and_place(simulate: Simulate) -> Non
 
 def test_a_limit_on_connections_is_named_with_its_place(simulate: Simulate) -> None:
     sim = simulate('\nDomain "x.example" {\n Max_Outbound_Connections = 1\n}')
-    sim.peers["x.example"] = Peer(transaction_s=100.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=100.0)
     sim.send("x.example", count=5)
     sim.run(5)
     assert hold(sim) == "Max_Outbound_Connections 1 of default::x.example (angarium.conf:3)"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
-from angarium.testing.simulation import Peer, Simulation, plan_to
+from angarium.testing.simulation import SimulatedPeer, Simulation, plan_to
 
 Simulate = Callable[..., Simulation]
 
@@ -24,7 +24,7 @@ SHARED = {
 def tarpits(sim: Simulation, *, seconds: float = 40.0, lane: Lane = BULK) -> None:
     """Mail for peers that take that long for each message, come in over all workers."""
     for domain in TARPITS:
-        sim.peers[domain] = Peer(transaction_s=seconds)
+        sim.peers[domain] = SimulatedPeer(transaction_s=seconds)
         for worker in range(len(sim.workers)):
             sim.send(domain, count=100, worker=worker, lane=lane)
 
@@ -57,7 +57,7 @@ def test_tarpits_behind_one_host_leave_a_good_domain_its_connection(simulate: Si
     sim = simulate(
         SHARED["host"], route=lambda queue, now: plan_to([["mx.example"]], now=now, site=queue.domain)
     )
-    sim.peers["mx.example"] = Peer(transaction_s=40.0)
+    sim.peers["mx.example"] = SimulatedPeer(transaction_s=40.0)
     for domain in TARPITS:
         sim.send(domain, count=100)
     sim.run(30)
@@ -81,13 +81,13 @@ def test_transactional_tarpits_do_so_as_well(simulate: Simulate, workers: int) -
 def test_who_has_none_goes_before_who_wants_another(simulate: Simulate, workers: int) -> None:
     """A fast destination has all there is; each newcomer gets a connection when its next transaction ends."""
     sim = simulate("Server_Max_Outbound_Connections = 8\nMax_Outbound_Connections = 8", workers=workers)
-    sim.peers["big.example"] = Peer(transaction_s=0.4)
+    sim.peers["big.example"] = SimulatedPeer(transaction_s=0.4)
     for worker in range(workers):
         sim.send("big.example", count=5000, worker=worker)
     sim.run(20)
     assert sim.counts["all"] == 8
     for n in range(6):
-        sim.peers[f"d{n}.example"] = Peer(transaction_s=0.4)
+        sim.peers[f"d{n}.example"] = SimulatedPeer(transaction_s=0.4)
         sim.send(f"d{n}.example", count=100, worker=n % workers)
     sim.run(0.6)
     assert all(sim.counts[f"default d{n}.example"] == 1 for n in range(6))
@@ -96,7 +96,7 @@ def test_who_has_none_goes_before_who_wants_another(simulate: Simulate, workers:
 
 def test_what_is_shared_is_used_up_by_who_moves(simulate: Simulate) -> None:
     sim = simulate("Server_Max_Outbound_Connections = 10")
-    sim.peers["x.example"] = Peer(transaction_s=0.5)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=0.5)
     sim.send("x.example", count=2000)
     sim.run(30)
     assert sim.peak["all"] == 10
@@ -104,7 +104,7 @@ def test_what_is_shared_is_used_up_by_who_moves(simulate: Simulate) -> None:
 
 def test_two_units_are_both_used_by_one_slow_queue(simulate: Simulate) -> None:
     sim = simulate("Server_Max_Outbound_Connections = 2")
-    sim.peers["x.example"] = Peer(transaction_s=30.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=30.0)
     sim.send("x.example", count=20)
     sim.run(60)
     assert sim.peak["all"] == 2
@@ -112,7 +112,7 @@ def test_two_units_are_both_used_by_one_slow_queue(simulate: Simulate) -> None:
 
 def test_a_queue_that_leaves_a_share_says_so(simulate: Simulate) -> None:
     sim = simulate("Server_Max_Outbound_Connections = 10")
-    sim.peers["x.example"] = Peer(transaction_s=40.0)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=40.0)
     sim.send("x.example", count=100)
     sim.run(30)
     [row] = sim.scheduler.status(sim.now)
@@ -126,7 +126,7 @@ def test_transactional_mail_is_asked_for_although_bulk_has_just_been(simulate: S
     """The authority hears at once of a better lane, not when the worker asks again."""
     sim = simulate("Max_Outbound_Connections = 2", workers=2)
     sim.lease_s = 0.001
-    sim.peers["x.example"] = Peer(transaction_s=0.2)
+    sim.peers["x.example"] = SimulatedPeer(transaction_s=0.2)
     sim.send("x.example", count=1000, worker=0)
     sim.run(10)
     sim.send("x.example", count=100, worker=1)

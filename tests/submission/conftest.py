@@ -9,7 +9,7 @@ import pytest
 from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.core.reply import Reply
-from angarium.core.waiting import Waiting
+from angarium.core.waiting import WaitingCount
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
@@ -29,7 +29,7 @@ SALT = b"0123456789abcdef"
 
 
 class Directory:
-    """Implements submission.session.access.Directory: *users* by name, with their passwords."""
+    """Implements submission.session.access.LoginDirectory: *users* by name, with their passwords."""
 
     def __init__(self) -> None:
         self.users: dict[str, tuple[str, Principal]] = {"ann": ("secret", a_principal())}
@@ -94,16 +94,16 @@ class Mail:
     """Implements core.waiting.WaitingMail: of account 7 so much *waits*."""
 
     def __init__(self) -> None:
-        self.waits = Waiting()
+        self.waits = WaitingCount()
 
     def wait(self, account: int, recipients: int, size_bytes: int) -> None: ...
 
-    def waiting(self, account: int) -> Waiting:
-        return self.waits if account == 7 else Waiting()
+    def waiting(self, account: int) -> WaitingCount:
+        return self.waits if account == 7 else WaitingCount()
 
 
 class Usage:
-    """Implements submission.session.access.Usage with one limit. *is_slow*: every second answer is waited for."""
+    """Implements submission.session.access.UsageCounter with one limit. *is_slow*: each second answer is waited for."""
 
     def __init__(self, limit: int = 10**9) -> None:
         self.limit = limit

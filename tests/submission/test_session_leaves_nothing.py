@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from angarium.submission.session.session import Session
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.caller import run_on
 from angarium.testing.intake import IntakeDesk
 
@@ -83,7 +83,7 @@ class House:
     """A listener with sessions of which only the living are known."""
 
     def __init__(self, hall: Any, folder: Any) -> None:
-        authority = Authority(folder)
+        authority = CertificateAuthority(folder)
         own = authority.issue("mx.test").server_context()
         self.context = ssl.create_default_context(cafile=authority.file)
         self.context.check_hostname = False

@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from angarium.core.reply import Reply
-from angarium.core.waiting import Waiting
+from angarium.core.waiting import WaitingCount
 from angarium.identity.principal import BAD_LOGIN
 from angarium.identity.records import Account, Limits, Rate
 from angarium.smtp.sasl.client import client_exchange
@@ -493,14 +493,19 @@ async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
 @pytest.mark.parametrize(
     ("limits", "waiting", "size", "answer"),
     [
-        ({}, Waiting(999_999, 0), 0, "250"),
-        ({}, Waiting(1_000_000, 0), 0, "452 4.3.1 account acme has as many recipients queued as it may; "),
-        ({}, Waiting(1, 1 << 37), 0, "452 4.3.1 account acme has as many bytes queued as it may; "),
-        ({"max_queued_recipients": 5}, Waiting(4, 0), 0, "250"),
-        ({"max_queued_recipients": 5}, Waiting(5, 0), 0, "452"),
-        ({"max_queued_recipients": 2_000_000}, Waiting(1_000_000, 0), 0, "250"),
-        ({"max_queued_bytes": 1000}, Waiting(1, 500), 500, "250"),
-        ({"max_queued_bytes": 1000}, Waiting(1, 500), 501, "452"),
+        ({}, WaitingCount(999_999, 0), 0, "250"),
+        (
+            {},
+            WaitingCount(1_000_000, 0),
+            0,
+            "452 4.3.1 account acme has as many recipients queued as it may; ",
+        ),
+        ({}, WaitingCount(1, 1 << 37), 0, "452 4.3.1 account acme has as many bytes queued as it may; "),
+        ({"max_queued_recipients": 5}, WaitingCount(4, 0), 0, "250"),
+        ({"max_queued_recipients": 5}, WaitingCount(5, 0), 0, "452"),
+        ({"max_queued_recipients": 2_000_000}, WaitingCount(1_000_000, 0), 0, "250"),
+        ({"max_queued_bytes": 1000}, WaitingCount(1, 500), 500, "250"),
+        ({"max_queued_bytes": 1000}, WaitingCount(1, 500), 501, "452"),
     ],
 )
 def test_an_account_that_has_as_much_waiting_as_it_may_begins_no_message(hall, limits, waiting, size, answer):
@@ -518,7 +523,7 @@ def test_an_account_that_has_as_much_waiting_as_it_may_begins_no_message(hall, l
 async def test_recipients_beyond_what_may_wait_are_put_off_one_by_one(hall):
     house = hall(OPEN)
     house.directory.users["ann"] = ("secret", limited(max_queued_recipients=5))
-    house.mail.waits = Waiting(3, 0)
+    house.mail.waits = WaitingCount(3, 0)
     talk = await logged_in(house)
     await talk.say("MAIL FROM:<a@a.test>")
     assert await talk.all_of(*(f"RCPT TO:<{name}@b.test>" for name in "bcd")) == [
@@ -531,7 +536,7 @@ async def test_recipients_beyond_what_may_wait_are_put_off_one_by_one(hall):
 @in_loop
 async def test_relay_hosts_are_bounded_by_the_node_alone(hall):
     house = hall("Relay_Hosts = ( 198.51.100.7 )")
-    house.mail.waits = Waiting(1 << 50, 1 << 50)
+    house.mail.waits = WaitingCount(1 << 50, 1 << 50)
     assert await (await house.session().helo()).all_of(*RELAYING) == ["250 2.1.0", "250 2.1.5"]
 
 

@@ -12,7 +12,7 @@ from angarium.testing.clock import ManualClock
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink import Sink, run_sink
 from angarium.testing.sink.script import parse_script
-from angarium.testing.sink.store import HashLog, Maildir, Mbox, Store, content_hash
+from angarium.testing.sink.store import HashLog, Maildir, Mbox, SinkStore, content_hash
 
 ENVELOPE = "MAIL FROM:<a@from.example>\nRCPT TO:<b@to.example>"
 
@@ -310,7 +310,7 @@ def test_lmtp_answers_once_per_recipient() -> None:
 @pytest.mark.parametrize("kind", ["log", "mbox", "maildir"])
 def test_messages_are_stored(tmp_path: Path, kind: str) -> None:
     path = tmp_path / kind
-    makers: dict[str, Callable[[Path], Store]] = {"log": HashLog, "mbox": Mbox, "maildir": Maildir}
+    makers: dict[str, Callable[[Path], SinkStore]] = {"log": HashLog, "mbox": Mbox, "maildir": Maildir}
     data = "Received: by us\r\n\tat noon\r\nSubject: x\r\n\r\nFrom here\r\n"
 
     async def run() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink.script import ScriptError, parse_script
@@ -55,7 +55,7 @@ def test_encryption_from_the_first_byte(lab: Lab) -> None:
 
 
 def test_a_certificate_is_shown_as_the_script_says(lab: Lab, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     issued = authority.issue("127.0.0.1")
     sink = lab.sink(f"tls starttls\ncertificate {issued.certificate} {issued.key}")
     with connect(sink) as client:

@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from angarium.config.load import parse_config
 from angarium.config.problems import ConfigErrors
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.tls.client.check import check_tls, tls_warnings
 
 NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 def problems(text: str) -> list[str]:
@@ -29,7 +29,7 @@ def problems(text: str) -> list[str]:
     return []
 
 
-def test_good_files_are_nothing_to_speak_of(authority: Authority) -> None:
+def test_good_files_are_nothing_to_speak_of(authority: CertificateAuthority) -> None:
     issued = authority.issue("node.test")
     inside = f'TLS_CA = none TLS_Certificate = "{issued.certificate}" TLS_Key = "{issued.key}" TLS_Ciphers = "HIGH"'
     assert problems(f'TLS_CA = "{authority.file}"\nDomain "a.test" {{ {inside} }}') == []
@@ -54,7 +54,7 @@ TLS_Ciphers = "NONSENSE"
     ]
 
 
-def test_a_file_with_something_else_in_it_is_told(authority: Authority, tmp_path: Path) -> None:
+def test_a_file_with_something_else_in_it_is_told(authority: CertificateAuthority, tmp_path: Path) -> None:
     nonsense, locked = tmp_path / "nonsense.pem", tmp_path / "locked.pem"
     nonsense.write_text("nothing of the kind")
     key = ec.generate_private_key(ec.SECP256R1())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import SystemClock
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.log import KeptLog
 from angarium.tls.certificate import TlsProblem, holds_for, read_certificate
 from angarium.tls.server.contexts import Pair, TlsContexts, make_context, plan_of
@@ -22,7 +22,7 @@ LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 
 @pytest.fixture
 def authority(tmp_path):
-    return Authority(tmp_path)
+    return CertificateAuthority(tmp_path)
 
 
 @pytest.fixture

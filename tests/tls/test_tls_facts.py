@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.tls.client.facts import PeerCertificate, proves, read_certificate
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
 def der(path: Path) -> bytes:
@@ -60,13 +60,13 @@ def test_an_address_is_proved_by_that_address(shown: str, wanted: str, is_proved
     assert proves(PeerCertificate((), (shown,)), wanted) is is_proved
 
 
-def test_names_addresses_and_end_are_read(authority: Authority) -> None:
+def test_names_addresses_and_end_are_read(authority: CertificateAuthority) -> None:
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
     read = read_certificate(der(authority.issue("MX.example.com", "192.0.2.1", ends=ends).certificate))
     assert read == PeerCertificate(("mx.example.com",), ("192.0.2.1",), ends.timestamp())
 
 
-def test_a_certificate_without_names_has_its_end(authority: Authority) -> None:
+def test_a_certificate_without_names_has_its_end(authority: CertificateAuthority) -> None:
     read = read_certificate(der(authority.file))
     assert (read.names, read.addresses) == ((), ())
     assert read.not_after > 0
@@ -77,14 +77,14 @@ def test_what_is_no_certificate_says_nothing(data: bytes) -> None:
     assert read_certificate(data) == PeerCertificate()
 
 
-def test_a_certificate_of_no_known_version_says_nothing(authority: Authority) -> None:
+def test_a_certificate_of_no_known_version_says_nothing(authority: CertificateAuthority) -> None:
     good = der(authority.file)
     version = good.index(b"\xa0\x03\x02\x01\x02")
     assert read_certificate(good[: version + 4] + b"\x01" + good[version + 5 :]) == PeerCertificate()
 
 
 @given(data=st.data())
-def test_a_damaged_certificate_does_no_harm(authority: Authority, data: st.DataObject) -> None:
+def test_a_damaged_certificate_does_no_harm(authority: CertificateAuthority, data: st.DataObject) -> None:
     good = der(authority.file)
     at = data.draw(st.integers(0, len(good) - 1))
     damaged = good[:at] + bytes([data.draw(st.integers(0, 255))]) + good[at + 1 :]

@@ -8,7 +8,7 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import KeptLog
 from angarium.tls.certificate import TlsProblem, read_certificate
@@ -55,7 +55,7 @@ def test_files_that_do_not_belong_together_are_made_anew(tmp_path, file, text):
     if text is None:
         path.unlink()
     elif text == "other":
-        issued = Authority(tmp_path).issue("mail.example.com")
+        issued = CertificateAuthority(tmp_path).issue("mail.example.com")
         path.write_bytes((issued.certificate if file == "certificate.pem" else issued.key).read_bytes())
     else:
         path.write_text(text)
@@ -86,7 +86,7 @@ class Watched:
     def __init__(self, folder):
         self.folder, self.clock, self.counters = folder, ManualClock(NOW), Counters()
         self.clock.at = datetime.now(UTC).timestamp()
-        self.authority = Authority(folder)
+        self.authority = CertificateAuthority(folder)
         self.file = folder / "shown.pem"
         self.renewed = 0
         self.kept_log = KeptLog()

@@ -25,10 +25,10 @@ def check_command(file: Path, as_json: bool) -> None:
     """Read FILE and print every problem. Exit code 1 when there are any; warnings are none."""
     from angarium.config.explain import check
     from angarium.config.model import Config
-    from angarium.config.problems import Problem
+    from angarium.config.problems import ConfigProblem
     from angarium.tls.client.check import check_tls, tls_warnings
 
-    def further(config: Config) -> list[Problem]:
+    def further(config: Config) -> list[ConfigProblem]:
         check_tls(config, time.time())
         return tls_warnings(config)
 

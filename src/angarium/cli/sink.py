@@ -14,7 +14,7 @@ from angarium.cli.output import amount, print_json, print_json_line
 if TYPE_CHECKING:
     from angarium.testing.sink import SinkCounters
     from angarium.testing.sink.script import SinkScript
-    from angarium.testing.sink.store import Store
+    from angarium.testing.sink.store import SinkStore
 
 
 @click.command()
@@ -79,7 +79,7 @@ def _script(path: Path | None, lmtp: bool) -> "SinkScript":
     return replace(script, lmtp=True) if lmtp else script
 
 
-def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "Store | None":
+def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "SinkStore | None":
     from angarium.testing.sink.store import HashLog, Maildir, Mbox
 
     if log is not None:
@@ -90,7 +90,7 @@ def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "Store 
 
 
 async def _serve(
-    script: "SinkScript", host: str, port: int, store: "Store | None", as_json: bool
+    script: "SinkScript", host: str, port: int, store: "SinkStore | None", as_json: bool
 ) -> "SinkCounters":
     from angarium.testing.sink import run_sink
 

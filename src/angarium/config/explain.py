@@ -8,7 +8,7 @@ from angarium.config.build import NAMES
 from angarium.config.load import load_config
 from angarium.config.model import Config, Place
 from angarium.config.options import Option
-from angarium.config.problems import ConfigErrors, Problem
+from angarium.config.problems import ConfigErrors, ConfigProblem
 from angarium.config.rules import BindingRule
 from angarium.config.scopes import Scope
 from angarium.config.tables import OPTIONS
@@ -29,7 +29,7 @@ _WORDS = {
 USAGE = "[binding_group g] [binding b] [domain d] [host h] [listener l] [listen a] [peer ip] OPTION"
 
 
-class Answer(NamedTuple):
+class Explanation(NamedTuple):
     """What to print, and the same as a record. *ok* False asks for a non-zero exit status."""
 
     ok: bool
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     record: dict[str, Any]
 
 
-class Question(NamedTuple):
+class OptionQuery(NamedTuple):
     """An option, and the place from where it is looked up."""
 
     option: str
@@ -48,7 +48,7 @@ class BadQuestion(AngariumError):
     """The words of a question cannot be understood, or name something that is not declared."""
 
 
-def check(path: Path | None, further: Callable[[Config], Sequence[Problem]]) -> Answer:
+def check(path: Path | None, further: Callable[[Config], Sequence[ConfigProblem]]) -> Explanation:
     """Read *path* and say every problem, or that there is none.
 
     *further* looks at what can be read; it raises ConfigErrors, or returns what works and is not wise.
@@ -57,12 +57,12 @@ def check(path: Path | None, further: Callable[[Config], Sequence[Problem]]) -> 
         config = load_config(path)
         warnings = further(config)
     except ConfigErrors as errors:
-        return Answer(False, errors.render(), problems_record(errors))
+        return Explanation(False, errors.render(), problems_record(errors))
     settings = sum(len(fields) for scope in config.root.walk() for fields in scope.settings.values())
     good = f"{path or 'the built-in configuration'} is good: {settings} options set"
     text = "\n".join([*(f"warning: {warning.render()}" for warning in warnings), good])
     record = {"ok": True, "problems": [], "warnings": _listed(warnings), "settings": settings}
-    return Answer(True, text, record)
+    return Explanation(True, text, record)
 
 
 def problems_record(errors: ConfigErrors) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def problems_record(errors: ConfigErrors) -> dict[str, Any]:
     return {"ok": False, "problems": _listed(errors.problems), "dropped": errors.dropped}
 
 
-def _listed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+def _listed(problems: Sequence[ConfigProblem]) -> list[dict[str, Any]]:
     names = ("file", "line", "column", "message", "hint")
     return [{name: getattr(problem, name) for name in names} for problem in problems]
 
 
-def read_question(words: Sequence[str]) -> Question:
+def read_question(words: Sequence[str]) -> OptionQuery:
     """Understand `binding b domain d OPTION`. Raises BadQuestion."""
     if not words:
         raise BadQuestion(f"which option? {USAGE}")
@@ -87,10 +87,10 @@ def read_question(words: Sequence[str]) -> Question:
         if word.lower() not in _WORDS:
             raise BadQuestion(f"{word} is no scope to look from: {USAGE}")
         given[_WORDS[word.lower()]] = value
-    return Question(option, Place(**given))
+    return OptionQuery(option, Place(**given))
 
 
-def evaluate(config: Config, question: Question) -> Answer:
+def evaluate(config: Config, question: OptionQuery) -> Explanation:
     """Say which value is in force there, and what set it. Raises BadQuestion and UnknownOption."""
     _check_place(config, question.place)
     row, chain = config.chain(question.option, question.place)
@@ -115,17 +115,17 @@ def evaluate(config: Config, question: Question) -> Answer:
         "shared": shared,
         "instead_of": others,
     }
-    return Answer(True, "\n".join(lines), record)
+    return Explanation(True, "\n".join(lines), record)
 
 
-def show_effective(config: Config, *, defaults: bool = True) -> Answer:
+def show_effective(config: Config, *, defaults: bool = True) -> Explanation:
     """Write the configuration in force as one file, each line with its place.
 
     Without *defaults*, what is set.
     """
     lines = [f"# generation {config.generation}", *_scope_lines(config, config.root, "", defaults)]
     record = {"generation": config.generation, "settings": list(_setting_records(config, defaults))}
-    return Answer(True, "\n".join(lines), record)
+    return Explanation(True, "\n".join(lines), record)
 
 
 def needs_restart(before: Config, after: Config) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple
 
-from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.problems import Position, ProblemList, SourceText
 
 Kind = Literal["word", "string", "=", "{", "}", "[", "]", "(", ")", ",", "end"]
 
@@ -35,7 +35,7 @@ class Token(NamedTuple):
         return self.kind in ("word", "string")
 
 
-def tokenize(source: Source, problems: ProblemList) -> list[Token]:
+def tokenize(source: SourceText, problems: ProblemList) -> list[Token]:
     """Return all tokens, the last of kind `end`. What cannot be one is noted as a problem."""
     tokens: list[Token] = []
     text, offset, fresh = source.text, 0, True
@@ -72,7 +72,7 @@ def _token(match: re.Match[str], fresh: bool) -> Token:
     return Token(kind, match[0], match.start(), fresh)
 
 
-def _comment_end(source: Source, offset: int, problems: ProblemList) -> int:
+def _comment_end(source: SourceText, offset: int, problems: ProblemList) -> int:
     end = source.text.find("*/", offset + 2)
     if end >= 0:
         return end + 2
@@ -80,7 +80,7 @@ def _comment_end(source: Source, offset: int, problems: ProblemList) -> int:
     return len(source.text)
 
 
-def _note_quote(source: Source, offset: int, problems: ProblemList) -> None:
+def _note_quote(source: SourceText, offset: int, problems: ProblemList) -> None:
     at = Position(source, offset)
     if source.text[offset] == "'":
         problems.add(at, "a single quote cannot stand here", 'put values into double quotes: "…"')
@@ -88,6 +88,6 @@ def _note_quote(source: Source, offset: int, problems: ProblemList) -> None:
         problems.add(at, "this text is not closed on its line", 'end it with "; write \\" for a quote inside')
 
 
-def _note_control(source: Source, offset: int, problems: ProblemList) -> None:
+def _note_control(source: SourceText, offset: int, problems: ProblemList) -> None:
     code = ord(source.text[offset])
     problems.add(Position(source, offset), f"a control character (0x{code:02x}) cannot stand here")

@@ -9,7 +9,7 @@ from angarium.config.build import Builder
 from angarium.config.listeners import check_bindings, check_overlap, digest, http_sockets, smtp_sockets
 from angarium.config.model import Config
 from angarium.config.parser import parse
-from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.problems import Position, ProblemList, SourceText
 from angarium.config.records import ListenerConfig
 from angarium.config.syntax import Include, Item, Stanza
 
@@ -35,7 +35,7 @@ def parse_config(text: str, name: str = "angarium.conf", *, generation: int = 1)
     Raises ConfigErrors.
     """
     problems = ProblemList()
-    items = parse(Source(name, text), problems)
+    items = parse(SourceText(name, text), problems)
     return _finish(_Reader(problems).expand(items, Path(name), ()), problems, generation)
 
 
@@ -51,7 +51,7 @@ class _Reader:
         text = self.text(path, at)
         if text is None:
             return ()
-        items = parse(Source(str(path), text), self.problems)
+        items = parse(SourceText(str(path), text), self.problems)
         return self.expand(items, path, (*outer, path.resolve()))
 
     def text(self, path: Path, at: Position | None) -> str | None:

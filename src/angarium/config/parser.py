@@ -3,7 +3,7 @@
 import re
 
 from angarium.config.lexer import Kind, Token, tokenize
-from angarium.config.problems import Position, ProblemList, Source
+from angarium.config.problems import Position, ProblemList, SourceText
 from angarium.config.syntax import Assignment, DictValue, Include, Item, ListValue, Scalar, Stanza, Value
 
 MAX_DEPTH = 32
@@ -17,13 +17,13 @@ class _SyntaxProblem(Exception):
     """The current item cannot be read further; the problem has been noted."""
 
 
-def parse(source: Source, problems: ProblemList) -> tuple[Item, ...]:
+def parse(source: SourceText, problems: ProblemList) -> tuple[Item, ...]:
     """Return what could be read of *source*, and note every syntax error in *problems*. Never raises."""
     return _Parser(source, tokenize(source, problems), problems).file()
 
 
 class _Parser:
-    def __init__(self, source: Source, tokens: list[Token], problems: ProblemList) -> None:
+    def __init__(self, source: SourceText, tokens: list[Token], problems: ProblemList) -> None:
         self.source = source
         self.tokens = tokens
         self.problems = problems

@@ -11,7 +11,7 @@ _EXCERPT_WIDTH = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Source:
+class SourceText:
     """The text of one configuration file, under the name that people know it by."""
 
     def __init__(self, name: str, text: str) -> None:
@@ -38,7 +38,7 @@ class Source:
 class Position:
     """A place in a source."""
 
-    source: Source
+    source: SourceText
     offset: int
 
     @property
@@ -57,7 +57,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One thing that is wrong. *line* and *column* count from 1; 0 when it is about a file, or a line, as a whole.
 
     *hint* says what to write instead, or is empty. *excerpt* is the source line (long ones cut), and *caret*
@@ -96,7 +96,7 @@ class ConfigErrors(AngariumError):
     *dropped* counts further problems, beyond the number that anybody would read.
     """
 
-    def __init__(self, problems: list[Problem], dropped: int = 0) -> None:
+    def __init__(self, problems: list[ConfigProblem], dropped: int = 0) -> None:
         count = len(problems) + dropped
         first = f": {problems[0]}" if problems else ""
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration{first}")
@@ -118,7 +118,7 @@ class ProblemList:
 
     def __init__(self, limit: int = 200) -> None:
         self.limit = limit
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self.dropped = 0
 
     def add(self, at: Position, message: str, hint: str = "") -> None:
@@ -128,11 +128,11 @@ class ProblemList:
             return
         line, column = at.source.place(at.offset)
         excerpt, caret = _excerpt(at.source.line(line), column - 1)
-        self.problems.append(Problem(at.file, line, column, message, hint, excerpt, caret))
+        self.problems.append(ConfigProblem(at.file, line, column, message, hint, excerpt, caret))
 
     def add_file(self, file: str, message: str, hint: str = "") -> None:
         """Note that *message* is true of a file as a whole."""
-        self.problems.append(Problem(file, 0, 0, message, hint))
+        self.problems.append(ConfigProblem(file, 0, 0, message, hint))
 
     def __bool__(self) -> bool:
         return bool(self.problems)

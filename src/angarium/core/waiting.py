@@ -16,7 +16,7 @@ def account_of(tenant: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-class Waiting(NamedTuple):
+class WaitingCount(NamedTuple):
     """Recipients that wait, and the bytes that are to be sent to them: those of a message once for each of its own."""
 
     recipients: int = 0
@@ -30,7 +30,7 @@ class WaitingMail(Protocol):
         """So many more wait, for that many bytes; both may be negative."""
         ...
 
-    def waiting(self, account: int) -> Waiting:
+    def waiting(self, account: int) -> WaitingCount:
         """Return what waits of *account*; of other workers it may be a moment old."""
         ...
 
@@ -41,9 +41,9 @@ class NothingWaits:
     def wait(self, account: int, recipients: int, size_bytes: int) -> None:
         """See WaitingMail."""
 
-    def waiting(self, account: int) -> Waiting:
+    def waiting(self, account: int) -> WaitingCount:
         """See WaitingMail."""
-        return Waiting()
+        return WaitingCount()
 
 
 NOTHING_WAITS = NothingWaits()

@@ -31,7 +31,7 @@ from angarium.queue.commands import (
     Deliver,
     GiveBack,
     Lease,
-    Page,
+    PageIn,
     Quit,
     Record,
     Resolve,
@@ -106,7 +106,7 @@ class Dispatcher:
             Quit: self._quit,
             Settle: self._settle,
             Resolve: lambda command: self._tasks.start(self._resolve(command)),
-            Page: lambda command: self._tasks.start(self._page(command)),
+            PageIn: lambda command: self._tasks.start(self._page(command)),
             Lease: leases.ask,
             GiveBack: leases.give_back,
         }
@@ -221,7 +221,7 @@ class Dispatcher:
         if error is not None:
             self._log.error("settle", self._clock.now(), error=str(error))
 
-    async def _page(self, command: Page) -> None:
+    async def _page(self, command: PageIn) -> None:
         left, flow = self._left_stored, command.flow
         if left is not None and left.covers(flow.binding, flow.domain):
             self.scheduler.paged(flow, [], self._clock.now())  # it asks again before long

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from angarium.config.records import GlobalOptions, ListenerConfig, OutboundOptions
 from angarium.config.values import ListenAddress, stanza_domain
 from angarium.core.records import QueueKey
-from angarium.dns.records import Answer, RecordType
+from angarium.dns.records import DnsResolver
 from angarium.queue.destination import RoutingConfig
 from angarium.queue.plan import DNS_SILENT, RouteFailure, RoutePlan
 from angarium.queue.routing import Ourselves, Planning, plan_route
@@ -57,20 +57,12 @@ class _Kept(NamedTuple):
     plan: RoutePlan
 
 
-class Asks(Protocol):
-    """What answers DNS questions; `dns.resolver.Resolver` in the program."""
-
-    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
-        """Return what DNS says; a failure is an answer. What was asked before *since* is asked again."""
-        ...
-
-
 class Router:
     """Finds the way for queues. One per worker."""
 
     def __init__(
         self,
-        resolver: Asks,
+        resolver: DnsResolver,
         config: RouterConfig,
         rng: Random | None = None,
         *,

@@ -1,7 +1,7 @@
 """What is asked of DNS, and what came back. An answer is a value: hostile or missing data never raises."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 RecordType = Literal["A", "AAAA", "CNAME", "MX", "TLSA", "TXT"]
 
@@ -48,3 +48,11 @@ class Answer:
     def texts(self) -> tuple[str, ...]:
         """The records of any other type."""
         return tuple(record for record in self.records if isinstance(record, str))
+
+
+class DnsResolver(Protocol):
+    """What answers questions; `resolver.Resolver` in the program."""
+
+    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
+        """Return what DNS says; a failure is an answer. What was asked before *since* (epoch) is asked again."""
+        ...

@@ -14,7 +14,7 @@ from angarium.config.values import CidrSet
 from angarium.core.options import NO_OPTIONS, Options, layered
 from angarium.core.records import BULK
 from angarium.core.reply import Reply
-from angarium.core.waiting import Waiting
+from angarium.core.waiting import WaitingCount
 from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Limits, Person, Server, Stream
 from angarium.identity.usage.buckets import Bucket, buckets_of
 
@@ -297,20 +297,20 @@ def return_path_problem(principal: Principal, domain: str, owners: frozenset[int
     )
 
 
-def queue_room(principal: Principal, waiting: Waiting, most: Waiting) -> Waiting:
+def queue_room(principal: Principal, waiting: WaitingCount, most: WaitingCount) -> WaitingCount:
     """Return how much more of *principal*'s account may wait when *waiting* does. *most* are the node's bounds, 0 none,
     where the account has none of its own.
     """
     limits = principal.account.limits
     recipients = most.recipients if limits.max_queued_recipients is None else limits.max_queued_recipients
     size = most.bytes if limits.max_queued_bytes is None else limits.max_queued_bytes
-    return Waiting(
+    return WaitingCount(
         recipients - waiting.recipients if recipients else _ENDLESS,
         size - waiting.bytes if size else _ENDLESS,
     )
 
 
-def queue_problem(principal: Principal, room: Waiting, recipients: int, size_bytes: int) -> Reply | None:
+def queue_problem(principal: Principal, room: WaitingCount, recipients: int, size_bytes: int) -> Reply | None:
     """Return the refusal of so many recipients more, and bytes, where there is no *room* for them, or None."""
     if recipients <= room.recipients and size_bytes <= room.bytes:
         return None

@@ -30,7 +30,7 @@ def _own() -> Callable[[], int]:
     return partial(resident_bytes_of, os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC))
 
 
-class Memory:
+class ProcessMemory:
     """Looks at the resident set. *look* and *give_back* are the system's."""
 
     def __init__(self, look: Callable[[], int] | None = None, give_back: Callable[[], None] = trim) -> None:

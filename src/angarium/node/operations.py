@@ -48,7 +48,7 @@ from angarium.node.merge import (
     merge_queues,
     merge_recipients,
 )
-from angarium.node.streams import Streams, Subscription
+from angarium.node.streams import Subscription, Subscriptions
 
 QUICK_S = 5.0
 LOOK_S = 60.0
@@ -99,7 +99,7 @@ class NodeOperations:
 
     def __init__(self, node: NodePort) -> None:
         self._node = node
-        self._streams = Streams()
+        self._streams = Subscriptions()
         self._totals = RunningTotals()
         self._tasks: set[asyncio.Task[Any]] = set()
 

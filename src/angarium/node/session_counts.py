@@ -9,7 +9,7 @@ import hashlib
 import mmap
 import os
 
-from angarium.core.waiting import Waiting
+from angarium.core.waiting import WaitingCount
 
 _BUCKETS = 1 << 15
 _ACCOUNTS = 1 << 14
@@ -95,10 +95,10 @@ class SessionCounts:
         mine[at] += recipients
         mine[at + 1] += size_bytes
 
-    def waiting(self, account: int) -> Waiting:
+    def waiting(self, account: int) -> WaitingCount:
         """See WaitingMail."""
         at = 2 * (account % _ACCOUNTS)
-        return Waiting(
+        return WaitingCount(
             sum(max(0, row[at]) for row in self._waiting), sum(max(0, row[at + 1]) for row in self._waiting)
         )
 

@@ -29,7 +29,7 @@ class Subscription:
         return await self._items.get()
 
 
-class Streams:
+class Subscriptions:
     """The open subscriptions by name. The name is what workers send with each item."""
 
     def __init__(self) -> None:

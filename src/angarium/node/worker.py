@@ -32,7 +32,7 @@ from angarium.dns.resolver import Resolver
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
-from angarium.node.memory import Memory
+from angarium.node.memory import ProcessMemory
 from angarium.node.session_counts import SessionCounts
 from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
 from angarium.node.surroundings import LOOK_S, Surroundings
@@ -62,7 +62,7 @@ class Worker:
         self._link_socket = link_socket
         self._sockets = sockets
         self._counts_fd = counts_fd
-        self._memory = Memory()
+        self._memory = ProcessMemory()
         self._clock = SystemClock()
         self._counters = Counters()
         self._acceptors: dict[tuple[str, str], Acceptor] = {}

@@ -60,7 +60,7 @@ class Quit:
 
 
 @dataclass(slots=True)
-class Page:
+class PageIn:
     """Bring due recipients of *flow* into memory. Answer: `paged`."""
 
     flow: Flow
@@ -120,7 +120,7 @@ class GiveBack:
     count: int
 
 
-Command = Resolve | Connect | Deliver | Quit | Page | Settle | Record | Lease | GiveBack
+Command = Resolve | Connect | Deliver | Quit | PageIn | Settle | Record | Lease | GiveBack
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from angarium.queue.alarms import NEVER
 from angarium.queue.commands import ConnectFailure
 from angarium.queue.leases import LINGER_S
 from angarium.queue.limits import Limit
-from angarium.queue.queues import Connection, Queue, Rest
+from angarium.queue.queues import PooledConnection, Queue, Rest
 from angarium.queue.retry import JITTER
 from angarium.queue.shaping import Rule, Rules
 from angarium.queue.state import State
@@ -81,23 +81,23 @@ class Crowding:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._sessions: dict[Place, dict[Connection, bool]] = {}
+        self._sessions: dict[Place, dict[PooledConnection, bool]] = {}
         self._crowds: dict[Place, Crowd] = {}
 
     # --- sessions
 
-    def begun(self, connection: Connection) -> None:
+    def begun(self, connection: PooledConnection) -> None:
         """*connection* is on its way."""
         self._sessions.setdefault(_place_of(connection), {})[connection] = False
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: PooledConnection) -> None:
         """*connection* was taken; so those that were refused meanwhile were too many."""
         if self._crowds:
             crowd = self._crowds.get(_place_of(connection))
             if crowd is not None:
                 crowd.refused.clear()
 
-    def proved(self, connection: Connection, now: float) -> None:
+    def proved(self, connection: PooledConnection, now: float) -> None:
         """The first transaction on *connection* has come to an end, so it counts among those that the peer takes."""
         place = _place_of(connection)
         sessions = self._sessions[place]
@@ -109,7 +109,7 @@ class Crowding:
                 self._set(crowd, proved, now)
                 self._wake(crowd)
 
-    def gone(self, connection: Connection, now: float) -> None:
+    def gone(self, connection: PooledConnection, now: float) -> None:
         """*connection* has ended, or was not taken, or was of no use. May be said more than once."""
         place = _place_of(connection)
         sessions = self._sessions.get(place)
@@ -135,12 +135,12 @@ class Crowding:
         if now > crowd.more_at + KEPT_S:
             self._forget(place)
             return ()
-        account = self._state.ledger.account(crowd.rule)
+        holding = self._state.holdings.of(crowd.rule)
         is_time = now >= crowd.more_at
-        account.free = max(0, crowd.most + is_time - account.used)
-        account.retry_at = NEVER if is_time else crowd.more_at
-        if account.free:
-            self._state.alarms.set(account, now + LINGER_S)
+        holding.free = max(0, crowd.most + is_time - holding.used)
+        holding.retry_at = NEVER if is_time else crowd.more_at
+        if holding.free:
+            self._state.alarms.set(holding, now + LINGER_S)
         return (crowd.rule,)
 
     def is_enough(self, queue: Queue, address: Address, failure: ConnectFailure, now: float) -> bool:
@@ -176,8 +176,8 @@ class Crowding:
         crowd = self._crowds.get(place)
         if crowd is None:
             return []
-        account = self._state.ledger.accounts.get(crowd.rule.key)
-        waiting = [queue for ranks in account.waiting for queue in ranks] if account is not None else []
+        holding = self._state.holdings.by_key.get(crowd.rule.key)
+        waiting = [queue for ranks in holding.waiting for queue in ranks] if holding is not None else []
         concerned = dict.fromkeys([*crowd.refused, *waiting])
         concerned.pop(queue, None)
         crowd.refused.clear()
@@ -187,7 +187,7 @@ class Crowding:
             self._forget(place)
         return [each for each in concerned if self._state.queues.get(each.key) is each]
 
-    def is_roomy(self, connection: Connection, now: float) -> bool:
+    def is_roomy(self, connection: PooledConnection, now: float) -> bool:
         """Whether *connection* may stay open without mail: nobody was refused lately where it leads.
 
         Else whoever was, in another worker or elsewhere, is glad of its place.
@@ -230,19 +230,19 @@ class Crowding:
 
     def _count(self, place: Place, crowd: Crowd) -> None:
         """Let the sessions that are there count for the limit that they did not have when they were begun."""
-        account = self._state.ledger.account(crowd.rule)
+        holding = self._state.holdings.of(crowd.rule)
         for session in self._sessions.get(place, ()):
-            if account not in session.accounts:
-                session.accounts.append(account)
-                account.used += 1
-                account.closing += session.state == "closing"
+            if holding not in session.holdings:
+                session.holdings.append(holding)
+                holding.used += 1
+                holding.closing += session.state == "closing"
 
     def _wake(self, crowd: Crowd) -> None:
         """Let those who wait for a session look anew."""
-        account = self._state.ledger.accounts.get(crowd.rule.key)
-        if account is not None:
-            account.retry_at = 0.0
-            self._state.freed[account] = None
+        holding = self._state.holdings.by_key.get(crowd.rule.key)
+        if holding is not None:
+            holding.retry_at = 0.0
+            self._state.freed[holding] = None
 
     def _forget(self, place: Place) -> None:
         crowd = self._crowds.pop(place, None)
@@ -256,6 +256,6 @@ class Crowding:
                     self._forget(place)
 
 
-def _place_of(connection: Connection) -> Place:
+def _place_of(connection: PooledConnection) -> Place:
     address = connection.address
     return connection.queue.key.binding, address.ip, address.port

@@ -8,7 +8,7 @@ from angarium.config.values import Where
 from angarium.core.records import FlowSummary, QueueKey
 from angarium.core.reply import Reply
 from angarium.queue.memory import Memory
-from angarium.queue.queues import Account, Queue
+from angarium.queue.queues import Holding, Queue
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Rule
 from angarium.queue.state import State
@@ -172,8 +172,8 @@ class Explainer:
     def _limit(self, queue: Queue) -> Hold:
         if not queue.waits_for:
             return Hold("", None, "a limit on messages is asked for")
-        account = queue.waits_for[-1]
-        rule = account.rule
+        holding = queue.waits_for[-1]
+        rule = holding.rule
         if rule.is_learnt:
             return self._crowded(queue, rule)
         where = rule.where
@@ -183,15 +183,15 @@ class Explainer:
         text = f"{rule.option} {rule.stated or rule.limit} of {rule.scope}"
         if rule.stated is not None:
             text += "; as many connections as it lets messages pass soon are open for them already"
-        if account.closing:
-            text += f"; {account.closing} of them said goodbye and are not closed yet"
-        left = account.left_by(account.waits_as(queue))
+        if holding.closing:
+            text += f"; {holding.closing} of them said goodbye and are not closed yet"
+        left = holding.left_by(holding.waits_as(queue))
         if left:
             whom = (
                 "kept for transactional mail" if rule.limit.is_path else "left to queues without a connection"
             )
             text += f"; {left} of them are {whom}"
-        return Hold(rule.option, where, text, _until(account))
+        return Hold(rule.option, where, text, _until(holding))
 
     def _crowded(self, queue: Queue, rule: Rule) -> Hold:
         """An address takes no more sessions, or none of ours for now."""
@@ -258,8 +258,8 @@ def _route(queue: Queue) -> str:
     return f"{why}; limits of {name} (Rollup_MX)" if why and name != queue.key.domain else why
 
 
-def _until(account: Account) -> float | None:
-    return account.retry_at if account.rule.limit.is_rate and account.retry_at else None
+def _until(holding: Holding) -> float | None:
+    return holding.retry_at if holding.rule.limit.is_rate and holding.retry_at else None
 
 
 def _clock(at: float) -> str:

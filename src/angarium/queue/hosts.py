@@ -47,7 +47,7 @@ class NextHop(NamedTuple):
     ttl_s: int | None = None
 
 
-class Entry(NamedTuple):
+class MailHost(NamedTuple):
     """One host. *rank*: that of its hop, then the MX preference. *is_listed*: it stands in the MX set."""
 
     rank: tuple[int, int]
@@ -58,11 +58,11 @@ class Entry(NamedTuple):
 
 
 @dataclass(slots=True)
-class Draft:
+class HostDraft:
     """What is known so far. *failures*, in the order of finding, matter only without any address."""
 
     now: float
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[MailHost] = field(default_factory=list)
     ttls_s: list[int] = field(default_factory=list)
     failures: list[Reply] = field(default_factory=list)
     loop_rank: tuple[int, int] | None = None
@@ -121,9 +121,11 @@ def may_fall_back(options: OutboundOptions, mx_failures: int) -> bool:
     return allowed != 0 and mx_failures + 1 >= abs(allowed)
 
 
-def expand(draft: Draft, hop: NextHop, answer: Answer | None, ourselves: Ourselves, fall_back: bool) -> None:
+def expand(
+    draft: HostDraft, hop: NextHop, answer: Answer | None, ourselves: Ourselves, fall_back: bool
+) -> None:
     """Note the hosts that *hop* stands for, given the *answer* to its MX question (None: not asked)."""
-    itself = Entry((hop.rank, 0), hop.host, hop.port, hop.is_trusted, False)
+    itself = MailHost((hop.rank, 0), hop.host, hop.port, hop.is_trusted, False)
     if hop.ttl_s is not None:
         draft.ttls_s.append(hop.ttl_s)
     if answer is None:
@@ -143,16 +145,16 @@ def expand(draft: Draft, hop: NextHop, answer: Answer | None, ourselves: Ourselv
         _expand_mx(draft, hop, answer.mx, ourselves)
 
 
-def _expand_mx(draft: Draft, hop: NextHop, records: Iterable[Mx], ourselves: Ourselves) -> None:
+def _expand_mx(draft: HostDraft, hop: NextHop, records: Iterable[Mx], ourselves: Ourselves) -> None:
     for record in records:
         rank = (hop.rank, record.preference)
         if record.host in ourselves.names:
             draft.cut(rank, hop.is_trusted)
         elif numeric(record.host) or is_host_name(record.host):
-            draft.entries.append(Entry(rank, record.host, hop.port, hop.is_trusted, True))
+            draft.entries.append(MailHost(rank, record.host, hop.port, hop.is_trusted, True))
 
 
-def best_hosts(draft: Draft, rng: Random) -> list[str]:
+def best_hosts(draft: HostDraft, rng: Random) -> list[str]:
     """Put the entries in order, equal ones at random (RFC 5321 §5.1), and return the hosts to ask about."""
     rng.shuffle(draft.entries)
     draft.entries.sort(key=lambda entry: entry.rank)

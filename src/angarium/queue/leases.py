@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from angarium.queue.commands import Command, GiveBack, Lease
-from angarium.queue.queues import OPENERS, Account, Queue
+from angarium.queue.queues import OPENERS, Holding, Queue
 from angarium.queue.shaping import Rule, Rules
 from angarium.queue.turns import rank_of
 
@@ -48,72 +48,72 @@ class Wish(NamedTuple):
         return total > 0 and (total + 1) * self.takes_s > rule.limit.capacity * LIVELY_S
 
 
-class Ledger:
-    """All accounts, by key."""
+class Holdings:
+    """All holdings, by key."""
 
     def __init__(
-        self, emit: Callable[[Command], None], wake: Callable[[Account, float], None], workers: int
+        self, emit: Callable[[Command], None], wake: Callable[[Holding, float], None], workers: int
     ) -> None:
         self._workers = workers
         self._emit = emit
         self._wake = wake
-        self.accounts: dict[str, Account] = {}
+        self.by_key: dict[str, Holding] = {}
 
-    def account(self, rule: Rule) -> Account:
-        """The account of *rule*, whose terms are now those of *rule*."""
-        account = self.accounts.get(rule.key)
-        if account is None:
-            account = self.accounts[rule.key] = Account(rule)
+    def of(self, rule: Rule) -> Holding:
+        """The holding of *rule*, whose terms are now those of *rule*."""
+        holding = self.by_key.get(rule.key)
+        if holding is None:
+            holding = self.by_key[rule.key] = Holding(rule)
         else:
-            account.rule = rule
-        return account
+            holding.rule = rule
+        return holding
 
-    def lacking(self, rules: Rules, wish: Wish, now: float) -> Account | None:
+    def lacking(self, rules: Rules, wish: Wish, now: float) -> Holding | None:
         """The first of *rules* that has no unit at hand for *wish*, or None when all have.
 
         If there is one, the queue waits for it: the authority has been asked, and the queue is woken with the
         answer.
         """
         for rule in rules:
-            account = self.account(rule)
+            holding = self.of(rule)
             rank = wish.rank(rule)
-            if not account.has_for(rank, now):
-                self._wait(account, wish.queue, rank)
-                self._ask(account, rank, wish.want, now)
-                return account
-            if account.has_waiting and account.is_promised(wish.queue, rank, now):
-                self._wait(account, wish.queue, rank)
-                return account
+            if not holding.has_for(rank, now):
+                self._wait(holding, wish.queue, rank)
+                self._ask(holding, rank, wish.want, now)
+                return holding
+            if holding.has_waiting and holding.is_promised(wish.queue, rank, now):
+                self._wait(holding, wish.queue, rank)
+                return holding
         return None
 
-    def too_early(self, rules: Rules, wish: Wish, now: float) -> Account | None:
+    def too_early(self, rules: Rules, wish: Wish, now: float) -> Holding | None:
         """The first of *rules* on messages of which no unit is at hand or comes soon: a new connection would wait for
         it. None if there is none; else the queue waits for it as by `lacking`.
         """
         for rule in rules:
-            account = self.account(rule)
-            if not (account.available(now) or account.comes_soon(now)):
+            holding = self.of(rule)
+            if not (holding.available(now) or holding.comes_soon(now)):
                 rank = OPENERS[wish.lane]
-                self._wait(account, wish.queue, rank)
-                self._ask(account, rank, 1, now)
-                return account
+                self._wait(holding, wish.queue, rank)
+                self._ask(holding, rank, 1, now)
+                return holding
         return None
 
-    def take(self, rules: Rules, count: int) -> list[Account]:
-        """Use *count* units of each, after `lacking` returned None. Returns the accounts to `put`."""
+    def take(self, rules: Rules, count: int) -> list[Holding]:
+        """Use *count* units of each, after `lacking` returned None. Returns the holdings to `put`."""
         kept = []
         for rule in rules:
-            account = self.accounts[rule.key]
-            account.free -= count
-            account.turn = None
+            holding = self.by_key[rule.key]
+            holding.free -= count
+            holding.turn = None
             if not rule.limit.is_rate:
-                account.used += count
-                kept.append(account)
+                holding.used += count
+                kept.append(holding)
         return kept
 
-    def path(self, rules: Rules) -> Account | None:
-        """The account of a queue's connections to its destination; None if it has none, or they are not limited."""
-        return next((self.accounts.get(rule.key) for rule in rules if rule.limit.is_path), None)
+    def path(self, rules: Rules) -> Holding | None:
+        """The holding of a queue's connections to its destination; None if it has none, or they are not limited."""
+        return next((self.by_key.get(rule.key) for rule in rules if rule.limit.is_path), None)
 
     def held_elsewhere(self, rules: Rules) -> int:
         """How many connections to a queue's destination other schedulers had when last heard of."""
@@ -122,133 +122,133 @@ class Ledger:
 
     def at_hand(self, rules: Rules, now: float) -> int:
         """How many units can be taken of all *rules* together."""
-        return min(self.accounts[rule.key].available(now) for rule in rules)
+        return min(self.by_key[rule.key].available(now) for rule in rules)
 
-    def put(self, account: Account, now: float) -> None:
+    def put(self, holding: Holding, now: float) -> None:
         """A connection has ended: its unit is free, or goes back if others wait for it."""
-        account.used -= 1
-        account.free += 1
-        account.free_since = now
-        if account.owed and now < account.contested_until:
-            account.owed -= 1
-            self._give_back(account, 1)
-        elif now < account.contested_until and not account.has_waiting:
-            self._give_back(account, account.free)
+        holding.used -= 1
+        holding.free += 1
+        holding.free_since = now
+        if holding.owed and now < holding.contested_until:
+            holding.owed -= 1
+            self._give_back(holding, 1)
+        elif now < holding.contested_until and not holding.has_waiting:
+            self._give_back(holding, holding.free)
         else:
-            self._wake(account, now + LINGER_S)
+            self._wake(holding, now + LINGER_S)
 
     def is_spent(self, rules: Rules, now: float) -> bool:
         """Whether one of *rules* has nothing left for now: known from the last answer, nothing is asked."""
         for rule in rules:
-            account = self.accounts.get(rule.key)
-            if account is None or account.available(now):
+            holding = self.by_key.get(rule.key)
+            if holding is None or holding.available(now):
                 continue
-            if account.asked or now < account.retry_at:
+            if holding.asked or now < holding.retry_at:
                 return True
         return False
 
-    def granted(self, key: str, count: int, retry_at: float | None, left: int, now: float) -> Account | None:
-        """Take in an answer. Returns the account if it is known; units for one that is not are returned."""
-        account = self.accounts.get(key)
-        if account is None:
+    def granted(self, key: str, count: int, retry_at: float | None, left: int, now: float) -> Holding | None:
+        """Take in an answer. Returns the holding if it is known; units for one that is not are returned."""
+        holding = self.by_key.get(key)
+        if holding is None:
             if count:
                 self._emit(GiveBack(key, count))
             return None
-        limit = account.rule.limit
-        account.asked = False
-        account.left = left
-        account.free = account.available(now) + count
-        account.free_since = now
+        limit = holding.rule.limit
+        holding.asked = False
+        holding.left = left
+        holding.free = holding.available(now) + count
+        holding.free_since = now
         if limit.is_rate and count:
-            account.lapses_at = now + 0.8 * limit.lease_s
+            holding.lapses_at = now + 0.8 * limit.lease_s
             if limit.is_slow:
-                self._wake(account, account.lapses_at)
-        account.retry_at = now if retry_at is None else retry_at
+                self._wake(holding, holding.lapses_at)
+        holding.retry_at = now if retry_at is None else retry_at
         if count and not limit.is_rate:
-            self._wake(account, now + LINGER_S)
-        return account
+            self._wake(holding, now + LINGER_S)
+        return holding
 
-    def recalled(self, key: str, count: int, rank: int, now: float) -> Account | None:
+    def recalled(self, key: str, count: int, rank: int, now: float) -> Holding | None:
         """Others wait, the best of them of *rank*: give back what is unused, and *count* more as connections end."""
-        account = self.accounts.get(key)
-        if account is None or account.rule.limit.is_rate:
+        holding = self.by_key.get(key)
+        if holding is None or holding.rule.limit.is_rate:
             return None
-        account.contested_until = now + CONTESTED_S
-        account.owed = max(0, count - account.free)
-        account.owed_rank = rank
-        if account.free:
-            self._give_back(account, account.free)
-        return account
+        holding.contested_until = now + CONTESTED_S
+        holding.owed = max(0, count - holding.free)
+        holding.owed_rank = rank
+        if holding.free:
+            self._give_back(holding, holding.free)
+        return holding
 
-    def review(self, account: Account, now: float) -> None:
-        """The account's alarm went off: return what has been unused for long, forget it when it is empty."""
-        if account.free and not account.rule.limit.is_rate:
-            if now >= account.free_since + LINGER_S:
-                self._give_back(account, account.free)
+    def review(self, holding: Holding, now: float) -> None:
+        """The holding's alarm went off: return what has been unused for long, forget it when it is empty."""
+        if holding.free and not holding.rule.limit.is_rate:
+            if now >= holding.free_since + LINGER_S:
+                self._give_back(holding, holding.free)
             else:
-                self._wake(account, account.free_since + LINGER_S)
-        account.available(now)
-        self._return_lapsed(account, now)
-        self.forget_if_idle(account)
+                self._wake(holding, holding.free_since + LINGER_S)
+        holding.available(now)
+        self._return_lapsed(holding, now)
+        self.forget_if_idle(holding)
 
-    def _return_lapsed(self, account: Account, now: float) -> None:
+    def _return_lapsed(self, holding: Holding, now: float) -> None:
         """Of a slow rate, a unit that was granted and not used is had again: soon, or it is another's by now."""
-        limit, count, account.lapsed = account.rule.limit, account.lapsed, 0
-        if count and limit.is_slow and now < account.lapsed_at + limit.lease_s:
-            account.retry_at = 0.0
-            self._emit(GiveBack(account.rule.key, count))
+        limit, count, holding.lapsed = holding.rule.limit, holding.lapsed, 0
+        if count and limit.is_slow and now < holding.lapsed_at + limit.lease_s:
+            holding.retry_at = 0.0
+            self._emit(GiveBack(holding.rule.key, count))
 
-    def forget_if_idle(self, account: Account) -> None:
-        """Drop an account that nobody uses or waits for; what is left of a rate first lapses.
+    def forget_if_idle(self, holding: Holding) -> None:
+        """Drop a holding that nobody uses or waits for; what is left of a rate first lapses.
 
         One that was dropped before may come here once more, by an alarm that was set: its key may be another's now.
         """
-        if account.idle:
-            if self.accounts.get(account.rule.key) is account:
-                del self.accounts[account.rule.key]
-        elif account.free and account.rule.limit.is_rate and not account.has_waiting:
-            self._wake(account, account.lapses_at)
+        if holding.idle:
+            if self.by_key.get(holding.rule.key) is holding:
+                del self.by_key[holding.rule.key]
+        elif holding.free and holding.rule.limit.is_rate and not holding.has_waiting:
+            self._wake(holding, holding.lapses_at)
 
     def leave(self, queue: Queue) -> None:
         """*queue* no longer waits for anything."""
-        for account in queue.waits_for:
-            for waiting in account.waiting:
+        for holding in queue.waits_for:
+            for waiting in holding.waiting:
                 waiting.pop(queue, None)
-            if account.asker is queue:
-                account.asker = None
-            self.forget_if_idle(account)
+            if holding.asker is queue:
+                holding.asker = None
+            self.forget_if_idle(holding)
         queue.waits_for.clear()
 
-    def _wait(self, account: Account, queue: Queue, rank: int) -> None:
-        if queue in account.waiting[rank]:
+    def _wait(self, holding: Holding, queue: Queue, rank: int) -> None:
+        if queue in holding.waiting[rank]:
             return
-        if account in queue.waits_for:
-            for waiting in account.waiting:
+        if holding in queue.waits_for:
+            for waiting in holding.waiting:
                 waiting.pop(queue, None)
         else:
-            queue.waits_for.append(account)
-        account.waiting[rank][queue] = None
+            queue.waits_for.append(holding)
+        holding.waiting[rank][queue] = None
 
-    def _ask(self, account: Account, rank: int, want: int, now: float) -> None:
-        limit = account.rule.limit
+    def _ask(self, holding: Holding, rank: int, want: int, now: float) -> None:
+        limit = holding.rule.limit
         # The authority serves it before whom it was asked for.
-        is_news = rank < account.asked_rank and not limit.is_rate and not account.rule.is_learnt
-        if account.asked and not is_news:
+        is_news = rank < holding.asked_rank and not limit.is_rate and not holding.rule.is_learnt
+        if holding.asked and not is_news:
             return
-        if now < account.retry_at and not is_news:
-            self._wake(account, account.wake_at(now))
+        if now < holding.retry_at and not is_news:
+            self._wake(holding, holding.wake_at(now))
             return
-        if account.rule.is_learnt:
+        if holding.rule.is_learnt:
             return
-        account.asked = True
-        account.asked_rank = rank
+        holding.asked = True
+        holding.asked_rank = rank
         if limit.is_rate:
             want = min(want, max(1, limit.burst // self._workers))
-        self._emit(Lease(account.rule.key, max(1, want), limit, rank))
+        self._emit(Lease(holding.rule.key, max(1, want), limit, rank))
 
-    def _give_back(self, account: Account, count: int) -> None:
+    def _give_back(self, holding: Holding, count: int) -> None:
         """Return units. The authority then forgets that we wanted more, so we may ask again at any time."""
-        account.free -= count
-        account.retry_at = 0.0
-        if not account.rule.is_learnt:
-            self._emit(GiveBack(account.rule.key, count))
+        holding.free -= count
+        holding.retry_at = 0.0
+        if not holding.rule.is_learnt:
+            self._emit(GiveBack(holding.rule.key, count))

@@ -10,7 +10,7 @@ from angarium.config.values import NAMED_RANGES
 from angarium.core.address import Address
 from angarium.dns.records import Answer, Question
 from angarium.queue.destination import numeric
-from angarium.queue.hosts import RETRY_FAILED_S, Draft, Entry, Ourselves
+from angarium.queue.hosts import RETRY_FAILED_S, HostDraft, MailHost, Ourselves
 from angarium.queue.inside import faces, range_of
 from angarium.queue.plan import Level
 
@@ -18,7 +18,7 @@ MAX_ADDRESSES_PER_HOST = 20
 
 
 def addresses_of(
-    draft: Draft, hosts: Sequence[str], answers: Iterable[tuple[Question, Answer]], rng: Random
+    draft: HostDraft, hosts: Sequence[str], answers: Iterable[tuple[Question, Answer]], rng: Random
 ) -> dict[str, list[str]]:
     """Return the addresses of each host that has some, noting TTLs and failures."""
     found: dict[str, list[str]] = {host: [ip] for host in hosts if (ip := numeric(host)) is not None}
@@ -34,7 +34,7 @@ def addresses_of(
 
 
 def levels_of(
-    draft: Draft,
+    draft: HostDraft,
     addresses: dict[str, list[str]],
     settings: GlobalOptions,
     ourselves: Ourselves,
@@ -92,7 +92,7 @@ def _is_nowhere(ip: str) -> bool:
 
 
 def _fate(
-    entry: Entry, ip: str, barred: str | None, settings: GlobalOptions, ourselves: Ourselves
+    entry: MailHost, ip: str, barred: str | None, settings: GlobalOptions, ourselves: Ourselves
 ) -> Literal["ours", "inside", "prohibited", "skipped", "used"]:
     """Judge an address of *entry*; *barred* is the item of Prohibited_Hosts that holds it.
 
@@ -116,7 +116,7 @@ def _barred(host: str, ip: str, range_: str | None) -> str:
     return f"{host} has the address {ip}, where Prohibited_Hosts ({range_}) lets no mail go"
 
 
-def _note_empty(draft: Draft, skipped: int, inside: str) -> None:
+def _note_empty(draft: HostDraft, skipped: int, inside: str) -> None:
     """Note the failure that explains best why there is no address."""
     if draft.loop_rank is not None:
         draft.failures = []

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from angarium.core.records import Flow, FlowSummary, Recipient
-from angarium.queue.commands import Page, Settle
+from angarium.queue.commands import PageIn, Settle
 from angarium.queue.outcomes import expired
 from angarium.queue.queues import DueFlows, HoldKind, Queue
 from angarium.queue.residence import Residence
 from angarium.queue.retry import sweep_at
 from angarium.queue.state import State
-from angarium.queue.stored import StoredFlows
+from angarium.queue.stored import FlowSummaries
 
 PAGE = 500
 """Recipients asked for in one page."""
@@ -24,7 +24,7 @@ class Memory:
     def __init__(self, state: State, max_resident: int) -> None:
         self._state = state
         self.residence = Residence(max_resident)
-        self.stored = StoredFlows()
+        self.stored = FlowSummaries()
         self._hungry: tuple[dict[Queue, None], dict[Queue, None]] = ({}, {})
 
     # --- in
@@ -63,7 +63,7 @@ class Memory:
         wanted = max(1, stored.queued) if stored is not None else PAGE
         queue.paging = max(1, min(PAGE, wanted, room, most - queue.resident))
         self.residence.reserved += queue.paging
-        self._state.emit(Page(flow, queue.paging))
+        self._state.emit(PageIn(flow, queue.paging))
         return "paging"
 
     def paged(self, queue: Queue, flow: Flow, recipients: Sequence[Recipient], now: float) -> None:

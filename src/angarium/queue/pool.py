@@ -14,7 +14,7 @@ from angarium.queue.leases import Wish
 from angarium.queue.limits import AHEAD_S
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
-from angarium.queue.queues import Account, Connection, HoldKind, Queue, Site
+from angarium.queue.queues import Holding, HoldKind, PooledConnection, Queue, Site
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import (
     Rules,
@@ -48,7 +48,7 @@ class Pool:
 
     def __init__(self, state: State, memory: Memory, reachability: Reachability) -> None:
         self._state = state
-        self._ledger = state.ledger
+        self._holdings = state.holdings
         self._memory = memory
         self._reachability = reachability
         self._last_id = 0
@@ -75,7 +75,7 @@ class Pool:
         total = queue.open + queue.opening
         if queue.failures:
             return 1 - total
-        if queue.open and self._ledger.is_spent(queue.message_rules, now):
+        if queue.open and self._holdings.is_spent(queue.message_rules, now):
             return 0
         waiting = queue.ready.urgent or queue.ready.count
         want = min(waiting - total, max(1, queue.open) - queue.opening)
@@ -104,20 +104,20 @@ class Pool:
         self._connect(queue, address, terms, of_host, now)
         return ""
 
-    def _lacking(self, terms: Terms, wish: Wish, now: float) -> Account | None:
+    def _lacking(self, terms: Terms, wish: Wish, now: float) -> Holding | None:
         """The first limit that holds a new connection; the queue waits for it then."""
-        ledger = self._ledger
+        holdings = self._holdings
         return (
-            ledger.lacking(terms.openings, wish, now)
-            or ledger.too_early(terms.messages, wish, now)
-            or ledger.lacking(terms.connections, wish, now)
+            holdings.lacking(terms.openings, wish, now)
+            or holdings.too_early(terms.messages, wish, now)
+            or holdings.lacking(terms.connections, wish, now)
         )
 
     def _keeps_the_rest(self, queue: Queue, now: float) -> bool:
         """Whether the connections of *queue* that are not at work for bulk mail are kept for the better lane."""
         if not queue.keeps_for_better_lane(now):
             return False
-        path = self._ledger.path(self._state.rules(queue))
+        path = self._holdings.path(self._state.rules(queue))
         if path is None:
             return False
         in_reach = path.used + path.free + path.left
@@ -126,7 +126,7 @@ class Pool:
     def _wish(self, queue: Queue, want: int, now: float) -> Wish:
         """*queue* wants *want* more connections."""
         lane = queue.ready.lane if queue.ready.count or not queue.due else queue.due.lane
-        elsewhere = self._ledger.held_elsewhere(self._state.rules(queue))
+        elsewhere = self._holdings.held_elsewhere(self._state.rules(queue))
         keeps = queue.keeps_for_better_lane(now)
         return Wish(queue, lane, want, queue.open + queue.opening, elsewhere, queue.takes_s(now), keeps)
 
@@ -135,7 +135,7 @@ class Pool:
         assert queue.plan is not None
         assert queue.site is not None
         load, rng = queue.site.load, self._state.rng
-        limited: Account | None = None
+        limited: Holding | None = None
         for level in queue.plan.levels:
             usable = [a for a in level.addresses if self._reachability.resting(queue, a, now) is None]
             if len(usable) > 1:
@@ -168,8 +168,8 @@ class Pool:
         assert queue.plan is not None
         assert queue.site is not None
         self._last_id += 1
-        connection = Connection(self._last_id, queue, queue.site, address, queue.options)
-        connection.accounts = self._ledger.take(own.connections + of_host.connections, 1)
+        connection = PooledConnection(self._last_id, queue, queue.site, address, queue.options)
+        connection.holdings = self._holdings.take(own.connections + of_host.connections, 1)
         connection.message_rules = of_host.messages
         self._claim(connection, own.openings + of_host.openings, now)
         self._state.connections[connection.id] = connection
@@ -180,28 +180,28 @@ class Pool:
         self._reachability.crowding.begun(connection)
         self._state.emit(Connect(connection.id, queue.key, address, queue.plan.method, queue.options))
 
-    def _claim(self, connection: Connection, openings: Rules, now: float) -> None:
+    def _claim(self, connection: PooledConnection, openings: Rules, now: float) -> None:
         """*connection* is one of those that wait for their first message; it may open slowly if these are rare."""
         if openings:
-            connection.claims = self._ledger.take(openings, 1)
+            connection.claims = self._holdings.take(openings, 1)
             longest_s = max(rule.stated.interval_s for rule in openings if rule.stated is not None)
             connection.claims_until = now + max(AHEAD_S, longest_s / 2)
             self._state.alarms.set(connection, connection.claims_until)
 
-    def _release_claims(self, connection: Connection, now: float) -> None:
-        for account in connection.claims:
-            self._put(account, now)
+    def _release_claims(self, connection: PooledConnection, now: float) -> None:
+        for holding in connection.claims:
+            self._put(holding, now)
         connection.claims = []
         connection.claims_until = NEVER
 
-    def _make_room(self, account: Account, wish: Wish, now: float) -> None:
-        """End an idle connection that holds a unit of *account*, unless one for each who waits is ending."""
-        if account.rule.limit.is_rate or account.closing >= account.waiting_count:
+    def _make_room(self, holding: Holding, wish: Wish, now: float) -> None:
+        """End an idle connection that holds a unit of *holding*, unless one for each who waits is ending."""
+        if holding.rule.limit.is_rate or holding.closing >= holding.waiting_count:
             return
-        if is_modest(wish.rank(account.rule)):
+        if is_modest(wish.rank(holding.rule)):
             return
         for connection in islice(self._state.idle, IDLE_SEARCH):
-            if account in connection.accounts:
+            if holding in connection.holdings:
                 self.end(connection, now)
                 return
 
@@ -226,30 +226,30 @@ class Pool:
                 return hold
         return ""
 
-    def _move(self, connection: Connection, queue: Queue, now: float) -> bool:
+    def _move(self, connection: PooledConnection, queue: Queue, now: float) -> bool:
         """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
         if connection.options != queue.options or verification_of(queue.options) == "host":
             return False  # a certificate may have been checked for the name of its own domain
         if not queue.ready.urgent and self._keeps_the_rest(connection.queue, now):
             return False
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
-        held = {account.rule.key for account in connection.accounts}
+        held = {holding.rule.key for holding in connection.holdings}
         needed = tuple(rule for rule in rules if rule.key not in held)
-        if self._ledger.lacking(needed, self._wish(queue, 1, now), now) is not None:
+        if self._holdings.lacking(needed, self._wish(queue, 1, now), now) is not None:
             return False
         old = connection.queue
         surplus = {rule.key for rule in self._state.rules(old)} - {rule.key for rule in rules}
-        for account in [account for account in connection.accounts if account.rule.key in surplus]:
-            connection.accounts.remove(account)
-            self._put(account, now)
-        connection.accounts += self._ledger.take(needed, 1)
+        for holding in [holding for holding in connection.holdings if holding.rule.key in surplus]:
+            connection.holdings.remove(holding)
+            self._put(holding, now)
+        connection.holdings += self._holdings.take(needed, 1)
         old.open -= 1
         queue.open += 1
         connection.queue, connection.counted_as = queue, queue.counted_as
         self._state.todo[old] = None
         return True
 
-    def _hand_over(self, connection: Connection, queue: Queue, now: float) -> HoldKind:
+    def _hand_over(self, connection: PooledConnection, queue: Queue, now: float) -> HoldKind:
         """Start a transaction on the idle *connection*, unless a limit on messages holds it."""
         options = queue.options
         limit = options.max_recipients_per_batch
@@ -259,14 +259,14 @@ class Pool:
         if rules:
             if self._lacks_for_messages(connection, queue, now):
                 return "limit"
-            limit = min(limit, self._ledger.at_hand(rules, now))
+            limit = min(limit, self._holdings.at_hand(rules, now))
         batch = queue.ready.take(limit)
         if options.never_attempt_expired_messages:
             batch = self._without_expired(queue, batch, now)
             if not batch:
                 return ""
         if rules:
-            self._ledger.take(rules, len(batch))
+            self._holdings.take(rules, len(batch))
         if connection.claims:
             self._release_claims(connection, now)
         self._take_from_idle(connection)
@@ -278,11 +278,11 @@ class Pool:
         self._state.emit(Deliver(connection.id, queue.key, batch))
         return ""
 
-    def _lacks_for_messages(self, connection: Connection, queue: Queue, now: float) -> bool:
+    def _lacks_for_messages(self, connection: PooledConnection, queue: Queue, now: float) -> bool:
         """Whether a limit on messages holds what *queue* would send over *connection*; then it waits for that."""
         rules, ready = _message_rules(connection, queue), queue.ready
         wish = Wish(queue, ready.lane, ready.count, has=connection.recipients)  # a new one goes first
-        return self._ledger.lacking(rules, wish, now) is not None
+        return self._holdings.lacking(rules, wish, now) is not None
 
     def _without_expired(self, queue: Queue, batch: list[Recipient], now: float) -> list[Recipient]:
         kept = []
@@ -297,7 +297,7 @@ class Pool:
 
     # --- what connections report
 
-    def opened(self, connection: Connection, now: float) -> None:
+    def opened(self, connection: PooledConnection, now: float) -> None:
         """*connection* is ready for mail."""
         queue = connection.queue
         queue.opening -= 1
@@ -306,14 +306,16 @@ class Pool:
         connection.opened_at = now
         self._set_free(connection, now)
 
-    def connect_failed(self, connection: Connection, failure: ConnectFailure, now: float) -> None:
+    def connect_failed(self, connection: PooledConnection, failure: ConnectFailure, now: float) -> None:
         """*connection* did not become ready, and is gone or going."""
         connection.queue.opening -= 1
         self._reachability.crowding.gone(connection, now)
         self._leave(connection, now)
         self._reachability.failed(connection.queue, connection.address, failure, now)
 
-    def finished(self, connection: Connection, results: Sequence[Result], usable: bool, now: float) -> None:
+    def finished(
+        self, connection: PooledConnection, results: Sequence[Result], usable: bool, now: float
+    ) -> None:
         """The transaction has ended. Without *usable* the connection is gone or going."""
         queue = connection.queue
         batch, connection.batch = connection.batch, []
@@ -336,12 +338,12 @@ class Pool:
         else:
             self._set_free(connection, now)
 
-    def closed(self, connection: Connection, now: float) -> None:
+    def closed(self, connection: PooledConnection, now: float) -> None:
         """The peer has ended the idle *connection*."""
         connection.queue.open -= 1
         self._leave(connection, now)
 
-    def ended(self, connection: Connection, now: float) -> None:
+    def ended(self, connection: PooledConnection, now: float) -> None:
         """The socket has ended: its peer counts *connection* no more. Of a busy one `finished` is still to come."""
         if connection.state == "closing":
             self._drop(connection, now)
@@ -379,7 +381,7 @@ class Pool:
             self._state.emit(Settle(settle))
         return delivered
 
-    def _distrust(self, connection: Connection, results: Sequence[Result], now: float) -> None:
+    def _distrust(self, connection: PooledConnection, results: Sequence[Result], now: float) -> None:
         """The connection was lost before it had delivered anything, or because there were too many of them.
 
         Not so one that is used up: whom it has not tried, another will, also at the same address.
@@ -393,7 +395,7 @@ class Pool:
 
     # --- free, ended
 
-    def _set_free(self, connection: Connection, now: float) -> None:
+    def _set_free(self, connection: PooledConnection, now: float) -> None:
         """*connection* has nothing to do: keep it for the next message, unless others need what it holds."""
         site, queue = connection.site, connection.queue
         contested = self._contested(connection, now)
@@ -417,20 +419,20 @@ class Pool:
         if sibling is not None:
             self._state.todo[sibling] = None
 
-    def _is_outdated(self, connection: Connection) -> bool:
+    def _is_outdated(self, connection: PooledConnection) -> bool:
         queue = connection.queue
         if self._state.draining or connection.counted_as is not queue.counted_as:
             return True
         return connection.options is not queue.options and connection.options != queue.options
 
-    def _contested(self, connection: Connection, now: float) -> list[Account]:
+    def _contested(self, connection: PooledConnection, now: float) -> list[Holding]:
         """The limits whose units *connection* has, and others wait for."""
         queue = connection.queue
         lane = queue.ready.lane if queue.ready.count else None
         held_s = now - connection.opened_at
-        return [each for each in connection.accounts if each.contested(queue, lane, held_s, now)]
+        return [each for each in connection.holdings if each.contested(queue, lane, held_s, now)]
 
-    def _is_spent(self, connection: Connection) -> bool:
+    def _is_spent(self, connection: PooledConnection) -> bool:
         options = connection.queue.options
         deliveries, recipients = options.max_deliveries_per_connection, options.max_recipients_per_connection
         return bool(
@@ -438,7 +440,7 @@ class Pool:
             or (recipients and connection.recipients >= recipients)
         )
 
-    def alarm(self, connection: Connection, now: float) -> None:
+    def alarm(self, connection: PooledConnection, now: float) -> None:
         """The alarm of *connection* went off: let others be opened in its place if that takes long, end it if it has
         been idle for long enough.
         """
@@ -451,29 +453,29 @@ class Pool:
         else:
             self.end(connection, now)
 
-    def end(self, connection: Connection, now: float) -> None:
+    def end(self, connection: PooledConnection, now: float) -> None:
         """Say goodbye on a connection that is not busy."""
         self._state.emit(Quit(connection.id))
         connection.queue.open -= 1
         self._leave(connection, now)
 
-    def _take_from_idle(self, connection: Connection) -> None:
+    def _take_from_idle(self, connection: PooledConnection) -> None:
         if self._state.idle.pop(connection, True) is None:
             connection.site.idle.remove(connection)
 
-    def _leave(self, connection: Connection, now: float) -> None:
+    def _leave(self, connection: PooledConnection, now: float) -> None:
         """Use *connection* no more. Its units it keeps until its peer counts it no more either."""
         self._take_from_idle(connection)
         connection.state = "closing"
         connection.alarm_at = NEVER
         self._release_claims(connection, now)
-        for account in connection.accounts:
-            account.closing += 1
+        for holding in connection.holdings:
+            holding.closing += 1
         self._state.todo[connection.queue] = None
         if connection.has_ended:
             self._drop(connection, now)
 
-    def _drop(self, connection: Connection, now: float) -> None:
+    def _drop(self, connection: PooledConnection, now: float) -> None:
         """Forget a connection that is gone and return its units."""
         connection.state = "gone"
         del self._state.connections[connection.id]
@@ -485,29 +487,29 @@ class Pool:
         else:
             del site.load[connection.address]
             self._state.forget_site(site)
-        for account in connection.accounts:
-            account.closing -= 1
-            self._put(account, now)
+        for holding in connection.holdings:
+            holding.closing -= 1
+            self._put(holding, now)
         self._state.revisit(connection.queue)
 
-    def _put(self, account: Account, now: float) -> None:
-        self._ledger.put(account, now)
-        self._state.freed[account] = None
+    def _put(self, holding: Holding, now: float) -> None:
+        self._holdings.put(holding, now)
+        self._state.freed[holding] = None
 
 
-def _message_rules(connection: Connection, queue: Queue) -> Rules:
+def _message_rules(connection: PooledConnection, queue: Queue) -> Rules:
     if not connection.message_rules:
         return queue.message_rules
     return slowest_first(queue.message_rules + connection.message_rules)
 
 
-def _heir(connection: Connection, contested: Sequence[Account]) -> Queue | None:
+def _heir(connection: PooledConnection, contested: Sequence[Holding]) -> Queue | None:
     """The sibling whose turn it is with everything that is *contested*: it may as well have the connection."""
-    nexts = {account.next_after(connection.queue) for account in contested}
+    nexts = {holding.next_after(connection.queue) for holding in contested}
     heir = nexts.pop() if len(nexts) == 1 else None
     if heir is None or heir.site is not connection.site or heir.options is not connection.options:
         return None
-    return None if any(account.owed for account in contested) else heir
+    return None if any(holding.owed for holding in contested) else heir
 
 
 def _says_too_many(result: Result) -> bool:

@@ -1,4 +1,4 @@
-"""The scheduler's own records: a queue, a connection, the site whose connections queues may share, and the accounts of
+"""The scheduler's own records: a queue, a connection, the site whose connections queues may share, and the holdings of
 limits for whose units they wait.
 """
 
@@ -49,7 +49,7 @@ class Site:
     """A destination as one binding sees it. Its idle connections serve any queue whose plan leads here."""
 
     key: tuple[str, str, str]
-    idle: "list[Connection]"
+    idle: "list[PooledConnection]"
     wanting: tuple[dict["Queue", None], dict["Queue", None]]
     load: dict[Address, int] = field(default_factory=dict)
     queues: int = 0
@@ -140,7 +140,7 @@ class Queue:
         self.delayed_until: float | None = None
         self.probes = 0
         self.round_at = NEVER
-        self.waits_for: list[Account] = []
+        self.waits_for: list[Holding] = []
         self.wants = -1
         self.progress_at = 0.0
         self.moved_at = self.moved_in_s = 0.0
@@ -222,7 +222,7 @@ class DueFlows:
             yield from lane
 
 
-class Account:
+class Holding:
     """One limit as this scheduler knows it.
 
     *free* units may be used; those of a rate only before *lapses_at*. *used* counts connections, *closing* those of
@@ -380,7 +380,7 @@ class Account:
         return not (self.free or self.used or self.asked or self.has_waiting)
 
 
-class Connection:
+class PooledConnection:
     """One connection. Busy while *batch* is not empty. *queue* is the one it counts for, under the limits of
     *counted_as*.
 
@@ -390,7 +390,6 @@ class Connection:
     """
 
     __slots__ = (
-        "accounts",
         "address",
         "alarm_at",
         "batch",
@@ -400,6 +399,7 @@ class Connection:
         "counted_as",
         "deliveries",
         "has_ended",
+        "holdings",
         "id",
         "idle_until",
         "message_rules",
@@ -421,8 +421,8 @@ class Connection:
         self.state: Literal["opening", "idle", "busy", "closing", "gone"] = "opening"
         self.has_ended = False
         self.batch: list[Recipient] = []
-        self.accounts: list[Account] = []
-        self.claims: list[Account] = []
+        self.holdings: list[Holding] = []
+        self.claims: list[Holding] = []
         self.claims_until = NEVER
         self.message_rules: Rules = ()
         self.deliveries = 0

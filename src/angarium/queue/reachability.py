@@ -13,7 +13,7 @@ from angarium.queue.crowding import Crowding
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import failed, put_off
 from angarium.queue.plan import DNS_SILENT, RouteFailure, RoutePlan
-from angarium.queue.queues import Connection, HoldKind, Queue, Rest
+from angarium.queue.queues import HoldKind, PooledConnection, Queue, Rest
 from angarium.queue.retry import JITTER
 from angarium.queue.state import State
 
@@ -166,7 +166,7 @@ class Reachability:
         rest = self.local_rests.get(queue.key.binding)
         return rest if rest is not None and rest.until > now else None
 
-    def worked(self, connection: Connection) -> None:
+    def worked(self, connection: PooledConnection) -> None:
         """A connection became ready: the queue's failures are over.
 
         If its address rests, that was found out after this connection was begun, and stays so.

@@ -24,7 +24,7 @@ from angarium.queue.destination import Destination, numeric, parse_destination, 
 from angarium.queue.hosts import (
     NOBODY,
     RETRY_FAILED_S,
-    Draft,
+    HostDraft,
     NextHop,
     Ourselves,
     best_hosts,
@@ -61,7 +61,7 @@ def plan_route(
     counts the plans in a row that failed because DNS did not answer (MX_Failures_Fallback_To_A). *why* says where
     Routes or Gateway were set, for the operator; it is kept in the plan.
     """
-    draft = Draft(now)
+    draft = HostDraft(now)
     destination = parse_destination(domain)
     if destination is None:
         draft.fail(554, "5.1.2", "the domain is not one that mail can be sent to")
@@ -94,7 +94,7 @@ def _questions(hosts: Iterable[str], settings: GlobalOptions) -> tuple[Question,
     return tuple(Question(host, type_) for host in hosts if numeric(host) is None for type_ in types)
 
 
-def _failure(draft: Draft) -> RouteFailure:
+def _failure(draft: HostDraft) -> RouteFailure:
     """A temporary failure speaks before a permanent one: where one hop may come back, all is not lost."""
     transient = [reply for reply in draft.failures if reply.is_transient]
     permanent = [reply for reply in draft.failures if reply.is_permanent]
@@ -102,7 +102,7 @@ def _failure(draft: Draft) -> RouteFailure:
     return RouteFailure((transient or permanent)[0], draft.now + wait_s)
 
 
-def _why(destination: Destination, hops: Sequence[NextHop], draft: Draft, why: str) -> str:
+def _why(destination: Destination, hops: Sequence[NextHop], draft: HostDraft, why: str) -> str:
     where = f", {why}" if why else ""
     if destination.is_address:
         return f"address{where}"

@@ -19,7 +19,7 @@ from angarium.queue.explain import Explainer, QueueStatus
 from angarium.queue.memory import Memory
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.pool import Pool
-from angarium.queue.queues import Account, Connection, HoldKind, Queue
+from angarium.queue.queues import Holding, HoldKind, PooledConnection, Queue
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import Policy
 from angarium.queue.state import State
@@ -184,20 +184,20 @@ class Scheduler:
         """The authority's answer to `Lease`, or units that came free later; *retry_at* says when to ask
         again, *left* how many units nobody has.
         """
-        account = self._state.ledger.granted(key, count, retry_at, left, now)
-        if account is not None:
-            self._state.freed[account] = None
+        holding = self._state.holdings.granted(key, count, retry_at, left, now)
+        if holding is not None:
+            self._state.freed[holding] = None
             self._run(now)
 
     def recall(self, key: str, count: int, rank: int, now: float) -> None:
         """Others wait for units of *key*, the best of them of *rank*: give back what is unused, and *count* more as
         soon as is decent.
         """
-        account = self._state.ledger.recalled(key, count, rank, now)
-        if account is None:
+        holding = self._state.holdings.recalled(key, count, rank, now)
+        if holding is None:
             return
         for connection in list(self._state.idle):
-            if account in connection.accounts:
+            if holding in connection.holdings:
                 self._pool.end(connection, now)
         self._run(now)
 
@@ -219,10 +219,10 @@ class Scheduler:
                 break
             if isinstance(sleeper, Queue):
                 self._state.todo[sleeper] = None
-            elif isinstance(sleeper, Connection):
+            elif isinstance(sleeper, PooledConnection):
                 self._pool.alarm(sleeper, now)
             else:
-                self._state.ledger.review(sleeper, now)
+                self._state.holdings.review(sleeper, now)
                 self._state.freed[sleeper] = None
         self._run(now)
 
@@ -256,20 +256,20 @@ class Scheduler:
             elif not self._memory.feed_hungry():
                 return
 
-    def _wake_waiting(self, account: Account, now: float) -> None:
-        """Wake the queue whose turn it is to use *account*, or to ask for it; the next when that has had
+    def _wake_waiting(self, holding: Holding, now: float) -> None:
+        """Wake the queue whose turn it is to use *holding*, or to ask for it; the next when that has had
         effect.
         """
-        queue = account.next_waiting(now, to_ask=False)
-        if queue is None and not account.asked and now >= account.retry_at:
-            queue = account.next_waiting(now, to_ask=True)
+        queue = holding.next_waiting(now, to_ask=False)
+        if queue is None and not holding.asked and now >= holding.retry_at:
+            queue = holding.next_waiting(now, to_ask=True)
         if queue is not None:
             self._state.todo[queue] = None
             return
-        del self._state.freed[account]
-        if account.has_waiting and not account.asked:
-            self._state.alarms.set(account, account.wake_at(now))
-        self._state.ledger.forget_if_idle(account)
+        del self._state.freed[holding]
+        if holding.has_waiting and not holding.asked:
+            self._state.alarms.set(holding, holding.wake_at(now))
+        self._state.holdings.forget_if_idle(holding)
 
     def _advance(self, queue: Queue, now: float) -> None:
         """Let *queue* do all it can do now, and note what holds it."""
@@ -282,7 +282,7 @@ class Scheduler:
                 self._memory.sweep(queue, now)
         queue.hold = hold
         if queue.waits_for and hold != "limit":
-            self._state.ledger.leave(queue)
+            self._state.holdings.leave(queue)
         queue.note_wants(queue.ready.lane if queue.ready.count else -1)
         if queue.resident == 0 and queue.is_empty:
             self._forget(queue, now)
@@ -314,7 +314,7 @@ class Scheduler:
 
     # --- helpers
 
-    def _find(self, conn: int, state: str) -> Connection | None:
+    def _find(self, conn: int, state: str) -> PooledConnection | None:
         connection = self._state.connections.get(conn)
         return connection if connection is not None and connection.state == state else None
 

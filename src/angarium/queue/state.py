@@ -7,9 +7,9 @@ from angarium.core.records import Event, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.alarms import Alarms
 from angarium.queue.commands import Command, Record
-from angarium.queue.leases import Ledger
+from angarium.queue.leases import Holdings
 from angarium.queue.plan import RoutePlan
-from angarium.queue.queues import Account, Connection, Queue, Site
+from angarium.queue.queues import Holding, PooledConnection, Queue, Site
 from angarium.queue.shaping import (
     Policy,
     Rules,
@@ -25,7 +25,7 @@ LAST_REPLIES = 20_000
 
 
 class State:
-    """The records. *todo* are queues to advance, *freed* accounts whose waiting queues may go on. *paused* says
+    """The records. *todo* are queues to advance, *freed* holdings whose waiting queues may go on. *paused* says
     why nothing is to begin, empty when it may.
     """
 
@@ -38,12 +38,12 @@ class State:
         self.commands: list[Command] = []
         self.queues: dict[tuple[str, str], Queue] = {}
         self.sites: dict[tuple[str, str, str], Site] = {}
-        self.connections: dict[int, Connection] = {}
-        self.idle: dict[Connection, None] = {}
-        self.alarms: Alarms[Queue | Connection | Account] = Alarms()
-        self.ledger = Ledger(self.emit, self.alarms.set, workers)
+        self.connections: dict[int, PooledConnection] = {}
+        self.idle: dict[PooledConnection, None] = {}
+        self.alarms: Alarms[Queue | PooledConnection | Holding] = Alarms()
+        self.holdings = Holdings(self.emit, self.alarms.set, workers)
         self.todo: dict[Queue, None] = {}
-        self.freed: dict[Account, None] = {}
+        self.freed: dict[Holding, None] = {}
         self.last_replies: dict[tuple[str, str], tuple[float, Reply]] = {}
         self._record: Record | None = None
 
@@ -124,7 +124,7 @@ class State:
     def forget(self, queue: Queue) -> None:
         """*queue* is empty: drop it, but for its last reply."""
         self.leave_site(queue)
-        self.ledger.leave(queue)
+        self.holdings.leave(queue)
         queue.alarm_at = float("inf")
         del self.queues[queue.key]
         if queue.last_reply is not None:

@@ -8,7 +8,7 @@ RECHECK_S = 1.0
 """A page that brought less than was said to be due, or could not be read, is asked for again after this."""
 
 
-class StoredFlows:
+class FlowSummaries:
     """Summaries by flow, and one heap of their due times."""
 
     def __init__(self) -> None:

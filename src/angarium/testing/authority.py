@@ -32,7 +32,7 @@ class Issued:
         return context
 
 
-class Authority:
+class CertificateAuthority:
     """Issues certificates into *folder*. *file* is its own certificate, for those who are to believe it."""
 
     def __init__(self, folder: Path, name: str = "Test Authority") -> None:

@@ -67,7 +67,7 @@ def a_message(number: int = 1, origin: Origin = _CLIENT, account: int = 0) -> Re
 
 
 @dataclass
-class Caller:
+class OutboundCaller:
     """Opens connections to *address* under *options*, and hands messages over. What came of it is noted."""
 
     address: Address

@@ -41,7 +41,7 @@ class Died(Exception):
 
 
 @dataclass(slots=True)
-class Report:
+class CrashReport:
     """What a run of the matrix did. *broken* has a sentence for each promise that did not hold."""
 
     runs: int = 0
@@ -61,7 +61,7 @@ class Fate:
 
 
 @dataclass(slots=True)
-class Ledger:
+class CrashLedger:
     """What the spool was told and what it answered."""
 
     bodies: dict[MessageId, bytes] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Ledger:
 class Day:
     """One partition's day, with every answer noted in the ledger."""
 
-    def __init__(self, partition: Partition, ledger: Ledger, died: asyncio.Event, seed: int) -> None:
+    def __init__(self, partition: Partition, ledger: CrashLedger, died: asyncio.Event, seed: int) -> None:
         self.partition = partition
         self.ledger = ledger
         self.died = died
@@ -271,7 +271,7 @@ async def _body(partition: Partition, message: Message) -> bytes:
     return await asyncio.to_thread(body.path.read_bytes) if isinstance(body, LargeBody) else body
 
 
-async def check(path: Path, ledger: Ledger) -> None:
+async def check(path: Path, ledger: CrashLedger) -> None:
     """Recover the partition with a sound disk and compare. Raises BrokenPromise."""
     partition = open_partition(path, asyncio.get_running_loop(), SETTINGS)
     try:
@@ -296,7 +296,7 @@ async def check(path: Path, ledger: Ledger) -> None:
         await partition.close()
 
 
-def _compare(found: dict[tuple[MessageId, int], Recipient], ledger: Ledger) -> None:
+def _compare(found: dict[tuple[MessageId, int], Recipient], ledger: CrashLedger) -> None:
     for key, r in found.items():
         fate = ledger.fates.get(key)
         if fate is None:
@@ -316,7 +316,7 @@ def _compare(found: dict[tuple[MessageId, int], Recipient], ledger: Ledger) -> N
             raise BrokenPromise(f"the bounce message of {ledger.fates[cause].recipient} is missing")
 
 
-async def _live_through(path: Path, disk: FailingDisk, ledger: Ledger, seed: int) -> None:
+async def _live_through(path: Path, disk: FailingDisk, ledger: CrashLedger, seed: int) -> None:
     loop, died = asyncio.get_running_loop(), asyncio.Event()
 
     def on_death() -> None:
@@ -342,7 +342,7 @@ def one_run(path: Path, failure: Failure, at: int, seed: int) -> int:
     """Live a day in a fresh *path* with a disk that fails at call *at*, recover and compare; twice, the first
     of them broken off as well. Returns how many disk calls the day made. Raises BrokenPromise."""
     shutil.rmtree(path, ignore_errors=True)
-    disk, ledger = FailingDisk(failure, at, seed), Ledger()
+    disk, ledger = FailingDisk(failure, at, seed), CrashLedger()
     asyncio.run(_live_through(path, disk, ledger, seed))
     if disk.dead and failure == "power":
         disk.cut_power()
@@ -380,11 +380,11 @@ def matrix(calls: int, every: int) -> Iterator[tuple[Failure, int]]:
 
 def run_crash_matrix(
     progress: Callable[[int, int], None], directory: Path, every: int = 1, seed: int = 1
-) -> Report:
+) -> CrashReport:
     """Break a day at every *every*-th disk call, in each way. *progress* is told how many runs of how many
     are done.
     """
-    report = Report(calls=one_run(directory / "whole", "error", 0, 0))
+    report = CrashReport(calls=one_run(directory / "whole", "error", 0, 0))
     runs = list(matrix(report.calls, every))
     for number, (failure, at) in enumerate(runs):
         try:

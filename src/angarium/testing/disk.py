@@ -21,7 +21,7 @@ killed. *kill*: the process is killed before it. *power*: the power is cut befor
 FAILURES: tuple[Failure, ...] = ("error", "full", "tear", "kill", "power")
 
 
-class Write:
+class UnsyncedWrite:
     """A write that has not been synced."""
 
     def __init__(self, offset: int, before: bytes, after: bytes) -> None:
@@ -35,8 +35,8 @@ class OpenFile:
 
     def __init__(self, fd: int) -> None:
         self.fd = os.dup(fd)
-        self.unsynced: list[Write] = []
-        self.doomed: list[Write] = []
+        self.unsynced: list[UnsyncedWrite] = []
+        self.doomed: list[UnsyncedWrite] = []
 
 
 class FailingDisk:
@@ -115,7 +115,7 @@ class FailingDisk:
             if torn:
                 data = data[: self._random.randrange(len(data) + 1)]
             before = self._disk.pread(fd, len(data), offset).ljust(len(data), b"\0")
-            self._files[fd].unsynced.append(Write(offset, before, data))
+            self._files[fd].unsynced.append(UnsyncedWrite(offset, before, data))
             self._disk.pwritev(fd, [data], offset)
             if torn:
                 self._die()

@@ -9,7 +9,7 @@ from angarium.core.records import Flow, FlowSummary, Recipient
 
 
 @dataclass
-class Store:
+class MemoryStore:
     """What a worker has settled, in memory."""
 
     flows: dict[Flow, list[tuple[float, int, Recipient]]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.engine import open_engine
 from angarium.identity.store.store import Store
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.clients import Job, Send
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.peers import DovecotLmtp
@@ -100,7 +100,7 @@ def running_service(folder: Path) -> Iterator[Service]:
     """Start it, with its files in *folder*."""
     identities = _make_identities(folder / "data")
     records = _make_domain(folder / "data")
-    authority = Authority(folder)
+    authority = CertificateAuthority(folder)
     misnamed_file = authority.issue("other.example.com").both
     ports = {name: free_port() for name in ("smtps", "challenges", "misnamed")}
     with DovecotLmtp() as dovecot:

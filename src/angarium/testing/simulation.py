@@ -37,7 +37,7 @@ from angarium.queue.commands import (
     Fault,
     GiveBack,
     Lease,
-    Page,
+    PageIn,
     Quit,
     Record,
     Resolve,
@@ -48,7 +48,7 @@ from angarium.queue.commands import (
 from angarium.queue.plan import Level, RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.queue.shaping import Policy
-from angarium.testing.memory_store import Store
+from angarium.testing.memory_store import MemoryStore
 
 ACCEPTED = Reply(250, "2.0.0", "taken")
 REFUSED = Reply(451, "4.4.1", "[internal] connection refused")
@@ -58,7 +58,7 @@ Answer = tuple[Verdict, Reply]
 
 
 @dataclass
-class Peer:
+class SimulatedPeer:
     """How one address behaves. Change its fields at any time.
 
     *refuses* is the failure of each new connection, None while it listens: 4.4.1 if there was none, another stands in
@@ -138,7 +138,7 @@ class Simulation:
     ) -> None:
         self.now = start
         self.rng = Random(seed)
-        self.peers: dict[str, Peer] = {}
+        self.peers: dict[str, SimulatedPeer] = {}
         self.route = route or (lambda queue, now: plan_to([[queue.domain]], now=now))
         self.dns_s = self.page_s = self.settle_s = 0.01
         self.lease_s = 0.0
@@ -147,7 +147,7 @@ class Simulation:
             Scheduler(config, Random(seed + n), workers=workers, max_resident=max_resident)
             for n in range(workers)
         ]
-        self.stores = [Store() for _ in range(workers)]
+        self.stores = [MemoryStore() for _ in range(workers)]
         self.events: list[Event] = []
         self.deliveries: list[Delivery] = []
         self.opened: list[tuple[float, QueueKey, Address]] = []
@@ -300,7 +300,7 @@ class Simulation:
                 self._deliver(worker, conn, queue, recipients)
             case Quit(conn):
                 self._gone(worker, conn)
-            case Page(flow, limit):
+            case PageIn(flow, limit):
                 self._page(worker, flow, limit)
             case Settle(recipients):
                 self._settle(worker, recipients)
@@ -349,7 +349,7 @@ class Simulation:
         self.obey(worker)
 
     def _connect(self, worker: int, command: Connect) -> None:
-        peer = self.peers.setdefault(command.address.ip, Peer())
+        peer = self.peers.setdefault(command.address.ip, SimulatedPeer())
         self.opened.append((self.now, command.queue, command.address))
         self._count(worker, command, 1)
 
@@ -457,7 +457,7 @@ class Simulation:
         else:
             end()
 
-    def _forget(self, peer: Peer) -> None:
+    def _forget(self, peer: SimulatedPeer) -> None:
         if peer.late_s:
             self.at(self.now + peer.late_s, peer.forget)
         else:

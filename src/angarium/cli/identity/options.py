@@ -148,13 +148,13 @@ def options_said(old: "Options", settings: tuple[str, ...]) -> "Options | None":
     if not settings:
         return None
     from angarium.http.api.decoding import convert
-    from angarium.http.api.problem import Problem
+    from angarium.http.api.problem import HttpProblem
     from angarium.http.manage.bodies import OptionsBody, options_with
 
     said = dict(map(_setting, settings))
     try:
         return options_with(old, convert(said, OptionsBody, prefix="", strict=False))
-    except Problem as problem:
+    except HttpProblem as problem:
         raise click.UsageError(f"--set {problem}") from problem
 
 

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from angarium.http.api.decoding import decode_body, decode_query
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
-from angarium.http.api.problem import MEDIA_TYPE, FieldError, Problem, unavailable
+from angarium.http.api.problem import MEDIA_TYPE, FieldError, HttpProblem, unavailable
 from angarium.http.api.stream import streamed
 from angarium.sql.errors import Conflict, Invalid, NotFound, StoreError
 
@@ -52,7 +52,7 @@ def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:
 
     app = Starlette(
         routes=[Route("/openapi.json", openapi), *routes],
-        exception_handlers={Problem: _answer_problem, HTTPException: nothing, Exception: _answer_fault},
+        exception_handlers={HttpProblem: _answer_problem, HTTPException: nothing, Exception: _answer_fault},
     )
     app.router.redirect_slashes = False  # to what the Host header says, and without the encryption of a proxy
     return [Mount(api.prefix, app=app)]
@@ -79,16 +79,18 @@ class _Resource:
         arguments = await _arguments(endpoint, request)
         try:
             return _response(endpoint, request.url.path, await _carry_out(endpoint, call, arguments))
-        except Problem:
+        except HttpProblem:
             raise
         except self._refusals as error:
-            raise Problem("conflict", str(error)) from error
+            raise HttpProblem("conflict", str(error)) from error
 
     def _endpoint(self, method: str) -> Endpoint:
         found = self._methods.get("GET" if method == "HEAD" else method)
         if found is None:
             allowed = ", ".join(self._methods)
-            raise Problem("method", f"{method} is not for this; use {allowed}", headers={"Allow": allowed})
+            raise HttpProblem(
+                "method", f"{method} is not for this; use {allowed}", headers={"Allow": allowed}
+            )
         return found
 
 
@@ -106,14 +108,14 @@ def _in_path(text: str, kind: type) -> Any:
     if kind is not int:
         return text
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise Problem("not-found", f"{text} is no id; ids are numbers, as the listings show them")
+        raise HttpProblem("not-found", f"{text} is no id; ids are numbers, as the listings show them")
     return int(text)
 
 
 async def _read(request: Request) -> bytes:
     media_type = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
     if media_type != _JSON:
-        raise Problem("media-type", f"the body is {media_type}; send {_JSON}")
+        raise HttpProblem("media-type", f"the body is {media_type}; send {_JSON}")
     body = bytearray()
     try:
         async for piece in request.stream():
@@ -121,13 +123,13 @@ async def _read(request: Request) -> bytes:
             if len(body) > MAX_BODY_BYTES:
                 raise _too_large()
     except ClientDisconnect as error:
-        raise Problem("invalid", "the connection was closed before the body had come") from error
+        raise HttpProblem("invalid", "the connection was closed before the body had come") from error
     return bytes(body)
 
 
-def _too_large() -> Problem:
+def _too_large() -> HttpProblem:
     said = f"the body is larger than {MAX_BODY_BYTES} bytes; send less"
-    return Problem("too-large", said, headers={"Connection": "close"})
+    return HttpProblem("too-large", said, headers={"Connection": "close"})
 
 
 async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -> Any:
@@ -138,12 +140,12 @@ async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -
             return await endpoint.handler(call, **arguments)
         return await asyncio.to_thread(endpoint.handler, call, **arguments)
     except NotFound as error:
-        raise Problem("not-found", str(error)) from error
+        raise HttpProblem("not-found", str(error)) from error
     except Conflict as error:
-        raise Problem("conflict", str(error)) from error
+        raise HttpProblem("conflict", str(error)) from error
     except Invalid as error:
         pointer = f"/{error.field.replace('.', '/')}"
-        raise Problem("invalid", str(error), [FieldError(pointer, str(error))]) from error
+        raise HttpProblem("invalid", str(error), [FieldError(pointer, str(error))]) from error
     except StoreError as error:
         raise unavailable() from error
 
@@ -160,7 +162,7 @@ def _response(endpoint: Endpoint, path: str, answer: Any) -> Response:
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+    assert isinstance(error, HttpProblem)
     return Response(error.body(), error.status, {**_HEADERS, **error.headers}, MEDIA_TYPE)
 
 
@@ -171,14 +173,14 @@ async def _answer_http(request: Request, error: Exception, prefix: str) -> Respo
         allowed = (error.headers or {}).get("Allow", "GET")
         return await _answer_problem(
             request,
-            Problem("method", f"{request.method} is not for this; use {allowed}", headers=error.headers),
+            HttpProblem("method", f"{request.method} is not for this; use {allowed}", headers=error.headers),
         )
     return await _answer_problem(
-        request, Problem("not-found", f"{request.url.path} is no resource; see {prefix}/openapi.json")
+        request, HttpProblem("not-found", f"{request.url.path} is no resource; see {prefix}/openapi.json")
     )
 
 
 async def _answer_fault(request: Request, error: Exception) -> Response:
     """Answer for a fault of ours. It is raised again behind the answer, so that the server logs it."""
     detail = "the node could not carry this out; whether it was done is not known. Its log says why"
-    return await _answer_problem(request, Problem("internal", detail))
+    return await _answer_problem(request, HttpProblem("internal", detail))

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from angarium.core.suggest import closest
-from angarium.http.api.problem import FieldError, Problem
+from angarium.http.api.problem import FieldError, HttpProblem
 
 MOST_ERRORS: Final = 20
 """Wrong fields that one answer tells of."""
@@ -26,11 +26,11 @@ def decode_body(data: bytes, kind: type[T]) -> T:
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem("invalid", f"the body is not JSON in UTF-8: {error}") from error
+        raise HttpProblem("invalid", f"the body is not JSON in UTF-8: {error}") from error
     except RecursionError as error:
-        raise Problem("invalid", "the body is nested too deeply; send fewer levels") from error
+        raise HttpProblem("invalid", "the body is nested too deeply; send fewer levels") from error
     if not isinstance(value, dict):
-        raise Problem("invalid", f"the body must be a JSON object with: {_names(kind)}")
+        raise HttpProblem("invalid", f"the body must be a JSON object with: {_names(kind)}")
     return convert(value, kind, prefix="/", strict=True)
 
 
@@ -39,7 +39,7 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     value: dict[str, Any] = {}
     for name, text in pairs:
         if name in value:
-            raise Problem("invalid", f"the parameter {name} is given twice; give it once")
+            raise HttpProblem("invalid", f"the parameter {name} is given twice; give it once")
         value[name] = text
     return convert(value, kind, prefix="", strict=False)
 
@@ -52,11 +52,11 @@ def convert(value: Mapping[str, Any], kind: type[T], *, prefix: str, strict: boo
         if next(found, None) is not None:
             errors.append(FieldError("", f"there is more that is wrong; these are the first {MOST_ERRORS}"))
         sentences = "; ".join(f"{error.pointer}: {error.detail}" for error in errors)
-        raise Problem("invalid", sentences, errors)
+        raise HttpProblem("invalid", sentences, errors)
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:  # of fields that do not go together
-        raise Problem("invalid", _shown(str(error))) from error
+        raise HttpProblem("invalid", _shown(str(error))) from error
 
 
 def _errors(

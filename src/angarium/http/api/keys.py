@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from angarium.http.api.caller import Authenticator, Caller, key_of
 from angarium.http.api.endpoint import Endpoint
-from angarium.http.api.problem import Problem, unavailable
+from angarium.http.api.problem import HttpProblem, unavailable
 from angarium.identity.grants import implied
 from angarium.sql.errors import StoreError
 
@@ -39,7 +39,7 @@ class KeyGate:
             raise unavailable() from error
         if caller is None:
             said = "the API key is not good, or not for this address" if key else "there is no API key"
-            raise Problem(
+            raise HttpProblem(
                 "not-authenticated",
                 f"{said}; send one as `Authorization: Bearer KEY`; `angarium keys create` makes one",
                 headers=_CHALLENGE,
@@ -49,6 +49,8 @@ class KeyGate:
 
 def _may(caller: Caller, endpoint: Endpoint) -> None:
     if caller.account.suspended:
-        raise Problem("not-allowed", f"account {caller.account.name} is suspended; ask who runs this node")
+        raise HttpProblem(
+            "not-allowed", f"account {caller.account.name} is suspended; ask who runs this node"
+        )
     if endpoint.grant is not None and endpoint.grant not in implied(caller.grants):
-        raise Problem("not-allowed", f"the API key lacks the grant {endpoint.grant}; use one that has it")
+        raise HttpProblem("not-allowed", f"the API key lacks the grant {endpoint.grant}; use one that has it")

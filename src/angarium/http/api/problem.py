@@ -52,7 +52,7 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-class Problem(AngariumError):
+class HttpProblem(AngariumError):
     """Ends a request with the problem document of *sort*, one of `SORTS`."""
 
     def __init__(
@@ -80,9 +80,9 @@ class Problem(AngariumError):
         )
 
 
-def unavailable() -> Problem:
+def unavailable() -> HttpProblem:
     """Return the problem of a store that is silent."""
-    return Problem(
+    return HttpProblem(
         "unavailable",
         "the identity store does not answer; try again in a moment",
         headers={"Retry-After": "5"},

@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from angarium.core.options import Options
 from angarium.http.api.caller import Caller
-from angarium.http.api.problem import Problem
+from angarium.http.api.problem import HttpProblem
 from angarium.http.manage.bodies import Id
 from angarium.http.manage.views import Page
 from angarium.identity.domains.check import DomainReport
@@ -77,7 +77,7 @@ class Call:
     def operators_only(self, what: str) -> None:
         """Raise Problem unless the key is for the whole node."""
         if not self.operator:
-            raise Problem(
+            raise HttpProblem(
                 "not-allowed", f"{what} needs a key with the grant {NODE_GRANT}; ask who runs this node"
             )
 
@@ -85,7 +85,9 @@ class Call:
         """Raise Problem when a key would get *grants* that this one has not."""
         beyond = sorted(set(grants) - implied(self.caller.grants))
         if beyond:
-            raise Problem("not-allowed", f"a key cannot give what it has not: leave out {', '.join(beyond)}")
+            raise HttpProblem(
+                "not-allowed", f"a key cannot give what it has not: leave out {', '.join(beyond)}"
+            )
 
     def may_let_send(self) -> None:
         """Raise Problem when this key may not send by SMTP itself: it lets nobody else do so."""
@@ -100,7 +102,7 @@ class Call:
         """Raise Problem when *credential* may do more than this key."""
         beyond = sorted(set(credential.grants) - implied(self.caller.grants))
         if beyond:
-            raise Problem(
+            raise HttpProblem(
                 "not-allowed",
                 f"key {credential.id} has grants that this key has not: {', '.join(beyond)}; "
                 "use a key that has them",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from angarium.core.options import NO_OPTIONS
-from angarium.http.api.problem import FieldError, Problem
+from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.accounts import server_of
 from angarium.http.manage.bodies import (
     Id,
@@ -202,5 +202,5 @@ def _seconds(at: Moment | None) -> float | None:
     return None if at is None else at.timestamp()
 
 
-def _wrong(pointer: str, detail: str) -> Problem:
-    return Problem("invalid", f"{pointer}: {detail}", [FieldError(pointer, detail)])
+def _wrong(pointer: str, detail: str) -> HttpProblem:
+    return HttpProblem("invalid", f"{pointer}: {detail}", [FieldError(pointer, detail)])

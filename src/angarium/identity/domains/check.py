@@ -5,24 +5,16 @@ A name server that does not answer is no news: what was verified before stays so
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from angarium.dns.records import Answer, RecordType
+from angarium.dns.records import Answer, DnsResolver
 from angarium.identity.domains.dkim_record import judge_key
 from angarium.identity.domains.records import DnsRecord, records_for
 from angarium.identity.records import Domain
 
-__all__ = ["Asks", "DnsRecord", "DomainReport", "RecordCheck", "check_domain", "records_for"]
+__all__ = ["DnsRecord", "DomainReport", "RecordCheck", "check_domain", "records_for"]
 
 Status = Literal["found", "missing", "wrong", "unknown"]
-
-
-class Asks(Protocol):
-    """What answers DNS questions; `dns.resolver.Resolver` in the program. It may answer from its cache."""
-
-    async def query(self, name: str, type: RecordType) -> Answer:
-        """Return what DNS says; a failure is an answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +54,13 @@ class DomainReport:
         return any(self.keys_found.values())
 
 
-async def check_domain(domain: Domain, resolver: Asks, *, hostname: str = "") -> DomainReport:
+async def check_domain(domain: Domain, resolver: DnsResolver, *, hostname: str = "") -> DomainReport:
     """Ask for every record of `records_for(domain, hostname)`, all at the same time."""
     checks = [_CHECKS[record.purpose](record, domain, resolver) for record in records_for(domain, hostname)]
     return DomainReport(domain.name, tuple(await asyncio.gather(*checks)))
 
 
-async def _check_key(record: DnsRecord, domain: Domain, resolver: Asks) -> RecordCheck:
+async def _check_key(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
     answer = await resolver.query(record.name, "TXT")
     if answer.status == "failure":
         return _unknown(record, answer)
@@ -89,7 +81,7 @@ def _missing_advice(record: DnsRecord, domain: Domain, doubled: Answer) -> str:
     return f"publish a TXT record named {record.name} with this value: {record.value}"
 
 
-async def _check_return_path(record: DnsRecord, domain: Domain, resolver: Asks) -> RecordCheck:
+async def _check_return_path(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
     wanted = record.value.lower()
     alias, mail = await asyncio.gather(
         resolver.query(record.name, "CNAME"), resolver.query(record.name, "MX")
@@ -105,7 +97,7 @@ async def _check_return_path(record: DnsRecord, domain: Domain, resolver: Asks) 
     return RecordCheck(record, "missing", (), f"give {record.name} {way}")
 
 
-async def _check_spf(record: DnsRecord, domain: Domain, resolver: Asks) -> RecordCheck:
+async def _check_spf(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
     # Asked under the return path, which is what receivers look at; a CNAME leads them to this node's own record.
     answer = await resolver.query(domain.return_path, "TXT")
     if answer.status == "failure":
@@ -120,7 +112,7 @@ async def _check_spf(record: DnsRecord, domain: Domain, resolver: Asks) -> Recor
     return RecordCheck(record, "missing", (), advice + record.value)
 
 
-async def _check_dmarc(record: DnsRecord, domain: Domain, resolver: Asks) -> RecordCheck:
+async def _check_dmarc(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
     """Ask under the domain, then under those above it, whose record holds for it as well (RFC 7489 §6.6.3)."""
     labels = domain.name.split(".")
     for depth in range(max(1, len(labels) - 1)):

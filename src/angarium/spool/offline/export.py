@@ -33,7 +33,7 @@ class Exported(NamedTuple):
     failed: list[str]
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class ExportedEnvelope(msgspec.Struct, frozen=True):
     """What stands in the .json beside an .eml: times in epoch seconds, addresses without angle brackets.
 
     *fate* is "deliver" for mail that is to be sent. With "fail" it was taken only to be reported as failed with
@@ -133,10 +133,10 @@ def _export(data: Path, write: Callable[[Unfinished, bytes], None]) -> Exported:
     return Exported(messages, recipients, failed)
 
 
-def envelope(unfinished: Unfinished) -> Envelope:
+def envelope(unfinished: Unfinished) -> ExportedEnvelope:
     """Return the envelope that is still to be served."""
     message = unfinished.message
-    return Envelope(
+    return ExportedEnvelope(
         format_id(message.id),
         message.received_at,
         message.reverse_path,

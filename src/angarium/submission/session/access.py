@@ -30,7 +30,7 @@ LOGIN_ENDED = Reply(421, "4.7.0", "the login of this session is not valid any mo
 FAILURES_PER_SESSION = 3
 
 
-class Directory(Protocol):
+class LoginDirectory(Protocol):
     """Knows who may log in; `identity.directory.Directory` is one. Raises StoreError when it cannot say."""
 
     async def authenticate(self, claim: Claim, peer_ip: str) -> Principal | Refused:
@@ -54,7 +54,7 @@ class Directory(Protocol):
         ...
 
 
-class Usage(Protocol):
+class UsageCounter(Protocol):
     """Counts recipients against rates and quotas; `identity.usage.Usage` is one."""
 
     def take_now(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded | None:
@@ -105,8 +105,8 @@ class Access:
     and the mark of a login that the guard trusts from there from now on (`identity.guard`).
     """
 
-    directory: Directory
-    usage: Usage
+    directory: LoginDirectory
+    usage: UsageCounter
     guard: Guard
     on_failure: Callable[[str, str, str], None]
     on_success: Callable[[str, str], None] = lambda network, mark: None

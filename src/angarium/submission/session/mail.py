@@ -5,7 +5,7 @@ import msgspec
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath
 from angarium.core.reply import Reply
-from angarium.core.waiting import Waiting
+from angarium.core.waiting import WaitingCount
 from angarium.identity.principal import UNCHECKED, Principal, queue_problem, queue_room, return_path_problem
 from angarium.identity.usage.buckets import Exceeded
 from angarium.smtp.server import answers
@@ -80,7 +80,7 @@ class SessionMail:
         self._taken = 0
         """Recipients of the open transaction that were counted against the limits of the login."""
         self._taken_since = 0.0
-        self._room = Waiting()
+        self._room = WaitingCount()
         """How much more of the account may wait, when the transaction began."""
         self._exceeded = 0
         self._held = 0
@@ -212,7 +212,7 @@ class SessionMail:
         if found is not principal:
             self._login.take(found)
         node = self._reception.config.globals
-        most = Waiting(node.account_max_queued_recipients, node.account_max_queued_bytes)
+        most = WaitingCount(node.account_max_queued_recipients, node.account_max_queued_bytes)
         waits = self._login.access.waiting_mail.waiting(found.account.id)
         self._room = queue_room(found, waits, most)
         return queue_problem(found, self._room, 1, max(1, size_bytes))

@@ -82,7 +82,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SinkRule:
     """*deed* is done at *stage* when all conditions hold; None or 0 leaves a condition out.
 
     *recipient* and *sender* match whole addresses in lower case. *share* is a probability, drawn from the
@@ -111,7 +111,7 @@ class SinkScript:
     is another, of its key; empty: one is made. *logins* are passwords by user name; empty: every one will do.
     """
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[SinkRule, ...] = ()
     offer: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_OFFER))
     lmtp: bool = False
     hostname: str = "sink.example"
@@ -214,7 +214,7 @@ def _on(script: SinkScript, rest: str, line: int) -> SinkScript:
     stage = words[0].lower() if words else ""
     if stage not in SINK_STAGES:
         raise ValueError(f"unknown stage {stage!r}; there are {', '.join(SINK_STAGES)}")
-    rule = _conditions(Rule(cast(SinkStage, stage), _deeds(match[2]), line), words[1:])
+    rule = _conditions(SinkRule(cast(SinkStage, stage), _deeds(match[2]), line), words[1:])
     if rule.after_bytes and stage != "body":
         raise ValueError("`after` counts bytes of the body: it goes with `on body`")
     if rule.deed.keep and stage != "final":
@@ -237,7 +237,7 @@ _STATEMENTS: Final[dict[str, Callable[[SinkScript, str, int], SinkScript]]] = {
 }
 
 
-def _conditions(rule: Rule, words: list[str]) -> Rule:
+def _conditions(rule: SinkRule, words: list[str]) -> SinkRule:
     if len(words) % 2:
         raise ValueError(f"condition {words[-1]!r} lacks its value")
     for name, value in zip(words[::2], words[1::2], strict=True):

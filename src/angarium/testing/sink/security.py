@@ -26,7 +26,7 @@ from angarium.smtp.sasl.exchange import (
 from angarium.smtp.sasl.scram import scram_verifier
 from angarium.smtp.sasl.server import exchange_for
 from angarium.smtp.xtext import decode_xtext
-from angarium.testing.authority import Authority
+from angarium.testing.authority import CertificateAuthority
 from angarium.testing.sink.script import SinkScript
 
 YES: Final = b"235 2.7.0 welcome\r\n"
@@ -44,7 +44,7 @@ def context_of(script: SinkScript) -> ssl.SSLContext | None:
         context.load_cert_chain(*script.certificate)
         return context
     with TemporaryDirectory(prefix="angarium-sink-") as folder:
-        return Authority(Path(folder)).issue(script.hostname).server_context()
+        return CertificateAuthority(Path(folder)).issue(script.hostname).server_context()
 
 
 def name_of(transport: asyncio.BaseTransport | None) -> tuple[str, bool]:

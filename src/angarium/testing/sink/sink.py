@@ -18,10 +18,10 @@ from types import TracebackType
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.testing.sink.gate import GatedSession
-from angarium.testing.sink.script import Deed, Rule, SinkScript, SinkStage, parse_script
+from angarium.testing.sink.script import Deed, SinkRule, SinkScript, SinkStage, parse_script
 from angarium.testing.sink.security import context_of
 from angarium.testing.sink.session import SinkSession
-from angarium.testing.sink.store import SinkMessage, Store
+from angarium.testing.sink.store import SinkMessage, SinkStore
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Sink:
         host: str = "127.0.0.1",
         port: int = 0,
         keep: bool = True,
-        store: Store | None = None,
+        store: SinkStore | None = None,
         on_message: Callable[[SinkMessage], None] | None = None,
         clock: Clock | None = None,
         reuse_port: bool = False,
@@ -83,7 +83,7 @@ class Sink:
         self._changed: asyncio.Event = asyncio.Event()
         self._random = random.Random(self.script.seed)
         self._seen = [0] * len(self.script.rules)
-        self._rules: dict[str, list[tuple[int, Rule]]] = {}
+        self._rules: dict[str, list[tuple[int, SinkRule]]] = {}
         for number, rule in enumerate(self.script.rules):
             self._rules.setdefault(rule.stage, []).append((number, rule))
 
@@ -140,14 +140,14 @@ class Sink:
         """Whether any rule is about *stage*."""
         return stage in self._rules
 
-    def choose(self, stage: SinkStage, sender: str, recipients: Iterable[str]) -> Rule | None:
+    def choose(self, stage: SinkStage, sender: str, recipients: Iterable[str]) -> SinkRule | None:
         """Return the rule that applies: the first whose conditions hold."""
         for number, rule in self._rules.get(stage, ()):
             if self._applies(number, rule, sender, recipients):
                 return rule
         return None
 
-    def _applies(self, number: int, rule: Rule, sender: str, recipients: Iterable[str]) -> bool:
+    def _applies(self, number: int, rule: SinkRule, sender: str, recipients: Iterable[str]) -> bool:
         if rule.sender is not None and not rule.sender.match(sender.lower()):
             return False
         pattern = rule.recipient
@@ -188,7 +188,7 @@ async def run_sink(
     host: str = "127.0.0.1",
     port: int = 2526,
     *,
-    store: Store | None = None,
+    store: SinkStore | None = None,
     on_ready: Callable[[tuple[str, int]], None] | None = None,
     stop: asyncio.Event | None = None,
     reuse_port: bool = False,

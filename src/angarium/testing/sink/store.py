@@ -36,7 +36,7 @@ class SinkMessage(NamedTuple):
     xclient: tuple[tuple[str, str], ...] = ()
 
 
-class Store(Protocol):
+class SinkStore(Protocol):
     """Where messages go."""
 
     def add(self, message: SinkMessage) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from angarium.config.model import Config
-from angarium.config.problems import ConfigErrors, Problem
+from angarium.config.problems import ConfigErrors, ConfigProblem
 from angarium.config.scopes import Setting
 from angarium.config.verification import CLEAR_MECHANISMS
 from angarium.tls.client.context import TlsSetupError, check_key, expiry_of, load_authorities, set_ciphers
@@ -30,7 +30,7 @@ def check_tls(config: Config, now: float) -> None:
         raise ConfigErrors(problems)
 
 
-def tls_warnings(config: Config) -> list[Problem]:
+def tls_warnings(config: Config) -> list[ConfigProblem]:
     """Return what can be used and is not wise: passwords for whoever answers."""
     warnings = []
     for scope in config.root.walk():
@@ -51,9 +51,9 @@ def tls_warnings(config: Config) -> list[Problem]:
     return warnings
 
 
-def _warning(setting: Setting, text: str) -> Problem:
+def _warning(setting: Setting, text: str) -> ConfigProblem:
     hint = "let TLS_CA name who made the certificate, or log in by SCRAM-SHA-256, which shows nothing"
-    return Problem(setting.where.file, setting.where.line, 0, text, hint)
+    return ConfigProblem(setting.where.file, setting.where.line, 0, text, hint)
 
 
 def _checks(now: float) -> dict[str, Callable[[Any], TlsSetupError | None]]:
@@ -75,6 +75,6 @@ def _fault(check: Callable[..., object], *values: object) -> TlsSetupError | Non
     return None
 
 
-def _problem(setting: Setting, error: TlsSetupError) -> Problem:
+def _problem(setting: Setting, error: TlsSetupError) -> ConfigProblem:
     place = f" ({error.path})" if error.path is not None else ""
-    return Problem(setting.where.file, setting.where.line, 0, f"{error}{place}")
+    return ConfigProblem(setting.where.file, setting.where.line, 0, f"{error}{place}")
