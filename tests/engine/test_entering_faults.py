@@ -7,7 +7,12 @@ from typing import Any
 from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
-from angarium.delivery.dispatcher import Dispatcher
+from angarium.core.waiting import NOTHING_WAITS
+from angarium.engine.enter import Acceptance
+from angarium.engine.live import LiveScheduler
+from angarium.engine.record import EventWriter
+from angarium.engine.turn import Turn
+from angarium.engine.view import ConfigView
 from angarium.testing.caller import a_message
 from angarium.testing.log import KeptLog
 
@@ -25,17 +30,21 @@ class Scheduler:
 def test_a_message_that_cannot_be_scheduled_is_answered_all_the_same() -> None:
     async def story() -> None:
         scheduler: Any = Scheduler()
-        spool: Any = SimpleNamespace(
-            on_flow=lambda tell: None, accept=lambda message, body, then, settled: then(None)
-        )
-        other: Any = SimpleNamespace(ask=None, give_back=None)
-        log = KeptLog()
-        dispatcher = Dispatcher(
-            parse_config(""), scheduler, spool, other, other, SystemClock(), log, Counters()
+        spool: Any = SimpleNamespace(accept=lambda message, body, then, settled: then(None))
+        clock, log, counters = SystemClock(), KeptLog(), Counters()
+        acceptance = Acceptance(
+            ConfigView(parse_config("")),
+            spool,
+            LiveScheduler(scheduler, Turn(), clock),
+            EventWriter(spool, log, counters, NOTHING_WAITS),
+            clock,
+            log,
+            counters,
+            NOTHING_WAITS,
         )
         answers: list[object] = []
         message = a_message().message
-        dispatcher.enter(message, b"text", answers.append)
+        acceptance.enter(message, b"text", answers.append)
         assert answers == [None]
         (record,) = log.records
         assert (record["event"], record["message"]) == ("bug", message.id.hex())

@@ -1,11 +1,9 @@
 """What an operator asks for concerns all mail that waits, wherever it is at the moment, and is told in one line."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -13,13 +11,12 @@ import pytest
 from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.core.operations import Action, Changed
-from angarium.delivery.dispatcher import Dispatcher
-from angarium.delivery.operations import Operator
-from angarium.queue.scheduler import Scheduler
+from angarium.engine.engine import Engine
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import Selection
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock
+from angarium.testing.engine import NoWay, engine_on
 from angarium.testing.log import KeptLog
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, SpoolDriver, make_message
@@ -29,49 +26,38 @@ MANY = 3000
 LATER = NOW + 1_000_000
 
 
-class Router:
-    """Finds no way, ever: mail that is due stays in memory. *forgotten*: what is to be asked of the DNS anew."""
-
-    def __init__(self) -> None:
-        self.forgotten: list[tuple[str, ...]] = []
-
-    def forget(self, *domains: str, since: float) -> None:
-        self.forgotten.append(domains)
-
-    async def resolve(self, queue: object, now: float, since: float) -> None:
-        await asyncio.get_running_loop().create_future()
-
-
 class House:
-    """A worker's spool and scheduler, and who commands them. *most* recipients are in memory."""
+    """A worker's spool and scheduler, and who commands them."""
 
-    def __init__(self, spool: Partition, most: int = 200) -> None:
-        config = parse_config('Binding "other" {}')
-        other: Any = SimpleNamespace(ask=lambda command: None, give_back=lambda command: None)
-        router: Any = Router()
-        self.router = router
-        self.clock = ManualClock(LATER)
-        self.log = KeptLog()
-        self.spool = spool
-        scheduler = Scheduler(config, random.Random(1), max_resident=most)
-        self.dispatcher = Dispatcher(
-            config, scheduler, spool, router, other, self.clock, self.log, Counters()
-        )
-        self.operator = Operator(self.dispatcher, spool, self.clock.now, self.log)
+    def __init__(self, engine: Engine, routes: NoWay, clock: ManualClock, log: KeptLog) -> None:
+        self.engine = engine
+        self.routes = routes
+        self.clock = clock
+        self.log = log
+        self.spool = engine.spool
+        self.operator = engine.operator
+
+    @classmethod
+    async def on(cls, spool: Partition, most: int = 200) -> "House":
+        """Build one on *spool* that has *most* recipients in memory."""
+        config = parse_config(f'Max_Resident_Messages = {most}\nBinding "other" {{}}')
+        routes, clock, log = NoWay(), ManualClock(LATER), KeptLog()
+        engine = await engine_on(spool, config, clock, log, Counters(), routes)
+        return cls(engine, routes, clock, log)
 
     async def fill(self, number: int = MANY) -> None:
         """Settle mail that is due, and wait until some of it is in memory again."""
         message = make_message(*["a.example", "b.example"] * (number // 2))
         recipients = await SpoolDriver(self.spool).take(message, b"body")
         assert await SpoolDriver(self.spool).settle(*recipients) is None
-        while self.dispatcher.scheduler.census.resident < 10:
-            self.dispatcher.sweep(self.clock.now())
+        while self.engine.scheduler.census.resident < 10:
+            self.engine.sweeper.sweep()
             await asyncio.sleep(0.001)
 
     async def work(self) -> None:
         """Carry out at every turn what the scheduler wants, as a worker with other mail does."""
         while True:
-            self.dispatcher.sweep(self.clock.now())
+            self.engine.sweeper.sweep()
             await asyncio.sleep(0)
 
 
@@ -82,7 +68,7 @@ def play(folder: Path, story: Callable[[House], Awaitable[None]]) -> None:
         spool = open_partition(folder / "partition", asyncio.get_running_loop(), SETTINGS)
         spool.recover()
         async with asyncio.timeout(PATIENCE_S):
-            await story(House(spool))
+            await story(await House.on(spool))
         await spool.close()
 
     asyncio.run(run())
@@ -118,7 +104,7 @@ def test_mail_that_falls_due_meanwhile_is_not_missed(tmp_path: Path, action: Any
         work.cancel()
         assert result == Changed(MANY, 0)
         selection, number = left
-        resident, _ = house.dispatcher.scheduler.census.count(selection)
+        resident, _ = house.engine.scheduler.census.count(selection)
         assert resident + await house.spool.count(selection) == number
 
     play(tmp_path, story)
@@ -145,7 +131,7 @@ def test_every_recipient_has_its_event(tmp_path: Path) -> None:
         message = make_message("a.example", "b.example")
         first, second = await SpoolDriver(house.spool).take(message, b"body")
         assert await SpoolDriver(house.spool).settle(first) is None
-        house.dispatcher.add([second])
+        house.engine.acceptance.add([second])
         await house.operator.act("hold", Selection(), note="why")
         _, events = await house.spool.history(message.id)
         assert sorted((each.index, each.type, each.note) for each in events) == [
@@ -214,6 +200,6 @@ def test_what_is_to_be_tried_at_once_is_looked_up_anew(
             selection["message"] = recipient.message.id if selection["message"] else bytes(16)
         house.spool.settle([recipient])
         await house.operator.act(action, Selection(**selection))
-        assert house.router.forgotten == asked
+        assert house.routes.forgotten == asked
 
     play(tmp_path, story)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from angarium.delivery.dispatcher import pause_reason
+from angarium.engine.sweep import pause_reason
 from angarium.spool.port import SpoolStatus
 
 

@@ -13,9 +13,12 @@ from angarium.config.model import Config
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.expiry import Expiry
-from angarium.engine.record import Recorder
+from angarium.core.waiting import NOTHING_WAITS
+from angarium.engine.expiry import Expiry
+from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.report import Report, build_report
+from angarium.engine.reports.reporter import Reporter
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.queue.retry import expires_at
 from angarium.spool.partition import Partition, open_partition
@@ -33,11 +36,12 @@ class Desk:
 
     def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
         self.log, clock = KeptLog(), ManualClock(now)
-        self.config = config
         self.counters = Counters()
-        self.recorder = Recorder(self, spool, clock, self.log, self.counters)
-        dispatcher: Any = self
-        self.expiry = Expiry(dispatcher, spool, clock, self.log)
+        view = ConfigView(config)
+        writer = EventWriter(spool, self.log, self.counters, NOTHING_WAITS)
+        reporter = Reporter(self.enter, view, spool, clock, self.log, self.counters)
+        self.recorder = Recorder(view, writer, reporter, spool, clock)
+        self.expiry = Expiry(view, spool, self.recorder, clock, self.log)
         self.waiting: list[tuple[Message, Then]] = []
         self._came = asyncio.Condition()
 

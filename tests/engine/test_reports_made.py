@@ -11,7 +11,10 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message
 from angarium.core.reply import Reply
-from angarium.engine.record import Recorder
+from angarium.core.waiting import NOTHING_WAITS
+from angarium.engine.record import EventWriter, Recorder
+from angarium.engine.reports.reporter import Reporter
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.spool.port import LargeBody
 from angarium.testing.caller import a_message
@@ -21,8 +24,6 @@ CONFIG = parse_config('Hostname = "mail.test"')
 
 class Spool:
     """Has one body, and keeps what is recorded. It is the entrance of reports as well."""
-
-    config = CONFIG
 
     def __init__(self, body: Any) -> None:
         self.body = body
@@ -51,7 +52,10 @@ def bounce(body: Any) -> Spool:
         log = Log(os.open(os.devnull, os.O_WRONLY))
         recipient = a_message()
         event = recipient.event("bounced", 1.0, "bounced", reply=Reply(550, "5.1.1", "gone"))
-        Recorder(spool, spool, SystemClock(), log, Counters()).record(Record([event], [recipient]))
+        view, clock, counters = ConfigView(CONFIG), SystemClock(), Counters()
+        reporter = Reporter(spool.enter, view, spool, clock, log, counters)
+        recorder = Recorder(view, EventWriter(spool, log, counters, NOTHING_WAITS), reporter, spool, clock)
+        recorder.record(Record([event], [recipient]))
         async with asyncio.timeout(5):
             assert await spool.recorded == [event]
         kept: Spool = spool

@@ -17,10 +17,10 @@ class Machine:
         self.file = folder / "resolv.conf"
         self.options = GlobalOptions(resolv_conf=self.file)
         self.log = KeptLog()
-        self.surroundings = Surroundings(lambda: self.options, ManualClock(1.8e9), self.log)
+        self.surroundings = Surroundings(ManualClock(1.8e9), self.log)
 
     def look(self) -> bool:
-        return asyncio.run(self.surroundings.look())
+        return asyncio.run(self.surroundings.look(self.options))
 
     @property
     def servers(self) -> list[str]:
@@ -83,5 +83,5 @@ def test_the_settings_of_the_resolver_are_those_of_the_options_in_force(tmp_path
     machine = Machine(tmp_path)
     machine.options = GlobalOptions(dns_servers=(SocketAddress("192.0.2.1", 53),), dns_timeout=3)
     machine.look()
-    settings = machine.surroundings.settings()
+    settings = machine.surroundings.settings(machine.options)
     assert (settings.servers, settings.timeout_s) == (machine.options.dns_servers, 3)

@@ -1,11 +1,10 @@
 """Mail that was taken only to be reported as failed: bounced with its refusal, never attempted, told to nobody.
 
-The real dispatcher, scheduler and spool; the process ends wherever it may, and the next start does what is left.
+The real engine, scheduler and spool; the process ends wherever it may, and the next start does what is left.
 """
 
 import asyncio
 import json
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,33 +17,18 @@ from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, ForwardPath, Message, QueueKey
 from angarium.core.reply import Reply
-from angarium.delivery.dispatcher import Dispatcher
 from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
-from angarium.queue.commands import GiveBack, Lease
-from angarium.queue.scheduler import Scheduler
+from angarium.engine.engine import Engine
 from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.engine import engine_on
 from angarium.testing.log import KeptLog
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import SMALL, make_message
 
 REFUSAL = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1001 (Postmark error 300)")
-
-
-class Generous:
-    """Gives whatever is asked for."""
-
-    def __init__(self) -> None:
-        self.dispatcher: Dispatcher | None = None
-
-    def ask(self, command: Lease) -> None:
-        assert self.dispatcher is not None
-        asyncio.get_running_loop().call_soon(self.dispatcher.granted, command.key, command.want, None)
-
-    def give_back(self, command: GiveBack) -> None:
-        pass
 
 
 class NoResolver:
@@ -58,26 +42,27 @@ class NoResolver:
         raise AssertionError("nothing is to be delivered")
 
 
-class Engine:
-    """Spool and dispatcher of one run."""
+class Day:
+    """Spool and engine of one run."""
 
-    def __init__(self, spool: Partition, resolver: NoResolver, text: str = "") -> None:
+    def __init__(self, engine: Engine, counters: Counters) -> None:
+        self.spool = engine.spool
+        self.scheduler = engine.scheduler
+        self.acceptance = engine.acceptance
+        self.counters = counters
+        self.report, recovered = engine.recover()
+        engine.acceptance.add(recovered)
+
+    @classmethod
+    async def begin(cls, spool: Partition, resolver: NoResolver, text: str = "") -> "Day":
+        """Recover *spool*, and go on with what is there."""
         config = parse_config(text, "angarium.conf")
-        clock, log = SystemClock(), KeptLog()
-        self.spool = spool
-        self.counters = Counters()
-        self.report, recovered = spool.recover()
-        self.scheduler = Scheduler(config, random.Random(1))
-        router, leases = Router(resolver, config), Generous()
-        self.dispatcher = Dispatcher(config, self.scheduler, spool, router, leases, clock, log, self.counters)
-        leases.dispatcher = self.dispatcher
-        for flow, summary in spool.flows().items():
-            self.scheduler.flow_changed(flow, summary, clock.now())
-        self.dispatcher.add(recovered)
+        counters, routes = Counters(), Router(resolver, config)
+        return cls(await engine_on(spool, config, SystemClock(), KeptLog(), counters, routes), counters)
 
     async def enter(self, message: Message) -> None:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self.dispatcher.enter(message, b"Subject: x\r\n\r\n", done.set_result)
+        self.acceptance.enter(message, b"Subject: x\r\n\r\n", done.set_result)
         assert await done is None
 
     async def bounced(self, message: Message) -> list[Event]:
@@ -108,13 +93,13 @@ def with_spool(
 
 
 def run(
-    path: Path, story: Callable[[Engine], Awaitable[None]], settings: SpoolSettings = SMALL, config: str = ""
+    path: Path, story: Callable[[Day], Awaitable[None]], settings: SpoolSettings = SMALL, config: str = ""
 ) -> None:
     """Play *story* on the engine as the day before left it. No name is looked up meanwhile."""
 
     async def day(spool: Partition) -> None:
         resolver = NoResolver()
-        await story(Engine(spool, resolver, config))
+        await story(await Day.begin(spool, resolver, config))
         assert resolver.asked == []
 
     with_spool(path, day, settings)
@@ -132,8 +117,8 @@ def accept_and_vanish(path: Path, message: Message) -> None:
     with_spool(path, day)
 
 
-async def all_failed(engine: Engine, message: Message) -> None:
-    events = await engine.bounced(message)
+async def all_failed(day: Day, message: Message) -> None:
+    events = await day.bounced(message)
     assert [(event.type, event.state, event.index, event.attempts) for event in events] == [
         ("bounced", "bounced", 0, 0),
         ("bounced", "bounced", 1, 0),
@@ -144,17 +129,17 @@ async def all_failed(engine: Engine, message: Message) -> None:
 def test_every_recipient_bounces_at_once_and_nobody_is_told(tmp_path: Path) -> None:
     message = refused_message()
 
-    async def story(engine: Engine) -> None:
-        await engine.enter(message)
-        await all_failed(engine, message)
-        assert engine.counters.values["events_total", "bounced"] == 2
-        assert ("reports_total", "failed") not in engine.counters.values
-        assert engine.scheduler.census.resident == 0
+    async def story(day: Day) -> None:
+        await day.enter(message)
+        await all_failed(day, message)
+        assert day.counters.values["events_total", "bounced"] == 2
+        assert ("reports_total", "failed") not in day.counters.values
+        assert day.scheduler.census.resident == 0
 
     run(tmp_path, story)
 
-    async def next_day(engine: Engine) -> None:
-        assert (engine.report.messages, engine.report.settled_recipients) == (0, 0)
+    async def next_day(day: Day) -> None:
+        assert (day.report.messages, day.report.settled_recipients) == (0, 0)
 
     run(tmp_path, next_day)
 
@@ -163,10 +148,10 @@ def test_a_start_after_a_crash_does_it(tmp_path: Path) -> None:
     message = refused_message()
     accept_and_vanish(tmp_path, message)
 
-    async def story(engine: Engine) -> None:
-        assert engine.report.recipients == 2
-        await all_failed(engine, message)
-        assert engine.scheduler.census.resident == 0
+    async def story(day: Day) -> None:
+        assert day.report.recipients == 2
+        await all_failed(day, message)
+        assert day.scheduler.census.resident == 0
 
     run(tmp_path, story)
 
@@ -175,9 +160,9 @@ def test_so_does_one_with_no_room_in_memory(tmp_path: Path) -> None:
     message = refused_message()
     accept_and_vanish(tmp_path, message)
 
-    async def story(engine: Engine) -> None:
-        assert (engine.report.recipients, engine.report.settled_recipients) == (2, 0)
-        await all_failed(engine, message)
+    async def story(day: Day) -> None:
+        assert (day.report.recipients, day.report.settled_recipients) == (2, 0)
+        await all_failed(day, message)
 
     run(tmp_path, story, replace(SMALL, max_resident=0))
 
@@ -195,9 +180,9 @@ def test_so_it_goes_when_it_was_settled_meanwhile(tmp_path: Path) -> None:
 
     with_spool(tmp_path, settle)
 
-    async def story(engine: Engine) -> None:
-        assert engine.report.settled_recipients == 2
-        await all_failed(engine, message)
+    async def story(day: Day) -> None:
+        assert day.report.settled_recipients == 2
+        await all_failed(day, message)
 
     run(tmp_path, story, config='Routes = ( "smtp://127.0.0.1?port=9" )')
 
@@ -205,12 +190,12 @@ def test_so_it_goes_when_it_was_settled_meanwhile(tmp_path: Path) -> None:
 def test_other_mail_beside_it_goes_its_way(tmp_path: Path) -> None:
     refused, other = refused_message(), make_message("c.example")
 
-    async def story(engine: Engine) -> None:
-        engine.scheduler.drain(0.0)  # nothing is tried
-        await engine.enter(other)
-        await engine.enter(refused)
-        await all_failed(engine, refused)
-        assert await engine.spool.history(other.id) == (other, [])
+    async def story(day: Day) -> None:
+        day.scheduler.drain()  # nothing is tried
+        await day.enter(other)
+        await day.enter(refused)
+        await all_failed(day, refused)
+        assert await day.spool.history(other.id) == (other, [])
 
     run(tmp_path, story)
 
@@ -219,11 +204,11 @@ def test_other_mail_beside_it_goes_its_way(tmp_path: Path) -> None:
 def test_it_waits_in_no_queue(tmp_path: Path, domain: str) -> None:
     message = refused_message()
 
-    async def story(engine: Engine) -> None:
-        await engine.enter(message)
-        assert engine.scheduler.census.queues == 0
+    async def story(day: Day) -> None:
+        await day.enter(message)
+        assert day.scheduler.census.queues == 0
         assert message.recipients[0] == ForwardPath(address="r0@a.example", domain="a.example")
-        assert QueueKey("default", domain) not in {flow.queue for flow in engine.spool.flows()}
+        assert QueueKey("default", domain) not in {flow.queue for flow in day.spool.flows()}
 
     run(tmp_path, story)
 

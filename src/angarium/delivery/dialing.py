@@ -11,7 +11,7 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection, Owner
 from angarium.delivery.distrust import Distrust
 from angarium.delivery.settings import client_settings
-from angarium.delivery.trace import TraceHub
+from angarium.engine.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure
 from angarium.queue.destination import parse_destination
 from angarium.queue.plan import Method

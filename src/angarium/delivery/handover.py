@@ -21,7 +21,7 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.connection import Connection
 from angarium.delivery.signing import CannotSign, KeySource, Signer, needs_mending
 from angarium.delivery.smtputf8 import is_measured, with_header
-from angarium.engine.record import Recorder
+from angarium.engine.record import EventWriter
 from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.queue.commands import Deliver, Record, Result, Verdict
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
@@ -37,7 +37,7 @@ _NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be co
 
 
 class Finished(Protocol):
-    """Hears how a transaction ended that never reached the peer; `Dispatcher.finished` is one."""
+    """Hears how a transaction ended that never reached the peer; `Outbound.finished` is one."""
 
     def __call__(self, conn: int, results: list[Result], usable: bool) -> None:
         """Take the results; the connection can take another transaction if *usable*."""
@@ -50,7 +50,7 @@ class Handover:
     def __init__(
         self,
         spool: Spool,
-        recorder: Recorder,
+        recorder: EventWriter,
         clock: Clock,
         log: Log,
         finished: Finished,

@@ -1,13 +1,77 @@
-"""The units of state of a message, and those of them that are never attempted. Pure but for what it calls."""
+"""How mail enters: durable first, then with the scheduler."""
 
 from collections.abc import Callable
 
 from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
 from angarium.core.records import Message, Recipient
+from angarium.core.waiting import WaitingMail, account_of
+from angarium.engine.live import LiveScheduler
+from angarium.engine.record import EventWriter
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.queue.routing import routing_domain
+from angarium.spool.port import Body, Spool, SpoolError, Then
 
 FAIL_NOTE = "taken only to be reported as failed"
+
+
+class Acceptance:
+    """Makes mail durable, and has the scheduler see to it from then on."""
+
+    def __init__(
+        self,
+        view: ConfigView,
+        spool: Spool,
+        scheduler: LiveScheduler,
+        writer: EventWriter,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+        waiting: WaitingMail,
+    ) -> None:
+        self._view = view
+        self._spool = spool
+        self._scheduler = scheduler
+        self._writer = writer
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._waiting_mail = waiting
+
+    def enter(self, message: Message, body: Body, then: Then) -> None:
+        """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
+        settled = waits_in_store(message, self._scheduler.has_room)
+
+        def accepted(error: SpoolError | None) -> None:
+            if error is None:
+                self._take_over(message, settled)
+            then(error)
+
+        self._spool.accept(message, body, accepted, settled=settled)
+
+    def _take_over(self, message: Message, settled: bool) -> None:
+        try:
+            self._count(message)
+            if not settled:
+                self.add(recipients_of(message, self._view.config))
+        except Exception as error:  # noqa: BLE001 - it is durable, and whoever sent it waits to hear so
+            self._log.fault(self._clock.now(), error, message=message.id.hex())
+
+    def add(self, recipients: list[Recipient]) -> None:
+        """Schedule recipients that are durable and not in the settled store."""
+        self._scheduler.add(end_failures(recipients, self._clock.now(), self._writer))
+
+    def _count(self, message: Message) -> None:
+        self._counters.add("received_messages_total")
+        self._counters.add("received_recipients_total", amount=len(message.recipients))
+        self._counters.add("received_bytes_total", amount=message.body_size)
+        account = account_of(message.tenant)
+        if account:
+            number = len(message.recipients)
+            self._waiting_mail.wait(account, number, number * message.body_size)
 
 
 def recipients_of(message: Message, config: Config) -> list[Recipient]:
@@ -28,9 +92,7 @@ def waits_in_store(message: Message, has_room: Callable[[str], bool]) -> bool:
     return message.fate == "feedback" or (message.fate == "deliver" and not has_room(message.tenant))
 
 
-def end_failures(
-    recipients: list[Recipient], now: float, record: Callable[[Record], None]
-) -> list[Recipient]:
+def end_failures(recipients: list[Recipient], now: float, writer: EventWriter) -> list[Recipient]:
     """Bounce those whose message is to fail, and return the others.
 
     Called wherever recipients come into memory (accepted, recovered, paged in), so that a crash between acceptance
@@ -39,7 +101,7 @@ def end_failures(
     failures = [each for each in recipients if each.message.fate == "fail"]
     if not failures:
         return recipients
-    record(
+    writer.record(
         Record.of(
             failures,
             lambda each: each.event("bounced", now, "bounced", reply=each.message.refusal, note=FAIL_NOTE),

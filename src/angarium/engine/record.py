@@ -1,4 +1,4 @@
-"""What becomes of the scheduler's decisions: into the journal, the log and the numbers, and reported to the sender."""
+"""What becomes of decisions: into the journal, the log and the numbers, and reported to the sender."""
 
 import asyncio
 from typing import Any
@@ -8,83 +8,41 @@ import msgspec
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import TERMINAL, Event, Message, Recipient
-from angarium.core.waiting import NOTHING_WAITS, WaitingMail, account_of
+from angarium.core.records import TERMINAL, Event, Recipient
+from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.reports.report import Report, report_action, waits_for_report
-from angarium.engine.reports.reporter import Entrance, Reporter
+from angarium.engine.reports.reporter import Reporter
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.spool.port import Spool, SpoolError, Then
 
 
-class Recorder:
-    """Writes events down. A terminal event whose sender must be told is written after the report is durable."""
+class EventWriter:
+    """Writes down events that tell nobody anything."""
 
-    def __init__(
-        self,
-        entrance: Entrance,
-        spool: Spool,
-        clock: Clock,
-        log: Log,
-        counters: Counters,
-        waiting: WaitingMail = NOTHING_WAITS,
-    ) -> None:
-        self._entrance = entrance
+    def __init__(self, spool: Spool, log: Log, counters: Counters, waiting: WaitingMail) -> None:
         self._spool = spool
-        self._clock = clock
         self._log = log
         self._counters = counters
         self._waiting_mail = waiting
-        self._reporter = Reporter(entrance, spool, clock, log, counters)
 
-    def record(self, command: Record, then: Then | None = None, *, logged: bool = True) -> None:
-        """Write the events of *command* down; they have been applied to its recipients.
-
-        *then* is called when they are durable, or could not be made so; it is for events that tell nobody anything.
-        Those that are not *logged* are told by their cause in a line for all.
-        """
-        direct: list[Event] = []
-        reports: dict[tuple[bytes, str], Report] = {}
+    def record(self, command: Record, then: Then | None = None) -> None:
+        """Write the events of *command* down; *then* is called when they are durable, or could not be made so."""
         for event, recipient in zip(command.events, command.recipients, strict=True):
-            self._counters.add("events_total", event.type)
-            if logged:
-                self._log_event(event, recipient)
-            if event.state in TERMINAL:
-                self._ended(recipient.message)
-            action = report_action(event, recipient, self._entrance.config)
-            if action == "delayed":
-                recipient.delay_dsns += 1
-                event = msgspec.structs.replace(event, delay_dsns=recipient.delay_dsns)
-            if action is None or not waits_for_report(event, action, recipient.message):
-                direct.append(event)
-            if action is not None:
-                key = (event.message, action)
-                report = reports.setdefault(key, Report(action, recipient.message, self._clock.now()))
-                report.items.append((event, recipient))
-        if direct:
-            self._spool.record(direct, then)
-        for report in reports.values():
-            self._reporter.start(report)
+            self.note(event, recipient)
+            self.log(event, recipient)
+        self._spool.record(command.events, then)
 
-    def _ended(self, message: Message) -> None:
-        account = account_of(message.tenant)
-        if account:
-            self._waiting_mail.wait(account, -1, -message.body_size)
+    def note(self, event: Event, recipient: Recipient) -> None:
+        """Count *event*."""
+        self._counters.add("events_total", event.type)
+        if event.state in TERMINAL:
+            account = account_of(recipient.message.tenant)
+            if account:
+                self._waiting_mail.wait(account, -1, -recipient.message.body_size)
 
-    async def written(self) -> None:
-        """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""
-        await self._reporter.caught_up()
-        written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-        self._spool.record((), written.set_result)
-        error = await written
-        if error is not None:
-            raise error
-
-    @property
-    def unreported(self) -> int:
-        """How many reports are not durable yet."""
-        return self._reporter.waiting
-
-    def _log_event(self, event: Event, recipient: Recipient) -> None:
+    def log(self, event: Event, recipient: Recipient) -> None:
+        """Log *event*."""
         attempt = event.attempt
         fields: dict[str, Any] = {}
         if attempt is not None:
@@ -109,3 +67,56 @@ class Recorder:
             age_s=round(event.at - recipient.message.received_at, 3),
             **fields,
         )
+
+
+class Recorder:
+    """Writes events down. A terminal event whose sender must be told is written after the report is durable."""
+
+    def __init__(
+        self, view: ConfigView, writer: EventWriter, reporter: Reporter, spool: Spool, clock: Clock
+    ) -> None:
+        self._view = view
+        self._writer = writer
+        self._reporter = reporter
+        self._spool = spool
+        self._clock = clock
+
+    def record(self, command: Record, *, logged: bool = True) -> None:
+        """Write the events of *command* down; they have been applied to its recipients.
+
+        Those that are not *logged* are told by their cause in a line for all.
+        """
+        direct: list[Event] = []
+        reports: dict[tuple[bytes, str], Report] = {}
+        for event, recipient in zip(command.events, command.recipients, strict=True):
+            self._writer.note(event, recipient)
+            if logged:
+                self._writer.log(event, recipient)
+            action = report_action(event, recipient, self._view.config)
+            if action == "delayed":
+                recipient.delay_dsns += 1
+                event = msgspec.structs.replace(event, delay_dsns=recipient.delay_dsns)
+            if action is None or not waits_for_report(event, action, recipient.message):
+                direct.append(event)
+            if action is not None:
+                key = (event.message, action)
+                report = reports.setdefault(key, Report(action, recipient.message, self._clock.now()))
+                report.items.append((event, recipient))
+        if direct:
+            self._spool.record(direct)
+        for report in reports.values():
+            self._reporter.start(report)
+
+    async def written(self) -> None:
+        """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""
+        await self._reporter.caught_up()
+        written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self._spool.record((), written.set_result)
+        error = await written
+        if error is not None:
+            raise error
+
+    @property
+    def unreported(self) -> int:
+        """How many reports are not durable yet."""
+        return self._reporter.waiting

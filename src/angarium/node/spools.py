@@ -7,31 +7,13 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.files import make_folder
 from angarium.core.log import Log
-from angarium.core.records import Message, QueueKey, Recipient
-from angarium.queue.retry import sweep_at
-from angarium.queue.routing import routing_domain
+from angarium.engine.view import ConfigView
 from angarium.spool.partition import Partition, open_partition
 from angarium.spool.port import SpoolError
 from angarium.spool.settings import SpoolSettings
 
 _LOCK_PATIENCE_S = 20.0
 _LOCK_RETRY_S = 0.1
-
-
-class ConfigView:
-    """The configuration in force, for a spool that outlives it."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def queue_of(self, message: Message, index: int) -> QueueKey:
-        """Return the queue that a recipient waits in unless an event has moved it."""
-        domain = routing_domain(self.config, message.binding, message.recipients[index].domain)
-        return QueueKey(message.binding, domain)
-
-    def expires_at(self, recipient: Recipient) -> float:
-        """Return when a settled recipient is given up: its last try was due some time before."""
-        return sweep_at(recipient, self.config.outbound(recipient.binding, recipient.domain))
 
 
 def spool_folder(data: Path, config: Config) -> Path:

@@ -1,7 +1,6 @@
 """What a worker must know of the machine that may change while it runs: its name servers and its own addresses."""
 
 import asyncio
-from collections.abc import Callable
 from typing import NamedTuple
 
 from angarium.config.records import GlobalOptions
@@ -23,24 +22,23 @@ class Sight(NamedTuple):
 
 
 class Surroundings:
-    """Looks around by the *options* in force. *seen* is what holds.
+    """Looks around by the options in force. *seen* is what holds.
 
     Without a name server mail is taken all the same, and waits. The servers that were known go on being asked while
     none are named: the file that names them may just be in the making.
     """
 
-    def __init__(self, options: Callable[[], GlobalOptions], clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, log: Log) -> None:
         self.seen = Sight()
-        self._options = options
         self._clock = clock
         self._log = log
         self._looking = asyncio.Lock()
 
-    async def look(self) -> bool:
+    async def look(self, options: GlobalOptions) -> bool:
         """Look; return whether servers or addresses are other ones than before. What is new of servers is logged."""
         async with self._looking:
             before = self.seen
-            self.seen = await asyncio.to_thread(_look, self._options(), before)
+            self.seen = await asyncio.to_thread(_look, options, before)
         now = self._clock.now()
         if self.seen.note != before.note and self.seen.note:
             self._log.warning("dns", now, problem=self.seen.note)
@@ -48,9 +46,9 @@ class Surroundings:
             self._log.info("dns", now, servers=[str(server) for server in self.seen.servers])
         return self.seen[:2] != before[:2]
 
-    def settings(self) -> ResolverSettings:
+    def settings(self, options: GlobalOptions) -> ResolverSettings:
         """How names are to be asked for, by what was seen."""
-        return resolver_settings(self._options(), self.seen.servers)
+        return resolver_settings(options, self.seen.servers)
 
 
 def _look(options: GlobalOptions, before: Sight) -> Sight:

@@ -13,6 +13,7 @@ import random
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,21 +26,20 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Recipient
 from angarium.core.tasks import Tasks
-from angarium.delivery.dispatcher import Dispatcher
-from angarium.delivery.expiry import Expiry
 from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
+from angarium.engine.engine import Engine
+from angarium.node.assemble import Ports, assemble
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.memory import ProcessMemory
 from angarium.node.session_counts import SessionCounts
-from angarium.node.spools import ConfigView, open_spool, partition_folder, settings_of
+from angarium.node.spools import open_spool, partition_folder
 from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.waiting_mail import count_recovered, count_stored
 from angarium.node.worker_operations import Operation, WorkerOperations
-from angarium.queue.scheduler import Scheduler
-from angarium.spool.port import RecoveryReport, Spool
+from angarium.spool.port import RecoveryReport
 from angarium.spool.sqlite.stored_mail import StoredMail
 from angarium.submission.intake.intake import Intake, Load, refusal
 from angarium.submission.session.listener import Acceptor, door_of
@@ -73,19 +73,15 @@ class Worker:
         self._identities: WorkerIdentities
         self._link: Link
         self._log: Log
-        self._spool: Spool
-        self._dispatcher: Dispatcher
+        self._engine: Engine
         self._operations: dict[str, Operation]
         self._reception: Reception
         self._intake: Intake
         self._tls: TlsContexts
-        self._expiry: Expiry
-        self._leases: SupervisorLeases
         self._surroundings: Surroundings
         self._resolver: Resolver
         self._looking: asyncio.Task[NoReturn]
         self._report: RecoveryReport
-        self._view: ConfigView
 
     async def run(self) -> None:
         """Serve until drained, or until the supervisor is gone."""
@@ -103,16 +99,17 @@ class Worker:
         self._log = make_log(config, worker=self._index)
         self._log.soon = lambda: loop.call_later(0.05, self._log.flush)  # type: ignore[assignment]
         self._session_counts = SessionCounts(self._counts_fd, self._workers, self._index)
-        recipients = await self._open_spool(config, data)
         self._identities = WorkerIdentities(
             config, data, self._clock, self._log, self._login_failed, self._login_new, self._session_counts
         )
-        await self._identities.start()
         rng = random.Random()
-        await self._open_way_out(config, rng)
+        folder = partition_folder(data, config, self._index)
+        self._engine = await self._assemble(config, folder, rng)
+        recipients = self._recover(folder)
+        await self._identities.start()
         self._open_way_in(config, data, rng)
         self._open_desk()
-        self._dispatcher.add(recipients)
+        self._engine.acceptance.add(recipients)
         self._log.info("recovered", self._clock.now(), **self._report._asdict())
         loop.add_reader(self._sockets.fileno(), self._take_sockets)
         self._sweep()
@@ -123,51 +120,43 @@ class Worker:
         gc.set_threshold(50_000, 20, 50)
         self._started.set()
 
-    async def _open_spool(self, config: Config, data: Path) -> list[Recipient]:
+    async def _assemble(self, config: Config, folder: Path, rng: random.Random) -> Engine:
+        self._surroundings = Surroundings(self._clock, self._log)
+        await self._surroundings.look(config.globals)
+        self._resolver = Resolver(self._surroundings.settings(config.globals), self._clock)
+        return await assemble(
+            config,
+            folder,
+            Ports(
+                clock=self._clock,
+                log=self._log,
+                counters=self._counters,
+                open_spool=partial(open_spool, log=self._log, clock=self._clock),
+                routes=Router(self._resolver, config, rng, local_addresses=self._surroundings.seen.addresses),
+                leases=lambda scheduler: SupervisorLeases(self._link),
+                workers=self._workers,
+                waiting=self._session_counts,
+                keys=self._identities.directory,
+                rng=rng,
+            ),
+        )
+
+    def _recover(self, folder: Path) -> list[Recipient]:
         """Recover the partition; return the recipients that the journal holds."""
-        self._view = ConfigView(config)
-        folder = partition_folder(data, config, self._index)
-        self._spool = await open_spool(folder, settings_of(config, self._view), self._log, self._clock)
-        self._report, recipients = self._spool.recover()
+        self._report, recipients = self._engine.recover()
         count_recovered(self._session_counts, recipients)
         stored = StoredMail(folder / "settled.db")  # now, before anything else settles
         counting = count_stored(self._session_counts, stored, self._clock, self._log)
         self._counting = asyncio.get_running_loop().create_task(counting)
         return recipients
 
-    async def _open_way_out(self, config: Config, rng: random.Random) -> None:
-        """Put together what delivers."""
-        self._leases = SupervisorLeases(self._link)
-        self._surroundings = Surroundings(lambda: self._view.config.globals, self._clock, self._log)
-        await self._surroundings.look()
-        self._resolver = Resolver(self._surroundings.settings(), self._clock)
-        router = Router(self._resolver, config, rng, local_addresses=self._surroundings.seen.addresses)
-        most = config.globals.max_resident_messages
-        scheduler = Scheduler(config, rng, workers=self._workers, max_resident=most)
-        self._dispatcher = Dispatcher(
-            config,
-            scheduler,
-            self._spool,
-            router,
-            self._leases,
-            self._clock,
-            self._log,
-            self._counters,
-            self._identities.directory,
-            self._session_counts,
-        )
-        self._leases.answer_to(self._dispatcher)
-        self._expiry = Expiry(self._dispatcher, self._spool, self._clock, self._log)
-        for flow, summary in self._spool.flows().items():
-            scheduler.flow_changed(flow, summary, self._clock.now())
-
     def _open_way_in(self, config: Config, data: Path, rng: random.Random) -> None:
         """Put together what takes mail; it takes none before it has sockets."""
         access = self._identities.access
         self._intake = Intake(
             config,
-            self._dispatcher,
-            self._spool,
+            self._engine.acceptance,
+            self._engine.spool,
             self._clock,
             self._log,
             rng,
@@ -189,9 +178,7 @@ class Worker:
 
     def _open_desk(self) -> None:
         """Put together what answers the supervisor."""
-        desk = WorkerOperations(
-            self._index, self._link, self._dispatcher, self._spool, self._clock, self._log, self._counters
-        )
+        desk = WorkerOperations(self._index, self._link, self._engine, self._clock, self._counters)
         self._operations = {
             "config": self._follow_config,
             "certificates": self._follow_certificates,
@@ -212,7 +199,7 @@ class Worker:
         """
         if self._draining:
             if self._started.is_set():
-                self._dispatcher.hurry(seconds)
+                self._engine.drain.hurry(seconds)
             return
         self._draining = True
         for acceptor in self._acceptors.values():
@@ -224,14 +211,14 @@ class Worker:
 
     async def _close(self, seconds: float) -> None:
         self._reception.shutdown()
-        await self._dispatcher.drain(seconds)
+        await self._engine.drain.drain(seconds)
         await self._intake.settled()
         self._reception.cut_off()
         self._looking.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._identities.close()
-        await self._spool.close()
+        await self._engine.spool.close()
         self._log.info("stopped", self._clock.now())
         self._log.flush()
 
@@ -247,24 +234,23 @@ class Worker:
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
         now = self._clock.now()
         self._reception.sweep(now)
-        self._dispatcher.sweep(now)
-        self._expiry.sweep(now)
+        self._engine.sweeper.sweep()
         self._admit()
         self._link.tell("alive")  # last: a worker in which one of these fails for long is replaced
 
     def _admit(self) -> str:
         """Decide whether mail is taken from now on; return why not."""
-        self._intake.refuses = refusal(self._spool.status(), self._load())
+        self._intake.refuses = refusal(self._engine.spool.status(), self._load())
         return str(self._intake.refuses or "")
 
     def _load(self) -> Load:
-        options = self._dispatcher.config.globals
+        options = self._engine.view.config.globals
         held = self._held_bytes()
         resident = self._memory.resident_bytes(options.memory_limit, self._clock.now())
         self._counters.set("memory_held_bytes", held)
         self._counters.set("memory_resident_bytes", resident)
         return Load(
-            self._spool.status().settled_recipients + self._dispatcher.scheduler.census.resident,
+            self._engine.spool.status().settled_recipients + self._engine.scheduler.census.resident,
             options.max_queued_recipients // self._workers,
             held,
             resident,
@@ -273,9 +259,8 @@ class Worker:
 
     def _held_bytes(self) -> int:
         """Return about what is in memory for mail and connections."""
-        status, dispatcher = self._spool.status(), self._dispatcher
-        records = dispatcher.scheduler.census.resident + status.backlog
-        sent = sum(connection.held_bytes for connection in dispatcher.connections)
+        status, sent = self._engine.spool.status(), self._engine.way_out.held_bytes
+        records = self._engine.scheduler.census.resident + status.backlog
         return status.resident_bodies_bytes + self._reception.held_bytes + sent + records * _RECORD_BYTES
 
     # -- listening sockets
@@ -305,16 +290,16 @@ class Worker:
         def make_session(peer: tuple[str, int] | None) -> Session:
             return Session(reception, listener, listen, peer)
 
-        door = door_of(self._view.config, self._tls, key)
+        door = door_of(self._engine.view.config, self._tls, key)
         return Acceptor(sock, make_session, door, self._session_counts, self._clock, self._log)
 
     # -- what the supervisor says
 
     def _fast(self, op: str, args: dict[str, Any]) -> bool:
         if op == "granted":
-            self._leases.granted(args)
+            self._engine.scheduler.granted(**args)
         elif op == "recall":
-            self._leases.recall(args)
+            self._engine.scheduler.recall(**args)
         elif op == "login_failed":
             self._reception.auth_failed(args["address"], args["mark"], args["listener"])
         elif op == "login_new":
@@ -339,26 +324,27 @@ class Worker:
 
     async def _follow_config(self, args: dict[str, Any]) -> None:
         config: Config = pickle.loads(args["config"])
-        self._view.config = config
+        self._engine.view.follow(config)
         await self._look_around()
         self._log.level = config.globals.log_level
         self._tls.follow(config)
         for key, acceptor in self._acceptors.items():
             acceptor.door = door_of(config, self._tls, key)
         self._reception.reconfigure(config, set(args["changed"]))
-        self._dispatcher.reconfigure(config)
+        self._engine.reconfigure(config)
 
     async def _look_around(self) -> None:
-        has_moved = await self._surroundings.look()
-        self._resolver.reconfigure(self._surroundings.settings())
+        options = self._engine.view.config.globals
+        has_moved = await self._surroundings.look(options)
+        self._resolver.reconfigure(self._surroundings.settings(options))
         if has_moved:
-            self._dispatcher.has_moved(self._surroundings.seen.addresses)
+            self._engine.way_finder.has_moved(self._surroundings.seen.addresses)
 
     async def _follow_certificates(self, args: dict[str, Any]) -> None:
-        self._tls.follow(self._view.config)
+        self._tls.follow(self._engine.view.config)
 
     async def _health(self, args: dict[str, Any]) -> Any:
-        status = self._spool.status()
+        status = self._engine.spool.status()
         return {
             "accepting": self._admit(),  # ready means that the next client is not refused
             "unwell": status.unwell,

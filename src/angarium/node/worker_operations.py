@@ -8,7 +8,6 @@ import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.ids import parse_id
-from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import (
     ActArgs,
@@ -23,10 +22,9 @@ from angarium.core.operations import (
     RecipientsArgs,
     TraceArgs,
 )
-from angarium.delivery.dispatcher import Dispatcher
-from angarium.delivery.operations import Operator, selection_of
+from angarium.engine.engine import Engine
+from angarium.engine.operate import selection_of
 from angarium.node.link import Link
-from angarium.spool.port import Spool
 
 Operation = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
@@ -39,19 +37,16 @@ class WorkerOperations:
         self,
         index: int,
         link: Link,
-        dispatcher: Dispatcher,
-        spool: Spool,
+        engine: Engine,
         clock: Clock,
-        log: Log,
         counters: Counters,
     ) -> None:
         self._index = index
         self._link = link
-        self._dispatcher = dispatcher
-        self._spool = spool
+        self._engine = engine
         self._clock = clock
         self._counters = counters
-        self._operator = Operator(dispatcher, spool, clock.now, log)
+        self._operator = engine.operator
 
     def operations(self) -> dict[str, Operation]:
         """Return what is answered, by name."""
@@ -106,15 +101,15 @@ class WorkerOperations:
                 "trace", name=name, record={**record, "at": self._clock.now(), "worker": self._index}
             )
 
-        self._dispatcher.traces.start(name, asked.domain, message, hear)
+        self._engine.traces.start(name, asked.domain, message, hear)
 
     async def _trace_stop(self, args: dict[str, Any]) -> None:
-        self._dispatcher.traces.stop(args["name"])
+        self._engine.traces.stop(args["name"])
 
     async def _stats(self, args: dict[str, Any]) -> Any:
-        status, census = self._spool.status(), self._dispatcher.scheduler.census
+        status, census = self._engine.spool.status(), self._engine.scheduler.census
         gauges = {
-            "connections_open": len(self._dispatcher.connections),
+            "connections_open": self._engine.way_out.connections,
             "recipients_active": census.resident,
             "recipients_settled": status.settled_recipients,
             "queues": census.queues,

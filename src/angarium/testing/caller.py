@@ -21,7 +21,7 @@ from angarium.core.metrics import Counters
 from angarium.core.records import ForwardPath, Message, Origin, QueueKey, Recipient
 from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
-from angarium.delivery.trace import TraceHub
+from angarium.engine.trace import TraceHub
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Result
 from angarium.queue.plan import Method
 from angarium.testing.programs import PATIENCE_S

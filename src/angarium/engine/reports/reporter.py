@@ -4,9 +4,8 @@ So a crash between the two repeats an attempt and perhaps a report, but never sw
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
 
-from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
@@ -14,19 +13,14 @@ from angarium.core.records import Message
 from angarium.core.tasks import Tasks
 from angarium.engine.reports.collector import Collector
 from angarium.engine.reports.report import Report, build_report, is_collected
+from angarium.engine.view import ConfigView
 from angarium.spool.port import Body, Spool, SpoolError, Then
 
 _AT_ONCE = 64
 
 
-class Entrance(Protocol):
-    """Where a report enters; `dispatcher.Dispatcher` is one."""
-
-    config: Config
-
-    def enter(self, message: Message, body: Body, then: Then) -> None:
-        """Make durable and deliver."""
-        ...
+Enter = Callable[[Message, Body, Then], None]
+"""Has a report enter as any mail does: makes it durable and delivers it."""
 
 
 class Reporter:
@@ -34,12 +28,15 @@ class Reporter:
 
     While the disk takes nothing, only so many have their text in memory as are made at once; the others wait as the
     events they tell of. Whoever can end many recipients at a time waits for `caught_up` between one lot and the next,
-    and deliveries pause when there are too many (`dispatcher.pause_reason`). A report that cannot be written at all
+    and deliveries pause when there are too many (`sweep.pause_reason`). A report that cannot be written at all
     leaves its recipients in the journal as they were: the next start tries them, and reports them, again.
     """
 
-    def __init__(self, entrance: Entrance, spool: Spool, clock: Clock, log: Log, counters: Counters) -> None:
-        self._entrance = entrance
+    def __init__(
+        self, enter: Enter, view: ConfigView, spool: Spool, clock: Clock, log: Log, counters: Counters
+    ) -> None:
+        self._enter = enter
+        self._view = view
         self._spool = spool
         self._clock = clock
         self._log = log
@@ -82,7 +79,7 @@ class Reporter:
                 self._finish(report)
                 raise
             written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-            self._entrance.enter(message, text, written.set_result)
+            self._enter(message, text, written.set_result)
             error = await written
         if error is not None:
             self._complain(report, error)
@@ -92,7 +89,7 @@ class Reporter:
 
     async def _built(self, report: Report) -> tuple[Message, bytes]:
         """Make the notification, without the original where that cannot be read."""
-        body, config = await self._original(report), self._entrance.config
+        body, config = await self._original(report), self._view.config
         try:
             return await asyncio.to_thread(build_report, report, body, config)
         except OSError as error:

@@ -15,7 +15,7 @@ _AT_ONCE = 50
 
 
 class Entrance(Protocol):
-    """The way into spool and scheduler; `delivery.dispatcher.Dispatcher` is one."""
+    """The way into spool and scheduler; `engine.enter.Acceptance` is one."""
 
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make durable and deliver."""

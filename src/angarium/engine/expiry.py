@@ -6,7 +6,8 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Recipient
 from angarium.core.tasks import Tasks
-from angarium.delivery.dispatcher import Dispatcher
+from angarium.engine.record import Recorder
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.queue.outcomes import expired
 from angarium.spool.port import Spool, SpoolError
@@ -18,8 +19,9 @@ _BATCH = 1000
 class Expiry:
     """Looks every few seconds for settled recipients whose expiry has passed."""
 
-    def __init__(self, dispatcher: Dispatcher, spool: Spool, clock: Clock, log: Log) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, view: ConfigView, spool: Spool, recorder: Recorder, clock: Clock, log: Log) -> None:
+        self._view = view
+        self._recorder = recorder
         self._spool = spool
         self._clock = clock
         self._next = 0.0
@@ -43,14 +45,14 @@ class Expiry:
         async for rows in self._spool.due_to_expire(self._clock.now(), _BATCH):
             ended = self._ended(rows)
             if ended.events:
-                self._dispatcher.record(ended)
-                await self._dispatcher.written()
+                self._recorder.record(ended)
+                await self._recorder.written()
 
     def _ended(self, rows: list[Recipient]) -> Record:
         """Let those expire that are too old by the options in force now; the others stay as they are."""
         now, ended = self._clock.now(), Record([], [])
         for recipient in rows:
-            options = self._dispatcher.config.outbound(recipient.binding, recipient.domain)
+            options = self._view.config.outbound(recipient.binding, recipient.domain)
             event = expired(recipient, options, now)
             if event is not None:
                 ended.add(recipient, event)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from angarium.config.model import Config
+from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, format_id, parse_id
 from angarium.core.log import Log
@@ -23,10 +24,14 @@ from angarium.core.operations import (
 )
 from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.delivery.dispatcher import Dispatcher
 from angarium.engine.enter import recipients_of
+from angarium.engine.live import LiveScheduler
+from angarium.engine.page import Pager
+from angarium.engine.record import Recorder
 from angarium.engine.reports.report import QUIET
+from angarium.engine.resolve import WayFinder
 from angarium.engine.shown import describe_event, describe_message, describe_queue, describe_recipient
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
@@ -42,16 +47,30 @@ _MAKE_DUE = ("flush", "release")
 class Operator:
     """Serves the operations named by its public methods."""
 
-    def __init__(self, dispatcher: Dispatcher, spool: Spool, now: Callable[[], float], log: Log) -> None:
-        self._dispatcher = dispatcher
+    def __init__(
+        self,
+        view: ConfigView,
+        spool: Spool,
+        scheduler: LiveScheduler,
+        recorder: Recorder,
+        way_finder: WayFinder,
+        pager: Pager,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._view = view
         self._spool = spool
-        self._now = now
+        self._scheduler = scheduler
+        self._recorder = recorder
+        self._way_finder = way_finder
+        self._pager = pager
+        self._now = clock.now
         self._log = log
         self._turn = asyncio.Lock()
 
     async def count(self, selection: Selection) -> Count:
         """Say how many recipients a command with *selection* would be about."""
-        resident, in_flight = self._dispatcher.scheduler.census.count(selection)
+        resident, in_flight = self._scheduler.census.count(selection)
         return Count(resident + await self._spool.count(selection), in_flight)
 
     async def act(
@@ -71,24 +90,23 @@ class Operator:
         says from now on. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a
         binding that is not configured, before anything is changed, and SpoolError when the changes cannot be written.
         """
-        if action == "rebind" and target not in self._dispatcher.config.bindings:
-            known = ", ".join(sorted(self._dispatcher.config.bindings))
+        if action == "rebind" and target not in self._view.config.bindings:
+            known = ", ".join(sorted(self._view.config.bindings))
             raise AngariumError(f"there is no binding {target!r} in the configuration; there are: {known}")
         if action in CHANGES_ONLY and selection.state is None:
             selection = selection._replace(state=CHANGES_ONLY[action])
         async with self._turn:
             began = self._now()
-            _, in_flight = self._dispatcher.scheduler.census.count(selection)
+            _, in_flight = self._scheduler.census.count(selection)
             change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
             if action in _MAKE_DUE:
                 await self._ask_anew(selection)
                 done = await self._change_all(selection, change, progress)
-                self._dispatcher.scheduler.flush(selection, self._now())
+                self._scheduler.flush(selection)
             else:
-                with self._dispatcher.leaving_stored(selection):
+                with self._pager.leaving(selection):
                     done = await self._change_all(selection, change, progress)
-            self._dispatcher.plan_pump()
-            await self._dispatcher.written()
+            await self._recorder.written()
             await self._spool.count(selection)  # by then the store has it as well: it is shown as it is
         self._log_summary(action, selection, target, note, done, in_flight, began)
         return Changed(done, in_flight)
@@ -97,19 +115,19 @@ class Operator:
         self, selection: Selection, change: "Change", progress: Callable[[int], None]
     ) -> int:
         """Go once through memory and settled store; return how many were changed."""
-        await self._dispatcher.pages_arrived()
+        await self._pager.arrived()
         changed = await self._change_resident(selection, change)
         done = len(changed)
         progress(done)
         # What was put off a moment ago is to be found in the settled store from now on.
-        await self._dispatcher.written()
+        await self._recorder.written()
         after: tuple[MessageId, int] | None = None
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
             rows = [each for each in found if each.key not in changed]
             async for some in _in_turns(rows):
-                self._dispatcher.record(Record.of(some, change), logged=False)
-            await self._dispatcher.written()
+                self._recorder.record(Record.of(some, change), logged=False)
+            await self._recorder.written()
             done += len(rows)
             progress(done)
         return done
@@ -117,23 +135,23 @@ class Operator:
     async def _ask_anew(self, selection: Selection) -> None:
         """Have the DNS asked anew about what *selection* is about; about all domains where it names only a binding."""
         if selection.message is None:
-            self._dispatcher.ask_anew(*filter(None, (selection.domain,)))
+            self._way_finder.ask_anew(*filter(None, (selection.domain,)))
             return
-        await self._dispatcher.pages_arrived()
-        await self._dispatcher.written()
-        domains = {each.domain for each in self._dispatcher.scheduler.census.matching(selection, _BATCH)}
+        await self._pager.arrived()
+        await self._recorder.written()
+        domains = {each.domain for each in self._scheduler.census.matching(selection, _BATCH)}
         after: tuple[MessageId, int] | None = None
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
             domains |= {each.domain for each in found}
         if domains:
-            self._dispatcher.ask_anew(*domains)
+            self._way_finder.ask_anew(*domains)
 
     async def _change_resident(self, selection: Selection, change: "Change") -> set[tuple[MessageId, int]]:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""
-        recipients = self._dispatcher.scheduler.evict(selection, self._now())
+        recipients = self._scheduler.evict(selection)
         async for some in _in_turns(recipients):
-            self._dispatcher.record(Record.of(some, change), logged=False)
+            self._recorder.record(Record.of(some, change), logged=False)
             waiting = [each for each in some if each.state in ("queued", "held")]
             if waiting:
                 self._spool.settle(waiting)
@@ -173,7 +191,7 @@ class Operator:
             return lambda each: each.event("released", now, "queued", due_at=now, note=note)
         if action == "fail":
             return lambda each: each.event("cancelled", now, "cancelled", reply=PURGED, note=note)
-        config = self._dispatcher.config
+        config = self._view.config
         if action == "reroute":
             return lambda each: each.event(
                 "rerouted",
@@ -197,7 +215,7 @@ class Operator:
         """Describe every queue with mail, or those that match: numbers, next try, last reply and what holds it."""
         return [
             describe_queue(status)
-            for status in self._dispatcher.scheduler.status(self._now())
+            for status in self._scheduler.status()
             if domain in (None, status.queue.domain) and binding in (None, status.queue.binding)
         ]
 
@@ -205,7 +223,7 @@ class Operator:
         self, selection: Selection, limit: int, after: tuple[MessageId, int] | None = None
     ) -> list[RecipientRow]:
         """List recipients that match, those in memory first."""
-        rows = [] if after else self._dispatcher.scheduler.census.matching(selection, limit)
+        rows = [] if after else self._scheduler.census.matching(selection, limit)
         if len(rows) < limit:
             rows = rows + await self._spool.select(selection, after, limit - len(rows))
         return [describe_recipient(each) for each in rows]
@@ -219,7 +237,7 @@ class Operator:
         message, events = await self._spool.history(message_id)
         if message is None and not events:
             return MessageHistory()
-        states = _states(message, events, self._dispatcher.config) if message is not None else []
+        states = _states(message, events, self._view.config) if message is not None else []
         return MessageHistory(
             describe_message(message) if message is not None else {"id": format_id(message_id)},
             [describe_recipient(each) for each in states],

@@ -11,7 +11,7 @@ Sink = Callable[[dict[str, Any]], None]
 
 
 class Traced(Protocol):
-    """What a transcript is taken of; `connection.Connection` is one."""
+    """What a transcript is taken of; `delivery.connection.Connection` is one."""
 
     session: str
 

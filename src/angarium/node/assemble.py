@@ -1,0 +1,105 @@
+"""The engine of one worker, put together: the one place that knows all of its parts.
+
+They stand in the order in which each has been given what it needs; nothing is filled in later.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.waiting import NOTHING_WAITS, WaitingMail
+from angarium.delivery.outbound import Outbound
+from angarium.delivery.signing import KeySource
+from angarium.engine.drain import Drain
+from angarium.engine.engine import Engine
+from angarium.engine.enter import Acceptance
+from angarium.engine.expiry import Expiry
+from angarium.engine.live import LiveScheduler
+from angarium.engine.operate import Operator
+from angarium.engine.page import Pager
+from angarium.engine.pump import Leases, Pump
+from angarium.engine.record import EventWriter, Recorder
+from angarium.engine.reports.reporter import Reporter
+from angarium.engine.resolve import Routes, WayFinder
+from angarium.engine.sweep import Sweeper
+from angarium.engine.trace import TraceHub
+from angarium.engine.turn import Turn
+from angarium.engine.view import ConfigView
+from angarium.node.spools import settings_of
+from angarium.queue.scheduler import Scheduler
+from angarium.spool.port import Spool
+from angarium.spool.settings import SpoolSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What differs between a worker, a test and a drill.
+
+    *routes* plans by the configuration that `assemble` is given. *leases* says who answers for the limits that
+    *workers* share, given who is to hear it. Without *keys* nothing is signed.
+    """
+
+    clock: Clock
+    log: Log
+    counters: Counters
+    open_spool: Callable[[Path, SpoolSettings], Awaitable[Spool]]
+    routes: Routes
+    leases: Callable[[LiveScheduler], Leases]
+    workers: int = 1
+    waiting: WaitingMail = NOTHING_WAITS
+    keys: KeySource | None = None
+    rng: Random = field(default_factory=Random)
+
+
+async def assemble(config: Config, folder: Path, ports: Ports) -> Engine:
+    """Put an engine together on the partition in *folder*. Raises SpoolError. `Engine.recover` comes next."""
+    clock, log, counters = ports.clock, ports.log, ports.counters
+    view = ConfigView(config)
+    turn = Turn()
+    most = config.globals.max_resident_messages
+    scheduler = LiveScheduler(
+        Scheduler(config, ports.rng, workers=ports.workers, max_resident=most), turn, clock
+    )
+    spool = await ports.open_spool(folder, settings_of(config, view))
+    spool.on_flow(scheduler.flow_changed)
+
+    writer = EventWriter(spool, log, counters, ports.waiting)
+    acceptance = Acceptance(view, spool, scheduler, writer, clock, log, counters, ports.waiting)
+    reporter = Reporter(acceptance.enter, view, spool, clock, log, counters)
+    recorder = Recorder(view, writer, reporter, spool, clock)
+
+    way_finder = WayFinder(view, ports.routes, scheduler, clock, log)
+    pager = Pager(spool, scheduler, writer, clock, log)
+    traces = TraceHub()
+    way_out = Outbound(scheduler, spool, writer, traces, ports.keys, clock, log, counters)
+    pump = Pump(
+        scheduler,
+        turn,
+        way_out,
+        recorder,
+        way_finder,
+        pager,
+        ports.leases(scheduler),
+        spool,
+        clock,
+        log,
+    )
+
+    expiry = Expiry(view, spool, recorder, clock, log)
+    return Engine(
+        view=view,
+        spool=spool,
+        scheduler=scheduler,
+        acceptance=acceptance,
+        way_finder=way_finder,
+        way_out=way_out,
+        traces=traces,
+        operator=Operator(view, spool, scheduler, recorder, way_finder, pager, clock, log),
+        sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
+        drain=Drain(scheduler, pump, way_out, recorder, clock, log),
+    )
