@@ -54,11 +54,11 @@ class Log:
 
     def info(self, event: str, at: float, **fields: Any) -> None:
         """Log what happened in the course of business. *at* is epoch seconds."""
-        self._add("info", event, at, fields)
+        self.add("info", event, at, fields)
 
     def warning(self, event: str, at: float, **fields: Any) -> None:
         """Log what a person will have to look at some day."""
-        self._add("warning", event, at, fields)
+        self.add("warning", event, at, fields)
 
     def fault(self, at: float, error: Exception, **fields: Any) -> None:
         """Record what nobody foresaw, and where it happened."""
@@ -67,13 +67,14 @@ class Log:
 
     def error(self, event: str, at: float, **fields: Any) -> None:
         """Log what a person must act on."""
-        self._add("error", event, at, fields)
+        self.add("error", event, at, fields)
 
     def debug(self, event: str, at: float, **fields: Any) -> None:
         """Log what helps to find a fault."""
-        self._add("debug", event, at, fields)
+        self.add("debug", event, at, fields)
 
-    def _add(self, level: Level, event: str, at: float, fields: dict[str, Any]) -> None:
+    def add(self, level: Level, event: str, at: float, fields: dict[str, Any]) -> None:
+        """Log *event* with *fields* that are at hand already."""
         if LEVELS[level] < LEVELS[self.level]:
             return
         render = self._pretty if self._format == "pretty" else self._json

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
@@ -30,43 +31,40 @@ class EventWriter:
         """Write the events of *command* down; *then* is called when they are durable, or could not be made so."""
         for event, recipient in zip(command.events, command.recipients, strict=True):
             self.note(event, recipient)
-            self.log(event, recipient)
         self._spool.record(command.events, then)
 
-    def note(self, event: Event, recipient: Recipient) -> None:
-        """Count *event*."""
+    def note(self, event: Event, recipient: Recipient, *, logged: bool = True) -> None:
+        """Count *event*, and log it unless it is told with others by their cause."""
         self._counters.add("events_total", event.type)
         if event.state in TERMINAL:
             account = account_of(recipient.message.tenant)
             if account:
                 self._waiting_mail.wait(account, -1, -recipient.message.body_size)
+        if logged:
+            self._log.add("info", event.type, event.at, _shown(event, recipient))
 
-    def log(self, event: Event, recipient: Recipient) -> None:
-        """Log *event*."""
-        attempt = event.attempt
-        fields: dict[str, Any] = {}
-        if attempt is not None:
-            fields = {
-                "peer": attempt.peer,
-                "host": attempt.host,
-                "stage": attempt.stage,
-                "timings_ms": dict(attempt.timings),
-                "tls": attempt.tls,
-            }
-        self._log.info(
-            event.type,
-            event.at,
-            message=event.message.hex(),
-            recipient=recipient.path.address,
-            binding=event.binding,
-            domain=event.domain,
-            attempts=event.attempts,
-            reply=str(event.reply) if event.reply else "",
-            note=event.note,
-            next_at=round(event.due_at, 3) if event.state == "queued" else None,
-            age_s=round(event.at - recipient.message.received_at, 3),
-            **fields,
-        )
+
+def _shown(event: Event, recipient: Recipient) -> dict[str, Any]:
+    """What the log says of *event*."""
+    fields: dict[str, Any] = {
+        "message": event.message.hex(),
+        "recipient": recipient.path.address,
+        "binding": event.binding,
+        "domain": event.domain,
+        "attempts": event.attempts,
+        "reply": str(event.reply) if event.reply else "",
+        "note": event.note,
+        "next_at": round(event.due_at, 3) if event.state == "queued" else None,
+        "age_s": round(event.at - recipient.message.received_at, 3),
+    }
+    attempt = event.attempt
+    if attempt is not None:
+        fields["peer"] = attempt.peer
+        fields["host"] = attempt.host
+        fields["stage"] = attempt.stage
+        fields["timings_ms"] = dict(attempt.timings)
+        fields["tls"] = attempt.tls
+    return fields
 
 
 class Recorder:
@@ -86,13 +84,23 @@ class Recorder:
 
         Those that are not *logged* are told by their cause in a line for all.
         """
+        config, note = self._view.config, self._writer.note
+        tells = False
+        for event, recipient in zip(command.events, command.recipients, strict=True):
+            note(event, recipient, logged=logged)
+            if report_action(event, recipient, config) is not None:
+                tells = True
+        if tells:
+            self._tell(command, config)
+        else:
+            self._spool.record(command.events)
+
+    def _tell(self, command: Record, config: Config) -> None:
+        """Start the reports that *command* asks for, and write what need not wait for them."""
         direct: list[Event] = []
         reports: dict[tuple[bytes, str], Report] = {}
         for event, recipient in zip(command.events, command.recipients, strict=True):
-            self._writer.note(event, recipient)
-            if logged:
-                self._writer.log(event, recipient)
-            action = report_action(event, recipient, self._view.config)
+            action = report_action(event, recipient, config)
             if action == "delayed":
                 recipient.delay_dsns += 1
                 event = msgspec.structs.replace(event, delay_dsns=recipient.delay_dsns)
