@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from angarium.core.ids import format_id
-from angarium.spool.partition import open_partition
+from angarium.spool.embedded import open_partition
 from angarium.testing.spool import SMALL, SpoolDriver, make_message
 
 BODY = b"Subject: hello\r\n\r\nhi\r\n"

@@ -21,7 +21,8 @@ from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
 from angarium.queue.commands import Record
 from angarium.queue.retry import expires_at
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.port import Body, SpoolError, Then
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock

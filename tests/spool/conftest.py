@@ -8,7 +8,8 @@ import pytest
 
 from angarium.core.records import Recipient
 from angarium.spool.disk import Disk
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.port import RecoveryReport
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.programs import PATIENCE_S

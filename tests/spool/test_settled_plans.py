@@ -11,14 +11,8 @@ from angarium.core.records import Recipient
 from angarium.spool.codec import encode
 from angarium.spool.disk import RealDisk
 from angarium.spool.port import Selection
-from angarium.spool.sqlite.store import (
-    BEFORE_ALL,
-    KEPT_EVENTS,
-    MANY_FLOWS,
-    NewMessage,
-    SettledStore,
-    Settling,
-)
+from angarium.spool.sqlite.store import MANY_FLOWS, SqliteStore
+from angarium.spool.store import BEFORE_ALL, KEPT_EVENTS, NewMessage, Settling
 from angarium.testing.spool import NOW, make_message
 
 LATER = NOW + 1_000_000
@@ -91,7 +85,7 @@ def look(store, recipients):
 @pytest.fixture
 def traced(tmp_path):
     """A store, and the statements that it has run."""
-    store = SettledStore(tmp_path / "settled.db", RealDisk())
+    store = SqliteStore(tmp_path / "settled.db", RealDisk())
     statements: list[str] = []
     store.db.set_trace_callback(statements.append)
     yield store, statements
@@ -150,7 +144,7 @@ def test_a_statement_that_goes_through_a_table_would_be_seen(traced):
 
 def test_a_page_of_many_flows_is_that_of_one_walk(tmp_path):
     """What is asked flow by flow comes in the order of keys, without a gap and without a row twice."""
-    store = SettledStore(tmp_path / "settled.db", RealDisk())
+    store = SqliteStore(tmp_path / "settled.db", RealDisk())
     recipients = settle(
         store, [make_message("a.example", "b.example", tenant=f"s{n % 5}") for n in range(20)]
     )

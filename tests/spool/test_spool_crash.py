@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from angarium.spool.partition import open_partition
+from angarium.spool.embedded import open_partition
 from angarium.testing.crash import run_crash_matrix
 from angarium.testing.disk import FailingDisk
 from angarium.testing.programs import PATIENCE_S

@@ -10,7 +10,7 @@ import pytest
 
 from angarium.core.records import Origin
 from angarium.spool.disk import RealDisk
-from angarium.spool.partition import open_partition
+from angarium.spool.embedded import open_partition
 from angarium.spool.port import Selection, SpoolError, SpoolFull
 from angarium.testing.spool import NOW, SMALL, make_message
 

@@ -21,7 +21,7 @@ from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
 from angarium.spool.offline.export import export_eml, export_mbox
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.engine import engine_on
 from angarium.testing.log import KeptLog

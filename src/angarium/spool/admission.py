@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from angarium.spool.disk import Disk
+from angarium.spool.engine import SpoolEngine
 from angarium.spool.journal import Journal
 from angarium.spool.port import SpoolError, SpoolFull
 from angarium.spool.settings import SpoolSettings
@@ -16,10 +15,9 @@ class Admission:
     """Answers for every message, and asks the disk once a second."""
 
     def __init__(
-        self, path: Path, disk: Disk, settings: SpoolSettings, journal: Journal, backlog: Callable[[], int]
+        self, engine: SpoolEngine, settings: SpoolSettings, journal: Journal, backlog: Callable[[], int]
     ) -> None:
-        self._path = path
-        self._disk = disk
+        self._engine = engine
         self._settings = settings
         self._journal = journal
         self._backlog = backlog
@@ -38,7 +36,7 @@ class Admission:
 
     def _check(self) -> SpoolError | None:
         try:
-            free = self._disk.free_bytes(self._path)
+            free = self._engine.free_bytes()
         except OSError as exc:
             return SpoolError(f"the disk cannot be asked for its free space: {exc.strerror}")
         kept = self._settings.min_free_bytes

@@ -1,17 +1,14 @@
-"""Bodies: those in memory under a budget, and those too large for the journal as files."""
+"""Where a message's body is: in memory under a budget, in the log, in the settled store, or a large body of its own."""
 
 import asyncio
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from angarium.core.ids import MessageId, format_id
-from angarium.spool.disk import Disk, spool_error
-from angarium.spool.port import LargeBody, SpoolError, SpoolFull
-from angarium.spool.settings import SpoolSettings
+from angarium.core.ids import MessageId
+from angarium.spool.engine import SpoolEngine
+from angarium.spool.port import Body, SpoolError
+from angarium.spool.residents import Live
+from angarium.spool.settlement.settler import Settler
 
-PIECE_BYTES = 1 << 20
+BODY_TRIES = 5
 
 
 class ResidentBodies:
@@ -42,113 +39,59 @@ class ResidentBodies:
             self.size_bytes -= len(body)
 
 
-class LargeBodies:
-    """The directory of large bodies, one file each, named by message id."""
+class BodyPlaces:
+    """Finds bodies, of the messages in *live* and of settled ones."""
 
     def __init__(
-        self, directory: Path, disk: Disk, settings: SpoolSettings, threads: ThreadPoolExecutor
+        self,
+        resident: ResidentBodies,
+        engine: SpoolEngine,
+        live: dict[MessageId, Live],
     ) -> None:
-        self.directory = directory
-        self.disk = disk
-        self.settings = settings
-        self.threads = threads
+        self._resident = resident
+        self._log = engine.log
+        self._large = engine.large
+        self._threads = engine.threads
+        self._live = live
+        self._unreadable: dict[MessageId, int] = {}
 
-    def path(self, message_id: MessageId) -> Path:
-        """Return where the body of a message is."""
-        return self.directory / format_id(message_id)
+    async def load(self, message_id: MessageId, settler: Settler) -> Body:
+        """See `Spool.load_body`."""
+        body = self._resident.get(message_id)
+        if body is not None:
+            return body
+        live = self._live.get(message_id)
+        if live is not None and not live.is_large:
+            loop = asyncio.get_running_loop()
+            try:
+                return await loop.run_in_executor(self._threads, live.read_body, self._log)
+            except SpoolError:
+                if message_id in self._live and not live.stored:
+                    raise
+        if live is None:
+            known, body = await settler.ask(lambda store: store.body(message_id))
+            if body is not None:
+                return body
+            if not known:
+                raise SpoolError(f"the body of message {message_id.hex()} is not in the spool any more")
+        return self._large.load(message_id)
 
-    def find(self) -> set[MessageId]:
-        """Return the messages that have a file here. Raises OSError."""
-        return {
-            MessageId(bytes.fromhex(name)) for name in self.disk.listdir(self.directory) if len(name) == 32
-        }
+    def read_to_settle(self, live: Live) -> bytes | None:
+        """Return the body of a message that settles, None for one in a file of its own. In the settler's thread.
 
-    def load(self, message_id: MessageId) -> LargeBody:
-        """Return the body of a message. Raises SpoolError when it is not there."""
-        path = self.path(message_id)
+        Raises SpoolError: then ask again later.
+        """
+        if live.is_large:
+            return None
+        body = self._resident.get(live.message.id)
+        if body is not None:
+            return body
         try:
-            return LargeBody(path, path.stat().st_size)
-        except OSError as exc:
-            raise SpoolError(f"the body of message {format_id(message_id)} is gone: {exc.strerror}") from exc
-
-    def remove(self, message_id: MessageId) -> None:
-        """Remove a file, without waiting for it. One that stays is removed by the next recovery."""
-        self.threads.submit(self.disk.unlink, self.path(message_id))
-
-    def writer(self, message_id: MessageId) -> "LargeBodyFile":
-        """Begin a file."""
-        return LargeBodyFile(self, self.path(message_id))
-
-
-class LargeBodyFile:
-    """A large body while it is received: gathered in pieces, each written by a thread while the caller
-    waits.
-    """
-
-    def __init__(self, owner: LargeBodies, path: Path) -> None:
-        self._owner = owner
-        self._path = path
-        self._fd = -1
-        self._size = 0
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
-        self._discarded = False
-        self._lock = threading.Lock()
-
-    async def write(self, piece: bytes) -> None:
-        """Append *piece*. Raises SpoolFull or SpoolError."""
-        self._gathered.append(piece)
-        self._gathered_bytes += len(piece)
-        if self._gathered_bytes >= PIECE_BYTES:
-            await self._in_thread(sync=False)
-
-    async def finish(self) -> LargeBody:
-        """Make the file and its name durable. Raises SpoolFull or SpoolError."""
-        await self._in_thread(sync=True)
-        return LargeBody(self._path, self._size)
-
-    def discard(self) -> None:
-        """Remove the file, after what is being written."""
-        if not self._discarded:
-            self._discarded = True
-            self._owner.threads.submit(self._remove)
-
-    async def _in_thread(self, *, sync: bool) -> None:
-        pieces, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._owner.threads, self._write, pieces, sync)
-        except OSError as exc:
-            raise spool_error("a large body could not be written", exc) from exc
-
-    def _write(self, pieces: list[bytes], sync: bool) -> None:
-        with self._lock:
-            if self._discarded:
-                raise SpoolError("a large body was written to after it had been discarded")
-            self._write_locked(pieces, sync)
-
-    def _write_locked(self, pieces: list[bytes], sync: bool) -> None:
-        owner = self._owner
-        if owner.disk.free_bytes(owner.directory) < owner.settings.min_free_bytes:
-            raise SpoolFull("the disk has no room for a large body")
-        if self._fd < 0:
-            self._fd = owner.disk.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        view = memoryview(b"".join(pieces))
-        while view:
-            written = owner.disk.pwritev(self._fd, [view], self._size)
-            self._size += written
-            view = view[written:]
-        if sync:
-            owner.disk.fdatasync(self._fd)
-            self._close()
-            owner.disk.fsync_dir(owner.directory)
-
-    def _close(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            self._owner.disk.close(fd)
-
-    def _remove(self) -> None:
-        with self._lock:
-            self._close()
-            self._owner.disk.unlink(self._path)
+            return live.read_body(self._log)
+        except SpoolError:
+            # tried again with the whole transaction, since a disk may recover; in the end the message settles
+            # without its body, which `load` will report, rather than hold up all others
+            tries = self._unreadable[live.message.id] = self._unreadable.get(live.message.id, 0) + 1
+            if tries < BODY_TRIES:
+                raise
+            return None

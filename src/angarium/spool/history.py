@@ -3,22 +3,21 @@
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message
 from angarium.spool.codec import ACCEPT, EVENT, Record, decode_event, decode_message
-from angarium.spool.files.segment import SegmentLog
+from angarium.spool.log import Log
 
 
 def find_message(
-    log: SegmentLog, message_id: MessageId, first: int = 0, start: int = 0
+    log: Log, message_id: MessageId, first: int = 0, start: int = 0
 ) -> tuple[Message | None, list[Event]]:
-    """Return a message and its events as far as the segments still have them.
+    """Return a message and its events as far as the log still has them.
 
     It is searched from the end back to where it was accepted, or where it is known that nothing of it is before:
-    offset *start* of segment *first*. What the disk will not give is passed by.
+    offset *start* of generation *first*. What cannot be read is passed by.
     """
     message: Message | None = None
     events: list[Event] = []
-    for segment in reversed(log.from_generation(first)):
-        begin = start if segment.generation == first else 0
-        for record in log.scan(segment).containing(message_id, begin, segment.end):
+    for records in log.search(message_id, first, start):
+        for record in records:
             accepted, event = _of(record, message_id)
             message = accepted or message
             if event is not None:

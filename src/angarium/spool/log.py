@@ -1,16 +1,19 @@
-"""What the journal asks of the log that keeps its records: batches of encoded records, with an epoch.
+"""What a partition asks of the log that keeps its records: batches of encoded records, with an epoch.
 
 A log is a row of stretches, each with an epoch of its own, of which the last is appended to. What a stretch is,
 a file or rows in a database, is the engine's affair, and so is what makes an epoch exclusive: a writer that has
 lost the log to another must fail at its next write.
 
-All calls are made from the journal's thread, or before it runs, and block.
+A start calls `needed`, then `scan` for each of those stretches. Afterwards the calls that write are made from
+the journal's thread, `release` and `size_bytes` from the loop's, `read` and `search` from any. All but these two
+may block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from angarium.spool.codec import HEADER_SIZE, SEAL, frame
+from angarium.core.ids import MessageId
+from angarium.spool.codec import HEADER_SIZE, SEAL, Damage, End, Record, frame
 
 Buffers = list[bytes | memoryview]
 
@@ -57,6 +60,11 @@ class Log(Protocol):
         ...
 
     @property
+    def newest(self) -> int:
+        """The generation of the newest stretch, whole or not; 0 when there was none yet."""
+        ...
+
+    @property
     def is_wounded(self) -> bool:
         """Whether a stretch that failed is still needed."""
         ...
@@ -87,6 +95,42 @@ class Log(Protocol):
 
     def poison(self) -> None:
         """The current stretch takes no more records: what was not synced there counts as never written."""
+        ...
+
+    def needed(self) -> list[int]:
+        """Return the generations of the stretches that the last run has left and a start must read, oldest first.
+
+        Raises OSError.
+        """
+        ...
+
+    def scan(self, generation: int) -> Iterator[Record | Damage | End]:
+        """Yield what a needed stretch holds, in order, and at last where it ends. Raises OSError, and SpoolError when
+        a part of it will not be read.
+        """
+        ...
+
+    def set_aside(self, generation: int, damage: Damage) -> None:
+        """Keep what is damaged for a person to look at. Raises OSError."""
+        ...
+
+    def read(self, generation: int, offset: int, size: int) -> Record:
+        """Return the record at a place, checked. Raises SpoolError when it is gone or damaged."""
+        ...
+
+    def search(self, message_id: MessageId, first: int, start: int) -> Iterator[Iterable[Record]]:
+        """Yield the records that name a message, in order for each stretch, the newest stretch first; and some that
+        do not. Nothing of it is before offset *start* of generation *first*. What cannot be read is passed by.
+        """
+        ...
+
+    def release(self, first: int) -> None:
+        """Let go of all stretches before generation *first*: nothing in them is needed any more."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """How much room the log takes, released stretches included."""
         ...
 
 

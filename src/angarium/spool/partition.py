@@ -1,28 +1,21 @@
-"""The embedded engine: one partition of the spool as segment files and a settled store, with one writer."""
+"""One partition of the spool, with one writer: what is promised of it, on whatever engine."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
 from angarium.spool.admission import Admission
-from angarium.spool.bodies import LargeBodies, LargeBodyFile, ResidentBodies
+from angarium.spool.bodies import BodyPlaces, ResidentBodies
 from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
-from angarium.spool.disk import Disk, RealDisk
-from angarium.spool.files.cursors import pinned_generation
-from angarium.spool.files.durable import DurableMark
-from angarium.spool.files.lock import lock_partition
-from angarium.spool.files.segment import SegmentLog
+from angarium.spool.engine import SpoolEngine
 from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
-from angarium.spool.places import BodyPlaces
 from angarium.spool.port import (
     Body,
     LargeBody,
+    LargeBodyWriter,
     RecoveryReport,
     Selection,
     SpoolError,
@@ -35,58 +28,26 @@ from angarium.spool.retention import SegmentUses
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.leaving import Leaving
 from angarium.spool.settlement.waiting import Waiting
-from angarium.spool.sqlite.store import SettledStore
 
 SEGMENT_MARGIN = 4096
-
-
-def open_partition(
-    path: Path,
-    loop: asyncio.AbstractEventLoop,
-    settings: SpoolSettings | None = None,
-    disk: Disk | None = None,
-) -> "Partition":
-    """Open the partition in the directory *path*, made when it is not there, for this process alone.
-
-    Raises SpoolError, naming the directory, when another process has it or when it cannot be used. Call
-    `recover` next.
-    """
-    return Partition(path, loop, settings or SpoolSettings(), disk or RealDisk())
 
 
 class Partition:
     """Implements `Spool`. Only `recover` blocks."""
 
-    def __init__(
-        self, path: Path, loop: asyncio.AbstractEventLoop, settings: SpoolSettings, disk: Disk
-    ) -> None:
-        self.path = path
+    def __init__(self, engine: SpoolEngine, loop: asyncio.AbstractEventLoop, settings: SpoolSettings) -> None:
         self.settings = settings
-        self.disk = disk
+        self._engine = engine
+        self._log = engine.log
+        self._large = engine.large
+        self._threads = engine.threads
         self._loop = loop
-        self._lock = lock_partition(path, disk)
-        try:
-            for name in ("journal", "large", "damaged", "cursors"):
-                disk.make_folder(path / name)
-            self._threads = ThreadPoolExecutor(2, thread_name_prefix="spool")
-            self._mark = DurableMark(path / "durable")
-            pinned = partial(pinned_generation, path / "cursors")
-            self._log = SegmentLog(path / "journal", disk, settings, pinned, self._mark, self._mark.last)
-            self._log.load()
-            self._store = SettledStore(path / "settled.db", disk, settings.store_reserve_bytes)
-        except OSError as exc:
-            os.close(self._lock)
-            raise SpoolError(f"the spool partition {path} cannot be opened: {exc}") from exc
-        except SpoolError:
-            os.close(self._lock)
-            raise
-        self._large = LargeBodies(path / "large", disk, settings, self._threads)
         self._live: dict[MessageId, Live] = {}
         self._bodies = ResidentBodies(settings.resident_body_bytes)
-        self._places = BodyPlaces(self._bodies, self._log, self._large, self._live, self._threads)
+        self._places = BodyPlaces(self._bodies, engine, self._live)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
-            self._store,
+            engine.store,
             loop,
             settings,
             read_body=self._places.read_to_settle,
@@ -95,7 +56,7 @@ class Partition:
             gone_large=self._gone_large,
         )
         self._settler = self._waiting.settler
-        self._admission = Admission(path, disk, settings, self._journal, lambda: self._settler.backlog)
+        self._admission = Admission(engine, settings, self._journal, lambda: self._settler.backlog)
         self._leaving = Leaving(self._live, self._waiting, settings, self._finish)
         self._uses = SegmentUses()
         self._refusal = SpoolError("the spool has not been recovered yet")
@@ -107,29 +68,20 @@ class Partition:
 
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
         """Read what the last run left, and begin. Raises SpoolError when the partition cannot be read."""
-        recovery = Recovery(
-            self._log,
-            self._store,
-            self._large,
-            self.disk,
-            self.settings,
-            self.path / "damaged",
-            self._mark.last.first,
-        )
+        recovery = Recovery(self._engine, self.settings)
         try:
             report, recipients = recovery.run()
         except OSError as exc:
-            raise SpoolError(f"the spool partition {self.path} cannot be read: {exc}") from exc
+            raise SpoolError(f"the spool partition {self._engine.name} cannot be read: {exc}") from exc
         self._live.update(recovery.live)
-        needed = [segment.generation for segment in self._log.from_generation(self._log.first)]
-        self._uses.recovered(needed, (live.generation for live in self._live.values()))
+        self._uses.recovered(recovery.generations, (live.generation for live in self._live.values()))
         # What the last run left and nothing needs goes now: the new segment's seal says so, durably. A start that is
         # cut off before the first rotation would leave one segment more than the one before, each time.
         self._release()
         self._journal.begin()
-        self._begin_segment(max(self._log.segments, default=0))
+        self._begin_segment(self._log.newest)
         self._release()
-        self._waiting.flows.update(self._store.summaries())
+        self._waiting.flows.update(self._engine.store.summaries())
         self._refusal = SpoolError("the spool is closed")
         self._recovered = True
         self._journal.start()
@@ -147,10 +99,7 @@ class Partition:
             await asyncio.gather(*self._tasks)
             await self._loop.run_in_executor(self._threads, self._settler.stop)
         await asyncio.to_thread(self._threads.shutdown)
-        self._store.close()
-        self._log.close()
-        self._mark.close()
-        os.close(self._lock)
+        self._engine.close()
 
     # -- the journal's side
 
@@ -305,8 +254,7 @@ class Partition:
         """Let go of the oldest segments that nothing needs any more."""
         first = self._uses.release(self._waiting.done_ticket)
         if first is not None:
-            self._log.first = first
-            self._mark.set_first(first)
+            self._log.release(first)
 
     # -- the settled store's side
 
@@ -351,7 +299,7 @@ class Partition:
         """See `Spool.load_body`."""
         return await self._places.load(message.id, self._settler)
 
-    def large_body(self, message_id: MessageId) -> LargeBodyFile:
+    def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """See `Spool.large_body`."""
         return self._large.writer(message_id)
 
@@ -382,12 +330,11 @@ class Partition:
 
     def status(self) -> SpoolStatus:
         """See `Spool.status`."""
-        files = len(self._log.segments)
         settled = sum(summary.queued + summary.held for summary in self._waiting.flows.values())
         return SpoolStatus(
             self._admission.refusal() if self._recovered and not self._closed else self._refusal,
             "; ".join(filter(None, (self._journal.complaint(), self._settler.unwell))),
-            files * self.settings.segment_bytes,
+            self._log.size_bytes,
             len(self._uses),
             settled + self._leaving.on_the_way,
             self._bodies.size_bytes,

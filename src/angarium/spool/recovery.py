@@ -1,14 +1,11 @@
-"""What a start makes of the segments and the store that the last run left."""
+"""What a start makes of the log and the store that the last run left."""
 
-import os
 import time
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 
 from angarium.core.ids import MessageId
 from angarium.core.records import TERMINAL, Event, Recipient
-from angarium.spool.bodies import LargeBodies
 from angarium.spool.codec import (
     ACCEPT,
     EVENT,
@@ -16,18 +13,15 @@ from angarium.spool.codec import (
     SETTLED,
     VERSION,
     Damage,
-    Image,
     Record,
     decode_event,
     decode_message,
 )
-from angarium.spool.disk import Disk
-from angarium.spool.files.scan import BLOCK_BYTES
-from angarium.spool.files.segment import Segment, SegmentLog, seals
+from angarium.spool.engine import SpoolEngine
 from angarium.spool.port import RecoveryReport, SpoolError
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.sqlite.store import NewMessage, SettledStore, Settling
+from angarium.spool.store import NewMessage, Settling
 
 EVENTS_AT_ONCE = 4000
 MESSAGES_AT_ONCE = 500
@@ -36,37 +30,26 @@ MESSAGES_AT_ONCE = 500
 class Recovery:
     """Replays a partition. Blocks; the loop is not serving yet."""
 
-    def __init__(
-        self,
-        log: SegmentLog,
-        store: SettledStore,
-        large: LargeBodies,
-        disk: Disk,
-        settings: SpoolSettings,
-        aside: Path,
-        first: int = 0,
-    ) -> None:
-        self.log = log
-        self.store = store
-        self.large = large
-        self.disk = disk
+    def __init__(self, engine: SpoolEngine, settings: SpoolSettings) -> None:
+        self.log = engine.log
+        self.store = engine.store
+        self.large = engine.large
         self.settings = settings
-        self.aside = aside
-        self._first = first
+        self.generations: list[int] = []
+        """The stretches that were read, oldest first."""
         self.live: dict[MessageId, Live] = {}
         self.torn_bytes = 0
         self.damaged = 0
         self._open = 0
-        self._store_in_use = bool(store.summaries())
+        self._store_in_use = bool(self.store.summaries())
         self._for_store: list[tuple[Event, bytes]] = []
 
     def run(self) -> tuple[RecoveryReport, list[Recipient]]:
         """Fill `live`, bring the store up to date, and return what is to be in memory. Raises SpoolError."""
         began = time.monotonic()
-        first, self.log.ends = seals(self.log)
-        self.log.first = max(first, self._first)
-        for segment in self.log.from_generation(self.log.first):
-            self._replay(segment)
+        self.generations = self.log.needed()
+        for generation in self.generations:
+            self._replay(generation)
             if self._open > 2 * self.settings.max_resident:
                 self._flush_events()
                 self._compare(list(self.live))
@@ -83,21 +66,14 @@ class Recovery:
         )
         return report, recipients
 
-    def _replay(self, segment: Segment) -> None:
-        for found in self.log.scan(segment).read(0, self.log.ends.get(segment.generation)):
-            if segment.unread_bytes:
-                raise SpoolError(
-                    f"{segment.unread_bytes} bytes of {segment.path} cannot be read; starting without them could "
-                    "lose mail or send it twice. When the disk will not give them, move the file away and start "
-                    "again"
-                )
+    def _replay(self, generation: int) -> None:
+        for found in self.log.scan(generation):
             if isinstance(found, Record):
-                self._take(found, segment.generation)
+                self._take(found, generation)
             elif isinstance(found, Damage):
                 self.damaged += 1
-                self._set_aside(segment, found)
+                self.log.set_aside(generation, found)
             else:
-                segment.end = segment.synced = found.offset
                 self.torn_bytes += found.torn_bytes
 
     def _take(self, record: Record, generation: int) -> None:
@@ -129,16 +105,6 @@ class Recovery:
         self._open -= before != live.open
         if not live.open:
             del self.live[event.message]
-
-    def _set_aside(self, segment: Segment, damage: Damage) -> None:
-        path = self.aside / f"{segment.generation:010d}-{damage.offset:08x}.bin"
-        fd = self.disk.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            for done in range(0, damage.size, BLOCK_BYTES):
-                size = min(BLOCK_BYTES, damage.size - done)
-                self.disk.pwritev(fd, [self.disk.pread(segment.fd, size, damage.offset + done)], done)
-        finally:
-            self.disk.close(fd)
 
     def _flush_events(self) -> None:
         events, self._for_store = self._for_store, []
@@ -194,7 +160,7 @@ class Recovery:
     def _body(self, live: Live) -> bytes | None:
         if live.is_large:
             return None
-        return read_body(self.log, live)
+        return live.read_body(self.log)
 
     def _sort_out_large(self) -> None:
         """Remove files of no message, and messages of no file: their acceptance was refused, or the file is
@@ -207,15 +173,4 @@ class Recovery:
             del self.live[live.message.id]
         unclaimed = files - {i for i, live in self.live.items() if live.is_large}
         for orphan in unclaimed - self.store.known(unclaimed):
-            self.disk.unlink(self.large.path(orphan))
-
-
-def read_body(log: SegmentLog, live: Live) -> bytes:
-    """Read a body back from its segment, checked. Raises SpoolError."""
-    data = log.read(live.generation, live.offset, live.size)
-    segment = log.segments.get(live.generation)
-    if segment is not None:
-        found = Image(data, *segment.epoch, live.offset).record_at(live.offset)
-        if found is not None:
-            return bytes(found.body)
-    raise SpoolError(f"the journal's record of message {live.message.id.hex()} is damaged")
+            self.large.discard(orphan)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from angarium.core.records import Event, Message, Recipient
 from angarium.spool.codec import LARGE, decode_event
+from angarium.spool.log import Log
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.sqlite.store import KEPT_EVENTS
+from angarium.spool.store import KEPT_EVENTS
 
 
 class Live:
@@ -50,6 +51,10 @@ class Live:
     def events_of(self, index: int) -> tuple[tuple[int, bytes], ...]:
         """Return the encoded events of one recipient, with their seq."""
         return tuple(self.events.get(index, ())) if self.events is not None else ()
+
+    def read_body(self, log: Log) -> bytes:
+        """Read the body back from the log, checked. Raises SpoolError."""
+        return bytes(log.read(self.generation, self.offset, self.size).body)
 
     def recipients(self, bits: int, settings: SpoolSettings) -> Iterator[Recipient]:
         """Build the recipients in *bits*, each in the state that its last event left it in."""

@@ -21,7 +21,8 @@ from random import Random
 
 from angarium.core.ids import MessageId, new_id
 from angarium.core.records import TERMINAL, Event, ForwardPath, Message, Origin, Recipient
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.port import Body, LargeBody, Selection, SpoolError
 from angarium.testing.disk import FAILURES, FailingDisk, Failure
 from angarium.testing.programs import PATIENCE_S

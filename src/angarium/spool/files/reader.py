@@ -18,7 +18,7 @@ from angarium.spool.codec import (
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.cursors import write_cursor
 from angarium.spool.files.durable import read_mark
-from angarium.spool.files.segment import SegmentLog, seals
+from angarium.spool.files.segment import SegmentLog
 from angarium.spool.port import JournalEntry
 from angarium.spool.settings import SpoolSettings
 
@@ -43,7 +43,7 @@ class FileJournalReader:
             for segment in log.from_generation(first):
                 generation = segment.generation
                 begin = start if generation == first else 0
-                for found in log.scan(segment).read(begin, log.ends.get(generation)):
+                for found in log.scan_of(segment).read(begin, log.ends.get(generation)):
                     place = position(generation, found.offset)
                     if place >= durable:
                         return
@@ -77,7 +77,7 @@ def opened_log(path: Path, disk: Disk) -> Iterator[tuple[SegmentLog, int]]:
     log = SegmentLog(path / "journal", disk, SpoolSettings(), last=None if in_use else mark)
     try:
         log.load(read_only=True)
-        log.first, log.ends = seals(log)
+        log.needed()
         yield log, mark.durable if in_use else EVERYTHING
     finally:
         log.close()

@@ -5,21 +5,22 @@ A segment's name holds its generation and its salt, so that nothing in the file 
 records are checked. A file is used again by renaming it: the records of its earlier generation are no longer
 valid there.
 
-Implements `Log`. Used by the journal's thread alone, except for reading and for setting `first`.
+Implements `Log`.
 """
 
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from angarium.spool.codec import SEAL, Image, Seal, decode_seal, encode
+from angarium.core.ids import MessageId
+from angarium.spool.codec import SEAL, Damage, End, Image, Record, Seal, decode_seal, encode
 from angarium.spool.disk import Disk
 from angarium.spool.files.durable import DurableMark, LastRun
-from angarium.spool.files.scan import Scan
+from angarium.spool.files.scan import BLOCK_BYTES, Scan
 from angarium.spool.log import Buffers, Epoch
 from angarium.spool.port import SpoolError, SpoolFull
 from angarium.spool.settings import SpoolSettings
@@ -231,6 +232,11 @@ class SegmentLog:
         return fd
 
     @property
+    def newest(self) -> int:
+        """See `Log.newest`."""
+        return max(self.segments, default=0)
+
+    @property
     def is_wounded(self) -> bool:
         """See `Log.is_wounded`."""
         return any(segment.poisoned for segment in list(self.segments.values()))
@@ -287,17 +293,87 @@ class SegmentLog:
         segment.poisoned = True
         segment.end = self.ends[segment.generation] = segment.synced
 
-    def read(self, generation: int, offset: int, size: int) -> bytes:
-        """Return bytes of a segment. Raises SpoolError. From any thread."""
+    def needed(self) -> list[int]:
+        """See `Log.needed`."""
+        first = self._read_seals()
+        self.first = max(first, self._last.first)
+        return [segment.generation for segment in self.from_generation(self.first)]
+
+    def _read_seals(self) -> int:
+        """Take over what the segments' first records say: where each of those before ends, and the first generation
+        needed, which is returned.
+        """
+        first, ends = 0, dict[int, int]()
+        for generation, segment in sorted(self.segments.items()):
+            head = self.disk.pread(segment.fd, SEAL_READ_BYTES, 0)
+            found = Image(head, generation, segment.salt).record_at(0)
+            if found is not None and found.kind == SEAL:
+                seal = decode_seal(found.meta)
+                first = max(first, seal.first)
+                ends.update(seal.ends)
+        self.ends = {generation: end for generation, end in ends.items() if generation in self.segments}
+        for generation, segment in self.segments.items():
+            segment.end = segment.synced = ends.get(generation, 0)
+        return first
+
+    def scan(self, generation: int) -> Iterator[Record | Damage | End]:
+        """See `Log.scan`."""
+        segment = self.segments[generation]
+        for found in self.scan_of(segment).read(0, self.ends.get(generation)):
+            if segment.unread_bytes:
+                raise SpoolError(
+                    f"{segment.unread_bytes} bytes of {segment.path} cannot be read; starting without them could "
+                    "lose mail or send it twice. When the disk will not give them, move the file away and start "
+                    "again"
+                )
+            if isinstance(found, End):
+                segment.end = segment.synced = found.offset
+            yield found
+
+    def set_aside(self, generation: int, damage: Damage) -> None:
+        """See `Log.set_aside`. A file in `damaged/`, named by generation and offset."""
+        source = self.segments[generation].fd
+        path = self.directory.parent / "damaged" / f"{generation:010d}-{damage.offset:08x}.bin"
+        fd = self.disk.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        try:
+            for done in range(0, damage.size, BLOCK_BYTES):
+                size = min(BLOCK_BYTES, damage.size - done)
+                self.disk.pwritev(fd, [self.disk.pread(source, size, damage.offset + done)], done)
+        finally:
+            self.disk.close(fd)
+
+    def read(self, generation: int, offset: int, size: int) -> Record:
+        """See `Log.read`."""
         segment = self.segments.get(generation)
         if segment is None:
             raise SpoolError(f"journal segment {generation} is gone")
         try:
-            return self.disk.pread(segment.fd, size, offset)
+            data = self.disk.pread(segment.fd, size, offset)
         except OSError as exc:
             raise SpoolError(f"journal segment {segment.path.name} cannot be read: {exc.strerror}") from exc
+        found = Image(data, *segment.epoch, offset).record_at(offset)
+        if found is None:
+            raise SpoolError(f"the record at {offset} of journal segment {segment.path.name} is damaged")
+        return found
 
-    def scan(self, segment: Segment) -> Scan:
+    def search(self, message_id: MessageId, first: int, start: int) -> Iterator[Iterable[Record]]:
+        """See `Log.search`."""
+        for segment in reversed(self.from_generation(first)):
+            begin = start if segment.generation == first else 0
+            yield self.scan_of(segment).containing(message_id, begin, segment.end)
+
+    def release(self, first: int) -> None:
+        """See `Log.release`. The files are history for a while, then used again."""
+        self.first = first
+        if self._mark is not None:
+            self._mark.set_first(first)
+
+    @property
+    def size_bytes(self) -> int:
+        """See `Log.size_bytes`."""
+        return len(self.segments) * self.settings.segment_bytes
+
+    def scan_of(self, segment: Segment) -> Scan:
         """Return a reader of *segment*. What the disk will not give is read as zeros and counted there."""
         durable, horizon = self._last.bounds(*segment.epoch)
         return Scan(partial(self._fetch, segment), *segment.epoch, durable=durable, horizon=horizon)
@@ -321,22 +397,3 @@ class SegmentLog:
         for segment in self.segments.values():
             self.disk.close(segment.fd)
         self.segments.clear()
-
-
-def seals(log: SegmentLog) -> tuple[int, dict[int, int]]:
-    """Return what the segments' first records say: the first generation needed, and where each segment before
-    ends.
-
-    Raises OSError.
-    """
-    first, ends = 0, dict[int, int]()
-    for generation, segment in sorted(log.segments.items()):
-        head = log.disk.pread(segment.fd, SEAL_READ_BYTES, 0)
-        found = Image(head, generation, segment.salt).record_at(0)
-        if found is not None and found.kind == SEAL:
-            seal = decode_seal(found.meta)
-            first = max(first, seal.first)
-            ends.update(seal.ends)
-    for generation, segment in log.segments.items():
-        segment.end = segment.synced = ends.get(generation, 0)
-    return first, {generation: end for generation, end in ends.items() if generation in log.segments}

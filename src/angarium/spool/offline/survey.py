@@ -16,7 +16,6 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.reader import is_in_use, opened_log
 from angarium.spool.files.segment import SegmentLog
 from angarium.spool.port import SpoolError
-from angarium.spool.recovery import read_body
 from angarium.spool.residents import Live
 
 
@@ -91,7 +90,7 @@ def survey(path: Path, disk: Disk | None = None) -> Survey:
             for segment in log.from_generation(0):
                 facts = SegmentSurvey(segment.path.name, segment.generation >= log.first)
                 found.segments.append(facts)
-                for item in log.scan(segment).read(0, log.ends.get(segment.generation)):
+                for item in log.scan_of(segment).read(0, log.ends.get(segment.generation)):
                     _take(found, facts, segment.generation, item)
                 facts.unread_bytes = segment.unread_bytes
     except OSError as exc:
@@ -170,7 +169,7 @@ def unfinished_body(found: Survey, message: Message, log: SegmentLog) -> bytes:
     """Return a message's body from journal, store or its own file. Raises SpoolError."""
     live = found.live.get(message.id)
     if live is not None and not live.is_large:
-        return read_body(log, live)
+        return live.read_body(log)
     store = open_store(found.path)
     if store is not None:
         with closing(store):

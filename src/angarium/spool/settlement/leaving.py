@@ -8,7 +8,7 @@ from angarium.core.records import Recipient
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.waiting import Waiting
-from angarium.spool.sqlite.store import Settling
+from angarium.spool.store import Settling
 
 STRAGGLERS_AT_ONCE = 500
 

@@ -1,23 +1,20 @@
 """The settled store's thread: takes work in order, many rows to a transaction, and answers on the loop."""
 
 import asyncio
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Flow, FlowSummary
+from angarium.core.records import Event
 from angarium.spool.port import SpoolError
 from angarium.spool.residents import Live
-from angarium.spool.sqlite.store import NewMessage, SettledStore, Settling
+from angarium.spool.store import Changes, NewMessage, Settling, Store
 
 ROWS_PER_TRANSACTION = 4000
 
 _T = TypeVar("_T")
-
-Changes = list[tuple[Flow, FlowSummary]]
 
 
 class Write:
@@ -52,7 +49,7 @@ class Ask:
 
     def __init__(
         self,
-        question: Callable[[SettledStore], Any],
+        question: Callable[[Store], Any],
         future: "asyncio.Future[Any]",
         transaction: bool,
         abandoned: Callable[[Any], None] | None,
@@ -73,7 +70,7 @@ class Settler:
 
     def __init__(
         self,
-        store: SettledStore,
+        store: Store,
         loop: asyncio.AbstractEventLoop,
         read_body: Callable[[Live], bytes | None],
         changed: Callable[[Changes, list[MessageId]], None],
@@ -104,7 +101,7 @@ class Settler:
 
     async def ask(
         self,
-        question: Callable[[SettledStore], _T],
+        question: Callable[[Store], _T],
         *,
         transaction: bool = False,
         abandoned: Callable[[_T], None] | None = None,
@@ -163,8 +160,7 @@ class Settler:
         self.unwell = ""
         for _ in writes:
             self._work.popleft()
-        gone, self.store.gone_large = self.store.gone_large, []
-        self._loop.call_soon_threadsafe(self._told, writes, changes, gone)
+        self._loop.call_soon_threadsafe(self._told, writes, changes, self.store.take_gone_large())
         return True
 
     def _apply(self, writes: list[Write]) -> Changes:
@@ -191,11 +187,11 @@ class Settler:
         self.store.settle(messages, recipients)
 
     def _failed(self, exc: Exception) -> None:
-        self.unwell = f"the settled store could not be written: {_words(exc)}"
+        self.unwell = f"the settled store could not be written: {self._words(exc)}"
         try:
             self.store.rollback()
         except Exception as second:  # noqa: BLE001 - tried again before the next transaction
-            self.unwell += f"; nor rolled back: {_words(second)}"
+            self.unwell += f"; nor rolled back: {self._words(second)}"
 
     def _told(self, writes: list[Write], changes: Changes, gone: list[MessageId]) -> None:
         for write in writes:
@@ -213,7 +209,7 @@ class Settler:
             answer, changes = self._ask_within(ask) if ask.transaction else (ask.question(self.store), [])
         except Exception as exc:  # noqa: BLE001 - raised again where the answer is awaited
             self._failed(exc)
-            error = SpoolError(f"the settled store did not answer: {_words(exc)}")
+            error = SpoolError(f"the settled store did not answer: {self._words(exc)}")
             error.__cause__ = exc
         self._loop.call_soon_threadsafe(self._answered, ask, answer, error, changes)
 
@@ -238,8 +234,6 @@ class Settler:
         else:
             ask.future.set_result(answer)
 
-
-def _words(exc: Exception) -> str:
-    """Say what went wrong; what is not about the disk or the store has seldom more than a name."""
-    is_expected = isinstance(exc, sqlite3.Error | OSError | SpoolError)
-    return str(exc) if is_expected else repr(exc)
+    def _words(self, exc: Exception) -> str:
+        """Say what went wrong; what is not about the disk or the store has seldom more than a name."""
+        return str(exc) if isinstance(exc, (OSError, SpoolError, *self.store.errors)) else repr(exc)

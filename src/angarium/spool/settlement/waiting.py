@@ -14,8 +14,8 @@ from angarium.core.records import Event, Flow, FlowSummary, Recipient
 from angarium.spool.port import Selection
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.settlement.settler import Changes, Settler, Write
-from angarium.spool.sqlite.store import BEFORE_ALL, ExpiryPlace, SettledStore, Settling
+from angarium.spool.settlement.settler import Settler, Write
+from angarium.spool.store import BEFORE_ALL, Changes, ExpiryPlace, Settling, Store
 
 
 class Waiting:
@@ -28,7 +28,7 @@ class Waiting:
 
     def __init__(
         self,
-        store: SettledStore,
+        store: Store,
         loop: asyncio.AbstractEventLoop,
         settings: SpoolSettings,
         *,
@@ -165,9 +165,15 @@ class Waiting:
         after: ExpiryPlace | None = BEFORE_ALL
         while after is not None:
             self.flush()
-            ask = partial(SettledStore.due_to_expire, now=now, after=after, limit=limit)
+            ask = partial(_expiring, now=now, after=after, limit=limit)
             found, after = await self.settler.ask(ask)
             yield self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
+
+
+def _expiring(
+    store: Store, now: float, after: ExpiryPlace, limit: int
+) -> tuple[list[Recipient], ExpiryPlace | None]:
+    return store.due_to_expire(now, after, limit)
 
 
 def _matches(selection: Selection, recipient: Recipient) -> bool:

@@ -4,6 +4,7 @@ import sqlite3
 
 from angarium.core.records import Flow, FlowSummary
 from angarium.spool.port import Selection
+from angarium.spool.store import Changes
 
 
 class StoredFlows:
@@ -56,7 +57,7 @@ class StoredFlows:
         numbers = dict(self._db.execute(f"SELECT no, {columns} FROM flow"))
         return sum(numbers[no] for no in self.matching(selection))
 
-    def take_changes(self) -> list[tuple[Flow, FlowSummary]]:
+    def take_changes(self) -> Changes:
         """Return the summaries of flows that have changed since the last call, within a transaction."""
         changed = self._db.execute("SELECT no, queued, held FROM flow WHERE changed = 1").fetchall()
         self._db.execute("UPDATE flow SET changed = 0 WHERE changed = 1")
@@ -74,7 +75,7 @@ class StoredFlows:
             if self._db.execute(sql, (no,)).rowcount:
                 del self._numbers[self._names.pop(no)]
 
-    def summaries(self) -> list[tuple[Flow, FlowSummary]]:
+    def summaries(self) -> Changes:
         """Return the summary of every flow that is not empty."""
         rows = self._db.execute("SELECT no, queued, held FROM flow WHERE queued > 0 OR held > 0").fetchall()
         return [self._summary(*row) for row in rows]

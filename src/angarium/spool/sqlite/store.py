@@ -1,11 +1,7 @@
-"""The settled store: recipients that wait longer than a segment should, in SQLite, by due time.
+"""The settled store in SQLite. Implements `Store`.
 
-Everything here blocks and is called from one thread (the settler's, or the loop's during recovery). A
-statement takes as many rows as it can, because the driver gives up and regains the interpreter lock at every
-statement.
-
-A row that is in memory is *leased*: no index but the primary key knows it, so paging, counting and expiry
-pass it by. Leases do not outlive the process.
+A statement takes as many rows as it can, because the driver gives up and regains the interpreter lock at every
+statement. A leased row is in no index but the primary key's.
 """
 
 import os
@@ -13,13 +9,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from angarium.core.files import Ballast, open_own
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Event, Flow, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.spool.codec import decode_event, decode_message, encode
 from angarium.spool.disk import Disk
@@ -27,15 +23,11 @@ from angarium.spool.port import Selection, SpoolError
 from angarium.spool.sqlite.flows import StoredFlows
 from angarium.spool.sqlite.reserve import begin_anew, reserve
 from angarium.spool.sqlite.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
+from angarium.spool.store import KEPT_EVENTS, Changes, ExpiryPlace, NewMessage, Settling
 
-ExpiryPlace = tuple[float, bytes, int]
-"""Where a row stands in the order of expiry: when it expires, its message and index."""
-BEFORE_ALL: ExpiryPlace = (float("-inf"), b"", -1)
 MAX_ROWS = 1 << 62
 MANY_FLOWS = 64
 """Of more flows than these, rows are selected by going through all in key order rather than flow by flow."""
-KEPT_EVENTS = 20
-"""How many events a settled recipient remembers."""
 
 _COLUMNS = "message, idx, flow, held, due, seq, attempts, delay_dsns, reply"
 _UPSERT = """ ON CONFLICT (message, idx) DO UPDATE SET
@@ -48,26 +40,10 @@ _BODIES_PER_STATEMENT = 64
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
-class Settling(NamedTuple):
-    """A recipient to be settled. *leased*: a copy, while the scheduler still has it. *events*: encoded, by
-    seq.
-    """
-
-    recipient: Recipient
-    expires: float
-    leased: bool = False
-    events: tuple[tuple[int, bytes], ...] = ()
-
-
-class NewMessage(NamedTuple):
-    """A message whose recipients settle for the first time. *body* None: it is a file of its own."""
-
-    message: Message
-    body: bytes | None
-
-
-class SettledStore:
+class SqliteStore:
     """One partition's database."""
+
+    errors = (sqlite3.Error,)
 
     def __init__(self, path: Path, disk: Disk, reserve_bytes: int = 0) -> None:
         """Open or make the database. Raises SpoolError when it cannot be used.
@@ -78,10 +54,7 @@ class SettledStore:
         self.disk = disk
         self._ballast = Ballast(path.with_name(f"{path.name}-ballast"), reserve_bytes)
         self._ballast.drop()
-        self.gone_large: list[MessageId] = []
-        """Messages deleted in this transaction whose body is a file; the owner takes them after the
-        commit.
-        """
+        self._gone_large: list[MessageId] = []
         try:
             os.close(open_own(path, os.O_RDWR | os.O_CREAT))
             self.db = sqlite3.connect(
@@ -94,28 +67,26 @@ class SettledStore:
             raise SpoolError(f"the settled store {path} cannot be opened: {exc}") from exc
 
     def begin(self, *, durable: bool = True) -> None:
-        """Start a transaction. One that is not *durable* is synced with the next that is (leases may be
-        lost).
-        """
+        """See `Store.begin`."""
         if not self._flows.is_current:
             self._flows.load()
         self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self.db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """End the transaction."""
+        """See `Store.commit`."""
         self.disk.commit(self.db)
 
     def rollback(self) -> None:
-        """Undo the open transaction, and forget what was noted in it."""
-        self.gone_large, self._flows.is_current = [], False
+        """See `Store.rollback`."""
+        self._gone_large, self._flows.is_current = [], False
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._flows.load()
         begin_anew(self.db)  # where there was no room, there is some now
 
     def known(self, ids: Iterable[MessageId]) -> set[MessageId]:
-        """Return which of the messages are here."""
+        """See `Store.known`."""
         found: set[MessageId] = set()
         for some in chunks(ids, 500):
             ids_marks = ",".join("?" * len(some))
@@ -125,7 +96,7 @@ class SettledStore:
         return found
 
     def known_keys(self, ids: Iterable[MessageId]) -> set[tuple[MessageId, int]]:
-        """Return the rows that the messages have here."""
+        """See `Store.known_keys`."""
         found: set[tuple[MessageId, int]] = set()
         for some in chunks(ids, 500):
             ids_marks = ",".join("?" * len(some))
@@ -135,7 +106,7 @@ class SettledStore:
         return found
 
     def settle(self, messages: Iterable[NewMessage], recipients: Sequence[Settling]) -> None:
-        """Insert or update rows, within a transaction. A row whose seq is higher than what is given stays."""
+        """See `Store.settle`."""
         rows = ((m.message.id, encode(m.message), m.body) for m in messages)
         insert(self.db, "INSERT OR IGNORE INTO message (id, meta, body)", 3, rows, "", _BODIES_PER_STATEMENT)
         insert(self.db, "INSERT INTO recipient", 12, map(self._row, recipients), _UPSERT)
@@ -160,9 +131,7 @@ class SettledStore:
         )
 
     def apply(self, events: Iterable[tuple[Event, bytes]]) -> None:
-        """Apply events to rows that are here, within a transaction: each once, in the order of its
-        recipient's seq.
-        """
+        """See `Store.apply`."""
         for some in chunks(events, ROWS_PER_STATEMENT):
             rows = self._rows_of(dict.fromkeys((e.message, e.index) for e, _ in some))
             finished: dict[tuple[MessageId, int], None] = {}
@@ -225,12 +194,10 @@ class SettledStore:
             "RETURNING id, typeof(body) = 'null'",  # SQLite 3.40 says 0 to `body IS NULL` here, whatever body is
             ids,
         )
-        self.gone_large += [message_id for message_id, is_large in gone if is_large]
+        self._gone_large += [message_id for message_id, is_large in gone if is_large]
 
     def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
-        """Lease the queued rows of *flow* due at *now*, earliest first, at most *limit*; within a
-        transaction.
-        """
+        """See `Store.page`."""
         no = self._flows.known_number(flow)
         if no is None:
             return []
@@ -245,7 +212,7 @@ class SettledStore:
     def select(
         self, selection: Selection, after: tuple[MessageId, int] | None, limit: int
     ) -> list[Recipient]:
-        """Return matching rows that are not leased, in key order behind *after*."""
+        """See `Store.select`."""
         where, values = "leased = 0", []
         if selection.state is not None:
             where += f" AND held = {int(selection.state == 'held')}"
@@ -289,7 +256,7 @@ class SettledStore:
         return self._rows(f"{where} AND +flow IN (SELECT no FROM wanted)", values, limit)
 
     def count(self, selection: Selection) -> int:
-        """Return how many rows match, without the leased ones."""
+        """See `Store.count`."""
         if selection.message is not None:
             return len(self.select(selection, None, MAX_ROWS))
         return self._flows.count(selection)
@@ -297,9 +264,7 @@ class SettledStore:
     def due_to_expire(
         self, now: float, after: ExpiryPlace, limit: int
     ) -> tuple[list[Recipient], ExpiryPlace | None]:
-        """Return rows whose expiry has passed, without the leased ones, longest passed first, behind *after*;
-        and the place behind which there may be more, or None.
-        """
+        """See `Store.due_to_expire`."""
         sql = (
             f"SELECT {_COLUMNS}, expires FROM recipient INDEXED BY by_expiry WHERE leased = 0 AND expires <= ? "
             "AND (expires, message, idx) > (?, ?, ?) ORDER BY expires, message, idx LIMIT ?"
@@ -322,7 +287,7 @@ class SettledStore:
         return recipients
 
     def messages(self, ids: Iterable[MessageId]) -> dict[MessageId, Message]:
-        """Return the messages with these ids that are here."""
+        """See `Store.messages`."""
         found: dict[MessageId, Message] = {}
         for some in chunks(ids, 500):
             sql = f"SELECT id, meta FROM message WHERE id IN ({','.join('?' * len(some))})"
@@ -330,21 +295,26 @@ class SettledStore:
         return found
 
     def body(self, message_id: MessageId) -> tuple[bool, bytes | None]:
-        """Return whether the message is here, and its body unless that is a file of its own."""
+        """See `Store.body`."""
         row = self.db.execute("SELECT body FROM message WHERE id = ?", (message_id,)).fetchone()
         return (False, None) if row is None else (True, row[0])
 
     def events(self, message_id: MessageId) -> list[Event]:
-        """Return what the rows of a message remember, in the order of time."""
+        """See `Store.events`."""
         rows = self.db.execute("SELECT data FROM event WHERE message = ?", (message_id,))
         return sorted((decode_event(data) for (data,) in rows), key=lambda e: (e.at, e.index, e.seq))
 
-    def take_changes(self) -> list[tuple[Flow, FlowSummary]]:
-        """Return the summaries of flows that have changed since the last call, within a transaction."""
+    def take_changes(self) -> Changes:
+        """See `Store.take_changes`."""
         return self._flows.take_changes()
 
-    def summaries(self) -> list[tuple[Flow, FlowSummary]]:
-        """Return the summary of every flow that is not empty."""
+    def take_gone_large(self) -> list[MessageId]:
+        """See `Store.take_gone_large`."""
+        gone, self._gone_large = self._gone_large, []
+        return gone
+
+    def summaries(self) -> Changes:
+        """See `Store.summaries`."""
         return self._flows.summaries()
 
     def close(self) -> None:
