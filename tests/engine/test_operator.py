@@ -12,7 +12,8 @@ from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.core.operations import Action, Changed
 from angarium.engine.engine import Engine
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.port import Selection
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock

@@ -20,6 +20,7 @@ from angarium.core.reply import Reply
 from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
+from angarium.spool.embedded import open_partition
 from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.partition import Partition
 from angarium.spool.settings import SpoolSettings

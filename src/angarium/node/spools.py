@@ -8,7 +8,8 @@ from angarium.core.clock import Clock
 from angarium.core.files import make_folder
 from angarium.core.log import Log
 from angarium.engine.view import ConfigView
-from angarium.spool.partition import Partition, open_partition
+from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.port import SpoolError
 from angarium.spool.settings import SpoolSettings
 

@@ -16,7 +16,6 @@ from angarium.engine.resolve import Routes
 from angarium.node.assemble import Ports, assemble
 from angarium.queue.commands import GiveBack, Lease
 from angarium.queue.plan import RouteFailure, RoutePlan
-from angarium.spool.partition import Partition
 from angarium.spool.port import Spool
 from angarium.spool.settings import SpoolSettings
 
@@ -56,7 +55,7 @@ class NoWay:
 
 
 async def engine_on(
-    spool: Partition, config: Config, clock: Clock, log: Log, counters: Counters, routes: Routes
+    spool: Spool, config: Config, clock: Clock, log: Log, counters: Counters, routes: Routes
 ) -> Engine:
     """Put an engine together on *spool*, whose settings stay what they are."""
 
@@ -72,4 +71,4 @@ async def engine_on(
         leases=Generous,
         rng=Random(1),
     )
-    return await assemble(config, spool.path, ports)
+    return await assemble(config, Path(), ports)  # it is open already
