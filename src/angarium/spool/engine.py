@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from angarium.core.ids import MessageId
-from angarium.spool.log import Log
+from angarium.spool.log import RecordLog
 from angarium.spool.port import LargeBody, LargeBodyWriter
-from angarium.spool.store import Store
+from angarium.spool.store import SettledStore
 
 
 class LargeBodies(Protocol):
@@ -46,12 +46,12 @@ class SpoolEngine(Protocol):
         ...
 
     @property
-    def log(self) -> Log:
+    def log(self) -> RecordLog:
         """Where records are appended."""
         ...
 
     @property
-    def store(self) -> Store:
+    def store(self) -> SettledStore:
         """Where mail settles."""
         ...
 

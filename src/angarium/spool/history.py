@@ -3,11 +3,11 @@
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message
 from angarium.spool.codec import ACCEPT, EVENT, Record, decode_event, decode_message
-from angarium.spool.log import Log
+from angarium.spool.log import RecordLog
 
 
 def find_message(
-    log: Log, message_id: MessageId, first: int = 0, start: int = 0
+    log: RecordLog, message_id: MessageId, first: int = 0, start: int = 0
 ) -> tuple[Message | None, list[Event]]:
     """Return a message and its events as far as the log still has them.
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from angarium.spool.codec import HEADER_SIZE
 from angarium.spool.disk import spool_error
-from angarium.spool.log import Log, lay_out
+from angarium.spool.log import RecordLog, lay_out
 from angarium.spool.port import SpoolError, SpoolFull
 from angarium.spool.settings import SpoolSettings
 
@@ -81,7 +81,7 @@ class Journal:
 
     def __init__(
         self,
-        log: Log,
+        log: RecordLog,
         settings: SpoolSettings,
         loop: asyncio.AbstractEventLoop,
         done: Callable[[list[Item]], None],

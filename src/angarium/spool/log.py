@@ -51,7 +51,7 @@ class Stretch(Protocol):
     def reserved(self) -> bool: ...
 
 
-class Log(Protocol):
+class RecordLog(Protocol):
     """The log of one partition, as its only writer sees it."""
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from angarium.core.records import Event, Message, Recipient
 from angarium.spool.codec import LARGE, decode_event
-from angarium.spool.log import Log
+from angarium.spool.log import RecordLog
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.store import KEPT_EVENTS
 
@@ -52,7 +52,7 @@ class Live:
         """Return the encoded events of one recipient, with their seq."""
         return tuple(self.events.get(index, ())) if self.events is not None else ()
 
-    def read_body(self, log: Log) -> bytes:
+    def read_body(self, log: RecordLog) -> bytes:
         """Read the body back from the log, checked. Raises SpoolError."""
         return bytes(log.read(self.generation, self.offset, self.size).body)
 

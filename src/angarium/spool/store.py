@@ -42,7 +42,7 @@ class NewMessage(NamedTuple):
     body: bytes | None
 
 
-class Store(Protocol):
+class SettledStore(Protocol):
     """The settled store of one partition, as its only writer sees it."""
 
     @property

@@ -5,7 +5,7 @@ A segment's name holds its generation and its salt, so that nothing in the file 
 records are checked. A file is used again by renaming it: the records of its earlier generation are no longer
 valid there.
 
-Implements `Log`.
+Implements `RecordLog`.
 """
 
 import errno
@@ -129,7 +129,7 @@ class SegmentLog:
             return  # nothing depends on it yet; the next rotation tries again
 
     def rotate(self, *, urgent: bool) -> None:
-        """See `Log.rotate`. Takes a released segment, else makes a new one; where *urgent*, at last the spare."""
+        """See `RecordLog.rotate`. Takes a released segment, else makes a new one; where *urgent*, at last the spare."""
         previous, self.current = self.current, None
         try:
             self.current = self._open_next(urgent)
@@ -233,27 +233,27 @@ class SegmentLog:
 
     @property
     def newest(self) -> int:
-        """See `Log.newest`."""
+        """See `RecordLog.newest`."""
         return max(self.segments, default=0)
 
     @property
     def is_wounded(self) -> bool:
-        """See `Log.is_wounded`."""
+        """See `RecordLog.is_wounded`."""
         return any(segment.poisoned for segment in list(self.segments.values()))
 
     def room(self) -> int:
-        """See `Log.room`."""
+        """See `RecordLog.room`."""
         if self.current is None:
             return 0
         return self.settings.segment_bytes - (self.current.end or SEAL_BYTES + 16 * len(self.segments))
 
     def seal(self) -> bytes:
-        """See `Log.seal`."""
+        """See `RecordLog.seal`."""
         others = [(g, s) for g, s in self.segments.items() if s is not self.current]
         return encode(Seal(ends=tuple((g, self.ends.get(g, s.end)) for g, s in others), first=self.first))
 
     def write(self, batch: Buffers, end: int) -> None:
-        """See `Log.write`. One call of the system where it can be."""
+        """See `RecordLog.write`. One call of the system where it can be."""
         segment = self.current
         assert segment is not None
         if self._mark is not None:
@@ -275,7 +275,7 @@ class SegmentLog:
                 buffers[0] = memoryview(buffers[0])[written:]
 
     def sync(self) -> None:
-        """See `Log.sync`."""
+        """See `RecordLog.sync`."""
         segment = self.current
         assert segment is not None
         self.disk.fdatasync(segment.fd)
@@ -284,7 +284,7 @@ class SegmentLog:
             self._mark.set(segment.generation, segment.synced)
 
     def poison(self) -> None:
-        """See `Log.poison`."""
+        """See `RecordLog.poison`."""
         if self.current is not None:
             self._poison(self.current)
             self.current = None
@@ -294,7 +294,7 @@ class SegmentLog:
         segment.end = self.ends[segment.generation] = segment.synced
 
     def needed(self) -> list[int]:
-        """See `Log.needed`."""
+        """See `RecordLog.needed`."""
         first = self._read_seals()
         self.first = max(first, self._last.first)
         return [segment.generation for segment in self.from_generation(self.first)]
@@ -317,7 +317,7 @@ class SegmentLog:
         return first
 
     def scan(self, generation: int) -> Iterator[Record | Damage | End]:
-        """See `Log.scan`."""
+        """See `RecordLog.scan`."""
         segment = self.segments[generation]
         for found in self.scan_of(segment).read(0, self.ends.get(generation)):
             if segment.unread_bytes:
@@ -331,7 +331,7 @@ class SegmentLog:
             yield found
 
     def set_aside(self, generation: int, damage: Damage) -> None:
-        """See `Log.set_aside`. A file in `damaged/`, named by generation and offset."""
+        """See `RecordLog.set_aside`. A file in `damaged/`, named by generation and offset."""
         source = self.segments[generation].fd
         path = self.directory.parent / "damaged" / f"{generation:010d}-{damage.offset:08x}.bin"
         fd = self.disk.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
@@ -343,7 +343,7 @@ class SegmentLog:
             self.disk.close(fd)
 
     def read(self, generation: int, offset: int, size: int) -> Record:
-        """See `Log.read`."""
+        """See `RecordLog.read`."""
         segment = self.segments.get(generation)
         if segment is None:
             raise SpoolError(f"journal segment {generation} is gone")
@@ -357,20 +357,20 @@ class SegmentLog:
         return found
 
     def search(self, message_id: MessageId, first: int, start: int) -> Iterator[Iterable[Record]]:
-        """See `Log.search`."""
+        """See `RecordLog.search`."""
         for segment in reversed(self.from_generation(first)):
             begin = start if segment.generation == first else 0
             yield self.scan_of(segment).containing(message_id, begin, segment.end)
 
     def release(self, first: int) -> None:
-        """See `Log.release`. The files are history for a while, then used again."""
+        """See `RecordLog.release`. The files are history for a while, then used again."""
         self.first = first
         if self._mark is not None:
             self._mark.set_first(first)
 
     @property
     def size_bytes(self) -> int:
-        """See `Log.size_bytes`."""
+        """See `RecordLog.size_bytes`."""
         return len(self.segments) * self.settings.segment_bytes
 
     def scan_of(self, segment: Segment) -> Scan:

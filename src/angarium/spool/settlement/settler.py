@@ -10,7 +10,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Event
 from angarium.spool.port import SpoolError
 from angarium.spool.residents import Live
-from angarium.spool.store import Changes, NewMessage, Settling, Store
+from angarium.spool.store import Changes, NewMessage, SettledStore, Settling
 
 ROWS_PER_TRANSACTION = 4000
 
@@ -49,7 +49,7 @@ class Ask:
 
     def __init__(
         self,
-        question: Callable[[Store], Any],
+        question: Callable[[SettledStore], Any],
         future: "asyncio.Future[Any]",
         transaction: bool,
         abandoned: Callable[[Any], None] | None,
@@ -70,7 +70,7 @@ class Settler:
 
     def __init__(
         self,
-        store: Store,
+        store: SettledStore,
         loop: asyncio.AbstractEventLoop,
         read_body: Callable[[Live], bytes | None],
         changed: Callable[[Changes, list[MessageId]], None],
@@ -101,7 +101,7 @@ class Settler:
 
     async def ask(
         self,
-        question: Callable[[Store], _T],
+        question: Callable[[SettledStore], _T],
         *,
         transaction: bool = False,
         abandoned: Callable[[_T], None] | None = None,

@@ -15,7 +15,7 @@ from angarium.spool.port import Selection
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.settler import Settler, Write
-from angarium.spool.store import BEFORE_ALL, Changes, ExpiryPlace, Settling, Store
+from angarium.spool.store import BEFORE_ALL, Changes, ExpiryPlace, SettledStore, Settling
 
 
 class Waiting:
@@ -28,7 +28,7 @@ class Waiting:
 
     def __init__(
         self,
-        store: Store,
+        store: SettledStore,
         loop: asyncio.AbstractEventLoop,
         settings: SpoolSettings,
         *,
@@ -171,7 +171,7 @@ class Waiting:
 
 
 def _expiring(
-    store: Store, now: float, after: ExpiryPlace, limit: int
+    store: SettledStore, now: float, after: ExpiryPlace, limit: int
 ) -> tuple[list[Recipient], ExpiryPlace | None]:
     return store.due_to_expire(now, after, limit)
 

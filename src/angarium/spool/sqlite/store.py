@@ -1,4 +1,4 @@
-"""The settled store in SQLite. Implements `Store`.
+"""The settled store in SQLite. Implements `SettledStore`.
 
 A statement takes as many rows as it can, because the driver gives up and regains the interpreter lock at every
 statement. A leased row is in no index but the primary key's.
@@ -67,18 +67,18 @@ class SqliteStore:
             raise SpoolError(f"the settled store {path} cannot be opened: {exc}") from exc
 
     def begin(self, *, durable: bool = True) -> None:
-        """See `Store.begin`."""
+        """See `SettledStore.begin`."""
         if not self._flows.is_current:
             self._flows.load()
         self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self.db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """See `Store.commit`."""
+        """See `SettledStore.commit`."""
         self.disk.commit(self.db)
 
     def rollback(self) -> None:
-        """See `Store.rollback`."""
+        """See `SettledStore.rollback`."""
         self._gone_large, self._flows.is_current = [], False
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
@@ -86,7 +86,7 @@ class SqliteStore:
         begin_anew(self.db)  # where there was no room, there is some now
 
     def known(self, ids: Iterable[MessageId]) -> set[MessageId]:
-        """See `Store.known`."""
+        """See `SettledStore.known`."""
         found: set[MessageId] = set()
         for some in chunks(ids, 500):
             ids_marks = ",".join("?" * len(some))
@@ -96,7 +96,7 @@ class SqliteStore:
         return found
 
     def known_keys(self, ids: Iterable[MessageId]) -> set[tuple[MessageId, int]]:
-        """See `Store.known_keys`."""
+        """See `SettledStore.known_keys`."""
         found: set[tuple[MessageId, int]] = set()
         for some in chunks(ids, 500):
             ids_marks = ",".join("?" * len(some))
@@ -106,7 +106,7 @@ class SqliteStore:
         return found
 
     def settle(self, messages: Iterable[NewMessage], recipients: Sequence[Settling]) -> None:
-        """See `Store.settle`."""
+        """See `SettledStore.settle`."""
         rows = ((m.message.id, encode(m.message), m.body) for m in messages)
         insert(self.db, "INSERT OR IGNORE INTO message (id, meta, body)", 3, rows, "", _BODIES_PER_STATEMENT)
         insert(self.db, "INSERT INTO recipient", 12, map(self._row, recipients), _UPSERT)
@@ -131,7 +131,7 @@ class SqliteStore:
         )
 
     def apply(self, events: Iterable[tuple[Event, bytes]]) -> None:
-        """See `Store.apply`."""
+        """See `SettledStore.apply`."""
         for some in chunks(events, ROWS_PER_STATEMENT):
             rows = self._rows_of(dict.fromkeys((e.message, e.index) for e, _ in some))
             finished: dict[tuple[MessageId, int], None] = {}
@@ -197,7 +197,7 @@ class SqliteStore:
         self._gone_large += [message_id for message_id, is_large in gone if is_large]
 
     def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
-        """See `Store.page`."""
+        """See `SettledStore.page`."""
         no = self._flows.known_number(flow)
         if no is None:
             return []
@@ -212,7 +212,7 @@ class SqliteStore:
     def select(
         self, selection: Selection, after: tuple[MessageId, int] | None, limit: int
     ) -> list[Recipient]:
-        """See `Store.select`."""
+        """See `SettledStore.select`."""
         where, values = "leased = 0", []
         if selection.state is not None:
             where += f" AND held = {int(selection.state == 'held')}"
@@ -256,7 +256,7 @@ class SqliteStore:
         return self._rows(f"{where} AND +flow IN (SELECT no FROM wanted)", values, limit)
 
     def count(self, selection: Selection) -> int:
-        """See `Store.count`."""
+        """See `SettledStore.count`."""
         if selection.message is not None:
             return len(self.select(selection, None, MAX_ROWS))
         return self._flows.count(selection)
@@ -264,7 +264,7 @@ class SqliteStore:
     def due_to_expire(
         self, now: float, after: ExpiryPlace, limit: int
     ) -> tuple[list[Recipient], ExpiryPlace | None]:
-        """See `Store.due_to_expire`."""
+        """See `SettledStore.due_to_expire`."""
         sql = (
             f"SELECT {_COLUMNS}, expires FROM recipient INDEXED BY by_expiry WHERE leased = 0 AND expires <= ? "
             "AND (expires, message, idx) > (?, ?, ?) ORDER BY expires, message, idx LIMIT ?"
@@ -287,7 +287,7 @@ class SqliteStore:
         return recipients
 
     def messages(self, ids: Iterable[MessageId]) -> dict[MessageId, Message]:
-        """See `Store.messages`."""
+        """See `SettledStore.messages`."""
         found: dict[MessageId, Message] = {}
         for some in chunks(ids, 500):
             sql = f"SELECT id, meta FROM message WHERE id IN ({','.join('?' * len(some))})"
@@ -295,26 +295,26 @@ class SqliteStore:
         return found
 
     def body(self, message_id: MessageId) -> tuple[bool, bytes | None]:
-        """See `Store.body`."""
+        """See `SettledStore.body`."""
         row = self.db.execute("SELECT body FROM message WHERE id = ?", (message_id,)).fetchone()
         return (False, None) if row is None else (True, row[0])
 
     def events(self, message_id: MessageId) -> list[Event]:
-        """See `Store.events`."""
+        """See `SettledStore.events`."""
         rows = self.db.execute("SELECT data FROM event WHERE message = ?", (message_id,))
         return sorted((decode_event(data) for (data,) in rows), key=lambda e: (e.at, e.index, e.seq))
 
     def take_changes(self) -> Changes:
-        """See `Store.take_changes`."""
+        """See `SettledStore.take_changes`."""
         return self._flows.take_changes()
 
     def take_gone_large(self) -> list[MessageId]:
-        """See `Store.take_gone_large`."""
+        """See `SettledStore.take_gone_large`."""
         gone, self._gone_large = self._gone_large, []
         return gone
 
     def summaries(self) -> Changes:
-        """See `Store.summaries`."""
+        """See `SettledStore.summaries`."""
         return self._flows.summaries()
 
     def close(self) -> None:
