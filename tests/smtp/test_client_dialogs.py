@@ -28,8 +28,8 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    NeedBody,
     NeedDowngrade,
+    NeedPieces,
     NeedTls,
     NotReady,
     Ready,
@@ -226,7 +226,7 @@ def describe(event: ClientEvent) -> list[str]:
             if distrusts:
                 lines.append(f"distrusts {' '.join(sorted(distrusts))}")
             return [*lines, "needs tls"] if needs_tls else lines
-        case NeedBody():
+        case NeedPieces():
             return ["needs body"]
         case NeedDowngrade():
             return ["needs downgrade"]

@@ -7,7 +7,7 @@ from angarium.core.records import ForwardPath
 from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
-    NeedBody,
+    NeedPieces,
     Transaction,
     TransactionFinished,
 )
@@ -63,7 +63,7 @@ def test_a_message_arrives_as_it_is_whatever_is_offered(
     room.client.deliver(transaction(None if in_pieces else body), 0.0)
     room.carry()
     if in_pieces:
-        assert isinstance(room.events[-1], NeedBody)
+        assert isinstance(room.events[-1], NeedPieces)
         for at in range(0, len(body), 7):
             room.client.feed(body[at : at + 7], False, 0.0)
         room.client.feed(b"", True, 0.0)

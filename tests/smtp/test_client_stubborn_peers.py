@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from angarium.core.records import ForwardPath
 from angarium.smtp.client.events import (
     ClientSettings,
-    NeedBody,
     NeedDowngrade,
+    NeedPieces,
     Transaction,
     TransactionFinished,
 )
@@ -69,7 +69,7 @@ class Stubborn:
                     return event
                 if isinstance(event, NeedDowngrade):
                     machine.deliver(replace(transaction, eight_bit=False), 0.0)
-                elif isinstance(event, NeedBody):
+                elif isinstance(event, NeedPieces):
                     machine.feed(BODY, True, 0.0)
             for verb in self._heard(b"".join(machine.take_output())):
                 if not self.answers[verb]:

@@ -10,7 +10,7 @@ from angarium.smtp.client.events import (
     ClientSettings,
     Closed,
     Method,
-    NeedBody,
+    NeedPieces,
     NotReady,
     Ready,
     RecipientResult,
@@ -138,7 +138,7 @@ def test_nonsense_never_raises_and_every_transaction_ends_once(data: st.DataObje
         machine.receive(piece, 1.0)
         news = machine.take_events()
         events += news
-        if any(isinstance(event, NeedBody) for event in news):
+        if any(isinstance(event, NeedPieces) for event in news):
             machine.feed(b"piece\r\n", data.draw(st.booleans()), 1.0)
     machine.connection_lost(2.0)
     events += machine.take_events()

@@ -9,7 +9,7 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    NeedBody,
+    NeedPieces,
     Ready,
     Transaction,
     TransactionFinished,
@@ -63,7 +63,7 @@ class Shell(asyncio.Protocol):
         match event:
             case Ready():
                 self.next(now)
-            case NeedBody():
+            case NeedPieces():
                 body = self.bodies[self.sent - 1]
                 for at in range(0, len(body), 999):
                     self.machine.feed(body[at : at + 999], False, now)

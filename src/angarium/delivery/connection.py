@@ -19,8 +19,8 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    NeedBody,
     NeedDowngrade,
+    NeedPieces,
     NeedTls,
     NotReady,
     Ready,
@@ -360,7 +360,7 @@ class Connection(asyncio.Protocol):
                 self._opening_timings = event.timings
                 self._keep_session()
             self._owner.connection_opened(self)
-        elif isinstance(event, NeedBody):
+        elif isinstance(event, NeedPieces):
             self._owner.body_wanted(self)
         elif isinstance(event, NeedDowngrade):
             self._owner.downgrade_wanted(self)

@@ -175,7 +175,7 @@ class TransactionFinished(msgspec.Struct):
     needs_tls: bool = False
 
 
-class NeedBody(msgspec.Struct):
+class NeedPieces(msgspec.Struct):
     """The peer is ready for the body of *transaction*: call `feed` until it returns False."""
 
     transaction: Transaction
@@ -196,4 +196,4 @@ class Closed(msgspec.Struct):
     reply: Reply | None = None
 
 
-ClientEvent = NeedTls | Ready | NotReady | TransactionFinished | NeedBody | NeedDowngrade | Closed
+ClientEvent = NeedTls | Ready | NotReady | TransactionFinished | NeedPieces | NeedDowngrade | Closed

@@ -17,8 +17,8 @@ from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
     Closed,
-    NeedBody,
     NeedDowngrade,
+    NeedPieces,
     NeedTls,
     NotReady,
     Ready,
@@ -217,7 +217,7 @@ class ClientMachine:
         self._take(transaction, now)
 
     def feed(self, piece: bytes, last: bool, now: float) -> bool:
-        """Send the next piece of the body asked for by `NeedBody`; an empty one is fine.
+        """Send the next piece of the body asked for by `NeedPieces`; an empty one is fine.
 
         Call it as the transport drains. Returns whether more is wanted: False after the last piece, and when
         the transaction has ended meanwhile.
@@ -264,7 +264,7 @@ class ClientMachine:
                 self._finish(run, now)
             elif run.needs_body:
                 run.needs_body = False
-                self._events.append(NeedBody(run.transaction))
+                self._events.append(NeedPieces(run.transaction))
         elif self._opening is not None:
             self._opening.reply(reply, now)
             self._on_opening(self._opening)
