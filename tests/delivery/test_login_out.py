@@ -1,4 +1,4 @@
-"""Outgoing connections that log in, and that say whom they speak for, each against the sink."""
+"""Payload connections that log in, and that say whom they speak for, each against the sink."""
 
 import asyncio
 from dataclasses import replace

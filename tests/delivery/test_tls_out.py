@@ -1,4 +1,4 @@
-"""Outgoing connections and their encryption, each on a socket of its own against the sink."""
+"""Payload connections and their encryption, each on a socket of its own against the sink."""
 
 import asyncio
 import ssl

@@ -100,7 +100,7 @@ class Outbound:
         self._changed.set()
         for result in results:
             self._counters.add("attempts_total", result.verdict)
-        self._handover.concluded(conn, results)
+        self._handover.intents.concluded(conn, results)
         self._scheduler.finished(conn, results, usable)
 
     def connection_closed(self, connection: Connection) -> None:
@@ -140,7 +140,9 @@ class Outbound:
     @property
     def _is_past_recall(self) -> bool:
         connections = self._connections.values()
-        return self._handover.is_writing or any(connection.past_final_dot for connection in connections)
+        return self._handover.intents.is_writing or any(
+            connection.past_final_dot for connection in connections
+        )
 
     def break_off(self) -> None:
         """End all connections; a transaction whose peer may have taken the message ends as ambiguous."""
@@ -148,7 +150,7 @@ class Outbound:
             if connection.past_final_dot:
                 connection.give_up()
             else:
-                self._handover.abandon(connection.id)
+                self._handover.intents.abandon(connection.id)
                 connection.quit()
 
     @property

@@ -6,26 +6,24 @@ What was signed is kept for a while for messages with several recipients, whose 
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
-from angarium.config.records import OutboundOptions
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import Message
 from angarium.core.reply import Reply
+from angarium.delivery.attempt import NeedKeys, NeedSignature
 from angarium.delivery.offload import Offload
 from angarium.delivery.smtputf8 import read_header
 from angarium.mime.header import HeaderBlock
-from angarium.mime.lines import has_long_line
 from angarium.render.canonical import relaxed_body_hash, relaxed_pieces_hash
-from angarium.render.dkim import Prepared, SigningKey, prepare
-from angarium.spool.port import Body, LargeBody
-
-Keys = tuple[SigningKey, ...]
+from angarium.render.dkim import Keys, Prepared, prepare
+from angarium.spool.port import LargeBody
 
 _SMALL_BODY = 65_536
 _PIECE = 262_144
@@ -77,108 +75,73 @@ class Signer:
         self._threads = Offload(_THREADS, "dkim")
         self._kept: OrderedDict[MessageId, _Kept] = OrderedDict()
 
-    def head_now(self, message: Message, body: Body, options: OutboundOptions) -> bytes | None:
-        """Return what leaves before *body*: signatures, if there are any, and trace lines.
-
-        None when that takes time: ask `head_for`.
-        """
-        if self._source is None or not _is_wanted(message, options):
-            return message.trace
-        try:
-            keys = self._source.signing_keys_now(message.account, message.author_domain)
-        except AngariumError:
-            return None  # asked again, and told, by head_for
-        if not keys:
-            return None if keys is None else message.trace
-        keys = _chosen(message, keys)
-        if message.id not in self._kept and not _is_quick(body, keys):
-            return None
-        if needs_mending(message, body):
-            return None
-        try:
-            signatures = self._signatures(message, body, keys, options)
-        except Exception:  # noqa: BLE001 - raised again, and told, by head_for
-            return None
-        is_made = signatures.done() and signatures.exception() is None
-        return signatures.result() + message.trace if is_made else None
-
-    async def head_for(self, message: Message, body: Body, options: OutboundOptions) -> bytes:
-        """Return what leaves before *body*, when it is there. Raises CannotSign."""
-        keys = await self._keys(message, options)
-        if not keys:
-            return message.trace
-        signatures = self._signatures(message, body, keys, options)
-        try:
-            return await asyncio.shield(signatures) + message.trace
-        except Exception:
-            self._kept.pop(message.id, None)  # the next attempt begins anew
-            raise
-
-    async def head_of_other(self, message: Message, body: bytes, options: OutboundOptions) -> bytes:
-        """Return the same for a *body* that is not the message's own any more: one converted for a peer."""
-        keys = await self._keys(message, options)
-        if not keys:
-            return message.trace
-        return await self._sign(message, body, keys, options) + message.trace
-
-    async def signs(self, message: Message, options: OutboundOptions) -> bool:
-        """Whether the message leaves with a signature; what is in the way of that is told by `head_for`."""
-        try:
-            return bool(await self._keys(message, options))
-        except CannotSign:
-            return False
-
-    async def _keys(self, message: Message, options: OutboundOptions) -> Keys:
-        if self._source is None or not _is_wanted(message, options):
+    def keys(self, need: NeedKeys) -> Keys | Coroutine[Any, Any, Keys]:
+        """Return the keys, or what finds them out; both may raise CannotSign."""
+        source, message = self._source, need.message
+        if source is None:
             return ()
         try:
-            keys = self._source.signing_keys_now(message.account, message.author_domain)
-            if keys is None:
-                keys = await self._source.signing_keys(message.account, message.author_domain)
+            keys = source.signing_keys_now(message.account, message.author_domain)
         except AngariumError as error:
-            raise CannotSign(_NO_KEY, f"the keys of {message.author_domain}: {error}") from error
+            raise _no_key(message, error) from error
+        return self._asked(source, message) if keys is None else _chosen(message, keys)
+
+    async def _asked(self, source: KeySource, message: Message) -> Keys:
+        try:
+            keys = await source.signing_keys(message.account, message.author_domain)
+        except AngariumError as error:
+            raise _no_key(message, error) from error
         return _chosen(message, keys)
 
-    def _signatures(
-        self, message: Message, body: Body, keys: Keys, options: OutboundOptions
-    ) -> asyncio.Future[bytes]:
-        """Return the signatures over the message's own body, for several recipients those that are kept."""
+    def sign(self, need: NeedSignature) -> bytes | Coroutine[Any, Any, bytes]:
+        """Return the signatures, or what waits for them; both may raise CannotSign.
+
+        Those over a message's own body, the same for all its recipients, are kept for a while.
+        """
+        signatures = self._kept_or_made(need) if need.is_own else self._make(need)
+        is_made = signatures.done() and signatures.exception() is None
+        return signatures.result() if is_made else self._made(need.message, signatures)
+
+    async def _made(self, message: Message, signatures: asyncio.Future[bytes]) -> bytes:
+        try:
+            return await asyncio.shield(signatures)
+        except Exception:
+            kept = self._kept.get(message.id)
+            if kept is not None and kept.signatures is signatures:
+                del self._kept[message.id]  # the next attempt begins anew
+            raise
+
+    def _kept_or_made(self, need: NeedSignature) -> asyncio.Future[bytes]:
+        message, options = need.message, need.options
         if len(message.recipients) == 1:
-            return self._sign(message, body, keys, options)
-        by, now = (keys, options.dkim_headers, options.dkim_oversign_headers), self._clock.now()
+            return self._make(need)
+        by, now = (need.keys, options.dkim_headers, options.dkim_oversign_headers), self._clock.now()
         kept = self._kept.get(message.id)
         if kept is None or kept.by != by or now - kept.at > _KEPT_S:
-            kept = _Kept(by, now, self._sign(message, body, keys, options))
+            kept = _Kept(by, now, self._make(need))
             self._kept[message.id] = kept
             self._kept.move_to_end(message.id)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return kept.signatures
 
-    def _sign(
-        self, message: Message, body: Body, keys: Keys, options: OutboundOptions
-    ) -> asyncio.Future[bytes]:
-        work = partial(_prepared, message.trace, body, keys, options, self._clock.now())
+    def _make(self, need: NeedSignature) -> asyncio.Future[bytes]:
+        body = need.body
+        work = partial(_prepared, need, self._clock.now())
         if not isinstance(body, bytes) or len(body) > _SMALL_BODY:
             return self._threads.start(lambda: work().signed())
         # Python's part of the work is done here: the less often a thread needs the interpreter's lock, the better.
         sign = work().signed
-        return self._threads.at_once(sign) if _is_quick(body, keys) else self._threads.start(sign)
+        return self._threads.at_once(sign) if _is_quick(need.keys) else self._threads.start(sign)
 
 
-def needs_mending(message: Message, body: Body) -> bool:
-    """Whether *body* has lines that are to be encoded anew before it is signed."""
-    return message.mends_lines and (not isinstance(body, bytes) or has_long_line(body))
+def _is_quick(keys: Keys) -> bool:
+    """Whether signing a small body costs less than having it done by a thread."""
+    return all(key.algorithm == "ed25519" for key in keys)
 
 
-def _is_quick(body: Body, keys: Keys) -> bool:
-    """Whether signing costs less than having it done by a thread."""
-    is_small = isinstance(body, bytes) and len(body) <= _SMALL_BODY
-    return is_small and all(key.algorithm == "ed25519" for key in keys)
-
-
-def _is_wanted(message: Message, options: OutboundOptions) -> bool:
-    return bool(message.author_domain) and options.opendkim_sign and message.options.sign is not False
+def _no_key(message: Message, error: AngariumError) -> CannotSign:
+    return CannotSign(_NO_KEY, f"the keys of {message.author_domain}: {error}")
 
 
 def _chosen(message: Message, keys: Keys) -> Keys:
@@ -187,8 +150,9 @@ def _chosen(message: Message, keys: Keys) -> Keys:
     return tuple(key for key in keys if key.selector == named) or keys if named else keys
 
 
-def _prepared(trace: bytes, body: Body, keys: Keys, options: OutboundOptions, now: float) -> Prepared:
-    """Prepare the signatures over *trace* and *body*. Reads the file of a large body; raises CannotSign."""
+def _prepared(need: NeedSignature, now: float) -> Prepared:
+    """Prepare the signatures. Reads the file of a large body; raises CannotSign."""
+    body, trace, options = need.body, need.message.trace, need.options
     if isinstance(body, LargeBody):
         try:
             block, body_hash = _hashed_file(body)
@@ -198,7 +162,7 @@ def _prepared(trace: bytes, body: Body, keys: Keys, options: OutboundOptions, no
         block = HeaderBlock.scan(body)
         body_hash = relaxed_body_hash(body, block.body_at)
     header = HeaderBlock(trace + block.raw, len(trace) + block.size, True)
-    return prepare(header, body_hash, keys, options.dkim_headers, options.dkim_oversign_headers, now)
+    return prepare(header, body_hash, need.keys, options.dkim_headers, options.dkim_oversign_headers, now)
 
 
 def _hashed_file(body: LargeBody) -> tuple[HeaderBlock, bytes]:

@@ -70,6 +70,10 @@ class SigningKey:
         return self.private.sign(digest)  # RFC 8463 §3: the hash itself is the message
 
 
+Keys = tuple[SigningKey, ...]
+"""All of them sign."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """All of the signatures to be but what needs the private keys."""

@@ -8,8 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message
-from angarium.delivery.signing import Keys
-from angarium.render.dkim import SigningKey
+from angarium.render.dkim import Keys, SigningKey
 
 DOMAIN, ACCOUNT = "example.com", 7
 _MESSAGE = Message(

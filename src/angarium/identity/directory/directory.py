@@ -27,7 +27,7 @@ from angarium.identity.directory.lookup import Found, Lookup
 from angarium.identity.directory.owners import DomainOwners
 from angarium.identity.directory.passwords import Passwords
 from angarium.identity.directory.proofs import Proofs
-from angarium.identity.directory.signing import Keys, SigningKeys
+from angarium.identity.directory.signing import SigningKeys
 from angarium.identity.forms import Question, challenge_question_of, question_of
 from angarium.identity.principal import (
     UNCHECKED,
@@ -40,6 +40,7 @@ from angarium.identity.principal import (
     revoked,
 )
 from angarium.identity.secrets import KeyRing, verify_password
+from angarium.render.dkim import Keys
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage

@@ -12,7 +12,7 @@ from angarium.identity.principal import Seen
 from angarium.identity.secrets import DOMAIN_KEY_CONTEXT, KeyRing
 from angarium.identity.store import schema
 from angarium.identity.store.engine import reading
-from angarium.render.dkim import KeyUnusable, SigningKey
+from angarium.render.dkim import Keys, KeyUnusable, SigningKey
 from angarium.sql.errors import KeyRingError, StoreError
 from angarium.sql.threads import Worker
 
@@ -20,8 +20,6 @@ NOBODY: Final = 0
 """The account of mail that nobody logged in for: it is signed with the keys of whoever has verified the domain."""
 
 _CACHED = 20_000
-
-Keys = tuple[SigningKey, ...]
 
 
 class SigningKeys:

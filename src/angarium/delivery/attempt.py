@@ -1,0 +1,135 @@
+"""What an attempt needs on its way from the scheduler's command to the wire, and in which order. Pure.
+
+    body ─► keys ─► lines made short ─► signature ─► intent ─► what leaves      `attempt`
+    7-bit form ─► keys ─► signature ─► what leaves instead                      `conversion`
+
+Both are generators: each yields what it needs next, is sent that, and returns what leaves. `delivery.handover` drives
+them: what is known is answered at once, so that plain mail leaves without waiting for anything; the rest is waited
+for. A need that cannot be met is thrown in as `Unmet`, which ends the attempt.
+
+A conversion follows in the middle of a transaction, when the peer has shown that it takes no 8-bit text.
+
+Signatures are made last, over what leaves. Where the author's domain has keys, nothing leaves unsigned.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from angarium.config.records import OutboundOptions
+from angarium.core.errors import AngariumError
+from angarium.core.records import Message
+from angarium.core.reply import Reply
+from angarium.mime.eightbit import downgrade, shorten_lines
+from angarium.mime.lines import has_long_line
+from angarium.queue.commands import Deliver, Verdict
+from angarium.render.dkim import Keys
+from angarium.spool.port import Body
+
+_NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
+
+
+class NeedBody(msgspec.Struct):
+    """The text of *message* as it was submitted: a `Body`."""
+
+    message: Message
+
+
+class NeedRender(msgspec.Struct):
+    """What *render* makes of *body*, which may take a while. Bytes, or None where it makes nothing of it."""
+
+    message: Message
+    body: Body
+    render: Callable[[bytes], bytes | None]
+
+
+class NeedKeys(msgspec.Struct):
+    """The keys that sign for the author of *message*; an empty tuple: it leaves unsigned."""
+
+    message: Message
+
+
+class NeedSignature(msgspec.Struct):
+    """The signatures by *keys* over *body* and the trace lines before it, as bytes.
+
+    *is_own*: *body* is as the message was submitted, the same for all its recipients.
+    """
+
+    message: Message
+    body: Body
+    keys: Keys
+    options: OutboundOptions
+    is_own: bool
+
+
+class NeedIntent(msgspec.Struct):
+    """That the attempt that *command* asks for begins is written down, see `delivery.intents`. Answered by None."""
+
+    command: Deliver
+
+
+Need = NeedBody | NeedRender | NeedKeys | NeedSignature | NeedIntent
+
+
+class Payload(msgspec.Struct):
+    """What leaves: *head*, whole lines, and then *body*."""
+
+    head: bytes
+    body: Body
+
+
+Course = Generator[Need, Any, Payload]
+
+
+class Unmet(AngariumError):
+    """A need cannot be met, so that nothing leaves. *verdict* and *reply* are for the recipients."""
+
+    def __init__(self, verdict: Verdict, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.verdict = verdict
+        self.reply = reply
+
+
+def attempt(command: Deliver, options: OutboundOptions) -> Course:
+    """Return the course of the attempt that *command* asks for, over a connection made under *options*."""
+    message = command.recipients[0].message
+    body = yield NeedBody(message)
+    keys = (yield NeedKeys(message)) if _may_be_signed(message, options) else ()
+    if keys:
+        payload = yield from _signed(message, body, keys, options)
+    else:
+        payload = Payload(message.trace, body)
+    if options.ambiguous_delivery == "hold":
+        yield NeedIntent(command)
+    return payload
+
+
+def conversion(message: Message, body: Body, options: OutboundOptions) -> Course:
+    """Return the course of what follows when the peer takes no 8-bit *body* (RFC 6152 §3)."""
+    converted = yield NeedRender(message, body, downgrade)
+    if converted is None:
+        raise Unmet("permanent", _NOT_SEVEN_BIT)
+    keys = (yield NeedKeys(message)) if _may_be_signed(message, options) else ()
+    signatures = (yield NeedSignature(message, converted, keys, options, is_own=False)) if keys else b""
+    return Payload(signatures + message.trace, converted)
+
+
+def _signed(
+    message: Message, body: Body, keys: Keys, options: OutboundOptions
+) -> Generator[Need, Any, Payload]:
+    """Sign *body*, which is as it was submitted; before that, lines go that hosts on the way may break."""
+    short = (yield NeedRender(message, body, shorten_lines)) if _has_long_lines(message, body) else None
+    if short is not None:
+        body = short
+    signatures = yield NeedSignature(message, body, keys, options, is_own=short is None)
+    return Payload(signatures + message.trace, body)
+
+
+def _may_be_signed(message: Message, options: OutboundOptions) -> bool:
+    return bool(message.author_domain) and options.opendkim_sign and message.options.sign is not False
+
+
+def _has_long_lines(message: Message, body: Body) -> bool:
+    """Whether it may; of a file it is not known yet."""
+    return message.mends_lines and (not isinstance(body, bytes) or has_long_line(body))
