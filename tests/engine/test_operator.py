@@ -9,8 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from angarium.config.load import parse_config
+from angarium.core.ids import format_id
 from angarium.core.metrics import Counters
-from angarium.core.operations import Action, Changed
+from angarium.core.operations import ActArgs, Action, Changed, SelectionArgs
 from angarium.engine.engine import Engine
 from angarium.spool.embedded import open_partition
 from angarium.spool.partition import Partition
@@ -37,6 +38,7 @@ class House:
         self.log = log
         self.spool = engine.spool
         self.operator = engine.operator
+        self.told: list[int] = []
 
     @classmethod
     async def on(cls, spool: Partition, most: int = 200) -> "House":
@@ -45,6 +47,11 @@ class House:
         routes, clock, log = NoWay(), ManualClock(LATER), KeptLog()
         engine = await engine_on(spool, config, clock, log, Counters(), routes)
         return cls(engine, routes, clock, log)
+
+    async def act(self, action: Action, selection: SelectionArgs | None = None, **more: Any) -> Changed:
+        """Carry *action* out on what *selection* names, or all; *more* as in ActArgs."""
+        asked = ActArgs(action, SelectionArgs() if selection is None else selection, **more)
+        return await self.operator.act(asked, self.told.append)
 
     async def fill(self, number: int = MANY) -> None:
         """Settle mail that is due, and wait until some of it is in memory again."""
@@ -79,7 +86,7 @@ def test_mail_that_was_put_off_a_moment_ago_is_held(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         (recipient,) = await SpoolDriver(house.spool).take(make_message(), b"body")
         house.spool.settle([recipient])
-        result = await house.operator.act("hold", Selection())
+        result = await house.act("hold")
         assert result == Changed(1, 0)
 
     play(tmp_path, story)
@@ -101,7 +108,7 @@ def test_mail_that_falls_due_meanwhile_is_not_missed(tmp_path: Path, action: Any
         await house.fill()
         work = asyncio.ensure_future(house.work())
         target = {"rebind": "other", "reroute": "a.example"}.get(action, "")
-        result = await house.operator.act(action, Selection(), target=target, quiet=True)
+        result = await house.act(action, target=target, quiet=True)
         work.cancel()
         assert result == Changed(MANY, 0)
         selection, number = left
@@ -116,10 +123,10 @@ def test_the_log_has_one_line_for_all(tmp_path: Path, action: Any) -> None:
     async def story(house: House) -> None:
         await house.fill(100)
         if action == "release":
-            await house.operator.act("hold", Selection())
+            await house.act("hold")
         before = len(house.log.records)
         target = {"rebind": "other", "reroute": "c.example"}.get(action, "")
-        await house.operator.act(action, Selection(binding="default"), target=target, note="why", quiet=True)
+        await house.act(action, SelectionArgs(binding="default"), target=target, note="why", quiet=True)
         (line,) = house.log.records[before:]
         assert (line["event"], line["action"], line["changed"]) == ("changed", action, 100)
         assert (line["binding"], line["domain"], line["note"]) == ("default", None, "why")
@@ -133,7 +140,7 @@ def test_every_recipient_has_its_event(tmp_path: Path) -> None:
         first, second = await SpoolDriver(house.spool).take(message, b"body")
         assert await SpoolDriver(house.spool).settle(first) is None
         house.engine.acceptance.add([second])
-        await house.operator.act("hold", Selection(), note="why")
+        await house.act("hold", note="why")
         _, events = await house.spool.history(message.id)
         assert sorted((each.index, each.type, each.note) for each in events) == [
             (0, "held", "why"),
@@ -146,7 +153,6 @@ def test_every_recipient_has_its_event(tmp_path: Path) -> None:
 def test_progress_is_told_and_other_work_has_its_turn_meanwhile(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         await house.fill()
-        told: list[int] = []
         turns = 0
 
         async def others() -> None:
@@ -156,11 +162,11 @@ def test_progress_is_told_and_other_work_has_its_turn_meanwhile(tmp_path: Path) 
                 turns += 1
 
         work = asyncio.ensure_future(others())
-        await house.operator.act("hold", Selection(), progress=told.append)
+        await house.act("hold")
         work.cancel()
-        assert told == sorted(told)
-        assert len(told) > MANY // 1000
-        assert told[-1] == MANY
+        assert house.told == sorted(house.told)
+        assert len(house.told) > MANY // 1000
+        assert house.told[-1] == MANY
         assert turns > MANY // 200
 
     play(tmp_path, story)
@@ -171,9 +177,7 @@ def test_one_command_is_carried_out_after_the_other(tmp_path: Path) -> None:
 
     async def story(house: House) -> None:
         await house.fill()
-        held, failed = await asyncio.gather(
-            house.operator.act("hold", Selection()), house.operator.act("fail", Selection(), quiet=True)
-        )
+        held, failed = await asyncio.gather(house.act("hold"), house.act("fail", quiet=True))
         assert (held.changed, failed.changed) == (MANY, MANY)
         assert await house.spool.count(Selection()) == 0
 
@@ -198,9 +202,9 @@ def test_what_is_to_be_tried_at_once_is_looked_up_anew(
     async def story(house: House) -> None:
         (recipient,) = await SpoolDriver(house.spool).take(make_message(), b"body")
         if "message" in selection:
-            selection["message"] = recipient.message.id if selection["message"] else bytes(16)
+            selection["message"] = format_id(recipient.message.id if selection["message"] else bytes(16))
         house.spool.settle([recipient])
-        await house.operator.act(action, Selection(**selection))
+        await house.act(action, SelectionArgs(**selection))
         assert house.routes.forgotten == asked
 
     play(tmp_path, story)

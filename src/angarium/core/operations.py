@@ -13,8 +13,12 @@ import msgspec
 from angarium.core.ids import format_id, parse_id
 
 Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
-CHANGES_ONLY: dict[str, Literal["queued", "held"]] = {"flush": "queued", "hold": "queued", "release": "held"}
-"""The state that an action is about when the selection leaves it open; the other actions are about both."""
+_CHANGES_ONLY: dict[Action, Literal["queued", "held"]] = {
+    "flush": "queued",
+    "hold": "queued",
+    "release": "held",
+}
+"""The state that an action is about; the other actions are about both."""
 
 MOST_ROWS: Final = 1_000_000
 Limit = Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)]
@@ -73,6 +77,9 @@ class CountArgs(msgspec.Struct, forbid_unknown_fields=True):
     selection: SelectionArgs
     action: Action | None = None
 
+    def __post_init__(self) -> None:
+        _narrow(self.selection, self.action)
+
 
 class ActArgs(msgspec.Struct, forbid_unknown_fields=True):
     """*target* is the new domain of reroute, the new binding of rebind. *quiet*: fail without notifying
@@ -88,6 +95,13 @@ class ActArgs(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if bool(self.target) != (self.action in ("reroute", "rebind")):
             raise ValueError("reroute and rebind need a target, the other actions take none")
+        _narrow(self.selection, self.action)
+
+
+def _narrow(selection: SelectionArgs, action: Action | None) -> None:
+    """Have *selection* name the state that *action* is about, where it leaves that open."""
+    if action is not None and selection.state is None:
+        selection.state = _CHANGES_ONLY.get(action)
 
 
 class TraceArgs(msgspec.Struct, forbid_unknown_fields=True):

@@ -10,16 +10,19 @@ from collections.abc import AsyncIterator, Callable
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
-from angarium.core.ids import MessageId, format_id, parse_id
+from angarium.core.ids import MessageId, parse_id
 from angarium.core.log import Log
 from angarium.core.operations import (
-    CHANGES_ONLY,
-    Action,
+    ActArgs,
     Changed,
     Count,
+    CountArgs,
+    MessageArgs,
     MessageHistory,
     QueueRow,
+    QueuesArgs,
     RecipientRow,
+    RecipientsArgs,
     SelectionArgs,
 )
 from angarium.core.records import Event, Message, Recipient
@@ -68,38 +71,31 @@ class Operator:
         self._log = log
         self._turn = asyncio.Lock()
 
-    async def count(self, selection: Selection) -> Count:
-        """Say how many recipients a command with *selection* would be about."""
+    async def count(self, args: CountArgs) -> Count:
+        """Say how many recipients match, and how many of them are in flight."""
+        selection = selection_of(args.selection)
         resident, in_flight = self._scheduler.census.count(selection)
         return Count(resident + await self._spool.count(selection), in_flight)
 
-    async def act(
-        self,
-        action: Action,
-        selection: Selection,
-        *,
-        target: str = "",
-        note: str = "",
-        quiet: bool = False,
-        progress: Callable[[int], None] = lambda done: None,
-    ) -> Changed:
-        """Carry *action* out on all that match and are not in flight; tell *progress* how many are done.
+    async def act(self, args: ActArgs, progress: Callable[[int], None]) -> Changed:
+        """Carry the action out on all that match and are not in flight; tell *progress* how many are done.
 
         What was changed is durable when this returns, and so are the reports it made. The log has one line for all; the
         events are in the journal. One command is carried out after the other. What is tried at once goes by what DNS
-        says from now on. *target* is the new domain or binding of reroute and rebind. Raises AngariumError for a
-        binding that is not configured, before anything is changed, and SpoolError when the changes cannot be written.
+        says from now on. Raises AngariumError for a binding that is not configured, before anything is changed, and
+        SpoolError when the changes cannot be written.
         """
-        if action == "rebind" and target not in self._view.config.bindings:
+        if args.action == "rebind" and args.target not in self._view.config.bindings:
             known = ", ".join(sorted(self._view.config.bindings))
-            raise AngariumError(f"there is no binding {target!r} in the configuration; there are: {known}")
-        if action in CHANGES_ONLY and selection.state is None:
-            selection = selection._replace(state=CHANGES_ONLY[action])
+            raise AngariumError(
+                f"there is no binding {args.target!r} in the configuration; there are: {known}"
+            )
+        selection = selection_of(args.selection)
         async with self._turn:
             began = self._now()
             _, in_flight = self._scheduler.census.count(selection)
-            change = self._change(action, target, f"{QUIET}{note}" if quiet else note)
-            if action in _MAKE_DUE:
+            change = self._change(args)
+            if args.action in _MAKE_DUE:
                 await self._ask_anew(selection)
                 done = await self._change_all(selection, change, progress)
                 self._scheduler.flush(selection)
@@ -108,8 +104,9 @@ class Operator:
                     done = await self._change_all(selection, change, progress)
             await self._recorder.written()
             await self._spool.count(selection)  # by then the store has it as well: it is shown as it is
-        self._log_summary(action, selection, target, note, done, in_flight, began)
-        return Changed(done, in_flight)
+        changed = Changed(done, in_flight)
+        self._log_summary(args, changed, began)
+        return changed
 
     async def _change_all(
         self, selection: Selection, change: "Change", progress: Callable[[int], None]
@@ -157,32 +154,23 @@ class Operator:
                 self._spool.settle(waiting)
         return {each.key for each in recipients}
 
-    def _log_summary(
-        self,
-        action: Action,
-        selection: Selection,
-        target: str,
-        note: str,
-        changed: int,
-        in_flight: int,
-        began: float,
-    ) -> None:
+    def _log_summary(self, args: ActArgs, changed: Changed, began: float) -> None:
         now = self._now()
-        fields = selection._asdict() | {"message": selection.message.hex() if selection.message else None}
         self._log.info(
             "changed",
             now,
-            action=action,
-            **fields,
-            target=target,
-            note=note,
-            changed=changed,
-            in_flight=in_flight,
+            action=args.action,
+            **selection_of(args.selection)._asdict() | {"message": args.selection.message},
+            target=args.target,
+            note=args.note,
+            changed=changed.changed,
+            in_flight=changed.in_flight,
             seconds=round(now - began, 3),
         )
 
-    def _change(self, action: Action, target: str, note: str) -> "Change":
-        now = self._now()
+    def _change(self, args: ActArgs) -> "Change":
+        now, action, target = self._now(), args.action, args.target
+        note = f"{QUIET}{args.note}" if args.quiet else args.note
         if action == "flush":
             return lambda each: each.event("flushed", now, "queued", due_at=now, note=note)
         if action == "hold":
@@ -211,35 +199,31 @@ class Operator:
             domain=routing_domain(config, target, each.path.domain),
         )
 
-    def queues(self, domain: str | None = None, binding: str | None = None) -> list[QueueRow]:
-        """Describe every queue with mail, or those that match: numbers, next try, last reply and what holds it."""
+    def queues(self, args: QueuesArgs) -> list[QueueRow]:
+        """Describe every queue with mail that matches: numbers, next try, last reply and what holds it."""
         return [
             describe_queue(status)
             for status in self._scheduler.status()
-            if domain in (None, status.queue.domain) and binding in (None, status.queue.binding)
+            if args.domain in (None, status.queue.domain) and args.binding in (None, status.queue.binding)
         ]
 
-    async def recipients(
-        self, selection: Selection, limit: int, after: tuple[MessageId, int] | None = None
-    ) -> list[RecipientRow]:
+    async def recipients(self, args: RecipientsArgs) -> list[RecipientRow]:
         """List recipients that match, those in memory first."""
-        rows = [] if after else self._scheduler.census.matching(selection, limit)
+        selection, limit = selection_of(args), args.limit
+        rows = self._scheduler.census.matching(selection, limit)
         if len(rows) < limit:
-            rows = rows + await self._spool.select(selection, after, limit - len(rows))
+            rows = rows + await self._spool.select(selection, None, limit - len(rows))
         return [describe_recipient(each) for each in rows]
 
-    async def message(self, text: str) -> MessageHistory:
-        """Tell all that is known of a message: nothing when this worker has never had it.
-
-        Raises ValueError for what is not a message id.
-        """
-        message_id = parse_id(text)
+    async def message(self, args: MessageArgs) -> MessageHistory:
+        """Tell all that is known of a message: nothing when this worker has never had it."""
+        message_id = parse_id(args.id)
         message, events = await self._spool.history(message_id)
         if message is None and not events:
             return MessageHistory()
         states = _states(message, events, self._view.config) if message is not None else []
         return MessageHistory(
-            describe_message(message) if message is not None else {"id": format_id(message_id)},
+            describe_message(message) if message is not None else {"id": args.id},
             [describe_recipient(each) for each in states],
             [describe_event(each, message) for each in events],
         )

@@ -14,7 +14,6 @@ from angarium.config.explain import evaluate, read_question, show_effective
 from angarium.config.model import Config
 from angarium.core.errors import AngariumError
 from angarium.core.operations import (
-    CHANGES_ONLY,
     MOST_ROWS,
     ActArgs,
     Changed,
@@ -169,10 +168,7 @@ class NodeOperations:
 
     async def count(self, args: CountArgs) -> Count:
         """How many recipients an action would change."""
-        selection = args.selection
-        if args.action is not None and selection.state is None:
-            selection.state = CHANGES_ONLY.get(args.action)
-        answers = await self._ask_all("count", {"selection": msgspec.to_builtins(selection)})
+        answers = await self._ask_all("count", msgspec.to_builtins(args))
         answers.need_one()
         return merge_counts(answers)
 

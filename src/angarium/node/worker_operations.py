@@ -23,7 +23,6 @@ from angarium.core.operations import (
     TraceArgs,
 )
 from angarium.engine.engine import Engine
-from angarium.engine.operate import selection_of
 from angarium.node.link import Link
 
 Operation = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -62,34 +61,24 @@ class WorkerOperations:
         }
 
     async def _queues(self, args: dict[str, Any]) -> list[QueueRow]:
-        asked = msgspec.convert(args, QueuesArgs)
-        return self._operator.queues(asked.domain, asked.binding)
+        return self._operator.queues(msgspec.convert(args, QueuesArgs))
 
     async def _recipients(self, args: dict[str, Any]) -> list[RecipientRow]:
-        asked = msgspec.convert(args, RecipientsArgs)
-        return await self._operator.recipients(selection_of(asked), asked.limit)
+        return await self._operator.recipients(msgspec.convert(args, RecipientsArgs))
 
     async def _message(self, args: dict[str, Any]) -> MessageHistory:
-        return await self._operator.message(msgspec.convert(args, MessageArgs).id)
+        return await self._operator.message(msgspec.convert(args, MessageArgs))
 
     async def _count(self, args: dict[str, Any]) -> Count:
-        return await self._operator.count(selection_of(msgspec.convert(args, CountArgs).selection))
+        return await self._operator.count(msgspec.convert(args, CountArgs))
 
     async def _act(self, args: dict[str, Any]) -> Changed:
         name = args.pop("name", "")
-        asked = msgspec.convert(args, ActArgs)
 
         def progress(done: int) -> None:
             self._link.tell("progress", name=name, worker=self._index, done=done)
 
-        return await self._operator.act(
-            asked.action,
-            selection_of(asked.selection),
-            target=asked.target,
-            note=asked.note,
-            quiet=asked.quiet,
-            progress=progress,
-        )
+        return await self._operator.act(msgspec.convert(args, ActArgs), progress)
 
     async def _trace_start(self, args: dict[str, Any]) -> None:
         name = args.pop("name")
