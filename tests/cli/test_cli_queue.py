@@ -8,7 +8,7 @@ import pytest
 from angarium.cli.output import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
 from angarium.core.errors import AngariumError
-from angarium.core.operations import HeldBy, Plan, QueueRow, QueueTotals, Reason
+from angarium.core.operations import HeldBy, HoldReason, Plan, QueueRow, QueueTotals
 
 NOON = 1_700_049_600.0  # 12:00:00 UTC
 THROTTLE = HeldBy("Outbound_Throttle_Messages", "angarium.conf:12", "throttle 50/60 of binding_group warm")
@@ -51,7 +51,12 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
         ),
         (
             QueueTotals(
-                waited_in=2, active=5, delayed=5, in_flight=1, next_try=NOON, reasons=[Reason(RESTING, 10, 2)]
+                waited_in=2,
+                active=5,
+                delayed=5,
+                in_flight=1,
+                next_try=NOON,
+                reasons=[HoldReason(RESTING, 10, 2)],
             ),
             [
                 "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00. "
@@ -59,7 +64,9 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
             ],
         ),
         (
-            QueueTotals(waited_in=3, held=10, reasons=[Reason(THROTTLE, 7, 1), Reason(RESTING, 3, 2)]),
+            QueueTotals(
+                waited_in=3, held=10, reasons=[HoldReason(THROTTLE, 7, 1), HoldReason(RESTING, 3, 2)]
+            ),
             [
                 "10 recipients wait in 3 queues. Why 7 of them: throttle 50/60 of binding_group warm "
                 "(Outbound_Throttle_Messages, angarium.conf:12)",

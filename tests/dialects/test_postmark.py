@@ -3,8 +3,9 @@
 import pytest
 
 from angarium.core.options import NO_OPTIONS, Options
-from angarium.dialects.headers import read_options
 from angarium.mime.header import HeaderBlock, cut
+from angarium.submission.replies import reply_to
+from angarium.testing.dialects import read_options
 
 
 def said(*lines: str) -> Options:
@@ -17,9 +18,9 @@ def problem(*lines: str) -> str:
     """Return code and text of the only problem."""
     found = read_options(HeaderBlock.scan("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"))
     (only,) = found.problems
-    assert only.vendor == "postmark"
-    assert only.reply.code == 550
-    return f"{only.reason}: {only.reply}"
+    assert only.dialect == "postmark"
+    assert reply_to(only).code == 550
+    return f"{only.reason.label}: {reply_to(only)}"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_so_many_fields_are_not_read() -> None:
     assert (found.options.tags, found.problems) == (("a",), ())
     text = b"X-PM-Tag: a\r\nx-smtpeter-tags: b\r\n" * 30_000 + b"\r\n"
     found = read_options(HeaderBlock.scan(text))
-    assert [str(problem.reply) for problem in found.problems] == [
+    assert [str(reply_to(problem)) for problem in found.problems] == [
         "550 5.6.0 the option fields X-PM-, x-smtpeter- and X-MSYS-API of a message may be 100 with 131072 bytes in "
         "all, not 60000 with 990000"
     ]

@@ -3,8 +3,9 @@
 import pytest
 
 from angarium.core.options import NO_OPTIONS, Options
-from angarium.dialects.headers import read_options
 from angarium.mime.header import HeaderBlock, cut
+from angarium.submission.replies import reply_to
+from angarium.testing.dialects import read_options
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_one_field(line: str, options: Options) -> None:
 )
 def test_what_cannot_be_obeyed(line: str, sentence: str) -> None:
     (problem,) = read_options(HeaderBlock.scan(line.encode() + b"\r\n\r\n")).problems
-    assert f"{problem.reason}: {problem.reply}" == sentence
-    assert problem.vendor == "smtpeter"
+    assert f"{problem.reason.label}: {reply_to(problem)}" == sentence
+    assert problem.dialect == "smtpeter"
 
 
 def test_all_fields_of_the_prefix_are_taken_out() -> None:

@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.options import Options
-from angarium.dialects.headers import HeaderOptions, read_options
 from angarium.mime.header import HeaderBlock, cut
 from angarium.mime.words import encode_words
+from angarium.submission.replies import reply_to
+from angarium.testing.dialects import Asked, read_options
 
 
-def read(value: str | bytes) -> HeaderOptions:
+def read(value: str | bytes) -> Asked:
     data = value.encode() if isinstance(value, str) else value
     return read_options(HeaderBlock.scan(b"X-MSYS-API: " + data + b"\r\nSubject: x\r\n\r\nbody\r\n"))
 
 
-def said(value: Any) -> HeaderOptions:
+def said(value: Any) -> Asked:
     found = read(json.dumps(value))
     assert found.problems == ()
     return found
@@ -26,8 +27,8 @@ def said(value: Any) -> HeaderOptions:
 
 def problem(value: str | bytes | dict[str, Any]) -> str:
     (only,) = read(json.dumps(value) if isinstance(value, dict) else value).problems
-    assert only.vendor == "sparkpost"
-    return f"{only.reason}: {only.reply}"
+    assert only.dialect == "sparkpost"
+    return f"{only.reason.label}: {reply_to(only)}"
 
 
 @pytest.mark.parametrize("value", ["", " ", "\r\n\t", "\r\nX-MSYS-API: \r\n "])
@@ -278,13 +279,13 @@ def test_an_address_is_read_before_the_words_in_its_name() -> None:
 )
 def test_too_much_is_not_read(value: str | dict[str, Any], sentence: str) -> None:
     found = read(json.dumps(value) if isinstance(value, dict) else value)
-    reasons = [f"{problem.reason}: {problem.reply}" for problem in found.problems]
+    reasons = [f"{problem.reason.label}: {reply_to(problem)}" for problem in found.problems]
     assert [reason[: len(sentence)] for reason in reasons] == ([sentence] if sentence else [])
 
 
 def test_it_may_stand_there_once() -> None:
     found = read_options(HeaderBlock.scan(b"X-MSYS-API: {}\r\nX-MSYS-API: {}\r\n\r\n"))
-    assert [problem.reply.text for problem in found.problems] == [
+    assert [reply_to(problem).text for problem in found.problems] == [
         "X-MSYS-API may stand in a message once; put all into one JSON object"
     ]
 
@@ -306,8 +307,8 @@ names = st.sampled_from(["campaign_id", "metadata", "tags", "options", "cc", "bc
 def test_nothing_is_too_odd_to_be_answered(value: bytes) -> None:
     found = read(value.replace(b"\r", b"").replace(b"\n", b""))
     for problem in found.problems:
-        assert problem.reply.encode().isascii()
-        assert problem.reply.encode().count(b"\r\n") == 1
+        assert reply_to(problem).encode().isascii()
+        assert reply_to(problem).encode().count(b"\r\n") == 1
 
 
 def test_dialects_go_together_postmark_before_sparkpost_before_smtpeter() -> None:

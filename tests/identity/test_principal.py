@@ -7,6 +7,7 @@ import pytest
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import BULK, TRANSACTIONAL
+from angarium.dialects.table import sentence_of
 from angarium.identity.principal import (
     Principal,
     allows_peer,
@@ -31,6 +32,7 @@ from angarium.identity.records import (
     Stream,
 )
 from angarium.identity.usage.buckets import Bucket, Exceeded
+from angarium.submission.replies import closing, reply_to
 
 NOW = 1_000_000.0
 
@@ -157,7 +159,8 @@ def test_the_stream_is_the_bound_one_else_the_messages_else_the_default(
 ) -> None:
     principal = replace(LOGIN, stream=bound)
     assert stream_of(principal, wanted) == stream
-    assert stream_problem(principal, wanted) == problem
+    found = stream_problem(principal, wanted)
+    assert (sentence_of(found) if found else None) == problem
     assert options_for(principal, Options(stream=wanted)).stream == stream
 
 
@@ -166,7 +169,8 @@ def test_an_account_without_servers_has_no_streams() -> None:
     assert stream_problem(HOMELESS, None) is None
     assert options_for(HOMELESS, NO_OPTIONS) == NO_OPTIONS
     problem = stream_problem(HOMELESS, "news")
-    assert problem == "there is no stream 'news': make a server first, its streams come with it"
+    assert problem is not None
+    assert sentence_of(problem) == "there is no stream 'news': make a server first, its streams come with it"
 
 
 def test_options_are_the_headers_over_login_over_stream_over_server_over_account() -> None:
@@ -238,8 +242,9 @@ def test_verified_domains_bind_as_soon_as_account_or_server_says_so(
         assert problem is None
     else:
         assert problem is not None
-        assert (problem.code, problem.enhanced) == (550, "5.7.1")
-        assert problem.text.startswith(text)
+        reply = reply_to(problem)
+        assert (reply.code, reply.enhanced) == (550, "5.7.1")
+        assert reply.text.startswith(text)
 
 
 def test_the_smaller_of_the_accounts_and_the_servers_bounds_holds() -> None:
@@ -281,8 +286,8 @@ def test_what_is_counted_is_one_bucket_for_each_window_of_account_and_server() -
 )
 def test_over_the_limit_the_reply_says_which_and_until_when(bucket: Bucket, wanted: int, reply: str) -> None:
     exceeded = Exceeded(bucket, wanted, 1_795_305_599.5)
-    assert str(exceeded.reply) == reply
-    assert str(exceeded.closing) == reply.replace("450", "421")
+    assert str(reply_to(exceeded.problem)) == reply
+    assert str(closing(exceeded.problem)) == reply.replace("450", "421")
 
 
 @pytest.mark.parametrize("kind", ["api_key", "server_token", "smtp_token", "smtp_login"])

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from angarium.config.load import parse_config
+from angarium.core.ids import MessageId
 from angarium.core.metrics import Counters
 from angarium.core.reply import Reply
+from angarium.core.submission import OnReceipt, Problem, Raw, Receipt, Submission
 from angarium.core.waiting import WaitingCount
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
@@ -134,21 +136,22 @@ class Usage:
 
 
 class Intake:
-    """Takes every message with 250, or with what *says*."""
+    """Takes every message, or does with it as *says*."""
 
     def __init__(self) -> None:
         self.config: Any = None
-        self.refuses: Reply | None = None
-        self.says = Reply(250, "2.0.0", "queued")
-        self.taken: list[tuple[Any, Any, dict[str, Any]]] = []
+        self.refuses: Problem | None = None
+        self.says = Receipt((MessageId(self.new_id()),))
+        self.taken: list[Submission[Principal]] = []
         self.bodies: list[Any] = []
 
     def new_id(self) -> bytes:
         return b"0123456789abcdef"
 
-    def submit(self, message_id, envelope, origin, options, body, head, answer, **more: Any) -> None:  # type: ignore[no-untyped-def]
-        self.taken.append((envelope, origin, more))
-        self.bodies.append(body)
+    def submit(self, submission: Submission[Principal], answer: OnReceipt) -> None:
+        assert isinstance(submission.content, Raw)
+        self.taken.append(submission)
+        self.bodies.append(submission.content.body)
         answer(self.says)
 
 

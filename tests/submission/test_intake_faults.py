@@ -19,7 +19,7 @@ from angarium.testing.programs import PATIENCE_S
 ROOMS = ("/mime/", "/dialects/", "/submission/intake/")
 SESSION = {"_take_in", "_spill_piece", "_submit", "origin", "_refuses_end", "current", "_give_back"}
 SPOOL = {"enter", "write", "finish"}
-ANSWERS = {"answer", "_count", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}
+ANSWERS = {"answer", "_answered", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}
 """Who is called to say or undo something: called for the first fault, and not to be hindered by a second."""
 STARTS = {"_enter_copies", "_enter_one", "enter_together", "submit", "spill", "_run", "finish", "bodies_for"}
 """Where calls begin whose inside is guarded."""
@@ -122,7 +122,7 @@ def test_whatever_step_fails_the_message_is_answered_and_leaves_nothing(
         path.unlink()
     for number in _first_and_last(clean.places):
         fault, answer = asyncio.run(story(number))
-        is_durable = fault.places[-1].endswith(":_log_reception")
+        is_durable = fault.places[-1].endswith("/notes.py:received")
         assert answer.startswith("250" if is_durable else "451"), fault.places[-1]
         for path in tmp_path.glob("*.body"):
             path.unlink()

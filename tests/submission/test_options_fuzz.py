@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from angarium.dialects.headers import PREFIXES, read_options
+from angarium.dialects.headers import PREFIXES, option_spans
 from angarium.identity.records import Kind, Limits
 from angarium.mime.header import HeaderBlock
 from angarium.testing.intake import STRANGER, IntakeDesk, a_principal
@@ -58,7 +58,7 @@ def test_every_message_is_answered_and_keeps_no_instruction(
         assert bool(taken.entered) == (taken.reply.code == 250)
         for message, body in taken.entered:
             stored = HeaderBlock.scan(body)
-            assert read_options(stored).spans == ()
+            assert option_spans(stored) == ()
             assert not any(field.name.startswith(PREFIXES) for field in stored.fields())
             assert principal is None or not stored.has(b"bcc")
             assert message.body_size == len(body)

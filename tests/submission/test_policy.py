@@ -6,8 +6,9 @@ from angarium.config.records import InboundOptions
 from angarium.config.values import cidrs, domains
 from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.spool.port import SpoolError, SpoolFull, SpoolStatus
-from angarium.submission.intake.intake import Load, refusal
-from angarium.submission.policy import Relay, lane_of, refuses_session
+from angarium.submission.intake.admission import Load, refusal
+from angarium.submission.policy import Relay, entrance_policy, lane_of, refuses_session
+from angarium.submission.replies import reply_to
 
 CLOSED = InboundOptions(relay_hosts=cidrs("192.0.2.0/24"))
 STRANGER = "198.51.100.7"
@@ -54,10 +55,10 @@ def test_an_address_is_to_be_relayed_is_ours_or_neither() -> None:
 
 
 def test_the_priority_header_chooses_the_lane_where_the_listener_lets_it() -> None:
-    options = InboundOptions(lane=BULK)
-    assert lane_of(options, " Transactional ") == TRANSACTIONAL
-    assert lane_of(options, "whatever") == BULK
-    assert lane_of(InboundOptions(lane=BULK, priority_header=False), "transactional") == BULK
+    policy = entrance_policy(InboundOptions(lane=BULK))
+    assert lane_of(policy, " Transactional ") == TRANSACTIONAL
+    assert lane_of(policy, "whatever") == BULK
+    assert lane_of(entrance_policy(InboundOptions(lane=BULK, priority_header=False)), "transactional") == BULK
 
 
 def test_session_limits_count_the_session_that_asks() -> None:
@@ -84,5 +85,5 @@ def test_session_limits_count_the_session_that_asks() -> None:
 def test_admission_is_refused_early_and_for_now(
     error: SpoolError | None, load: Load, code: int | None
 ) -> None:
-    reply = refusal(SpoolStatus(error, "", 0, 0, 0, 0), load)
-    assert (reply.code if reply else None) == code
+    problem = refusal(SpoolStatus(error, "", 0, 0, 0, 0), load)
+    assert (reply_to(problem).code if problem else None) == code

@@ -63,7 +63,8 @@ async def test_who_submits_need_not_name_the_domain(hall, how):
     ]
     await talk.all_of("DATA")
     assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
-    ((envelope, _, _),) = house.intake.taken
+    (submission,) = house.intake.taken
+    envelope = submission.envelope
     assert (envelope.reverse_path, envelope.sender_domain) == ("root@mx.test", "mx.test")
     assert [(path.address, path.domain) for path in envelope.recipients] == [
         ("webmaster@mx.test", "mx.test"),
@@ -86,7 +87,8 @@ async def test_what_is_taken_loosely_is_written_as_it_should_be(hall):
     talk = await submitting(house, RELAY)
     await talk.all_of("MAIL FROM: a@my_host.example.", "RCPT TO:< abc.@Docomo.EXAMPLE. >", "DATA")
     assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
-    ((envelope, _, _),) = house.intake.taken
+    (submission,) = house.intake.taken
+    envelope = submission.envelope
     assert envelope.reverse_path == "a@my_host.example"
     assert [(path.address, path.domain) for path in envelope.recipients] == [
         ('"abc."@Docomo.EXAMPLE', "docomo.example")
@@ -122,7 +124,8 @@ async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(hall):
     assert (await talk.say(b"EHLO M\xc3\x9cLLER PC")).startswith("250-")
     await talk.all_of(*ENVELOPE, "DATA")
     assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
-    ((_, origin, _),) = house.intake.taken
+    (submission,) = house.intake.taken
+    origin = submission.origin
     assert origin.helo == "M?LLER?PC"
     talk.session.connection_lost(None)
     assert house.events("session")[0]["helo"] == "M?LLER?PC"
@@ -198,7 +201,10 @@ async def test_who_stops_sending_gets_the_answers_that_are_owed(hall):
     assert stays
     assert not talk.wire.is_closed
     owed[0](house.intake.says)
-    assert talk.wire.text.splitlines()[-2:] == ["250 2.0.0 queued", "250 2.0.0 ok"]
+    assert talk.wire.text.splitlines()[-2:] == [
+        f"250 2.0.0 queued as {house.intake.new_id().hex()}",
+        "250 2.0.0 ok",
+    ]
     assert talk.wire.is_closed
 
 

@@ -5,7 +5,9 @@ import base64
 
 import pytest
 
+from angarium.core.ids import MessageId
 from angarium.core.reply import Reply
+from angarium.core.submission import Problem, Reason, Receipt
 from angarium.core.waiting import WaitingCount
 from angarium.identity.principal import BAD_LOGIN
 from angarium.identity.records import Account, Limits, Rate
@@ -345,10 +347,10 @@ async def test_relaying_is_for_those_who_have_logged_in(hall):
     assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "250 2.1.5"]
     await talk.say("DATA")
     assert (await talk.say("Subject: x\r\n\r\ntext\r\n.")).startswith("250 ")
-    _, origin, more = house.intake.taken[0]
-    assert origin.protocol == "ESMTPA"
-    assert more["principal"].name == 'smtp_login 11 "app"'
-    assert house.directory.used == [more["principal"]]
+    submission = house.intake.taken[0]
+    assert submission.origin.protocol == "ESMTPA"
+    assert submission.principal.name == 'smtp_login 11 "app"'
+    assert house.directory.used == [submission.principal]
 
 
 @pytest.mark.parametrize(
@@ -467,10 +469,10 @@ async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(hal
     talk = await logged_in(house)
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "RSET")
     assert house.usage.taken == 0
-    house.intake.says = Reply(550, "5.6.0", "no")
+    house.intake.says = Receipt(problems=(Problem(Reason.NO_AUTHOR),))
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
     assert house.usage.taken == 0
-    house.intake.says = Reply(250, "2.0.0", "yes")
+    house.intake.says = Receipt((MessageId(bytes(16)),))
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
     assert house.usage.taken == 1
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>")
@@ -658,7 +660,7 @@ async def test_mail_of_a_proxys_client_says_who_that_was(hall):
     await talk.say("XCLIENT ADDR=192.0.2.50 PORT=77 HELO=behind.test PROTO=SMTP")
     await talk.say("EHLO proxy.test")
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA", "Subject: x\r\n\r\n.")
-    _, origin, _ = house.intake.taken[0]
+    origin = house.intake.taken[0].origin
     assert (origin.peer, origin.helo, origin.protocol) == ("192.0.2.50:77", "behind.test", "SMTP")
     talk.session.connection_lost(None)
     assert house.events("session")[0]["via"] == "192.0.2.1:40000"

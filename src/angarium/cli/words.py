@@ -1,7 +1,7 @@
 """The sentences that answer "why is my mail not moving": pure, from the merged answers."""
 
 from angarium.cli.output import Column, Row, amount, span, when
-from angarium.core.operations import Health, QueueRow, QueueTotals, Reason
+from angarium.core.operations import Health, HoldReason, QueueRow, QueueTotals
 
 QUEUE_COLUMNS = (
     Column("DOMAIN"),
@@ -37,7 +37,7 @@ def _with_reason(first: str, totals: QueueTotals) -> str:
     return f"{first}. Why {heaviest.waiting} of them: {heaviest.held_by}"
 
 
-def _reason(reason: Reason) -> str:
+def _reason(reason: HoldReason) -> str:
     return f"Why {reason.waiting} in {amount(reason.queues, 'queue')}: {reason.held_by}"
 
 

@@ -197,7 +197,7 @@ class QueueRow(msgspec.Struct):
         return self.active + self.delayed + self.held
 
 
-class Reason(msgspec.Struct, frozen=True):
+class HoldReason(msgspec.Struct, frozen=True):
     """One thing that holds mail, with the recipients *waiting* in the *queues* that it holds."""
 
     held_by: HeldBy
@@ -220,7 +220,7 @@ class QueueTotals(msgspec.Struct, frozen=True):
     connections: int = 0
     oldest: float | None = None
     next_try: float | None = None
-    reasons: list[Reason] = msgspec.field(default_factory=list)
+    reasons: list[HoldReason] = msgspec.field(default_factory=list)
 
     @property
     def waiting(self) -> int:

@@ -1,74 +1,23 @@
-"""What the option fields of the vendors come to, whichever dialect they are written in. Values only."""
+"""What fields in a vendor's words are made of, whoever's they are. Values only."""
 
-from typing import Literal, NamedTuple
+from typing import Any
 
-from angarium.core.options import NO_OPTIONS, Options
-from angarium.core.reply import Reply
-from angarium.mime.header import Field, Span
+from angarium.core.submission import Problem, Reason
+from angarium.mime.header import Field
 from angarium.mime.words import decode_words
-
-Vendor = Literal["postmark", "smtpeter", "sparkpost"]
-"""Whose way of treating a mistake is followed: Postmark takes the mail and reports it as failed, the others refuse."""
-
-Reason = Literal[
-    "json",  # X-MSYS-API is none
-    "metadata",  # too many, too large, or not what metadata may be
-    "option_syntax",  # any other option field that cannot be read
-    "option_limit",  # too long, too many
-    "unknown_stream",
-    "archived_stream",
-    "stream",  # any other stream that may not be used
-    "unknown_binding",
-    "binding",  # not one that the login may name
-    "no_author",  # no From, several, or none with an address
-    "domain",  # the author's is not verified
-    "too_many_recipients",
-    "quota",
-    "header_size",
-    "loop",
-]
-"""Why a message was refused, as logs and counters name it."""
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong with a message. *vendor* None: refused in any case."""
-
-    vendor: Vendor | None
-    reason: Reason
-    reply: Reply
-
-
-class CopyTo(NamedTuple):
-    """Somebody who gets the message besides those named by RCPT. *domain* in lower-case A-labels."""
-
-    name: str
-    address: str
-    domain: str
-
-
-class HeaderOptions(NamedTuple):
-    """What a header block says by option fields, and where these stand.
-
-    *options* and the copies hold what could be read; *problems* the rest, in the order they were met.
-    """
-
-    options: Options = NO_OPTIONS
-    spans: tuple[Span, ...] = ()
-    cc: tuple[CopyTo, ...] = ()
-    bcc: tuple[CopyTo, ...] = ()
-    archive: tuple[CopyTo, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-NOTHING_SAID = HeaderOptions()
 
 
 class OptionError(ValueError):
-    """A field cannot be obeyed. The text is the sentence that the sender is told."""
+    """A field cannot be obeyed. The arguments are those of a `Problem`."""
 
-    def __init__(self, sentence: str, reason: Reason = "option_syntax") -> None:
-        super().__init__(sentence)
-        self.reason: Reason = reason
+    def __init__(self, reason: Reason, **facts: Any) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self._facts = facts
+
+    def problem(self, dialect: str) -> Problem:
+        """Return it as a problem of *dialect*."""
+        return Problem(self.reason, dialect=dialect, **self._facts)
 
 
 def line_of(field: Field) -> str:
@@ -114,7 +63,12 @@ def switch(field: Field) -> bool | None:
     try:
         return _WORDS[text]
     except KeyError:
-        raise OptionError(f"{name_of(field)} must be true or false, not {shown(text)}") from None
+        raise not_among(field, "true or false", text) from None
+
+
+def not_among(field: Field, allowed: str, text: str) -> OptionError:
+    """Return the error of a field that says *text*, where only *allowed* is known."""
+    return OptionError(Reason.OPTION_VALUE, field=name_of(field), value=text, facts={"allowed": allowed})
 
 
 def shown(text: str) -> str:

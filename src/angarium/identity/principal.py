@@ -14,6 +14,7 @@ from angarium.config.values import CidrSet
 from angarium.core.options import NO_OPTIONS, Options, layered
 from angarium.core.records import BULK
 from angarium.core.reply import Reply
+from angarium.core.submission import Problem, Reason
 from angarium.core.waiting import WaitingCount
 from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Limits, Person, Server, Stream
 from angarium.identity.usage.buckets import Bucket, buckets_of
@@ -40,7 +41,7 @@ PERSON_OPTIONS = Options(
 )
 """A person's own password lets mail through and switches nothing on (reference: SMTPeter, account fallback)."""
 
-Reason = Literal[
+Denial = Literal[
     "unknown",  # nobody is called that
     "wrong",  # the secret is not the one
     "disabled",
@@ -63,7 +64,7 @@ Seen = tuple[int, int]
 class Refused(NamedTuple):
     """Somebody is not let in. *name* and *account* say who it was, if that is known."""
 
-    reason: Reason
+    reason: Denial
     name: str = ""
     account: int = 0
     reply: Reply = BAD_LOGIN
@@ -188,7 +189,7 @@ def principal_of_person(
     )
 
 
-def may_send(principal: Principal, now: float) -> Reason | None:
+def may_send(principal: Principal, now: float) -> Denial | None:
     """Return why *principal* may not send at *now*, or None when it may. Its peer is another question."""
     if not principal.enabled:
         return "disabled"
@@ -230,19 +231,19 @@ def stream_of(principal: Principal, wanted: str | None) -> str | None:
     return DEFAULT_STREAM if DEFAULT_STREAM in principal.streams else None
 
 
-def stream_problem(principal: Principal, wanted: str | None) -> str | None:
-    """Return what is wrong with *wanted* (the stream that the message names, or None), as a sentence, or None."""
+def stream_problem(principal: Principal, wanted: str | None) -> Problem | None:
+    """Return what is wrong with *wanted* (the stream that the message names, or None), or None."""
     if principal.stream is not None and wanted not in (None, principal.stream):
-        return f"{_called(principal)} sends in stream {principal.stream!r} only, not in {wanted!r}: name no stream"
+        facts = {"login": _called(principal), "bound": principal.stream}
+        return Problem(Reason.BOUND_STREAM, value=wanted or "", facts=facts)
     chosen = stream_of(principal, wanted)
     if chosen is None:
         return None
     stream = principal.streams.get(chosen)
-    if stream is None:
-        return f"there is no stream {chosen!r}: {_streams_in_use(principal)}"
-    if stream.archived_at is not None:
-        return f"stream {chosen!r} is archived: unarchive it, or {_streams_in_use(principal)}"
-    return None
+    if stream is not None and stream.archived_at is None:
+        return None
+    reason = Reason.UNKNOWN_STREAM if stream is None else Reason.ARCHIVED_STREAM
+    return Problem(reason, value=chosen, facts={"streams": _streams_in_use(principal)})
 
 
 def options_for(principal: Principal, header: Options) -> Options:
@@ -265,36 +266,24 @@ def options_for(principal: Principal, header: Options) -> Options:
     )
 
 
-def domain_problem(principal: Principal, author_domain: str) -> Reply | None:
-    """Return the refusal of mail written in the name of *author_domain* (A-labels), or None when it may be sent."""
+def domain_problem(principal: Principal, author_domain: str) -> Problem | None:
+    """Return why mail may not be written in the name of *author_domain* (A-labels), or None when it may."""
     if not principal.needs_verified_domain or author_domain in principal.verified_domains:
         return None
     if not author_domain:
-        return Reply(
-            550, "5.7.1", "the From field names no domain: write From with one of your verified domains"
-        )
-    return Reply(
-        550,
-        "5.7.1",
-        f"account {principal.account.name} may not send from {author_domain}: verify that domain first "
-        f"(angarium domains add {author_domain}, angarium domains verify {author_domain})",
-    )
+        return Problem(Reason.NO_DOMAIN)
+    return Problem(Reason.DOMAIN, value=author_domain, facts={"account": principal.account.name})
 
 
-def return_path_problem(principal: Principal, domain: str, owners: frozenset[int]) -> Reply | None:
-    """Return the refusal of mail whose bounces would go to *domain*, or None when they may.
+def return_path_problem(principal: Principal, domain: str, owners: frozenset[int]) -> Problem | None:
+    """Return why bounces may not go to *domain*, or None when they may.
 
     What an account has verified is its own, with all below it: another's mail does not have its bounces sent there, nor
     pass for its own by SPF. *owners* are the accounts that have verified the domain or one above it.
     """
     if not owners or principal.account.id in owners:
         return None
-    return Reply(
-        550,
-        "5.7.1",
-        f"bounces to {domain} belong to another account, which has verified that domain: take an envelope sender in a "
-        f"domain of account {principal.account.name}, or verify it for that (angarium domains add {domain})",
-    )
+    return Problem(Reason.RETURN_PATH, value=domain, facts={"account": principal.account.name})
 
 
 def queue_room(principal: Principal, waiting: WaitingCount, most: WaitingCount) -> WaitingCount:
@@ -310,16 +299,14 @@ def queue_room(principal: Principal, waiting: WaitingCount, most: WaitingCount) 
     )
 
 
-def queue_problem(principal: Principal, room: WaitingCount, recipients: int, size_bytes: int) -> Reply | None:
-    """Return the refusal of so many recipients more, and bytes, where there is no *room* for them, or None."""
+def queue_problem(
+    principal: Principal, room: WaitingCount, recipients: int, size_bytes: int
+) -> Problem | None:
+    """Return why there may not be so many recipients more, and bytes, where there is no *room* for them, or None."""
     if recipients <= room.recipients and size_bytes <= room.bytes:
         return None
     what = "recipients" if recipients > room.recipients else "bytes"
-    return Reply(
-        452,
-        "4.3.1",
-        f"account {principal.account.name} has as many {what} queued as it may; send again when some were delivered",
-    )
+    return Problem(Reason.ACCOUNT_QUEUE, field=what, facts={"account": principal.account.name})
 
 
 _ENDLESS: Final = 1 << 62
@@ -344,14 +331,14 @@ def _called(principal: Principal) -> str:
     return f"this {_CALLED[principal.kind]}" if principal.kind != "person" else "this password"
 
 
-def _refusal(principal: Principal, reason: Reason) -> str:
+def _refusal(principal: Principal, reason: Denial) -> str:
     called = _called(principal)
     if reason == "suspended":
         who = f"account {principal.account.name}"
         if not principal.account.suspended and principal.server is not None:
             who = f"server {principal.server.name}"
         return f"{who} is suspended; ask whoever runs this service"
-    sentences: dict[Reason, str] = {
+    sentences: dict[Denial, str] = {
         "disabled": f"{called} is disabled; enable it or use another",
         "expired": f"{called} has expired; make a new one",
         "smtp_off": "this server may not be used by SMTP; switch that on or use another server",
@@ -360,9 +347,8 @@ def _refusal(principal: Principal, reason: Reason) -> str:
     return sentences[reason]
 
 
-def _streams_in_use(principal: Principal) -> str:
-    names = sorted(id for id, stream in principal.streams.items() if stream.archived_at is None)
-    return f"use one of {', '.join(names)}" if names else "make a server first, its streams come with it"
+def _streams_in_use(principal: Principal) -> list[str]:
+    return sorted(id for id, stream in principal.streams.items() if stream.archived_at is None)
 
 
 def _limits(principal: Principal) -> tuple[Limits, ...]:

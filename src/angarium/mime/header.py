@@ -118,6 +118,14 @@ class HeaderBlock:
         """
         return text in self._lower
 
+    def may_have_any(self, texts: Iterable[bytes]) -> bool:
+        """Whether any of *texts* stands anywhere, as `may_have` says of one."""
+        lower = self._lower
+        for text in texts:  # noqa: SIM110 - a generator costs more than the search
+            if text in lower:
+                return True
+        return False
+
     def missing(self, *names: bytes) -> tuple[bytes, ...]:
         """Return those of *names*, given in lower case, that no field has."""
         return tuple(name for name in names if not self.has(name))

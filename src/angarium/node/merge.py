@@ -17,11 +17,11 @@ from angarium.core.operations import (
     Count,
     Health,
     HeldBy,
+    HoldReason,
     MessageHistory,
     QueueRow,
     Queues,
     QueueTotals,
-    Reason,
     RecipientRow,
     Recipients,
     Stat,
@@ -105,7 +105,7 @@ def total(rows: Sequence[QueueRow]) -> QueueTotals:
     )
 
 
-def _reasons(rows: Iterable[QueueRow]) -> list[Reason]:
+def _reasons(rows: Iterable[QueueRow]) -> list[HoldReason]:
     weights: dict[HeldBy, list[int]] = {}
     for row in rows:
         for held_by in row.held_by:
@@ -113,7 +113,7 @@ def _reasons(rows: Iterable[QueueRow]) -> list[Reason]:
             weight[0] += row.waiting
             weight[1] += 1
     heaviest = sorted(weights.items(), key=lambda item: (-item[1][0], str(item[0])))
-    return [Reason(held_by, waiting, queues) for held_by, (waiting, queues) in heaviest[:MAX_REASONS]]
+    return [HoldReason(held_by, waiting, queues) for held_by, (waiting, queues) in heaviest[:MAX_REASONS]]
 
 
 def earliest(times: Iterable[float | None]) -> float | None:

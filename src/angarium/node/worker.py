@@ -41,7 +41,9 @@ from angarium.node.waiting_mail import count_recovered, count_stored
 from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.spool.port import RecoveryReport
 from angarium.spool.sqlite.stored_mail import StoredMail
-from angarium.submission.intake.intake import Intake, Load, refusal
+from angarium.submission.intake.admission import Load, refusal
+from angarium.submission.intake.intake import Intake
+from angarium.submission.replies import reply_to
 from angarium.submission.session.listener import Acceptor, door_of
 from angarium.submission.session.reception import Reception
 from angarium.submission.session.session import Session
@@ -240,8 +242,8 @@ class Worker:
 
     def _admit(self) -> str:
         """Decide whether mail is taken from now on; return why not."""
-        self._intake.refuses = refusal(self._engine.spool.status(), self._load())
-        return str(self._intake.refuses or "")
+        refuses = self._intake.refuses = refusal(self._engine.spool.status(), self._load())
+        return "" if refuses is None else str(reply_to(refuses))
 
     def _load(self) -> Load:
         options = self._engine.view.config.globals

@@ -9,9 +9,10 @@ there.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from angarium.core.body import Body as Body
+from angarium.core.body import LargeBody as LargeBody
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
@@ -24,20 +25,6 @@ class SpoolError(AngariumError):
 class SpoolFull(SpoolError):
     """The disk or the spool's own limit is reached: answer 452. It recovers by itself."""
 
-
-class LargeBody(NamedTuple):
-    """A body too large for the journal: a file of its own, synced before its message is accepted.
-
-    *header* is its header block, None where nobody has read that.
-    """
-
-    path: Path
-    size: int
-    header: bytes | None = None
-
-
-Body = bytes | LargeBody
-"""Header block and body as submitted: CRLF lines, no dot-stuffing, no trace lines."""
 
 Then = Callable[[SpoolError | None], None]
 """Called once: with None when the record is durable, else with what went wrong."""

@@ -7,6 +7,7 @@ from typing import Literal
 from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
 from angarium.core.reply import Reply
+from angarium.core.submission import EntrancePolicy, Problem, Reason
 from angarium.mime.header import HeaderBlock
 from angarium.smtp.server.options import XCLIENT_NAMES
 from angarium.spool.port import SpoolError, SpoolFull
@@ -32,23 +33,12 @@ NO_SENDER_DOMAIN = Reply(501, "5.1.7", "the sender's address has no domain: writ
 NO_RECIPIENT_DOMAIN = Reply(
     501, "5.1.3", "the recipient's address has no domain: write it as name@example.com"
 )
-NO_LITERAL = Reply(
-    550, "5.1.3", "address literals are not accepted here (Allow_IP_Literal); use a domain name"
-)
 TOO_MUCH_UNFINISHED = Reply(
     452,
     "4.3.1",
     "too many bytes of unfinished messages from your address; finish some first, or try again later",
 )
-LOOP = Reply(554, "5.4.6", "mail loop: too many Received header fields")
-HEADER_TOO_LARGE = Reply(552, "5.3.4", "the header is too large")
-QUEUE_FULL = Reply(452, "4.3.1", "too many recipients are queued; try again later")
-SPOOL_FULL = Reply(452, "4.3.1", "not enough storage; try again later")
-SPOOL_FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
-FAULT = Reply(451, "4.3.0", "a fault of this server kept it from taking the message; try again later")
 FAULTY = Reply(421, "4.3.0", "a fault of this server ended the session; connect again")
-UNCOUNTED = Reply(451, "4.3.0", "the recipients could not be counted; try again in a moment")
-OUT_OF_MEMORY = Reply(451, "4.3.1", "short of memory; try again later")
 
 MOST_HEADER_LINES = 10_000
 """A header of so many lines is a large one folded at 52 octets, or a malicious one."""
@@ -132,18 +122,34 @@ def refuses_growth(options: InboundOptions, size: int, others: int) -> Reply | N
     return TOO_MUCH_UNFINISHED if most and others and size + others > most else None
 
 
-def refuses_literal(options: InboundOptions, domain: str, has_login: bool) -> Reply | None:
-    """Return the refusal of a recipient's *domain* that is an address, in brackets or bare, or None."""
+def literal_problem(takes_literals: bool | None, domain: str, has_login: bool) -> Problem | None:
+    """Return what is wrong with a recipient's *domain* that is an address, in brackets or bare, or None."""
     if not domain.endswith("]") and not domain.rpartition(".")[2].isdigit():
         return None
-    allowed = options.allow_ip_literal
-    return None if allowed or (allowed is None and not has_login) else NO_LITERAL
+    is_taken = takes_literals or (takes_literals is None and not has_login)
+    return None if is_taken else Problem(Reason.LITERAL, value=domain)
 
 
-def lane_of(options: InboundOptions, priority: str, otherwise: Lane | None = None) -> Lane:
-    """Return the lane that a `Priority` header field's value asks for, else *otherwise*, else the listener's."""
-    fallback = options.lane if otherwise is None else otherwise
-    return _LANES.get(priority.strip().lower(), fallback) if options.priority_header else fallback
+def entrance_policy(options: InboundOptions) -> EntrancePolicy:
+    """Return what a listener's options say of every message."""
+    return EntrancePolicy(
+        hostname=options.received_hostname,
+        max_header_size=options.max_header_size,
+        max_received_headers=options.max_received_headers,
+        takes_literals=options.allow_ip_literal,
+        adds_received=options.rfc2822_trace_headers,
+        adds_date=options.rfc2822_date_header == "ifneeded",
+        adds_message_id=options.rfc2822_messageid_header == "ifneeded",
+        mends_lines=options.rfc2822_max_line_length == "fix",
+        lane=options.lane,
+        heeds_priority=options.priority_header,
+    )
+
+
+def lane_of(policy: EntrancePolicy, priority: str, otherwise: Lane | None = None) -> Lane:
+    """Return the lane that a `Priority` header field's value asks for, else *otherwise*, else the entrance's."""
+    fallback = policy.lane if otherwise is None else otherwise
+    return _LANES.get(priority.strip().lower(), fallback) if policy.heeds_priority else fallback
 
 
 def is_too_large(header: HeaderBlock, most_octets: int) -> bool:
@@ -153,6 +159,6 @@ def is_too_large(header: HeaderBlock, most_octets: int) -> bool:
     )
 
 
-def storage_reply(error: SpoolError) -> Reply:
-    """Say to the peer that the spool could not take the message, and whether room is what is lacking."""
-    return SPOOL_FULL if isinstance(error, SpoolFull) else SPOOL_FAILED
+def storage_problem(error: SpoolError) -> Problem:
+    """Return why the spool could not take a message: whether room is what is lacking."""
+    return Problem(Reason.STORAGE_FULL if isinstance(error, SpoolFull) else Reason.STORAGE)

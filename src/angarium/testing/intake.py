@@ -13,6 +13,7 @@ from angarium.core.metrics import Counters
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import ForwardPath, Message, Origin
 from angarium.core.reply import Reply
+from angarium.core.submission import Envelope, Raw, Receipt, Submission
 from angarium.identity.principal import Principal
 from angarium.identity.records import (
     DEFAULT_STREAMS,
@@ -23,8 +24,10 @@ from angarium.identity.records import (
     Stream,
 )
 from angarium.spool.port import Body, LargeBody, SpoolError, Then
-from angarium.submission.intake.intake import Envelope, Intake
+from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.together import Quota
+from angarium.submission.policy import entrance_policy
+from angarium.submission.replies import reply_for
 from angarium.testing.log import KeptLog
 
 NOW = 1_900_000_000.0
@@ -147,36 +150,25 @@ class IntakeDesk:
         **options: Any,
     ) -> Taken:
         """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time."""
-        intake, inbound = self.intake, InboundOptions(**options)
+        intake, policy = self.intake, entrance_policy(InboundOptions(**options))
         may = peer == RELAY_HOST
         origin = Origin(
             listener="default", peer=peer, helo="client.example", protocol="ESMTP", session="session"
         )
         message_id = intake.new_id()
-        body: Body = text
-        head, eight_bit, long_lines = text, not text.isascii(), True
+        content = Raw(text, text, not text.isascii())
         before = len(self.entered)
         if pieces is not None:
-            spill = intake.spill(message_id, lambda slow: None, inbound, principal, may)
+            spill = intake.spill(message_id, lambda slow: None, policy, principal, may)
             for at in range(0, len(text), pieces):
                 spill.add(text[at : at + pieces])
             body = await spill.finish()
-            head, eight_bit, long_lines = spill.head, spill.eight_bit, spill.lines.has_long_line
-        paths = _paths(recipients)
-        envelope = Envelope("from@example.org", "example.org", paths, eight_bit, False, "", "", long_lines)
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        intake.submit(
-            message_id,
-            envelope,
-            origin,
-            inbound,
-            body,
-            head,
-            answer.set_result,
-            principal=principal,
-            is_known=may,
-        )
-        return Taken(await answer, self.entered[before:])
+            content = Raw(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
+        envelope = Envelope("from@example.org", "example.org", _paths(recipients))
+        answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        submission = Submission(message_id, envelope, content, origin, policy, principal, may)
+        intake.submit(submission, answer.set_result)
+        return Taken(reply_for(await answer), self.entered[before:])
 
 
 def _paths(recipients: Sequence[str]) -> list[ForwardPath]:

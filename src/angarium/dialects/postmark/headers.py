@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 from angarium.core.options import Options, TrackLinks
-from angarium.core.reply import Reply
-from angarium.dialects.values import OptionError, Problem, Reason, name_of, shown, switch, text_of
+from angarium.core.submission import Problem, Reason, Wishes
+from angarium.dialects.values import OptionError, name_of, not_among, switch, text_of
 from angarium.mime.header import Field
 
+NAME: Final = "postmark"
 PREFIX: Final = b"x-pm-"
 _METADATA: Final = b"x-pm-metadata-"
 MAX_TAG = 1000
@@ -16,11 +17,6 @@ MAX_VALUE = 80
 MAX_STREAM = 30
 MAX_BOUNCE_TYPE = 50
 
-BAD_REQUEST = 300
-BAD_SENDER = 400
-UNKNOWN_STREAM = 1235
-UNUSABLE_STREAM = 1236
-
 _LINKS: dict[str, TrackLinks] = {
     "none": "none",
     "htmlandtext": "all",
@@ -29,12 +25,7 @@ _LINKS: dict[str, TrackLinks] = {
 }
 
 
-def problem(sentence: str, reason: Reason, code: int = BAD_REQUEST, enhanced: str = "5.6.0") -> Problem:
-    """Return a problem treated as Postmark does, with the number of its API for it."""
-    return Problem("postmark", reason, Reply(550, enhanced, f"{sentence} (Postmark error {code})"))
-
-
-def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
+def read(fields: list[Field]) -> Wishes:
     """Return what *fields* ask for. Unknown ones say nothing; of a repeated one the first counts."""
     said: dict[str, Any] = {}
     metadata: list[tuple[str, str]] = []
@@ -49,15 +40,12 @@ def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
                 for name, value in _read_one(field).items():
                     said.setdefault(name, value)
         except OptionError as error:
-            problems.append(problem(str(error), error.reason))
+            problems.append(error.problem(NAME))
     if len(metadata) > MAX_KEYS:
-        sentence = (
-            f"Invalid metadata content. There may be {MAX_KEYS} X-PM-Metadata fields, not {len(metadata)}"
-        )
-        problems.append(problem(sentence, "metadata"))
+        problems.append(Problem(Reason.METADATA_COUNT, limit=MAX_KEYS, found=len(metadata), dialect=NAME))
     elif metadata:
         said["metadata"] = _numbered(metadata)
-    return Options(**said), problems
+    return Wishes(NAME, Options(**said), problems=tuple(problems))
 
 
 def _read_one(field: Field) -> dict[str, Any]:
@@ -85,7 +73,7 @@ def _unless_none(name: str, value: bool | None) -> dict[str, Any]:
 
 def _bounded(field: Field, text: str, most: int) -> str:
     if len(text) > most:
-        raise OptionError(f"{name_of(field)} may have {most} characters, not {len(text)}", "option_limit")
+        raise OptionError(Reason.OPTION_LENGTH, field=name_of(field), limit=most, found=len(text))
     return text
 
 
@@ -93,26 +81,17 @@ def _links(field: Field, text: str) -> TrackLinks:
     try:
         return _LINKS[text.lower()]
     except KeyError:
-        raise OptionError(
-            f"{name_of(field)} must be None, HtmlAndText, HtmlOnly or TextOnly, not {shown(text)}"
-        ) from None
+        raise not_among(field, "None, HtmlAndText, HtmlOnly or TextOnly", text) from None
 
 
 def _pair(field: Field) -> tuple[str, str]:
     key, value = name_of(field)[len(_METADATA) :], text_of(field)
     if not key:
-        raise OptionError("Invalid metadata content. A name must follow X-PM-Metadata-", "metadata")
+        raise OptionError(Reason.METADATA_NAMELESS)
     if len(key) > MAX_KEY:
-        raise OptionError(
-            f"Invalid metadata content. Field names are limited to {MAX_KEY} characters; {shown(key)} has {len(key)}",
-            "metadata",
-        )
+        raise OptionError(Reason.METADATA_NAME, value=key, limit=MAX_KEY, found=len(key))
     if len(value) > MAX_VALUE:
-        raise OptionError(
-            f"Invalid metadata content. Field values are limited to {MAX_VALUE} characters; that of {shown(key)} "
-            f"has {len(value)}",
-            "metadata",
-        )
+        raise OptionError(Reason.METADATA_VALUE, value=key, limit=MAX_VALUE, found=len(value))
     return key, value
 
 

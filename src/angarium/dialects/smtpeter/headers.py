@@ -3,19 +3,12 @@
 from typing import Any, Final
 
 from angarium.core.options import Options
-from angarium.core.reply import Reply
-from angarium.dialects.values import (
-    OptionError,
-    Problem,
-    line_of,
-    name_of,
-    shown,
-    switch,
-    text_of,
-)
+from angarium.core.submission import Problem, Reason, Wishes
+from angarium.dialects.values import OptionError, line_of, name_of, not_among, switch, text_of
 from angarium.mime.header import Field
 from angarium.mime.words import decode_list
 
+NAME: Final = "smtpeter"
 PREFIX: Final = b"x-smtpeter-"
 MAX_TAGS = 100
 MAX_TAG = 255
@@ -34,7 +27,7 @@ _CLICKS = (b"trackclicks", b"clicktracking")
 _IMAGES = (b"images", b"embedded")
 
 
-def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
+def read(fields: list[Field]) -> Wishes:
     """Return what *fields* ask for. Unknown and empty ones say nothing; of a repeated one the first counts."""
     said: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -43,8 +36,8 @@ def read(fields: list[Field]) -> tuple[Options, list[Problem]]:
             for name, value in _read_one(field).items():
                 said.setdefault(name, value)
         except OptionError as error:
-            problems.append(Problem("smtpeter", error.reason, Reply(550, "5.6.0", str(error))))
-    return Options(**said), problems
+            problems.append(error.problem(NAME))
+    return Wishes(NAME, Options(**said), problems=tuple(problems))
 
 
 def _read_one(field: Field) -> dict[str, Any]:
@@ -67,17 +60,17 @@ def _images(field: Field) -> dict[str, Any]:
     if not text:
         return {}
     if text not in ("hosted", "default"):
-        raise OptionError(f"{name_of(field)} must be hosted or default, not {shown(text)}")
+        raise not_among(field, "hosted or default", text)
     return {"host_images": text == "hosted"}
 
 
 def _tags(field: Field) -> dict[str, Any]:
     tags = tuple(dict.fromkeys(filter(None, decode_list(line_of(field)))))
     if len(tags) > MAX_TAGS:
-        raise OptionError(f"{name_of(field)} may name {MAX_TAGS} tags, not {len(tags)}", "option_limit")
+        raise OptionError(Reason.OPTION_COUNT, field=name_of(field), limit=MAX_TAGS, found=len(tags))
     longest = max(tags, key=len, default="")
     if len(longest) > MAX_TAG:
         raise OptionError(
-            f"{name_of(field)}: {shown(longest)} is longer than {MAX_TAG} characters", "option_limit"
+            Reason.OPTION_LENGTH, field=name_of(field), value=longest, limit=MAX_TAG, found=len(longest)
         )
     return {"tags": tags} if tags else {}

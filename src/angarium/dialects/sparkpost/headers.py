@@ -7,21 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from angarium.core.options import Options
-from angarium.core.reply import Reply
-from angarium.dialects.values import (
-    CopyTo,
-    HeaderOptions,
-    OptionError,
-    Problem,
-    Reason,
-    line_of,
-    shown,
-)
+from angarium.core.submission import CopyTo, Reason, Wishes
+from angarium.dialects.values import OptionError, line_of
 from angarium.mime.addresses import read_mailboxes
 from angarium.mime.header import Field
 from angarium.mime.words import decode_words, is_encoded_whole
 from angarium.smtp.address import AddressError, parse_mailbox
 
+NAME: Final = "sparkpost"
 PREFIX: Final = b"x-msys-api"
 MAX_CAMPAIGN_OCTETS = 64
 MAX_METADATA_OCTETS = 10_240
@@ -43,18 +36,17 @@ _NAMES = {"ip_pool": "binding", "dkim_key": "dkim_key"}
 _LISTS = ("cc", "bcc", "archive")
 
 
-def read(fields: list[Field]) -> HeaderOptions:
-    """Return what the field asks for, without spans. What it does not know it passes over; empty it says nothing."""
+def read(fields: list[Field]) -> Wishes:
+    """Return what the field asks for. What it does not know it passes over; empty it says nothing."""
     fields = [field for field in fields if field.name == PREFIX and field.value.strip()]
     if not fields:
-        return HeaderOptions()
+        return Wishes(NAME)
     try:
         if len(fields) > 1:
-            raise OptionError("X-MSYS-API may stand in a message once; put all into one JSON object")
+            raise OptionError(Reason.OPTION_REPEATED)
         return _read(_object(fields[0]))
     except OptionError as error:
-        reply = Reply(550, "5.6.0", str(error))
-        return HeaderOptions(problems=(Problem("sparkpost", error.reason, reply),))
+        return Wishes(NAME, problems=(error.problem(NAME),))
 
 
 def _object(field: Field) -> dict[str, Any]:
@@ -67,12 +59,11 @@ def _object(field: Field) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        hint = "; encoded words may stand in its strings only, better write \\uXXXX" if "=?" in text else ""
-        raise OptionError(f"JSON parsing error in X-MSYS-API: {_short(error)}{hint}", "json") from None
-    if not isinstance(value, dict):
         raise OptionError(
-            'JSON parsing error in X-MSYS-API: it must be one object, as in {"campaign_id": "a"}', "json"
-        )
+            Reason.JSON, facts={"error": _short(error), "has_encoded_words": "=?" in text}
+        ) from None
+    if not isinstance(value, dict):
+        raise OptionError(Reason.JSON_TYPE)
     return value
 
 
@@ -82,7 +73,7 @@ def _short(error: Exception) -> str:
     return str(error).removeprefix("JSON is malformed: ")
 
 
-def _read(value: dict[str, Any]) -> HeaderOptions:
+def _read(value: dict[str, Any]) -> Wishes:
     said: dict[str, Any] = {}
     for name, reads in _READERS.items():
         if value.get(name) is not None:
@@ -90,21 +81,17 @@ def _read(value: dict[str, Any]) -> HeaderOptions:
     lists = [_typed(name, value.get(name) or [], list) for name in _LISTS]
     number = sum(map(len, lists))
     if number > MAX_COPIES:
-        raise OptionError(
-            f"X-MSYS-API may name {MAX_COPIES} addresses in 'cc', 'bcc' and 'archive' together, not {number}; "
-            "send the rest in another message",
-            "option_limit",
-        )
+        raise OptionError(Reason.OPTION_COUNT, limit=MAX_COPIES, found=number)
     cc, bcc, archive = (
         tuple(_copy(name, entry) for entry in entries) for name, entries in zip(_LISTS, lists, strict=True)
     )
-    return HeaderOptions(Options(**said), cc=cc, bcc=bcc, archive=archive)
+    return Wishes(NAME, Options(**said), cc=cc, bcc=bcc, archive=archive)
 
 
 def _typed(name: str, value: Any, wanted: type) -> Any:
     if not isinstance(value, wanted):
-        reason: Reason = "metadata" if name == "metadata" else "option_syntax"
-        raise OptionError(f"X-MSYS-API '{name}' must be of type 'json {_TYPES[wanted]}'", reason)
+        reason = Reason.METADATA_TYPE if name == "metadata" else Reason.OPTION_TYPE
+        raise OptionError(reason, field=name, facts={"type": _TYPES[wanted]})
     return value
 
 
@@ -116,10 +103,7 @@ def _campaign(value: Any) -> dict[str, Any]:
     text = _text("campaign_id", value)
     octets = len(text.encode("utf-8", "replace"))
     if octets > MAX_CAMPAIGN_OCTETS:
-        raise OptionError(
-            f"X-MSYS-API 'campaign_id' is limited to {MAX_CAMPAIGN_OCTETS} bytes; this one has {octets}",
-            "option_limit",
-        )
+        raise OptionError(Reason.OPTION_OCTETS, field="campaign_id", limit=MAX_CAMPAIGN_OCTETS, found=octets)
     return {"campaign": text} if text else {}
 
 
@@ -127,26 +111,19 @@ def _metadata(value: Any) -> dict[str, Any]:
     data = _kept(_typed("metadata", value, dict), count(1))
     octets = len(msgspec.json.encode(data))
     if octets > MAX_METADATA_OCTETS:
-        raise _too_much_metadata(f"this has {octets}")
+        raise OptionError(Reason.METADATA_SIZE, limit=MAX_METADATA_OCTETS, found=octets)
     return {"metadata": data} if data else {}
-
-
-def _too_much_metadata(found: str) -> OptionError:
-    sentence = f"X-MSYS-API 'metadata' is limited to {MAX_METADATA_OCTETS} bytes of JSON; {found}"
-    return OptionError(sentence, "metadata")
 
 
 def _kept(data: Any, numbers: Iterator[int], levels: int = MAX_DEPTH) -> Any:
     """Return *data* as it is kept, its strings decoded. MessagePack has no larger numbers, and no reader goes deep
     for it. *numbers* count the values in it, each of which takes a byte of JSON at least."""
     if next(numbers) > MAX_METADATA_OCTETS:
-        raise _too_much_metadata("this has more")
+        raise OptionError(Reason.METADATA_SIZE, limit=MAX_METADATA_OCTETS)
     if not levels:
-        raise OptionError(f"X-MSYS-API 'metadata' may be nested {MAX_DEPTH} levels deep", "metadata")
+        raise OptionError(Reason.METADATA_DEPTH, limit=MAX_DEPTH)
     if isinstance(data, int) and not -(2**63) <= data < 2**64:
-        raise OptionError(
-            "X-MSYS-API 'metadata' has a number beyond 64 bits; write it as a string", "metadata"
-        )
+        raise OptionError(Reason.METADATA_NUMBER)
     if isinstance(data, dict):
         return {decode_words(name): _kept(inner, numbers, levels - 1) for name, inner in data.items()}
     if isinstance(data, list):
@@ -162,9 +139,7 @@ def _tags(value: Any) -> dict[str, Any]:
 
 def _bounded(name: str, text: str) -> str:
     if len(text) > MAX_NAME:
-        raise OptionError(
-            f"X-MSYS-API '{name}' is limited to {MAX_NAME} characters; this has {len(text)}", "option_limit"
-        )
+        raise OptionError(Reason.OPTION_LENGTH, field=name, limit=MAX_NAME, found=len(text))
     return text
 
 
@@ -198,10 +173,12 @@ def _copy(name: str, entry: Any) -> CopyTo:
         entry = entry.get("email")
     found, is_whole = read_mailboxes(_typed(f"{name}[]", entry, str)[:MAX_MAILBOX])
     if len(entry) > MAX_MAILBOX or len(found) != 1 or not is_whole:
-        raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}, which is not one e-mail address")
+        raise OptionError(Reason.OPTION_ADDRESS, field=name, value=entry)
     local = found[0].address.rpartition("@")[0]
     try:
         mailbox = parse_mailbox(f"{local}@{found[0].domain}")
     except AddressError as error:
-        raise OptionError(f"X-MSYS-API '{name}' has {shown(entry)}: {error}") from None
+        raise OptionError(
+            Reason.OPTION_ADDRESS, field=name, value=entry, facts={"error": str(error)}
+        ) from None
     return CopyTo(display or found[0].name, mailbox.address, mailbox.domain)

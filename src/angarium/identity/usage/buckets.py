@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import ceil
 from typing import Final, NamedTuple
 
-from angarium.core.reply import Reply
+from angarium.core.submission import Problem, Reason
 from angarium.identity.records import Account, Limits, Rate, Server
 
 DAY_S: Final = 86_400
-
-_UNITS = {1: "second", 60: "minute", 3600: "hour", DAY_S: "day", 7 * DAY_S: "week"}
 
 
 class Bucket(NamedTuple):
@@ -45,24 +41,12 @@ class Exceeded:
     again_at: float
 
     @property
-    def reason(self) -> str:
-        """A sentence for the sender: which limit, and when to come back."""
+    def problem(self) -> Problem:
+        """Which limit it is, and when to come back."""
         bucket = self.bucket
-        window = _UNITS.get(bucket.seconds, f"{bucket.seconds} seconds")
-        may = f"{bucket.owner} may send to {bucket.limit} recipients {'in' if window[-1] == 's' else 'a'} {window}"
-        if self.wanted > bucket.limit:
-            return f"{may}, fewer than these {self.wanted}; send to fewer at once"
-        return f"{may} and has; send again after {_rfc3339(self.again_at)}"
-
-    @property
-    def reply(self) -> Reply:
-        """The answer to a recipient too many."""
-        return Reply(450, "4.7.1", self.reason)
-
-    @property
-    def closing(self) -> Reply:
-        """The answer that ends the session of somebody who goes on all the same."""
-        return Reply(421, "4.7.1", self.reason)
+        facts = {"owner": bucket.owner, "seconds": bucket.seconds, "again_at": self.again_at}
+        reason = Reason.QUOTA_TOO_SMALL if self.wanted > bucket.limit else Reason.QUOTA
+        return Problem(reason, limit=bucket.limit, found=self.wanted, facts=facts)
 
 
 ALLOWED: Final = Allowed()
@@ -101,7 +85,3 @@ def _buckets(scope: str, owner: str, limits: Limits) -> tuple[Bucket, ...]:
     for rate in rates:
         least[rate.seconds] = min(rate.count, least.get(rate.seconds, rate.count))
     return tuple(Bucket(scope, seconds, limit, owner) for seconds, limit in sorted(least.items()))
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(ceil(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

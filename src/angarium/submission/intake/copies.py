@@ -7,7 +7,7 @@ import msgspec
 
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message
-from angarium.dialects.values import NOTHING_SAID, CopyTo, HeaderOptions
+from angarium.core.submission import CopyTo, Wishes
 from angarium.mime.addresses import mailboxes, written
 from angarium.mime.header import HeaderBlock, Span, unfold
 
@@ -15,13 +15,15 @@ _MOST_CC_OCTETS = 16_384
 
 
 class Copies(NamedTuple):
-    """Who gets the message besides those named by RCPT, each address once.
+    """Who gets the message besides those of the envelope, each address once.
 
     *further* are recipients of the message itself, *hidden* get a message of their own, in which they see themselves.
+    *dialect* is that of the first who asks for any.
     """
 
     further: tuple[ForwardPath, ...] = ()
     hidden: tuple[CopyTo, ...] = ()
+    dialect: str = ""
 
     @property
     def number(self) -> int:
@@ -32,13 +34,16 @@ class Copies(NamedTuple):
 NO_COPIES = Copies()
 
 
-def plan_copies(named: Iterable[ForwardPath], said: HeaderOptions) -> Copies:
+def plan_copies(named: Iterable[ForwardPath], wishes: Sequence[Wishes]) -> Copies:
     """Return the copies to make. *named* are the recipients of the envelope; who is among them gets no second copy."""
-    if said is NOTHING_SAID or not (said.cc or said.bcc or said.archive):
+    asking = [wish for wish in wishes if wish.cc or wish.bcc or wish.archive]
+    if not asking:
         return NO_COPIES
     seen = {_key(path.address, path.domain) for path in named}
-    cc, bcc, archive = (_fresh(copies, seen) for copies in (said.cc, said.bcc, said.archive))
-    copies = Copies((*_paths(cc, "cc"), *_paths(archive, "archive")), bcc)
+    cc = _fresh([copy for wish in asking for copy in wish.cc], seen)
+    bcc = _fresh([copy for wish in asking for copy in wish.bcc], seen)
+    archive = _fresh([copy for wish in asking for copy in wish.archive], seen)
+    copies = Copies((*_paths(cc, "cc"), *_paths(archive, "archive")), bcc, asking[0].dialect)
     return copies if copies.number else NO_COPIES
 
 

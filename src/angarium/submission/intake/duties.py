@@ -4,10 +4,9 @@ from functools import lru_cache
 from typing import Final
 
 from angarium.core.options import Options
-from angarium.core.reply import Reply
-from angarium.dialects.values import Vendor
+from angarium.core.submission import Problem, Reason
+from angarium.dialects.table import DIALECT_OF_LOGIN
 from angarium.identity.principal import Principal, domain_problem
-from angarium.identity.records import Kind
 from angarium.mime.addresses import FieldMailbox, mailboxes, reads_alike
 from angarium.mime.header import HeaderBlock, Span, unfold
 
@@ -16,27 +15,6 @@ HIDDEN: Final = (b"bcc", b"resent-bcc", b"return-path")
 _IDENTITIES: Final = ("From", "Sender", "Resent-From", "Resent-Sender")
 STAMPS: Final = (b"date", b"message-id")
 """Fields that this node writes where they are missing or empty."""
-
-VENDORS: dict[Kind, Vendor] = {
-    "server_token": "postmark",
-    "smtp_token": "postmark",
-    "api_key": "sparkpost",
-    "smtp_login": "smtpeter",
-    "person": "smtpeter",
-}
-"""Whose habits somebody expects, by what they logged in with."""
-
-NO_FROM = Reply(550, "5.6.0", "the message has no From field: write From: with the author's address")
-NO_HEADER = Reply(
-    550,
-    "5.6.0",
-    "the message does not begin with a header: its first line is empty, or is no field such as From: ...",
-)
-TWO_FROM = Reply(550, "5.6.0", "the message has several From fields: write one, with all authors in it")
-BAD_FROM = Reply(
-    550, "5.6.0", "the From field has no usable address: write it as From: Name <name@example.com>"
-)
-LONG_FROM = Reply(550, "5.6.0", "the From field is too long: name fewer authors, or shorter")
 
 MOST_AUTHOR_OCTETS = 8192
 """Size up to which a field is searched for authors; a longer one names nobody."""
@@ -78,7 +56,7 @@ def _value(field: bytes) -> str:
     return unfold(field.partition(b":")[2])
 
 
-def identity_problem(header: HeaderBlock, principal: Principal) -> Reply | None:
+def identity_problem(header: HeaderBlock, principal: Principal) -> Problem | None:
     """Return why somebody who may write as his verified domains only may not write as this header says, or None.
 
     All fields count that a mail program shows as whose the message is. What two programs could read differently
@@ -86,34 +64,34 @@ def identity_problem(header: HeaderBlock, principal: Principal) -> Reply | None:
     """
     for name in _IDENTITIES:
         for begin, end in header.spans(name.lower().encode()):
-            reply = _field_problem(name, header.raw[begin:end], principal)
-            if reply is not None:
-                return reply
+            problem = _field_problem(name, header.raw[begin:end], principal)
+            if problem is not None:
+                return problem
     return None
 
 
-def _field_problem(name: str, field: bytes, principal: Principal) -> Reply | None:
+def _field_problem(name: str, field: bytes, principal: Principal) -> Problem | None:
     for domain in dict.fromkeys(author.domain for author in _authors(field)):
-        reply = domain_problem(principal, domain)
-        if reply is not None:
-            return reply
+        problem = domain_problem(principal, domain)
+        if problem is not None:
+            return problem
     if len(field) <= MOST_AUTHOR_OCTETS and _reads_alike(field):
         return None
-    sentence = (
-        f"the {name} field has more in it than can be read: write it as {name}: Name <name@example.com>"
-    )
-    return Reply(550, "5.7.1", sentence)
+    return Problem(Reason.UNREADABLE_AUTHOR, field=name)
 
 
-def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Reply | None:
+def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Problem | None:
     """Return what is wrong with the From field, None when somebody stands in it."""
     if authors:
         return None
     fields = header.spans(b"from")
     if len(fields) != 1:
-        return TWO_FROM if fields else NO_FROM if header.raw else NO_HEADER
+        missing = Reason.NO_AUTHOR if header.raw else Reason.NO_HEADER
+        return Problem(Reason.SEVERAL_FROM if fields else missing, found=len(fields))
     ((begin, end),) = fields
-    return LONG_FROM if end - begin > MOST_AUTHOR_OCTETS else BAD_FROM
+    if end - begin > MOST_AUTHOR_OCTETS:
+        return Problem(Reason.LONG_FROM, limit=MOST_AUTHOR_OCTETS, found=end - begin)
+    return Problem(Reason.BAD_FROM)
 
 
 def sender_line(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> bytes:
@@ -142,7 +120,7 @@ def unstamped(header: HeaderBlock) -> tuple[bytes, ...]:
 
 
 def replaces_id(principal: Principal, options: Options) -> bool:
-    """Whether the Message-ID is replaced by ours: for Postmark's logins unless they say otherwise, for others never."""
+    """Whether the Message-ID is replaced by ours: as an option says, else by the habits of the login's dialect."""
     if options.keep_id is not None:
         return not options.keep_id
-    return VENDORS[principal.kind] == "postmark"
+    return DIALECT_OF_LOGIN[principal.kind].replaces_id

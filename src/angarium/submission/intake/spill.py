@@ -13,11 +13,6 @@ Prepare = Callable[[HeaderBlock], Iterable[Span]]
 """Says what of a header block must not be stored."""
 
 
-def option_fields(header: HeaderBlock) -> Iterable[Span]:
-    """Have the option fields taken out, which leave no node."""
-    return option_spans(header)
-
-
 class Spill:
     """Writes at the pace of the disk.
 
@@ -34,7 +29,7 @@ class Spill:
         self,
         writer: LargeBodyWriter,
         slow: Callable[[bool], None],
-        prepare: Prepare = option_fields,
+        prepare: Prepare = option_spans,
         max_header_size: int = 524_288,
     ) -> None:
         self.head = b""

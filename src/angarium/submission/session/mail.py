@@ -5,30 +5,33 @@ import msgspec
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath
 from angarium.core.reply import Reply
+from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.waiting import WaitingCount
 from angarium.identity.principal import UNCHECKED, Principal, queue_problem, queue_room, return_path_problem
 from angarium.identity.usage.buckets import Exceeded
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
-from angarium.spool.port import Body, SpoolError
+from angarium.spool.port import SpoolError
 from angarium.sql.errors import StoreError
-from angarium.submission.intake.intake import Envelope, Spill
+from angarium.submission.intake.spill import Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,
-    FAULT,
     NO_NULL_SENDER,
     NO_RECIPIENT_DOMAIN,
     NO_SENDER_DOMAIN,
     RELAYING_DENIED,
+    literal_problem,
     refuses_growth,
-    refuses_literal,
-    storage_reply,
+    storage_problem,
 )
+from angarium.submission.replies import closing, reply_for, reply_to
 from angarium.submission.session.connection import SessionConnection
 from angarium.submission.session.login import SessionLogin
 from angarium.submission.session.peer import SessionPeer
 from angarium.submission.session.reception import Reception
+
+_FAULT = reply_to(Problem(Reason.FAULT))
 
 MOST_EXCEEDED = 10
 """So many recipients over the quota are put off one by one; the next ends the session."""
@@ -95,9 +98,9 @@ class SessionMail:
     def on_mail(self, command: MailCommand) -> Reply | None:
         """See MailHandler."""
         options, principal = self._peer.options, self._login.principal
-        refusal = self._reception.intake.refuses
-        if refusal is not None:
-            return refusal
+        refuses = self._reception.intake.refuses
+        if refuses is not None:
+            return reply_to(refuses)
         if principal is not None:
             refusal = self._refuses_login(principal, command.size)
             if refusal is not None:
@@ -120,9 +123,9 @@ class SessionMail:
         """See MailHandler."""
         assert self._mail is not None
         options, principal = self._peer.options, self._login.principal
-        refusal = refuses_literal(options, command.domain, principal is not None)
-        if refusal is not None:
-            return refusal
+        problem = literal_problem(options.allow_ip_literal, command.domain, principal is not None)
+        if problem is not None:
+            return reply_to(problem)
         most = options.max_recipients_per_connection
         if most and self.recipients >= most:
             return ENOUGH_RECIPIENTS
@@ -135,9 +138,9 @@ class SessionMail:
                 address = f"{address}@{domain}"
         path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
         if principal is not None:
-            refusal = queue_problem(principal, self._room, len(self._recipients) + 1, 0)
-            if refusal is not None:
-                return refusal
+            problem = queue_problem(principal, self._room, len(self._recipients) + 1, 0)
+            if problem is not None:
+                return reply_to(problem)
             return self._take_counted(principal, path) if principal.buckets else self._take(path)
         place = self._peer.relay.place(self._mail.domain, domain)
         return RELAYING_DENIED if place == "no" else self._take(path)
@@ -146,7 +149,7 @@ class SessionMail:
         """See MailHandler."""
         reception = self._reception
         if reception.intake.refuses is not None:
-            return reception.intake.refuses
+            return reply_to(reception.intake.refuses)
         self._message_id = reception.intake.new_id()
         self.began_at = reception.clock.now()
         return answers.GO_AHEAD
@@ -168,7 +171,7 @@ class SessionMail:
             self._spill_piece(piece)
         except Exception as error:  # noqa: BLE001 - the peer is told at the end of data
             self._connection.fault(error)
-            self._failed = FAULT
+            self._failed = _FAULT
 
     def on_message(self, rest: bytes) -> None:
         """See MailHandler."""
@@ -180,7 +183,7 @@ class SessionMail:
             self._take_in(rest, spill)
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
-            self._refuse(spill, FAULT)
+            self._refuse(spill, _FAULT)
 
     def on_reset(self) -> None:
         """See MailHandler."""
@@ -215,7 +218,8 @@ class SessionMail:
         most = WaitingCount(node.account_max_queued_recipients, node.account_max_queued_bytes)
         waits = self._login.access.waiting_mail.waiting(found.account.id)
         self._room = queue_room(found, waits, most)
-        return queue_problem(found, self._room, 1, max(1, size_bytes))
+        problem = queue_problem(found, self._room, 1, max(1, size_bytes))
+        return None if problem is None else reply_to(problem)
 
     def _begin_as(self, principal: Principal, command: MailCommand) -> Reply | None:
         owners = self._login.access.owners.now(command.domain)
@@ -235,13 +239,14 @@ class SessionMail:
             raise
         else:
             if not self._connection.machine.closing:
-                refusal = return_path_problem(principal, command.domain, owners)
-                self._connection.answer(self._begin(command, refusal))
+                problem = return_path_problem(principal, command.domain, owners)
+                self._connection.answer(self._begin(command, problem))
 
-    def _begin(self, command: MailCommand, refusal: Reply | None) -> Reply:
-        if refusal is None:
-            self._mail = command
-        return refusal or answers.SENDER_OK
+    def _begin(self, command: MailCommand, problem: Problem | None) -> Reply:
+        if problem is not None:
+            return reply_to(problem)
+        self._mail = command
+        return answers.SENDER_OK
 
     # -- the recipients
 
@@ -278,7 +283,8 @@ class SessionMail:
     def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
         if isinstance(answer, Exceeded):
             self._exceeded += 1
-            return answer.reply if self._exceeded <= MOST_EXCEEDED else answer.closing
+            words = reply_to if self._exceeded <= MOST_EXCEEDED else closing
+            return words(answer.problem)
         if not self._taken:
             self._taken_since = since
         self._taken += 1
@@ -299,7 +305,7 @@ class SessionMail:
             self._spill = self._reception.intake.spill(
                 self._message_id,
                 self._connection.slow_down,
-                self._peer.options,
+                self._peer.settings.policy,
                 self._login.principal,
                 self._peer.relay.is_known,
             )
@@ -317,7 +323,7 @@ class SessionMail:
         if refusal is not None:
             self._refuse(spill, refusal)
         elif spill is None:
-            self._submit(rest, rest, not rest.isascii())
+            self._submit(Raw(rest, rest, not rest.isascii()))
         else:
             spill.add(rest)
             self._reception.tasks.start(self._submit_large(spill))
@@ -333,49 +339,51 @@ class SessionMail:
     def _refuse(self, spill: Spill | None, reply: Reply) -> None:
         if spill is not None:
             spill.abandon()
-        self._answer(reply)
+        self._answer_refusal(reply)
 
     async def _submit_large(self, spill: Spill) -> None:
         try:
             body = await spill.finish()
-            self._submit(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
+            self._submit(Raw(body, spill.head, spill.eight_bit, spill.lines.has_long_line))
         except SpoolError as error:
-            self._answer(storage_reply(error))
+            self._answer_refusal(reply_to(storage_problem(error)))
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
-            self._refuse(spill, FAULT)
+            self._refuse(spill, _FAULT)
 
-    def _submit(self, body: Body, head: bytes, eight_bit: bool, long_lines: bool = True) -> None:
+    def _submit(self, content: Raw) -> None:
         mail, recipients = self._mail, self._recipients
         self._mail, self._recipients = None, []
         assert mail is not None
         assert self._message_id is not None
+        body = content.body
         self.bytes += len(body) if isinstance(body, bytes) else body.size
-        envelope = Envelope(
-            mail.path, mail.domain, recipients, eight_bit, mail.smtputf8, mail.ret, mail.envid, long_lines
-        )
-        self._reception.intake.submit(
+        submission = Submission(
             self._message_id,
-            envelope,
+            Envelope(mail.path, mail.domain, recipients, mail.smtputf8, mail.ret, mail.envid),
+            content,
             self._login.origin(),
-            self._peer.options,
-            body,
-            head,
-            self._answer,
-            principal=self._login.principal,
-            is_known=self._peer.relay.is_known,
+            self._peer.settings.policy,
+            self._login.principal,
+            self._peer.relay.is_known,
         )
+        self._reception.intake.submit(submission, self._answer)
 
-    def _answer(self, reply: Reply) -> None:
-        """Say what the intake has decided."""
+    def _answer(self, receipt: Receipt) -> None:
+        """Say what became of the message."""
+        if not receipt.messages:
+            self._answer_refusal(reply_for(receipt))
+            return
+        self.accepted += 1
+        self._taken = 0
+        self._connection.answer(reply_for(receipt))
+
+    def _answer_refusal(self, refusal: Reply) -> None:
+        """Say why the message is not taken."""
         try:
-            if reply.code == 250:
-                self.accepted += 1
-                self._taken = 0
-            else:
-                self._reception.counters.add("refused_messages_total", str(reply.code))
-                if self._taken:
-                    self._give_back()
+            self._reception.counters.add("refused_messages_total", str(refusal.code))
+            if self._taken:
+                self._give_back()
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
-        self._connection.answer(reply)
+        self._connection.answer(refusal)

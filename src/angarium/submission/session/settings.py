@@ -7,6 +7,7 @@ from angarium.config.records import InboundOptions, LoneEnd
 from angarium.identity.principal import Principal
 from angarium.smtp.sasl.exchange import MECHANISMS, PASSWORD_MECHANISMS
 from angarium.smtp.server.options import EXTENSIONS, LineEndChoice, ServerLimits, ServerOptions
+from angarium.submission.policy import entrance_policy
 
 _LINE_ENDS: dict[LoneEnd, LineEndChoice] = {
     "auto": "auto",
@@ -34,12 +35,13 @@ class Settings:
     What is offered hangs on circumstances as well; each combination is made once.
     """
 
-    __slots__ = ("_can_encrypt", "_can_log_in", "_made", "_options", "limits")
+    __slots__ = ("_can_encrypt", "_can_log_in", "_made", "_options", "limits", "policy")
 
     def __init__(
         self, options: InboundOptions, *, large_message_bytes: int, can_log_in: bool, can_encrypt: bool
     ) -> None:
         self.limits = server_limits(options, large_message_bytes)
+        self.policy = entrance_policy(options)
         self._options = options
         self._can_log_in = can_log_in
         self._can_encrypt = can_encrypt

@@ -1,0 +1,32 @@
+"""One submission, from the moment it is handed in until its receipt is given."""
+
+from collections.abc import Callable
+
+from angarium.core.submission import OnReceipt, Problem, Receipt, Submission
+from angarium.identity.principal import Principal
+
+
+class Arrival:
+    """A submission that came *at* a time, in epoch seconds. *settled* is called when it is answered, once.
+
+    *failing* are the problems for which it is taken only to be reported as failed.
+    """
+
+    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "submission")
+
+    def __init__(
+        self, submission: Submission[Principal], at: float, answer: OnReceipt, settled: Callable[[], None]
+    ) -> None:
+        self.submission = submission
+        self.at = at
+        self.failing: tuple[Problem, ...] = ()
+        self.is_open = True
+        self._answer = answer
+        self._settled = settled
+
+    def answer(self, receipt: Receipt) -> None:
+        """Give the receipt, unless one was given."""
+        if self.is_open:
+            self.is_open = False
+            self._settled()
+            self._answer(receipt)
