@@ -72,7 +72,7 @@ def test_a_command_is_in_order_where_the_table_says_so(word: str, phase: Phase) 
         assert said[:1] in b"23"
         assert peer.machine.state == STATES.get(word, "command")
         rest = "start" if phase == "start" else "ready"
-        assert phase_of(peer) == (rest if rule.leads_to == "rest" else rule.leads_to or phase)
+        assert phase_of(peer) == (rule.onward or (rest if rule.back == "rest" else rule.back or phase))
 
 
 @pytest.mark.parametrize("phase", WAYS)
@@ -104,7 +104,7 @@ def test_a_handler_may_answer_before_it_returns(word: str) -> None:
     peer.handler._answer = answer_at_once  # type: ignore[method-assign]
     peer.send(COMMANDS[word] + b"\r\nNOOP\r\n" if word != "DATA" else b"DATA\r\n")
     assert peer.take_output()[:1] in b"23"
-    assert phase_of(peer) == (RULES[word].leads_to or phase)
+    assert phase_of(peer) == (RULES[word].onward or RULES[word].back or phase)
 
 
 @pytest.mark.parametrize("last", [b"", b"DATA\r\nhalf", b"AUTH LOGIN\r\n", b"QUIT\r\n"])

@@ -72,16 +72,21 @@ TOO_SLOW = Reply(421, "4.4.2", "the message comes too slowly: closing")
 SHUTTING_DOWN = Reply(421, "4.3.2", "the service is going down: try again later")
 
 
-@lru_cache(1024)
-def wire(reply: Reply) -> bytes:
-    """Return *reply* as bytes. Cached: nearly every reply is said again and again.
+def wire_once(reply: Reply) -> bytes:
+    """Return *reply* as bytes: one that is said once.
 
     What is not ASCII is said as RFC 6533 §3 has it in such places, `\\x{FC}`: many peers can read no more.
     """
     text = reply.text
+    if text.isascii() and text.isprintable():
+        return reply.encode()
     if not text.isascii():
         text = _BEYOND_ASCII.sub(lambda match: f"\\x{{{ord(match[0]):X}}}", text)
     return Reply(reply.code, reply.enhanced, _CONTROLS.sub(" ", text)).encode()
+
+
+wire = lru_cache(1024)(wire_once)
+"""Return a reply as bytes: cached, since nearly every reply is said again and again."""
 
 
 def plain_wire(reply: Reply) -> bytes:

@@ -13,7 +13,14 @@ from angarium.smtp.server.exchange import AuthExchange
 from angarium.smtp.server.handler import ServerHandler
 from angarium.smtp.server.options import ServerLimits, ServerOptions, offered_lines
 from angarium.smtp.server.order import RULES, CommandRule
-from angarium.smtp.server.syntax import NO_MAIL_VERBS, WEB_VERBS, argument, parse_bdat, parse_name
+from angarium.smtp.server.syntax import (
+    NO_MAIL_VERBS,
+    WEB_VERBS,
+    argument,
+    has_argument,
+    parse_bdat,
+    parse_name,
+)
 from angarium.smtp.server.transaction import ServerTransaction
 
 RECIPIENT_OVERSHOOT = 1000
@@ -84,7 +91,7 @@ class ServerCommands:
 
     def void(self, handler: ServerHandler) -> None:
         """Forget the transaction, if there is one, and have the handler forget it."""
-        if self.transaction.enter("rest"):
+        if self.transaction.end("rest"):
             handler.mail.on_reset()
 
     # -- mail
@@ -116,29 +123,30 @@ class ServerCommands:
         command = parse_mail(line.decode("utf-8"), self.offered, self.options.pedantic)
         if command.size > self._limits.max_message_size > 0:  # RFC 1870 §6.1
             return answers.TOO_LARGE
-        self.transaction.propose(command.smtputf8)
+        self.transaction.smtputf8 = command.smtputf8
         return handler.mail.on_mail(command)
 
     def rcpt(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """RCPT."""
         transaction, limit = self.transaction, self._limits.max_recipients
-        transaction.try_recipient()
         if transaction.recipients >= limit > 0:  # RFC 5321 §4.5.3.1.10
-            overshoot = transaction.tried - limit
-            return (
-                answers.TOO_MANY_RECIPIENTS if overshoot <= RECIPIENT_OVERSHOOT else answers.TOO_MANY_ERRORS
-            )
+            overshoot = transaction.recipients + transaction.refused - limit
+            return answers.TOO_MANY_RECIPIENTS if overshoot < RECIPIENT_OVERSHOOT else answers.TOO_MANY_ERRORS
         text, utf8 = line.decode("utf-8"), transaction.smtputf8
         return handler.mail.on_rcpt(parse_rcpt(text, self.offered, utf8, self.options.pedantic))
 
     def recipient_taken(self, reply: Reply) -> Reply:
         """RCPT was taken."""
-        self._counters.recipients += 1
+        self.transaction.recipients += 1
         return reply
+
+    def recipient_refused(self, reply: Reply, handler: ServerHandler) -> None:
+        """RCPT was not taken."""
+        self.transaction.refuse_recipient()
 
     def data(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """DATA."""
-        return handler.mail.on_data()
+        return answers.NO_ARGUMENTS if has_argument(line) else handler.mail.on_data()
 
     def text_follows(self, reply: Reply) -> Reply:
         """DATA was taken."""
@@ -211,13 +219,9 @@ class ServerCommands:
 
     # -- all else
 
-    def no_argument(self, line: bytes) -> Reply | None:
-        """Refuse an argument."""
-        return answers.NO_ARGUMENTS if len(line) > 4 and argument(line) else None
-
     def rset(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """RSET."""
-        return answers.RESET_OK
+        return answers.NO_ARGUMENTS if has_argument(line) else answers.RESET_OK
 
     def noop(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """NOOP, whose argument is passed over."""
@@ -234,14 +238,18 @@ class ServerCommands:
 
     def quit(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """QUIT."""
-        return answers.BYE
+        return answers.NO_ARGUMENTS if has_argument(line) else answers.BYE
 
     def unknown(self, line: bytes, handler: ServerHandler) -> Reply | None:
-        """Refuse any other word."""
+        """Refuse any other word (RFC 5321 §4.2.4)."""
         word = line.split(b" ", 1)[0].upper()
         if word in WEB_VERBS:
             return answers.NOT_HTTP
         return answers.NOT_IMPLEMENTED if word in NO_MAIL_VERBS else answers.UNKNOWN_COMMAND
+
+    def garbled(self, line: bytes, handler: ServerHandler) -> Reply | None:
+        """Refuse a line that is none (RFC 5321 §2.3.8, §4.1.2)."""
+        return answers.BAD_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,27 +274,40 @@ VERBS = {
     b"HELO": _HELO,
     b"EHLO": _HELO,
     b"MAIL": Verb(RULES["MAIL"], _C.mail),
-    b"RCPT": Verb(RULES["RCPT"], _C.rcpt, _C.recipient_taken),
-    b"DATA": Verb(RULES["DATA"], _C.data, _C.text_follows, _C.no_argument),
+    b"RCPT": Verb(RULES["RCPT"], _C.rcpt, _C.recipient_taken, None, _C.recipient_refused),
+    b"DATA": Verb(RULES["DATA"], _C.data, _C.text_follows),
     b"BDAT": Verb(RULES["BDAT"], _C.bdat, None, _C.chunk_announced, _C.chunk_refused),
-    b"RSET": Verb(RULES["RSET"], _C.rset, first=_C.no_argument),
+    b"RSET": Verb(RULES["RSET"], _C.rset),
     b"NOOP": Verb(RULES["NOOP"], _C.noop),
     b"VRFY": Verb(RULES["VRFY"], _C.vrfy),
     b"HELP": Verb(RULES["HELP"], _C.help),
-    b"QUIT": Verb(RULES["QUIT"], _C.quit, first=_C.no_argument),
+    b"QUIT": Verb(RULES["QUIT"], _C.quit),
     b"AUTH": Verb(RULES["AUTH"], _C.auth, _C.logged_in, _C.auth_offered, _C.not_logged_in),
 }
 _LONG_VERBS = {
     b"STARTTLS": Verb(RULES["STARTTLS"], _C.starttls, first=_C.tls_offered),
     b"XCLIENT": Verb(RULES["XCLIENT"], _C.xclient, _C.introduced, _C.xclient_offered),
 }
-UNKNOWN = Verb(RULES[""], _C.unknown)
+_UNKNOWN = Verb(RULES[""], _C.unknown)
+_GARBLED = Verb(RULES[""], _C.garbled)
 
 
-def verb_of(line: bytes) -> Verb:
-    """Return the command that *line* begins with, `UNKNOWN` for what is none."""
-    verb = VERBS.get(line[:4].upper())
-    if verb is not None and line[4:5] in b" ":
-        return verb
+def recognise(line: bytes, *, pedantic: bool) -> tuple[Verb, bytes]:
+    """Return the command that *line* begins with, and the line as it is to be read: without *pedantic* what real peers
+    do to it is mended.
+    """
+    if not pedantic:
+        line = line.rstrip(b"\r")  # CR LF that was made of CR LF once more
+    verb = _verb_of(line)
+    if verb is _UNKNOWN and not pedantic:
+        line = line.strip(b" \t").replace(b"\t", b" ", 1)
+        verb = _verb_of(line)
+    # BDAT says itself that its line is wrong, and closes: what comes behind it is no command
+    if verb is not VERBS[b"BDAT"] and (b"\r" in line or b"\0" in line):
+        verb = _GARBLED
+    return verb, line
+
+
+def _verb_of(line: bytes) -> Verb:
     word = line.partition(b" ")[0].upper()
-    return VERBS.get(word) or _LONG_VERBS.get(word, UNKNOWN)
+    return VERBS.get(word) or _LONG_VERBS.get(word, _UNKNOWN)

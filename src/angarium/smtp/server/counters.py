@@ -4,14 +4,14 @@ from angarium.smtp.server.options import ServerLimits
 
 
 class ServerCounters:
-    """What happened on the connection: *errors* counts 4xx and 5xx replies, *recipients* and *messages* those
-    taken, *bodies* every body that came to its end without fault.
+    """What happened on the connection: *errors* counts 4xx and 5xx replies, *bodies* every body that came to its end
+    without fault.
     """
 
-    __slots__ = ("bodies", "commands", "errors", "messages", "recipients")
+    __slots__ = ("bodies", "commands", "errors")
 
     def __init__(self) -> None:
-        self.commands = self.errors = self.recipients = self.bodies = self.messages = 0
+        self.commands = self.errors = self.bodies = 0
 
 
 class Patience:

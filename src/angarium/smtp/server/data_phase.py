@@ -10,10 +10,11 @@ most a dozen bytes, is held back for the next read.
 """
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from io import IncrementalNewlineDecoder
 from typing import Literal
+
+import msgspec
 
 LineEndPolicy = Literal["refuse", "mend", "fix", "ignore"]
 """What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is. "mend" does as "fix", but
@@ -34,8 +35,7 @@ _RETURNS = re.compile(rb"\r{2,%d}\n" % _MOST_RETURNS)
 _HEADER_END = re.compile(rb"\n\r{0,%d}\n" % _MOST_RETURNS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyRules:
+class BodyRules(msgspec.Struct, frozen=True, kw_only=True):
     """What a body must be like. Sizes are in bytes, without the dots that were stuffed; 0 means no limit.
 
     *swallow_limit* bounds how much more than *max_size* is read, and thrown away, of a body that is refused.

@@ -11,11 +11,11 @@ from typing import cast
 
 from angarium.core.reply import Reply
 from angarium.smtp.server import answers
-from angarium.smtp.server.answers import plain_wire, wire
+from angarium.smtp.server.answers import plain_wire, wire, wire_once
 from angarium.smtp.server.auth_syntax import encode_challenge
 from angarium.smtp.server.body import IncomingBody
 from angarium.smtp.server.command import CommandError
-from angarium.smtp.server.commands import UNKNOWN, VERBS, ServerCommands, Verb, verb_of
+from angarium.smtp.server.commands import VERBS, ServerCommands, Verb, recognise
 from angarium.smtp.server.counters import Patience, ServerCounters
 from angarium.smtp.server.exchange import MAX_RESPONSE_LINE, read_response
 from angarium.smtp.server.handler import ServerHandler
@@ -314,26 +314,26 @@ class ServerMachine:
         if self._input.is_bare and not self._takes_lone_lf:
             self._end(answers.BARE_LF_COMMAND)
             return True
-        if line.endswith(b"\r") and not self._commands.options.pedantic:
-            line = line.rstrip(b"\r")  # CR LF that was made of CR LF once more
         self._perform(line)
         return True
 
     def _take_long_line(self) -> bytes | None:
-        """Return a line that is longer than commands are, as AUTH may be (RFC 4954 §4). None: it is not complete, or
-        to be skipped.
+        """Return a line that is longer than commands are, as AUTH may be (RFC 4954 §4). None: it is not complete, to be
+        skipped, or the last.
         """
         waits, longest = self._input, self._limits.max_command_length
-        is_auth = (
-            bool(self._commands.options.auth) and waits.data[waits.pos : waits.pos + 5].upper() == b"AUTH "
-        )
+        word = waits.data[waits.pos : waits.pos + 5].upper()
+        is_auth = word == b"AUTH " and bool(self._commands.options.auth)
         if is_auth:
             longest = max(longest, MAX_RESPONSE_LINE)
             line = waits.take_line(longest)
             if line is not None:
                 return line
         if len(waits) >= longest:
-            self._skip_from_here(answers.AUTH_LINE_TOO_LONG if is_auth else answers.LINE_TOO_LONG)
+            if word == b"BDAT ":
+                self._end(answers.BAD_CHUNK)
+            else:
+                self._skip_from_here(answers.AUTH_LINE_TOO_LONG if is_auth else answers.LINE_TOO_LONG)
         return None
 
     def _skip_from_here(self, reply: Reply) -> None:
@@ -377,18 +377,13 @@ class ServerMachine:
     def _perform(self, line: bytes) -> None:
         commands = self._commands
         verb = VERBS.get(line[:4].upper())
-        if verb is None or line[4:5] not in b" ":
-            verb = verb_of(line)
-            if verb is UNKNOWN and not commands.options.pedantic:
-                line = line.strip(b" \t").replace(b"\t", b" ", 1)
-                verb = verb_of(line)
+        if verb is None or line[4:5] not in b" " or b"\r" in line or b"\0" in line:
+            verb, line = recognise(line, pedantic=commands.options.pedantic)
         self._asked = verb
         self.state = "waiting"  # the handler may answer before it returns
         reply: Reply | None
         try:
-            if b"\r" in line or b"\0" in line:
-                reply = answers.BAD_CHARACTERS
-            elif verb.first is None and commands.transaction.phase not in verb.rule.refused:
+            if verb.first is None and commands.transaction.phase not in verb.rule.refused:
                 reply = verb.run(commands, line, self._handler)
             else:
                 reply = self._ask_if_allowed(verb, line)
@@ -414,31 +409,44 @@ class ServerMachine:
     def _conclude(self, verb: Verb, reply: Reply) -> None:
         """Act on the answer to a command and say it."""
         waits, commands, rule = self._input, self._commands, verb.rule
-        state = rule.state
         if waits.pos < len(waits.data) and rule.group not in commands.ahead:
             self._end(answers.UNAUTHORISED_PIPELINING)
             return
-        if state == "tls" and self._drop_injection():
-            return
         if reply.code >= 400:
-            if verb.otherwise is not None:
-                verb.otherwise(commands, reply, self._handler)
-        else:
-            if rule.leads_to is not None and commands.transaction.enter(rule.leads_to):
+            self._conclude_refused(verb, reply)
+        elif rule.state != "tls" or not self._drop_injection():
+            if rule.onward is not None:
+                commands.transaction.phase = rule.onward
+            elif rule.back is not None and commands.transaction.end(rule.back):
                 self._handler.mail.on_reset()
             if verb.then is not None:
                 reply = verb.then(commands, reply)
+            if rule.state is None:
+                self._out.append(self._wire(reply))
+            else:
+                self._turn(rule.state, reply)
+        if rule.idle and self.state == "command":
+            self._count_idle()
+
+    def _conclude_refused(self, verb: Verb, reply: Reply) -> None:
+        if verb.rule.state == "tls" and self._drop_injection():
+            return
+        if verb.otherwise is not None:
+            verb.otherwise(self._commands, reply, self._handler)
+        if verb.rule.state == "chunk":
+            self._begin_chunk(reply)
+        else:
+            self._say(reply)
+
+    def _turn(self, state: State, reply: Reply) -> None:
+        """Say *reply*, which is a good one; something else than a command comes next."""
         if state == "chunk":
             self._begin_chunk(reply)
-        elif state is None or reply.code >= 400:
-            self._say(reply)
-            if rule.idle and self.state == "command":
-                self._count_idle()
         elif state == "closed":
             self._leave(reply)
         else:
             self.state = state
-            self._say(reply)
+            self._out.append(self._wire(reply))
 
     def _drop_injection(self) -> bool:
         """Throw away what stands behind STARTTLS in clear text, for anybody may have put it there (RFC 3207 §4.2).
@@ -536,7 +544,7 @@ class ServerMachine:
     def _end_of_body(self) -> None:
         """The message is the handler's from now on (RFC 5321 §4.1.1.4: its end is not the transaction's to undo)."""
         rest = self._body.finish(self._handler.mail)
-        self._commands.transaction.enter("rest")
+        self._commands.transaction.end("rest")
         self.counters.bodies += 1
         self._asked = None
         self.state = "waiting"
@@ -546,8 +554,8 @@ class ServerMachine:
         if reply.code >= 400:
             self._refuse(reply)
             return
-        self._out.append(self._wire(reply))
-        self.counters.messages += 1
+        # each names its message: in the cache they would only take the place of others
+        self._out.append(wire_once(reply) if self._wire is wire else self._wire(reply))
         self._patience.renew()
 
     # -- what is said

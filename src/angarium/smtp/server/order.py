@@ -56,14 +56,15 @@ TIME_LIMITS: dict[State, Literal["command_timeout_s", "data_timeout_s"]] = {
 class CommandRule:
     """The place of a command.
 
-    *leads_to* is the phase after an answer below 400, None: the same. *refused*: our answer in phases in which it is
-    out of order; "say EHLO first" only where that is required. *group*: "any" may be followed by other commands in one
-    write, "last" may not (RFC 2920 §3.1), "free" is not checked. *state*: where something else than a command comes
-    next. *idle* commands bring no mail nearer.
+    *refused*: our answer in phases in which it is out of order; "say EHLO first" only where that is required. An answer
+    below 400 leads to *onward*, a phase of the transaction, or to *back*, a phase without one; else the phase stays.
+    *group*: "any" may be followed by other commands in one write, "last" may not (RFC 2920 §3.1), "free" is not
+    checked. *state*: where something else than a command comes next. *idle* commands bring no mail nearer.
     """
 
-    leads_to: Phase | Rest | None
     refused: Mapping[Phase, Reply]
+    onward: Phase | None = None
+    back: Phase | Rest | None = None
     group: Literal["any", "last", "free"] = "any"
     state: Literal["data", "chunk", "tls", "closed"] | None = None
     idle: bool = False
@@ -81,28 +82,28 @@ _NOT_AFTER_BDAT: dict[Phase, Reply] = {"chunks": answers.BDAT_UNDER_WAY}
 
 RULES = {
     # RFC 5321 §4.1.1.1; at any time, and a transaction is void by it: §4.1.4
-    "HELO": CommandRule("ready", _ALWAYS, "last", idle=True),
-    "EHLO": CommandRule("ready", _ALWAYS, "last", idle=True),
+    "HELO": CommandRule(_ALWAYS, back="ready", group="last", idle=True),
+    "EHLO": CommandRule(_ALWAYS, back="ready", group="last", idle=True),
     # RFC 5321 §4.1.1.2; 503 in mid transaction, and before HELO: §4.1.4
-    "MAIL": CommandRule("sender", _AFTER_HELO | _in_transaction(answers.NESTED_MAIL)),
+    "MAIL": CommandRule(_AFTER_HELO | _in_transaction(answers.NESTED_MAIL), "sender"),
     # RFC 5321 §4.1.1.3; 503 without a sender: §3.3; not between chunks: RFC 3030 §2
-    "RCPT": CommandRule("recipients", _AFTER_MAIL | _NOT_AFTER_BDAT),
+    "RCPT": CommandRule(_AFTER_MAIL | _NOT_AFTER_BDAT, "recipients"),
     # RFC 5321 §4.1.1.4; 503 or 554 without recipients: §3.3; not between chunks: RFC 3030 §2
-    "DATA": CommandRule("text", _AFTER_RCPT | _NOT_AFTER_BDAT, "last", "data"),
+    "DATA": CommandRule(_AFTER_RCPT | _NOT_AFTER_BDAT, "text", group="last", state="data"),
     # RFC 3030 §2; the chunk comes in any case, so that its command may be followed by it
-    "BDAT": CommandRule("chunks", _AFTER_RCPT, "free", "chunk"),
-    "RSET": CommandRule("rest", _ALWAYS, idle=True),  # RFC 5321 §4.1.1.5
-    "VRFY": CommandRule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.6
-    "HELP": CommandRule(None, _ALWAYS, idle=True),  # RFC 5321 §4.1.1.8
-    "NOOP": CommandRule(None, _ALWAYS, "last", idle=True),  # RFC 5321 §4.1.1.9
-    "QUIT": CommandRule(None, _ALWAYS, "free", "closed"),  # RFC 5321 §4.1.1.10
+    "BDAT": CommandRule(_AFTER_RCPT, "chunks", group="free", state="chunk"),
+    "RSET": CommandRule(_ALWAYS, back="rest", idle=True),  # RFC 5321 §4.1.1.5
+    "VRFY": CommandRule(_ALWAYS, group="last", idle=True),  # RFC 5321 §4.1.1.6
+    "HELP": CommandRule(_ALWAYS, idle=True),  # RFC 5321 §4.1.1.8
+    "NOOP": CommandRule(_ALWAYS, group="last", idle=True),  # RFC 5321 §4.1.1.9
+    "QUIT": CommandRule(_ALWAYS, group="free", state="closed"),  # RFC 5321 §4.1.1.10
     # RFC 4954 §4: not in mid transaction; after EHLO, and once, as `AuthExchange` sees to
-    "AUTH": CommandRule(None, _in_transaction(answers.AUTH_TOO_LATE), "last", idle=True),
+    "AUTH": CommandRule(_in_transaction(answers.AUTH_TOO_LATE), group="last", idle=True),
     # RFC 3207 §4; the session begins anew: §4.2. What stands behind it is looked at apart, see `_drop_injection`
-    "STARTTLS": CommandRule("start", _AFTER_HELO, "free", "tls", idle=True),
+    "STARTTLS": CommandRule(_AFTER_HELO, back="start", group="free", state="tls", idle=True),
     # Postfix's XCLIENT_README: not in mid transaction; the session begins anew
     "XCLIENT": CommandRule(
-        "start", _AFTER_HELO | _in_transaction(answers.XCLIENT_TOO_LATE), "last", idle=True
+        _AFTER_HELO | _in_transaction(answers.XCLIENT_TOO_LATE), back="start", group="last", idle=True
     ),
-    "": CommandRule(None, _ALWAYS, "free", idle=True),  # any other word: RFC 5321 §4.2.4
+    "": CommandRule(_ALWAYS, group="free", idle=True),  # any other word: RFC 5321 §4.2.4
 }

@@ -47,3 +47,8 @@ def parse_bdat(line: bytes) -> tuple[int, bool] | None:
 def argument(line: bytes) -> str:
     """Return what follows the four letters of a command. Raises UnicodeDecodeError."""
     return line[4:].strip(b" \t").decode("utf-8") if len(line) > 4 else ""
+
+
+def has_argument(line: bytes) -> bool:
+    """Whether more than blanks follows the four letters of a command (RFC 5321 §4.1.1: they are passed over)."""
+    return len(line) > 4 and bool(line[4:].strip(b" \t"))
