@@ -1,17 +1,16 @@
 """The sink's session with encryption, logins and XCLIENT: STARTTLS, AUTH and XCLIENT on top of plain commands."""
 
 import asyncio
+import ssl
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from angarium.smtp.sasl.exchange import MECHANISMS
+from angarium.testing.sink.conduct import Conduct
 from angarium.testing.sink.security import UNKNOWN_MECHANISM, Visitor, encrypt, name_of, read_xclient
 from angarium.testing.sink.session import SinkSession
-
-if TYPE_CHECKING:
-    from angarium.testing.sink.sink import Sink
 
 _GO_AHEAD: Final = b"220 2.0.0 go ahead\r\n"
 _NOT_NOW: Final = b"503 5.5.1 not now\r\n"
@@ -22,8 +21,9 @@ _CANCELLED: Final = b"501 5.7.0 authentication cancelled\r\n"
 class GatedSession(SinkSession):
     """A session that may be encrypted, logged in, and speak for another client."""
 
-    def __init__(self, sink: "Sink") -> None:
-        super().__init__(sink)
+    def __init__(self, conduct: Conduct, context: ssl.SSLContext | None) -> None:
+        super().__init__(conduct)
+        self._context = context
         self._commands = {**self._commands, **_GATE}
         self._login = ""
         self._xclient: tuple[tuple[str, str], ...] = ()
@@ -35,7 +35,7 @@ class GatedSession(SinkSession):
         """See asyncio.Protocol."""
         if name_of(transport)[0]:
             self._is_encrypted = True
-            self._sink.counters.handshakes += 1
+            self._conduct.counters.handshakes += 1
         super().connection_made(transport)
 
     def _step(self) -> bool:
@@ -65,8 +65,8 @@ class GatedSession(SinkSession):
             return
         self._flush()
         self._input = b""
-        rule = self._sink.choose("handshake", "", ()) if self._sink.has_rules("handshake") else None
-        context = self._sink.context
+        rule = self._conduct.choose("handshake", "", ()) if self._conduct.has_rules("handshake") else None
+        context = self._context
         assert context is not None
         if rule is not None and rule.deed.close:
             self._close()
@@ -81,11 +81,11 @@ class GatedSession(SinkSession):
     def _go_on_encrypted(self, made: asyncio.Transport | None) -> None:
         self._is_in_handshake = False
         if made is None or made.is_closing():
-            self._sink.counters.failed_handshakes += 1
-            self._sink.note_change()
+            self._conduct.counters.failed_handshakes += 1
+            self._conduct.note_change()
             self.abort()
             return
-        self._sink.counters.handshakes += 1
+        self._conduct.counters.handshakes += 1
         self._transport = made
         self._is_encrypted = True
         self._start_anew()

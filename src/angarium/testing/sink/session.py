@@ -3,15 +3,13 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from angarium.core.reply import Reply
+from angarium.testing.sink.conduct import Conduct
 from angarium.testing.sink.script import Deed, SinkStage
 from angarium.testing.sink.store import SinkMessage
 from angarium.testing.sink.wire import SinkWire
-
-if TYPE_CHECKING:
-    from angarium.testing.sink.sink import Sink
 
 _PATH = re.compile(rb'[^<]*<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>\s*(.*)', re.DOTALL)
 _MAX_LINE: Final = 65_536
@@ -29,11 +27,11 @@ _GREYLISTED: Final = Reply(450, "4.2.0", "greylisted, come back later")
 class SinkSession(SinkWire):
     """Reads commands and messages, and answers as usual or as the script says."""
 
-    def __init__(self, sink: "Sink") -> None:
+    def __init__(self, conduct: Conduct) -> None:
         super().__init__()
-        self._sink = sink
-        self._script = sink.script
-        self._commands: Mapping[bytes, Callable[[Any, bytes], None]] = _LMTP if sink.script.lmtp else _SMTP
+        self._conduct = conduct
+        self._script = conduct.script
+        self._commands: Mapping[bytes, Callable[[Any, bytes], None]] = _LMTP if conduct.script.lmtp else _SMTP
         self._reading: Literal["commands", "data", "chunk", "finals"] = "commands"
         self._peer = ""
         self._helo = ""
@@ -67,13 +65,13 @@ class SinkSession(SinkWire):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._peer = str(transport.get_extra_info("peername")[0])
-        counters = self._sink.counters
+        counters = self._conduct.counters
         counters.connections += 1
         counters.open_connections += 1
         counters.most_connections = max(counters.most_connections, counters.open_connections)
         self._number = counters.connections
-        self._sink.sessions.add(self)
-        self._sink.note_change()
+        self._conduct.sessions.add(self)
+        self._conduct.note_change()
         banner = f"220 {self._script.hostname} {'LMTP' if self._script.lmtp else 'ESMTP'} sink\r\n"
         self._answer("connect", banner.encode())
         self._flush()
@@ -81,9 +79,9 @@ class SinkSession(SinkWire):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
-        self._sink.sessions.discard(self)
-        self._sink.counters.open_connections -= 1
-        self._sink.note_change()
+        self._conduct.sessions.discard(self)
+        self._conduct.counters.open_connections -= 1
+        self._conduct.note_change()
 
     def _stop(self) -> None:
         """Take no more input, having kept what was to be kept."""
@@ -104,7 +102,7 @@ class SinkSession(SinkWire):
                 self._close()
             return False
         self._input = rest
-        self._sink.counters.commands += 1
+        self._conduct.counters.commands += 1
         line = line.rstrip(b"\r")
         verb, _, argument = line.partition(b" ")
         command = self._commands.get(verb.upper())
@@ -148,7 +146,7 @@ class SinkSession(SinkWire):
     def _take(self, piece: bytes, is_end: bool = False) -> None:
         """Count and keep *piece* of the body, and do what the script wants done in the middle of it."""
         self._size += len(piece)
-        if self._sink.wants_data:
+        if self._conduct.wants_data:
             self._pieces.append(piece)
         if self._body_rule is not None and self._size >= self._body_rule[0]:
             deed = self._body_rule[1]
@@ -173,7 +171,7 @@ class SinkSession(SinkWire):
 
     def _end_body(self) -> None:
         self._size -= 0 if self._is_chunked else 3
-        self._sink.counters.bytes += self._size
+        self._conduct.counters.bytes += self._size
         self._finals = list(self._recipients) if self._script.lmtp else [""]
         self._reading = "finals"
 
@@ -201,12 +199,12 @@ class SinkSession(SinkWire):
         self._reset()
 
     def _keep_message(self, recipients: list[str]) -> None:
-        counters = self._sink.counters
+        counters = self._conduct.counters
         counters.messages += 1
         counters.recipients += len(recipients)
-        if self._sink.wants_data:
-            self._sink.keep_message(self._message(recipients))
-        self._sink.note_change()
+        if self._conduct.wants_data:
+            self._conduct.keep_message(self._message(recipients))
+        self._conduct.note_change()
 
     def _message(self, recipients: list[str]) -> SinkMessage:
         data = b"".join(self._pieces)
@@ -216,7 +214,7 @@ class SinkSession(SinkWire):
             self._sender,
             tuple(recipients),
             data,
-            self._sink.clock.now(),
+            self._conduct.clock.now(),
             self._number,
             self._helo,
             self._mail_parameters,
@@ -244,8 +242,8 @@ class SinkSession(SinkWire):
     ) -> None:
         """Answer *usual*, or what the script wants; *then* is done if that is a yes."""
         rule = None
-        if self._sink.has_rules(stage):
-            rule = self._sink.choose(stage, self._sender, recipients or self._recipients)
+        if self._conduct.has_rules(stage):
+            rule = self._conduct.choose(stage, self._sender, recipients or self._recipients)
         if rule is None:
             self._output.append(usual)
             self._note(usual, then)
@@ -255,13 +253,13 @@ class SinkSession(SinkWire):
             then()
             then = None
         reply = usual if deed.reply is None else deed.reply.encode()
-        if recipients and self._sink.is_greylisted(deed, self._peer, self._sender, recipients[0]):
+        if recipients and self._conduct.is_greylisted(deed, self._peer, self._sender, recipients[0]):
             reply = _GREYLISTED.encode()
         self._later(deed, lambda: self._carry_out(deed, reply, then))
 
     def _note(self, reply: bytes, then: Callable[[], None] | None) -> None:
         if reply[0] >= 52:
-            self._sink.counters.refusals += 1
+            self._conduct.counters.refusals += 1
         elif then is not None:
             then()
 
@@ -337,8 +335,8 @@ class SinkSession(SinkWire):
         self._answer("data", _GO, then)
 
     def _choose_body_rule(self) -> None:
-        if self._sink.has_rules("body"):
-            rule = self._sink.choose("body", self._sender, self._recipients)
+        if self._conduct.has_rules("body"):
+            rule = self._conduct.choose("body", self._sender, self._recipients)
             self._body_rule = (rule.after_bytes, rule.deed) if rule is not None else None
 
     def _on_bdat(self, argument: bytes) -> None:
@@ -347,7 +345,7 @@ class SinkSession(SinkWire):
             self._output.append(b"501 5.5.4 bad chunk\r\n")
             self._close()
             return
-        if self._sink.has_rules("bdat") and self._refuses_chunk():
+        if self._conduct.has_rules("bdat") and self._refuses_chunk():
             return
         self._chunk_left = int(size)
         self._is_last_chunk = last.strip().upper() == b"LAST"
@@ -359,7 +357,7 @@ class SinkSession(SinkWire):
 
     def _refuses_chunk(self) -> bool:
         """Answer BDAT as who does not know it, if the script wants that: the chunk is then read as commands."""
-        rule = self._sink.choose("bdat", self._sender, self._recipients)
+        rule = self._conduct.choose("bdat", self._sender, self._recipients)
         if rule is None or rule.deed.accept:
             return False
         deed = rule.deed
