@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from angarium.http import carrier
-from angarium.http.carrier import HttpServer
+from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
 from angarium.testing.programs import PATIENCE_S
 
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -36,13 +36,13 @@ async def echo(scope, receive, send):
     await Response(f"{len(scope['headers'])} headers, {len(body)} bytes")(scope, receive, send)
 
 
-def serving(client, app=hello):
+def serving(client, app=hello, bounds=NODE_BOUNDS):
     """Serve while *client*, a function of the port, asks from a thread; return what it returned."""
 
     async def run():
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        server = HttpServer(app, [sock])
+        server = HttpServer(app, [sock], bounds)
         await server.start()
         try:
             return await asyncio.to_thread(client, port)
@@ -244,9 +244,8 @@ def test_the_time_that_the_node_needs_is_not_the_clients():
 # -- very many clients
 
 
-def test_connections_that_lie_idle_do_not_keep_others_out(monkeypatch):
+def test_connections_that_lie_idle_do_not_keep_others_out():
     """All that a stranger can open, and half-finished requests among them."""
-    monkeypatch.setattr(carrier, "MAX_CONNECTIONS", 20)
 
     def client(port):
         with contextlib.ExitStack() as stack:
@@ -254,11 +253,17 @@ def test_connections_that_lie_idle_do_not_keep_others_out(monkeypatch):
                 stack.enter_context(opened(port, b"GET /heal" if number % 2 else b""))
             return [asked_of(port, "127.0.0.2")[0] for _ in range(30)]
 
-    assert serving(client) == [200] * 30
+    assert serving(client, bounds=Bounds(20, 10)) == [200] * 30
 
 
-def test_a_peer_with_few_connections_keeps_them(monkeypatch):
-    monkeypatch.setattr(carrier, "MAX_CONNECTIONS", 5)
+@pytest.mark.parametrize("workers", [1, 2, 3, 16, 64, 256])
+def test_the_limits_of_workers_are_together_those_of_the_node(workers):
+    share = NODE_BOUNDS.share(workers)
+    assert share.connections > share.answers > 0  # so that one always waits for its client
+    assert share.connections * workers <= max(NODE_BOUNDS.connections, 16 * workers)
+
+
+def test_a_peer_with_few_connections_keeps_them():
 
     def client(port):
         with contextlib.ExitStack() as stack:
@@ -270,11 +275,10 @@ def test_a_peer_with_few_connections_keeps_them(monkeypatch):
             own.sendall(ASK)
             return own.recv(15)
 
-    assert serving(client) == b"HTTP/1.1 200 OK"
+    assert serving(client, bounds=Bounds(5, 2)) == b"HTTP/1.1 200 OK"
 
 
-def test_while_very_much_is_answered_health_is_told_all_the_same(monkeypatch):
-    monkeypatch.setattr(carrier, "MAX_ANSWERS", 2)
+def test_while_very_much_is_answered_health_is_told_all_the_same():
     asked, may_answer = threading.Semaphore(0), threading.Event()
 
     async def app(scope, receive, send):
@@ -294,7 +298,7 @@ def test_while_very_much_is_answered_health_is_told_all_the_same(monkeypatch):
             sock.close()
         return answers
 
-    health, ready, busy = serving(client, app)
+    health, ready, busy = serving(client, app, Bounds(256, 2))
     assert (health[0], ready[0], busy[0]) == (200, 200, 503)
     assert busy[1]["retry-after"] == "1"
 

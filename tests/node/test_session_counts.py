@@ -86,3 +86,25 @@ def test_what_ends_before_a_start_has_summed_up_what_waits_is_not_counted_less_t
     first.enter("192.0.2.1")
     assert first.waiting(7) == (4, 310)
     assert first.sessions_of("192.0.2.1") == 1
+
+
+def test_connections_by_http_are_counted_apart_from_sessions() -> None:
+    first, second = rows(2)
+    first.http.enter()
+    first.http.enter()
+    second.http.enter()
+    assert (first.http.surplus(), second.http.surplus()) == (1, 0)
+    assert first.sessions() == first.sessions_of("192.0.2.1") == 0
+    first.http.leave()
+    first.http.leave()
+    assert (first.http.surplus(), second.http.surplus()) == (0, 1)
+
+
+def test_whether_any_worker_takes_connections_is_seen() -> None:
+    first, second = rows(2)
+    before = first.http.taken()
+    second.http.enter()
+    second.http.leave()
+    assert first.http.taken() != before
+    first.clear(1)
+    assert first.http.taken() == before

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from angarium.core.metrics import METRICS
 from angarium.core.operations import Health
 from angarium.http.carrier import HttpServer
-from angarium.node.web import exposition, make_app
+from angarium.node.http.answers import exposition, make_app
 from angarium.testing.programs import PATIENCE_S
 
 METRICS_PAGE = Path(__file__).parents[2] / "docs/metrics.md"

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on listening sockets inside the running loop: uvicorn's protocol on httptools, guarded.
+"""HTTP/1.1 inside the running loop: uvicorn's protocol on httptools, guarded.
 
 That class is no documented interface: the version is pinned, and a test says what is relied upon. What it lacks is a
 bound on a request's head and on a client's time, and room for others when somebody takes all connections there are.
@@ -7,10 +7,10 @@ bound on a request's head and on a client's time, and room for others when someb
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 from starlette.responses import Response
@@ -18,10 +18,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-MAX_CONNECTIONS = 256
-"""Beyond these, who has kept the node waiting makes room, of the peer that has most; see `HttpConnection`."""
-MAX_ANSWERS = 128
-"""Requests that are worked on at a time; further ones are told to come again. Health is told always."""
 MAX_HEAD_BYTES = 65_536
 REQUEST_S = 30.0
 """How long a client may take to say what it wants, and to take the answer."""
@@ -29,6 +25,25 @@ GRACE_S = 1.0
 """How long answers under way may take when the server stops."""
 
 HEALTH_PATHS = ("/healthz", "/readyz")
+
+
+class Bounds(NamedTuple):
+    """How much is served at a time. There are fewer *answers* than *connections*; see `HttpConnection`.
+
+    Beyond *connections*, one that has kept the node waiting makes room, of the peer that has most. Beyond *answers*, a
+    request is told to come again, unless it asks for health.
+    """
+
+    connections: int = 256
+    answers: int = 128
+
+    def share(self, of: int) -> "Bounds":
+        """Return what each *of* so many has, that together they have these; not too few for a client to use."""
+        connections = max(16, self.connections // of)
+        return Bounds(connections, connections * self.answers // self.connections)
+
+
+NODE_BOUNDS = Bounds()
 _BUSY = Response("too many requests are being answered; try again in a moment\n", 503, {"Retry-After": "1"})
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -38,22 +53,31 @@ class HttpConnection(HttpToolsProtocol):
 
     What the node itself needs for an answer is not the client's time. When there are too many connections, one that
     waits for its client makes room for the new one: the oldest of the peer that has most of these. As fewer requests
-    are answered at a time than there are connections, there is one always, and a peer with few keeps them.
+    are answered at a time than there are connections, there is one always, and a peer with few keeps them. *lost* is
+    told of the end.
     """
 
     _limit: asyncio.TimerHandle | None = None
     _head_bytes: int | None = 0
     """Bytes of the request head so far; None while none is being read."""
 
+    def __init__(
+        self, config: uvicorn.Config, state: ServerState, most_connections: int, lost: Callable[[], None]
+    ) -> None:
+        super().__init__(config, state, {})
+        self._most_connections = most_connections
+        self._lost = lost
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._reckon()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self._most_connections:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_limit()
         super().connection_lost(exc)
+        self._lost()
 
     def data_received(self, data: bytes) -> None:
         if self._head_bytes is not None:
@@ -125,18 +149,19 @@ class HttpConnection(HttpToolsProtocol):
 
 
 class BoundedApp:
-    """An ASGI application that has *app* answer so many requests at a time, and refuses those beyond with 503.
+    """An ASGI application that has *app* answer *most* requests at a time, and refuses those beyond with 503.
 
     Questions about the node's health are answered always: whoever asks them restarts a node that is silent.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, most: int) -> None:
         self._app = app
+        self._most = most
         self._answers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self._answers >= MAX_ANSWERS and scope["path"] not in HEALTH_PATHS:
+        if self._answers >= self._most and scope["path"] not in HEALTH_PATHS:
             await _BUSY(scope, receive, send)
             return
         self._answers += 1
@@ -149,12 +174,15 @@ class BoundedApp:
 class HttpServer:
     """Serves *app*, an ASGI application, on listening *sockets*, and closes them at the end.
 
-    Connections that come before it is ready wait in the sockets' backlog.
+    Connections that come before it is ready wait in the sockets' backlog. `take` has others served that somebody else
+    has accepted.
     """
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, app: ASGIApp, sockets: Sequence[socket.socket] = (), bounds: Bounds = NODE_BOUNDS
+    ) -> None:
         self._config = uvicorn.Config(
-            BoundedApp(app),
+            BoundedApp(app, bounds.answers),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -162,6 +190,7 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
         )
+        self._bounds = bounds
         self._sockets = list(sockets)
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
@@ -176,6 +205,14 @@ class HttpServer:
             is_unix = sock.family == socket.AF_UNIX
             listen = loop.create_unix_server if is_unix else loop.create_server
             self._servers.append(await listen(self._connection, sock=sock))
+
+    async def take(self, sock: socket.socket, lost: Callable[[], None]) -> None:
+        """Serve an accepted connection. *lost* is called at its end, also when it ends before it is served."""
+        connection = self._connection(lost)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except OSError:  # it was reset already
+            lost()
 
     async def stop(self) -> None:
         """Take no more connections, finish the answers under way (within a second) and return."""
@@ -199,8 +236,8 @@ class HttpServer:
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=GRACE_S)
 
-    def _connection(self) -> HttpConnection:
-        return HttpConnection(self._config, self._state, {})
+    def _connection(self, lost: Callable[[], None] = lambda: None) -> HttpConnection:
+        return HttpConnection(self._config, self._state, self._bounds.connections, lost)
 
     async def _tell_date(self) -> None:
         """Keep the Date header (RFC 9110 §6.6.1) true to the second."""

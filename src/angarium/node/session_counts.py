@@ -1,5 +1,5 @@
-"""A page of memory that all workers share: who has how many sessions, how much of unfinished messages, and how much
-mail of whom waits.
+"""A page of memory that all workers share: who has how many sessions, how much of unfinished messages, how much mail of
+whom waits, and how many connections by HTTP each worker has.
 
 Each worker writes its own row and reads all rows, so there are no locks; a number may be a moment old. It serves two
 ends: connections are spread over workers, and limits per peer, per account and in all hold across workers.
@@ -13,11 +13,37 @@ from angarium.core.waiting import WaitingCount
 
 _BUCKETS = 1 << 15
 _ACCOUNTS = 1 << 14
-_HELD_AT = 4 + 2 * _BUCKETS
+_PEERS_AT = 12
+_HELD_AT = _PEERS_AT + 2 * _BUCKETS
 _WAITING_AT = _HELD_AT + 8 * _BUCKETS
 _ROW = _WAITING_AT + 16 * _ACCOUNTS
 _MOST = 0xFFFF
 _KEY_BYTES = 16
+
+
+class HttpCounts:
+    """The connections by HTTP of all workers: for each worker, those open, and all that it ever took (modulo 2**32)."""
+
+    def __init__(self, rows: list[memoryview], row: int) -> None:
+        self._rows = rows
+        self._mine = rows[row]
+
+    def enter(self) -> None:
+        """Count a connection in."""
+        self._mine[0] += 1
+        self._mine[1] = (self._mine[1] + 1) & 0xFFFFFFFF
+
+    def leave(self) -> None:
+        """Count it out."""
+        self._mine[0] -= 1
+
+    def surplus(self) -> int:
+        """How many more this worker has than the one with the fewest."""
+        return self._mine[0] - min(row[0] for row in self._rows)
+
+    def taken(self) -> tuple[int, ...]:
+        """What each worker ever took. While this stays the same, no worker takes any."""
+        return tuple(row[1] for row in self._rows)
 
 
 class SessionCounts:
@@ -33,10 +59,12 @@ class SessionCounts:
         self._memory = mmap.mmap(fd, workers * _ROW + _KEY_BYTES)
         view = memoryview(self._memory)
         self._totals = [view[i * _ROW : i * _ROW + 4].cast("I") for i in range(workers)]
-        self._peers = [view[i * _ROW + 4 : i * _ROW + _HELD_AT].cast("H") for i in range(workers)]
+        self._peers = [view[i * _ROW + _PEERS_AT : i * _ROW + _HELD_AT].cast("H") for i in range(workers)]
         self._held = [view[i * _ROW + _HELD_AT : i * _ROW + _WAITING_AT].cast("q") for i in range(workers)]
         self._waiting = [view[i * _ROW + _WAITING_AT : (i + 1) * _ROW].cast("q") for i in range(workers)]
         self._row = row
+        http = [view[i * _ROW + 4 : i * _ROW + _PEERS_AT].cast("I") for i in range(workers)]
+        self.http = HttpCounts(http, row)
         self._key = self._memory[workers * _ROW :]
 
     @staticmethod

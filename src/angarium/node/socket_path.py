@@ -1,4 +1,4 @@
-"""Where the control socket is, and how to name it to the kernel."""
+"""Where the sockets of a node are, and how to name them to the kernel."""
 
 import contextlib
 import os
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOCKET_NAME = "control.sock"
+"""The control socket."""
+HTTP_SOCKET_NAME = "http.sock"
+"""Where workers pass requests on to."""
 
 
 @contextlib.contextmanager

@@ -3,8 +3,9 @@
 import errno
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from angarium.config.model import Config
 from angarium.config.records import ListenOptions
@@ -15,7 +16,7 @@ from angarium.core.files import bind_unix
 Key = tuple[str, str]
 """Listener name and the name of its Listen stanza."""
 
-_MAX_FDS = 250
+MAX_FDS = 250
 
 
 class CannotListen(AngariumError):
@@ -88,13 +89,16 @@ class Sockets:
             sock.close()
         self._open.clear()
 
-    def send(self, worker: socket.socket) -> None:
-        """Hand all sockets to a worker, over its socket for descriptors; it closes those it is not given."""
+    def send(self, worker: socket.socket, http: Mapping[str, socket.socket]) -> None:
+        """Hand all sockets to a worker, over its socket for descriptors; it closes those it is not given.
+
+        *http* are those of HTTP, by name, which are opened elsewhere.
+        """
         keys = list(self._open)
-        if len(keys) > _MAX_FDS:
-            raise CannotListen(f"more than {_MAX_FDS} listening sockets; use fewer Listen stanzas")
-        fds = [self._open[key][1].fileno() for key in keys]
-        socket.send_fds(worker, [json.dumps(keys).encode()], fds)
+        if len(keys) + len(http) > MAX_FDS:
+            raise CannotListen(f"more than {MAX_FDS} listening sockets; use fewer Listen stanzas")
+        fds = [self._open[key][1].fileno() for key in keys] + [sock.fileno() for sock in http.values()]
+        socket.send_fds(worker, [json.dumps([keys, list(http)]).encode()], fds)
 
     def addresses(self) -> dict[str, str]:
         """Say where each listener can be reached: `listener listen` to address, with the port the kernel chose."""
@@ -104,3 +108,20 @@ class Sockets:
             text = address.path or join_host_port(name[0], name[1])
             found[f"{listener} {listen}"] = text
         return found
+
+
+class Received(NamedTuple):
+    """Descriptors that a worker was handed, by what they are of."""
+
+    smtp: dict[Key, int]
+    http: dict[str, int]
+
+
+def receive(supervisor: socket.socket) -> Received | None:
+    """Return what `Sockets.send` has sent; None when the supervisor is gone. Raises BlockingIOError for nothing."""
+    data, fds, _, _ = socket.recv_fds(supervisor, 65_536, MAX_FDS)
+    if not data:
+        return None
+    keys, names = json.loads(data)
+    smtp = [(listener, listen) for listener, listen in keys]
+    return Received(dict(zip(smtp, fds, strict=False)), dict(zip(names, fds[len(smtp) :], strict=True)))

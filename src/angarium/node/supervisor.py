@@ -19,7 +19,6 @@ from angarium.config.explain import needs_restart
 from angarium.config.load import load_config
 from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors
-from angarium.config.records import ListenOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.files import make_folder
@@ -27,17 +26,13 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
 from angarium.core.tasks import Tasks
-from angarium.http.carrier import HttpServer
-from angarium.http.operate.routes import make_operate_routes
 from angarium.node import domain_watch
-from angarium.node.control import ControlServer
+from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
-from angarium.node.socket_path import SOCKET_NAME
-from angarium.node.sockets import Sockets, open_listening
+from angarium.node.sockets import Sockets
 from angarium.node.spools import partitions_with_mail
-from angarium.node.web import make_app
 from angarium.node.worker import make_log
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
@@ -67,8 +62,9 @@ class Supervisor:
         self._hurrying = asyncio.Event()
         self._started_at = self.clock.now()
         self._operations = NodeOperations(self)
-        self._control = ControlServer(data / SOCKET_NAME)
-        self._web: HttpServer | None = None
+        self._http = NodeHttp(
+            data, self._operations, self._workers.http_taken, self._workers_listen, self.clock, log
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -76,13 +72,13 @@ class Supervisor:
         Raises CannotListen, TlsProblem, or ControlError when another node runs on the same data, before anything
         has begun.
         """
-        self._control.open()
+        self._http.claim()
         try:
             self._certificates.prepare(self.config)
             await self._complain_of_tls()
             self._management.prepare()
             self._sockets.follow(self.config)
-            await self._serve_web()
+            await self._http.start(self.config.http_listens, self._management.routes())
             self._obey_signals()
             self._workers.start()
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
@@ -94,9 +90,7 @@ class Supervisor:
             self._sockets.close()  # else the kernel goes on taking connections that nobody will greet
             await self._workers.stop(seconds, self._hurrying)
         finally:
-            if self._web is not None:
-                await self._web.stop()
-            await self._control.stop()
+            await self._http.stop()
             self._sockets.close()
             self.log.flush()
 
@@ -108,13 +102,8 @@ class Supervisor:
             for problem in errors.problems:
                 self.log.error("tls", self.clock.now(), error=str(problem))
 
-    async def _serve_web(self) -> None:
-        sockets = [open_listening(address, ListenOptions()) for address in self.config.http_listens]
-        operations, routes = self._operations, self._management.routes()
-        self._web = HttpServer(make_app(operations.health, operations.stats, routes), sockets)
-        await self._web.start()
-        routes = [*routes, *make_operate_routes(operations)]
-        await self._control.serve(make_app(operations.health, operations.stats, routes))
+    def _workers_listen(self) -> bool:
+        return bool(self._workers.running()) and not self._stopping.is_set()
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -142,7 +131,7 @@ class Supervisor:
         worker.recovered = await worker.link.call("start", **spec)
         if self.config.generation != generation:  # there was a reload while it read its spool
             await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
-        self._sockets.send(worker.sockets)
+        self._sockets.send(worker.sockets, self._http.public)
 
     def gone(self, index: int) -> None:
         """See workers.WorkersOwner."""
@@ -246,7 +235,7 @@ class Supervisor:
         spec = {"config": pickle.dumps(config), "changed": changed}
         for worker in self._workers.running():
             if await self._done(worker, "config", **spec):
-                self._sockets.send(worker.sockets)
+                self._sockets.send(worker.sockets, self._http.public)
         return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
 
     async def _done(self, worker: WorkerProcess, op: str, **args: Any) -> bool:

@@ -6,7 +6,6 @@ and the counts of sessions. It ends when told to drain, or when the supervisor i
 
 import asyncio
 import gc
-import json
 import os
 import pickle
 import random
@@ -30,11 +29,13 @@ from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
 from angarium.node.assemble import Ports, assemble
+from angarium.node.http.worker import WorkerHttp
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.memory import ProcessMemory
 from angarium.node.session_counts import SessionCounts
+from angarium.node.sockets import receive
 from angarium.node.spools import open_spool, partition_folder
 from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.waiting_mail import count_recovered, count_stored
@@ -72,6 +73,7 @@ class Worker:
         self._stopped = asyncio.Event()
         self._draining = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._http: WorkerHttp
         self._identities: WorkerIdentities
         self._link: Link
         self._log: Log
@@ -111,6 +113,9 @@ class Worker:
         await self._identities.start()
         self._open_way_in(config, data, rng)
         self._open_desk()
+        # What answers http.front.WORKER_PATHS goes into the table.
+        self._http = WorkerHttp({}, data, self._workers, self._session_counts.http, self._clock, self._log)
+        await self._http.start()
         self._engine.acceptance.add(recipients)
         self._log.info("recovered", self._clock.now(), **self._report._asdict())
         loop.add_reader(self._sockets.fileno(), self._take_sockets)
@@ -208,12 +213,13 @@ class Worker:
             acceptor.close()
         self._acceptors.clear()
         if self._started.is_set():
+            self._http.close()
             await self._close(seconds)
         self._stopped.set()
 
     async def _close(self, seconds: float) -> None:
         self._reception.shutdown()
-        await self._engine.drain.drain(seconds)
+        await asyncio.gather(self._engine.drain.drain(seconds), self._http.stop())
         await self._intake.settled()
         self._reception.cut_off()
         self._looking.cancel()
@@ -269,21 +275,22 @@ class Worker:
 
     def _take_sockets(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._sockets, 65_536, 250)
+            received = receive(self._sockets)
         except BlockingIOError:
             return
-        if not data:
+        if received is None:
             asyncio.get_running_loop().remove_reader(self._sockets.fileno())
             return
-        names = [(listener, listen) for listener, listen in json.loads(data)]
-        wanted = dict(zip(names, fds, strict=True))
-        for key in [key for key in self._acceptors if key not in wanted]:
+        for key in [key for key in self._acceptors if key not in received.smtp]:
             self._acceptors.pop(key).close()
-        for key, fd in wanted.items():
+        for key, fd in received.smtp.items():
             if key in self._acceptors or self._draining:
                 os.close(fd)
             else:
                 self._acceptors[key] = self._acceptor(key, socket.socket(fileno=fd))
+        self._http.listen(received.http)
+        if self._draining:
+            self._http.close()
 
     def _acceptor(self, key: tuple[str, str], sock: socket.socket) -> Acceptor:
         listener, listen = key

@@ -101,6 +101,10 @@ class Workers:
                 reasons[index] = "shutting down"
         return reasons
 
+    def http_taken(self) -> tuple[int, ...]:
+        """See HttpCounts.taken."""
+        return self._counts.http.taken()
+
     def tell(self, index: int, op: str, **args: Any) -> None:
         """Tell one worker something, if it is there."""
         worker = self._workers.get(index)

@@ -1,0 +1,1 @@
+"""HTTP of the node: what its processes answer, and how a connection finds the process."""

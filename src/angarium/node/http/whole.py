@@ -1,0 +1,157 @@
+"""What HTTP serves of the node as a whole: health, numbers, identities, autoconfig; and its operators.
+
+It touches no mail, and stands together here, so that it can be a process of its own. Clients come by way of the
+workers, which take what connects to the public sockets. What no worker takes is taken here: while they read their
+spools, are started again or stand still, the node can be asked how it is.
+"""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from angarium.config.records import ListenOptions
+from angarium.config.values import ListenAddress
+from angarium.core.accepting import SharedListener
+from angarium.core.clock import Clock
+from angarium.core.files import bind_unix
+from angarium.core.log import Log
+from angarium.core.tasks import Tasks
+from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
+from angarium.http.front import NO_WORKER, Front
+from angarium.http.operate.routes import make_operate_routes
+from angarium.http.upstream import Behind
+from angarium.node.control import ControlServer
+from angarium.node.http.answers import make_app
+from angarium.node.operations import NodeOperations
+from angarium.node.socket_path import HTTP_SOCKET_NAME, SOCKET_NAME, short_name
+from angarium.node.sockets import open_listening
+
+LEAVE_TO_WORKERS_S: Final = 0.5
+"""A connection that no worker has taken for so long is taken here, if they took no other either."""
+_BEHIND_BOUNDS: Final = Bounds(8192, NODE_BOUNDS.answers)
+"""Connections are counted where clients have them."""
+_BACKLOG: Final = 1024
+
+
+class NodeHttp:
+    """The public sockets, the socket behind the workers, and the control socket, with what answers there.
+
+    *taken* returns what workers have taken (`HttpCounts.taken`); *has_takers* whether there is one that takes any.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        operations: NodeOperations,
+        taken: Callable[[], object],
+        has_takers: Callable[[], bool],
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._path = data / HTTP_SOCKET_NAME
+        self._operations = operations
+        self._control = ControlServer(data / SOCKET_NAME)
+        self._clock = clock
+        self._log = log
+        self._tasks = Tasks(log, clock)
+        self._turns = _Turns(taken, has_takers)
+        self._public: dict[str, socket.socket] = {}
+        self._listeners: list[SharedListener] = []
+        self._servers: list[HttpServer] = []
+        self._direct: HttpServer
+
+    def claim(self) -> None:
+        """Take the control socket. Raises ControlError when another node runs on the same data."""
+        self._control.open()
+
+    async def start(self, listens: Sequence[ListenAddress], routes: Sequence[BaseRoute]) -> None:
+        """Serve *routes* beside what the node says of itself. Raises CannotListen."""
+        self._public = {address.name: open_listening(address, ListenOptions()) for address in listens}
+        app = self._app(routes)
+        behind = _open_private(self._path)
+        self._servers = [
+            HttpServer(Behind(app), [behind], _BEHIND_BOUNDS),
+            HttpServer(_LastConnection(Front(NO_WORKER, app))),
+        ]
+        self._direct = self._servers[-1]
+        for server in self._servers:
+            await server.start()
+        for sock in self._public.values():
+            turns = self._turns
+            listener = SharedListener(
+                sock.dup(), self._take, turns.leave_s, self._clock, self._log, turns.is_left
+            )
+            self._listeners.append(listener)
+        await self._control.serve(self._app([*routes, *make_operate_routes(self._operations)]))
+
+    @property
+    def public(self) -> Mapping[str, socket.socket]:
+        """The listening sockets by name, to be shared with the workers."""
+        return self._public
+
+    async def stop(self) -> None:
+        """Take no more connections, finish the answers under way, and close all sockets."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for sock in self._public.values():
+            sock.close()
+        for server in self._servers:
+            await server.stop()
+        if self._servers:
+            self._path.unlink(missing_ok=True)
+        await self._control.stop()
+
+    def _app(self, routes: Sequence[BaseRoute]) -> ASGIApp:
+        return make_app(self._operations.health, self._operations.stats, routes)
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        self._tasks.start(self._direct.take(connection, lambda: None))
+
+
+class _Turns:
+    """Whose turn it is to take a connection."""
+
+    def __init__(self, taken: Callable[[], object], has_takers: Callable[[], bool]) -> None:
+        self._taken = taken
+        self._has_takers = has_takers
+        self._before: object = None
+
+    def leave_s(self) -> float:
+        """See SharedListener."""
+        self._before = self._taken()
+        return LEAVE_TO_WORKERS_S if self._has_takers() else 0
+
+    def is_left(self) -> bool:
+        """See SharedListener. Under load there is always a connection, but not always the same."""
+        return not self._has_takers() or self._taken() == self._before
+
+
+class _LastConnection:
+    """*app*, with a connection for one request only: the next one shall find a worker."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive, send_on)
+
+
+def _open_private(path: Path) -> socket.socket:
+    """Listen at *path* for our own user alone. What is there is left by a node that has ended."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short_name(path) as name:
+        bind_unix(sock, name, 0o600)
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
