@@ -47,7 +47,7 @@ _UNPREPARED = Reply(451, "4.3.0", "[internal] the files for TLS or the login cou
 
 
 class Owner(Protocol):
-    """Who hears of a connection's progress; `dispatcher.Dispatcher` is one."""
+    """Who hears of a connection's progress; `outbound.Outbound` is one."""
 
     def connection_opened(self, connection: "Connection") -> None:
         """It is ready for mail."""
