@@ -39,7 +39,7 @@ def accepted_records(partition: Path) -> list[tuple[Path, int, int]]:
         for segment in log.from_generation(0):
             records = [
                 item
-                for item in log.scan(segment).read(0, log.ends.get(segment.generation))
+                for item in log.scan_of(segment).read(0, log.ends.get(segment.generation))
                 if getattr(item, "kind", 0) == ACCEPT
             ]
             found += [(segment.path, record.offset, record.end) for record in records]
@@ -136,5 +136,6 @@ def test_fewer_workers_than_before_deliver_the_mail_of_all(tmp_path: Path) -> No
         held = [len(accepted_records(path)) for path in sorted((node.data / "spool").iterdir())]
         assert sum(held) == 12
         with Node(config(free_port()), workers=1, folder=tmp_path) as smaller:
+            assert len(smaller.pids) == 2  # a supervisor and the one worker
             smaller.stop()
             assert delivered(smaller, 12) == sorted(addresses(*range(12)))

@@ -33,9 +33,9 @@ class Opened(SpoolDriver):
     recovered: list[Recipient]
 
 
-@pytest.fixture(params=[EmbeddedEngine])
-def engine(request, tmp_path):
-    return request.param(tmp_path / "partition")
+@pytest.fixture
+def engine(tmp_path):
+    return EmbeddedEngine(tmp_path / "partition")
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     tls: str = ""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakref=True):
     """An accepted submission, without its body.
 
     *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block

@@ -5,7 +5,6 @@ They stand in the order in which each has been given what it needs; nothing is f
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 from angarium.config.model import Config
@@ -47,7 +46,7 @@ class Ports:
     clock: Clock
     log: Log
     counters: Counters
-    open_spool: Callable[[Path, SpoolSettings], Awaitable[Spool]]
+    open_spool: Callable[[SpoolSettings], Awaitable[Spool]]
     routes: Routes
     leases: Callable[[LiveScheduler], Leases]
     workers: int = 1
@@ -56,8 +55,8 @@ class Ports:
     rng: Random = field(default_factory=Random)
 
 
-async def assemble(config: Config, folder: Path, ports: Ports) -> Engine:
-    """Put an engine together on the partition in *folder*. Raises SpoolError. `Engine.recover` comes next."""
+async def assemble(config: Config, ports: Ports) -> Engine:
+    """Put an engine together. Raises SpoolError. `Engine.recover` comes next."""
     clock, log, counters = ports.clock, ports.log, ports.counters
     view = ConfigView(config)
     turn = Turn()
@@ -65,7 +64,7 @@ async def assemble(config: Config, folder: Path, ports: Ports) -> Engine:
     scheduler = LiveScheduler(
         Scheduler(config, ports.rng, workers=ports.workers, max_resident=most), turn, clock
     )
-    spool = await ports.open_spool(folder, settings_of(config, view))
+    spool = await ports.open_spool(settings_of(config, view))
     spool.on_flow(scheduler.flow_changed)
 
     writer = EventWriter(spool, log, counters, ports.waiting)

@@ -1,6 +1,8 @@
-"""Where the partitions lie, and how a worker opens its own."""
+"""Where the partitions lie, which of them a worker holds, and how it opens them."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from angarium.config.model import Config
@@ -10,7 +12,8 @@ from angarium.core.log import Log
 from angarium.engine.view import ConfigView
 from angarium.spool.embedded import open_partition
 from angarium.spool.partition import Partition
-from angarium.spool.port import SpoolError
+from angarium.spool.partitions import Partitions
+from angarium.spool.port import Spool, SpoolError
 from angarium.spool.settings import SpoolSettings
 
 _LOCK_PATIENCE_S = 20.0
@@ -22,16 +25,14 @@ def spool_folder(data: Path, config: Config) -> Path:
     return config.globals.spoolbase or data / "spool"
 
 
-def partition_folder(data: Path, config: Config, index: int) -> Path:
-    """Return the folder of one worker's partition."""
-    return spool_folder(data, config) / f"p{index}"
-
-
-def partitions_with_mail(data: Path, config: Config) -> int:
-    """Return how many partitions the last runs left, so that none stays without an owner."""
-    found = spool_folder(data, config).glob("p*")
-    numbers = [int(path.name[1:]) for path in found if path.name[1:].isdigit()]
-    return max(numbers, default=-1) + 1
+def partition_folders(data: Path, config: Config, index: int, workers: int) -> list[Path]:
+    """Return the folders of one worker's partitions: its active one, and those to be drained that a run with more than
+    *workers* has left. Every partition has one worker.
+    """
+    folder = spool_folder(data, config)
+    numbers = sorted(int(path.name[1:]) for path in folder.glob("p*") if path.name[1:].isdigit())
+    left = [number for number in numbers if number >= workers and number % workers == index]
+    return [folder / f"p{number}" for number in (index, *left)]
 
 
 def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
@@ -47,6 +48,27 @@ def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
         queue_of=view.queue_of,
         expires_at=view.expires_at,
     )
+
+
+async def open_spools(folders: Sequence[Path], settings: SpoolSettings, log: Log, clock: Clock) -> Spool:
+    """Open a worker's partitions, the active one first, as one spool.
+
+    Raises SpoolError when the active one cannot be opened; another is left alone. They share what a start may take
+    into memory.
+    """
+    share = replace(settings, max_resident=settings.max_resident // len(folders))
+    active = await open_spool(folders[0], share, log, clock)
+    if len(folders) == 1:
+        return active
+    draining, left = [], []
+    for folder in folders[1:]:
+        try:
+            draining.append(await open_spool(folder, share, log, clock))
+        except SpoolError as error:
+            left.append(str(error))
+            log.error("spool", clock.now(), left_alone=str(folder), error=str(error))
+    log.info("spool", clock.now(), draining=[str(folder) for folder in folders[1:]])
+    return Partitions(active, draining, left)
 
 
 async def open_spool(path: Path, settings: SpoolSettings, log: Log, clock: Clock) -> Partition:

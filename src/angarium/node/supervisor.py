@@ -32,7 +32,6 @@ from angarium.node.link import CallFailed, LinkLost
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.sockets import Sockets
-from angarium.node.spools import partitions_with_mail
 from angarium.node.worker import make_log
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
@@ -286,7 +285,6 @@ def run(config_path: Path | None, data: Path | None, workers: int | None) -> int
         folder = (data or config.globals.data_directory).absolute()
         _make(folder)
         count = workers or config.globals.workers or os.cpu_count() or 1
-        count = max(count, partitions_with_mail(folder, config))
         log = make_log(config)
         uvloop.run(Supervisor(config, config_path, folder, count, log).run())
     except (AngariumError, OSError) as error:

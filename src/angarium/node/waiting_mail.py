@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
@@ -19,13 +20,29 @@ def count_recovered(waiting: WaitingMail, recipients: Iterable[Recipient]) -> No
             waiting.wait(account, 1, recipient.message.body_size)
 
 
-async def count_stored(waiting: WaitingMail, stored: StoredMail, clock: Clock, log: Log) -> None:
-    """Count what the settled store had at the start. Without it limits come late; mail goes on."""
-    try:
-        found = await asyncio.to_thread(stored.by_tenant, ACCOUNT_TENANT)
-    except SpoolError as error:
-        log.error("waiting_mail", clock.now(), error=str(error))
-        return
+def stored_mail(folders: Iterable[Path], clock: Clock, log: Log) -> list[StoredMail]:
+    """Take a picture of each partition's settled store. One that cannot be read is left out."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(StoredMail(folder / "settled.db"))
+        except SpoolError as error:
+            log.error("waiting_mail", clock.now(), error=str(error))
+    return found
+
+
+async def count_stored(waiting: WaitingMail, stores: Iterable[StoredMail], clock: Clock, log: Log) -> None:
+    """Count what the settled stores had at the start. Without it limits come late; mail goes on."""
+    for stored in stores:
+        try:
+            found = await asyncio.to_thread(stored.by_tenant, ACCOUNT_TENANT)
+        except SpoolError as error:
+            log.error("waiting_mail", clock.now(), error=str(error))
+            continue
+        _count(waiting, found)
+
+
+def _count(waiting: WaitingMail, found: dict[str, tuple[int, int]]) -> None:
     for tenant, (recipients, size_bytes) in found.items():
         account = account_of(tenant)
         if account:

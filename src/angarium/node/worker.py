@@ -1,4 +1,4 @@
-"""One worker process: a complete engine on one event loop, with a spool partition of its own.
+"""One worker process: a complete engine on one event loop, with spool partitions of its own.
 
 Started by the supervisor with three inherited descriptors: the link, the socket over which listening sockets come,
 and the counts of sessions. It ends when told to drain, or when the supervisor is gone.
@@ -36,12 +36,11 @@ from angarium.node.link import Link
 from angarium.node.memory import ProcessMemory
 from angarium.node.session_counts import SessionCounts
 from angarium.node.sockets import receive
-from angarium.node.spools import open_spool, partition_folder
+from angarium.node.spools import open_spools, partition_folders
 from angarium.node.surroundings import LOOK_S, Surroundings
-from angarium.node.waiting_mail import count_recovered, count_stored
+from angarium.node.waiting_mail import count_recovered, count_stored, stored_mail
 from angarium.node.worker_operations import Operation, WorkerOperations
 from angarium.spool.port import RecoveryReport
-from angarium.spool.sqlite.stored_mail import StoredMail
 from angarium.submission.intake.admission import Load, refusal
 from angarium.submission.intake.intake import Intake
 from angarium.submission.replies import reply_to
@@ -107,9 +106,9 @@ class Worker:
             config, data, self._clock, self._log, self._login_failed, self._login_new, self._session_counts
         )
         rng = random.Random()
-        folder = partition_folder(data, config, self._index)
-        self._engine = await self._assemble(config, folder, rng)
-        recipients = self._recover(folder)
+        folders = partition_folders(data, config, self._index, self._workers)
+        self._engine = await self._assemble(config, folders, rng)
+        recipients = self._recover(folders)
         await self._identities.start()
         self._open_way_in(config, data, rng)
         self._open_desk()
@@ -127,18 +126,17 @@ class Worker:
         gc.set_threshold(50_000, 20, 50)
         self._started.set()
 
-    async def _assemble(self, config: Config, folder: Path, rng: random.Random) -> Engine:
+    async def _assemble(self, config: Config, folders: list[Path], rng: random.Random) -> Engine:
         self._surroundings = Surroundings(self._clock, self._log)
         await self._surroundings.look(config.globals)
         self._resolver = Resolver(self._surroundings.settings(config.globals), self._clock)
         return await assemble(
             config,
-            folder,
             Ports(
                 clock=self._clock,
                 log=self._log,
                 counters=self._counters,
-                open_spool=partial(open_spool, log=self._log, clock=self._clock),
+                open_spool=partial(open_spools, folders, log=self._log, clock=self._clock),
                 routes=Router(self._resolver, config, rng, local_addresses=self._surroundings.seen.addresses),
                 leases=lambda scheduler: SupervisorLeases(self._link),
                 workers=self._workers,
@@ -148,11 +146,11 @@ class Worker:
             ),
         )
 
-    def _recover(self, folder: Path) -> list[Recipient]:
-        """Recover the partition; return the recipients that the journal holds."""
+    def _recover(self, folders: list[Path]) -> list[Recipient]:
+        """Recover the partitions; return the recipients that their journals hold."""
         self._report, recipients = self._engine.recover()
         count_recovered(self._session_counts, recipients)
-        stored = StoredMail(folder / "settled.db")  # now, before anything else settles
+        stored = stored_mail(folders, self._clock, self._log)  # now, before anything else settles
         counting = count_stored(self._session_counts, stored, self._clock, self._log)
         self._counting = asyncio.get_running_loop().create_task(counting)
         return recipients

@@ -175,7 +175,7 @@ class Spool(Protocol):
 
     def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """Yield all settled recipients (queued or held, none in memory) whose expiry, noted when they settled,
-        has passed, longest passed first, at most *limit* at a time.
+        has passed, longest passed first, at most *limit* at a time and never none.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 from random import Random
 
 from angarium.config.model import Config
@@ -59,7 +58,7 @@ async def engine_on(
 ) -> Engine:
     """Put an engine together on *spool*, whose settings stay what they are."""
 
-    async def opened(folder: Path, settings: SpoolSettings) -> Spool:
+    async def opened(settings: SpoolSettings) -> Spool:
         return spool
 
     ports = Ports(
@@ -71,4 +70,4 @@ async def engine_on(
         leases=Generous,
         rng=Random(1),
     )
-    return await assemble(config, Path(), ports)  # it is open already
+    return await assemble(config, ports)

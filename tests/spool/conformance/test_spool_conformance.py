@@ -1,4 +1,4 @@
-"""What every engine of the spool does. Written against the port only: a second engine joins in conftest's `engine`."""
+"""What every engine of the spool does. Written against the port only: another joins in the `engine` of conftest.py."""
 
 import asyncio
 
@@ -456,7 +456,7 @@ def test_all_that_is_due_to_expire_is_yielded_once_whatever_becomes_of_it(play):
         batches = [keys(rows) async for rows in spool.spool.due_to_expire(LATER, 2)]
         assert [len(batch) for batch in batches] == [2, 2, 1]
         assert [key for batch in batches for key in batch] == [(message.id, 0) for message in messages]
-        assert [rows async for rows in spool.spool.due_to_expire(messages[0].received_at - 1, 2)] == [[]]
+        assert [rows async for rows in spool.spool.due_to_expire(messages[0].received_at - 1, 2)] == []
 
     play(day, settings=SpoolSettings(min_free_bytes=0, expires_at=lambda each: each.message.received_at))
 
@@ -469,7 +469,7 @@ def test_nobody_is_handed_a_recipient_whose_end_is_still_to_be_recorded(play):
         spool.spool.expect([event])
         assert await spool.spool.page(recipient.flow, LATER, 1) == []
         assert await spool.spool.select(Selection(), None, 1) == []
-        assert [rows async for rows in spool.spool.due_to_expire(LATER, 2)] == [[]]
+        assert [rows async for rows in spool.spool.due_to_expire(LATER, 2)] == []
         assert await spool.record(event) is None
         assert await spool.spool.count(Selection()) == 0
 

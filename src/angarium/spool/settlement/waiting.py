@@ -167,7 +167,9 @@ class Waiting:
             self.flush()
             ask = partial(_expiring, now=now, after=after, limit=limit)
             found, after = await self.settler.ask(ask)
-            yield self._brought_up(found, lambda r: r.state in ("queued", "held"))[0]
+            current, _ = self._brought_up(found, lambda r: r.state in ("queued", "held"))
+            if current:
+                yield current
 
 
 def _expiring(
