@@ -170,7 +170,7 @@ def test_what_is_public_is_explained() -> None:
     assert {name: what for name, what in missing.items() if what} == {}
 
 
-NAMES_TO_PART = {"Place", "Question", "Record", "Refused", "Worker"}
+NAMES_TO_PART = {"Place", "Question", "Refused", "Worker"}
 """Classes of two rooms that still have one name. Grows no more."""
 
 

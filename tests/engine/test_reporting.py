@@ -19,7 +19,7 @@ from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.report import Report, build_report
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.queue.retry import expires_at
 from angarium.spool.embedded import open_partition
 from angarium.spool.partition import Partition
@@ -63,7 +63,7 @@ class Desk:
         for _, then in waiting:
             then(error)
 
-    def record(self, command: Record) -> None:
+    def record(self, command: WriteEvents) -> None:
         self.recorder.record(command)
 
     async def written(self) -> None:
@@ -74,8 +74,10 @@ def bounce(recipient: Recipient) -> Event:
     return recipient.event("bounced", NOW, "bounced", reply=Reply(550, "5.1.1", "gone"))
 
 
-def bounces(number: int) -> Record:
-    return Record.of([Recipient(make_message(), 0, "default", "to.example") for _ in range(number)], bounce)
+def bounces(number: int) -> WriteEvents:
+    return WriteEvents.of(
+        [Recipient(make_message(), 0, "default", "to.example") for _ in range(number)], bounce
+    )
 
 
 class Disk:

@@ -15,7 +15,7 @@ from angarium.core.waiting import NOTHING_WAITS
 from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.spool.port import LargeBody
 from angarium.testing.caller import a_message
 
@@ -55,7 +55,7 @@ def bounce(body: Any) -> Spool:
         view, clock, counters = ConfigView(CONFIG), SystemClock(), Counters()
         reporter = Reporter(spool.enter, view, spool, clock, log, counters)
         recorder = Recorder(view, EventWriter(spool, log, counters, NOTHING_WAITS), reporter, spool, clock)
-        recorder.record(Record([event], [recipient]))
+        recorder.record(WriteEvents([event], [recipient]))
         async with asyncio.timeout(5):
             assert await spool.recorded == [event]
         kept: Spool = spool

@@ -14,7 +14,7 @@ from angarium.core.clock import Clock
 from angarium.core.records import Recipient
 from angarium.delivery.attempt import NeedIntent
 from angarium.engine.record import EventWriter
-from angarium.queue.commands import Record, Result
+from angarium.queue.commands import Result, WriteEvents
 from angarium.spool.port import SpoolError
 
 _INTENT = "an attempt begins; held if its outcome does not become known (Ambiguous_Delivery = hold)"
@@ -47,7 +47,7 @@ class Intents:
         self._written[conn] = recipients
         self._unwritten += 1
         written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-        self._writer.record(Record(events, recipients), written.set_result)
+        self._writer.record(WriteEvents(events, recipients), written.set_result)
         return self._until(written)
 
     async def _until(self, written: asyncio.Future[SpoolError | None]) -> None:
@@ -73,5 +73,7 @@ class Intents:
         if intended and untried:
             now = self._clock.now()
             self._writer.record(
-                Record.of(untried, lambda each: each.event("released", now, "queued", note="not attempted"))
+                WriteEvents.of(
+                    untried, lambda each: each.event("released", now, "queued", note="not attempted")
+                )
             )

@@ -11,7 +11,7 @@ from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.live import LiveScheduler
 from angarium.engine.record import EventWriter
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Body, Spool, SpoolError, Then
 
@@ -102,7 +102,7 @@ def end_failures(recipients: list[Recipient], now: float, writer: EventWriter) -
     if not failures:
         return recipients
     writer.record(
-        Record.of(
+        WriteEvents.of(
             failures,
             lambda each: each.event("bounced", now, "bounced", reply=each.message.refusal, note=FAIL_NOTE),
         )

@@ -8,7 +8,7 @@ from angarium.core.records import Recipient
 from angarium.core.tasks import Tasks
 from angarium.engine.record import Recorder
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.queue.outcomes import expired
 from angarium.spool.port import Spool, SpoolError
 
@@ -48,9 +48,9 @@ class Expiry:
                 self._recorder.record(ended)
                 await self._recorder.written()
 
-    def _ended(self, rows: list[Recipient]) -> Record:
+    def _ended(self, rows: list[Recipient]) -> WriteEvents:
         """Let those expire that are too old by the options in force now; the others stay as they are."""
-        now, ended = self._clock.now(), Record([], [])
+        now, ended = self._clock.now(), WriteEvents([], [])
         for recipient in rows:
             options = self._view.config.outbound(recipient.binding, recipient.domain)
             event = expired(recipient, options, now)

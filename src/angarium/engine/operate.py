@@ -35,7 +35,7 @@ from angarium.engine.reports.report import QUIET
 from angarium.engine.resolve import WayFinder
 from angarium.engine.shown import describe_event, describe_message, describe_queue, describe_recipient
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
 
@@ -123,7 +123,7 @@ class Operator:
             after = found[-1].key
             rows = [each for each in found if each.key not in changed]
             async for some in _in_turns(rows):
-                self._recorder.record(Record.of(some, change), logged=False)
+                self._recorder.record(WriteEvents.of(some, change), logged=False)
             await self._recorder.written()
             done += len(rows)
             progress(done)
@@ -148,7 +148,7 @@ class Operator:
         """Change what is in memory and give it to the settled store, where it may be met again before long."""
         recipients = self._scheduler.evict(selection)
         async for some in _in_turns(recipients):
-            self._recorder.record(Record.of(some, change), logged=False)
+            self._recorder.record(WriteEvents.of(some, change), logged=False)
             waiting = [each for each in some if each.state in ("queued", "held")]
             if waiting:
                 self._spool.settle(waiting)

@@ -24,9 +24,9 @@ from angarium.queue.commands import (
     Lease,
     PageIn,
     Quit,
-    Record,
     Resolve,
     Settle,
+    WriteEvents,
 )
 from angarium.spool.port import Spool, SpoolError
 
@@ -69,7 +69,7 @@ class Pump:
         self._wake_at: float | None = None
         self._carry_out: dict[type, Callable[[Any], object]] = {
             Deliver: way_out.deliver,
-            Record: recorder.record,
+            WriteEvents: recorder.record,
             Connect: way_out.connect,
             Quit: way_out.quit,
             Settle: self._settle,

@@ -14,7 +14,7 @@ from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.reports.report import Report, report_action, waits_for_report
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import Record
+from angarium.queue.commands import WriteEvents
 from angarium.spool.port import Spool, SpoolError, Then
 
 
@@ -27,7 +27,7 @@ class EventWriter:
         self._counters = counters
         self._waiting_mail = waiting
 
-    def record(self, command: Record, then: Then | None = None) -> None:
+    def record(self, command: WriteEvents, then: Then | None = None) -> None:
         """Write the events of *command* down; *then* is called when they are durable, or could not be made so."""
         for event, recipient in zip(command.events, command.recipients, strict=True):
             self.note(event, recipient)
@@ -79,7 +79,7 @@ class Recorder:
         self._spool = spool
         self._clock = clock
 
-    def record(self, command: Record, *, logged: bool = True) -> None:
+    def record(self, command: WriteEvents, *, logged: bool = True) -> None:
         """Write the events of *command* down; they have been applied to its recipients.
 
         Those that are not *logged* are told by their cause in a line for all.
@@ -95,7 +95,7 @@ class Recorder:
         else:
             self._spool.record(command.events)
 
-    def _tell(self, command: Record, config: Config) -> None:
+    def _tell(self, command: WriteEvents, config: Config) -> None:
         """Start the reports that *command* asks for, and write what need not wait for them."""
         direct: list[Event] = []
         reports: dict[tuple[bytes, str], Report] = {}

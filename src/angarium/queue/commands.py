@@ -75,14 +75,14 @@ class Settle:
 
 
 @dataclass(slots=True)
-class Record:
+class WriteEvents:
     """Write *events*, already applied to their recipients, to the journal. No answer."""
 
     events: list[Event]
     recipients: list[Recipient]
 
     @classmethod
-    def of(cls, recipients: Iterable[Recipient], happening: Callable[[Recipient], Event]) -> "Record":
+    def of(cls, recipients: Iterable[Recipient], happening: Callable[[Recipient], Event]) -> "WriteEvents":
         """Let happen to each recipient what *happening* makes of it."""
         record = cls([], [])
         for recipient in recipients:
@@ -120,7 +120,7 @@ class GiveBack:
     count: int
 
 
-Command = Resolve | Connect | Deliver | Quit | PageIn | Settle | Record | Lease | GiveBack
+Command = Resolve | Connect | Deliver | Quit | PageIn | Settle | WriteEvents | Lease | GiveBack
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from angarium.config.model import OutboundOptions
 from angarium.core.records import Event, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.queue.alarms import Alarms
-from angarium.queue.commands import Command, Record
+from angarium.queue.commands import Command, WriteEvents
 from angarium.queue.leases import Holdings
 from angarium.queue.plan import RoutePlan
 from angarium.queue.queues import Holding, PooledConnection, Queue, Site
@@ -45,7 +45,7 @@ class State:
         self.todo: dict[Queue, None] = {}
         self.freed: dict[Holding, None] = {}
         self.last_replies: dict[tuple[str, str], tuple[float, Reply]] = {}
-        self._record: Record | None = None
+        self._record: WriteEvents | None = None
 
     # --- commands
 
@@ -57,7 +57,7 @@ class State:
         """Let *event* happen: applied to its recipient, and recorded with the others of this input."""
         record = self._record
         if record is None:
-            record = self._record = Record([], [])
+            record = self._record = WriteEvents([], [])
             self.commands.append(record)
         record.add(recipient, event)
 

@@ -39,11 +39,11 @@ from angarium.queue.commands import (
     Lease,
     PageIn,
     Quit,
-    Record,
     Resolve,
     Result,
     Settle,
     Verdict,
+    WriteEvents,
 )
 from angarium.queue.plan import Level, RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
@@ -304,7 +304,7 @@ class Simulation:
                 self._page(worker, flow, limit)
             case Settle(recipients):
                 self._settle(worker, recipients)
-            case Record(events, _):
+            case WriteEvents(events, _):
                 self.events += events
             case Lease() | GiveBack() if self.lease_s:
                 self.at(self.now + self.lease_s, lambda: self._ask_authority(worker, command))
