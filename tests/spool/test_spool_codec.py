@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from angarium.core.records import Event, Message
 from angarium.core.reply import Reply
+from angarium.spool import groups
 from angarium.spool.codec import (
+    ACCEPT,
     EVENT,
     Damage,
     End,
@@ -189,6 +191,46 @@ def test_the_records_of_a_message_are_found_wherever_blocks_begin(others, size):
 
 def test_positions_order_records_across_segments():
     assert position(1, 0xFFFFFFFF) < position(2, 0) < position(2, 1)
+
+
+@given(st.lists(st.integers(1, 5), max_size=5), st.data())
+def test_of_groups_that_a_cut_leaves_torn_nothing_is_read(sizes, draw):
+    """Each group is one write, synced before the next."""
+    data, ends = grouped(sizes)
+    cut = draw.draw(st.integers(0, len(data)))
+    image = data[:cut].ljust(len(data) + 64, b"\0")
+    *items, end = read(image)
+    last = max(each for each in ends if each <= cut)
+    assert end.offset == last
+    assert contents(items) == contents(read(data[:last] + bytes(64)))
+    assert all(isinstance(item, Record) for item in items)
+
+
+@given(st.lists(st.integers(2, 5), min_size=2, max_size=4), st.data())
+def test_damage_in_a_group_that_was_durable_costs_that_record_only(sizes, draw):
+    data, _ = grouped(sizes)
+    records = [item for item in read(data) if isinstance(item, Record)]
+    victim = draw.draw(
+        st.integers(0, sum(sizes[:-1]) - 1)
+    )  # behind the last group nothing proves that it was durable
+    image = bytearray(data)
+    image[records[victim].offset + draw.draw(st.integers(0, 40))] ^= 0x55
+    *items, end = read(bytes(image))
+    assert contents(items) == contents(records[:victim] + records[victim + 1 :])
+    assert [type(item) for item in items].count(Damage) == 1
+    assert end.offset == len(data)
+
+
+def grouped(sizes):
+    """Lay groups of so many records out, each synced before the next; return them and where each ends."""
+    data, ends = bytearray(), [0]
+    for number, size in enumerate(sizes):
+        synced = len(data)
+        for member, flags in enumerate(groups.marks(size)):
+            meta, body = bytes((number, member)), b"x" * 40
+            data += frame(ACCEPT, flags, meta, body, GENERATION, SALT, len(data), synced) + meta + body
+        ends.append(len(data))
+    return bytes(data), ends
 
 
 def test_a_message_of_format_1_with_a_refusal_was_taken_to_fail():

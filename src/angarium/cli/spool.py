@@ -22,6 +22,7 @@ _COLUMNS = (
     Column("RECIPIENTS", numeric=True),
     Column("DAMAGED", numeric=True),
     Column("TORN", numeric=True),
+    Column("UNKNOWN", numeric=True),
 )
 
 
@@ -64,6 +65,7 @@ def _row(check: "PartitionCheck") -> Row:
         str(check.recipients),
         str(sum(segment.damaged for segment in segments) + check.set_aside),
         size(sum(segment.torn_bytes for segment in segments)),
+        str(sum(segment.unknown for segment in segments)),
     ]
     return Row([check.path.name, "yes" if check.in_use else "no", *sums])
 

@@ -128,6 +128,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
     the sender logged in or that the operator named the peer: the reverse path is as good as their word. *mends_lines*
     has lines of more than 998 octets encoded anew before the message is signed; False where there are none for sure.
+    *content* names what it shares with other messages of its partition (`Content.id`), and *body_size* is then the size
+    of that; empty where its body is its own.
     """
 
     id: MessageId
@@ -153,11 +155,24 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     is_vouched: bool = False
     mends_lines: bool = False
     fate: Fate = "deliver"
+    content: bytes = b""
 
     @property
     def size(self) -> int:
         """Bytes that leave: trace lines and body."""
         return len(self.trace) + self.body_size
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A body that is stored once in a partition, for all messages that name it. It lives as long as one of them does.
+
+    *id* is its own (`ids.new_id`), *made_at* in epoch seconds. *size* counts the bytes of header block and body. What
+    is different in each message stands in the message, or is that one's own data.
+    """
+
+    id: MessageId
+    made_at: float
+    size: int
 
 
 class TlsFacts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

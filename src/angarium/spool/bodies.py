@@ -3,6 +3,8 @@
 import asyncio
 
 from angarium.core.ids import MessageId
+from angarium.core.records import Message
+from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.port import Body, SpoolError
 from angarium.spool.residents import Live
@@ -12,27 +14,27 @@ BODY_TRIES = 5
 
 
 class ResidentBodies:
-    """Bodies of messages on their way, so that most are never read back. The oldest go when the budget is
-    spent.
+    """Bodies of messages on their way, and contents, so that most are never read back. The oldest go when the budget
+    is spent.
     """
 
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
         self.size_bytes = 0
-        self._bodies: dict[MessageId, bytes] = {}
+        self._bodies: dict[bytes, bytes] = {}
 
-    def add(self, message_id: MessageId, body: bytes) -> None:
+    def add(self, message_id: bytes, body: bytes) -> None:
         """Keep *body*."""
         self._bodies[message_id] = body
         self.size_bytes += len(body)
         while self.size_bytes > self.budget_bytes:
             self.drop(next(iter(self._bodies)))
 
-    def get(self, message_id: MessageId) -> bytes | None:
+    def get(self, message_id: bytes) -> bytes | None:
         """Return the body if it is here."""
         return self._bodies.get(message_id)
 
-    def drop(self, message_id: MessageId) -> None:
+    def drop(self, message_id: bytes) -> None:
         """Forget the body, if it is here."""
         body = self._bodies.pop(message_id, None)
         if body is not None:
@@ -40,26 +42,55 @@ class ResidentBodies:
 
 
 class BodyPlaces:
-    """Finds bodies, of the messages in *live* and of settled ones."""
+    """Finds bodies, of the messages in *live* and of settled ones, their own and *contents*."""
 
     def __init__(
         self,
         resident: ResidentBodies,
         engine: SpoolEngine,
         live: dict[MessageId, Live],
+        contents: Contents,
     ) -> None:
         self._resident = resident
+        self._contents = contents
         self._log = engine.log
         self._large = engine.large
         self._threads = engine.threads
         self._live = live
-        self._unreadable: dict[MessageId, int] = {}
+        self._unreadable: dict[bytes, int] = {}
 
-    async def load(self, message_id: MessageId, settler: Settler) -> Body:
+    def now(self, message: Message) -> bytes | None:
+        """See `Spool.body_now`."""
+        return self._resident.get(message.content or message.id)
+
+    async def load(self, message: Message, settler: Settler) -> Body:
         """See `Spool.load_body`."""
-        body = self._resident.get(message_id)
+        body = self.now(message)
         if body is not None:
             return body
+        if message.content:
+            return await self._load_content(message.content, settler)
+        return await self.load_own(message.id, settler)
+
+    async def _load_content(self, content_id: bytes, settler: Settler) -> Body:
+        kept = self._contents.get(content_id)
+        if kept is None or not kept.is_in_journal or not kept.is_large:
+            if kept is not None and kept.is_in_journal:
+                loop = asyncio.get_running_loop()
+                try:
+                    return await loop.run_in_executor(self._threads, kept.read_body, self._log)
+                except SpoolError:
+                    if not kept.stored:
+                        raise
+            known, body = await settler.ask(lambda store: store.content(content_id))
+            if body is not None:
+                return body
+            if not known:
+                raise SpoolError(f"content {content_id.hex()} is not in the spool any more")
+        return self._large.load(MessageId(content_id))
+
+    async def load_own(self, message_id: MessageId, settler: Settler) -> Body:
+        """Return what is a message's own, body or data, from where it lies. Raises SpoolError."""
         live = self._live.get(message_id)
         if live is not None and not live.is_large:
             loop = asyncio.get_running_loop()
@@ -76,22 +107,24 @@ class BodyPlaces:
                 raise SpoolError(f"the body of message {message_id.hex()} is not in the spool any more")
         return self._large.load(message_id)
 
-    def read_to_settle(self, live: Live) -> bytes | None:
-        """Return the body of a message that settles, None for one in a file of its own. In the settler's thread.
+    def read_to_settle(self, kept: Live | KeptContent) -> bytes | None:
+        """Return the body of a message or content that settles, None for one in a file of its own. In the settler's
+        thread.
 
         Raises SpoolError: then ask again later.
         """
-        if live.is_large:
+        if kept.is_large:
             return None
-        body = self._resident.get(live.message.id)
+        has_data = isinstance(kept, Live) and kept.message.content
+        body = None if has_data else self._resident.get(kept.id)
         if body is not None:
             return body
         try:
-            return live.read_body(self._log)
+            return kept.read_body(self._log)
         except SpoolError:
             # tried again with the whole transaction, since a disk may recover; in the end the message settles
             # without its body, which `load` will report, rather than hold up all others
-            tries = self._unreadable[live.message.id] = self._unreadable.get(live.message.id, 0) + 1
+            tries = self._unreadable[kept.id] = self._unreadable.get(kept.id, 0) + 1
             if tries < BODY_TRIES:
                 raise
             return None

@@ -14,23 +14,31 @@ end of an unfinished last write.
 """
 
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
 
-from angarium.core.records import Event, Message
+from angarium.core.records import Content, Event, Fact, Message
 
 ACCEPT = 1
 EVENT = 2
 SEAL = 3
+FACT = 4
+CONTENT = 5
+KINDS: Final = frozenset((ACCEPT, EVENT, SEAL, FACT, CONTENT))
+"""What a writer writes. A reader passes over what else it meets, and counts it."""
 
 LARGE = 1
-"""Flag of an ACCEPT whose body is a file of its own."""
+"""Flag of an ACCEPT or a CONTENT whose body is a file of its own."""
 SETTLED = 2
 """Flag of an ACCEPT that goes on to the settled store straight away."""
+OPENS, INSIDE, CLOSES = 4, 8, 16
+"""Flags of the first record of a group, of those between, and of the last (`spool.groups`)."""
+GROUP: Final = OPENS | INSIDE | CLOSES
 
-VERSION = 1
+VERSION = 2
+"""Format 1 had no facts, contents and groups, and messages without a fate."""
 HEADER_SIZE = 32
 MAX_OFFSET = 0xFFFFFFFF
 
@@ -41,9 +49,11 @@ _pack_head = _HEAD.pack
 _pack_check = _CHECK.pack
 
 encode = msgspec.msgpack.Encoder().encode
-"""Encode a `Message`, `Event` or `Seal` as *meta*."""
+"""Encode a `Message`, `Event`, `Fact`, `Content` or `Seal` as *meta*."""
 _decode_message = msgspec.msgpack.Decoder(Message).decode
 decode_event = msgspec.msgpack.Decoder(Event).decode
+decode_fact = msgspec.msgpack.Decoder(Fact).decode
+decode_content = msgspec.msgpack.Decoder(Content).decode
 
 
 def decode_message(meta: bytes | memoryview) -> Message:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from angarium.spool.codec import HEADER_SIZE
+from angarium.spool.codec import CLOSES, HEADER_SIZE, INSIDE
 from angarium.spool.disk import spool_error
 from angarium.spool.log import RecordLog, lay_out
 from angarium.spool.port import SpoolError, SpoolFull
@@ -120,6 +120,15 @@ class Journal:
                 self._loop.call_soon(self._kick)
         elif self._timer is None and not self._kicked:
             self._timer = self._loop.call_later(self.settings.write_delay_s, self._kick)
+
+    def append_group(self, items: list[Item]) -> None:
+        """Take *items*, a group of which the last asks for a sync: they are written together. On the loop's thread."""
+        self._pending.extend(
+            items
+        )  # in one step: the thread, which may be emptying it, takes all of them or none
+        if not self._kicked:
+            self._kicked = True
+            self._loop.call_soon(self._kick)
 
     def _kick(self) -> None:
         self._kicked = False
@@ -241,8 +250,14 @@ class Journal:
         for count, item in enumerate(self._todo):
             room -= item.size
             if room < 0:
-                return count
+                return self._uncut(count)
         return len(self._todo)
+
+    def _uncut(self, count: int) -> int:
+        """Return up to where the items before number *count* can be written without cutting a group."""
+        while self._todo[count].flags & (INSIDE | CLOSES):
+            count -= 1
+        return count
 
     def _rotate(self) -> None:
         """Go on in another stretch; the one before is whole and durable by then. Raises SpoolFull or OSError."""

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Content, Event, Fact, Flow, FlowSummary, Message, Recipient
+from angarium.spool import groups
 from angarium.spool.admission import Admission
 from angarium.spool.bodies import BodyPlaces, ResidentBodies
-from angarium.spool.codec import ACCEPT, EVENT, LARGE, SETTLED, encode
+from angarium.spool.codec import ACCEPT, CONTENT, EVENT, FACT, LARGE, SETTLED, encode
+from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
@@ -18,6 +21,7 @@ from angarium.spool.port import (
     LargeBodyWriter,
     RecoveryReport,
     Selection,
+    SharedBody,
     SpoolError,
     SpoolStatus,
     Then,
@@ -28,6 +32,7 @@ from angarium.spool.retention import SegmentUses
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.leaving import Leaving
 from angarium.spool.settlement.waiting import Waiting
+from angarium.spool.store import Remains
 
 SEGMENT_MARGIN = 4096
 
@@ -44,7 +49,9 @@ class Partition:
         self._loop = loop
         self._live: dict[MessageId, Live] = {}
         self._bodies = ResidentBodies(settings.resident_body_bytes)
-        self._places = BodyPlaces(self._bodies, engine, self._live)
+        self._uses = SegmentUses()
+        self._contents = Contents(self._uses, self._unnamed)
+        self._places = BodyPlaces(self._bodies, engine, self._live, self._contents)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
             engine.store,
@@ -53,12 +60,11 @@ class Partition:
             read_body=self._places.read_to_settle,
             give_back=self.settle,
             progressed=self._release,
-            gone_large=self._gone_large,
+            gone=self._gone,
         )
         self._settler = self._waiting.settler
         self._admission = Admission(engine, settings, self._journal, lambda: self._settler.backlog)
-        self._leaving = Leaving(self._live, self._waiting, settings, self._finish)
-        self._uses = SegmentUses()
+        self._leaving = Leaving(self._live, self._contents, self._waiting, settings, self._finish)
         self._refusal = SpoolError("the spool has not been recovered yet")
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovered = False
@@ -74,7 +80,11 @@ class Partition:
         except OSError as exc:
             raise SpoolError(f"the spool partition {self._engine.name} cannot be read: {exc}") from exc
         self._live.update(recovery.live)
-        self._uses.recovered(recovery.generations, (live.generation for live in self._live.values()))
+        self._contents.recovered(recovery.contents)
+        kept = (kept.generation for kept in recovery.contents if kept.is_in_journal)
+        self._uses.recovered(
+            recovery.generations, chain((live.generation for live in self._live.values()), kept)
+        )
         # What the last run left and nothing needs goes now: the new segment's seal says so, durably. A start that is
         # cut off before the first rotation would leave one segment more than the one before, each time.
         self._release()
@@ -107,19 +117,71 @@ class Partition:
         """See `Spool.accept`. Messages that were made here (origin `internal`) are kept like events: nobody
         waits who could be refused, so they are written again after a failed write, and may use the spare
         segment."""
-        refusable = message.origin.listener != "internal"
-        meta = encode(message)
+        item = self._item(message, body, then, settled)
+        error = self._may_accept(item.size, item.refusable)
+        if error is None and message.content:
+            error = self._name_contents((message,), None)
+        if error is not None:
+            self._loop.call_soon(self._refused, message, item.flags, then, error)
+            return
+        self._journal.append(item)
+
+    def _item(self, message: Message, body: Body, then: Then | None, settled: bool) -> Item:
         flags = SETTLED if settled else 0
         if isinstance(body, LargeBody):
             flags |= LARGE
             body = b""
-        error = self._may_accept(len(meta) + len(body), refusable)
+        refusable = message.origin.listener != "internal"
+        return Item(ACCEPT, encode(message), body, message, then, flags=flags, sync=True, refusable=refusable)
+
+    def accept_all(
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        content: SharedBody | None = None,
+        settled: bool = False,
+    ) -> None:
+        """See `Spool.accept_all`. When one of them was made here, all are kept as it is."""
+        items = [self._item(message, body, None, settled) for message, body in messages]
+        if content is not None:
+            if not any(message.content == content.content.id for message, _ in messages):
+                raise ValueError("a content that no message names would never go")
+            items.insert(0, _content_item(content))
+        items[-1].then = then
+        refusable = all(item.refusable for item in items)
+        error = self._may_accept(sum(item.size for item in items), refusable)
+        if error is None:
+            error = self._name_contents([message for message, _ in messages], items[0] if content else None)
         if error is not None:
-            self._loop.call_soon(self._refused, message, flags, then, error)
+            self._loop.call_soon(self._refused_all, items, error)
             return
-        self._journal.append(
-            Item(ACCEPT, meta, body, message, then, flags=flags, sync=True, refusable=refusable)
-        )
+        for item, mark in zip(items, groups.marks(len(items)), strict=True):
+            item.flags |= mark
+            item.refusable = refusable
+        self._journal.append_group(items)
+
+    def _name_contents(self, messages: Sequence[Message], begun: Item | None) -> SpoolError | None:
+        """Count the messages that name a content, so that it stays: *begun*, or one that is here. Counts none where one
+        of them names another.
+        """
+        named = [message.content for message in messages if message.content]
+        new = begun.subject.id if begun is not None and isinstance(begun.subject, Content) else b""
+        for content_id in set(named):
+            if content_id != new and not self._contents.is_here(content_id):
+                return SpoolError(f"content {content_id.hex()} is not in the spool, or not any more")
+        if begun is not None:
+            self._contents.begin(new, begun.meta, begun.flags)
+        for content_id in named:
+            self._contents.name(content_id)
+        return None
+
+    def _refused_all(self, items: list[Item], error: SpoolError) -> None:
+        for item in items:
+            if isinstance(item.subject, Message):
+                self._refused(item.subject, item.flags, item.then or _nobody, error)
+            elif isinstance(item.subject, Content) and item.flags & LARGE:
+                self._large.remove(item.subject.id)
 
     def _may_accept(self, size: int, refusable: bool) -> SpoolError | None:
         if self._closed or not self._recovered:
@@ -139,6 +201,12 @@ class Partition:
                 then(error)
             except Exception as exc:  # noqa: BLE001 - the owner's mistake must not cost the others of the batch their answer
                 self._loop.call_exception_handler({"message": "a spool callback failed", "exception": exc})
+
+    def note(self, facts: Sequence[Fact]) -> None:
+        """See `Spool.note`. What cannot be written is dropped as a client's mail would be refused."""
+        if self._recovered and not self._closed:
+            for fact in facts:
+                self._journal.append(Item(FACT, encode(fact), b"", None, None, refusable=True))
 
     def record(self, events: Sequence[Event], then: Then | None = None) -> None:
         """See `Spool.record`."""
@@ -174,6 +242,8 @@ class Partition:
             if item.error is not None:
                 if item.kind == ACCEPT:
                     assert isinstance(subject, Message)
+                    if (kept := self._contents.get(subject.content)) is not None:
+                        self._contents.unname(kept)
                     self._refused(subject, item.flags, item.then or _nobody, item.error)
                 else:
                     self._call(item.then, item.error)
@@ -189,6 +259,11 @@ class Partition:
                 self._recorded(item, subject)
                 if item.then is not None:
                     self._call(item.then, None)
+            elif item.kind == CONTENT:
+                assert isinstance(subject, Content)
+                self._contents.wrote(subject.id, item.generation, item.offset, item.size, item.flags)
+                if not item.flags & LARGE:
+                    self._bodies.add(subject.id, item.body)
             elif item.subject is None:
                 self._call(item.then, None)
             else:
@@ -205,7 +280,9 @@ class Partition:
         live = Live(message, item.generation, item.offset, item.size, item.flags)
         self._live[message.id] = live
         self._uses.accepted()
-        if not item.flags & LARGE:
+        if message.content:
+            live.content = self._contents.get(message.content)
+        elif not item.flags & LARGE:
             self._bodies.add(message.id, item.body)
         if item.flags & SETTLED:
             self._leaving.settle_whole([live], leased=False)
@@ -230,8 +307,11 @@ class Partition:
         """Let go of a message whose recipients are all finished, or in the store."""
         message_id = live.message.id
         del self._live[message_id]
-        self._bodies.drop(message_id)
         self._uses.finished(live.generation)
+        if live.content is not None:
+            self._contents.unname(live.content)
+        else:
+            self._bodies.drop(message_id)
         if live.is_large:
             if live.stored:
                 self._in_background(self._remove_unless_stored(message_id))
@@ -258,10 +338,32 @@ class Partition:
 
     # -- the settled store's side
 
-    def _gone_large(self, message_ids: list[MessageId]) -> None:
-        for message_id in message_ids:
+    def _gone(self, gone: Remains) -> None:
+        for message_id in gone.large:
             if message_id not in self._live:
                 self._large.remove(message_id)
+        for content_id in gone.contents:
+            if content_id not in self._contents and not self._closed:
+                self._in_background(self._drop_unless_named(content_id))
+
+    def _unnamed(self, kept: KeptContent) -> None:
+        """No message of the journal names a content any more."""
+        self._bodies.drop(kept.id)
+        if not kept.stored:
+            if kept.is_large:
+                self._large.remove(MessageId(kept.id))
+        elif not self._closed:
+            self._in_background(self._drop_unless_named(kept.id))
+
+    async def _drop_unless_named(self, content_id: bytes) -> None:
+        try:
+            dropped = await self._settler.ask(
+                lambda store: store.drop_contents([content_id]), transaction=True
+            )
+        except SpoolError:
+            return  # the next recovery drops contents that nothing names
+        for each in dropped:
+            self._large.remove(MessageId(each))
 
     def flows(self) -> Mapping[Flow, FlowSummary]:
         """See `Spool.flows`."""
@@ -293,11 +395,17 @@ class Partition:
 
     def body_now(self, message: Message) -> bytes | None:
         """See `Spool.body_now`."""
-        return self._bodies.get(message.id)
+        return self._places.now(message)
 
     async def load_body(self, message: Message) -> Body:
         """See `Spool.load_body`."""
-        return await self._places.load(message.id, self._settler)
+        return await self._places.load(message, self._settler)
+
+    async def load_data(self, message: Message) -> bytes:
+        """See `Spool.load_data`."""
+        data = await self._places.load_own(message.id, self._settler) if message.content else b""
+        assert isinstance(data, bytes)
+        return data
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """See `Spool.large_body`."""
@@ -340,6 +448,11 @@ class Partition:
             self._bodies.size_bytes,
             self._journal.backlog + self._waiting.backlog,
         )
+
+
+def _content_item(content: SharedBody) -> Item:
+    flags, body = (LARGE, b"") if isinstance(content.body, LargeBody) else (0, content.body)
+    return Item(CONTENT, encode(content.content), body, content.content, None, flags=flags, refusable=True)
 
 
 def _nobody(error: SpoolError | None) -> None:

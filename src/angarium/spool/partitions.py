@@ -6,19 +6,20 @@ of another waits for it, as reports do.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TypeVar
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Event, Fact, Flow, FlowSummary, Message, Recipient
 from angarium.spool.homes import Homes
 from angarium.spool.port import (
     Body,
     LargeBodyWriter,
     RecoveryReport,
     Selection,
+    SharedBody,
     Spool,
     SpoolError,
     SpoolStatus,
@@ -67,6 +68,21 @@ class Partitions:
     def accept(self, message: Message, body: Body, then: Then, *, settled: bool = False) -> None:
         """See `Spool.accept`."""
         self._active.accept(message, body, then, settled=settled)
+
+    def accept_all(
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        content: SharedBody | None = None,
+        settled: bool = False,
+    ) -> None:
+        """See `Spool.accept_all`. A content that an earlier message names is looked for in the active partition."""
+        self._active.accept_all(messages, then, content=content, settled=settled)
+
+    def note(self, facts: Sequence[Fact]) -> None:
+        """See `Spool.note`."""
+        self._active.note(facts)
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """See `Spool.large_body`."""
@@ -177,14 +193,21 @@ class Partitions:
 
     async def load_body(self, message: Message) -> Body:
         """See `Spool.load_body`."""
+        return await self._look_for(message, lambda spool: spool.load_body(message))
+
+    async def load_data(self, message: Message) -> bytes:
+        """See `Spool.load_data`."""
+        return await self._look_for(message, lambda spool: spool.load_data(message))
+
+    async def _look_for(self, message: Message, ask: Callable[[Spool], Awaitable[_T]]) -> _T:
         home = self._homes.of(message.id)
         try:
-            return await home.load_body(message)
+            return await ask(home)
         except SpoolError:
             for spool in self._held:
                 if spool is not home:
                     with contextlib.suppress(SpoolError):
-                        return await spool.load_body(message)
+                        return await ask(spool)
             raise
 
     async def history(self, message_id: MessageId) -> tuple[Message | None, list[Event]]:

@@ -15,7 +15,7 @@ from angarium.core.body import Body as Body
 from angarium.core.body import LargeBody as LargeBody
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Content, Event, Fact, Flow, FlowSummary, Message, Recipient
 
 
 class SpoolError(AngariumError):
@@ -24,6 +24,13 @@ class SpoolError(AngariumError):
 
 class SpoolFull(SpoolError):
     """The disk or the spool's own limit is reached: answer 452. It recovers by itself."""
+
+
+class SharedBody(NamedTuple):
+    """A body that the messages accepted with it share. A large one is that of `large_body(content.id)`."""
+
+    content: Content
+    body: Body
 
 
 Then = Callable[[SpoolError | None], None]
@@ -61,7 +68,7 @@ class Selection(NamedTuple):
 
 class RecoveryReport(NamedTuple):
     """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a
-    file.
+    file. *unknown* are records of kinds that a newer program has written, which were passed over.
     """
 
     messages: int
@@ -70,6 +77,7 @@ class RecoveryReport(NamedTuple):
     torn_bytes: int
     damaged: int
     seconds: float
+    unknown: int = 0
 
 
 class SpoolStatus(NamedTuple):
@@ -108,6 +116,25 @@ class Spool(Protocol):
         """
         ...
 
+    def accept_all(
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        content: SharedBody | None = None,
+        settled: bool = False,
+    ) -> None:
+        """Append any number of messages, all or none: *then* is called once, with None when all of them are durable.
+
+        The bytes given with a message that names a content are its own data. Its content is the one given, stored once
+        and new, or one that an unfinished message in memory still names. All of it has to fit in one segment.
+        """
+        ...
+
+    def note(self, facts: Sequence[Fact]) -> None:
+        """Append facts. They ride on the next sync; while nothing can be written they are dropped."""
+        ...
+
     def record(self, events: Sequence[Event], then: Then | None = None) -> None:
         """Append events. Without *then* they ride on the next sync, which comes within a second; with *then*
         they ask for a sync of their own. Terminal events free the message's body once no recipient is left.
@@ -139,13 +166,17 @@ class Spool(Protocol):
         ...
 
     def body_now(self, message: Message) -> bytes | None:
-        """Return the body if it is in memory."""
+        """Return the body, its own or its content's, if it is in memory."""
         ...
 
     async def load_body(self, message: Message) -> Body:
-        """Return the body, from memory, journal, settled store or its own file. Raises SpoolError when
-        unreadable.
+        """Return the body, its own or its content's, from memory, journal, settled store or its own file. Raises
+        SpoolError when unreadable.
         """
+        ...
+
+    async def load_data(self, message: Message) -> bytes:
+        """Return what a message that names a content has of its own. Raises SpoolError when unreadable."""
         ...
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
@@ -193,13 +224,18 @@ class Spool(Protocol):
 
 
 class JournalEntry(NamedTuple):
-    """One record as a reader gets it. *position* orders records within a partition."""
+    """One record as a reader gets it. *position* orders records within a partition.
+
+    Of *message*, *event*, *fact* and *content* there is what *kind* says.
+    """
 
     position: int
-    kind: Literal["accept", "event"]
+    kind: Literal["accept", "event", "fact", "content"]
     message: Message | None
     event: Event | None
     body_offset: int
+    fact: Fact | None = None
+    content: Content | None = None
 
 
 class JournalReader(Protocol):
@@ -209,4 +245,10 @@ class JournalReader(Protocol):
 
     def entries(self, after: int = -1) -> Iterator[JournalEntry]:
         """Yield what is durable after position *after*."""
+        ...
+
+    def facts(self, after: int = -1) -> Iterator[tuple[int, Fact]]:
+        """Yield the facts among them with their positions: those that were written, and of each message its
+        reception, which its record tells.
+        """
         ...

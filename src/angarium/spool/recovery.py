@@ -8,20 +8,23 @@ from angarium.core.ids import MessageId
 from angarium.core.records import TERMINAL, Event, Recipient
 from angarium.spool.codec import (
     ACCEPT,
+    CONTENT,
     EVENT,
-    SEAL,
+    KINDS,
     SETTLED,
     VERSION,
     Damage,
     Record,
+    decode_content,
     decode_event,
     decode_message,
 )
+from angarium.spool.contents import KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.port import RecoveryReport, SpoolError
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
-from angarium.spool.store import NewMessage, Settling
+from angarium.spool.store import NewContent, NewMessage, Settling
 
 EVENTS_AT_ONCE = 4000
 MESSAGES_AT_ONCE = 500
@@ -40,6 +43,10 @@ class Recovery:
         self.live: dict[MessageId, Live] = {}
         self.torn_bytes = 0
         self.damaged = 0
+        self.unknown = 0
+        self.contents: list[KeptContent] = []
+        """Those that live messages name."""
+        self._contents: dict[bytes, KeptContent] = {}
         self._open = 0
         self._store_in_use = bool(self.store.summaries())
         self._for_store: list[tuple[Event, bytes]] = []
@@ -57,12 +64,13 @@ class Recovery:
         self._flush_events()
         self._compare(list(self.live))
         self._spill()
+        self._sort_out_contents()
         self._sort_out_large()
         recipients = [r for live in self.live.values() for r in live.recipients(live.open, self.settings)]
         settled = sum(summary.queued + summary.held for _, summary in self.store.summaries())
         seconds = time.monotonic() - began
         report = RecoveryReport(
-            len(self.live), len(recipients), settled, self.torn_bytes, self.damaged, seconds
+            len(self.live), len(recipients), settled, self.torn_bytes, self.damaged, seconds, self.unknown
         )
         return report, recipients
 
@@ -77,27 +85,39 @@ class Recovery:
                 self.torn_bytes += found.torn_bytes
 
     def _take(self, record: Record, generation: int) -> None:
-        if record.version > VERSION or record.kind not in (ACCEPT, EVENT, SEAL):
-            raise SpoolError(
-                f"the journal has records of version {record.version}, kind {record.kind}: a newer program's"
-            )
+        if record.version > VERSION:
+            raise SpoolError(f"the journal has records of version {record.version}: a newer program's")
         if record.kind == ACCEPT:
-            message = decode_message(record.meta)
-            size = record.end - record.offset
-            self.live[message.id] = Live(message, generation, record.offset, size, record.flags)
-            self._open += len(message.recipients)
+            self._accepted(record, generation)
         elif record.kind == EVENT:
-            event = decode_event(record.meta)
-            live = self.live.get(event.message)
-            if event.index < 0:
-                return
-            is_open = live is not None and bool(live.open >> event.index & 1)
-            if live is not None and is_open:
-                self._note(live, event, bytes(record.meta))
-            if not is_open or (event.state in TERMINAL and self._store_in_use):
-                self._for_store.append((event, bytes(record.meta)))
-                if len(self._for_store) >= EVENTS_AT_ONCE:
-                    self._flush_events()
+            self._recorded(record)
+        elif record.kind == CONTENT:
+            kept = KeptContent(decode_content(record.meta).id, bytes(record.meta))
+            kept.is_at(generation, record.offset, record.end - record.offset, record.flags)
+            self._contents[kept.id] = kept
+        elif record.kind not in KINDS:
+            self.unknown += 1
+
+    def _accepted(self, record: Record, generation: int) -> None:
+        message = decode_message(record.meta)
+        size = record.end - record.offset
+        self.live[message.id] = live = Live(message, generation, record.offset, size, record.flags)
+        if message.content:
+            live.content = self._contents.get(message.content)
+        self._open += len(message.recipients)
+
+    def _recorded(self, record: Record) -> None:
+        event = decode_event(record.meta)
+        live = self.live.get(event.message)
+        if event.index < 0:
+            return
+        is_open = live is not None and bool(live.open >> event.index & 1)
+        if live is not None and is_open:
+            self._note(live, event, bytes(record.meta))
+        if not is_open or (event.state in TERMINAL and self._store_in_use):
+            self._for_store.append((event, bytes(record.meta)))
+            if len(self._for_store) >= EVENTS_AT_ONCE:
+                self._flush_events()
 
     def _note(self, live: Live, event: Event, data: bytes) -> None:
         before = live.open
@@ -150,17 +170,39 @@ class Recovery:
             for live in some
             for r in live.recipients(live.open, self.settings)
         ]
+        contents = {live.content.id: live.content for live in some if live.content is not None}
         self.store.begin()
+        self.store.keep([NewContent(kept.id, kept.meta, self._body(kept)) for kept in contents.values()])
         self.store.settle([NewMessage(live.message, self._body(live)) for live in some], rows)
         self.store.commit()
         for live in some:
             self._open -= live.open.bit_count()
             del self.live[live.message.id]
 
-    def _body(self, live: Live) -> bytes | None:
-        if live.is_large:
+    def _body(self, kept: Live | KeptContent) -> bytes | None:
+        if kept.is_large:
             return None
-        return live.read_body(self.log)
+        return kept.read_body(self.log)
+
+    def _sort_out_contents(self) -> None:
+        """Count who names which content, and remove from the store what nobody does: what became of that is lost only
+        where a crash came between.
+        """
+        naming = [live for live in self.live.values() if live.message.content]
+        stored = self.store.known_contents({live.message.content for live in naming})
+        for live in naming:
+            kept = live.content or self._contents.get(live.message.content)
+            if kept is None:
+                kept = self._contents[live.message.content] = KeptContent(live.message.content, b"")
+            kept.stored = kept.id in stored
+            kept.names += 1
+            live.content = kept
+        self.contents = [kept for kept in self._contents.values() if kept.names]
+        named = {kept.id for kept in self.contents}
+        if unnamed := [each for each in self.store.unnamed_contents() if each not in named]:
+            self.store.begin()
+            self.store.drop_contents(unnamed)
+            self.store.commit()
 
     def _sort_out_large(self) -> None:
         """Remove files of no message, and messages of no file: their acceptance was refused, or the file is
@@ -172,5 +214,6 @@ class Recovery:
             self._open -= live.open.bit_count()
             del self.live[live.message.id]
         unclaimed = files - {i for i, live in self.live.items() if live.is_large}
-        for orphan in unclaimed - self.store.known(unclaimed):
+        unclaimed -= {MessageId(kept.id) for kept in self.contents}
+        for orphan in unclaimed - self.store.known(unclaimed) - self.store.known_contents(unclaimed):
             self.large.discard(orphan)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message, Recipient
 from angarium.spool.codec import LARGE, decode_event
+from angarium.spool.contents import KeptContent
 from angarium.spool.log import RecordLog
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.store import KEPT_EVENTS
@@ -14,10 +16,22 @@ class Live:
 
     *open* and *settling* are bit sets of recipient indices: those in the scheduler's memory, and those on
     their way to the store. *stored*: some are or have been in the store. *events*: the encoded events so far
-    of recipients that had any, by index, with their seq.
+    of recipients that had any, by index, with their seq. *content* is what the message shares, None when its body is
+    its own.
     """
 
-    __slots__ = ("events", "flags", "generation", "message", "offset", "open", "settling", "size", "stored")
+    __slots__ = (
+        "content",
+        "events",
+        "flags",
+        "generation",
+        "message",
+        "offset",
+        "open",
+        "settling",
+        "size",
+        "stored",
+    )
 
     def __init__(self, message: Message, generation: int, offset: int, size: int, flags: int) -> None:
         self.message = message
@@ -29,6 +43,12 @@ class Live:
         self.settling = 0
         self.stored = False
         self.events: dict[int, list[tuple[int, bytes]]] | None = None
+        self.content: KeptContent | None = None
+
+    @property
+    def id(self) -> MessageId:
+        """The message's."""
+        return self.message.id
 
     @property
     def is_large(self) -> bool:
@@ -53,7 +73,7 @@ class Live:
         return tuple(self.events.get(index, ())) if self.events is not None else ()
 
     def read_body(self, log: RecordLog) -> bytes:
-        """Read the body back from the log, checked. Raises SpoolError."""
+        """Read what is its own, body or data, back from the log, checked. Raises SpoolError."""
         return bytes(log.read(self.generation, self.offset, self.size).body)
 
     def recipients(self, bits: int, settings: SpoolSettings) -> Iterator[Recipient]:

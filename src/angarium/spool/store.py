@@ -42,6 +42,23 @@ class NewMessage(NamedTuple):
     body: bytes | None
 
 
+class Remains(NamedTuple):
+    """What deleted messages have left: *large* are those whose body is a file of its own, *contents* what they named,
+    and others may name.
+    """
+
+    large: list[MessageId]
+    contents: set[bytes]
+
+
+class NewContent(NamedTuple):
+    """A content that settles with the first message that names it. *body* None: it is a file of its own."""
+
+    id: bytes
+    meta: bytes
+    body: bytes | None
+
+
 class SettledStore(Protocol):
     """The settled store of one partition, as its only writer sees it."""
 
@@ -66,6 +83,16 @@ class SettledStore(Protocol):
 
     # -- what changes rows
 
+    def keep(self, contents: Iterable[NewContent]) -> None:
+        """Insert contents; one that is here stays as it is."""
+        ...
+
+    def drop_contents(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Delete those of the contents that no message here names. Returns the deleted whose body is a file of its
+        own.
+        """
+        ...
+
     def settle(self, messages: Iterable[NewMessage], recipients: Sequence[Settling]) -> None:
         """Insert or update rows. A row whose seq is higher than what is given stays."""
         ...
@@ -84,10 +111,8 @@ class SettledStore(Protocol):
         """Return the summaries of flows that have changed since the last call."""
         ...
 
-    def take_gone_large(self) -> list[MessageId]:
-        """Return the messages deleted since the last call, in transactions that were committed, whose body is a file
-        of its own.
-        """
+    def take_gone(self) -> Remains:
+        """Return what of messages was deleted since the last call, in transactions that were committed."""
         ...
 
     # -- what only reads
@@ -124,6 +149,18 @@ class SettledStore(Protocol):
 
     def body(self, message_id: MessageId) -> tuple[bool, bytes | None]:
         """Return whether the message is here, and its body unless that is a file of its own."""
+        ...
+
+    def known_contents(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Return which of the contents are here."""
+        ...
+
+    def unnamed_contents(self) -> list[bytes]:
+        """Return the contents that no message here names."""
+        ...
+
+    def content(self, content_id: bytes) -> tuple[bool, bytes | None]:
+        """Return whether the content is here, and its body unless that is a file of its own."""
         ...
 
     def events(self, message_id: MessageId) -> list[Event]:

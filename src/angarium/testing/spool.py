@@ -6,8 +6,8 @@ from itertools import count
 from typing import Literal
 
 from angarium.core.ids import new_id
-from angarium.core.records import Event, Fate, ForwardPath, Lane, Message, Origin, Recipient, State
-from angarium.spool.port import Body, LargeBody, Spool, SpoolError
+from angarium.core.records import Content, Event, Fate, ForwardPath, Lane, Message, Origin, Recipient, State
+from angarium.spool.port import Body, LargeBody, SharedBody, Spool, SpoolError
 from angarium.spool.settings import SpoolSettings
 
 NOW = 1_900_000_000.0
@@ -39,6 +39,7 @@ def make_message(
     origin: Origin = CLIENT,
     received_at: float | None = None,
     fate: Fate = "deliver",
+    content: bytes = b"",
 ) -> Message:
     """Return a message with a recipient in each of *domains*, received a second after the one made before it."""
     at = NOW + next(_seconds) if received_at is None else received_at
@@ -58,7 +59,22 @@ def make_message(
         body_size=size,
         origin=origin,
         fate=fate,
+        content=content,
     )
+
+
+def make_content(body: bytes = b"") -> SharedBody:
+    """Return a content to be shared by messages that name its id."""
+    at = NOW + next(_seconds)
+    return SharedBody(Content(id=new_id(at), made_at=at, size=len(body)), body)
+
+
+def recipients_of(message: Message) -> list[Recipient]:
+    """Return the recipients of a message that has just been accepted."""
+    return [
+        Recipient(message, index, message.binding, path.domain)
+        for index, path in enumerate(message.recipients)
+    ]
 
 
 class SpoolDriver:
@@ -77,15 +93,20 @@ class SpoolDriver:
         self.spool.accept(message, body, answer.set_result, settled=settled)
         return await answer
 
+    async def accept_all(
+        self, *messages: tuple[Message, Body], content: SharedBody | None = None, settled: bool = False
+    ) -> SpoolError | None:
+        """Offer messages together and wait for the answer."""
+        answer = self._answer()
+        self.spool.accept_all(messages, answer.set_result, content=content, settled=settled)
+        return await answer
+
     async def take(self, message: Message, body: Body = b"") -> list[Recipient]:
         """Have a message accepted; return its recipients. Raises the SpoolError that it was refused with."""
         error = await self.accept(message, body)
         if error is not None:
             raise error
-        return [
-            Recipient(message, index, message.binding, path.domain)
-            for index, path in enumerate(message.recipients)
-        ]
+        return recipients_of(message)
 
     async def record(self, *events: Event) -> SpoolError | None:
         """Record events and wait until they are durable."""
@@ -116,7 +137,7 @@ class SpoolDriver:
         body = await self.spool.load_body(message)
         return await asyncio.to_thread(body.path.read_bytes) if isinstance(body, LargeBody) else body
 
-    async def large(self, message: Message, pieces: Sequence[bytes]) -> LargeBody:
+    async def large(self, message: Message | Content, pieces: Sequence[bytes]) -> LargeBody:
         """Write a large body in pieces."""
         writer = self.spool.large_body(message.id)
         for piece in pieces:

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from angarium.core.records import Fact, reception_of
 from angarium.spool.codec import (
     ACCEPT,
+    CONTENT,
     EVENT,
+    FACT,
     MAX_OFFSET,
     Record,
+    decode_content,
     decode_event,
+    decode_fact,
     decode_message,
     position,
 )
@@ -50,6 +55,14 @@ class FileJournalReader:
                     if place > after and isinstance(found, Record) and (entry := _entry(found, place)):
                         yield entry
 
+    def facts(self, after: int = -1) -> Iterator[tuple[int, Fact]]:
+        """Yield the facts behind position *after* with their positions, oldest first. Raises OSError."""
+        for entry in self.entries(after):
+            if entry.message is not None:
+                yield entry.position, reception_of(entry.message)
+            elif entry.fact is not None:
+                yield entry.position, entry.fact
+
     def commit(self, name: str, place: int) -> None:
         """Note that the consumer *name* has taken all up to *place*: older segments may be used again.
 
@@ -64,6 +77,11 @@ def _entry(record: Record, place: int) -> JournalEntry | None:
         return JournalEntry(place, "accept", decode_message(record.meta), None, record.body_offset)
     if record.kind == EVENT:
         return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
+    if record.kind == FACT:
+        return JournalEntry(place, "fact", None, None, record.body_offset, fact=decode_fact(record.meta))
+    if record.kind == CONTENT:
+        content = decode_content(record.meta)
+        return JournalEntry(place, "content", None, None, record.body_offset, content=content)
     return None
 
 

@@ -8,6 +8,7 @@ the segment. Without a proof it is an unfinished last write, and what is behind 
 
 from collections.abc import Callable, Iterator
 
+from angarium.spool import groups
 from angarium.spool.codec import HEADER_SIZE, Damage, End, Header, Image, Record
 
 BLOCK_BYTES = 1 << 20
@@ -44,7 +45,12 @@ class Scan:
         """The file's, once its end has been seen."""
 
     def read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
-        """Yield what lies from *start* on, and at last an `End`. *end* is the segment's end, if it is known."""
+        """Yield what lies from *start* on, groups only whole, and at last an `End`. *end* is the segment's end, if it
+        is known.
+        """
+        return groups.whole(self._read(start, end))
+
+    def _read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
         at = start
         while end is None or at < end:
             header = self._header_at(at)

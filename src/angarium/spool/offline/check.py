@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from angarium.core.ids import format_id
+from angarium.core.records import Message
 from angarium.spool.files.reader import is_in_use
-from angarium.spool.offline.survey import SegmentSurvey, open_store, partitions, survey
+from angarium.spool.offline.survey import (
+    SegmentSurvey,
+    Survey,
+    open_store,
+    partitions,
+    stored_contents,
+    survey,
+)
 from angarium.spool.port import SpoolError
 
 
@@ -47,14 +55,13 @@ def check_partition(path: Path) -> PartitionCheck:
     problems = _segment_problems(found.segments)
     broken_store = _store_problems(path)
     problems += broken_store
+    contents = set() if broken_store else stored_contents(path)
     live = settled = recipients = 0
     for unfinished in () if broken_store else found.unfinished():
         settled += unfinished.settled
         live += not unfinished.settled
         recipients += len(unfinished.indices)
-        journal = found.live.get(unfinished.message.id)
-        if journal is not None and journal.is_large and format_id(unfinished.message.id) not in files:
-            problems.append(f"the body of message {format_id(unfinished.message.id)} is missing in large/")
+        problems += _body_problems(found, unfinished.message, files, contents)
     return PartitionCheck(
         path,
         is_in_use(path),
@@ -66,6 +73,16 @@ def check_partition(path: Path) -> PartitionCheck:
         sum(1 for _ in (path / "damaged").glob("*.bin")),
         problems,
     )
+
+
+def _body_problems(found: Survey, message: Message, files: set[str], contents: set[bytes]) -> list[str]:
+    name = message.content or message.id
+    kept = found.contents.get(name) if message.content else found.live.get(message.id)
+    if kept is not None and kept.is_large and format_id(name) not in files:
+        return [f"the body of message {format_id(message.id)} is missing in large/"]
+    if message.content and kept is None and name not in contents:
+        return [f"message {format_id(message.id)} names content {format_id(name)}, which is missing"]
+    return []
 
 
 def _segment_problems(segments: list[SegmentSurvey]) -> list[str]:

@@ -11,7 +11,20 @@ from typing import NamedTuple
 
 from angarium.core.ids import MessageId, format_id
 from angarium.core.records import TERMINAL, Message
-from angarium.spool.codec import ACCEPT, EVENT, Damage, End, Record, decode_event, decode_message
+from angarium.spool.codec import (
+    ACCEPT,
+    CONTENT,
+    EVENT,
+    FACT,
+    KINDS,
+    Damage,
+    End,
+    Record,
+    decode_content,
+    decode_event,
+    decode_message,
+)
+from angarium.spool.contents import KeptContent
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.reader import is_in_use, opened_log
 from angarium.spool.files.segment import SegmentLog
@@ -22,13 +35,16 @@ from angarium.spool.residents import Live
 @dataclass(slots=True)
 class SegmentSurvey:
     """One segment. *needed* False: it is kept as history. *unread_bytes* are those that the disk would not
-    give.
+    give, *unknown* counts records of kinds that a newer program has written.
     """
 
     name: str
     needed: bool
     messages: int = 0
     events: int = 0
+    facts: int = 0
+    contents: int = 0
+    unknown: int = 0
     used_bytes: int = 0
     torn_bytes: int = 0
     damaged: int = 0
@@ -54,6 +70,7 @@ class Survey:
     segments: list[SegmentSurvey] = field(default_factory=list)
     live: dict[MessageId, Live] = field(default_factory=dict)
     ended: set[tuple[MessageId, int]] = field(default_factory=set)
+    contents: dict[bytes, KeptContent] = field(default_factory=dict)
 
     def unfinished(self) -> Iterator[Unfinished]:
         """Yield the unfinished messages of journal and store. Raises SpoolError when the store cannot be
@@ -113,6 +130,16 @@ def _take(found: Survey, facts: SegmentSurvey, generation: int, item: Record | D
     elif item.kind == EVENT:
         facts.events += 1
         _take_event(found, item)
+    elif item.kind == CONTENT:
+        facts.contents += 1
+        if facts.needed:
+            kept = KeptContent(decode_content(item.meta).id, bytes(item.meta))
+            kept.is_at(generation, item.offset, item.end - item.offset, item.flags)
+            found.contents[kept.id] = kept
+    elif item.kind == FACT:
+        facts.facts += 1
+    elif item.kind not in KINDS:
+        facts.unknown += 1
 
 
 def _take_event(found: Survey, item: Record) -> None:
@@ -165,19 +192,35 @@ def stored_messages(path: Path) -> Iterator[tuple[Message, list[int]]]:
             raise SpoolError(f"the settled store of {path} cannot be read: {exc}") from exc
 
 
+def stored_contents(path: Path) -> set[bytes]:
+    """Return the contents that the settled store has. Raises SpoolError."""
+    store = open_store(path)
+    if store is None:
+        return set()
+    with closing(store):
+        try:
+            is_old = store.execute("PRAGMA user_version").fetchone()[0] < 2
+            return (
+                set() if is_old else {content_id for (content_id,) in store.execute("SELECT id FROM content")}
+            )
+        except sqlite3.Error as exc:
+            raise SpoolError(f"the settled store of {path} cannot be read: {exc}") from exc
+
+
 def unfinished_body(found: Survey, message: Message, log: SegmentLog) -> bytes:
-    """Return a message's body from journal, store or its own file. Raises SpoolError."""
-    live = found.live.get(message.id)
-    if live is not None and not live.is_large:
-        return live.read_body(log)
+    """Return a message's body, or its content's, from journal, store or its own file. Raises SpoolError."""
+    table, name = ("content", message.content) if message.content else ("message", message.id)
+    kept = found.contents.get(name) if message.content else found.live.get(message.id)
+    if kept is not None and not kept.is_large:
+        return kept.read_body(log)
     store = open_store(found.path)
     if store is not None:
         with closing(store):
-            row = store.execute("SELECT body FROM message WHERE id = ?", (message.id,)).fetchone()
+            row = store.execute(f"SELECT body FROM {table} WHERE id = ?", (name,)).fetchone()
         if row is not None and row[0] is not None:
             return bytes(row[0])
     try:
-        return (found.path / "large" / format_id(message.id)).read_bytes()
+        return (found.path / "large" / format_id(name)).read_bytes()
     except OSError as exc:
         raise SpoolError(
             f"the body of message {format_id(message.id)} cannot be read: {exc.strerror}"

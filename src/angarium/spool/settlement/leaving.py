@@ -5,6 +5,7 @@ from functools import partial
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Recipient
+from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.waiting import Waiting
@@ -21,11 +22,13 @@ class Leaving:
     def __init__(
         self,
         live: dict[MessageId, Live],
+        contents: Contents,
         waiting: Waiting,
         settings: SpoolSettings,
         finish: Callable[[Live], None],
     ) -> None:
         self._live = live
+        self._contents = contents
         self._waiting = waiting
         self._settings = settings
         self._finish = finish
@@ -64,7 +67,8 @@ class Leaving:
     def relieve(self, oldest: int) -> None:
         """Settle copies of what lives in segment *oldest*, leased, since the scheduler still has it in memory.
 
-        From then on its events go to the store like those of a paged recipient; so the segment can go.
+        From then on its events go to the store like those of a paged recipient; so the segment can go. So can contents
+        that later messages name, when the store has them.
         """
         stragglers = []
         for live in self._live.values():
@@ -74,6 +78,20 @@ class Leaving:
                 stragglers.append(live)
         for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
             self.settle_whole(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
+        if contents := self._contents.up_to(oldest):
+            self._keep(contents)
+
+    def _keep(self, contents: list[KeptContent]) -> None:
+        """Have the store take contents that messages of later segments name."""
+        for kept in contents:
+            kept.stored = True
+            self._contents.name(kept.id)
+        self._waiting.keep(contents, partial(self._kept, contents))
+
+    def _kept(self, contents: list[KeptContent]) -> None:
+        for kept in contents:
+            self._contents.moved(kept)
+            self._contents.unname(kept)
 
     def _send(self, rows: list[Settling], leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
         lives = [self._live[message_id] for message_id in leaving]
@@ -82,6 +100,8 @@ class Leaving:
             live.open &= ~bits
             live.settling |= bits
             live.stored = True
+            if live.content is not None:
+                live.content.stored = True
         self._waiting.send(lives, rows, partial(self._settled, leaving, done))
 
     def _arrived(self, count: int, done: Callable[[], None]) -> None:

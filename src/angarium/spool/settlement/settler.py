@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from angarium.core.ids import MessageId
 from angarium.core.records import Event
+from angarium.spool.contents import KeptContent
 from angarium.spool.port import SpoolError
 from angarium.spool.residents import Live
-from angarium.spool.store import Changes, NewMessage, SettledStore, Settling
+from angarium.spool.store import Changes, NewContent, NewMessage, Remains, SettledStore, Settling
 
 ROWS_PER_TRANSACTION = 4000
 
@@ -20,10 +20,11 @@ _T = TypeVar("_T")
 class Write:
     """Rows to settle and events to apply. *done* is called on the loop once they are durable.
 
-    *lives* are the messages that the store may not have yet. Events come after the rows.
+    *lives* are the messages that the store may not have yet, *contents* what settles before any message that names it.
+    Events come after the rows.
     """
 
-    __slots__ = ("done", "events", "lives", "recipients", "size")
+    __slots__ = ("contents", "done", "events", "lives", "recipients", "size")
 
     def __init__(
         self,
@@ -32,12 +33,14 @@ class Write:
         lives: Sequence[Live] = (),
         recipients: Sequence[Settling] = (),
         events: Sequence[tuple[Event, bytes]] = (),
+        contents: Sequence[KeptContent] = (),
     ) -> None:
+        self.contents = contents
         self.lives = lives
         self.recipients = recipients
         self.events = events
         self.done = done
-        self.size = len(recipients) + len(events)
+        self.size = len(recipients) + len(events) + len(contents)
 
 
 class Ask:
@@ -63,17 +66,17 @@ class Ask:
 class Settler:
     """Runs a store.
 
-    *read_body* gives the body of a message that settles, None for one in a file of its own; it is called in
+    *read_body* gives the body of a message or content that settles, None for one in a file of its own; it is called in
     the thread and may raise SpoolError: then the transaction is tried again. *changed* is called on the loop
-    with the flows whose summary has changed, and the finished messages whose body is a file.
+    with the flows whose summary has changed, and what finished messages have left.
     """
 
     def __init__(
         self,
         store: SettledStore,
         loop: asyncio.AbstractEventLoop,
-        read_body: Callable[[Live], bytes | None],
-        changed: Callable[[Changes, list[MessageId]], None],
+        read_body: Callable[[Live | KeptContent], bytes | None],
+        changed: Callable[[Changes, Remains], None],
         retry_delay_s: float,
     ) -> None:
         self.store = store
@@ -160,7 +163,7 @@ class Settler:
         self.unwell = ""
         for _ in writes:
             self._work.popleft()
-        self._loop.call_soon_threadsafe(self._told, writes, changes, self.store.take_gone_large())
+        self._loop.call_soon_threadsafe(self._told, writes, changes, self.store.take_gone())
         return True
 
     def _apply(self, writes: list[Write]) -> Changes:
@@ -169,6 +172,8 @@ class Settler:
         lives: list[Live] = []
         recipients: list[Settling] = []
         for write in writes:
+            if write.contents:
+                self._keep(write.contents)
             lives += write.lives
             recipients += write.recipients
             if write.events:
@@ -183,8 +188,17 @@ class Settler:
     def _settle(self, lives: list[Live], recipients: list[Settling]) -> None:
         known = self.store.known({live.message.id for live in lives})
         new = {live.message.id: live for live in lives if live.message.id not in known}
+        contents = {live.content.id: live.content for live in new.values() if live.content is not None}
+        if contents:
+            self._keep(list(contents.values()))
         messages = (NewMessage(live.message, self._read_body(live)) for live in new.values())
         self.store.settle(messages, recipients)
+
+    def _keep(self, contents: Sequence[KeptContent]) -> None:
+        known = self.store.known_contents({kept.id for kept in contents})
+        # without a place in the journal it is in the store, or lost
+        new = [kept for kept in contents if kept.id not in known and kept.is_in_journal]
+        self.store.keep([NewContent(kept.id, kept.meta, self._read_body(kept)) for kept in new])
 
     def _failed(self, exc: Exception) -> None:
         self.unwell = f"the settled store could not be written: {self._words(exc)}"
@@ -193,10 +207,10 @@ class Settler:
         except Exception as second:  # noqa: BLE001 - tried again before the next transaction
             self.unwell += f"; nor rolled back: {self._words(second)}"
 
-    def _told(self, writes: list[Write], changes: Changes, gone: list[MessageId]) -> None:
+    def _told(self, writes: list[Write], changes: Changes, gone: Remains) -> None:
         for write in writes:
             self.backlog -= write.size
-        if changes or gone:
+        if changes or gone.large or gone.contents:
             self._changed(changes, gone)
         for write in writes:
             write.done()
@@ -225,7 +239,7 @@ class Settler:
 
     def _answered(self, ask: Ask, answer: Any, error: SpoolError | None, changes: Changes) -> None:
         if changes:
-            self._changed(changes, [])
+            self._changed(changes, Remains([], set()))
         if ask.future.done():
             if ask.abandoned is not None and error is None:
                 ask.abandoned(answer)

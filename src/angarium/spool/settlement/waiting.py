@@ -11,19 +11,20 @@ from functools import partial
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Recipient
+from angarium.spool.contents import KeptContent
 from angarium.spool.port import Selection
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.settler import Settler, Write
-from angarium.spool.store import BEFORE_ALL, Changes, ExpiryPlace, SettledStore, Settling
+from angarium.spool.store import BEFORE_ALL, Changes, ExpiryPlace, Remains, SettledStore, Settling
 
 
 class Waiting:
     """The loop's side of a settled store.
 
     Every piece of work has a ticket; all up to `done_ticket` are durable. *give_back* settles recipients that
-    were taken for nobody. *progressed* is called when `done_ticket` has grown, *gone_large* with finished
-    messages whose body is a file.
+    were taken for nobody. *progressed* is called when `done_ticket` has grown, *gone* with what
+    finished messages have left.
     """
 
     def __init__(
@@ -32,10 +33,10 @@ class Waiting:
         loop: asyncio.AbstractEventLoop,
         settings: SpoolSettings,
         *,
-        read_body: Callable[[Live], bytes | None],
+        read_body: Callable[[Live | KeptContent], bytes | None],
         give_back: Callable[[Sequence[Recipient]], None],
         progressed: Callable[[], None],
-        gone_large: Callable[[list[MessageId]], None],
+        gone: Callable[[Remains], None],
     ) -> None:
         self.settler = Settler(store, loop, read_body, self._changed, settings.retry_delay_s)
         self.flows: dict[Flow, FlowSummary] = {}
@@ -46,7 +47,7 @@ class Waiting:
         self._delay_s = settings.settle_delay_s
         self._give_back = give_back
         self._progressed = progressed
-        self._gone_large = gone_large
+        self._gone = gone
         self._events: list[tuple[Event, bytes]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ahead: dict[tuple[MessageId, int], Event] = {}
@@ -85,17 +86,24 @@ class Waiting:
         self.flush()
         self._write(done, lives=lives, recipients=rows)
 
+    def keep(self, contents: list[KeptContent], done: Callable[[], None]) -> None:
+        """Have the store take contents; *done* is called when they are durable there."""
+        self._write(done, contents=contents)
+
     def _write(
         self,
         done: Callable[[], None],
         *,
+        contents: Sequence[KeptContent] = (),
         lives: Sequence[Live] = (),
         recipients: Sequence[Settling] = (),
         events: Sequence[tuple[Event, bytes]] = (),
     ) -> None:
         self._ticket += 1
         finish = partial(self._finish, self._ticket, done)
-        self.settler.write(Write(finish, lives=lives, recipients=recipients, events=events))
+        self.settler.write(
+            Write(finish, lives=lives, recipients=recipients, events=events, contents=contents)
+        )
 
     def _finish(self, ticket: int, done: Callable[[], None]) -> None:
         self.done_ticket = ticket
@@ -108,8 +116,8 @@ class Waiting:
             if self._ahead.get(key) is event:
                 del self._ahead[key]
 
-    def _changed(self, changes: Changes, gone_large: list[MessageId]) -> None:
-        self._gone_large(gone_large)
+    def _changed(self, changes: Changes, gone: Remains) -> None:
+        self._gone(gone)
         for flow, summary in changes:
             if summary.queued or summary.held:
                 self.flows[flow] = summary

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from angarium.spool.port import SpoolError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROWS_PER_STATEMENT = 256
 
 # flow.source is the tenant, by the name it had when the first spools were made
 SCHEMA = """
-CREATE TABLE message (id BLOB NOT NULL UNIQUE, meta BLOB NOT NULL, body BLOB);
+CREATE TABLE message (id BLOB NOT NULL UNIQUE, meta BLOB NOT NULL, body BLOB, content BLOB);
 CREATE TABLE flow (
   no INTEGER PRIMARY KEY,
   binding TEXT NOT NULL, domain TEXT NOT NULL, lane INTEGER NOT NULL, source TEXT NOT NULL,
@@ -50,6 +50,13 @@ CREATE TRIGGER recipient_changed AFTER UPDATE ON recipient BEGIN
     WHERE no = new.flow AND new.leased = 0; END;
 """
 
+_CONTENT = """
+CREATE TABLE content (id BLOB NOT NULL UNIQUE, meta BLOB NOT NULL, body BLOB);
+CREATE INDEX by_content ON message (content) WHERE content IS NOT NULL;
+"""
+_FROM_1 = f"ALTER TABLE message ADD COLUMN content BLOB; {_CONTENT}"
+"""What makes a database of format 1 one of format 2. Nothing in it is written anew."""
+
 _PRAGMAS = (
     "page_size = 16384",
     "journal_mode = WAL",
@@ -68,8 +75,9 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     for pragma in _PRAGMAS:
         db.execute(f"PRAGMA {pragma}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if version in (0, 1):
+        changes = f"{SCHEMA} {_CONTENT}" if version == 0 else _FROM_1
+        db.executescript(f"BEGIN; {changes} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:
         raise SpoolError(
             f"the settled store {path} has format {version}; this program reads {SCHEMA_VERSION}"

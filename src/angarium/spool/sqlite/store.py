@@ -23,7 +23,7 @@ from angarium.spool.port import Selection, SpoolError
 from angarium.spool.sqlite.flows import StoredFlows
 from angarium.spool.sqlite.reserve import begin_anew, reserve
 from angarium.spool.sqlite.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
-from angarium.spool.store import KEPT_EVENTS, Changes, ExpiryPlace, NewMessage, Settling
+from angarium.spool.store import KEPT_EVENTS, Changes, ExpiryPlace, NewContent, NewMessage, Remains, Settling
 
 MAX_ROWS = 1 << 62
 MANY_FLOWS = 64
@@ -54,7 +54,7 @@ class SqliteStore:
         self.disk = disk
         self._ballast = Ballast(path.with_name(f"{path.name}-ballast"), reserve_bytes)
         self._ballast.drop()
-        self._gone_large: list[MessageId] = []
+        self._gone = Remains([], set())
         try:
             os.close(open_own(path, os.O_RDWR | os.O_CREAT))
             self.db = sqlite3.connect(
@@ -79,7 +79,7 @@ class SqliteStore:
 
     def rollback(self) -> None:
         """See `SettledStore.rollback`."""
-        self._gone_large, self._flows.is_current = [], False
+        self._gone, self._flows.is_current = Remains([], set()), False
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._flows.load()
@@ -105,10 +105,46 @@ class SqliteStore:
             )
         return found
 
+    def keep(self, contents: Iterable[NewContent]) -> None:
+        """See `SettledStore.keep`."""
+        sql = "INSERT OR IGNORE INTO content (id, meta, body)"
+        insert(self.db, sql, 3, contents, "", _BODIES_PER_STATEMENT)
+
+    def drop_contents(self, ids: Iterable[bytes]) -> list[bytes]:
+        """See `SettledStore.drop_contents`."""
+        dropped: list[tuple[bytes, int]] = []
+        for some in chunks(ids, 500):
+            sql = (
+                f"DELETE FROM content WHERE id IN ({','.join('?' * len(some))}) AND NOT EXISTS "
+                "(SELECT 1 FROM message WHERE message.content = content.id) "
+                "RETURNING id, typeof(body) = 'null'"
+            )
+            dropped += self.db.execute(sql, some).fetchall()
+        return [content_id for content_id, is_large in dropped if is_large]
+
+    def known_contents(self, ids: Iterable[bytes]) -> set[bytes]:
+        """See `SettledStore.known_contents`."""
+        found: set[bytes] = set()
+        for some in chunks(ids, 500):
+            sql = f"SELECT id FROM content WHERE id IN ({','.join('?' * len(some))})"
+            found.update(content_id for (content_id,) in self.db.execute(sql, some))
+        return found
+
+    def unnamed_contents(self) -> list[bytes]:
+        """See `SettledStore.unnamed_contents`."""
+        sql = "SELECT id FROM content WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.content = content.id)"
+        return [content_id for (content_id,) in self.db.execute(sql)]
+
+    def content(self, content_id: bytes) -> tuple[bool, bytes | None]:
+        """See `SettledStore.content`."""
+        row = self.db.execute("SELECT body FROM content WHERE id = ?", (content_id,)).fetchone()
+        return (False, None) if row is None else (True, row[0])
+
     def settle(self, messages: Iterable[NewMessage], recipients: Sequence[Settling]) -> None:
         """See `SettledStore.settle`."""
-        rows = ((m.message.id, encode(m.message), m.body) for m in messages)
-        insert(self.db, "INSERT OR IGNORE INTO message (id, meta, body)", 3, rows, "", _BODIES_PER_STATEMENT)
+        rows = ((m.message.id, encode(m.message), m.body, m.message.content or None) for m in messages)
+        sql = "INSERT OR IGNORE INTO message (id, meta, body, content)"
+        insert(self.db, sql, 4, rows, "", _BODIES_PER_STATEMENT)
         insert(self.db, "INSERT INTO recipient", 12, map(self._row, recipients), _UPSERT)
         events = ((s.recipient.message.id, s.recipient.index, *e) for s in recipients for e in s.events)
         insert(self.db, "INSERT OR IGNORE INTO event", 4, events)
@@ -191,10 +227,12 @@ class SqliteStore:
         gone = self.db.execute(
             f"DELETE FROM message WHERE id IN ({','.join('?' * len(ids))}) "
             "AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id) "
-            "RETURNING id, typeof(body) = 'null'",  # SQLite 3.40 says 0 to `body IS NULL` here, whatever body is
+            # SQLite 3.40 says 0 to `body IS NULL` here, whatever body is
+            "RETURNING id, typeof(body) = 'null', content",
             ids,
-        )
-        self._gone_large += [message_id for message_id, is_large in gone if is_large]
+        ).fetchall()
+        self._gone.large.extend(message_id for message_id, is_large, _ in gone if is_large)
+        self._gone.contents.update(content_id for _, _, content_id in gone if content_id is not None)
 
     def page(self, flow: Flow, now: float, limit: int) -> list[Recipient]:
         """See `SettledStore.page`."""
@@ -308,9 +346,9 @@ class SqliteStore:
         """See `SettledStore.take_changes`."""
         return self._flows.take_changes()
 
-    def take_gone_large(self) -> list[MessageId]:
-        """See `SettledStore.take_gone_large`."""
-        gone, self._gone_large = self._gone_large, []
+    def take_gone(self) -> Remains:
+        """See `SettledStore.take_gone`."""
+        gone, self._gone = self._gone, Remains([], set())
         return gone
 
     def summaries(self) -> Changes:

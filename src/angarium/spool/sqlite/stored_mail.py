@@ -10,9 +10,10 @@ from angarium.spool.port import SpoolError
 _ROWS = """FROM flow f
   CROSS JOIN recipient r ON r.flow = f.no AND r.leased = 0
   CROSS JOIN message m ON m.id = r.message
-  WHERE f.source LIKE ? AND m.body IS {}NULL"""
-_SMALL = f"SELECT f.source, COUNT(*), SUM(length(m.body)) {_ROWS.format('NOT ')} GROUP BY f.no"
-_LARGE = f"SELECT f.source, COUNT(*), m.meta {_ROWS.format('')} GROUP BY f.no, r.message"
+  WHERE f.source LIKE ? AND"""
+_OWN = f"SELECT f.source, COUNT(*), SUM(length(m.body)) {_ROWS} m.body NOT NULL AND m.content IS NULL GROUP BY f.no"
+_OTHER = f"SELECT f.source, COUNT(*), m.meta {_ROWS} (m.body IS NULL OR m.content NOT NULL) GROUP BY f.no, r.message"
+"""Of a body in a file of its own, and of a content, the size stands in the message."""
 
 
 class StoredMail:
@@ -36,9 +37,9 @@ class StoredMail:
         found: dict[str, tuple[int, int]] = {}
         try:
             with contextlib.closing(self._db) as db:
-                for tenant, count, size in db.execute(_SMALL, (f"{prefix}%",)):
+                for tenant, count, size in db.execute(_OWN, (f"{prefix}%",)):
                     _add(found, tenant, count, size)
-                for tenant, count, meta in db.execute(_LARGE, (f"{prefix}%",)):
+                for tenant, count, meta in db.execute(_OTHER, (f"{prefix}%",)):
                     _add(found, tenant, count, count * decode_message(meta).body_size)
         except (sqlite3.Error, ValueError) as error:
             raise SpoolError(f"the settled store cannot be summed up: {error}") from error
