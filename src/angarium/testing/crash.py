@@ -5,6 +5,7 @@ What must hold, whatever happened:
 
 - a message that was acknowledged is there, whole, or its recipients' ends had been recorded;
 - a message that was refused, or never offered, is not there;
+- of messages that were offered together all are there or none, but for those whose ends had been recorded;
 - a recipient whose end is durable does not come back;
 - a recipient is in no older state than the last one that was durable, nor in one that was never recorded;
 - a bounce message that was accepted before the event of its cause is there when the event is;
@@ -14,19 +15,21 @@ What must hold, whatever happened:
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from msgspec.structs import replace as replace_fields
+
 from angarium.core.ids import MessageId, new_id
-from angarium.core.records import TERMINAL, Event, ForwardPath, Message, Origin, Recipient
+from angarium.core.records import TERMINAL, Event, Fact, ForwardPath, Message, Origin, Recipient
 from angarium.spool.embedded import open_partition
 from angarium.spool.partition import Partition
-from angarium.spool.port import Body, LargeBody, Selection, SpoolError
+from angarium.spool.port import Body, LargeBody, Selection, SpoolError, Then
 from angarium.testing.disk import FAILURES, FailingDisk, Failure
 from angarium.testing.programs import PATIENCE_S
-from angarium.testing.spool import NOW, SMALL
+from angarium.testing.spool import NOW, SMALL, make_content, recipients_of
 
 SETTINGS = replace(
     SMALL, segment_bytes=16 << 10, resident_body_bytes=8 << 10, max_resident=12, store_reserve_bytes=0
@@ -70,6 +73,8 @@ class CrashLedger:
     refused: set[MessageId] = field(default_factory=set)
     fates: dict[tuple[MessageId, int], Fate] = field(default_factory=dict)
     causes: dict[MessageId, tuple[MessageId, int]] = field(default_factory=dict)
+    data: dict[MessageId, bytes] = field(default_factory=dict)
+    groups: list[list[MessageId]] = field(default_factory=list)
 
 
 class Day:
@@ -120,21 +125,55 @@ class Day:
             raise BrokenPromise("the spool did not answer in time")
 
     def _accept(self, message: Message, body: Body, settled: bool) -> "asyncio.Future[SpoolError | None]":
-        ledger, answer = self.ledger, asyncio.get_running_loop().create_future()
-        for index in range(len(message.recipients)):
-            r = Recipient(message, index, message.binding, message.recipients[index].domain)
-            ledger.fates[message.id, index] = Fate(r)
+        answer: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self.partition.accept(message, body, self._offered([message], answer), settled=settled)
+        return answer
+
+    def _offered(self, messages: Sequence[Message], answer: "asyncio.Future[SpoolError | None]") -> Then:
+        """Note that messages are offered; return what is to be told the answer."""
+        ledger, ids = self.ledger, {message.id for message in messages}
+        for r in (r for message in messages for r in recipients_of(message)):
+            ledger.fates[r.key] = Fate(r)
 
         def then(error: SpoolError | None) -> None:
             if error is None:
-                ledger.acknowledged.add(message.id)
+                ledger.acknowledged |= ids
             elif not self.died.is_set():
-                ledger.refused.add(message.id)
+                ledger.refused |= ids
             if not answer.done():
                 answer.set_result(error)
 
-        self.partition.accept(message, body, then, settled=settled)
-        return answer
+        return then
+
+    async def together(
+        self, count: int, *, data_bytes: int, body: bytes = b"", large: bool = False
+    ) -> list[Message]:
+        """Offer messages together, all or none: of *data_bytes* each, or with so much beside a *body* that they share.
+
+        Return them if they were taken.
+        """
+        messages = [self.message(1, data_bytes) for _ in range(count)]
+        shared = make_content(body)
+        if body:
+            messages = [replace_fields(m, content=shared.content.id, body_size=len(body)) for m in messages]
+            self.ledger.data.update((m.id, self.ledger.bodies[m.id]) for m in messages)
+        offers: list[tuple[Message, Body]] = [(m, self.ledger.bodies[m.id]) for m in messages]
+        if body:
+            self.ledger.bodies.update((m.id, body) for m in messages)
+        if large:
+            writer = self.partition.large_body(shared.content.id)
+            try:
+                await writer.write(body)
+                shared = shared._replace(body=await writer.finish())
+            except SpoolError:
+                writer.discard()
+                return []
+        self.ledger.groups.append([m.id for m in messages])
+        answer: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        then = self._offered(messages, answer)
+        self.partition.accept_all(offers, then, content=shared if body else None)
+        await self._wait([answer])
+        return [m for m in messages if m.id in self.ledger.acknowledged]
 
     async def accept(self, *messages: Message, settled: bool = False) -> list[Message]:
         """Offer messages together; return those that were taken."""
@@ -228,8 +267,14 @@ class Day:
             await self.record(m, 0, "queued")
             await self.record(m, 1, "queued", wait=m is group[0])
         await self.settle(*[(m, n) for m in group[:3] for n in (0, 1)])
+        crowd = await self.together(4, data_bytes=200, body=self.random.randbytes(1500))
+        for m in crowd[:1]:
+            await self.record(m, 0, "delivered", wait=False)
+        await self.settle(*[(m, 0) for m in crowd[1:2]])
         await self.page()
         await self.accept(self.message(3, 900), settled=True)
+        for m in (await self.together(2, data_bytes=9, body=self.random.randbytes(9000), large=True))[:1]:
+            await self.record(m, 0, "delivered", wait=False)
         large = self.message(1, 20_000), self.message(2, 9_000)
         for m in large:
             await self.accept_large(m)
@@ -237,13 +282,17 @@ class Day:
         await self.settle((large[1], 0))
         for m in first[2:]:
             await self.bounce(m)
-        for _ in range(9):
-            some = await self.accept(*[self.message(1, 2500) for _ in range(4)])
+        for number in range(9):
+            self.partition.note([Fact(kind="refusal", id=new_id(NOW), at=NOW, fields={"reply": "550 no"})])
+            if number % 3:
+                some = await self.accept(*[self.message(1, 2500) for _ in range(4)])
+            else:
+                some = await self.together(4, data_bytes=2500)
             for m in some:
                 await self.record(m, 0, "delivered", wait=False)
         await self.record(large[1], 1, "delivered")
         await self.page()
-        for m in straggler:
+        for m in straggler + crowd[2:3]:
             await self.record(m, 0, "delivered")
         await self.agree()
 
@@ -293,6 +342,8 @@ async def check(path: Path, ledger: CrashLedger) -> None:
             message = next(r.message for r in found.values() if r.message.id == message_id)
             if await _body(partition, message) != ledger.bodies[message_id]:
                 raise BrokenPromise(f"the body of message {message_id.hex()} was damaged")
+            if await partition.load_data(message) != ledger.data.get(message_id, b""):
+                raise BrokenPromise(f"what is message {message_id.hex()}'s own was damaged")
     finally:
         await partition.close()
 
@@ -312,6 +363,11 @@ def _compare(found: dict[tuple[MessageId, int], Recipient], ledger: CrashLedger)
         ended = any(event.state in TERMINAL for event in fate.events.values())
         if key[0] in ledger.acknowledged and key not in found and not ended:
             raise BrokenPromise(f"{fate.recipient} was lost")
+    for group in ledger.groups:
+        here = {message_id for message_id in group if any(key[0] == message_id for key in found)}
+        told = {key[0] for key, fate in ledger.fates.items() if fate.events}
+        if here and set(group) - here - told:
+            raise BrokenPromise(f"of {len(group)} messages that belong together only {len(here)} are there")
     for bounce, cause in ledger.causes.items():
         if cause not in found and (bounce, 0) not in found:
             raise BrokenPromise(f"the bounce message of {ledger.fates[cause].recipient} is missing")
