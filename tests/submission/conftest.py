@@ -18,6 +18,7 @@ from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.smtp.sasl.scram import scram_verifier
 from angarium.sql.errors import StoreError
+from angarium.submission.intake.quota import Quota, Reservation
 from angarium.submission.session.access import Access
 from angarium.submission.session.reception import Reception
 from angarium.submission.session.session import Session
@@ -105,7 +106,7 @@ class Mail:
 
 
 class Usage:
-    """Implements submission.session.access.UsageCounter with one limit. *is_slow*: each second answer is waited for."""
+    """Implements submission.intake.quota.UsageCounter with one limit. *is_slow*: each second answer is waited for."""
 
     def __init__(self, limit: int = 10**9) -> None:
         self.limit = limit
@@ -140,6 +141,7 @@ class Intake:
 
     def __init__(self) -> None:
         self.config: Any = None
+        self.quota: Quota | None = None
         self.refuses: Problem | None = None
         self.says = Receipt((MessageId(self.new_id()),))
         self.taken: list[Submission[Principal]] = []
@@ -148,10 +150,14 @@ class Intake:
     def new_id(self) -> bytes:
         return b"0123456789abcdef"
 
-    def submit(self, submission: Submission[Principal], answer: OnReceipt) -> None:
+    def submit(
+        self, submission: Submission[Principal], answer: OnReceipt, reservation: Reservation | None = None
+    ) -> None:
         assert isinstance(submission.content, Raw)
         self.taken.append(submission)
         self.bodies.append(submission.content.body)
+        if reservation is not None:
+            reservation.settle(bool(self.says.messages))
         answer(self.says)
 
 
@@ -226,12 +232,11 @@ class Hall:
         self.mail = Mail()
         access = Access(
             self.directory,
-            self.usage,
             self.guard,
             lambda *failure: self.told.append(failure),
             owners=self.owners,
-            waiting_mail=self.mail,
         )
+        self.intake.quota = Quota(self.usage, self.mail, self.clock)
         self.reception = Reception(
             parse_config(text, "angarium.conf"),
             self.intake,  # type: ignore[arg-type]

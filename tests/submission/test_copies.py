@@ -10,7 +10,7 @@ import pytest
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message
 from angarium.identity.principal import Principal
-from angarium.identity.records import Limits
+from angarium.identity.records import Account, Limits
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.testing.intake import NOW, IntakeDesk, Taken, a_principal
 from angarium.testing.programs import PATIENCE_S
@@ -18,6 +18,7 @@ from angarium.testing.programs import PATIENCE_S
 FROM = b"From: app@example.org\r\nTo: to@example.net\r\nDate: d\r\nMessage-ID: <i@example.org>\r\n"
 BODY = b"Subject: hi\r\n\r\nhello\r\n"
 API_KEY = a_principal("api_key")
+LIMITED = a_principal("api_key", account=Account(7, "acme", NOW, limits=Limits(daily_quota=10)))
 
 
 def wishes(**value: Any) -> bytes:
@@ -204,6 +205,9 @@ class Counting:
         self.answer = answer
         self.taken: list[int] = []
 
+    def take_now(self, principal: Principal, count: int, now: float) -> None:
+        """It has to be asked."""
+
     async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
         self.taken.append(count)
         if isinstance(self.answer, AngariumError):
@@ -214,10 +218,12 @@ class Counting:
         self.taken.append(-count)
 
 
-def charge(folder: Path, answer: Allowed | Exceeded | AngariumError, text: bytes) -> tuple[Taken, list[int]]:
+def charge(
+    folder: Path, answer: Allowed | Exceeded | AngariumError, text: bytes, **how: Any
+) -> tuple[Taken, list[int]]:
     async def story() -> tuple[Taken, list[int]]:
         quota = Counting(answer)
-        return await IntakeDesk(folder, quota=quota).submit(text, principal=API_KEY), quota.taken
+        return await IntakeDesk(folder, usage=quota).submit(text, principal=LIMITED, **how), quota.taken
 
     return asyncio.run(story())
 
@@ -229,6 +235,13 @@ def test_copies_count_towards_the_quota_and_recipients_of_the_envelope_not_again
     assert charge(tmp_path, ALLOWED, FROM + BODY)[1] == []
 
 
+def test_recipients_that_no_door_has_counted_are_counted_with_the_copies(tmp_path: Path) -> None:
+    text = FROM + wishes(bcc=["b@example.com"]) + BODY
+    assert charge(tmp_path, ALLOWED, text, is_counted=False)[1] == [2]
+    taken, counted = charge(tmp_path, ALLOWED, FROM + BODY, is_counted=False)
+    assert (taken.reply.code, counted) == (250, [1])
+
+
 def test_over_the_quota_nothing_is_taken(tmp_path: Path) -> None:
     full = Exceeded(Bucket("account:7", 86_400, 10, "account acme"), 1, NOW + 60)
     taken, _ = charge(tmp_path, full, FROM + wishes(bcc=["b@example.com"]) + BODY)
@@ -238,8 +251,8 @@ def test_over_the_quota_nothing_is_taken(tmp_path: Path) -> None:
 def test_what_was_counted_is_given_back_when_nothing_could_be_kept(tmp_path: Path) -> None:
     async def story() -> None:
         quota = Counting(ALLOWED)
-        desk = IntakeDesk(tmp_path, quota=quota, full_after=0)
-        await desk.submit(FROM + wishes(bcc=["b@example.com"]) + BODY, principal=API_KEY)
+        desk = IntakeDesk(tmp_path, usage=quota, full_after=0)
+        await desk.submit(FROM + wishes(bcc=["b@example.com"]) + BODY, principal=LIMITED)
         assert quota.taken == [1, -1]
 
     asyncio.run(story())

@@ -19,9 +19,9 @@ from angarium.testing.programs import PATIENCE_S
 ROOMS = ("/mime/", "/dialects/", "/submission/intake/")
 SESSION = {"_take_in", "_spill_piece", "_submit", "origin", "_refuses_end", "current", "_give_back"}
 SPOOL = {"enter", "write", "finish"}
-ANSWERS = {"answer", "_answered", "_entered", "_copied", "answered", "settled", "_fail", "_discard"}
+ANSWERS = {"answer", "_answered", "_entered", "answered", "settled", "_fail", "_discard", "settle"}
 """Who is called to say or undo something: called for the first fault, and not to be hindered by a second."""
-STARTS = {"_enter_copies", "_enter_one", "enter_together", "submit", "spill", "_run", "finish", "bodies_for"}
+STARTS = {"_enter_counted", "_enter_one", "enter_together", "submit", "spill", "_run", "finish", "bodies_for"}
 """Where calls begin whose inside is guarded."""
 
 TEXT = (
@@ -76,7 +76,7 @@ async def said_with_a_fault(
     house = hall(OPEN)
     limited = a_principal("api_key", account=Account(7, "acme", 0.0, limits=Limits(daily_quota=9)))
     house.directory.users["ann"] = ("secret", limited)
-    desk = IntakeDesk(folder, quota=house.usage)
+    desk = IntakeDesk(folder, usage=house.usage)
     house.reception.intake = desk.intake
     config = (
         f'Hostname = mx.test\nLarge_Message_Threshold = {threshold}\nESMTP_Listener "default" {{ {OPEN} }}'

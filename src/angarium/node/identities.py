@@ -13,11 +13,12 @@ from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.engine import key_file, open_engine, store_url
 from angarium.identity.usage.usage import Usage
+from angarium.submission.intake.quota import Quota
 from angarium.submission.session.access import Access
 
 
 class WorkerIdentities:
-    """A worker's: who logs in, what they have used, whose keys sign. For what it tells see `Access`."""
+    """A worker's: who logs in, what they may still send, whose keys sign. For what it tells see `Access`."""
 
     def __init__(
         self,
@@ -33,12 +34,11 @@ class WorkerIdentities:
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._engine, ring, clock, log)
         self._usage = Usage(self._engine, clock, log)
+        self.quota = Quota(self._usage, waiting, clock)
         guard = Guard(ring.derived(b"trusted logins"))
         self._trust = TrustKept(self._engine, guard.trust, clock, log)
         self._tell = on_success
-        self.access = Access(
-            self.directory, self._usage, guard, on_failure, self._trusted, self.directory.owners, waiting
-        )
+        self.access = Access(self.directory, guard, on_failure, self._trusted, self.directory.owners)
 
     def _trusted(self, network: str, mark: str) -> None:
         self._trust.note(network, mark)

@@ -157,7 +157,6 @@ class Worker:
 
     def _open_way_in(self, config: Config, data: Path, rng: random.Random) -> None:
         """Put together what takes mail; it takes none before it has sockets."""
-        access = self._identities.access
         self._intake = Intake(
             config,
             self._engine.acceptance,
@@ -166,7 +165,7 @@ class Worker:
             self._log,
             rng,
             self._counters,
-            access.usage,
+            self._identities.quota,
         )
         self._tls = TlsContexts(own_pair(data), self._clock, self._log)
         self._tls.follow(config)
@@ -177,7 +176,7 @@ class Worker:
             self._clock,
             self._log,
             self._counters,
-            access,
+            self._identities.access,
             self._tls,
         )
 

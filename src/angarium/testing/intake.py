@@ -14,6 +14,7 @@ from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import ForwardPath, Message, Origin
 from angarium.core.reply import Reply
 from angarium.core.submission import Envelope, Raw, Receipt, Submission
+from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
 from angarium.identity.records import (
     DEFAULT_STREAMS,
@@ -25,7 +26,7 @@ from angarium.identity.records import (
 )
 from angarium.spool.port import Body, LargeBody, SpoolError, Then
 from angarium.submission.intake.intake import Intake
-from angarium.submission.intake.together import Quota
+from angarium.submission.intake.quota import Quota, UsageCounter
 from angarium.submission.policy import entrance_policy
 from angarium.submission.replies import reply_for
 from angarium.testing.log import KeptLog
@@ -98,7 +99,12 @@ class IntakeDesk:
     """
 
     def __init__(
-        self, folder: Path, config: str = "", *, quota: Quota | None = None, full_after: int | None = None
+        self,
+        folder: Path,
+        config: str = "",
+        *,
+        usage: UsageCounter | None = None,
+        full_after: int | None = None,
     ) -> None:
         self.folder = folder
         self.counters = Counters()
@@ -114,7 +120,7 @@ class IntakeDesk:
             self._log,
             random.Random(1),
             self.counters,
-            quota,
+            Quota(usage, NOTHING_WAITS, self) if usage is not None else None,
         )
 
     def now(self) -> float:
@@ -147,9 +153,12 @@ class IntakeDesk:
         recipients: Sequence[str] = ("to@example.net",),
         peer: str = RELAY_HOST,
         pieces: int | None = None,
+        is_counted: bool = True,
         **options: Any,
     ) -> Taken:
-        """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time."""
+        """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time. *is_counted*: the
+        recipients of the envelope were counted when they were named.
+        """
         intake, policy = self.intake, entrance_policy(InboundOptions(**options))
         may = peer == RELAY_HOST
         origin = Origin(
@@ -167,7 +176,10 @@ class IntakeDesk:
         envelope = Envelope("from@example.org", "example.org", _paths(recipients))
         answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         submission = Submission(message_id, envelope, content, origin, policy, principal, may)
-        intake.submit(submission, answer.set_result)
+        reservation = None
+        if principal is not None and is_counted:
+            reservation = intake.quota.reserve(principal, self._config.globals)
+        intake.submit(submission, answer.set_result, reservation)
         return Taken(reply_for(await answer), self.entered[before:])
 
 

@@ -4,21 +4,29 @@ from collections.abc import Callable
 
 from angarium.core.submission import OnReceipt, Problem, Receipt, Submission
 from angarium.identity.principal import Principal
+from angarium.submission.intake.quota import Reservation
 
 
 class Arrival:
     """A submission that came *at* a time, in epoch seconds. *settled* is called when it is answered, once.
 
-    *failing* are the problems for which it is taken only to be reported as failed.
+    *failing* are the problems for which it is taken only to be reported as failed. *reservation* is what was taken of
+    its sender's quota, None for a sender without a login: settled with the receipt.
     """
 
-    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "submission")
+    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission")
 
     def __init__(
-        self, submission: Submission[Principal], at: float, answer: OnReceipt, settled: Callable[[], None]
+        self,
+        submission: Submission[Principal],
+        at: float,
+        reservation: Reservation | None,
+        answer: OnReceipt,
+        settled: Callable[[], None],
     ) -> None:
         self.submission = submission
         self.at = at
+        self.reservation = reservation
         self.failing: tuple[Problem, ...] = ()
         self.is_open = True
         self._answer = answer
@@ -28,5 +36,9 @@ class Arrival:
         """Give the receipt, unless one was given."""
         if self.is_open:
             self.is_open = False
-            self._settled()
-            self._answer(receipt)
+            try:
+                if self.reservation is not None:
+                    self.reservation.settle(bool(receipt.messages))
+            finally:
+                self._settled()
+                self._answer(receipt)

@@ -2,12 +2,12 @@
 
 The way of a message: `submit` → `_read` (the header block, and what of it is stored) → `_decide` (which binding, which
 copies, is it taken) → `Entrance.enter`, which has the spool make it durable → `_entered`, the receipt. A message with
-copies goes by `_enter_copies` instead.
+copies, or with recipients that were not counted yet, goes by `_enter_counted` instead.
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
 
@@ -21,8 +21,8 @@ from angarium.core.metrics import Counters
 from angarium.core.records import Message
 from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.tasks import Tasks
+from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
-from angarium.identity.usage.buckets import Exceeded
 from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import SpoolError, Then
 from angarium.submission.intake.arrival import Arrival
@@ -31,8 +31,9 @@ from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, pl
 from angarium.submission.intake.draft import MessageDraft, draft_of, judge
 from angarium.submission.intake.message import added_lines, binding_of, message_of, received
 from angarium.submission.intake.notes import Notes
+from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
-from angarium.submission.intake.together import Entrance, Files, Quota, bodies_for, enter_together
+from angarium.submission.intake.together import Entrance, Files, bodies_for, enter_together
 from angarium.submission.policy import storage_problem
 from angarium.submission.replies import refusal_of
 
@@ -43,7 +44,7 @@ _ID = attrgetter("id")
 class Intake:
     """Takes messages of all doors of a worker. *refuses* is set by its owner from `admission.refusal`, each second.
 
-    *quota*, where there is one, counts recipients that options add; those of the envelope were counted then.
+    *quota* is asked by each door that names recipients one by one; what is left to count is counted here.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Intake:
     ) -> None:
         self.config = config
         self.refuses: Problem | None = None
-        self.quota = quota
+        self.quota = quota or Quota(NothingCounted(), NOTHING_WAITS, clock)
         self._pending = 0
         self._none_pending: asyncio.Event | None = None
         self._entrance = entrance
@@ -105,13 +106,16 @@ class Intake:
         """Return an id for a message that is being received."""
         return new_id(self._clock.now())
 
-    def submit(self, submission: Submission[Principal], answer: OnReceipt) -> None:
+    def submit(
+        self, submission: Submission[Principal], answer: OnReceipt, reservation: Reservation | None = None
+    ) -> None:
         """Accept the message or refuse it; *answer* is called once, with a message in it only when that is durable.
         Raises nothing: what nobody foresaw is logged, and refused for now.
 
-        The body in a file is one that `spill` has written.
+        The body in a file is one that `spill` has written. *reservation* is what was taken for the recipients of the
+        envelope; without one they are counted now, if they have a sender who logged in.
         """
-        arrival = Arrival(submission, self._clock.now(), answer, self._answered)
+        arrival = Arrival(submission, self._clock.now(), reservation, answer, self._answered)
         self._pending += 1
         try:
             self._read(arrival)
@@ -181,13 +185,17 @@ class Intake:
             further=copies.further,
             refusal=refusal,
         )
-        if copies is not NO_COPIES:
+        uncounted = 0
+        if arrival.reservation is None and submission.principal is not None:
+            arrival.reservation = self.quota.reserve(submission.principal, self.config.globals)
+            uncounted = len(submission.envelope.recipients)
+        if copies is not NO_COPIES or uncounted:
             added = added_lines(submission, arrival.at, draft)
-            self._tasks.start(self._enter_copies(arrival, message, added, body, copies))
+            self._tasks.start(self._enter_counted(arrival, message, added, body, copies, uncounted))
         else:
             self._entrance.enter(message, body, partial(self._entered, arrival, (message,)))
 
-    def _entered(self, arrival: Arrival, messages: tuple[Message, ...], error: SpoolError | None) -> None:
+    def _entered(self, arrival: Arrival, messages: Sequence[Message], error: SpoolError | None) -> None:
         receipt = _FAULT
         try:
             if error is None:
@@ -200,12 +208,18 @@ class Intake:
         finally:
             arrival.answer(receipt)
 
-    async def _enter_copies(
-        self, arrival: Arrival, message: Message, added: bytes, body: Body, copies: Copies
+    async def _enter_counted(
+        self,
+        arrival: Arrival,
+        message: Message,
+        added: bytes,
+        body: Body,
+        copies: Copies,
+        uncounted: int,
     ) -> None:
         submission = arrival.submission
         try:
-            problem = await self._charge(arrival, copies)
+            problem = await self._count(arrival, copies.number + uncounted)
             if problem is not None:
                 self._refuse(arrival, (problem,))
                 return
@@ -213,7 +227,7 @@ class Intake:
             self._fail(arrival, error)
             return
         messages = [message]
-        done = partial(self._copied, arrival, messages, copies)
+        done = partial(self._entered, arrival, messages)
         try:
             for copy in copies.hidden:
                 copy_id = self.new_id()
@@ -241,27 +255,16 @@ class Intake:
         self._notes.fault(self._clock.now(), message_id, error)
         return SpoolError("a fault of ours; see the log")
 
-    def _copied(
-        self, arrival: Arrival, messages: list[Message], copies: Copies, error: SpoolError | None
-    ) -> None:
-        principal = arrival.submission.principal
-        try:
-            if error is not None and self.quota is not None and principal is not None:
-                self.quota.give_back(principal, copies.number, arrival.at)
-        finally:
-            self._entered(arrival, tuple(messages), error)
-
-    async def _charge(self, arrival: Arrival, copies: Copies) -> Problem | None:
-        """Count the recipients that options added. Returns why there is no room for them."""
-        principal = arrival.submission.principal
-        if self.quota is None or principal is None:
+    async def _count(self, arrival: Arrival, recipients: int) -> Problem | None:
+        """Take so many recipients more of the sender's quota. Returns why there is no room for them."""
+        if arrival.reservation is None:
             return None
         try:
-            taken = await self.quota.take(principal, copies.number, arrival.at)
+            taken = await arrival.reservation.take(recipients)
         except AngariumError as error:
             self._notes.not_counted(self._clock.now(), arrival.submission.id, error)
             return Problem(Reason.UNCOUNTED)
-        return taken.problem if isinstance(taken, Exceeded) else None
+        return taken if isinstance(taken, Problem) else None
 
     def _refuse(self, arrival: Arrival, problems: tuple[Problem, ...]) -> None:
         self._discard(arrival.submission)

@@ -6,8 +6,6 @@ from typing import Protocol
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Message
-from angarium.identity.principal import Principal
-from angarium.identity.usage.buckets import Allowed, Exceeded
 from angarium.spool.port import Body, LargeBody, LargeBodyWriter, SpoolError, Then
 
 _PIECE_BYTES = 1 << 20
@@ -27,18 +25,6 @@ class Files(Protocol):
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """Open a file for a body that is larger than the journal takes."""
-        ...
-
-
-class Quota(Protocol):
-    """What accounts and servers may still send; `identity.usage.Usage` is one."""
-
-    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
-        """Count *count* recipients more, or say why not. Raises AngariumError when that cannot be found out."""
-        ...
-
-    def give_back(self, principal: Principal, count: int, since: float) -> None:
-        """Return what was taken at *since* and not used after all."""
         ...
 
 

@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from angarium.core.reply import Reply
-from angarium.core.waiting import NOTHING_WAITS, WaitingMail
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import Principal, Refused
-from angarium.identity.usage.buckets import Allowed, Exceeded
 from angarium.smtp.sasl.exchange import Claim, Secrets
 
 LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
@@ -54,22 +52,6 @@ class LoginDirectory(Protocol):
         ...
 
 
-class UsageCounter(Protocol):
-    """Counts recipients against rates and quotas; `identity.usage.Usage` is one."""
-
-    def take_now(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded | None:
-        """Take *count* if that can be said at once; None: ask `take`."""
-        ...
-
-    async def take(self, principal: Principal, count: int, now: float) -> Allowed | Exceeded:
-        """Take *count*. Raises StoreError."""
-        ...
-
-    def give_back(self, principal: Principal, count: int, since: float) -> None:
-        """Return what was taken, at *since* or later, for mail that was not accepted."""
-        ...
-
-
 class Owners(Protocol):
     """Knows which accounts have verified a domain or one above it; `identity.owners.DomainOwners` is one."""
 
@@ -106,12 +88,10 @@ class Access:
     """
 
     directory: LoginDirectory
-    usage: UsageCounter
     guard: Guard
     on_failure: Callable[[str, str, str], None]
     on_success: Callable[[str, str], None] = lambda network, mark: None
     owners: Owners = NOBODY_OWNS
-    waiting_mail: WaitingMail = NOTHING_WAITS
 
 
 def blocked(until: float) -> Reply:

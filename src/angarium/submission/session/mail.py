@@ -6,13 +6,13 @@ from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath
 from angarium.core.reply import Reply
 from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
-from angarium.core.waiting import WaitingCount
-from angarium.identity.principal import UNCHECKED, Principal, queue_problem, queue_room, return_path_problem
-from angarium.identity.usage.buckets import Exceeded
+from angarium.identity.principal import UNCHECKED, Principal, return_path_problem
+from angarium.identity.usage.buckets import Allowed
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import SpoolError
 from angarium.sql.errors import StoreError
+from angarium.submission.intake.quota import Reservation
 from angarium.submission.intake.spill import Spill
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
@@ -55,10 +55,8 @@ class SessionMail:
         "_peer",
         "_reception",
         "_recipients",
-        "_room",
+        "_reservation",
         "_spill",
-        "_taken",
-        "_taken_since",
         "accepted",
         "began_at",
         "bytes",
@@ -80,11 +78,8 @@ class SessionMail:
         self._spill: Spill | None = None
         self._failed: Reply | None = None
         """What is told at the end of data of a message that cannot be taken any more."""
-        self._taken = 0
-        """Recipients of the open transaction that were counted against the limits of the login."""
-        self._taken_since = 0.0
-        self._room = WaitingCount()
-        """How much more of the account may wait, when the transaction began."""
+        self._reservation: Reservation | None = None
+        """What the open transaction has taken of the quota of the login."""
         self._exceeded = 0
         self._held = 0
         """Bytes of the unfinished message that were counted against its peer."""
@@ -138,10 +133,7 @@ class SessionMail:
                 address = f"{address}@{domain}"
         path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
         if principal is not None:
-            problem = queue_problem(principal, self._room, len(self._recipients) + 1, 0)
-            if problem is not None:
-                return reply_to(problem)
-            return self._take_counted(principal, path) if principal.buckets else self._take(path)
+            return self._take_counted(path)
         place = self._peer.relay.place(self._mail.domain, domain)
         return RELAYING_DENIED if place == "no" else self._take(path)
 
@@ -192,8 +184,7 @@ class SessionMail:
         self.began_at = self._failed = None
         if self._held:
             self._let_go()
-        if self._taken:
-            self._give_back()
+        self._give_back()
         if self._spill is not None:
             self._spill.abandon()
             self._spill = None
@@ -214,11 +205,9 @@ class SessionMail:
             return found
         if found is not principal:
             self._login.take(found)
-        node = self._reception.config.globals
-        most = WaitingCount(node.account_max_queued_recipients, node.account_max_queued_bytes)
-        waits = self._login.access.waiting_mail.waiting(found.account.id)
-        self._room = queue_room(found, waits, most)
-        problem = queue_problem(found, self._room, 1, max(1, size_bytes))
+        reservation = self._reception.intake.quota.reserve(found, self._reception.config.globals)
+        self._reservation = reservation
+        problem = reservation.lacks_room(1, max(1, size_bytes))
         return None if problem is None else reply_to(problem)
 
     def _begin_as(self, principal: Principal, command: MailCommand) -> Reply | None:
@@ -255,19 +244,17 @@ class SessionMail:
         self._recipients.append(path)
         return answers.RECIPIENT_OK
 
-    def _take_counted(self, principal: Principal, path: ForwardPath) -> Reply | None:
-        now = self._reception.clock.now()
-        answer = self._login.access.usage.take_now(principal, 1, now)
+    def _take_counted(self, path: ForwardPath) -> Reply | None:
+        assert self._reservation is not None
+        answer = self._reservation.take_now(1)
         if answer is None:
-            self._reception.tasks.start(self._take_later(principal, path))
+            self._reception.tasks.start(self._take_later(self._reservation, path))
             return None
-        return self._counted(path, answer, now)
+        return self._counted(path, answer)
 
-    async def _take_later(self, principal: Principal, path: ForwardPath) -> None:
-        since = self._reception.clock.now()
-        usage = self._login.access.usage
+    async def _take_later(self, reservation: Reservation, path: ForwardPath) -> None:
         try:
-            answer = await usage.take(principal, 1, since)
+            answer = await reservation.take(1)
         except StoreError:
             self._connection.answer(UNCHECKED)
             return
@@ -275,27 +262,23 @@ class SessionMail:
             self._connection.answer(UNCHECKED)
             raise
         if self._connection.machine.closing:  # the peer that asked has gone, or was cut off
-            if not isinstance(answer, Exceeded):
-                usage.give_back(principal, 1, since)
+            reservation.settle(False)
             return
-        self._connection.answer(self._counted(path, answer, since))
+        self._connection.answer(self._counted(path, answer))
 
-    def _counted(self, path: ForwardPath, answer: object, since: float) -> Reply:
-        if isinstance(answer, Exceeded):
-            self._exceeded += 1
-            words = reply_to if self._exceeded <= MOST_EXCEEDED else closing
-            return words(answer.problem)
-        if not self._taken:
-            self._taken_since = since
-        self._taken += 1
-        return self._take(path)
+    def _counted(self, path: ForwardPath, answer: Allowed | Problem) -> Reply:
+        if not isinstance(answer, Problem):
+            return self._take(path)
+        if answer.reason is Reason.ACCOUNT_QUEUE:
+            return reply_to(answer)
+        self._exceeded += 1
+        return reply_to(answer) if self._exceeded <= MOST_EXCEEDED else closing(answer)
 
     def _give_back(self) -> None:
         """Nothing was accepted for what had been counted."""
-        taken, self._taken = self._taken, 0
-        principal = self._login.principal
-        assert principal is not None
-        self._login.access.usage.give_back(principal, taken, self._taken_since)
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            reservation.settle(False)
 
     # -- the text
 
@@ -367,7 +350,13 @@ class SessionMail:
             self._login.principal,
             self._peer.relay.is_known,
         )
-        self._reception.intake.submit(submission, self._answer)
+        # put aside before the answer, behind which the next transaction may begin at once
+        reservation, self._reservation = self._reservation, None
+        try:
+            self._reception.intake.submit(submission, self._answer, reservation)
+        except Exception:
+            self._reservation = reservation
+            raise
 
     def _answer(self, receipt: Receipt) -> None:
         """Say what became of the message."""
@@ -375,15 +364,13 @@ class SessionMail:
             self._answer_refusal(reply_for(receipt))
             return
         self.accepted += 1
-        self._taken = 0
         self._connection.answer(reply_for(receipt))
 
     def _answer_refusal(self, refusal: Reply) -> None:
         """Say why the message is not taken."""
         try:
             self._reception.counters.add("refused_messages_total", str(refusal.code))
-            if self._taken:
-                self._give_back()
+            self._give_back()
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
         self._connection.answer(refusal)
