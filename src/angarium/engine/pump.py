@@ -60,7 +60,6 @@ class Pump:
         log: Log,
     ) -> None:
         self._scheduler = scheduler
-        self._turn = turn
         self._spool = spool
         self._clock = clock
         self._log = log
@@ -78,11 +77,7 @@ class Pump:
             Lease: leases.ask,
             GiveBack: leases.give_back,
         }
-        turn.at_end(self._pump_at_end)
-
-    def _pump_at_end(self) -> None:
-        self._turn.at_end(self._pump_at_end)
-        self.pump()
+        turn.at_end(self.pump)
 
     def pump(self) -> None:
         """Carry out what the scheduler wants, and plan its next wake-up."""

@@ -13,14 +13,20 @@ class Turn:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ending: asyncio.Future[None] = self._loop.create_future()
+        self._is_planned = False
+        self._at_end: list[Callable[[], object]] = []
+
+    def at_end(self, carry_out: Callable[[], object]) -> None:
+        """Call *carry_out* at the end of each turn in which something is planned."""
+        self._at_end.append(carry_out)
 
     def plan(self) -> None:
         """Have the scheduler's commands carried out at the end of this turn."""
-        if not self._ending.done():
-            self._ending.set_result(None)
+        if not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._end)
 
-    def at_end(self, carry_out: Callable[[], object]) -> None:
-        """Call *carry_out* once, at the end of the first turn from now on in which something is planned."""
-        self._ending = self._loop.create_future()
-        self._ending.add_done_callback(lambda ended: carry_out())
+    def _end(self) -> None:
+        self._is_planned = False
+        for carry_out in self._at_end:
+            carry_out()
