@@ -1,5 +1,6 @@
-"""For all tests: what a failure shows, and what chance may not decide."""
+"""For all tests: what they may start, what a failure shows, and what chance may not decide."""
 
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -10,6 +11,40 @@ from angarium.testing.programs import last_lines, running
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+STARTS_PROGRAMS = {"process", "peer"}
+PROGRAM_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+
+unit_under_test: str | None = None
+
+
+def refuse_programs(event: str, arguments: tuple[object, ...]) -> None:
+    """Fail a test that starts a program and does not say so: `--quick` would be slow, and not on every machine."""
+    if unit_under_test is not None and event in PROGRAM_STARTS:
+        pytest.fail(
+            f"{unit_under_test} starts {arguments[:1]}: mark it `process`, or `peer` (docs/testing.md)"
+        )
+
+
+sys.addaudithook(refuse_programs)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `unit` what says of itself neither `process` nor `peer`."""
+    for item in items:
+        if not STARTS_PROGRAMS & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.unit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know whether what runs now may start programs."""
+    global unit_under_test
+    unit_under_test = item.nodeid if item.get_closest_marker("unit") else None
+    try:
+        return (yield)
+    finally:
+        unit_under_test = None
 
 
 @pytest.hookimpl(wrapper=True)

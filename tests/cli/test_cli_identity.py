@@ -60,6 +60,7 @@ def test_every_command_takes_json_and_explains_itself(cli, words):
     assert len(text.splitlines()[2].strip()) > 10, "a sentence on what it does"
 
 
+@pytest.mark.process
 def test_what_is_common_to_all_costs_nothing_to_import():
     """Help and wrong usage must come fast: the database's library is imported where it is used."""
     modules = sorted({COMMANDS[name] for name in (*GROUPS, "init", "audit")})

@@ -40,6 +40,7 @@ def test_a_second_init_changes_nothing_and_says_so(cli):
     assert cli("audit", "--json").stdout == before
 
 
+@pytest.mark.process
 def test_of_many_first_starts_at_once_one_makes_everything(tmp_path):
     arguments = [ANGARIUM, "init", "--if-needed", "--data", tmp_path, "--json"]
     started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
@@ -50,6 +51,7 @@ def test_of_many_first_starts_at_once_one_makes_everything(tmp_path):
     assert json.loads(printed[0])["account"]["id"] == 1
 
 
+@pytest.mark.process
 def test_serve_makes_what_is_needed_before_the_first_start_only(tmp_path):
     config = tmp_path / "angarium.conf"
     config.write_text(

@@ -102,6 +102,7 @@ def test_a_node_that_cannot_start_says_why(cli, tmp_path):
     assert cli("serve", "--config", str(bad)).exit_code == 1
 
 
+@pytest.mark.process
 def test_a_listing_imports_nothing_heavy():
     """Starting must stay a matter of a tenth of a second."""
     code = (
@@ -155,6 +156,7 @@ def test_sizes(count, text):
     assert size(count) == text
 
 
+@pytest.mark.process
 def test_the_command_is_installed():
     command = Path(sys.executable).with_name("angarium")
     out = subprocess.run([command, "version"], capture_output=True, text=True, check=True).stdout

@@ -11,6 +11,8 @@ import pytest
 
 from angarium.testing.programs import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 

@@ -173,6 +173,7 @@ def test_a_refused_change_leaves_nothing(store: Store, engine: Engine) -> None:
     assert everything(engine) == before
 
 
+@pytest.mark.process
 def test_a_change_is_there_after_the_process_is_killed(url: str, engine: Engine, ring: KeyRing) -> None:
     read, write = os.pipe()
     child = os.fork()
@@ -218,6 +219,7 @@ def check_order(store: Store, engine: Engine, count: int) -> None:
         assert list(connection.execute(query).scalars()) == list(range(1, count + 1))
 
 
+@pytest.mark.process
 def test_changes_by_several_processes_are_in_one_order(
     url: str, engine: Engine, store: Store, ring: KeyRing
 ) -> None:

@@ -163,6 +163,7 @@ print(ring.key_ids[0].hex())
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("job", "keys"), [("create", 1), ("rotate", 5)])
 def test_processes_that_use_the_file_at_once_lose_no_key(path: Path, job: str, keys: int) -> None:
     started = [
@@ -284,6 +285,7 @@ def rotate_until(number: int, url: str, path: Path) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.process
 def test_a_rotation_killed_at_any_step_leaves_everything_readable(
     store: Store, engine: Engine, url: str, ring: KeyRing, secrets: list[bytes]
 ) -> None:

@@ -75,6 +75,7 @@ migrate(open_engine(sys.argv[1]))
 """
 
 
+@pytest.mark.process
 def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
     starting = [
         subprocess.Popen(

@@ -17,6 +17,8 @@ from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink
 
+pytestmark = pytest.mark.process
+
 SMALL = "Spool_Segment_Size = 1048576\nSpool_Max_Journal_Size = 8388608\nRetry_Interval = 1\n"
 
 

@@ -1,7 +1,11 @@
 """Lost between the final dot and its reply: what the policy promises, also when the process dies just then."""
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
+
+pytestmark = pytest.mark.process
 
 TO = "you@example.com"
 HOLD = "Ambiguous_Delivery = hold\nRetry_Interval = 1\nIdle_Timeout = 0\n"

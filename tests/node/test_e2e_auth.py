@@ -23,6 +23,8 @@ from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.pulse import Pulse
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = mx.test
 Relay_Hosts = ( 127.0.0.9 )

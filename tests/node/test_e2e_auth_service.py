@@ -14,6 +14,8 @@ from angarium.cli.main import main
 from angarium.testing.node import Node
 from angarium.testing.programs import free_port
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "packaging/angarium.conf"
 PORTS = (25, 587, 2525, 465)

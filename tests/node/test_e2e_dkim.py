@@ -13,6 +13,8 @@ from angarium.testing.node import Node
 from angarium.testing.opendkim import verdict
 from angarium.testing.programs import ProgramFailed
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = "mail.sender.test"
 DNS_Servers = ( "{dns}" )

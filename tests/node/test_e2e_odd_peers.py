@@ -6,6 +6,8 @@ from angarium.cli.client import ControlClient
 from angarium.testing.lab import TEXT, Lab, LabSink, submit
 from angarium.testing.node import Node
 
+pytestmark = pytest.mark.process
+
 ME = "me@example.org"
 TLS_FAILS_ONCE = "tls starttls\non handshake first 1: close\n"
 MUST_ENCRYPT = "reply 530 5.7.0 Must issue a STARTTLS command first"

@@ -15,6 +15,8 @@ from angarium.testing.lab import submit, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
 
+pytestmark = pytest.mark.process
+
 WAITING = """
 Hostname = node.test
 Host_Failure_Retry = 0

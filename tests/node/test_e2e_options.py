@@ -18,6 +18,8 @@ from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 ESMTP_Listener "default" {{ Auth_Without_TLS = true }}
 Routes = ( "127.0.0.1:{port}" )

@@ -9,6 +9,8 @@ from angarium.testing.lab import submit
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = node.test
 Host_Failure_Retry = 1

@@ -8,6 +8,8 @@ import pytest
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
 
+pytestmark = pytest.mark.process
+
 TEXT = b"Date: x\r\nMessage-ID: <y>\r\n\r\ntext\r\n"
 
 ZONE = """

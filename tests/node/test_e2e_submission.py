@@ -11,6 +11,8 @@ from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.sink.store import without_trace
 
+pytestmark = pytest.mark.process
+
 STRANGERS = """
 ESMTP_Listener "default" {{
   Relay_Hosts = ( 127.0.0.2 )

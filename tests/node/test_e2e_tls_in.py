@@ -14,6 +14,8 @@ from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = mx.test
 Relay_Hosts = ( 127.0.0.9 )

@@ -10,6 +10,8 @@ from angarium.testing.lab import submit
 from angarium.testing.node import Node
 from angarium.testing.programs import free_port
 
+pytestmark = pytest.mark.process
+
 PASSWORD = "correct-horse-battery"
 ZONE = """
 mx1.test A 127.0.0.1

@@ -11,6 +11,8 @@ import pytest
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = mx.test
 Relay_Hosts = ( 127.0.0.9 192.0.2.9 )

@@ -13,6 +13,8 @@ import pytest
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import PATIENCE_S, free_port, run
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Auth_Failure_Delay = 0
 Auth_Failures_To_Block = 3

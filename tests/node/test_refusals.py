@@ -24,6 +24,8 @@ from angarium.testing.lab import Lab
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
 
+pytestmark = pytest.mark.process
+
 PAGE = Path(__file__).parents[2] / "docs/refusals.md"
 ME = {"actor": "test"}
 CONFIG = """

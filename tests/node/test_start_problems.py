@@ -16,6 +16,8 @@ from angarium.testing.node import Node
 from angarium.testing.programs import free_port
 from angarium.tls.server.own import own_pair
 
+pytestmark = pytest.mark.process
+
 
 def test_a_data_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").touch()
