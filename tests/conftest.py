@@ -10,6 +10,7 @@ from angarium.testing.programs import last_lines, running
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("any machine"), max_examples=20)
 settings.load_profile("any machine")
 
 STARTS_PROGRAMS = {"process", "peer"}

@@ -4,6 +4,8 @@ import json
 import subprocess
 from itertools import takewhile
 
+import pytest
+
 from angarium.testing.lab import Lab, submit
 from angarium.testing.node import ANGARIUM, Node
 
@@ -20,6 +22,7 @@ def wait_for_row(node, domain, condition):
     return rows[0]
 
 
+@pytest.mark.process
 def test_an_operator_sees_what_waits_changes_it_and_watches_it_go():
     with Lab() as lab:
         sink = lab.sink("on rcpt first 1: reply 451 4.2.1 come later")

@@ -12,6 +12,8 @@ import pytest
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 KEEP_MAIL = "Suspend_Delivery = true\n"
 
 

@@ -9,6 +9,8 @@ import pytest
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = mx.test
 Routes = ( "127.0.0.1:{sink}" )

@@ -14,6 +14,8 @@ import pytest
 from angarium.testing.node import Node
 from angarium.testing.sink import Sink
 
+pytestmark = pytest.mark.process
+
 CONFIG = """\
 Spool_Segment_Size = 1048576
 Spool_Max_Journal_Size = 8388608

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
+
+pytestmark = pytest.mark.process
 
 
 def test_a_flush_and_a_reload_go_by_what_dns_says_now(lab, ask, act):

@@ -2,8 +2,12 @@
 
 import email
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
+
+pytestmark = pytest.mark.process
 
 BY_DEFAULT = "Prohibited_Hosts = ( link-local loopback metadata unspecified )\n"
 

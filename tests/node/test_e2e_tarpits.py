@@ -8,6 +8,8 @@ import pytest
 from angarium.testing.lab import submit, submit_over
 from angarium.testing.node import Node
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 Hostname = node.test
 DNS_Servers = ( "127.0.0.1:9" )

@@ -4,6 +4,8 @@ import pytest
 
 from angarium.testing.kill import run_kill_drill
 
+pytestmark = pytest.mark.process
+
 
 def no_progress(done: int, kills: int) -> None:
     """Say nothing."""

@@ -11,6 +11,8 @@ import pytest
 from angarium.testing.node import Node
 from angarium.testing.sink import Sink
 
+pytestmark = pytest.mark.process
+
 LARGE = b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 20_000
 ENVELOPE = b"EHLO c.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\n"
 

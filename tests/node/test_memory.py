@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from angarium.node.memory import ProcessMemory, resident_bytes_of, trim
 from angarium.testing.lab import Lab, submit
 from angarium.testing.node import Node
@@ -53,6 +55,7 @@ def test_the_system_is_asked_and_takes_back_what_is_free() -> None:
     os.close(statm)
 
 
+@pytest.mark.process
 def test_a_worker_that_is_larger_than_its_limit_and_holds_nothing_takes_mail(lab: Lab) -> None:
     """No Python process is as small as this."""
     sink = lab.sink()

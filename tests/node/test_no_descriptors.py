@@ -5,8 +5,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
+
+pytestmark = pytest.mark.process
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from angarium.testing.lab import Lab
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import run
 
+pytestmark = pytest.mark.process
+
 OUTGOING = "outgoing-password-of-the-relay"
 CONFIG = """
     Relay_Hosts = ( 127.0.0.9 )

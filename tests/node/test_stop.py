@@ -4,9 +4,13 @@ import os
 import signal
 import socket
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import ANGARIUM, Node
 from angarium.testing.programs import PATIENCE_S, Program
+
+pytestmark = pytest.mark.process
 
 SLOW = """
 Routes = ( "127.0.0.1:{port}" )

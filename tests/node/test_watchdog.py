@@ -5,9 +5,13 @@ import select
 import signal
 import time
 
+import pytest
+
 from angarium.testing.lab import submit
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
+
+pytestmark = pytest.mark.process
 
 
 def test_a_worker_that_stands_still_is_killed_and_started_again(lab, queue_row):
