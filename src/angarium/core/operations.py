@@ -56,10 +56,23 @@ class QueuesArgs(msgspec.Struct, forbid_unknown_fields=True):
             self.domain = self.domain.lower()
 
 
-class RecipientsArgs(SelectionArgs):
-    """As the selection, and how many to list."""
+class RecipientsArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of a `SelectionArgs`, side by side with how many to list, as a query has them."""
 
+    domain: str | None = None
+    binding: str | None = None
+    message: str | None = None
+    state: Literal["queued", "held"] | None = None
     limit: Limit = 50
+
+    def __post_init__(self) -> None:
+        chosen = self.selection
+        self.domain, self.message = chosen.domain, chosen.message
+
+    @property
+    def selection(self) -> SelectionArgs:
+        """Which recipients."""
+        return SelectionArgs(self.domain, self.binding, self.message, self.state)
 
 
 class MessageArgs(msgspec.Struct, forbid_unknown_fields=True):

@@ -209,7 +209,7 @@ class Operator:
 
     async def recipients(self, args: RecipientsArgs) -> list[RecipientRow]:
         """List recipients that match, those in memory first."""
-        selection, limit = selection_of(args), args.limit
+        selection, limit = selection_of(args.selection), args.limit
         rows = self._scheduler.census.matching(selection, limit)
         if len(rows) < limit:
             rows = rows + await self._spool.select(selection, None, limit - len(rows))
