@@ -93,7 +93,7 @@ class ConfigProblem:
 class ConfigErrors(AngariumError):
     """A configuration cannot be used. Nothing was put in force. *problems* are in order of file and place.
 
-    *dropped* counts further problems, beyond the number that anybody would read.
+    *dropped* counts further problems, beyond the number that a person would read.
     """
 
     def __init__(self, problems: list[ConfigProblem], dropped: int = 0) -> None:

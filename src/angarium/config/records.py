@@ -51,7 +51,7 @@ DKIM_OVERSIGN_HEADERS = (
         "Content-Transfer-Encoding",
     ),
 )
-"""Signed once more than they stand there, so that nobody can add another (RFC 6376 §5.4.2)."""
+"""Signed once more than they stand there, so that no further one can be added (RFC 6376 §5.4.2)."""
 
 LoneEnd = Literal["auto", "pedantic", "fix", "ignore"]
 """What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is; "auto": refused where its

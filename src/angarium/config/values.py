@@ -133,7 +133,7 @@ _PRIVATE_6 = ("fc00::/7", "fec0::/10")
 NAMED_RANGES: Final[dict[str, tuple[str, ...]]] = _INSIDE | {
     "private": (*chain(*_INSIDE.values()), *_PRIVATE, *_PRIVATE_6)
 }
-"""Words for ranges in which nobody on the Internet can be reached (RFC 6890); *private* is all of them."""
+"""Words for ranges in which no host on the Internet can be reached (RFC 6890); *private* is all of them."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Verification = Literal["no", "ca", "host", "optional"]
 def verification_of(options: OutboundOptions) -> Verification:
     """Return `TLS_Verify`, but `host` where it leaves to chance who gets to see our password.
 
-    Encryption keeps a secret from those who listen, and from nobody who answers in the peer's place.
+    Encryption keeps a secret from those who listen, but not from one who answers in the peer's place.
     """
     if shows_secret(options) and not options.outbound_smtp_auth_unverified and options.tls_verify != "ca":
         return "host"

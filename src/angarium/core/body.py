@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 
 class LargeBody(NamedTuple):
-    """A body too large for the journal: a file of its own, synced before its message is accepted.
+    """A body too large for the journal: a separate file, synced before its message is accepted.
 
-    *header* is its header block, None where nobody has read that.
+    *header* is its header block, None where it was not read.
     """
 
     path: Path

@@ -37,7 +37,7 @@ def make_folder(path: Path, sync: Callable[[Path], None] = sync_folder) -> None:
 
 def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
     """Open a file of ours, made with *mode* where *flags* say so; return its descriptor. Raises OSError, also when
-    there is a symbolic link: whoever has laid it would have us read or write elsewhere.
+    there is a symbolic link: the one who laid it would have us read or write elsewhere.
     """
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 

@@ -61,7 +61,7 @@ class Log:
         self.add("warning", event, at, fields)
 
     def fault(self, at: float, error: Exception, **fields: Any) -> None:
-        """Record what nobody foresaw, and where it happened."""
+        """Log what was not foreseen, and where it happened."""
         where = "".join(traceback.format_exception(error))
         self.error("bug", at, **fields, error=repr(error), traceback=where)
 

@@ -146,7 +146,7 @@ class ConfigEvalArgs(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ConfigShowArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """With *defaults*, options that nobody has set are shown as well."""
+    """With *defaults*, options that are set nowhere are shown as well."""
 
     defaults: bool = True
 

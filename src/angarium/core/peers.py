@@ -24,7 +24,7 @@ def network_of(address: str, ipv4_prefix: int = 32, ipv6_prefix: int = 64) -> st
 
 
 def is_own(network: str) -> bool:
-    """Whether what `network_of` returned is this machine itself, as its programs reach it: everybody here shares it."""
+    """Whether what `network_of` returned is this machine itself, as its programs reach it: all its users share it."""
     return network in _OWN
 
 

@@ -29,7 +29,7 @@ NOTIFY_DELAY = 8
 Fate = Literal[
     "deliver",  # it goes out
     "fail",  # taken only to be reported as failed: every recipient bounces with the message's `refusal`
-    "feedback",  # mail to us: kept, never sent, until whoever reads it has ended its recipients
+    "feedback",  # mail to us: kept, never sent, until its reader has ended its recipients
 ]
 """What a message was accepted for."""
 
@@ -122,7 +122,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     the peer where none logged in. *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no
     measure of what is needed.
     *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
-    *account* and *server* are whose it is, 0 for mail of nobody who logged in. *author_domain* is the domain of its
+    *account* and *server* are whose it is, 0 where the sender did not log in. *author_domain* is the domain of its
     From field in lower-case A-labels, empty without a usable one. *refusal* is what the recipients of a message whose
     *fate* is `fail` bounce with, None otherwise. *submission* is what several
     messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
@@ -241,14 +241,14 @@ class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 FactKind = Literal[
     "reception",  # a message was accepted and is durable; derived from it, see `reception_of`
-    "refusal",  # somebody was refused at the door: a session, an address, a message
-    "login_failed",  # somebody could not log in
+    "refusal",  # refused at the door: a session, an address, a message
+    "login_failed",  # a login that failed
     "open",  # a recipient has looked at the message
     "click",  # a recipient has followed a link of it
     "unsubscribe",  # a recipient wants no more
     "complaint",  # a recipient has called it unwanted
     "late_bounce",  # it failed after it had been delivered
-    "left_out",  # so many facts were not written down, by kind: somebody makes too many of them
+    "left_out",  # so many facts were not written down, by kind: there were too many of them
 ]
 
 FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
@@ -269,9 +269,9 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """What is known of a message, a recipient, a session or a login, and changes the state of no recipient.
 
     It may come years after its message has ended, and needs nothing of it. *kind* is a `FactKind`, or one that a newer
-    program has written. *id* is its own (`ids.new_id`): whoever reads it twice can tell. *at* is when it happened, in
+    program has written. *id* is its own (`ids.new_id`): who reads it twice can tell. *at* is when it happened, in
     epoch seconds. *message* is None, and *index* negative, where it is about no message, or about all of it. *account*
-    and *server* are whose it is, 0 for nobody's. *fields* say the rest, by the names of `FACT_FIELDS`.
+    and *server* are whose it is, 0 for none. *fields* say the rest, by the names of `FACT_FIELDS`.
     """
 
     kind: str

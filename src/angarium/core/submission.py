@@ -110,7 +110,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class CopyTo(NamedTuple):
-    """Somebody who gets the message besides those of the envelope. *domain* in lower-case A-labels."""
+    """A recipient of the message besides those of the envelope. *domain* in lower-case A-labels."""
 
     name: str
     address: str
@@ -185,7 +185,7 @@ Content = Raw | Fields | TemplateReference
 class EntrancePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What an entrance does with every message. Limits of 0 are none.
 
-    *takes_literals*: whether recipients may be at an address literal; None: not those of somebody who logged in.
+    *takes_literals*: whether recipients may be at an address literal; None: not those of a sender who logged in.
     *adds_received*, *adds_date* and *adds_message_id* say which fields are written, the latter where they are missing;
     *hostname* stands in them. *mends_lines* has long lines encoded anew before signing. *lane* is that of mail that
     says nothing itself; *heeds_priority*: a Priority field says something.
@@ -206,7 +206,7 @@ class EntrancePolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Submission(msgspec.Struct, Generic[P], frozen=True):
     """One message as it was handed in, by whatever door.
 
-    *principal* is who logged in, None where nobody did; *is_known* says that the sender needs no login: its wishes
+    *principal* is who logged in, None where none did; *is_known* says that the sender needs no login: its wishes
     count, and its mail is signed. *wishes* are what the door was asked for besides the content, what counts first
     before the others, and all before what the message's own header asks for. What login, stream, server and account say
     is the principal's, and comes last.
@@ -223,7 +223,7 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of a submission: durable as *messages*, the first of which names it, or taken by nobody.
+    """What became of a submission: durable as *messages*, the first of which names it, or not taken at all.
 
     Of what was not taken *problems* say why. Of what was taken they say why it will only be reported as failed.
     *refused* are recipients that were left out, each with why; *warnings* are what the sender should know all the same.

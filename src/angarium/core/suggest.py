@@ -1,11 +1,11 @@
-"""What somebody may have meant who wrote a name that is not known."""
+"""What may have been meant by a name that is not known."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 LONGEST = 64
 """Characters of a name that is compared at all: comparing takes time by the product of both lengths, and names from
-outside are as long as whoever sends them likes."""
+outside may have any length."""
 
 
 def closest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:

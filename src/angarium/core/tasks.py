@@ -1,4 +1,4 @@
-"""Work in the background that nobody awaits: kept alive until it is done, and never failing in silence."""
+"""Work in the background that is not awaited: kept alive until it is done, and never failing in silence."""
 
 import asyncio
 import traceback

@@ -45,7 +45,7 @@ def outgoing(config: Config) -> list[Outgoing]:
 
 
 def _socket(config: Config, listener: str, listen: str) -> Literal["STARTTLS", "SSL"] | None:
-    """Return how a socket encrypts; None when it does not, or lets nobody log in."""
+    """Return how a socket encrypts; None when it does not, or takes no logins."""
     offered = config.inbound(listener, listen, "").smtp_extensions
     if "AUTH" not in offered:
         return None

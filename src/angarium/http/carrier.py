@@ -1,7 +1,7 @@
 """HTTP/1.1 inside the running loop: uvicorn's protocol on httptools, guarded.
 
 That class is no documented interface: the version is pinned, and a test says what is relied upon. What it lacks is a
-bound on a request's head and on a client's time, and room for others when somebody takes all connections there are.
+bound on a request's head and on a client's time, and room for others when one client takes all connections there are.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class HttpConnection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if (
             self._head_bytes is not None
-        ):  # else a trailer behind the body (RFC 9112 §7.1.2), which nobody asks for
+        ):  # else a trailer behind the body (RFC 9112 §7.1.2), which no application asks for
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -151,7 +151,7 @@ class HttpConnection(HttpToolsProtocol):
 class BoundedApp:
     """An ASGI application that has *app* answer *most* requests at a time, and refuses those beyond with 503.
 
-    Questions about the node's health are answered always: whoever asks them restarts a node that is silent.
+    Questions about the node's health are answered always: what asks them restarts a node that is silent.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
@@ -174,8 +174,8 @@ class BoundedApp:
 class HttpServer:
     """Serves *app*, an ASGI application, on listening *sockets*, and closes them at the end.
 
-    Connections that come before it is ready wait in the sockets' backlog. `take` has others served that somebody else
-    has accepted.
+    Connections that come before it is ready wait in the sockets' backlog. `take` serves
+    connections that were accepted elsewhere.
     """
 
     def __init__(

@@ -59,13 +59,13 @@ class ControlServer:
 
 
 def open_control_socket(path: Path) -> socket.socket:
-    """Bind and listen at *path* with permissions 0600. A socket file that nobody answers on is replaced.
+    """Bind and listen at *path* with permissions 0600. A socket file on which no process answers is replaced.
 
     Raises ControlError when the folder is not ours alone to write to, or another node answers.
     """
     _check_folder(path.parent)
     with short_name(path) as name, _lock(path.parent):
-        if path.is_socket() and _somebody_answers(name):
+        if path.is_socket() and _is_answered(name):
             raise ControlError(
                 f"another node is running in {path.parent}; stop it, or choose another data folder"
             )
@@ -94,7 +94,7 @@ def _check_folder(folder: Path) -> None:
         raise ControlError(f"anybody may write to the data folder {folder}; run chmod o-w {folder}")
 
 
-def _somebody_answers(name: str) -> bool:
+def _is_answered(name: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(name)
@@ -105,7 +105,7 @@ def _somebody_answers(name: str) -> bool:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Keep two nodes that start at the same moment from both finding that nobody answers."""
+    """Keep two nodes that start at the same moment from both finding that no other answers."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
 """Sending domains are looked up in the DNS again each day: a record that goes away is noticed before receivers do.
 
-Only domains that somebody has had checked once. A name server that does not answer changes nothing.
+Only domains that were checked once by request. A name server that does not answer changes nothing.
 """
 
 import asyncio

@@ -52,7 +52,7 @@ class Management:
         return self._config_of().globals.hostname
 
     async def _check(self, domain: Domain) -> DomainReport:
-        # A resolver of its own: a record that was missing a moment ago may be there now.
+        # A fresh resolver, without a cache: a record that was missing a moment ago may be there now.
         resolver = Resolver(resolver_settings(self._config_of().globals), self._clock)
         try:
             return await check_domain(domain, resolver, hostname=self._hostname())

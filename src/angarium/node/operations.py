@@ -93,7 +93,7 @@ class NodePort(Protocol):
 
 class NodeOperations:
     """All workers as one node. Every tell of a worker goes to `heard`. What is refused raises AngariumError with a
-    sentence for whoever asked.
+    sentence for the person who asked.
     """
 
     def __init__(self, node: NodePort) -> None:
@@ -185,7 +185,7 @@ class NodeOperations:
     async def act(self, args: ActArgs) -> AsyncIterator[Progress | Changed]:
         """Change what waits; tell how many are done, and at the end how many were changed.
 
-        When whoever asked hangs up, what was begun is finished all the same.
+        When the client hangs up, what was begun is finished all the same.
         """
         progress = self._streams.open()
         asked = {**msgspec.to_builtins(args), "name": progress.name}

@@ -1,5 +1,5 @@
 """A page of memory that all workers share: who has how many sessions, how much of unfinished messages, how much mail of
-whom waits, and how many connections by HTTP each worker has.
+each account waits, and how many connections by HTTP each worker has.
 
 Each worker writes its own row and reads all rows, so there are no locks; a number may be a moment old. It serves two
 ends: connections are spread over workers, and limits per peer, per account and in all hold across workers.
@@ -50,8 +50,8 @@ class SessionCounts:
     """The rows of all workers, in an anonymous file that is inherited by *fd*.
 
     Peers are counted by a hash of their network, so two peers may be counted together: a limit can come a little
-    early for one in tens of thousands, never late. The hash has a key, which stands behind the rows, so that nobody can
-    choose addresses that are counted as somebody else's. Accounts go by their ids: two are counted together only where
+    early for one in tens of thousands, never late. The hash has a key, which stands behind the rows, so that no client
+    can choose addresses that are counted as another's. Accounts go by their ids: two are counted together only where
     there are more than sixteen thousand.
     """
 

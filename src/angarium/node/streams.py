@@ -1,4 +1,4 @@
-"""What the workers tell of their own accord, brought to the client that asked for it."""
+"""What the workers tell without being asked each time, brought to the client that subscribed to it."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ class Subscriptions:
         self._count = 0
 
     def open(self) -> Subscription:
-        """Make a subscription with a name of its own."""
+        """Make a subscription under a new name."""
         self._count += 1
         subscription = Subscription(f"stream-{self._count}")
         self._open[subscription.name] = subscription

@@ -86,7 +86,7 @@ class Supervisor:
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout
             self.log.info("draining", self.clock.now(), seconds=seconds)
-            self._sockets.close()  # else the kernel goes on taking connections that nobody will greet
+            self._sockets.close()  # else the kernel goes on taking connections that no worker will greet
             await self._workers.stop(seconds, self._hurrying)
         finally:
             await self._http.stop()
@@ -239,7 +239,7 @@ class Supervisor:
 
     async def _done(self, worker: WorkerProcess, op: str, **args: Any) -> bool:
         """Have *worker* take over something new. One that is gone takes it over when it starts again; one that could
-        not is made to, lest it goes on with half of it.
+        not is made to, so that it does not go on with half of it.
         """
         try:
             await worker.link.call(op, **args)

@@ -1,4 +1,4 @@
-"""One worker process: a complete engine on one event loop, with spool partitions of its own.
+"""One worker process: a complete engine on one event loop, with its own spool partitions.
 
 Started by the supervisor with three inherited descriptors: the link, the socket over which listening sockets come,
 and the counts of sessions. It ends when told to drain, or when the supervisor is gone.
@@ -52,7 +52,7 @@ from angarium.tls.server.own import own_pair
 
 _SWEEP_S = 1.0
 _ALONE_S, _LAST_S = 5, 10
-"""A worker whose supervisor is gone drains that long. A signal ends it then: nobody is left to kill one that hangs."""
+"""A worker whose supervisor is gone drains that long. A signal ends it then: none is left to kill one that hangs."""
 _RECORD_BYTES = 2048
 """About what a recipient in memory takes, with its share of its message; and an outcome that waits for the disk."""
 

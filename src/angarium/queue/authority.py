@@ -116,12 +116,12 @@ class _Pool:
         return self.limit.capacity // max(1, len(self.held.keys() | set().union(*self.waiting)))
 
     def hopeful(self) -> list[int]:
-        """The ranks in which somebody waits who would be served by what may be asked back."""
+        """The ranks in which a holder waits that would be served by what may be asked back."""
         most = self.free + sum(max(0, held - self.share) for held in self.held.values())
         return [r for r, waiting in enumerate(self.waiting) if waiting and most > self.left_by(r)]
 
     def debts(self) -> dict[Hashable, int]:
-        """Who should give back how many because somebody waits; 0 asks for unused units only."""
+        """Which holders should give back how many, because others wait; 0 asks for unused units only."""
         ranks, share = self.hopeful(), self.share
         wants = Counter[Hashable]()
         for rank in ranks:
@@ -150,7 +150,7 @@ class _Pool:
 
 
 class _Rate:
-    """One rate. Holders that are told to ask again take turns, each at a time of its own."""
+    """One rate. Holders that are told to ask again take turns, each at another time."""
 
     __slots__ = ("meter", "turns")
 
@@ -188,7 +188,7 @@ class Authority:
         self, holder: Hashable, key: str, want: int, limit: Limit, now: float, rank: int = 0
     ) -> tuple[int, float | None]:
         """Lease up to *want* units to *holder*; return how many and when to ask again, None if all were
-        granted. *rank* says before whom it is served (`turns`).
+        granted. *rank* says before which others it is served (`turns`).
 
         The terms given last are in force: a reload that changes a limit takes effect with the next lease.
         """
@@ -218,7 +218,7 @@ class Authority:
             self._rates[key].meter.put_back(count)
 
     def left(self, key: str) -> int:
-        """How many units of the count limit *key* nobody holds; 0 for a rate."""
+        """How many units of the count limit *key* are free; 0 for a rate."""
         pool = self._pools.get(key)
         return pool.free if pool is not None else 0
 

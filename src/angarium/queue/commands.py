@@ -100,7 +100,7 @@ class WriteEvents:
 class Lease:
     """Ask the authority for *want* more units of the limit *key*, whose terms are *limit*. Answer: `granted`.
 
-    *rank* says who needs them, and so before whom (`turns`).
+    *rank* says for which mail, and so before which others (`turns`).
     """
 
     key: str
@@ -148,7 +148,7 @@ class ConnectFailure:
 class Result:
     """What became of one recipient in a transaction.
 
-    *untried*: the transaction ended before the peer judged it, through no fault of its own; it is ready again
+    *untried*: the transaction ended before the peer judged it, through no fault of the recipient; it is ready again
     and the attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
     *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost
     connection). Without it an untried recipient may be tried again at once: in a session like this one it will not

@@ -32,7 +32,7 @@ LATE_S = 5.0
 """A peer may take so long to see that a session has ended which is over for us."""
 
 KEPT_S = 3600.0
-"""What was learnt is forgotten when nobody has been refused for so long."""
+"""What was learnt is forgotten when no session has been refused for so long."""
 
 _TOO_MANY = re.compile(
     r"\btoo many (?:\w+ ){0,3}?(?:connect|session)"
@@ -188,9 +188,9 @@ class Crowding:
         return [each for each in concerned if self._state.queues.get(each.key) is each]
 
     def is_roomy(self, connection: PooledConnection, now: float) -> bool:
-        """Whether *connection* may stay open without mail: nobody was refused lately where it leads.
+        """Whether *connection* may stay open without mail: no session was refused lately where it leads.
 
-        Else whoever was, in another worker or elsewhere, is glad of its place.
+        Else one that was, in another worker or elsewhere, can use its place.
         """
         crowd = self._crowds.get(_place_of(connection)) if self._crowds else None
         return crowd is None or now >= crowd.refused_at + TIGHT_S

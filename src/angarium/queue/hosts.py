@@ -80,7 +80,7 @@ class HostDraft:
 
     def refuse(self, is_trusted: bool, code: int, enhanced: str, text: str) -> None:
         """Note a permanent failure, but a temporary one where the host stands in our configuration: a mistake there,
-        or a slip in a relay's zone, bounces nobody's mail.
+        or a slip in a relay's zone, bounces no mail.
         """
         if is_trusted:
             self.fail(454, "4.4.4", f"{text}, and it stands in the configuration")
@@ -96,7 +96,7 @@ def next_hops_of(
     if destination.is_address or destination.is_trusted or not options.routes:
         gateway = options.gateway
         is_gateway |= gateway is not None and gateway.host == destination.host
-        # A gateway by address is named with its port, so a bare address is somebody's literal.
+        # A gateway by address is named with its port, so a bare address is a sender's literal.
         is_trusted = destination.is_trusted or (is_gateway and not destination.is_address)
         return [NextHop(0, destination.host, port, not destination.is_address, is_trusted)]
     hops: list[NextHop] = []

@@ -17,7 +17,7 @@ LIVELY_S = 2.0
 """Who holds all units of a shared limit is to give one back in about this time."""
 
 CONTESTED_S = 7.0
-"""A recall holds for this long; the authority repeats it while somebody still waits."""
+"""A recall holds for this long; the authority repeats it while another worker still waits."""
 
 
 class Wish(NamedTuple):
@@ -199,7 +199,7 @@ class Holdings:
             self._emit(GiveBack(holding.rule.key, count))
 
     def forget_if_idle(self, holding: Holding) -> None:
-        """Drop a holding that nobody uses or waits for; what is left of a rate first lapses.
+        """Drop a holding that no queue uses or waits for; what is left of a rate first lapses.
 
         One that was dropped before may come here once more, by an alarm that was set: its key may be another's now.
         """
@@ -231,7 +231,7 @@ class Holdings:
 
     def _ask(self, holding: Holding, rank: int, want: int, now: float) -> None:
         limit = holding.rule.limit
-        # The authority serves it before whom it was asked for.
+        # The authority serves it before the one that it was asked for.
         is_news = rank < holding.asked_rank and not limit.is_rate and not holding.rule.is_learnt
         if holding.asked and not is_news:
             return

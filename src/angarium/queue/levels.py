@@ -120,7 +120,7 @@ def _note_empty(draft: HostDraft, skipped: int, inside: str) -> None:
     """Note the failure that explains best why there is no address."""
     if draft.loop_rank is not None:
         draft.failures = []
-        if draft.loop_is_ours:  # a mistake in our configuration does not bounce anybody's mail
+        if draft.loop_is_ours:  # a mistake in our configuration does not bounce mail
             draft.fail(451, "4.4.6", "the configured route leads back to this host")
         else:
             draft.fail(554, "5.4.6", "mail for this domain loops back to this host")

@@ -1,6 +1,6 @@
 """What becomes of a recipient: from what the peer said (or we found) to the event that records it. Pure.
 
-No function here applies the event it returns. Replies of our own carry `[internal]` in their text.
+No function here applies the event it returns. Our own replies carry `[internal]` in their text.
 """
 
 from random import Random
@@ -23,7 +23,7 @@ PURGED = Reply(554, "5.7.0", "[internal] removed by the operator")
 def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> Event | None:
     """Return the event that *result* means; None when the recipient was not tried and is ready again.
 
-    A session that ended before a recipient was named has tried nobody: the next host may (RFC 5321 §5.1).
+    A session that ended before a recipient was named has tried no recipient: the next host may (RFC 5321 §5.1).
     """
     recipient, reply, attempt = result.recipient, result.reply, result.attempt
     verdict = result.verdict

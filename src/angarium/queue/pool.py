@@ -227,9 +227,9 @@ class Pool:
         return ""
 
     def _move(self, connection: PooledConnection, queue: Queue, now: float) -> bool:
-        """Let *connection* serve *queue*, a sibling of its own, if the limits allow that."""
+        """Let *connection* serve *queue*, a sibling of its queue, if the limits allow that."""
         if connection.options != queue.options or verification_of(queue.options) == "host":
-            return False  # a certificate may have been checked for the name of its own domain
+            return False  # a certificate may have been checked for the name of that queue's domain
         if not queue.ready.urgent and self._keeps_the_rest(connection.queue, now):
             return False
         rules = [rule for rule in self._state.rules(queue) if not rule.limit.is_rate]
@@ -384,7 +384,7 @@ class Pool:
     def _distrust(self, connection: PooledConnection, results: Sequence[Result], now: float) -> None:
         """The connection was lost before it had delivered anything, or because there were too many of them.
 
-        Not so one that is used up: whom it has not tried, another will, also at the same address.
+        Not so one that is used up: recipients that it has not tried are tried by another, also at the same address.
         """
         lost = next((r for r in results if r.session_fault or _says_too_many(r)), None)
         if lost is None or (connection.deliveries and not says_too_many(lost.reply)):

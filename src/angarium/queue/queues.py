@@ -226,10 +226,10 @@ class Holding:
     """One limit as this scheduler knows it.
 
     *free* units may be used; those of a rate only before *lapses_at*. *used* counts connections, *closing* those of
-    them that have nothing more to do: their units come free by themselves. *left* is how many nobody held when the
-    authority last spoke. *retry_at* is when it wants to be asked again, *asked_rank* for whom it was asked last. Queues
-    that wait for units stand in *waiting*, by rank; *turn* is the one that was woken last, *asker* one that was woken
-    only to ask for more. *owed* units are to be given back for others, the best of *owed_rank*.
+    them that have nothing more to do: their units come free by themselves. *left* is how many were free when the
+    authority last spoke. *retry_at* is when it wants to be asked again, *asked_rank* the rank of the mail it was last
+    asked for. Queues that wait for units stand in *waiting*, by rank; *turn* is the one that was woken last, *asker*
+    one that was woken only to ask for more. *owed* units are to be given back for others, the best of *owed_rank*.
     """
 
     __slots__ = (
@@ -310,7 +310,7 @@ class Holding:
         """Whether a connection that *user* has held for *held_s*, for mail of *lane*, is due to others.
 
         At once to a better lane, and to who has none if *user* has several; after its quantum to equals. Without mail
-        (None), at once to anybody. Who is served by what is closing already waits for no more.
+        (None), at once to any other. Who is served by what is closing already waits for no more.
         """
         if not (self.owed or self.has_waiting):
             return False

@@ -18,11 +18,11 @@ from angarium.queue.retry import JITTER
 from angarium.queue.state import State
 
 LOCAL_REST_S = 5.0
-"""After a failure of our own (no descriptors, bind address missing) the binding opens nothing for this long.
+"""After a local failure (no descriptors, bind address missing) the binding opens nothing for this long.
 """
 
 MIN_REST_S = 1.0
-"""An address rests at least this long, lest a destination that refuses is tried in a tight loop."""
+"""An address rests at least this long, so that a destination that refuses is not tried in a tight loop."""
 
 NEVER_AGAIN = (521, 556)
 """Greetings that say that mail is never taken there (RFC 7504); other refusals of a session may pass."""

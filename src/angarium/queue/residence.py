@@ -50,5 +50,5 @@ class Residence:
 
     @property
     def ample(self) -> int:
-        """So much must be free before those who found memory full are woken, lest each place is fought over."""
+        """So much must be free before those who found memory full are woken: they do not compete for single places."""
         return max(1, self._limit // 20)

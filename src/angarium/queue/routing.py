@@ -3,7 +3,7 @@
 Pure: `plan_route` is a generator that yields batches of DNS questions, is sent their answers, and returns
 the plan or the failure. `delivery.router` drives it. Nothing that DNS says makes it raise.
 
-Replies of our own (enhanced codes of RFC 3463; 4xx is tried again):
+Our own replies (enhanced codes of RFC 3463; 4xx is tried again):
 
     550 5.4.4   the domain says that it takes no mail (null MX, RFC 7505)
     554 5.4.4   the domain does not exist
@@ -57,7 +57,7 @@ def plan_route(
 ) -> Planning:
     """Plan the way to the queue *domain* (see `destination` for its forms); drive it with `send`.
 
-    *options* are those of the domain. *is_gateway*: it stands in a Gateway, whoever's mail that is for. *mx_failures*
+    *options* are those of the domain. *is_gateway*: it stands in a Gateway, whatever mail that is for. *mx_failures*
     counts the plans in a row that failed because DNS did not answer (MX_Failures_Fallback_To_A). *why* says where
     Routes or Gateway were set, for the operator; it is kept in the plan.
     """

@@ -128,7 +128,7 @@ class Scheduler:
     def flush(self, selection: Selection, now: float) -> None:
         """Try the matching queues at once: addresses no longer rest, a delayed queue is probed now.
 
-        Limits and suspensions stay in force. What is stored must be made due by whoever keeps it.
+        Limits and suspensions stay in force. What is stored must be made due by its store.
         """
         for queue in self._selected(selection):
             self._reachability.try_now(queue)
@@ -182,7 +182,7 @@ class Scheduler:
 
     def granted(self, key: str, count: int, retry_at: float | None, now: float, left: int = 0) -> None:
         """The authority's answer to `Lease`, or units that came free later; *retry_at* says when to ask
-        again, *left* how many units nobody has.
+        again, *left* how many units are free.
         """
         holding = self._state.holdings.granted(key, count, retry_at, left, now)
         if holding is not None:

@@ -27,10 +27,10 @@ class Policy(Protocol):
 
 
 class Rule(NamedTuple):
-    """One limit in force for somebody.
+    """One limit in force for a queue.
 
     *key* names the counter. *option* and *scope* say to people which limit it is; *where* may be None for a
-    plain limit, whose place is looked up only when somebody asks (`explain`). *is_learnt*: a peer has set it
+    plain limit, whose place is looked up only on request (`explain`). *is_learnt*: a peer has set it
     (`crowding`), so that it is this worker's own, and not leased. *is_shared*: several queues have it. *stated* is the
     limit as the option has it, where *limit* is but derived from that.
     """
@@ -97,7 +97,7 @@ def message_rules(options: OutboundOptions) -> Rules:
 
 def opening_rules(message_rules: Rules) -> Rules:
     """What new connections fall under because of the limits on their messages: only so many may be without their first
-    message as there are messages that may go soon. They are counted, whoever shares the limits.
+    message as there are messages that may go soon. They are counted, whichever queues share the limits.
     """
     return tuple(
         rule._replace(

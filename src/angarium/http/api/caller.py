@@ -34,7 +34,7 @@ class Authenticator(Protocol):
     """Tells whose a key is."""
 
     async def authenticate(self, key: str, peer_ip: str) -> Caller | None:
-        """Return whose API key it is, or None when it is nobody's, disabled, expired or not for this peer.
+        """Return whose API key it is, or None when it is unknown, disabled, expired or not for this peer.
 
         Raises `StoreError` when it cannot be known at the moment.
         """

@@ -1,4 +1,4 @@
-"""Answers without end: items as server-sent events, until whoever asked hangs up (HTML, section 9.2)."""
+"""Answers without end: items as server-sent events, until the client hangs up (HTML, section 9.2)."""
 
 from collections.abc import AsyncIterator
 from typing import Any

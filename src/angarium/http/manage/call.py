@@ -69,7 +69,7 @@ class Call:
         return wanted
 
     def listed(self, wanted: int | None) -> int | None:
-        """Return whose things are listed; None is everybody's."""
+        """Return the account whose things are listed; None is all accounts'."""
         if wanted is None:
             return None if self.operator else self.caller.account.id
         return self.account_of(wanted)

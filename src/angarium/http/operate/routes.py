@@ -1,4 +1,4 @@
-"""The operators' interface, served: whoever reaches the socket is the node's owner, and is asked for nothing."""
+"""The operators' interface, served: only the node's owner reaches the socket, so no key is asked for."""
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute

@@ -1,6 +1,6 @@
 """What HTTP serves of the node as a whole: health, numbers, identities, autoconfig; and its operators.
 
-It touches no mail, and stands together here, so that it can be a process of its own. Clients come by way of the
+It touches no mail, and stands together here, so that it can become a separate process. Clients come by way of the
 workers, which take what connects to the public sockets. What no worker takes is taken here: while they read their
 spools, are started again or stand still, the node can be asked how it is.
 """
