@@ -129,26 +129,30 @@ def test_a_relay_host_may_have_copies_too_and_its_bcc_is_hidden_then(tmp_path: P
     assert second == b"Bcc: b@example.com\r\n" + FROM + BODY
 
 
-def test_a_large_message_has_a_file_for_each_copy(tmp_path: Path) -> None:
+def test_a_message_and_its_copies_share_one_content_and_of_a_large_one_the_file(tmp_path: Path) -> None:
     async def story() -> None:
         desk = IntakeDesk(tmp_path)
         text = FROM + wishes(bcc=["b1@example.com", "b2@example.com"]) + BODY + b"x\r\n" * 1000
         taken = await desk.submit(text, principal=API_KEY, pieces=100)
-        assert len(desk.files) == 3
+        first = taken.entered[0][0]
+        assert len(taken.entered) == 3
         assert {body for _, body in taken.entered} == {FROM + BODY + b"x\r\n" * 1000}
-        assert {message.id.hex() + ".body" for message, _ in taken.entered} == desk.files
+        assert {message.content for message, _ in taken.entered} == {first.id}
+        assert desk.files == {first.id.hex() + ".body"}
 
     asyncio.run(story())
 
 
 @pytest.mark.parametrize("taken_in", [0, 1, 2])
-def test_the_answer_is_temporary_unless_all_are_durable(tmp_path: Path, taken_in: int) -> None:
+def test_unless_there_is_room_for_all_none_is_taken_and_the_answer_is_temporary(
+    tmp_path: Path, taken_in: int
+) -> None:
     async def story() -> None:
         desk = IntakeDesk(tmp_path, full_after=taken_in)
         taken = await desk.submit(
             FROM + wishes(bcc=["b1@example.com", "b2@example.com"]) + BODY, principal=API_KEY
         )
-        assert taken.reply.code == 451
+        assert (taken.reply.code, taken.entered) == (451, [])
         await asyncio.wait_for(desk.intake.settled(), PATIENCE_S)
 
     asyncio.run(story())

@@ -1,6 +1,6 @@
 """How mail enters: durable first, then with the scheduler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
@@ -13,7 +13,7 @@ from angarium.engine.record import EventWriter
 from angarium.engine.view import ConfigView
 from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
-from angarium.spool.port import Body, Spool, SpoolError, Then
+from angarium.spool.port import Body, SharedBody, Spool, SpoolError, Then
 
 FAIL_NOTE = "taken only to be reported as failed"
 
@@ -51,6 +51,22 @@ class Acceptance:
             then(error)
 
         self._spool.accept(message, body, accepted, settled=settled)
+
+    def enter_all(
+        self, messages: Sequence[tuple[Message, Body]], then: Then, *, content: SharedBody | None = None
+    ) -> None:
+        """Make *messages* durable together, or none, and see to their delivery; *then* is called as by
+        `Spool.accept_all`. Where memory has no room for one, all of them wait in the settled store.
+        """
+        settled = any(waits_in_store(message, self._scheduler.has_room) for message, _ in messages)
+
+        def accepted(error: SpoolError | None) -> None:
+            if error is None:
+                for message, _ in messages:
+                    self._take_over(message, settled)
+            then(error)
+
+        self._spool.accept_all(messages, accepted, content=content, settled=settled)
 
     def _take_over(self, message: Message, settled: bool) -> None:
         try:

@@ -24,7 +24,7 @@ from angarium.identity.records import (
     Server,
     Stream,
 )
-from angarium.spool.port import Body, LargeBody, SpoolError, Then
+from angarium.spool.port import Body, LargeBody, SharedBody, SpoolError, Then
 from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.quota import Quota, UsageCounter
 from angarium.submission.policy import entrance_policy
@@ -133,6 +133,18 @@ class IntakeDesk:
             asyncio.get_running_loop().call_soon(then, SpoolError("no room"))
             return
         self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
+        asyncio.get_running_loop().call_soon(then, None)
+
+    def enter_all(
+        self, messages: Sequence[tuple[Message, Body]], then: Then, *, content: SharedBody | None = None
+    ) -> None:
+        """See Entrance."""
+        if self._full_after is not None and len(self.entered) + len(messages) > self._full_after:
+            asyncio.get_running_loop().call_soon(then, SpoolError("no room"))
+            return
+        for message, own in messages:
+            body = content.body if content is not None and message.content == content.content.id else own
+            self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
         asyncio.get_running_loop().call_soon(then, None)
 
     @property

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
 
+import msgspec
+
 from angarium.config.model import Config
 from angarium.core.body import Body, LargeBody
 from angarium.core.clock import Clock
@@ -18,27 +20,28 @@ from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, new_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Message
+from angarium.core.records import Content, Message
 from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut, mended
-from angarium.spool.port import SpoolError, Then
+from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.arrival import Arrival
 from angarium.submission.intake.bounds import content_problem, copies_problems, header_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, plan_copies
 from angarium.submission.intake.draft import MessageDraft, draft_of, judge
 from angarium.submission.intake.message import added_lines, binding_of, message_of, received
 from angarium.submission.intake.notes import Notes
+from angarium.submission.intake.ports import Entrance, Files
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
-from angarium.submission.intake.together import Entrance, Files, bodies_for, enter_together
 from angarium.submission.policy import storage_problem
 from angarium.submission.replies import refusal_of
 
 _FAULT = Receipt(problems=(Problem(Reason.FAULT),))
 _ID = attrgetter("id")
+_AT_ONCE = 50
 
 
 class Intake:
@@ -229,25 +232,28 @@ class Intake:
         messages = [message]
         done = partial(self._entered, arrival, messages)
         try:
-            for copy in copies.hidden:
-                copy_id = self.new_id()
-                trace = received(submission, arrival.at, copy_id, copy.address) + added
-                messages.append(hidden_copy(message, copy, copy_id, trace))
-            bodies = await bodies_for(self._files, body, [message.id for message in messages[1:]])
-        except Exception as error:  # noqa: BLE001 - nothing was entered yet
+            if copies.hidden:
+                messages[0] = msgspec.structs.replace(message, content=message.id)
+                messages += await self._hidden_copies(arrival, messages[0], added, copies)
+                shared = SharedBody(Content(id=message.id, made_at=arrival.at, size=message.body_size), body)
+                self._entrance.enter_all([(each, b"") for each in messages], done, content=shared)
+            else:
+                self._entrance.enter(message, body, done)
+        except Exception as error:  # noqa: BLE001 - nothing was entered
             self._discard(submission)
             done(self._as_storage(submission.id, error))
-            return
-        await enter_together(self._enter_one, messages, [body, *bodies], done)
 
-    def _enter_one(self, message: Message, body: Body, then: Then) -> None:
-        """Enter a message of several: what becomes of it is told by *then*, whatever happens."""
-        try:
-            self._entrance.enter(message, body, then)
-        except Exception as error:  # noqa: BLE001 - those before it have entered, and are told with it
-            if isinstance(body, LargeBody):
-                self._files.large_body(message.id).discard()
-            then(self._as_storage(message.id, error))
+    async def _hidden_copies(
+        self, arrival: Arrival, message: Message, added: bytes, copies: Copies
+    ) -> list[Message]:
+        made = []
+        for number, copy in enumerate(copies.hidden):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)  # other sessions have their turn
+            copy_id = self.new_id()
+            trace = received(arrival.submission, arrival.at, copy_id, copy.address) + added
+            made.append(hidden_copy(message, copy, copy_id, trace))
+        return made
 
     def _as_storage(self, message_id: MessageId, error: Exception) -> SpoolError:
         if isinstance(error, SpoolError):
