@@ -7,7 +7,7 @@ from angarium.core.records import Message
 from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.port import Body, SpoolError
-from angarium.spool.residents import Live
+from angarium.spool.residents import Live, Residents
 from angarium.spool.settlement.settler import Settler
 
 BODY_TRIES = 5
@@ -42,13 +42,13 @@ class ResidentBodies:
 
 
 class BodyPlaces:
-    """Finds bodies, of the messages in *live* and of settled ones, their own and *contents*."""
+    """Finds bodies, of *residents* and of settled messages, their own and *contents*."""
 
     def __init__(
         self,
         resident: ResidentBodies,
         engine: SpoolEngine,
-        live: dict[MessageId, Live],
+        residents: Residents,
         contents: Contents,
     ) -> None:
         self._resident = resident
@@ -56,7 +56,7 @@ class BodyPlaces:
         self._log = engine.log
         self._large = engine.large
         self._threads = engine.threads
-        self._live = live
+        self._residents = residents
         self._unreadable: dict[bytes, int] = {}
 
     def now(self, message: Message) -> bytes | None:
@@ -91,13 +91,13 @@ class BodyPlaces:
 
     async def load_own(self, message_id: MessageId, settler: Settler) -> Body:
         """Return what is a message's own, body or data, from where it lies. Raises SpoolError."""
-        live = self._live.get(message_id)
+        live = self._residents.get(message_id)
         if live is not None and not live.is_large:
             loop = asyncio.get_running_loop()
             try:
                 return await loop.run_in_executor(self._threads, live.read_body, self._log)
             except SpoolError:
-                if message_id in self._live and not live.stored:
+                if message_id in self._residents and not live.stored:
                     raise
         if live is None:
             known, body = await settler.ask(lambda store: store.body(message_id))

@@ -27,7 +27,7 @@ from angarium.spool.port import (
     Then,
 )
 from angarium.spool.recovery import Recovery
-from angarium.spool.residents import Live
+from angarium.spool.residents import Live, Residents
 from angarium.spool.retention import SegmentUses
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.leaving import Leaving
@@ -47,11 +47,11 @@ class Partition:
         self._large = engine.large
         self._threads = engine.threads
         self._loop = loop
-        self._live: dict[MessageId, Live] = {}
+        self._residents = Residents(self._finished)
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._uses = SegmentUses()
         self._contents = Contents(self._uses, self._unnamed)
-        self._places = BodyPlaces(self._bodies, engine, self._live, self._contents)
+        self._places = BodyPlaces(self._bodies, engine, self._residents, self._contents)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
             engine.store,
@@ -64,7 +64,7 @@ class Partition:
         )
         self._settler = self._waiting.settler
         self._admission = Admission(engine, settings, self._journal, lambda: self._settler.backlog)
-        self._leaving = Leaving(self._live, self._contents, self._waiting, settings, self._finish)
+        self._leaving = Leaving(self._residents, self._contents, self._waiting, settings)
         self._refusal = SpoolError("the spool has not been recovered yet")
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovered = False
@@ -79,11 +79,11 @@ class Partition:
             report, recipients = recovery.run()
         except OSError as exc:
             raise SpoolError(f"the spool partition {self._engine.name} cannot be read: {exc}") from exc
-        self._live.update(recovery.live)
+        self._residents.recovered(recovery.live)
         self._contents.recovered(recovery.contents)
         kept = (kept.generation for kept in recovery.contents if kept.is_in_journal)
         self._uses.recovered(
-            recovery.generations, chain((live.generation for live in self._live.values()), kept)
+            recovery.generations, chain((live.generation for live in recovery.live.values()), kept)
         )
         # What the last run left and nothing needs goes now: the new segment's seal says so, durably. A start that is
         # cut off before the first rotation would leave one segment more than the one before, each time.
@@ -225,7 +225,7 @@ class Partition:
             self._expect(event)
 
     def _expect(self, event: Event) -> None:
-        if not self._is_open(event):
+        if not self._residents.has_open(event):
             self._waiting.expect(event)
 
     def settle(self, recipients: Sequence[Recipient], then: Then | None = None) -> None:
@@ -278,7 +278,7 @@ class Partition:
 
     def _accepted(self, item: Item, message: Message) -> None:
         live = Live(message, item.generation, item.offset, item.size, item.flags)
-        self._live[message.id] = live
+        self._residents.add(live)
         self._uses.accepted()
         if message.content:
             live.content = self._contents.get(message.content)
@@ -287,26 +287,17 @@ class Partition:
         if item.flags & SETTLED:
             self._leaving.settle_whole([live], leased=False)
 
-    def _is_open(self, event: Event) -> bool:
-        live = self._live.get(event.message)
-        return live is not None and bool(live.open >> event.index & 1)
-
     def _recorded(self, item: Item, event: Event) -> None:
         if event.index < 0:
             return
-        live = self._live.get(event.message)
-        if live is not None and live.open >> event.index & 1:
-            live.note(event, item.meta)
-            if not live.open and not live.settling:
-                self._finish(live)
+        if self._residents.note(event, item.meta):
             return
         self._uses.await_store(self._waiting.next_ticket)
         self._waiting.add(event, item.meta)
 
-    def _finish(self, live: Live) -> None:
-        """Let go of a message whose recipients are all finished, or in the store."""
+    def _finished(self, live: Live) -> None:
+        """A message's recipients are all finished, or in the store."""
         message_id = live.message.id
-        del self._live[message_id]
         self._uses.finished(live.generation)
         if live.content is not None:
             self._contents.unname(live.content)
@@ -340,7 +331,7 @@ class Partition:
 
     def _gone(self, gone: Remains) -> None:
         for message_id in gone.large:
-            if message_id not in self._live:
+            if message_id not in self._residents:
                 self._large.remove(message_id)
         for content_id in gone.contents:
             if content_id not in self._contents and not self._closed:
@@ -415,7 +406,7 @@ class Partition:
         """See `Spool.history`."""
         await self._written()
         self._waiting.flush()
-        live = self._live.get(message_id)
+        live = self._residents.get(message_id)
         begin = (live.generation, live.offset) if live is not None else (0, 0)
         message, events = await self._loop.run_in_executor(
             self._threads, find_message, self._log, message_id, *begin

@@ -111,7 +111,7 @@ class Recovery:
         live = self.live.get(event.message)
         if event.index < 0:
             return
-        is_open = live is not None and bool(live.open >> event.index & 1)
+        is_open = live is not None and live.has_open(event.index)
         if live is not None and is_open:
             self._note(live, event, bytes(record.meta))
         if not is_open or (event.state in TERMINAL and self._store_in_use):
@@ -140,9 +140,7 @@ class Recovery:
             held = {message_id: self.live[message_id] for message_id in some}
             for message_id, index in self.store.known_keys(some):
                 live = held[message_id]
-                live.stored = True
-                if live.open >> index & 1:
-                    live.open &= ~(1 << index)
+                if live.found_stored(index):
                     self._open -= 1
                     self._for_store += [(decode_event(data), data) for _, data in live.events_of(index)]
                     if not live.open:

@@ -1,6 +1,9 @@
-"""What a partition knows of a message whose ACCEPT record is still needed."""
+"""The messages of a partition whose ACCEPT record is still needed, and what is known of them.
 
-from collections.abc import Iterator
+Who is open, and who on the way to the store, is changed by the verbs here alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message, Recipient
@@ -55,6 +58,34 @@ class Live:
         """Whether the body is a file of its own."""
         return bool(self.flags & LARGE)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether each recipient is finished or durable in the store."""
+        return not self.open and not self.settling
+
+    def has_open(self, index: int) -> bool:
+        """Whether a recipient is neither finished nor given to the store."""
+        return bool(self.open >> index & 1)
+
+    def leave(self, bits: int) -> None:
+        """Recipients are on their way to the store from now on."""
+        self.open &= ~bits
+        self.settling |= bits
+        self.stored = True
+        if self.content is not None:
+            self.content.stored = True
+
+    def arrive(self, bits: int) -> None:
+        """Recipients on their way are durable in the store."""
+        self.settling &= ~bits
+
+    def found_stored(self, index: int) -> bool:
+        """The store was found to have a recipient. Returns whether it had been open here."""
+        was_open = self.has_open(index)
+        self.stored = True
+        self.open &= ~(1 << index)
+        return was_open
+
     def note(self, event: Event, data: bytes) -> None:
         """Take over an event of an open recipient."""
         if event.state in ("queued", "held"):
@@ -85,3 +116,69 @@ class Live:
             if events := self.events_of(index):
                 recipient.apply(decode_event(events[-1][1]))
             yield recipient
+
+
+class Residents:
+    """Those of one partition, in the order of acceptance. *done* is called with one that is let go of."""
+
+    def __init__(self, done: Callable[[Live], None]) -> None:
+        self._done = done
+        self._lives: dict[MessageId, Live] = {}
+
+    def __contains__(self, message_id: MessageId) -> bool:
+        return message_id in self._lives
+
+    def get(self, message_id: MessageId) -> Live | None:
+        """Return what is known of a message."""
+        return self._lives.get(message_id)
+
+    def recovered(self, lives: Mapping[MessageId, Live]) -> None:
+        """Take over what a recovery has found."""
+        self._lives.update(lives)
+
+    def add(self, live: Live) -> None:
+        """Take in a message that has become durable."""
+        self._lives[live.id] = live
+
+    def has_open(self, event: Event) -> bool:
+        """Whether an event is about an open recipient."""
+        live = self._lives.get(event.message)
+        return live is not None and live.has_open(event.index)
+
+    def note(self, event: Event, data: bytes) -> bool:
+        """Take over a durable event, encoded as *data*. Returns False when it is not about an open recipient."""
+        live = self._lives.get(event.message)
+        if live is None or not live.has_open(event.index):
+            return False
+        live.note(event, data)
+        self._let_go(live)
+        return True
+
+    def leave(self, leaving: Mapping[MessageId, int]) -> list[Live]:
+        """Recipients, given as bits, are on their way to the store. Returns what is known of their messages."""
+        lives = [self._lives[message_id] for message_id in leaving]
+        for live in lives:
+            live.leave(leaving[live.id])
+        return lives
+
+    def arrive(self, leaving: Mapping[MessageId, int]) -> None:
+        """Those on the way are durable in the store."""
+        for message_id, bits in leaving.items():
+            live = self._lives[message_id]
+            live.arrive(bits)
+            self._let_go(live)
+
+    def _let_go(self, live: Live) -> None:
+        if live.is_done:
+            del self._lives[live.id]
+            self._done(live)
+
+    def open_up_to(self, generation: int) -> list[Live]:
+        """Return those with open recipients that were accepted in segments up to *generation*."""
+        return [live for live in self._up_to(generation) if live.open]
+
+    def _up_to(self, generation: int) -> Iterable[Live]:
+        for live in self._lives.values():
+            if live.generation > generation:
+                return
+            yield live

@@ -6,7 +6,7 @@ from functools import partial
 from angarium.core.ids import MessageId
 from angarium.core.records import Recipient
 from angarium.spool.contents import Contents, KeptContent
-from angarium.spool.residents import Live
+from angarium.spool.residents import Live, Residents
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.waiting import Waiting
 from angarium.spool.store import Settling
@@ -15,23 +15,19 @@ STRAGGLERS_AT_ONCE = 500
 
 
 class Leaving:
-    """Sends to the store what is to settle, of the messages in *live*. *finish* is called with a message that
-    the journal need not keep any more.
-    """
+    """Sends to the store what is to settle."""
 
     def __init__(
         self,
-        live: dict[MessageId, Live],
+        residents: Residents,
         contents: Contents,
         waiting: Waiting,
         settings: SpoolSettings,
-        finish: Callable[[Live], None],
     ) -> None:
-        self._live = live
+        self._residents = residents
         self._contents = contents
         self._waiting = waiting
         self._settings = settings
-        self._finish = finish
         self.on_the_way = 0
         """Recipients that nobody has in memory any more and that the store does not count yet."""
 
@@ -43,9 +39,9 @@ class Leaving:
         leaving: dict[MessageId, int] = {}
         for recipient, expires in rows:
             message_id, bit = recipient.message.id, 1 << recipient.index
-            live = self._live.get(message_id)
+            live = self._residents.get(message_id)
             events: tuple[tuple[int, bytes], ...] = ()
-            if live is not None and live.open & bit:
+            if live is not None and live.has_open(recipient.index):
                 leaving[message_id] = leaving.get(message_id, 0) | bit
                 events = live.events_of(recipient.index)
             settling.append(Settling(recipient, expires, False, events))
@@ -70,12 +66,7 @@ class Leaving:
         From then on its events go to the store like those of a paged recipient; so the segment can go. So can contents
         that later messages name, when the store has them.
         """
-        stragglers = []
-        for live in self._live.values():
-            if live.generation > oldest:
-                break
-            if live.open:
-                stragglers.append(live)
+        stragglers = self._residents.open_up_to(oldest)
         for start in range(0, len(stragglers), STRAGGLERS_AT_ONCE):
             self.settle_whole(stragglers[start : start + STRAGGLERS_AT_ONCE], leased=True)
         if contents := self._contents.up_to(oldest):
@@ -94,14 +85,7 @@ class Leaving:
             self._contents.unname(kept)
 
     def _send(self, rows: list[Settling], leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
-        lives = [self._live[message_id] for message_id in leaving]
-        for live in lives:
-            bits = leaving[live.message.id]
-            live.open &= ~bits
-            live.settling |= bits
-            live.stored = True
-            if live.content is not None:
-                live.content.stored = True
+        lives = self._residents.leave(leaving)
         self._waiting.send(lives, rows, partial(self._settled, leaving, done))
 
     def _arrived(self, count: int, done: Callable[[], None]) -> None:
@@ -109,11 +93,7 @@ class Leaving:
         done()
 
     def _settled(self, leaving: dict[MessageId, int], done: Callable[[], None]) -> None:
-        for message_id, bits in leaving.items():
-            live = self._live[message_id]
-            live.settling &= ~bits
-            if not live.open and not live.settling:
-                self._finish(live)
+        self._residents.arrive(leaving)
         done()
 
 
