@@ -134,14 +134,13 @@ class Visitor:
 
 async def encrypt(
     transport: asyncio.Transport,
-    protocol: asyncio.Protocol,
     context: ssl.SSLContext,
     then: Callable[[asyncio.Transport | None], None],
 ) -> None:
     """Make the server's side of a handshake; *then* gets the transport to go on with, None when it failed."""
     loop = asyncio.get_running_loop()
     try:
-        made = await loop.start_tls(transport, protocol, context, server_side=True)
+        made = await loop.start_tls(transport, transport.get_protocol(), context, server_side=True)
     except OSError:
         made = None
     then(made)

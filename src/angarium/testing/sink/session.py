@@ -2,18 +2,21 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from angarium.core.reply import Reply
+from angarium.testing.sink.answers import SinkAnswers
 from angarium.testing.sink.conduct import Conduct
-from angarium.testing.sink.script import Deed, SinkStage
+from angarium.testing.sink.gate import SinkGate
+from angarium.testing.sink.mail import END, SinkMail
+from angarium.testing.sink.script import Deed
 from angarium.testing.sink.store import SinkMessage
 from angarium.testing.sink.wire import SinkWire
 
 _PATH = re.compile(rb'[^<]*<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>\s*(.*)', re.DOTALL)
 _MAX_LINE: Final = 65_536
-_END: Final = b"\r\n.\r\n"
 
 _OK: Final = b"250 2.0.0 ok\r\n"
 _MAIL_OK: Final = b"250 2.1.0 ok\r\n"
@@ -21,136 +24,128 @@ _RCPT_OK: Final = b"250 2.1.5 ok\r\n"
 _GO: Final = b"354 go ahead\r\n"
 _NO_BDAT: Final = b"502 5.5.1 command not implemented\r\n"
 _BAD_ORDER: Final = b"503 5.5.1 bad sequence of commands\r\n"
-_GREYLISTED: Final = Reply(450, "4.2.0", "greylisted, come back later")
 
 
-class SinkSession(SinkWire):
+class SinkSession(asyncio.Protocol):
     """Reads commands and messages, and answers as usual or as the script says."""
 
-    def __init__(self, conduct: Conduct) -> None:
-        super().__init__()
+    def __init__(self, conduct: Conduct, context: ssl.SSLContext | None) -> None:
         self._conduct = conduct
         self._script = conduct.script
-        self._commands: Mapping[bytes, Callable[[Any, bytes], None]] = _LMTP if conduct.script.lmtp else _SMTP
+        self._wire = SinkWire(self._step, self._stopped)
+        self._mail = SinkMail()
+        self._answers = SinkAnswers(conduct, self._wire, self._mail)
+        self._gate = SinkGate(conduct, self._wire, self._mail, self._answers, context)
+        self._commands: Mapping[bytes, Callable[[SinkSession, bytes], None]] = (
+            _LMTP if conduct.script.lmtp else _SMTP
+        )
         self._reading: Literal["commands", "data", "chunk", "finals"] = "commands"
-        self._peer = ""
-        self._helo = ""
         self._number = 0
         self._mails = 0
         limits = dict(word.partition("=")[::2] for word in self._script.offer.get("LIMITS", "").split())
         self._rcpt_max = int(limits.get("RCPTMAX", 0))
         self._mail_max = int(limits.get("MAILMAX", 0))
         self._size_max = int(self._script.offer.get("SIZE") or 0)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._has_mail = False
-        self._sender = ""
-        self._mail_parameters = ""
-        self._recipients: list[str] = []
-        self._rcpt_parameters: list[str] = []
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._tail = b""
-        self._chunk_left = 0
-        self._is_last_chunk = self._is_chunked = self._skips_chunk = False
-        self._has_answered = False
-        self._body_rule: tuple[int, Deed] | None = None
-        self._finals: list[str] = []
-        self._kept_for: list[str] = []
 
     # The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        super().connection_made(transport)
-        self._peer = str(transport.get_extra_info("peername")[0])
+        self._wire.attach(transport)
+        self._gate.open(transport)
+        self._answers.peer = str(transport.get_extra_info("peername")[0])
         counters = self._conduct.counters
         counters.connections += 1
         counters.open_connections += 1
         counters.most_connections = max(counters.most_connections, counters.open_connections)
         self._number = counters.connections
-        self._conduct.sessions.add(self)
+        self._conduct.sessions.add(self._wire)
         self._conduct.note_change()
         banner = f"220 {self._script.hostname} {'LMTP' if self._script.lmtp else 'ESMTP'} sink\r\n"
-        self._answer("connect", banner.encode())
-        self._flush()
+        self._answers.answer("connect", banner.encode())
+        self._wire.flush()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._wire.receive(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        super().connection_lost(exc)
-        self._conduct.sessions.discard(self)
+        self._wire.lose()
+        self._conduct.sessions.discard(self._wire)
         self._conduct.counters.open_connections -= 1
         self._conduct.note_change()
 
-    def _stop(self) -> None:
-        """Take no more input, having kept what was to be kept."""
-        if self._kept_for:
-            self._keep_message(self._kept_for)
-        self._reset()
-        super()._stop()
+    def _stopped(self) -> None:
+        """Keep what was to be kept."""
+        if self._mail.kept_for:
+            self._keep_message(self._mail.kept_for)
+        self._mail.reset()
 
     # Reading
 
     def _step(self) -> bool:
+        gate = self._gate
+        if gate.is_in_handshake or gate.visitor is not None:
+            return gate.step()
         return _READ[self._reading](self)
 
     def _read_command(self) -> bool:
-        line, found, rest = self._input.partition(b"\n")
+        line, found, rest = self._wire.input.partition(b"\n")
         if not found:
-            if len(self._input) > _MAX_LINE:
-                self._close()
+            if len(self._wire.input) > _MAX_LINE:
+                self._wire.close()
             return False
-        self._input = rest
+        self._wire.input = rest
         self._conduct.counters.commands += 1
         line = line.rstrip(b"\r")
         verb, _, argument = line.partition(b" ")
         command = self._commands.get(verb.upper())
         if command is None:
-            self._output.append(b"500 5.5.2 unknown command\r\n")
+            self._wire.output.append(b"500 5.5.2 unknown command\r\n")
         else:
             command(self, argument)
         return True
 
     def _read_data(self) -> bool:
         """Take message data; only CRLF, dot, CRLF ends it."""
-        data = self._input
+        data = self._wire.input
         if not data:
             return False
-        window = self._tail + data
-        end = window.find(_END)
+        window = self._mail.tail + data
+        end = window.find(END)
         if end < 0:
-            self._tail = window[-4:]
-            self._input = b""
+            self._mail.tail = window[-4:]
+            self._wire.input = b""
             self._take(data)
             return True
-        used = end + len(_END) - len(self._tail)
-        self._input = data[used:]
-        self._tail = b""
+        used = end + len(END) - len(self._mail.tail)
+        self._wire.input = data[used:]
+        self._mail.tail = b""
         self._take(data[:used], is_end=True)
         return True
 
     def _read_chunk(self) -> bool:
-        piece = self._input[: self._chunk_left]
-        if not piece and self._chunk_left:
+        piece = self._wire.input[: self._mail.chunk_left]
+        if not piece and self._mail.chunk_left:
             return False
-        self._input = self._input[len(piece) :]
-        self._chunk_left -= len(piece)
-        if not self._skips_chunk:
-            self._take(piece, is_end=self._is_last_chunk and not self._chunk_left)
-        if self._reading == "chunk" and not self._chunk_left:
+        self._wire.input = self._wire.input[len(piece) :]
+        self._mail.chunk_left -= len(piece)
+        if not self._mail.skips_chunk:
+            self._take(piece, is_end=self._mail.is_last_chunk and not self._mail.chunk_left)
+        if self._reading == "chunk" and not self._mail.chunk_left:
             self._reading = "commands"
-            self._output.append(_BAD_ORDER if self._skips_chunk else _OK)
+            self._wire.output.append(_BAD_ORDER if self._mail.skips_chunk else _OK)
         return True
 
     def _take(self, piece: bytes, is_end: bool = False) -> None:
         """Count and keep *piece* of the body, and do what the script wants done in the middle of it."""
-        self._size += len(piece)
+        self._mail.size += len(piece)
         if self._conduct.wants_data:
-            self._pieces.append(piece)
-        if self._body_rule is not None and self._size >= self._body_rule[0]:
-            deed = self._body_rule[1]
-            self._body_rule = None
+            self._mail.pieces.append(piece)
+        if self._mail.body_rule is not None and self._mail.size >= self._mail.body_rule[0]:
+            deed = self._mail.body_rule[1]
+            self._mail.body_rule = None
             self._do_in_body(deed, is_end)
         elif is_end:
             self._end_body()
@@ -160,43 +155,43 @@ class SinkSession(SinkWire):
 
         def then() -> None:
             if deed.reply is not None:
-                self._has_answered = True
-                self._say(deed, deed.reply.encode())
+                self._mail.has_answered = True
+                self._wire.say(deed, deed.reply.encode())
             elif deed.close:
-                self._close()
-            if is_end and not self._is_deaf:
+                self._wire.close()
+            if is_end and not self._wire.is_deaf:
                 self._end_body()
 
-        self._later(deed, then)
+        self._wire.later(deed, then)
 
     def _end_body(self) -> None:
-        self._size -= 0 if self._is_chunked else 3
-        self._conduct.counters.bytes += self._size
-        self._finals = list(self._recipients) if self._script.lmtp else [""]
+        self._mail.size -= 0 if self._mail.is_chunked else 3
+        self._conduct.counters.bytes += self._mail.size
+        self._mail.finals = list(self._mail.recipients) if self._script.lmtp else [""]
         self._reading = "finals"
 
     def _read_finals(self) -> bool:
         """Give the next answer to the end of the message: one in SMTP, one per recipient in LMTP."""
-        if self._has_answered:
-            self._finals.clear()
-        if not self._finals:
+        if self._mail.has_answered:
+            self._mail.finals.clear()
+        if not self._mail.finals:
             self._end_transaction()
             return True
-        recipient = self._finals.pop(0)
-        about = [recipient] if recipient else self._recipients
-        refusal = b"552 5.3.4 too large\r\n" if self._size_max and self._size > self._size_max else b""
+        recipient = self._mail.finals.pop(0)
+        about = [recipient] if recipient else self._mail.recipients
+        refusal = b"552 5.3.4 too large\r\n" if self._size_max and self._mail.size > self._size_max else b""
 
         def keep() -> None:
-            self._kept_for += about
+            self._mail.kept_for += about
 
-        self._answer("final", refusal or _OK, keep, about)
+        self._answers.answer("final", refusal or _OK, keep, about)
         return True
 
     def _end_transaction(self) -> None:
-        if self._kept_for:
-            self._keep_message(self._kept_for)
+        if self._mail.kept_for:
+            self._keep_message(self._mail.kept_for)
         self._reading = "commands"
-        self._reset()
+        self._mail.reset()
 
     def _keep_message(self, recipients: list[str]) -> None:
         counters = self._conduct.counters
@@ -207,68 +202,18 @@ class SinkSession(SinkWire):
         self._conduct.note_change()
 
     def _message(self, recipients: list[str]) -> SinkMessage:
-        data = b"".join(self._pieces)
-        if not self._is_chunked:
-            data = (b"\r\n" + data)[:-3].replace(b"\r\n..", b"\r\n.")[2:]
         return SinkMessage(
-            self._sender,
+            self._mail.sender,
             tuple(recipients),
-            data,
+            self._mail.data(),
             self._conduct.clock.now(),
             self._number,
-            self._helo,
-            self._mail_parameters,
-            tuple(self._rcpt_parameters),
-            self._peer,
-            *self._circumstances(),
+            self._gate.helo,
+            self._mail.parameters,
+            tuple(self._mail.rcpt_parameters),
+            self._answers.peer,
+            *self._gate.circumstances(),
         )
-
-    def _circumstances(self) -> tuple[Any, ...]:
-        """The fields of a kept message about encryption and login."""
-        return ()
-
-    def _offers(self) -> dict[str, str]:
-        """The extensions that are offered now, with their parameters."""
-        return self._script.offer
-
-    # Answering
-
-    def _answer(
-        self,
-        stage: SinkStage,
-        usual: bytes,
-        then: Callable[[], None] | None = None,
-        recipients: list[str] | None = None,
-    ) -> None:
-        """Answer *usual*, or what the script wants; *then* is done if that is a yes."""
-        rule = None
-        if self._conduct.has_rules(stage):
-            rule = self._conduct.choose(stage, self._sender, recipients or self._recipients)
-        if rule is None:
-            self._output.append(usual)
-            self._note(usual, then)
-            return
-        deed = rule.deed
-        if deed.keep and then is not None:
-            then()
-            then = None
-        reply = usual if deed.reply is None else deed.reply.encode()
-        if recipients and self._conduct.is_greylisted(deed, self._peer, self._sender, recipients[0]):
-            reply = _GREYLISTED.encode()
-        self._later(deed, lambda: self._carry_out(deed, reply, then))
-
-    def _note(self, reply: bytes, then: Callable[[], None] | None) -> None:
-        if reply[0] >= 52:
-            self._conduct.counters.refusals += 1
-        elif then is not None:
-            then()
-
-    def _carry_out(self, deed: Deed, reply: bytes, then: Callable[[], None] | None) -> None:
-        if deed.is_silent:
-            self._close()
-            return
-        self._say(deed, reply)
-        self._note(reply, then)
 
     # Commands
 
@@ -277,105 +222,105 @@ class SinkSession(SinkWire):
 
     def _on_ehlo(self, argument: bytes) -> None:
         lines = [self._script.hostname]
-        lines += [f"{keyword} {value}".rstrip() for keyword, value in self._offers().items()]
+        lines += [f"{keyword} {value}".rstrip() for keyword, value in self._gate.offers().items()]
         self._greet(argument, Reply(250, "", "\n".join(lines)).encode().decode())
 
     def _greet(self, argument: bytes, reply: str) -> None:
         def then() -> None:
-            self._reset()
-            self._helo = argument.decode("utf-8", "replace")
+            self._mail.reset()
+            self._gate.helo = argument.decode("utf-8", "replace")
 
-        self._answer("ehlo", reply.encode(), then)
+        self._answers.answer("ehlo", reply.encode(), then)
 
     def _on_mail(self, argument: bytes) -> None:
         match = _PATH.match(argument)
-        if self._has_mail or not self._helo or match is None:
-            self._output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
+        if self._mail.has_begun or not self._gate.helo or match is None:
+            self._wire.output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
             return
         sender, parameters = (part.decode("utf-8", "replace") for part in match.groups())
-        self._sender, usual = sender, _MAIL_OK
+        self._mail.sender, usual = sender, _MAIL_OK
         if self._mail_max and self._mails >= self._mail_max:
             usual = b"452 4.5.3 no more messages in this session\r\n"
         elif self._size_max and _size_of(parameters) > self._size_max:
             usual = b"552 5.3.4 too large\r\n"
 
         def then() -> None:
-            self._has_mail = True
+            self._mail.has_begun = True
             self._mails += 1
-            self._mail_parameters = parameters
+            self._mail.parameters = parameters
 
-        self._answer("mail", usual, then)
+        self._answers.answer("mail", usual, then)
 
     def _on_rcpt(self, argument: bytes) -> None:
         match = _PATH.match(argument)
-        if not self._has_mail or match is None:
-            self._output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
+        if not self._mail.has_begun or match is None:
+            self._wire.output.append(_BAD_ORDER if match else b"501 5.5.4 bad path\r\n")
             return
         recipient, parameters = (part.decode("utf-8", "replace") for part in match.groups())
         usual = _RCPT_OK
-        if self._rcpt_max and len(self._recipients) >= self._rcpt_max:
+        if self._rcpt_max and len(self._mail.recipients) >= self._rcpt_max:
             usual = b"452 4.5.3 too many recipients\r\n"
 
         def then() -> None:
-            self._recipients.append(recipient)
-            self._rcpt_parameters.append(parameters)
+            self._mail.recipients.append(recipient)
+            self._mail.rcpt_parameters.append(parameters)
 
-        self._answer("rcpt", usual, then, [recipient])
+        self._answers.answer("rcpt", usual, then, [recipient])
 
     def _on_data(self, argument: bytes) -> None:
-        if not self._recipients:
-            self._output.append(_BAD_ORDER)
+        if not self._mail.recipients:
+            self._wire.output.append(_BAD_ORDER)
             return
 
         def then() -> None:
             self._reading = "data"
-            self._tail = b"\r\n"
+            self._mail.tail = b"\r\n"
             self._choose_body_rule()
 
-        self._answer("data", _GO, then)
+        self._answers.answer("data", _GO, then)
 
     def _choose_body_rule(self) -> None:
         if self._conduct.has_rules("body"):
-            rule = self._conduct.choose("body", self._sender, self._recipients)
-            self._body_rule = (rule.after_bytes, rule.deed) if rule is not None else None
+            rule = self._conduct.choose("body", self._mail.sender, self._mail.recipients)
+            self._mail.body_rule = (rule.after_bytes, rule.deed) if rule is not None else None
 
     def _on_bdat(self, argument: bytes) -> None:
         size, _, last = argument.partition(b" ")
         if not size.isdigit() or "CHUNKING" not in self._script.offer:
-            self._output.append(b"501 5.5.4 bad chunk\r\n")
-            self._close()
+            self._wire.output.append(b"501 5.5.4 bad chunk\r\n")
+            self._wire.close()
             return
         if self._conduct.has_rules("bdat") and self._refuses_chunk():
             return
-        self._chunk_left = int(size)
-        self._is_last_chunk = last.strip().upper() == b"LAST"
-        self._skips_chunk = not self._recipients
-        if not self._skips_chunk and not self._is_chunked:
-            self._is_chunked = True
+        self._mail.chunk_left = int(size)
+        self._mail.is_last_chunk = last.strip().upper() == b"LAST"
+        self._mail.skips_chunk = not self._mail.recipients
+        if not self._mail.skips_chunk and not self._mail.is_chunked:
+            self._mail.is_chunked = True
             self._choose_body_rule()
         self._reading = "chunk"
 
     def _refuses_chunk(self) -> bool:
         """Answer BDAT as who does not know it, if the script wants that: the chunk is then read as commands."""
-        rule = self._conduct.choose("bdat", self._sender, self._recipients)
+        rule = self._conduct.choose("bdat", self._mail.sender, self._mail.recipients)
         if rule is None or rule.deed.accept:
             return False
         deed = rule.deed
         reply = _NO_BDAT if deed.reply is None else deed.reply.encode()
-        self._later(deed, lambda: self._carry_out(deed, reply, None))
+        self._answers.obey(deed, reply)
         return True
 
     def _on_rset(self, argument: bytes) -> None:
-        self._answer("rset", _OK, self._reset)
+        self._answers.answer("rset", _OK, self._mail.reset)
 
     def _on_noop(self, argument: bytes) -> None:
-        self._output.append(_OK)
+        self._wire.output.append(_OK)
 
     def _on_quit(self, argument: bytes) -> None:
         def then() -> None:
-            self._is_leaving = True
+            self._wire.is_leaving = True
 
-        self._answer("quit", b"221 2.0.0 bye\r\n", then)
+        self._answers.answer("quit", b"221 2.0.0 bye\r\n", then)
 
 
 def _size_of(parameters: str) -> int:
@@ -397,6 +342,9 @@ _COMMON: Final[dict[bytes, Callable[[SinkSession, bytes], None]]] = {
     b"RSET": SinkSession._on_rset,
     b"NOOP": SinkSession._on_noop,
     b"QUIT": SinkSession._on_quit,
+    b"STARTTLS": lambda session, argument: session._gate.starttls(argument),
+    b"AUTH": lambda session, argument: session._gate.auth(argument),
+    b"XCLIENT": lambda session, argument: session._gate.xclient(argument),
 }
 _SMTP: Final = _COMMON | {b"EHLO": SinkSession._on_ehlo, b"HELO": SinkSession._on_helo}
 _LMTP: Final = _COMMON | {b"LHLO": SinkSession._on_ehlo}

@@ -16,9 +16,9 @@ from types import TracebackType
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.testing.sink.conduct import Conduct, SinkCounters
-from angarium.testing.sink.gate import GatedSession
 from angarium.testing.sink.script import SinkScript, parse_script
 from angarium.testing.sink.security import context_of
+from angarium.testing.sink.session import SinkSession
 from angarium.testing.sink.store import SinkMessage, SinkStore
 
 
@@ -68,7 +68,7 @@ class Sink:
         context = self._context or await asyncio.to_thread(context_of, self.script)
         implicit = context if self.script.tls == "implicit" else None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: GatedSession(self._conduct, context),
+            lambda: SinkSession(self._conduct, context),
             host,
             port,
             backlog=1024,

@@ -7,79 +7,83 @@ from typing import cast
 from angarium.testing.sink.script import Deed
 
 
-class SinkWire(asyncio.Protocol):
-    """Input is kept in `_input` and worked through by `_step`, until that returns False or something is waited for.
+class SinkWire:
+    """Input is kept in *input* and worked through by *step*, until that returns False or something is waited for.
 
-    What is put into `_output` leaves in one write at the end of a burst.
+    *step* takes something from the input, and returns whether there may be more to do. *on_stop* is called when no more
+    input is taken. What is put into *output* leaves in one write at the end of a burst. *is_leaving*: the connection
+    ends after the burst. *is_deaf*: no more input is taken, whatever comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step: Callable[[], bool], on_stop: Callable[[], None]) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.input = b""
+        self.output: list[bytes] = []
+        self.is_deaf = self.is_leaving = False
+        self._step = step
+        self._on_stop = on_stop
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._input = b""
-        self._output: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._is_deaf = False
-        self._is_leaving = False
 
-    def _step(self) -> bool:
-        """Take something from the input. Returns whether there may be more to do."""
-        raise NotImplementedError
+    def attach(self, transport: asyncio.BaseTransport) -> None:
+        """The client is reached by *transport* from now on."""
+        self.transport = cast(asyncio.Transport, transport)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        if self._is_deaf:
+    def receive(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self.is_deaf:
             return
-        self._input = self._input + data if self._input else data
+        self.input = self.input + data if self.input else data
         if self._timer is None:
-            self._go_on()
+            self.go_on()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        self._stop()
+    def lose(self) -> None:
+        """The client is gone. What belongs to the session is let go: nothing holds itself."""
+        self.stop()
+        self.transport = None
+        self._step, self._on_stop = _no_step, _nothing
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._stop()
-        if self._transport is not None:
-            self._transport.abort()
+        self.stop()
+        if self.transport is not None:
+            self.transport.abort()
 
-    def _go_on(self) -> None:
-        while self._timer is None and not self._is_deaf and self._step():
+    def go_on(self) -> None:
+        """Work on what has come, and write what is to be said."""
+        while self._timer is None and not self.is_deaf and self._step():
             pass
-        self._flush()
-        if self._is_leaving and self._timer is None:
-            self._close()
+        self.flush()
+        if self.is_leaving and self._timer is None:
+            self.close()
 
-    def _flush(self) -> None:
-        if self._output and self._transport is not None:
-            self._transport.write(b"".join(self._output))
-            self._output.clear()
+    def flush(self) -> None:
+        """Write what is to be said."""
+        if self.output and self.transport is not None:
+            self.transport.write(b"".join(self.output))
+            self.output.clear()
 
-    def _stop(self) -> None:
-        """Take no more input, whatever comes."""
-        self._is_deaf = True
-        self._input = b""
+    def stop(self) -> None:
+        """Take no more input."""
+        self._on_stop()
+        self.is_deaf = True
+        self.input = b""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """End the connection once what was said has left."""
-        self._flush()
-        self._stop()
-        if self._transport is not None:
-            self._transport.close()
+        self.flush()
+        self.stop()
+        if self.transport is not None:
+            self.transport.close()
 
-    def _later(self, deed: Deed, act: Callable[[], None]) -> None:
+    def later(self, deed: Deed, act: Callable[[], None]) -> None:
         """Do *act* after the delay of *deed*, or never."""
         if deed.hang:
-            self._flush()
-            self._stop()
+            self.flush()
+            self.stop()
         elif deed.delay_s:
             self._wait(deed.delay_s, act)
         else:
@@ -87,31 +91,39 @@ class SinkWire(asyncio.Protocol):
 
     def _wait(self, delay_s: float, act: Callable[[], None]) -> None:
         """Read nothing for *delay_s*, then do *act*."""
-        self._flush()
-        assert self._transport is not None
-        self._transport.pause_reading()
+        self.flush()
+        assert self.transport is not None
+        self.transport.pause_reading()
         self._timer = self._loop.call_later(delay_s, self._wake, act)
 
     def _wake(self, act: Callable[[], None]) -> None:
         self._timer = None
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        assert self.transport is not None
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
             act()
-            self._go_on()
+            self.go_on()
 
-    def _say(self, deed: Deed, reply: bytes) -> None:
+    def say(self, deed: Deed, reply: bytes) -> None:
         """Send *reply*, at once or byte by byte, and close if *deed* wants that."""
         if deed.drip_s:
             self._drip(deed, reply)
             return
-        self._output.append(reply)
+        self.output.append(reply)
         if deed.close:
-            self._close()
+            self.close()
 
     def _drip(self, deed: Deed, reply: bytes) -> None:
-        self._output.append(reply[:1])
+        self.output.append(reply[:1])
         if reply[1:]:
             self._wait(deed.drip_s, lambda: self._drip(deed, reply[1:]))
         elif deed.close:
-            self._close()
+            self.close()
+
+
+def _no_step() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    pass
