@@ -186,7 +186,7 @@ def test_a_class_has_a_name_of_its_own() -> None:
     } == {}
 
 
-BASES_TO_FOLLOW = {"cli", "http", "identity", "testing"}
+BASES_TO_FOLLOW = {"cli", "http", "identity"}
 """Rooms in which classes have heirs that cut one thing in pieces, or are one thing with a difference."""
 
 

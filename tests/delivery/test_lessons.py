@@ -5,7 +5,7 @@ from dataclasses import replace
 from angarium.core.address import Address
 from angarium.core.lessons import Lessons
 from angarium.delivery.distrust import DISTRUSTED_FOR_S, Distrust
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 
 HERE = Address("mx.test", "127.0.0.1", 25)
 NOW = 1000.0
@@ -32,7 +32,7 @@ def test_lessons_are_bounded_and_the_last_is_always_known() -> None:
 
 
 def test_distrust_adds_up_and_is_told_once() -> None:
-    log = KeptLog()
+    log = kept_log()
     distrust = Distrust(log)
     assert distrust.of(HERE, NOW) == frozenset()
     for keywords in ({"CHUNKING"}, {"CHUNKING"}, {"CHUNKING", "SIZE"}):
@@ -40,4 +40,4 @@ def test_distrust_adds_up_and_is_told_once() -> None:
     assert distrust.of(HERE, NOW) == {"CHUNKING", "SIZE"}
     assert distrust.of(replace(HERE, port=26), NOW) == frozenset()
     assert distrust.of(HERE, NOW + DISTRUSTED_FOR_S) == frozenset()
-    assert [record["keywords"] for record in log.records] == ["CHUNKING", "SIZE"]
+    assert [record["keywords"] for record in records_of(log)] == ["CHUNKING", "SIZE"]

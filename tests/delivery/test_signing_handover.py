@@ -24,7 +24,7 @@ from angarium.delivery.handover import Handover
 from angarium.mime.lines import has_long_line
 from angarium.queue.commands import Deliver, Result
 from angarium.spool.port import Body, LargeBody
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.signing import KeyStore, mail_to_sign, make_key
 
@@ -81,7 +81,7 @@ def play(act: Callable[[Room], Awaitable[None]], body: Body | None = BODY) -> No
         def finished(conn: int, results: list[Result], usable: bool) -> None:
             ended.put_nowait((results, usable))
 
-        log = KeptLog()
+        log = kept_log()
         handover = Handover(spool, recorder, SystemClock(), log, finished, lambda: None, store)
         async with asyncio.timeout(PATIENCE_S):
             await act(Room(store, Peer(), handover, ended))

@@ -14,7 +14,7 @@ from angarium.engine.record import EventWriter
 from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
 from angarium.testing.caller import a_message
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 
 
 class Scheduler:
@@ -31,7 +31,7 @@ def test_a_message_that_cannot_be_scheduled_is_answered_all_the_same() -> None:
     async def story() -> None:
         scheduler: Any = Scheduler()
         spool: Any = SimpleNamespace(accept=lambda message, body, then, settled: then(None))
-        clock, log, counters = SystemClock(), KeptLog(), Counters()
+        clock, log, counters = SystemClock(), kept_log(), Counters()
         acceptance = Acceptance(
             ConfigView(parse_config("")),
             spool,
@@ -46,7 +46,7 @@ def test_a_message_that_cannot_be_scheduled_is_answered_all_the_same() -> None:
         message = a_message().message
         acceptance.enter(message, b"text", answers.append)
         assert answers == [None]
-        (record,) = log.records
+        (record,) = records_of(log)
         assert (record["event"], record["message"]) == ("bug", message.id.hex())
 
     asyncio.run(story())

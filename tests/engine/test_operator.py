@@ -10,6 +10,7 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.core.ids import format_id
+from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import ActArgs, Action, Changed, SelectionArgs
 from angarium.engine.engine import Engine
@@ -19,7 +20,7 @@ from angarium.spool.port import Selection
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock
 from angarium.testing.engine import NoWay, engine_on
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, SpoolDriver, make_message
 
@@ -31,7 +32,7 @@ LATER = NOW + 1_000_000
 class House:
     """A worker's spool and scheduler, and who commands them."""
 
-    def __init__(self, engine: Engine, routes: NoWay, clock: ManualClock, log: KeptLog) -> None:
+    def __init__(self, engine: Engine, routes: NoWay, clock: ManualClock, log: Log) -> None:
         self.engine = engine
         self.routes = routes
         self.clock = clock
@@ -44,7 +45,7 @@ class House:
     async def on(cls, spool: Partition, most: int = 200) -> "House":
         """Build one on *spool* that has *most* recipients in memory."""
         config = parse_config(f'Max_Resident_Messages = {most}\nBinding "other" {{}}')
-        routes, clock, log = NoWay(), ManualClock(LATER), KeptLog()
+        routes, clock, log = NoWay(), ManualClock(LATER), kept_log()
         engine = await engine_on(spool, config, clock, log, Counters(), routes)
         return cls(engine, routes, clock, log)
 
@@ -124,10 +125,10 @@ def test_the_log_has_one_line_for_all(tmp_path: Path, action: Any) -> None:
         await house.fill(100)
         if action == "release":
             await house.act("hold")
-        before = len(house.log.records)
+        before = len(records_of(house.log))
         target = {"rebind": "other", "reroute": "c.example"}.get(action, "")
         await house.act(action, SelectionArgs(binding="default"), target=target, note="why", quiet=True)
-        (line,) = house.log.records[before:]
+        (line,) = records_of(house.log)[before:]
         assert (line["event"], line["action"], line["changed"]) == ("changed", action, 100)
         assert (line["binding"], line["domain"], line["note"]) == ("default", None, "why")
 

@@ -26,7 +26,7 @@ from angarium.spool.partition import Partition
 from angarium.spool.port import Body, SpoolError, Then
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 from angarium.testing.spool import NOW, SpoolDriver, make_message
 
 PATIENCE_S = 30
@@ -36,7 +36,7 @@ class Desk:
     """Where reports and expired mail are written down; a report is durable when the test says so."""
 
     def __init__(self, spool: Any, config: Config, now: float = NOW) -> None:
-        self.log, clock = KeptLog(), ManualClock(now)
+        self.log, clock = kept_log(), ManualClock(now)
         self.counters = Counters()
         view = ConfigView(config)
         writer = EventWriter(spool, self.log, self.counters, NOTHING_WAITS)
@@ -223,6 +223,6 @@ def test_a_round_that_the_store_does_not_answer_is_spoken_of_and_tried_again() -
         for now in (0.0, 5.0):
             desk.expiry.sweep(now)
             await wait_for_round(desk)
-        assert [record["event"] for record in desk.log.records] == ["expiry", "expiry"]
+        assert [record["event"] for record in records_of(desk.log)] == ["expiry", "expiry"]
 
     run(story())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text, update
 
+from angarium.core.log import Log
 from angarium.core.options import Options
 from angarium.core.reply import Reply
 from angarium.identity.directory.changes import Era
@@ -28,7 +29,7 @@ from angarium.identity.store.store import Store
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.sql.errors import StoreError
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, text_of
 from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"
@@ -40,7 +41,7 @@ class Town:
 
     url: str
     ring: KeyRing
-    log: KeptLog = field(default_factory=KeptLog)
+    log: Log = field(default_factory=kept_log)
     clock: ManualClock = field(default_factory=lambda: ManualClock(1_795_219_200.0))
     directories: list[Directory] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
@@ -422,12 +423,12 @@ class TestSilence:
             for _ in range(5):
                 town.clock.at += 0.5
                 await directory.poll()
-            said = town.log.text
+            said = text_of(town.log)
             assert said.count('"identity_outage"') == 1
             end_silence(town)
             for _ in range(3):
                 await directory.poll()
-            assert town.log.text.count('"identity_outage_over"') == 1
+            assert text_of(town.log).count('"identity_outage_over"') == 1
 
         town.run(scenario)
 
@@ -683,7 +684,7 @@ class TestLastUse:
                 connection.execute(text("ALTER TABLE credentials RENAME TO away"))
             directory.note_use(principal, 1000.0)
             await directory.flush()
-            assert '"identity_outage"' in town.log.text
+            assert '"identity_outage"' in text_of(town.log)
             with writing(town.engine) as connection:
                 connection.execute(text("ALTER TABLE away RENAME TO credentials"))
             await directory.flush()

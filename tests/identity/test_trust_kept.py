@@ -11,7 +11,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store import schema
 from angarium.identity.store.engine import writing
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 
 NOW = 1_795_262_400.0
 DAY = 86_400.0
@@ -23,7 +23,7 @@ def rows(engine: Engine) -> list[Trusted]:
 
 
 def test_what_one_worker_has_let_in_another_trusts_after_a_restart(engine: Engine, ring: KeyRing) -> None:
-    clock, log = ManualClock(NOW), KeptLog()
+    clock, log = ManualClock(NOW), kept_log()
 
     async def worker(does: str) -> Guard:
         guard = Guard(ring.derived(b"test"))
@@ -41,11 +41,11 @@ def test_what_one_worker_has_let_in_another_trusts_after_a_restart(engine: Engin
     assert guard.trust.holds(HERE, guard.mark("ann", "secret"), NOW + 7 * DAY)
     assert not guard.trust.holds(HERE, guard.mark("ann", "another"), NOW)
     assert not guard.trust.holds("192.0.2.2", guard.mark("ann", "secret"), NOW)
-    assert log.records == []
+    assert records_of(log) == []
 
 
 def test_a_store_that_is_silent_is_asked_again_and_loses_nothing(engine: Engine) -> None:
-    clock, log = ManualClock(NOW), KeptLog()
+    clock, log = ManualClock(NOW), kept_log()
 
     async def scenario() -> None:
         guard = Guard()
@@ -64,7 +64,7 @@ def test_a_store_that_is_silent_is_asked_again_and_loses_nothing(engine: Engine)
         assert rows(engine) == [Trusted(mark, HERE, NOW + 8 * DAY)]
 
     asyncio.run(scenario())
-    assert [record["event"] for record in log.records] == ["identity_outage", "identity_outage_over"]
+    assert [record["event"] for record in records_of(log)] == ["identity_outage", "identity_outage_over"]
 
 
 def test_the_longer_trust_stays_and_what_is_over_goes(engine: Engine) -> None:

@@ -22,7 +22,7 @@ from angarium.identity.usage.counts import Window
 from angarium.identity.usage.usage import Usage
 from angarium.sql.errors import StoreError
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, text_of
 
 DAY = 86_400
 MORNING = 1_795_219_200.0  # 2026-11-21T00:00:00Z
@@ -33,7 +33,7 @@ class Office:
     """Several workers that count in one store."""
 
     engine: Engine
-    log: KeptLog = field(default_factory=KeptLog)
+    log: Log = field(default_factory=kept_log)
     clock: ManualClock = field(default_factory=lambda: ManualClock(MORNING))
     workers: list[Usage] = field(default_factory=list)
 
@@ -338,7 +338,7 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(office: Office) -> 
         office.clock.at += 10
         usage.give_back(principal, 1, MORNING)
         await usage.tidy()
-        assert office.log.text.count("identity_outage") == 1
+        assert text_of(office.log).count("identity_outage") == 1
         schema.usage.create(office.engine)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
 

@@ -14,7 +14,7 @@ from angarium.identity.store.engine import migrate, open_engine
 from angarium.identity.store.store import Store
 from angarium.node.domain_watch import DUE_S, DomainWatch
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, text_of
 
 ME = {"actor": "test"}
 
@@ -29,7 +29,7 @@ class Place:
         self.store = Store(engine, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)
         account = self.store.create_account("acme", **ME).id
         self.domain = self.store.create_domain(account, "acme.test", **ME).id
-        self.log = KeptLog()
+        self.log = kept_log()
         self.watch = DomainWatch(self.store, self.check, self.clock, self.log)
 
     async def check(self, domain: Domain) -> DomainReport:
@@ -66,7 +66,7 @@ def test_a_record_that_is_gone_ends_the_signing_and_is_told(place: Place) -> Non
     place.verify()
     assert place.a_day_later("missing") == ["acme.test"]
     assert not place.is_verified
-    assert '"verified":false' in place.log.text
+    assert '"verified":false' in text_of(place.log)
 
 
 def test_a_record_that_is_back_begins_it_again(place: Place) -> None:
@@ -104,5 +104,5 @@ def test_a_dns_without_a_server_is_said_and_asked_again_the_next_time(place: Pla
         raise ResolverConfigError("/etc/resolv.conf names no server")
 
     asyncio.run(DomainWatch(place.store, no_server, place.clock, place.log).try_to_look())
-    assert "names no server" in place.log.text
+    assert "names no server" in text_of(place.log)
     assert place.is_verified

@@ -7,7 +7,7 @@ from angarium.config.records import GlobalOptions
 from angarium.config.values import SocketAddress
 from angarium.node.surroundings import Surroundings
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 
 
 class Machine:
@@ -16,7 +16,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "resolv.conf"
         self.options = GlobalOptions(resolv_conf=self.file)
-        self.log = KeptLog()
+        self.log = kept_log()
         self.surroundings = Surroundings(ManualClock(1.8e9), self.log)
 
     def look(self) -> bool:
@@ -46,7 +46,7 @@ def test_a_file_that_is_changed_or_replaced_is_noticed_and_an_unchanged_one_is_n
     assert machine.look()
     assert machine.servers == ["192.0.2.3", "192.0.2.4"]
     assert machine.note == ""
-    servers = [record["servers"] for record in machine.log.records if record["event"] == "dns"]
+    servers = [record["servers"] for record in records_of(machine.log) if record["event"] == "dns"]
     assert servers == [["192.0.2.1:53"], ["192.0.2.2:53"], ["192.0.2.3:53", "192.0.2.4:53"]]
 
 
@@ -72,7 +72,7 @@ def test_a_machine_without_a_name_server_says_so_once_until_it_has_one(tmp_path:
     assert machine.servers == []
     assert machine.note.startswith("no name server: ")
     assert machine.note.endswith("set DNS_Servers; mail that needs DNS waits")
-    (warning,) = machine.log.records
+    (warning,) = records_of(machine.log)
     assert (warning["level"], warning["problem"]) == ("warning", machine.note)
     machine.options = GlobalOptions(dns_servers=(SocketAddress("192.0.2.1", 53),))
     assert machine.look()

@@ -24,7 +24,7 @@ from angarium.submission.session.reception import Reception
 from angarium.submission.session.session import Session
 from angarium.testing.clock import ManualClock
 from angarium.testing.intake import a_principal
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 from angarium.testing.programs import PATIENCE_S
 
 NOW = 1_900_000_000.0
@@ -226,7 +226,7 @@ class Hall:
         )
         self.clock, self.counters = ManualClock(NOW), Counters()
         self.told: list[tuple[str, str, str]] = []
-        self.kept_log = KeptLog()
+        self.kept_log = kept_log()
         self.guard = Guard()
         self.owners = Owners()
         self.mail = Mail()
@@ -253,7 +253,7 @@ class Hall:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The log so far, as records."""
-        return self.kept_log.records
+        return records_of(self.kept_log)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [record for record in self.log if record["event"] == name]

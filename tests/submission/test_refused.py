@@ -25,7 +25,7 @@ from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.partition import Partition
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.engine import engine_on
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import SMALL, make_message
 
@@ -59,7 +59,7 @@ class Day:
         """Recover *spool*, and go on with what is there."""
         config = parse_config(text, "angarium.conf")
         counters, routes = Counters(), Router(resolver, config)
-        return cls(await engine_on(spool, config, SystemClock(), KeptLog(), counters, routes), counters)
+        return cls(await engine_on(spool, config, SystemClock(), kept_log(), counters, routes), counters)
 
     async def enter(self, message: Message) -> None:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()

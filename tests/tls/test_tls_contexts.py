@@ -13,7 +13,7 @@ from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
 from angarium.core.clock import SystemClock
 from angarium.testing.authority import CertificateAuthority
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, text_of
 from angarium.tls.certificate import TlsProblem, holds_for, read_certificate
 from angarium.tls.server.contexts import Pair, TlsContexts, make_context, plan_of
 
@@ -152,7 +152,7 @@ def test_a_worker_keeps_what_was_good_when_a_file_goes_bad(own, authority, tmp_p
     text = f"""ESMTP_Listener "a" {{ TLS_Certificate = "{shown}" Listen "127.0.0.1:2525" {{ }} }}
                ESMTP_Listener "b" {{ Listen "127.0.0.1:2526" {{ }} }}"""
     config = parse_config(text, "angarium.conf")
-    log = KeptLog()
+    log = kept_log()
     contexts = TlsContexts(own, SystemClock(), log)
     contexts.follow(config)
     before, other = contexts.of("a", "127.0.0.1:2525"), contexts.of("b", "127.0.0.1:2526")
@@ -161,7 +161,7 @@ def test_a_worker_keeps_what_was_good_when_a_file_goes_bad(own, authority, tmp_p
     contexts.follow(config)
     assert contexts.of("a", "127.0.0.1:2525") is before
     assert contexts.of("b", "127.0.0.1:2526") is not other
-    assert "what was in force before stays so" in log.text
+    assert "what was in force before stays so" in text_of(log)
     assert contexts.of("c", "127.0.0.1:2527") is None
 
 

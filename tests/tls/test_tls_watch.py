@@ -10,7 +10,7 @@ from angarium.config.load import parse_config
 from angarium.core.metrics import Counters
 from angarium.testing.authority import CertificateAuthority
 from angarium.testing.clock import ManualClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 from angarium.tls.certificate import TlsProblem, read_certificate
 from angarium.tls.server.own import LIFETIME_DAYS, ensure_own_certificate, own_pair
 from angarium.tls.server.watch import CertificateWatch
@@ -89,7 +89,7 @@ class Watched:
         self.authority = CertificateAuthority(folder)
         self.file = folder / "shown.pem"
         self.renewed = 0
-        self.kept_log = KeptLog()
+        self.kept_log = kept_log()
         self.watch = CertificateWatch(folder, self.clock, self.kept_log, self.counters)
         text = f'ESMTP_Listener "a" {{ TLS_Certificate = "{self.file}" Listen "127.0.0.1:2525" {{ }} }}'
         self.config = parse_config(text, "angarium.conf")
@@ -108,7 +108,7 @@ class Watched:
         asyncio.run(self.watch.look(self.config, changed))
 
     def log(self, level):
-        return [record for record in self.kept_log.records if record["level"] == level]
+        return [record for record in records_of(self.kept_log) if record["level"] == level]
 
     @property
     def shown_until(self):

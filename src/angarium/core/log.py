@@ -39,7 +39,7 @@ class Log:
         level: Level = "info",
         fields: dict[str, Any] | None = None,
     ) -> None:
-        self._fd = fd
+        self.fd = fd
         self.level = level
         self._format: LogFormat = fmt or ("pretty" if os.isatty(fd) else "json")
         self._fields = fields or {}
@@ -120,7 +120,7 @@ class Log:
 
     def _write(self, data: bytes) -> None:
         try:
-            os.write(self._fd, data)
+            os.write(self.fd, data)
         except OSError:
             self._waiting.clear()
 

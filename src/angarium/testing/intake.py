@@ -29,7 +29,7 @@ from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.quota import Quota, UsageCounter
 from angarium.submission.policy import entrance_policy
 from angarium.submission.replies import reply_for
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log, records_of
 
 NOW = 1_900_000_000.0
 RELAY_HOST = "127.0.0.1:40000"
@@ -111,7 +111,7 @@ class IntakeDesk:
         self.entered: list[tuple[Message, bytes]] = []
         self._full_after = full_after
         self._config = parse_config(config, "angarium.conf")
-        self._log = KeptLog()
+        self._log = kept_log()
         self.intake = Intake(
             self._config,
             self,
@@ -150,7 +150,7 @@ class IntakeDesk:
     @property
     def log(self) -> list[dict[str, Any]]:
         """What was logged so far."""
-        return self._log.records
+        return records_of(self._log)
 
     @property
     def files(self) -> set[str]:

@@ -9,20 +9,19 @@ import msgspec
 from angarium.core.log import Level, Log
 
 
-class KeptLog(Log):
-    """Keeps its lines in memory, as long as it lives."""
+def kept_log(*, level: Level = "info") -> Log:
+    """Return a log that is kept in memory, as long as it lives."""
+    memory = os.memfd_create("log")
+    log = Log(memory, fmt="json", level=level)
+    weakref.finalize(log, os.close, memory)
+    return log
 
-    def __init__(self, *, level: Level = "info") -> None:
-        self._memory = os.memfd_create("log")
-        weakref.finalize(self, os.close, self._memory)
-        super().__init__(self._memory, fmt="json", level=level)
 
-    @property
-    def text(self) -> str:
-        """All that was logged, a line for each record."""
-        return os.pread(self._memory, os.fstat(self._memory).st_size, 0).decode()
+def text_of(log: Log) -> str:
+    """Return all that was logged, a line for each record."""
+    return os.pread(log.fd, os.fstat(log.fd).st_size, 0).decode()
 
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        """The same as records."""
-        return [msgspec.json.decode(line) for line in self.text.splitlines()]
+
+def records_of(log: Log) -> list[dict[str, Any]]:
+    """Return the same as records."""
+    return [msgspec.json.decode(line) for line in text_of(log).splitlines()]

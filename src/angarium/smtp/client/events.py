@@ -87,7 +87,8 @@ class ClientSettings:
     fell_back: bool = False
 
 
-class Transaction(msgspec.Struct):
+@dataclass(slots=True)
+class Transaction:
     """One message for one or more recipients.
 
     *reverse_path* is empty for the null sender; addresses are without angle brackets. *head* is sent before
