@@ -1,5 +1,6 @@
 """The public HTTP port of the real program: workers serve it, and without them it is answered all the same."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import pytest
 
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -120,3 +123,24 @@ def test_a_folder_with_a_long_name_has_a_socket_all_the_same(tmp_path):
         with connected(node) as client:
             assert asked(node, client) == 200
             assert server_of(node, client) == node.pids[1]
+
+
+def test_what_one_peer_may_open_it_may_open_at_the_node_and_not_at_each_worker(node):
+    """More than there may be: the oldest make room, in every worker, and another peer finds its place."""
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(connected(node)) for _ in range(400)]
+        with connected(node, "127.0.0.2") as other:
+            assert asked(node, other) == 200
+        for sock in idle:
+            sock.setblocking(False)
+        node.program.wait_until(lambda: sum(map(is_open, idle)) <= 256, "room made")
+        assert is_open(idle[-1])
+
+
+def is_open(sock):
+    try:
+        return bool(sock.recv(1))
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
