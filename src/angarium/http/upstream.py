@@ -73,13 +73,14 @@ class _PassedRequest:
     def __init__(self, scope: Scope, receive: Receive, writer: asyncio.StreamWriter) -> None:
         self.is_whole = False
         self.is_abandoned = False
+        self._scope = scope
         self._receive = receive
         self._writer = writer
         self._is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-        writer.write(_head(scope, self._is_chunked))
 
     async def pass_on(self) -> None:
-        """Pass the body on, as fast as it is taken. Then wait for the client to hang up, and do the same."""
+        """Pass it on, the body as fast as it is taken. Then wait for the client to hang up, and do the same."""
+        self._writer.write(_head(self._scope, self._is_chunked))
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
