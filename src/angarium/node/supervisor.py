@@ -29,10 +29,10 @@ from angarium.core.tasks import Tasks
 from angarium.node import domain_watch
 from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
+from angarium.node.logs import make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.sockets import Sockets
-from angarium.node.worker import make_log
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
