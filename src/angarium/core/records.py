@@ -118,18 +118,17 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
 
     *reverse_path* is empty for the null sender. *trace* is what this node puts before the submitted header block
     (`Received`, a missing Date or Message-ID), whole lines with CRLF. *body_size* counts the submitted bytes, header
-    block and body, without *trace*. *tenant* is whose mail this is where mail takes turns: an account, or
-    the peer where none logged in. *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no
-    measure of what is needed.
-    *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
+    block and body, without *trace*. *tenant* is whose mail this is where mail takes turns: an account, or the peer
+    where none logged in. *eight_bit* is measured on the text; *smtputf8* is what the client declared, and no measure
+    of what is needed. *ret* is "", "FULL" or "HDRS"; *envid* is the decoded ENVID or "" (RFC 3461 §4.3, §4.4).
     *account* and *server* are whose it is, 0 where the sender did not log in. *author_domain* is the domain of its
     From field in lower-case A-labels, empty without a usable one. *refusal* is what the recipients of a message whose
-    *fate* is `fail` bounce with, None otherwise. *submission* is what several
-    messages made of one submission share (copies), the id of the first of them; empty: its own. *is_vouched* says that
-    the sender logged in or that the operator named the peer: the reverse path is as good as their word. *mends_lines*
-    has lines of more than 998 octets encoded anew before the message is signed; False where there are none for sure.
-    *content* names what it shares with other messages of its partition (`Content.id`), and *body_size* is then the size
-    of that; empty where its body is its own.
+    *fate* is `fail` bounce with, None otherwise. *submission* is what several messages made of one submission share
+    (copies), the id of the first of them; empty: its own. *is_vouched* says that the sender logged in or that the
+    operator named the peer: the reverse path is as good as their word. *mends_lines* has lines of more than 998 octets
+    encoded anew before the message is signed; False where there are none for sure. *content* names what it shares with
+    other messages of its partition (`Content.id`), and *body_size* is then the size of that; empty where its body is
+    its own.
     """
 
     id: MessageId
@@ -216,7 +215,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """One fact about one recipient of one message, and the state it leaves the recipient in.
+    """One change of one recipient of one message, and the state it leaves the recipient in.
 
     *seq* grows by one with each event of the recipient: an event whose seq is not above the recipient's has been
     applied already. *due_at* matters while *state* is queued. *note* says why, in words, where no reply does

@@ -1,4 +1,4 @@
-"""How much mail of each account waits: told by who takes and who delivers, asked by who lets in."""
+"""How much mail of each account waits: told by what accepts and delivers, asked by what lets senders in."""
 
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol

@@ -54,7 +54,7 @@ class HttpConnection(HttpToolsProtocol):
     What the node itself needs for an answer is not the client's time. When there are too many connections, one that
     waits for its client makes room for the new one: the oldest of the peer that has most of these. As fewer requests
     are answered at a time than there are connections, there is one always, and a peer with few keeps them. *lost* is
-    told of the end.
+    called at the end.
     """
 
     _limit: asyncio.TimerHandle | None = None
@@ -174,8 +174,8 @@ class BoundedApp:
 class HttpServer:
     """Serves *app*, an ASGI application, on listening *sockets*, and closes them at the end.
 
-    Connections that come before it is ready wait in the sockets' backlog. `take` serves
-    connections that were accepted elsewhere.
+    Connections that come before it is ready wait in the sockets' backlog. `take` serves connections that were accepted
+    elsewhere.
     """
 
     def __init__(

@@ -165,7 +165,7 @@ def _head(scope: Scope, is_chunked: bool) -> bytes:
 
 
 def _of_message(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
-    """Return the fields that are passed on. `Expect` is answered by who reads the body."""
+    """Return the fields that are passed on. `Expect` is answered by the process that reads the body first."""
     given = list(headers)
     named = {
         token.strip().lower() for name, value in given if name == b"connection" for token in value.split(b",")

@@ -1,6 +1,6 @@
 """The control socket: HTTP over a Unix socket in the data folder, for the node's owner alone.
 
-Who has it open has the folder: it is what two nodes on the same data find each other by.
+The process that has it open has the folder: by it, two nodes on the same data find each other.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class ControlError(AngariumError):
 
 
 class ControlServer:
-    """The socket at *path*: `open` takes it, `serve` answers on it; who connects in between waits."""
+    """The socket at *path*: `open` takes it, `serve` answers on it; a client that connects in between waits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

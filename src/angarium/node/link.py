@@ -1,6 +1,6 @@
 """The private line between the supervisor and one worker: framed MessagePack over a socket pair.
 
-Either side may `tell` (no answer) or `call` (one answer). Listening sockets travel beside it, see `fds`.
+Either side may `tell` (no answer) or `call` (one answer). Listening sockets travel beside it, see `sockets`.
 """
 
 import asyncio

@@ -61,7 +61,7 @@ class Management:
 
 
 class _Keys:
-    """Implements http.caller.Authenticator."""
+    """Implements http.api.caller.Authenticator."""
 
     def __init__(self, keys: ApiKeys, clock: Clock) -> None:
         self._keys = keys

@@ -170,7 +170,7 @@ class _Rate:
         return units, retry_at
 
     def _ahead(self, holder: Hashable, limit: Limit, now: float) -> list[float]:
-        """When those ask again whose turn comes before that of *holder*. Who is late no longer wants any."""
+        """When those ask again whose turn comes before that of *holder*. One that is late no longer wants any."""
         oldest = now - min(limit.interval_s, MOST_LATE_S)
         self.turns = {each: at for each, at in self.turns.items() if at >= oldest or each == holder}
         return list(self.turns.values())[: list(self.turns).index(holder) if holder in self.turns else None]

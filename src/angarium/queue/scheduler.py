@@ -97,7 +97,7 @@ class Scheduler:
         self._run(now)
 
     def paged(self, flow: Flow, recipients: Sequence[Recipient], now: float) -> None:
-        """The answer to `Page`: *recipients* are in memory. Fewer than asked for: no more are due."""
+        """The answer to `PageIn`: *recipients* are in memory. Fewer than asked for: no more are due."""
         queue = self._state.queue(flow.binding, flow.domain)
         self._memory.paged(queue, flow, recipients, now)
         self._run(now)

@@ -32,7 +32,7 @@ class Rule(NamedTuple):
     *key* names the counter. *option* and *scope* say to people which limit it is; *where* may be None for a
     plain limit, whose place is looked up only on request (`explain`). *is_learnt*: a peer has set it
     (`crowding`), so that it is this worker's own, and not leased. *is_shared*: several queues have it. *stated* is the
-    limit as the option has it, where *limit* is but derived from that.
+    limit as the option has it, where *limit* is derived from that.
     """
 
     key: str

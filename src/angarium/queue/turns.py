@@ -3,11 +3,11 @@
 Lanes are strict. Within a lane there are four ranks, best first:
 
     a queue that has no connection
-    a *modest* one of which another worker has some, and of which nobody knows here that its units come back soon
+    a *modest* one of which another worker has some, and of which it is not known here that its units come back soon
     a queue that wants another connection
     a *modest* one that does, although its transactions take long
 
-Who is modest leaves units of a shared limit to those who have none: slow peers could hold all there are. Of the
+A modest queue leaves units of a shared limit to those that have none: slow peers could hold all there are. Of the
 connections to one destination, bulk mail is modest, and leaves some to the better lane.
 """
 
@@ -24,12 +24,12 @@ def rank_of(lane: int, *, more: bool = False, modest: bool = False) -> int:
 
 
 def is_modest(rank: int) -> bool:
-    """Whether who is of this *rank* leaves units to those who have none."""
+    """Whether a queue of this *rank* leaves units to those that have none."""
     return rank % 2 == 1
 
 
 def is_more(rank: int) -> bool:
-    """Whether who is of this *rank* has a connection, and wants another."""
+    """Whether a queue of this *rank* has a connection, and wants another."""
     return rank % 4 >= 2
 
 
@@ -54,7 +54,7 @@ def left_to_firsts(rank: int, capacity: int) -> int:
 
 
 def better_than(lane: int, *, several: bool) -> int:
-    """Ranks below this go before who holds a unit for *lane*, and *several* of them in all: at once."""
+    """Ranks below this go before one that holds a unit for *lane*, and *several* of them in all: at once."""
     return 4 * lane + 2 * several
 
 

@@ -1,4 +1,4 @@
-"""Who comes with an API key: whose it is, and whether it may what is asked."""
+"""Requests that come with an API key: whose it is, and whether it allows what they ask."""
 
 from collections.abc import Callable
 from typing import Any, Final
