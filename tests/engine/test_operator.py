@@ -209,3 +209,20 @@ def test_what_is_to_be_tried_at_once_is_looked_up_anew(
         assert house.routes.forgotten == asked
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_mail_to_this_node_is_sent_by_no_action_and_can_only_be_failed(
+    tmp_path: Path, action: Action
+) -> None:
+    async def story(house: House) -> None:
+        entered = asyncio.get_running_loop().create_future()
+        house.engine.acceptance.enter(make_message(fate="feedback"), b"bounced", entered.set_result)
+        assert await entered is None
+        target = {"rebind": "other", "reroute": "b.example"}.get(action, "")
+        changed = await house.act(action, target=target)
+        assert changed.changed == (action == "fail")
+        assert await house.spool.count(Selection(state="held")) == (action != "fail")
+        assert house.engine.scheduler.census.resident == 0
+
+    play(tmp_path, story)

@@ -227,6 +227,7 @@ class Hall:
         self.clock, self.counters = ManualClock(NOW), Counters()
         self.told: list[tuple[str, str, str]] = []
         self.kept_log = kept_log()
+        self.facts: list[tuple[str, dict[str, Any]]] = []
         self.guard = Guard()
         self.owners = Owners()
         self.mail = Mail()
@@ -245,7 +246,12 @@ class Hall:
             self.kept_log,
             self.counters,
             access,
+            facts=self,
         )
+
+    def note(self, kind: str, *, account: int = 0, server: int = 0, **fields: Any) -> None:
+        """See intake.ports.Facts."""
+        self.facts.append((kind, fields))
 
     def session(self, ip: str = "198.51.100.7") -> "Talk":
         return Talk(self, ip)

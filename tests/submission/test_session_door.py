@@ -7,10 +7,11 @@ from functools import wraps
 
 import pytest
 
+from angarium.core.records import FACT_FIELDS
 from angarium.core.reply import Reply
 from angarium.identity.records import Account, Limits
 from angarium.smtp.server import answers
-from angarium.testing.intake import a_principal
+from angarium.testing.intake import IntakeDesk, a_principal
 
 OPEN = "Auth_Without_TLS = true\n"
 RELAY = "Relay_Hosts = ( 198.51.100.7 )\n"
@@ -46,6 +47,39 @@ async def turns() -> None:
     """Let everything that can go on go on."""
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+# -- what is written down
+
+
+@in_loop
+async def test_who_is_refused_and_who_cannot_log_in_is_a_fact_said_once(hall):
+    house = hall(OPEN)
+    talk = await house.session().helo()
+    await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "RSET")
+    await talk.say("AUTH PLAIN " + base64.b64encode(b"\0ann\0wrong").decode())
+    refusal, failed = house.facts
+    assert refusal[0] == "refusal"
+    assert refusal[1]["reply"].startswith("550 5.7.1 relaying denied")
+    assert (refusal[1]["listener"], refusal[1]["peer"]) == ("default", "198.51.100.7:40000")
+    assert failed[0] == "login_failed"
+    assert (failed[1]["mechanism"], failed[1]["reason"]) == ("PLAIN", "wrong")
+    assert failed[1]["user"] == house.events("auth_failed")[0]["user"]  # as the log may show it
+    for kind, fields in house.facts:
+        assert set(fields) <= set(FACT_FIELDS[kind])
+
+
+@in_loop
+async def test_a_message_that_is_refused_for_what_it_says_is_one_fact_with_the_reason(hall, tmp_path):
+    house = hall(OPEN)
+    house.reception.intake = IntakeDesk(tmp_path, facts=house).intake
+    talk = await submitting(house, OPEN)
+    await talk.all_of(*ENVELOPE, "DATA")
+    answer = await talk.say(b"Received: x\r\n" * 200 + b"\r\ntext\r\n.")
+    ((kind, fields),) = house.facts
+    assert (kind, fields["reason"], fields["sender"]) == ("refusal", "loop", "a@example.com")
+    assert answer == fields["reply"]
+    assert set(fields) <= set(FACT_FIELDS[kind])
 
 
 # -- addresses

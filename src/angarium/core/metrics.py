@@ -37,6 +37,9 @@ METRICS: dict[str, Metric] = {
         "Messages refused, or taken and reported as failed, for what they say, by reason.",
         "reason",
     ),
+    "facts_left_out_total": Metric(
+        "counter", "Refusals and failed logins that were too many to be written down, by kind.", "kind"
+    ),
     "events_total": Metric("counter", "State changes of recipients, by event type.", "type"),
     "attempts_total": Metric("counter", "Recipients' delivery attempts, by verdict.", "verdict"),
     "connections_open": Metric("gauge", "Outbound connections open now."),

@@ -6,6 +6,7 @@ from angarium.config.model import Config
 from angarium.core.records import Recipient
 from angarium.engine.drain import Drain
 from angarium.engine.enter import Acceptance
+from angarium.engine.facts import FactWriter
 from angarium.engine.live import LiveScheduler
 from angarium.engine.operate import Operator
 from angarium.engine.resolve import WayFinder
@@ -29,6 +30,7 @@ class Engine:
     traces: TraceHub
     operator: Operator
     sweeper: Sweeper
+    facts: FactWriter
     drain: Drain
 
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:

@@ -14,6 +14,7 @@ from angarium.core.ids import MessageId, parse_id
 from angarium.core.log import Log
 from angarium.core.operations import (
     ActArgs,
+    Action,
     Changed,
     Count,
     CountArgs,
@@ -97,11 +98,11 @@ class Operator:
             change = self._change(args)
             if args.action in _MAKE_DUE:
                 await self._ask_anew(selection)
-                done = await self._change_all(selection, change, progress)
+                done = await self._change_all(args.action, selection, change, progress)
                 self._scheduler.flush(selection)
             else:
                 with self._pager.leaving(selection):
-                    done = await self._change_all(selection, change, progress)
+                    done = await self._change_all(args.action, selection, change, progress)
             await self._recorder.written()
             await self._spool.count(selection)  # by then the store has it as well: it is shown as it is
         changed = Changed(done, in_flight)
@@ -109,7 +110,7 @@ class Operator:
         return changed
 
     async def _change_all(
-        self, selection: Selection, change: "Change", progress: Callable[[int], None]
+        self, action: Action, selection: Selection, change: "Change", progress: Callable[[int], None]
     ) -> int:
         """Go once through memory and settled store; return how many were changed."""
         await self._pager.arrived()
@@ -121,7 +122,7 @@ class Operator:
         after: tuple[MessageId, int] | None = None
         while found := await self._spool.select(selection, after, _BATCH):
             after = found[-1].key
-            rows = [each for each in found if each.key not in changed]
+            rows = [each for each in found if each.key not in changed and is_open_to(action, each.message)]
             async for some in _in_turns(rows):
                 self._recorder.record(WriteEvents.of(some, change), logged=False)
             await self._recorder.written()
@@ -230,6 +231,11 @@ class Operator:
 
 
 Change = Callable[[Recipient], Event]
+
+
+def is_open_to(action: Action, message: Message) -> bool:
+    """Whether *action* may be carried out on *message*. Mail to us is never sent, whoever says so; it can be failed."""
+    return message.fate != "feedback" or action == "fail"
 
 
 async def _in_turns(recipients: list[Recipient]) -> AsyncIterator[list[Recipient]]:

@@ -18,6 +18,7 @@ from angarium.engine.drain import Drain
 from angarium.engine.engine import Engine
 from angarium.engine.enter import Acceptance
 from angarium.engine.expiry import Expiry
+from angarium.engine.facts import FactWriter
 from angarium.engine.live import LiveScheduler
 from angarium.engine.operate import Operator
 from angarium.engine.page import Pager
@@ -100,5 +101,6 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         traces=traces,
         operator=Operator(view, spool, scheduler, recorder, way_finder, pager, clock, log),
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
+        facts=FactWriter(spool, clock, counters),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),
     )

@@ -131,10 +131,14 @@ class WorkerService:
         report, recipients = _recover(engine, folders, session_counts, clock, log)
         await identities.start()
 
-        intake = Intake(config, engine.acceptance, engine.spool, clock, log, rng, counters, identities.quota)
+        intake = Intake(
+            config, engine.acceptance, engine.spool, clock, log, rng, counters, identities.quota, engine.facts
+        )
         tls = TlsContexts(own_pair(data), clock, log)
         tls.follow(config)
-        reception = Reception(config, intake, session_counts, clock, log, counters, identities.access, tls)
+        reception = Reception(
+            config, intake, session_counts, clock, log, counters, identities.access, tls, engine.facts
+        )
         # What answers http.front.WORKER_PATHS goes into the table.
         http = WorkerHttp({}, data, workers, session_counts.http, clock, log)
         await http.start()
@@ -173,6 +177,7 @@ class WorkerService:
         self._looking.cancel()
         self._sweeper.cancel()
         await self._identities.close()
+        self._engine.facts.write()
         await self._engine.spool.close()
         self._log.info("stopped", self._clock.now())
         self._log.flush()
@@ -188,6 +193,7 @@ class WorkerService:
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
         self._reception.sweep(self._clock.now())
         self._engine.sweeper.sweep()
+        self._engine.facts.sweep()
         self._load.admit()
         self._link.tell("alive")  # last: a worker in which one of these fails for long is replaced
 

@@ -26,6 +26,7 @@ from angarium.identity.records import (
 )
 from angarium.spool.port import Body, LargeBody, SharedBody, SpoolError, Then
 from angarium.submission.intake.intake import Intake
+from angarium.submission.intake.ports import Facts
 from angarium.submission.intake.quota import Quota, UsageCounter
 from angarium.submission.policy import entrance_policy
 from angarium.submission.replies import reply_for
@@ -105,6 +106,7 @@ class IntakeDesk:
         *,
         usage: UsageCounter | None = None,
         full_after: int | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.folder = folder
         self.counters = Counters()
@@ -121,6 +123,7 @@ class IntakeDesk:
             random.Random(1),
             self.counters,
             Quota(usage, NOTHING_WAITS, self) if usage is not None else None,
+            facts,
         )
 
     def now(self) -> float:

@@ -33,7 +33,7 @@ from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, pl
 from angarium.submission.intake.draft import MessageDraft, draft_of, judge
 from angarium.submission.intake.message import added_lines, binding_of, message_of, received
 from angarium.submission.intake.notes import Notes
-from angarium.submission.intake.ports import Entrance, Files
+from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
 from angarium.submission.policy import storage_problem
@@ -60,6 +60,7 @@ class Intake:
         rng: random.Random,
         counters: Counters | None = None,
         quota: Quota | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.config = config
         self.refuses: Problem | None = None
@@ -70,7 +71,7 @@ class Intake:
         self._files = files
         self._clock = clock
         self._log = log
-        self._notes = Notes(log, counters or Counters())
+        self._notes = Notes(log, counters or Counters(), facts or NoFacts())
         self._rng = rng
         self._tasks = Tasks(log, clock)
 
@@ -207,7 +208,7 @@ class Intake:
                     self._notes.received(message, arrival.failing)
             else:
                 receipt = Receipt(problems=(storage_problem(error),))
-                self._notes.not_stored(self._clock.now(), arrival.submission.id, error)
+                self._notes.not_stored(self._clock.now(), arrival.submission, error)
         finally:
             arrival.answer(receipt)
 

@@ -11,15 +11,17 @@ from angarium.core.records import Message
 from angarium.core.submission import Problem, Submission
 from angarium.identity.principal import Principal
 from angarium.spool.port import SpoolError
+from angarium.submission.intake.ports import Facts
 from angarium.submission.replies import leading, refusal_of
 
 
 class Notes:
     """Writes them down. A refusal stands there as an SMTP reply, whatever door it was said at."""
 
-    def __init__(self, log: Log, counters: Counters) -> None:
+    def __init__(self, log: Log, counters: Counters, facts: Facts) -> None:
         self._log = log
         self._counters = counters
+        self._facts = facts
 
     def count(self, problems: Sequence[Problem]) -> None:
         """Count a message that is refused, or taken to fail, for *problems*."""
@@ -54,13 +56,15 @@ class Notes:
         """The message is not taken."""
         self.count(problems)
         origin, principal = submission.origin, submission.principal
+        reason, reply = leading(problems).reason.label, str(refusal_of(problems))
+        self._note_refusal(submission, reason, reply)
         whose = {} if principal is None else {"account": principal.account.id, "login": principal.name}
         self._log.info(
             "refused",
             at,
             message=format_id(submission.id),
-            reason=leading(problems).reason.label,
-            reply=str(refusal_of(problems)),
+            reason=reason,
+            reply=reply,
             sender=submission.envelope.reverse_path,
             recipients=len(submission.envelope.recipients),
             peer=origin.peer,
@@ -69,9 +73,26 @@ class Notes:
             **whose,
         )
 
-    def not_stored(self, now: float, message_id: MessageId, error: SpoolError) -> None:
+    def _note_refusal(self, submission: Submission[Principal], reason: str, reply: str) -> None:
+        origin, principal = submission.origin, submission.principal
+        server = principal.server if principal is not None else None
+        self._facts.note(
+            "refusal",
+            account=principal.account.id if principal is not None else 0,
+            server=server.id if server is not None else 0,
+            listener=origin.listener,
+            peer=origin.peer,
+            session=origin.session,
+            reply=reply,
+            reason=reason,
+            sender=submission.envelope.reverse_path,
+        )
+
+    def not_stored(self, now: float, submission: Submission[Principal], error: SpoolError) -> None:
         """The spool could not take the message."""
-        self._log.error("refused", now, message=format_id(message_id), reason="storage", error=str(error))
+        self._note_refusal(submission, "storage", "")
+        message_id = format_id(submission.id)
+        self._log.error("refused", now, message=message_id, reason="storage", error=str(error))
 
     def not_counted(self, now: float, message_id: MessageId, error: AngariumError) -> None:
         """Nobody could say whether the recipients are within the quota."""

@@ -1,10 +1,10 @@
 """What the intake asks of others."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Message
+from angarium.core.records import FactKind, Message
 from angarium.spool.port import Body, LargeBodyWriter, SharedBody, Then
 
 
@@ -20,6 +20,21 @@ class Entrance(Protocol):
     ) -> None:
         """Make all of them durable, or none, and deliver. See `Spool.accept_all`."""
         ...
+
+
+class Facts(Protocol):
+    """Where is written down what ends in no message; `engine.facts.FactWriter` is one."""
+
+    def note(self, kind: FactKind, *, account: int = 0, server: int = 0, **fields: Any) -> None:
+        """Note what has just happened. Bounded, whoever makes it happen."""
+        ...
+
+
+class NoFacts:
+    """Implements `Facts` for whoever keeps none."""
+
+    def note(self, kind: FactKind, *, account: int = 0, server: int = 0, **fields: Any) -> None:
+        """See `Facts.note`."""
 
 
 class Files(Protocol):

@@ -239,6 +239,11 @@ class SessionLogin:
         say = log.info if event == "auth" or not self._is_guess else log.warning
         user = shown(self._user) if self._user else ""
         say(event, now, **self._peer.named(), mechanism=self._mechanism, user=user, **fields)
+        if event == "auth_failed":
+            named = self._peer.named()
+            self._reception.facts.note(
+                "login_failed", **named, mechanism=self._mechanism, user=user, reason=fields["reason"]
+            )
 
     # -- who the session is from now on
 

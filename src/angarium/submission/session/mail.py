@@ -41,7 +41,8 @@ class SessionMail:
     """The mail of one session. Implements smtp.server.handler.MailHandler.
 
     *began_at* is when the message that is coming in began to come, None between messages. *accepted* counts the
-    messages taken, *recipients* those of all messages, *bytes* what came at the end of data.
+    messages taken, *recipients* those of all messages, *bytes* what came at the end of data. *refused* is the last
+    reply to a message that the intake has refused, and written down.
     """
 
     __slots__ = (
@@ -61,12 +62,14 @@ class SessionMail:
         "began_at",
         "bytes",
         "recipients",
+        "refused",
     )
 
     def __init__(
         self, reception: Reception, peer: SessionPeer, login: SessionLogin, connection: SessionConnection
     ) -> None:
         self.began_at: float | None = None
+        self.refused: Reply | None = None
         self.accepted = self.recipients = self.bytes = 0
         self._reception = reception
         self._peer = peer
@@ -361,7 +364,10 @@ class SessionMail:
     def _answer(self, receipt: Receipt) -> None:
         """Say what became of the message."""
         if not receipt.messages:
-            self._answer_refusal(reply_for(receipt))
+            reply = reply_for(receipt)
+            if receipt.problems[0].reason is not Reason.FAULT:
+                self.refused = reply
+            self._answer_refusal(reply)
             return
         self.accepted += 1
         self._connection.answer(reply_for(receipt))

@@ -13,6 +13,7 @@ from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
 from angarium.submission.intake.intake import Intake
+from angarium.submission.intake.ports import Facts, NoFacts
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
 from angarium.submission.session.access import Access
 from angarium.submission.session.settings import Settings
@@ -89,6 +90,7 @@ class Reception:
         counters: Counters,
         access: Access | None = None,
         tls: TlsContexts | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.config = config
         self.intake = intake
@@ -98,6 +100,7 @@ class Reception:
         self.counters = counters
         self.access = access
         self.tls = tls
+        self.facts = facts or NoFacts()
         self.sessions: set[OpenSession] = set()
         self.tasks = Tasks(log, clock)
         self.settings = self._settings_by(config)

@@ -187,6 +187,8 @@ class Session(asyncio.Protocol):
         self._told_last = reply if reply is answers.TOO_MANY_RECIPIENTS else None
         reception = self._reception
         reception.log.info("rejected", reception.clock.now(), **self._peer.named(), reply=str(reply))
+        if reply is not self.mail.refused:  # which the intake has noted
+            reception.facts.note("refusal", **self._peer.named(), reply=str(reply))
 
     # -- encryption
 
@@ -224,6 +226,7 @@ class Session(asyncio.Protocol):
     def turned_away(self, why: str, reason: str) -> None:
         """The connection ends before the session could begin."""
         self._reception.counters.add("sessions_refused_total", reason)
+        self._reception.facts.note("refusal", **self._peer.named(), reason=reason, reply=why)
         self._connection.note_end(why)
         self.connection_lost(None)
 
