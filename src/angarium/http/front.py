@@ -1,6 +1,6 @@
 """Which process answers: a path decides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,7 +23,6 @@ class Front:
         await self._own.get(scope["path"], self._rest)(scope, receive, send)
 
 
-NO_WORKER: Final[Mapping[str, ASGIApp]] = dict.fromkeys(
-    WORKER_PATHS, away("no worker takes mail at the moment; try again in a moment")
-)
-"""What a process without an engine answers to the workers' paths."""
+def no_worker(paths: Iterable[str]) -> dict[str, ASGIApp]:
+    """Return what a process without an engine answers to *paths*, which are the workers'."""
+    return dict.fromkeys(paths, away("no worker takes mail at the moment; try again in a moment"))

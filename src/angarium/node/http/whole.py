@@ -6,7 +6,7 @@ spools, are started again or stand still, the node can be asked how it is.
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from angarium.core.files import bind_unix
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
-from angarium.http.front import NO_WORKER, Front
+from angarium.http.front import WORKER_PATHS, Front, no_worker
 from angarium.http.operate.routes import make_operate_routes
 from angarium.http.upstream import Behind
 from angarium.node.control import ControlServer
@@ -41,6 +41,7 @@ class NodeHttp:
     """The public sockets, the socket behind the workers, and the control socket, with what answers there.
 
     *taken* returns what workers have taken (`HttpCounts.taken`); *has_takers* whether there is one that takes any.
+    *worker_paths* are answered by workers alone.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class NodeHttp:
         has_takers: Callable[[], bool],
         clock: Clock,
         log: Log,
+        worker_paths: Iterable[str] = WORKER_PATHS,
     ) -> None:
         self._path = data / HTTP_SOCKET_NAME
         self._operations = operations
+        self._worker_paths = worker_paths
         self._control = ControlServer(data / SOCKET_NAME)
         self._clock = clock
         self._log = log
@@ -75,7 +78,7 @@ class NodeHttp:
         behind = _open_private(self._path)
         self._servers = [
             HttpServer(Behind(app), [behind], _BEHIND_BOUNDS),
-            HttpServer(_LastConnection(Front(NO_WORKER, app))),
+            HttpServer(_LastConnection(Front(no_worker(self._worker_paths), app))),
         ]
         self._direct = self._servers[-1]
         for server in self._servers:
