@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from angarium.core.accepting import SharedListener
 from angarium.core.clock import SystemClock
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
 
 
@@ -19,7 +19,7 @@ def takes(leave_s: Callable[[], float], is_left: Callable[[], bool] = lambda: Tr
         server = socket.create_server(("127.0.0.1", 0))
         sock = server.dup()
         listener = SharedListener(
-            sock, lambda found, _: taken.set_result(found), leave_s, SystemClock(), KeptLog(), is_left
+            sock, lambda found, _: taken.set_result(found), leave_s, SystemClock(), kept_log(), is_left
         )
         with server, socket.create_connection(server.getsockname()):
             async with asyncio.timeout(PATIENCE_S):

@@ -14,7 +14,7 @@ from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
 from angarium.spool.embedded import open_partition
 from angarium.testing.engine import engine_on
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink
 from angarium.testing.spool import SMALL, make_message
@@ -34,7 +34,7 @@ async def engine_to(port: int, folder: Path) -> AsyncIterator[Engine]:
     """One run of an engine on the partition in *folder*, whose mail goes to *port* of this machine."""
     config = parse_config(f'Hostname = "mail.test"\nRoutes = ( "smtp://127.0.0.1?port={port}" )')
     spool = open_partition(folder, asyncio.get_running_loop(), SMALL)
-    engine = await engine_on(spool, config, SystemClock(), KeptLog(), Counters(), Router(NoDns(), config))
+    engine = await engine_on(spool, config, SystemClock(), kept_log(), Counters(), Router(NoDns(), config))
     _, recovered = engine.recover()
     engine.acceptance.add(recovered)
     yield engine

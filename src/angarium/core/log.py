@@ -27,8 +27,8 @@ _COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1
 class Log:
     """Writes to one file descriptor. Not for use by several threads.
 
-    *soon* is given by an event loop's owner to have `flush` called a moment later; without it every line is written
-    at once. A line longer than a pipe takes whole may be mixed with another process's; shorter ones never are.
+    *later* has what it is given called a moment later; without it every line is written at once. A line longer than a
+    pipe takes whole may be mixed with another process's; shorter ones never are.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Log:
         fmt: LogFormat | None = None,
         level: Level = "info",
         fields: dict[str, Any] | None = None,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.fd = fd
         self.level = level
@@ -50,7 +51,7 @@ class Log:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             self._room = select.poll()
             self._room.register(fd, select.POLLOUT)
-        self.soon: Callable[[], None] | None = None
+        self._later = later
 
     def info(self, event: str, at: float, **fields: Any) -> None:
         """Log what happened in the course of business. *at* is epoch seconds."""
@@ -79,10 +80,10 @@ class Log:
             return
         render = self._pretty if self._format == "pretty" else self._json
         self._lines.append(render(level, event, at, fields))
-        if self.soon is None:
+        if self._later is None:
             self.flush()
         elif len(self._lines) == 1:
-            self.soon()
+            self._later(self.flush)
 
     def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
         return self._encode({"at": at, "level": level, "event": event, **self._fields, **fields}) + b"\n"
@@ -109,8 +110,8 @@ class Log:
             self._write(self._waiting.pop(0))
         if self._waiting:
             del self._waiting[_MOST_WAITING:]
-            if self.soon is not None:
-                self.soon()
+            if self._later is not None:
+                self._later(self.flush)
 
     def _has_room(self, room: select.poll) -> bool:
         try:

@@ -73,7 +73,7 @@ class Acceptance:
             self._count(message)
             if not settled:
                 self.add(recipients_of(message, self._view.config))
-        except Exception as error:  # noqa: BLE001 - it is durable, and whoever sent it waits to hear so
+        except Exception as error:  # noqa: BLE001 - it is durable, and the sender waits to hear so
             self._log.fault(self._clock.now(), error, message=message.id.hex())
 
     def add(self, recipients: list[Recipient]) -> None:

@@ -130,7 +130,7 @@ class LiveScheduler:
         self._turn.plan()
 
     def tick(self) -> None:
-        """Time has passed: serve what is due. Whoever has the time takes the commands as well."""
+        """Time has passed: serve what is due. The caller takes the commands then: no turn is planned."""
         self._scheduler.tick(self._now())
 
     def pause(self, reason: str | None) -> None:

@@ -63,8 +63,8 @@ class Pager:
 
     @contextlib.contextmanager
     def leaving(self, selection: Selection) -> Iterator[None]:
-        """Have nothing that may match *selection* come into memory meanwhile: whoever goes through the settled store
-        for it would miss it. For one at a time.
+        """Have nothing that may match *selection* come into memory meanwhile: a search of the settled store would
+        miss it. For one at a time.
         """
         self._left = selection
         try:

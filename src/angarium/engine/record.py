@@ -19,7 +19,7 @@ from angarium.spool.port import Spool, SpoolError, Then
 
 
 class EventWriter:
-    """Writes down events that tell nobody anything."""
+    """Writes down events of which no sender is told."""
 
     def __init__(self, spool: Spool, log: Log, counters: Counters, waiting: WaitingMail) -> None:
         self._spool = spool

@@ -1,4 +1,4 @@
-"""The way to a destination is found when the scheduler asks for it, and anew when somebody knows better."""
+"""The way to a destination is found when the scheduler asks for it, and anew when what was learnt holds no longer."""
 
 from collections.abc import Iterable
 from typing import Protocol

@@ -31,7 +31,7 @@ class Traced(Protocol):
 
 
 class TraceHub:
-    """Who wants to hear what. Costs one look at an empty dict while nobody does."""
+    """Who wants to hear what. Without a wish it costs one look at an empty dict."""
 
     def __init__(self) -> None:
         self._wishes: dict[str, tuple[str | None, MessageId | None, Sink]] = {}

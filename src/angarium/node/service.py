@@ -97,7 +97,8 @@ class WorkerService:
         config: Config = pickle.loads(spec["config"])
         data, index, workers = Path(spec["data"]), spec["index"], spec["workers"]
         clock, counters, rng = SystemClock(), Counters(), random.Random()
-        log = _log_of(config, index)
+        later = partial(asyncio.get_running_loop().call_later, _FLUSH_S)
+        log = make_log(config, later, worker=index)
         session_counts = SessionCounts(counts_fd, workers, index)
 
         identities = WorkerIdentities(
@@ -250,13 +251,6 @@ class WorkerService:
             "recovered": True,
             "listening": len(self._doors),
         }
-
-
-def _log_of(config: Config, index: int) -> Log:
-    loop = asyncio.get_running_loop()
-    log = make_log(config, worker=index)
-    log.soon = lambda: loop.call_later(_FLUSH_S, log.flush)  # type: ignore[assignment]
-    return log
 
 
 def _tell_failure(link: Link, address: str, mark: str, listener: str) -> None:

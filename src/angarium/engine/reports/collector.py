@@ -46,7 +46,7 @@ class Collector:
                 self._end(*next((key, report) for key, (report, _) in self._open.items()))
 
     def close_all(self) -> None:
-        """Close what is open now: somebody waits for it, or the process ends."""
+        """Close what is open now: it is waited for, or the process ends."""
         for key, (report, _) in list(self._open.items()):
             self._end(key, report)
 

@@ -57,7 +57,7 @@ class Report:
 def waits_for_report(event: Event, action: Action, message: Message) -> bool:
     """Whether *event* is written after its report is durable: a crash in between repeats the attempt.
 
-    That somebody hears of a failure is worth it. That a stranger hears of a delivery is not, for then his mail would
+    That a sender hears of a failure is worth it. That a stranger hears of a delivery is not, for then his mail would
     be delivered twice.
     """
     return event.state in TERMINAL and (action == "failed" or message.is_vouched)
@@ -110,7 +110,7 @@ def _delay_is_due(event: Event, recipient: Recipient, options: OutboundOptions) 
 
 
 def build_report(report: Report, body: Body | None, config: Config) -> tuple[Message, bytes]:
-    """Make the notification: a message of its own from the null sender, and its text.
+    """Make the notification: a separate message from the null sender, and its text.
 
     *body* is the original's, None when it cannot be read any more. Reads the file of a large body: call it off the
     event loop.
@@ -142,7 +142,7 @@ def build_report(report: Report, body: Body | None, config: Config) -> tuple[Mes
 def _message(report: Report, id: MessageId, text: bytes, hostname: str, author: str) -> Message:
     """Return the notification's own envelope and origin; its sender is told nothing of it.
 
-    It has its turn among the mail of whoever caused it.
+    It has its turn among the mail of the tenant that caused it.
     """
     to = report.message.reverse_path
     path = ForwardPath(address=to, domain=parse_mailbox(to, smtputf8=True).domain, notify=NOTIFY_NEVER)
@@ -182,7 +182,7 @@ def _dsn_recipient(
 def _wants_full(report: Report, options: OutboundOptions, segment_bytes: int) -> bool:
     """RET decides for failures; else the option. Other reports carry the header only (RFC 3461 §4.3).
 
-    So do those to a sender for whom nobody vouches: his address may be anybody's, and his text would reach it.
+    So do those to a sender who is not vouched for: the address may be another's, and the text would reach it.
     """
     if report.action != "failed" or report.message.ret == "HDRS" or not report.message.is_vouched:
         return False

@@ -1,4 +1,4 @@
-"""Has reports written: each enters as mail of its own, and only then are the events recorded that it tells of.
+"""Has reports written: each enters as mail, and only then are the events recorded that it tells of.
 
 So a crash between the two repeats an attempt and perhaps a report, but never swallows one.
 """
@@ -27,7 +27,7 @@ class Reporter:
     """Makes reports.
 
     While the disk takes nothing, only so many have their text in memory as are made at once; the others wait as the
-    events they tell of. Whoever can end many recipients at a time waits for `caught_up` between one lot and the next,
+    events they tell of. What can end many recipients at a time waits for `caught_up` between one lot and the next,
     and deliveries pause when there are too many (`sweep.pause_reason`). A report that cannot be written at all
     leaves its recipients in the journal as they were: the next start tries them, and reports them, again.
     """

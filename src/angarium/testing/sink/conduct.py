@@ -107,7 +107,7 @@ class Conduct:
             self._on_message(message)
 
     def note_change(self) -> None:
-        """Wake whoever waits for something."""
+        """Wake those who wait for something."""
         self._changed.set()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
