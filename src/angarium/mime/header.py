@@ -16,9 +16,15 @@ _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _TEXT_LINE = re.compile(rb"\n(?![ \t]|[!-9;-~]++[ \t]*+:)")
 """The line end before a line that belongs to no field."""
+_PLAIN_FIELD = re.compile(rb"[!-9;-~]++:")
+_NOT_PLAIN = re.compile(rb"\n(?![ \t]|[!-9;-~]++:)")
+"""The line end before a line that is neither a continuation nor a field as it is written today: the blank line, nearly
+always.
+"""
 _BLANKS_BEFORE_COLON = re.compile(rb"\n[!-9;-~]++[ \t]++:")
 _MBOX_LINES = re.compile(rb"(?:>*+From (?![ \t]*+:)[^\n]*+\n)+")
 """What stands before a message in a mailbox file. `From :` is a field, if an old one."""
+_END_OF_FIELD = re.compile(rb"\n(?![ \t])")
 _EMPTY = b" \t\r\n"
 
 
@@ -39,14 +45,14 @@ class HeaderBlock:
 
     __slots__ = ("_has_blanks", "_lower", "body_at", "is_complete", "raw", "size")
 
-    def __init__(self, raw: bytes, body_at: int, is_complete: bool) -> None:
+    def __init__(self, raw: bytes, body_at: int, is_complete: bool, *, is_plain: bool = False) -> None:
         self.raw = raw
         self.size = len(raw)
         self.body_at = body_at
         self.is_complete = is_complete
-        self._lower = b"\n" + raw.lower()
+        self._lower = lower = b"\n" + raw.lower()
         # RFC 5322 §4.5.3 lets old mail have blanks before the colon
-        self._has_blanks = (b" :" in raw or b"\t:" in raw) and bool(_BLANKS_BEFORE_COLON.search(self._lower))
+        self._has_blanks = not is_plain and _BLANKS_BEFORE_COLON.search(lower) is not None
 
     @classmethod
     def scan(cls, data: bytes) -> "HeaderBlock":
@@ -54,6 +60,10 @@ class HeaderBlock:
 
         A last line without its end may go on, so that it ends nothing.
         """
+        if _PLAIN_FIELD.match(data) is not None:  # as is usual
+            end = _NOT_PLAIN.search(data)
+            if end is not None and data.startswith(b"\r\n", end.end()):
+                return cls(data[: end.end()], end.end() + 2, True, is_plain=True)
         if data.startswith((b"\r\n", b"\n")):
             return cls(b"", 2 if data[0] == 13 else 1, True)
         last = data.find(b"\n\r\n")  # where the last line that may be the header's has its end
@@ -111,24 +121,12 @@ class HeaderBlock:
             if not self.raw[begin:end].partition(b":")[2].strip(_EMPTY)
         ]
 
-    def may_have(self, text: bytes) -> bool:
-        """Whether *text* stands anywhere, in lower case: a name or, behind LF, the beginning of a line.
+    def matches(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether *pattern* is found in the block as it is in lower case, with an LF before each line.
 
-        Certain when False; when True, it may belong to no name.
+        Where one of several names is looked for, a pattern takes a third of the time that they take one by one.
         """
-        return text in self._lower
-
-    def may_have_any(self, texts: Iterable[bytes]) -> bool:
-        """Whether any of *texts* stands anywhere, as `may_have` says of one."""
-        lower = self._lower
-        for text in texts:  # noqa: SIM110 - a generator costs more than the search
-            if text in lower:
-                return True
-        return False
-
-    def missing(self, *names: bytes) -> tuple[bytes, ...]:
-        """Return those of *names*, given in lower case, that no field has."""
-        return tuple(name for name in names if not self.has(name))
+        return pattern.search(self._lower) is not None
 
     def first(self, name: bytes) -> str:
         """Return the unfolded value of the first field called *name*, given in lower case, or empty.
@@ -185,13 +183,8 @@ class HeaderBlock:
 
     def _end_of(self, at: int) -> int:
         """Return where the field that *at* lies in ends, its continuation lines included."""
-        raw = self.raw
-        while True:
-            at = raw.find(b"\n", at) + 1
-            if at <= 0:
-                return len(raw)
-            if raw[at : at + 1] not in (b" ", b"\t"):
-                return at
+        end = _END_OF_FIELD.search(self.raw, at)
+        return len(self.raw) if end is None else end.end()
 
 
 def field_of(raw: bytes) -> Field | None:

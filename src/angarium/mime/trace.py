@@ -57,11 +57,12 @@ def received_line(
     stands as a comment behind the protocol.
     """
     protocol = _UTF8_KEYWORDS.get(origin.protocol, origin.protocol) if smtputf8 else origin.protocol
-    wanted = recipient and (smtputf8 or recipient.isascii()) and not _UNSAFE.search(recipient)
+    is_safe = recipient.isprintable() or not _UNSAFE.search(recipient)
+    wanted = recipient and is_safe and (smtputf8 or recipient.isascii())
     for_ = f"\r\n\tfor <{recipient}>" if wanted else ""
     secured = f" ({origin.tls})\r\n\t" if origin.tls else " "
     return (
-        f"Received: {_from(origin)}by {hostname} with {protocol}{secured}id {message_id}{for_};\r\n"
+        f"Received: {_from(origin.helo, origin.peer)}by {hostname} with {protocol}{secured}id {message_id}{for_};\r\n"
         f"\t{_date_text(int(now))}\r\n"
     ).encode()
 
@@ -71,12 +72,12 @@ def address_literal(ip: str) -> str:
     return f"[IPv6:{ip}]" if ":" in ip else f"[{ip}]"
 
 
-def _from(origin: Origin) -> str:
+@lru_cache(4096)
+def _from(helo: str, peer: str) -> str:
     """Return the from clause with its fold, empty for a message that was made here."""
-    helo = origin.helo
     if helo and not _HELO.match(helo):
         helo = re.sub(r"[^A-Za-z0-9._:\[\]-]", "?", helo[:255])
-    if not origin.peer:
+    if not peer:
         return f"from {helo}\r\n\t" if helo else ""
-    literal = address_literal(origin.peer.rpartition(":")[0].strip("[]"))
+    literal = address_literal(peer.rpartition(":")[0].strip("[]"))
     return f"from {helo or literal} ({literal})\r\n\t"

@@ -57,29 +57,49 @@ def draft_of(
     author_domain = authors[0].domain if authors else ""
     silent = unstamped(header)
     instructions = option_spans(header)
-    spans = [*instructions, *(header.empty(*silent) if silent else ())]
+    spans = list(instructions)
+    if silent:
+        spans += header.empty(*silent)
     if principal is None and not is_trusted:
         return MessageDraft(author_domain, _FROM_ELSEWHERE, tuple(spans), silent=silent)
     if instructions:
         wishes = (*wishes, *read_wishes(header, instructions))
-    asked = layered(*(wish.options for wish in wishes)) if wishes else NO_OPTIONS
-    cc, replaced = cc_field(header, [copy for wish in wishes for copy in wish.cc])
-    spans += (*replaced, *hidden_spans(header))
-    problems = tuple(problem for wish in wishes for problem in wish.problems)
+    asked = _asked(header, wishes) if wishes else _NOTHING
+    spans += (*asked.replaced, *hidden_spans(header))
     if principal is None:
-        return MessageDraft(author_domain, asked, tuple(spans), cc, False, wishes, asked, problems, silent)
-    options = options_for(principal, asked)
-    replaces = replaces_id(principal, options)
-    if replaces:
-        spans += header.spans(b"message-id")
-    problems += (
-        *_stream_problems(principal, asked.stream, wishes),
-        *_author_problems(header, principal, authors),
-    )
-    lines = sender_line(header, authors) + cc
+        options, lines, replaces, problems = asked.options, asked.cc, False, asked.problems
+    else:
+        options = options_for(principal, asked.options)
+        replaces = replaces_id(principal, options)
+        if replaces:
+            spans += header.spans(b"message-id")
+        problems = (
+            *asked.problems,
+            *_stream_problems(principal, asked.options.stream, wishes),
+            *_author_problems(header, principal, authors),
+        )
+        lines = sender_line(header, authors) + asked.cc
     return MessageDraft(
-        author_domain, options, tuple(spans), lines, replaces, wishes, asked, problems, silent
+        author_domain, options, tuple(spans), lines, replaces, wishes, asked.options, problems, silent
     )
+
+
+class _Asked(NamedTuple):
+    """What *wishes* come to: options, the Cc field that shows the copies with the fields that it replaces, problems."""
+
+    options: Options = NO_OPTIONS
+    cc: bytes = b""
+    replaced: Sequence[Span] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+_NOTHING = _Asked()
+
+
+def _asked(header: HeaderBlock, wishes: tuple[Wishes, ...]) -> _Asked:
+    options = layered(*(wish.options for wish in wishes))
+    cc, replaced = cc_field(header, [copy for wish in wishes for copy in wish.cc])
+    return _Asked(options, cc, replaced, tuple(problem for wish in wishes for problem in wish.problems))
 
 
 def dialect_of(wishes: Sequence[Wishes], option: str) -> str:

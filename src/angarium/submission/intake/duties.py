@@ -1,5 +1,6 @@
 """What a submission server owes to mail of those who logged in (RFC 6409): who wrote it, and what must not leave."""
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +16,9 @@ HIDDEN: Final = (b"bcc", b"resent-bcc", b"return-path")
 _IDENTITIES: Final = ("From", "Sender", "Resent-From", "Resent-Sender")
 STAMPS: Final = (b"date", b"message-id")
 """Fields that this node writes where they are missing or empty."""
+_A_HIDDEN = re.compile(rb"\n(?:resent-bcc|bcc|return-path)")
+_SAYS_DATE = re.compile(rb"\ndate: [^ \t\r\n]")
+_SAYS_ID = re.compile(rb"\nmessage-id: [^ \t\r\n]")
 
 MOST_AUTHOR_OCTETS = 8192
 """Size up to which a field is searched for authors; a longer one names nobody."""
@@ -107,14 +111,12 @@ def sender_line(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> bytes
 
 def hidden_spans(header: HeaderBlock) -> list[Span]:
     """Return where the fields stand that no recipient may see."""
-    if not header.may_have(b"bcc") and not header.may_have(b"\nreturn-path"):  # as is usual
-        return []
-    return header.spans(*HIDDEN)
+    return header.spans(*HIDDEN) if header.matches(_A_HIDDEN) else []
 
 
 def unstamped(header: HeaderBlock) -> tuple[bytes, ...]:
     """Return those of `STAMPS` that say nothing: they are missing, or empty."""
-    if header.says(b"date") and header.says(b"message-id"):  # as is usual
+    if header.matches(_SAYS_DATE) and header.matches(_SAYS_ID):  # as is usual
         return ()
     return tuple(name for name in STAMPS if not header.says(name))
 

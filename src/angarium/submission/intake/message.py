@@ -1,6 +1,7 @@
 """The record of an accepted message, and the lines that are put before it. Pure but for the binding drawn."""
 
 import random
+import re
 import uuid
 from functools import lru_cache, partial
 
@@ -18,6 +19,8 @@ from angarium.mime.trace import date_line, message_id_line, received_line
 from angarium.queue.binding import DEFAULT, BindingFacts, choose_binding, member_of
 from angarium.submission.intake.draft import MessageDraft, dialect_of
 from angarium.submission.policy import lane_of
+
+_A_PRIORITY = re.compile(rb"\npriority")
 
 
 def peer_ip(origin: Origin) -> str:
@@ -142,7 +145,7 @@ def _lane(policy: EntrancePolicy, draft: MessageDraft, header: HeaderBlock) -> L
     """The message's own Priority field goes before what login, stream, server and account say."""
     wished = draft.options.lane
     otherwise: Lane = policy.lane if wished is None else 1 if wished else 0
-    if not header.has(b"priority"):
+    if not header.matches(_A_PRIORITY) or not header.has(b"priority"):
         return otherwise
     return lane_of(policy, header.first(b"priority"), otherwise)
 
