@@ -239,3 +239,15 @@ def test_a_converted_message_that_cannot_be_signed_is_put_off() -> None:
         assert (reply.code, reply.enhanced) == (451, "4.7.0")
 
     play(act)
+
+
+def test_a_connection_lost_while_its_message_is_converted_is_left_alone() -> None:
+    async def act(room: Room) -> None:
+        peer: Any = room.peer
+        room.handover.convert(peer)
+        room.peer.message = None
+        room.store.may_come.set()
+        await asyncio.wait([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
+        assert room.peer.heard.empty()
+
+    play(act)

@@ -1,7 +1,7 @@
 """What an attempt needs on its way from the scheduler's command to the wire, and in which order. Pure.
 
-    body ─► keys ─► lines made short ─► signature ─► intent ─► what leaves      `attempt`
-    7-bit form ─► keys ─► signature ─► what leaves instead                      `conversion`
+    body ─► rendering ─► keys ─► lines made short ─► signature ─► intent ─► what leaves      `attempt`
+    7-bit form ─► keys ─► signature ─► what leaves instead                                   `conversion`
 
 Both are generators: each yields what it needs next, is sent that, and returns what leaves. `delivery.handover` drives
 them: what is known is answered at once, so that plain mail leaves without waiting for anything; the rest is waited
@@ -13,6 +13,7 @@ Signatures are made last, over what leaves. Where the author's domain has keys, 
 """
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,13 +26,14 @@ from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.mime.lines import has_long_line
 from angarium.queue.commands import Deliver, Verdict
 from angarium.render.dkim import Keys
+from angarium.render.pipeline import RENDERING, Rendering
 from angarium.spool.port import Body
 
 _NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
 
 
 class NeedBody(msgspec.Struct):
-    """The text of *message* as it was submitted: a `Body`."""
+    """The text of *message* as it was submitted: bytes, or a `LargeBody`."""
 
     message: Message
 
@@ -53,7 +55,7 @@ class NeedKeys(msgspec.Struct):
 class NeedSignature(msgspec.Struct):
     """The signatures by *keys* over *body* and the trace lines before it, as bytes.
 
-    *is_own*: *body* is as the message was submitted, the same for all its recipients.
+    *is_own*: *body* is as it was submitted, the same for all recipients.
     """
 
     message: Message
@@ -91,13 +93,20 @@ class Unmet(AngariumError):
         self.reply = reply
 
 
-def attempt(command: Deliver, options: OutboundOptions) -> Course:
-    """Return the course of the attempt that *command* asks for, over a connection made under *options*."""
-    message = command.recipients[0].message
+def attempt(command: Deliver, options: OutboundOptions, rendering: Rendering = RENDERING) -> Course:
+    """Return the course of the attempt that *command* asks for, over a connection made under *options*.
+
+    A personal message has one recipient in it.
+    """
+    recipient = command.recipients[0]
+    message = recipient.message
     body = yield NeedBody(message)
+    is_own = not rendering.is_personal(message)
+    if not is_own:
+        body = yield NeedRender(message, body, partial(rendering.render, recipient))
     keys = (yield NeedKeys(message)) if _may_be_signed(message, options) else ()
     if keys:
-        payload = yield from _signed(message, body, keys, options)
+        payload = yield from _signed(message, body, keys, options, is_own=is_own)
     else:
         payload = Payload(message.trace, body)
     if options.ambiguous_delivery == "hold":
@@ -116,13 +125,14 @@ def conversion(message: Message, body: Body, options: OutboundOptions) -> Course
 
 
 def _signed(
-    message: Message, body: Body, keys: Keys, options: OutboundOptions
+    message: Message, body: Body, keys: Keys, options: OutboundOptions, *, is_own: bool
 ) -> Generator[Need, Any, Payload]:
-    """Sign *body*, which is as it was submitted; before that, lines go that hosts on the way may break."""
-    short = (yield NeedRender(message, body, shorten_lines)) if _has_long_lines(message, body) else None
-    if short is not None:
-        body = short
-    signatures = yield NeedSignature(message, body, keys, options, is_own=short is None)
+    """Sign *body*; before that, lines go that hosts on the way may break, and the signature with them."""
+    if _has_long_lines(message, body):
+        short = yield NeedRender(message, body, shorten_lines)
+        if short is not None:
+            body, is_own = short, False
+    signatures = yield NeedSignature(message, body, keys, options, is_own)
     return Payload(signatures + message.trace, body)
 
 

@@ -31,6 +31,7 @@ from angarium.delivery.signing import CannotSign, KeySource, Signer
 from angarium.delivery.smtputf8 import is_measured, with_header
 from angarium.engine.record import EventWriter
 from angarium.queue.commands import Deliver, Result, Verdict
+from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
 
 _PIECE = 262_144
@@ -121,6 +122,7 @@ class Handover:
         finished: Finished,
         changed: Callable[[], None],
         keys: KeySource | None,
+        rendering: Rendering = RENDERING,
     ) -> None:
         """*changed* is called whenever `intents.is_writing` may have become False."""
         self.is_draining = False
@@ -129,6 +131,7 @@ class Handover:
         self._clock = clock
         self._log = log
         self._finished = finished
+        self._rendering = rendering
         self._signer = Signer(keys, clock)
         self._tasks = Tasks(log, clock)
         self._answers: dict[type, Callable[[Any], Any]] = {
@@ -144,7 +147,7 @@ class Handover:
         if connection is None or connection.is_over:
             self.end(command, "untried", _GONE, usable=False)
         else:
-            course = attempt(command, connection.command.options)
+            course = attempt(command, connection.command.options, self._rendering)
             self._advance(_Delivery(course, connection, command, self))
 
     def convert(self, connection: Connection) -> None:
@@ -208,6 +211,8 @@ class Handover:
         if isinstance(need, NeedBody | NeedRender) and isinstance(error, SpoolError | OSError):
             self._log.error("body", now, message=need.message.id.hex(), error=str(error))
             return Unmet("transient", _UNREADABLE)
+        if isinstance(need, NeedRender) and isinstance(error, GenerationFailure):
+            return Unmet("permanent", Reply(554, "5.6.0", f"[internal] generation failure: {error}"))
         if isinstance(need, NeedIntent) and isinstance(error, SpoolError):
             return Unmet("transient", _UNWRITTEN)
         return error

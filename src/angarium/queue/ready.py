@@ -5,7 +5,8 @@ tenant.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from angarium.core.records import Recipient
+from angarium.core.records import Message, Recipient
+from angarium.render.pipeline import is_personal
 
 LANES = 2
 
@@ -35,13 +36,15 @@ class _Lane:
             self.turns.appendleft(tenant)
         mail.appendleft(recipient)
 
-    def take(self, limit: int) -> list[Recipient]:
+    def take(self, limit: int, is_personal: Callable[[Message], bool]) -> list[Recipient]:
         tenant = self.turns.popleft()
         mail = self.mail[tenant]
         first = mail.popleft()
         batch = [first]
         message_id = first.message.id
         while mail and len(batch) < limit and mail[0].message.id == message_id:
+            if is_personal(first.message):
+                break
             batch.append(mail.popleft())
         if mail:
             self.turns.append(tenant)
@@ -113,13 +116,15 @@ class ReadyQueue:
         for recipient in reversed(list(recipients)):
             self._enter(recipient).put_back(recipient)
 
-    def take(self, limit: int) -> list[Recipient]:
-        """Take the next recipient, and up to *limit* in all that follow it and are of the same message."""
+    def take(self, limit: int, is_personal: Callable[[Message], bool] = is_personal) -> list[Recipient]:
+        """Take the next recipient, and up to *limit* in all that follow it and are of the same message, unless that
+        is personal.
+        """
         lane = self._transactional
         if lane is None or not lane.turns:
             lane = self._bulk
         assert lane is not None
-        batch = lane.take(limit)
+        batch = lane.take(limit, is_personal)
         self.count -= len(batch)
         if lane is self._transactional:
             self.urgent -= len(batch)
