@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from angarium.core.records import ForwardPath
 from angarium.smtp.client.events import (
     ClientSettings,
+    Method,
     NeedDowngrade,
     NeedPieces,
     Transaction,
@@ -46,10 +47,14 @@ BODY = "Subject: x\r\n\r\n\u00e4\r\n".encode()
 
 @dataclass
 class Stubborn:
-    """A peer without I/O. *taken* counts the messages to whose end it said yes."""
+    """A peer without I/O. *taken* counts the messages to whose end it said yes. Where *most* is not 0, it says 421 to
+    more recipients, and hangs up then if it *closes*.
+    """
 
     offer: list[str]
     answers: dict[str, str]
+    most: int = 0
+    closes: bool = False
     taken: int = 0
 
     def session(self, settings: ClientSettings, transaction: Transaction) -> TransactionFinished:
@@ -63,6 +68,7 @@ class Stubborn:
         machine.take_output()
         machine.take_events()
         machine.deliver(transaction, 0.0)
+        recipients = 0
         while True:
             for event in machine.take_events():
                 if isinstance(event, TransactionFinished):
@@ -72,9 +78,15 @@ class Stubborn:
                 elif isinstance(event, NeedPieces):
                     machine.feed(BODY, True, 0.0)
             for verb in self._heard(b"".join(machine.take_output())):
-                if not self.answers[verb]:
+                recipients += verb == "RCPT"
+                is_one_too_many = verb == "RCPT" and recipients > self.most > 0
+                if is_one_too_many:
+                    machine.receive(b"421 4.5.3 too many recipients\r\n", 0.0)
+                if (is_one_too_many and self.closes) or not self.answers[verb]:
                     machine.connection_lost(0.0)
                     break
+                if is_one_too_many:
+                    continue
                 self.taken += verb in (".", "BDAT") and self.answers[verb].startswith("2")
                 machine.receive(f"{self.answers[verb]}\r\n".encode(), 0.0)
 
@@ -108,3 +120,28 @@ def test_a_message_is_judged_within_a_few_sessions(
         if not waiting:
             return
     raise AssertionError(f"still not judged: {finished.results}")
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from(KEYWORDS), unique=True),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 3),
+    st.sampled_from(["ESMTP", "SMTP"]),
+)
+def test_a_peer_that_says_421_to_one_recipient_too_many_gets_the_message_at_once(
+    offer: list[str], closes: bool, in_pieces: bool, most: int, method: Method
+) -> None:
+    peer = Stubborn(offer, YES, most, closes)
+    how = ClientSettings(ehlo_name="me", method=method, bdat_at_once_bytes=10)
+    waiting, distrusted = PATHS, frozenset[str]()
+    for _ in range(4):
+        message = Transaction("s@from.example", waiting, b"", None if in_pieces else BODY, len(BODY))
+        finished = peer.session(replace(how, distrusted=distrusted), message)
+        distrusted |= finished.distrusts
+        assert {result.verdict for result in finished.results} <= {"delivered", "untried"}
+        waiting = [waiting[result.index] for result in finished.results if result.verdict == "untried"]
+        if not waiting:
+            return
+    raise AssertionError(f"still waiting: {waiting}")

@@ -76,12 +76,21 @@ _WITHOUT: Final[dict[str, dict[str, object]]] = {
 
 
 def without(extensions: Extensions, distrusted: Collection[str]) -> Extensions:
-    """Return *extensions* without what has not done what it promises."""
+    """Return *extensions* without what has not done what it promises, and with the limits that the peer was found to
+    have: `RCPTMAX=3` among *distrusted* stands for one (RFC 9422 §4.3).
+    """
     changes: dict[str, object] = {}
+    rcpt_max = extensions.rcpt_max
     for keyword in distrusted:
-        changes |= _WITHOUT[keyword]
+        name, _, number = keyword.partition("=")
+        if name == "RCPTMAX":
+            rcpt_max = min(rcpt_max or int(number), int(number))
+        else:
+            changes |= _WITHOUT[keyword]
     reduced = msgspec.structs.replace(extensions, **changes)
-    return extensions if reduced == extensions else msgspec.structs.replace(reduced, is_reduced=True)
+    if reduced != extensions:
+        reduced = msgspec.structs.replace(reduced, is_reduced=True)
+    return msgspec.structs.replace(reduced, rcpt_max=rcpt_max) if rcpt_max != extensions.rcpt_max else reduced
 
 
 def _words(values: list[str]) -> tuple[str, ...]:

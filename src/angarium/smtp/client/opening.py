@@ -204,6 +204,7 @@ class Opening:
 
     def _on_helo(self, reply: Reply) -> None:
         if reply.code < 300:
+            self.extensions = without(self.extensions, self._settings.distrusted)
             self._greeted()
         else:
             self._refused(reply)

@@ -72,6 +72,7 @@ class Run:
         "_chunks",
         "_commands",
         "_is_clear",
+        "_is_cut_short",
         "_is_first",
         "_lmtp",
         "_mail_ok",
@@ -126,6 +127,8 @@ class Run:
         self._chunks = 0
         self._mail_ok = False
         self._refused = False
+        self._is_cut_short = False
+        """The last that the peer has said is 421 to one recipient too many: it may be gone."""
         self._began = 0.0
         self._order = self._choose_recipients()
         # LMTP answers BDAT LAST once per accepted recipient, so it is simpler to count answers with DATA.
@@ -226,15 +229,24 @@ class Run:
     def reply(self, reply: Reply, now: float) -> None:
         """Take the answer to the oldest command that has none."""
         stage = self.stage
-        if reply.code == 421 and not (stage == "final" and self._accepted and self._chunks == 0):
+        if reply.code == 421 and not self._has_more_to_say(reply):
             self.fail(shorten(reply), is_answer=True)
         elif self.is_resetting:
             self._on_rset(reply)
         else:
+            self._is_cut_short = False  # the peer goes on
             _ON_REPLY[stage](self, reply)
         if self.done or self.stage is not stage:
             self.timings.append((stage, (now - self._began) * 1000))
             self._began = now
+
+    def _has_more_to_say(self, reply: Reply) -> bool:
+        """Whether a 421 may not be the last word: it is the answer to a message, or one recipient was too many, and the
+        peer may yet take the message for the others.
+        """
+        if not self._accepted:
+            return False
+        return (self.stage == "final" and self._chunks == 0) or (self.stage == "rcpt" and names_number(reply))
 
     def _on_rset(self, reply: Reply) -> None:
         if 300 <= reply.code < 400:
@@ -299,6 +311,9 @@ class Run:
             self._put(index, "untried", shorten(reply))
             if names_number(reply):
                 self.found.rcpt_max = len(self._accepted)
+            if reply.code == 421:
+                self._is_cut_short = self.dead = True
+                self.found.distrusts |= {f"RCPTMAX={len(self._accepted)}"}
         elif self._is_in_vain(reply):
             self._turn_back((index,), reply)
         elif self._pipelined and is_about_pipelining(reply):
@@ -475,14 +490,17 @@ class Run:
     def fail(self, reply: Reply, *, is_answer: bool = False, is_lost: bool = False) -> None:
         """End the transaction because the session is over, for the reason *reply*.
 
-        Whoever has a result keeps it. The others are ambiguous if the end of the message was sent, unless the
-        peer itself says in a reply that it stops (*is_answer*). They are untried if no answer of this
-        transaction came and it was not the session's first: then the session was used up, or the peer had
-        tired of waiting; had it been the first, calling it untried would mean trying for ever. Else
-        transient. *is_lost*: the peer has hung up, or fallen silent.
+        A recipient that has a result keeps it. The others are untried if the peer has stopped because there were too
+        many: the next session knows how many it takes. They are ambiguous if the end of the message was sent, unless
+        the peer itself says in a reply that it stops (*is_answer*). They are untried if no answer of this transaction
+        came and it was not the session's first: then the session was used up, or the peer had tired of waiting; had it
+        been the first, calling it untried would mean trying for ever. Else transient. *is_lost*: the peer has hung up,
+        or fallen silent.
         """
         verdict: Verdict = "transient"
-        if self.is_sent and not is_answer:
+        if self._is_cut_short:
+            verdict = "untried"
+        elif self.is_sent and not is_answer:
             verdict = "ambiguous"
         elif self.stage == "mail" and not self._is_first:
             verdict = "untried"
