@@ -714,6 +714,16 @@ async def test_a_login_that_a_proxy_vouches_for_counts_here(hall):
     assert await talk.all_of(*RELAYING) == ["250 2.1.0", "550 5.7.1"]
 
 
+@in_loop
+async def test_a_login_beyond_ascii_that_a_proxy_vouches_for_counts_as_well(hall):
+    house = hall(VOUCHING)
+    house.directory.users["jürgen"] = house.directory.users["ann"]
+    talk = await house.session("192.0.2.1").helo()
+    assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=j+C3+BCrgen")).startswith("220 ")
+    await talk.say("EHLO proxy.test")
+    assert await talk.all_of(*RELAYING) == ["250 2.1.0", "250 2.1.5"]
+
+
 @pytest.mark.parametrize(("login", "answer"), [("ann", "250 2.1.5"), ("nobody", "550 5.7.1")])
 def test_who_is_introduced_by_a_login_alone_has_no_right_of_the_proxys(hall, login, answer):
     async def run():

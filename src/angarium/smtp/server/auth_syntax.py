@@ -67,12 +67,25 @@ def _attribute(word: bytes, offered: Collection[str]) -> tuple[str, str]:
     try:
         if name in _GIVEN_NAMES:
             value = shown_name(xtext_octets(match[2]))
+        elif name == "LOGIN":
+            value = _text(xtext_octets(match[2]))
         else:
             value = decode_xtext(match[2].decode("ascii", "replace"))
         is_unknown = value.upper() in _UNKNOWN_VALUES and name != "PROTO"
         return name, value.upper() if is_unknown else _VALUES[name](value)
     except ValueError as error:
         raise CommandError(501, "5.5.4", f"{name} of XCLIENT: {error}") from None
+
+
+def _text(octets: bytes) -> str:
+    """Return the name of a login, which is UTF-8 as in SASL (RFC 4616 §2). Raises ValueError."""
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("UTF-8 is needed") from None
+    if not text.isprintable():  # it will be written into logs
+        raise ValueError("control characters are not allowed")
+    return text
 
 
 def _address(value: str) -> str:
