@@ -266,6 +266,24 @@ async def test_who_stops_sending_with_nothing_owed_is_let_go(hall):
         assert not stays
 
 
+@in_loop
+async def test_who_ends_tls_before_the_answer_is_told_of_in_the_log(hall):
+    """The loops' TLS ends both ways at once: what is written behind that is dropped."""
+    house = hall(RELAY)
+    talk = await submitting(house, RELAY)
+    talk.session._connection.machine.state = "tls"
+    talk.session._secured(Encrypted())
+    await talk.say("EHLO client.test")
+    owed = []
+    house.intake.submit = lambda *arguments: owed.append(arguments[1])
+    talk.session.data_received("".join(f"{line}\r\n" for line in (*ENVELOPE, "BDAT 0 LAST")).encode())
+    assert owed
+    assert not talk.session.eof_received()
+    talk.session.connection_lost(None)
+    assert house.events("session")[-1]["ended"] == "TLS was closed before the answer"
+    owed[0](house.intake.says)
+
+
 # -- what is said
 
 

@@ -100,9 +100,14 @@ class Session(asyncio.Protocol):
     def eof_received(self) -> bool:
         """See asyncio.Protocol. A peer that sends no more still reads: what it waits for is answered, then it is over.
 
-        In TLS there is no half of an end: there the answer is lost.
+        Not in TLS: asyncio and uvloop answer the end of it with theirs (RFC 5246 §7.2.1 asked for that, RFC 8446 §6.1
+        does not), whatever is returned here. There the answer is lost, and the log says so.
         """
-        return not self._encryption.name and self._connection.half_close()
+        connection = self._connection
+        if self._encryption.name and connection.machine.owes_answer:
+            connection.note_end("TLS was closed before the answer")
+            return False
+        return connection.half_close()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
