@@ -17,7 +17,7 @@ from angarium.http.manage.bodies import (
     changes,
     options_with,
 )
-from angarium.http.manage.call import AccountQuery, Call
+from angarium.http.manage.call import Call, PageQuery
 from angarium.http.manage.views import CredentialView, GrantView, Page, credential_view
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Credential, Kind
@@ -28,9 +28,10 @@ _TOKENS: tuple[Kind, ...] = ("server_token", "smtp_token")
 _LOGINS: tuple[Kind, ...] = ("smtp_login",)
 
 
-class CredentialQuery(AccountQuery):
-    """A listing of keys, tokens or logins; `server`: those of one server."""
+class CredentialQuery(PageQuery):
+    """A listing of keys, tokens or logins, as `AccountQuery`; `server`: those of one server."""
 
+    account: Id | None = None
     server: Id | None = None
 
 
