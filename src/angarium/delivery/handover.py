@@ -27,7 +27,7 @@ from angarium.delivery.attempt import (
 )
 from angarium.delivery.connection import Connection
 from angarium.delivery.intents import Intents
-from angarium.delivery.signing import CannotSign, KeySource, Signer
+from angarium.delivery.signing import CannotSign, KeyFinder, Signer
 from angarium.delivery.smtputf8 import is_measured, with_header
 from angarium.engine.record import EventWriter
 from angarium.queue.commands import Deliver, Result, Verdict
@@ -121,7 +121,7 @@ class Handover:
         log: Log,
         finished: Finished,
         changed: Callable[[], None],
-        keys: KeySource | None,
+        keys: KeyFinder | None,
         rendering: Rendering = RENDERING,
     ) -> None:
         """*changed* is called whenever `intents.is_writing` may have become False."""

@@ -8,7 +8,7 @@ from angarium.core.metrics import Counters
 from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
 from angarium.delivery.handover import Handover
-from angarium.delivery.signing import KeySource
+from angarium.delivery.signing import KeyFinder
 from angarium.engine.live import LiveScheduler
 from angarium.engine.record import EventWriter
 from angarium.engine.trace import TraceHub
@@ -25,7 +25,7 @@ class Outbound:
         spool: Spool,
         writer: EventWriter,
         traces: TraceHub,
-        keys: KeySource | None,
+        keys: KeyFinder | None,
         clock: Clock,
         log: Log,
         counters: Counters,

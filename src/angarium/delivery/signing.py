@@ -34,7 +34,7 @@ _NO_KEY = Reply(451, "4.7.0", "[internal] the signing key cannot be read at the 
 _NO_TEXT = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
 
 
-class KeySource(Protocol):
+class KeyFinder(Protocol):
     """Where the verified keys of a domain are; `identity.directory.Directory` is one.
 
     *account* 0 is mail of nobody who logged in: the keys are then those of whoever had the domain verified first.
@@ -67,28 +67,28 @@ class _Kept:
 
 
 class Signer:
-    """Signs for one event loop. Without a *source* nothing is signed."""
+    """Signs for one event loop. Without a *finder* nothing is signed."""
 
-    def __init__(self, source: KeySource | None, clock: Clock) -> None:
-        self._source = source
+    def __init__(self, finder: KeyFinder | None, clock: Clock) -> None:
+        self._finder = finder
         self._clock = clock
         self._threads = Offload(_THREADS, "dkim")
         self._kept: OrderedDict[MessageId, _Kept] = OrderedDict()
 
     def keys(self, need: NeedKeys) -> Keys | Coroutine[Any, Any, Keys]:
         """Return the keys, or what finds them out; both may raise CannotSign."""
-        source, message = self._source, need.message
-        if source is None:
+        finder, message = self._finder, need.message
+        if finder is None:
             return ()
         try:
-            keys = source.signing_keys_now(message.account, message.author_domain)
+            keys = finder.signing_keys_now(message.account, message.author_domain)
         except AngariumError as error:
             raise _no_key(message, error) from error
-        return self._asked(source, message) if keys is None else _chosen(message, keys)
+        return self._asked(finder, message) if keys is None else _chosen(message, keys)
 
-    async def _asked(self, source: KeySource, message: Message) -> Keys:
+    async def _asked(self, finder: KeyFinder, message: Message) -> Keys:
         try:
-            keys = await source.signing_keys(message.account, message.author_domain)
+            keys = await finder.signing_keys(message.account, message.author_domain)
         except AngariumError as error:
             raise _no_key(message, error) from error
         return _chosen(message, keys)

@@ -13,7 +13,7 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.waiting import NOTHING_WAITS, WaitingMail
 from angarium.delivery.outbound import Outbound
-from angarium.delivery.signing import KeySource
+from angarium.delivery.signing import KeyFinder
 from angarium.engine.drain import Drain
 from angarium.engine.engine import Engine
 from angarium.engine.enter import Acceptance
@@ -52,7 +52,7 @@ class Ports:
     leases: Callable[[LiveScheduler], Leases]
     workers: int = 1
     waiting: WaitingMail = NOTHING_WAITS
-    keys: KeySource | None = None
+    keys: KeyFinder | None = None
     rng: Random = field(default_factory=Random)
 
 

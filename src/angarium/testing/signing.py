@@ -37,7 +37,7 @@ def make_key(selector: str = "e1") -> SigningKey:
 
 
 class KeyStore:
-    """A `delivery.signing.KeySource` that has *keys*. One that is not known has to be waited for until `may_come`.
+    """A `delivery.signing.KeyFinder` that has *keys*. One that is not known has to be waited for until `may_come`.
 
     *error* is raised to whoever waited. *questions* are what was asked: accounts and domains.
     """
@@ -52,13 +52,13 @@ class KeyStore:
             self.may_come.set()
 
     def signing_keys_now(self, account: int, domain: str) -> Keys | None:
-        """See `KeySource`."""
+        """See `KeyFinder`."""
         self.questions.append((account, domain))
         found = self._find(account, domain)
         return found if self.is_known or not found else None
 
     async def signing_keys(self, account: int, domain: str) -> Keys:
-        """See `KeySource`."""
+        """See `KeyFinder`."""
         await self.may_come.wait()
         if self.error is not None:
             raise self.error

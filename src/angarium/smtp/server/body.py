@@ -74,14 +74,14 @@ class IncomingBody:
 
     # -- reading
 
-    def read_text(self, source: InputBuffer, now: float, handler: MailHandler) -> bool:
+    def read_text(self, buffer: InputBuffer, now: float, handler: MailHandler) -> bool:
         """Read what has come after DATA; return whether the line with the final dot is there."""
-        start = source.pos
-        end = self._reader.feed_dotted(source.data, start)
-        source.pos = len(source.data) if end < 0 else end
+        start = buffer.pos
+        end = self._reader.feed_dotted(buffer.data, start)
+        buffer.pos = len(buffer.data) if end < 0 else end
         if self._since is None:
             self._since = now
-        self._arrived += source.pos - start
+        self._arrived += buffer.pos - start
         if end < 0:
             self._grow(handler)
             return False
@@ -102,11 +102,11 @@ class IncomingBody:
         self._arrived = 0
         self.chunk_left = self.chunk_size
 
-    def read_chunk(self, source: InputBuffer, now: float, handler: MailHandler) -> None:
+    def read_chunk(self, buffer: InputBuffer, now: float, handler: MailHandler) -> None:
         """Read what has come of the chunk."""
-        piece = source.data[source.pos : source.pos + self.chunk_left]
+        piece = buffer.data[buffer.pos : buffer.pos + self.chunk_left]
         size = len(piece)
-        source.pos += size
+        buffer.pos += size
         self.chunk_left -= size
         if self._since is None:
             self._since = now
