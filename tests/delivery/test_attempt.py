@@ -138,10 +138,22 @@ def test_a_converted_body_is_signed_as_it_leaves() -> None:
     assert payload == Payload(SIGNATURE + SIGNED.trace, b"seven")
 
 
-def test_what_cannot_be_converted_is_refused_for_good() -> None:
+SEALED = (
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b; protocol=application/pgp-signature\r\n\r\n"
+    b"--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nn\xc3\xa4chster\r\n"
+    b"--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+def test_what_others_have_signed_is_not_encoded_anew_and_its_sender_is_told_what_to_do() -> None:
+    course = conversion(SIGNED, SEALED, OPTIONS)
+    need = course.send(None)
+    assert isinstance(need, NeedRender)
     with pytest.raises(Unmet) as raised:
-        drive(conversion(SIGNED, BODY, OPTIONS), answers(NeedRender=None))
-    assert (raised.value.verdict, raised.value.reply.code) == ("permanent", 554)
+        course.send(need.render(SEALED))
+    reply = raised.value.reply
+    assert (raised.value.verdict, reply.code, reply.enhanced) == ("permanent", 554, "5.6.3")
+    assert "send it in quoted-printable or base64, encoded before it is signed" in reply.text
 
 
 TROUBLE = Unmet("transient", Reply(451, "4.3.0", "trouble"))

@@ -29,7 +29,13 @@ from angarium.render.dkim import Keys
 from angarium.render.pipeline import RENDERING, Rendering
 from angarium.spool.port import Body
 
-_NOT_SEVEN_BIT = Reply(554, "5.6.3", "[internal] 8-bit message that cannot be converted for this peer")
+_NOT_SEVEN_BIT = Reply(
+    554,
+    "5.6.3",
+    "[internal] the peer does not offer 8BITMIME, and this 8-bit message must not be encoded anew: it has signed parts,"
+    " is a fragment, or contradicts itself; send it in quoted-printable or base64, encoded before it is signed",
+)
+"""RFC 1847 §2.1: what multipart/signed covers is 7-bit before it is signed, and opaque from then on."""
 
 
 class NeedBody(msgspec.Struct):
