@@ -1,8 +1,13 @@
 """The real program under load while its processes are killed. The drill itself ships in `testing.kill`."""
 
+from pathlib import Path
+
 import pytest
 
 from angarium.testing.kill import run_kill_drill
+from angarium.testing.upgrade import run_upgrade_drill
+
+FORMAT_1 = Path(__file__).parents[1] / "spool" / "format_1" / "spool.tar.gz"
 
 pytestmark = pytest.mark.process
 
@@ -17,6 +22,14 @@ def test_no_kill_loses_or_invents_mail() -> None:
     assert report.broken == []
     assert report.acknowledged > 100
     assert report.kills.total() == 6
+
+
+def test_no_kill_loses_or_invents_mail_of_a_spool_that_is_taken_over() -> None:
+    report = run_upgrade_drill(no_progress, FORMAT_1, kills=4, seed=4)
+    print(report)
+    assert report.broken == []
+    assert (report.spools, report.kills) == (1, 4)
+    assert report.recipients > 5
 
 
 @pytest.mark.long

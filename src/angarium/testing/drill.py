@@ -11,9 +11,12 @@ from random import SystemRandom
 
 from angarium.testing import crash
 from angarium.testing.kill import run_kill_drill
+from angarium.testing.upgrade import run_upgrade_drill
 
 _QUICK_EVERY = 13
 _QUICK_KILLS = 10
+_KILLS_PER_UPGRADE_KILL = 3
+"""For so many kills under load, one while a spool is taken over."""
 
 
 class _Progress:
@@ -52,12 +55,21 @@ def _kills(seed: int, kills: int) -> bool:
     return not report.broken
 
 
+def _upgrades(seed: int, kills: int, archive: Path) -> bool:
+    report = run_upgrade_drill(_Progress("upgrade"), archive, kills, seed)
+    print(report)
+    return not report.broken
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run both drills; return 0 when every promise held, 1 when not, 130 when interrupted."""
+    """Run the drills; return 0 when every promise held, 1 when not, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="script/crash", description=__doc__)
     parser.add_argument("--kills", type=int, metavar="N", help="how often to kill (default 100)")
     parser.add_argument("--quick", action="store_true", help="every 13th disk call only, and 10 kills")
     parser.add_argument("--seed", type=int, metavar="S", help="repeat the choices of an earlier run")
+    parser.add_argument(
+        "--upgrade", type=Path, metavar="ARCHIVE", help="take over this spool of an older format, too"
+    )
     options = parser.parse_args(arguments)
     seed = options.seed if options.seed is not None else SystemRandom().randrange(1_000_000)
     kills = options.kills if options.kills is not None else _QUICK_KILLS if options.quick else 100
@@ -65,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the node is stopped as well
     try:
         held = _disk_matrix(seed, _QUICK_EVERY if options.quick else 1)
+        if kills and options.upgrade is not None:
+            held &= _upgrades(seed, -(-kills // _KILLS_PER_UPGRADE_KILL), options.upgrade)
         held &= kills == 0 or _kills(seed, kills)
     except KeyboardInterrupt:
         print("interrupted; nothing is known")

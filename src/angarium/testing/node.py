@@ -131,6 +131,10 @@ class Node:
         """
         self.program = self._start(ready_within_s, is_ready)
 
+    def launch(self) -> None:
+        """Start again as `start` does, without waiting for anything."""
+        self.program = self._program()
+
     def restart(self) -> None:
         """Stop in order and start again."""
         self.program.stop()
@@ -150,10 +154,13 @@ class Node:
         if self._remove:
             shutil.rmtree(self.folder)
 
-    def _start(self, ready_within_s: float, is_ready: Callable[[int], bool] = _OK) -> Program:
+    def _program(self) -> Program:
         places = ["--config", str(self.config_file), "--data", str(self.data)]
         arguments = [str(ANGARIUM), "serve", *places, "--workers", str(self._workers)]
-        program = Program(arguments, name="angarium", env=self._env, log_to=self._log_to)
+        return Program(arguments, name="angarium", env=self._env, log_to=self._log_to)
+
+    def _start(self, ready_within_s: float, is_ready: Callable[[int], bool] = _OK) -> Program:
+        program = self._program()
         try:
             program.wait_until(lambda: is_ready(self.get("/readyz")[0]), "readiness", ready_within_s)
         except BaseException:

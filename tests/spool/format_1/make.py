@@ -26,7 +26,8 @@ from angarium.spool.partition import open_partition
 from angarium.spool.port import Selection
 from angarium.testing.spool import SMALL, SpoolDriver, make_message
 
-THEN = 1_750_000_000.0
+THEN = 4_000_000_000.0
+"""Far ahead, so that nothing of it ever expires: who wants it delivered flushes it."""
 SETTINGS = replace(SMALL, store_reserve_bytes=0)
 _seconds = count()
 
@@ -54,6 +55,12 @@ class Books:
                 for r in recipients
             },
         }
+
+
+def text_of(size):
+    """Some lines that no other message has."""
+    noise = os.urandom(size // 2).hex().encode()
+    return b"".join(noise[at : at + 70] + b"\r\n" for at in range(0, size, 70))
 
 
 def a_message(*domains, body):
@@ -90,11 +97,11 @@ async def a_day(spool, books):
     )
     # settled: whole, half, held
     message, (one,) = await take(
-        spool, books, "settled.example", body=b"Subject: settled\r\n\r\n" + b"y" * 900
+        spool, books, "settled.example", body=b"Subject: settled\r\n\r\n" + b"y" * 900 + b"\r\n"
     )
     await spool.tell(one, "queued", due_at=THEN + 900)
     assert await spool.settle(one) is None
-    books.add(message, b"Subject: settled\r\n\r\n" + b"y" * 900, [one], settled=True)
+    books.add(message, b"Subject: settled\r\n\r\n" + b"y" * 900 + b"\r\n", [one], settled=True)
     message, (one, other) = await take(
         spool, books, "settled.example", "live.example", body=b"Subject: half\r\n\r\n"
     )
@@ -111,7 +118,7 @@ async def a_day(spool, books):
     books.add(message, body, [recipient], settled=True)
     # large: one in the journal, one settled
     for settled in (False, True):
-        body = b"Subject: large\r\n\r\n" + os.urandom(9000)
+        body = b"Subject: large\r\n\r\n" + text_of(9000)
         message = a_message("large.example", body=body)
         (one,) = await spool.take(message, await spool.large(message, [body[:4000], body[4000:]]))
         if settled:
