@@ -29,8 +29,9 @@ class SpoolSettings:
 
     *write_delay_s* is how long events may gather in memory before they are written (a killed process loses
     those), *sync_delay_s* how long written events wait for a sync of their own (a power cut loses those),
-    *settle_delay_s* how long events of settled recipients gather before they are applied to the store
-    (nothing is lost by it).
+    *settle_delay_s* how long events of settled recipients gather before they are applied to the store, and
+    *store_sync_delay_s* how long those applied wait for a sync of the store (nothing is lost by either: the journal
+    has them).
     """
 
     segment_bytes: int = 64 << 20
@@ -44,6 +45,7 @@ class SpoolSettings:
     write_delay_s: float = 0.02
     sync_delay_s: float = 0.5
     settle_delay_s: float = 0.2
+    store_sync_delay_s: float = 1.0
     retry_delay_s: float = 1.0
     queue_of: Callable[[Message, int], QueueKey] = own_domain_queue
     expires_at: Callable[[Recipient], float] = never_expires

@@ -77,6 +77,10 @@ class SettledStore(Protocol):
         """End the transaction. What is *durable* outlives a power cut from now on."""
         ...
 
+    def sync(self) -> None:
+        """Make durable what was committed."""
+        ...
+
     def rollback(self) -> None:
         """Undo the open transaction, if there is one, and what was noted in it."""
         ...

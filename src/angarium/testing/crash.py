@@ -32,7 +32,12 @@ from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, SMALL, make_content, recipients_of
 
 SETTINGS = replace(
-    SMALL, segment_bytes=16 << 10, resident_body_bytes=8 << 10, max_resident=12, store_reserve_bytes=0
+    SMALL,
+    segment_bytes=16 << 10,
+    resident_body_bytes=8 << 10,
+    max_resident=12,
+    store_reserve_bytes=0,
+    store_sync_delay_s=0.02,
 )
 
 

@@ -58,6 +58,8 @@ class FailingDisk:
         self._files: dict[int, OpenFile] = {}
         self._opened: list[OpenFile] = []
         self._names: list[tuple[Path, Callable[[], None]]] = []
+        self._synced_database: dict[Path, bytes | None] = {}
+        self._power_was_cut = False
         self._lock = threading.RLock()
 
     def _count(self) -> bool:
@@ -178,7 +180,10 @@ class FailingDisk:
     def commit(self, database: sqlite3.Connection) -> None:
         with self._lock:
             torn = self._count()
+            is_synced = database.execute("PRAGMA synchronous").fetchone()[0] >= 2
             self._disk.commit(database)
+            if is_synced:
+                self._synced_database = _files_of(database)
             if torn:
                 self._die()
 
@@ -186,7 +191,7 @@ class FailingDisk:
         """Take from the files what was not synced: of each write all, nothing or its first bytes stay; of
         names made, changed or removed, the latest are forgotten."""
         with self._lock:
-            self.dead = True
+            self.dead = self._power_was_cut = True
             for file in self._opened:
                 self._lose(file)
             kept = self._random.randrange(len(self._names) + 1)
@@ -203,7 +208,21 @@ class FailingDisk:
             os.pwrite(file.fd, write.after[:size], write.offset)
 
     def release(self) -> None:
-        """Close what it holds open beside its users."""
+        """Close what it holds open beside its users, who are gone. Where the power was cut, a database that they had
+        open may be as its last synced transaction left it.
+        """
+        if self._power_was_cut and self._random.random() < 0.5:
+            for path, content in self._synced_database.items():
+                path.unlink(missing_ok=True)
+                if content is not None:
+                    path.write_bytes(content)
         for file in self._opened:
             os.close(file.fd)
         self._opened = []
+
+
+def _files_of(database: sqlite3.Connection) -> dict[Path, bytes | None]:
+    """Return a database's files as they are; of what SQLite makes anew, that it is gone."""
+    path = Path(database.execute("PRAGMA database_list").fetchone()[2])
+    log = path.with_name(f"{path.name}-wal")
+    return {path: path.read_bytes(), log: log.read_bytes(), path.with_name(f"{path.name}-shm"): None}

@@ -23,6 +23,7 @@ SMALL = SpoolSettings(
     write_delay_s=0.0,
     sync_delay_s=0.001,
     settle_delay_s=0.0,
+    store_sync_delay_s=0.0,
     retry_delay_s=0.002,
 )
 """Settings with which a test sees in a moment what takes hours: small segments, short waits."""

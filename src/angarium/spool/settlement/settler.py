@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -42,6 +43,11 @@ class Write:
         self.done = done
         self.size = len(recipients) + len(events) + len(contents)
 
+    @property
+    def settles(self) -> bool:
+        """Whether it brings something that somebody waits to see in the store, and not events alone."""
+        return bool(self.recipients or self.contents)
+
 
 class Ask:
     """A question to the store. *abandoned* is called on the loop with an answer that nobody waits for any
@@ -68,7 +74,11 @@ class Settler:
 
     *read_body* gives the body of a message or content that settles, None for one in a file of its own; it is called in
     the thread and may raise SpoolError: then the transaction is tried again. *changed* is called on the loop
-    with the flows whose summary has changed, and what finished messages have left.
+    with the flows whose summary has changed, *gone* with what finished messages have left.
+
+    A transaction that only applies events is not synced at once: the journal has them. What waits for it (segments, and
+    what finished messages have left) waits for the next sync, which comes within *sync_delay_s*. So a campaign that is
+    drained shares the disk with the journal once a second, and not at every page.
     """
 
     def __init__(
@@ -76,8 +86,11 @@ class Settler:
         store: SettledStore,
         loop: asyncio.AbstractEventLoop,
         read_body: Callable[[Live | KeptContent], bytes | None],
-        changed: Callable[[Changes, Remains], None],
+        changed: Callable[[Changes], None],
+        gone: Callable[[Remains], None],
+        *,
         retry_delay_s: float,
+        sync_delay_s: float,
     ) -> None:
         self.store = store
         self.backlog = 0
@@ -86,7 +99,12 @@ class Settler:
         self._loop = loop
         self._read_body = read_body
         self._changed = changed
+        self._gone = gone
         self._retry_delay_s = retry_delay_s
+        self._sync_delay_s = sync_delay_s
+        self._unsynced: list[Write] = []
+        self._unsynced_since = 0.0
+        self._remains: list[Remains] = []
         self._work: deque[Write | Ask] = deque()
         self._wake = threading.Event()
         self._closing = False
@@ -123,7 +141,7 @@ class Settler:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(self._retry_delay_s if self._work else None)
+            self._wake.wait(self._patience())
             self._wake.clear()
             closing = self._closing
             while self._work:
@@ -133,8 +151,35 @@ class Settler:
                 elif not self._transact():
                     self._answer_meanwhile()
                     break
+            if self._unsynced and (closing or self._is_late()):
+                self._sync()
             if closing:
                 return
+
+    def _patience(self) -> float | None:
+        if self._work:
+            return self._retry_delay_s
+        if not self._unsynced:
+            return None
+        left = self._unsynced_since + self._sync_delay_s - time.monotonic()
+        return max(left, self._retry_delay_s if self.unwell else 0.0)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._unsynced_since >= self._sync_delay_s
+
+    def _sync(self) -> None:
+        try:
+            self.store.sync()
+        except Exception as exc:  # noqa: BLE001 - tried again later; until then the journal keeps what it has
+            self._failed(exc)
+        else:
+            self.unwell = ""
+            self._loop.call_soon_threadsafe(self._synced, *self._take_unsynced())
+
+    def _take_unsynced(self) -> tuple[list[Write], list[Remains]]:
+        taken = self._unsynced, self._remains
+        self._unsynced, self._remains = [], []
+        return taken
 
     def _answer_meanwhile(self) -> None:
         """While the store cannot be written, answer what only reads, and refuse the rest, rather than keep
@@ -155,20 +200,27 @@ class Settler:
                 break
             writes.append(work)
             size += work.size
+        durable = self._sync_delay_s == 0 or any(write.settles for write in writes)
+        durable = durable or (bool(self._unsynced) and self._is_late())
         try:
-            changes = self._apply(writes)
+            changes = self._apply(writes, durable)
         except Exception as exc:  # noqa: BLE001 - nothing ends this thread: all mail that waits would stand still
             self._failed(exc)
             return False
         self.unwell = ""
         for _ in writes:
             self._work.popleft()
-        self._loop.call_soon_threadsafe(self._told, writes, changes, self.store.take_gone())
+        if not self._unsynced:
+            self._unsynced_since = time.monotonic()
+        self._unsynced += writes
+        self._remains.append(self.store.take_gone())
+        synced = self._take_unsynced() if durable else ([], [])
+        self._loop.call_soon_threadsafe(self._told, writes, changes, *synced)
         return True
 
-    def _apply(self, writes: list[Write]) -> Changes:
+    def _apply(self, writes: list[Write], durable: bool) -> Changes:
         store = self.store
-        store.begin()
+        store.begin(durable=durable)
         lives: list[Live] = []
         recipients: list[Settling] = []
         for write in writes:
@@ -207,11 +259,18 @@ class Settler:
         except Exception as second:  # noqa: BLE001 - tried again before the next transaction
             self.unwell += f"; nor rolled back: {self._words(second)}"
 
-    def _told(self, writes: list[Write], changes: Changes, gone: Remains) -> None:
+    def _told(
+        self, writes: list[Write], changes: Changes, synced: list[Write], remains: list[Remains]
+    ) -> None:
         for write in writes:
             self.backlog -= write.size
-        if changes or gone.large or gone.contents:
-            self._changed(changes, gone)
+        if changes:
+            self._changed(changes)
+        self._synced(synced, remains)
+
+    def _synced(self, writes: list[Write], remains: list[Remains]) -> None:
+        for left in remains:
+            self._gone(left)
         for write in writes:
             write.done()
 
@@ -239,7 +298,7 @@ class Settler:
 
     def _answered(self, ask: Ask, answer: Any, error: SpoolError | None, changes: Changes) -> None:
         if changes:
-            self._changed(changes, Remains([], set()))
+            self._changed(changes)
         if ask.future.done():
             if ask.abandoned is not None and error is None:
                 ask.abandoned(answer)

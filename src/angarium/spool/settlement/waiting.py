@@ -38,7 +38,15 @@ class Waiting:
         progressed: Callable[[], None],
         gone: Callable[[Remains], None],
     ) -> None:
-        self.settler = Settler(store, loop, read_body, self._changed, settings.retry_delay_s)
+        self.settler = Settler(
+            store,
+            loop,
+            read_body,
+            self._changed,
+            gone,
+            retry_delay_s=settings.retry_delay_s,
+            sync_delay_s=settings.store_sync_delay_s,
+        )
         self.flows: dict[Flow, FlowSummary] = {}
         self.tell: list[Callable[[Flow, FlowSummary], None]] = []
         self.done_ticket = 0
@@ -47,7 +55,6 @@ class Waiting:
         self._delay_s = settings.settle_delay_s
         self._give_back = give_back
         self._progressed = progressed
-        self._gone = gone
         self._events: list[tuple[Event, bytes]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ahead: dict[tuple[MessageId, int], Event] = {}
@@ -116,8 +123,7 @@ class Waiting:
             if self._ahead.get(key) is event:
                 del self._ahead[key]
 
-    def _changed(self, changes: Changes, gone: Remains) -> None:
-        self._gone(gone)
+    def _changed(self, changes: Changes) -> None:
         for flow, summary in changes:
             if summary.queued or summary.held:
                 self.flows[flow] = summary

@@ -22,7 +22,15 @@ from angarium.spool.disk import Disk
 from angarium.spool.port import Selection, SpoolError
 from angarium.spool.sqlite.flows import StoredFlows
 from angarium.spool.sqlite.reserve import begin_anew, reserve
-from angarium.spool.sqlite.schema import ROWS_PER_STATEMENT, among, chunks, insert, marks, prepare
+from angarium.spool.sqlite.schema import (
+    ROWS_PER_STATEMENT,
+    SCHEMA_VERSION,
+    among,
+    chunks,
+    insert,
+    marks,
+    prepare,
+)
 from angarium.spool.store import KEPT_EVENTS, Changes, ExpiryPlace, NewContent, NewMessage, Remains, Settling
 
 MAX_ROWS = 1 << 62
@@ -76,6 +84,12 @@ class SqliteStore:
     def commit(self) -> None:
         """See `SettledStore.commit`."""
         self.disk.commit(self.db)
+
+    def sync(self) -> None:
+        """See `SettledStore.sync`. The log is synced when something is written to it: the number that is there."""
+        self.begin()
+        self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.commit()
 
     def rollback(self) -> None:
         """See `SettledStore.rollback`."""
