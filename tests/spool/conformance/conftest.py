@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from angarium.spool.embedded import open_partition
+from angarium.spool.partition import Partition
 from angarium.spool.partitions import Partitions
 from angarium.spool.settings import SpoolSettings
+from angarium.testing.rows import Database, RowEngine
 from angarium.testing.spool import SMALL
 
 
@@ -37,6 +39,18 @@ class EmbeddedByTurns:
         return Partitions(active, [draining])
 
 
-@pytest.fixture(params=[Embedded, EmbeddedByTurns])
+class Rows:
+    """Rows in memory: an engine without files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = Database()
+
+    def open(self, settings: SpoolSettings = SMALL):
+        engine = RowEngine(self.database, self.path, settings)
+        return Partition(engine, asyncio.get_running_loop(), settings)
+
+
+@pytest.fixture(params=[Embedded, EmbeddedByTurns, Rows])
 def engine(request, tmp_path):
     return request.param(tmp_path / "partition")
