@@ -169,6 +169,7 @@ asyncio.run(run())
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("word", ["", "opened", "recovered", "accepted"])
 def test_a_process_killed_while_it_takes_a_spool_over_loses_nothing(old, word):
     path, messages = old
