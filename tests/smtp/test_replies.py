@@ -130,3 +130,13 @@ def test_a_reply_without_end_is_none_and_fills_no_memory(piece: bytes) -> None:
         assert not parser.feed(piece)
     assert "more than 1048576 bytes" in str(parser.error)
     assert not parser.feed(b"\r\n250 ok\r\n")
+
+
+@given(wires(), wires())
+def test_what_was_heard_before_changes_nothing(wire: bytes, other: bytes) -> None:
+    """Peers say the same few things all day, and what they mean is kept."""
+    heard = read([wire])
+    assert read([wire]) == heard
+    parser = ReplyParser()
+    unfinished = b"250-" + wire  # in which the same bytes are something else
+    assert [*parser.feed(b"250-"), *parser.feed(wire), *parser.feed(other)] == read([unfinished + other])[0]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -36,17 +37,23 @@ class Extensions(msgspec.Struct, frozen=True):
 NO_EXTENSIONS: Final = Extensions()
 AFTER_HELO: Final = Extensions(is_reduced=True)
 """What is known of a peer that has refused EHLO."""
+_USUAL_CHARS = 1000
 _LINE = re.compile(r"\s*([^\s=]+)[\s=]*(.*)", re.S)
 
 
-def parse_extensions(reply: Reply, discarded: Collection[str] = ()) -> Extensions:
+def parse_extensions(reply: Reply, discarded: frozenset[str] = frozenset()) -> Extensions:
     """Read a positive reply to EHLO. Unknown keywords and senseless values are passed over.
 
     A keyword may stand in several lines, whose values add up, and be followed by `=` (both are for old clients, as
     `AUTH=LOGIN` beside `AUTH PLAIN`). *discarded* keywords, in upper case, count as not offered.
     """
+    is_usual = len(reply.text) <= _USUAL_CHARS
+    return _usually_offered(reply.text, discarded) if is_usual else _offered(reply.text, discarded)
+
+
+def _offered(text: str, discarded: frozenset[str]) -> Extensions:
     offered: dict[str, list[str]] = {}
-    for line in reply.text.split("\n")[1:]:
+    for line in text.split("\n")[1:]:
         match = _LINE.fullmatch(line)
         if match is not None and match[1].upper() not in discarded:
             offered.setdefault(match[1].upper(), []).extend(match[2].split())
@@ -66,6 +73,10 @@ def parse_extensions(reply: Reply, discarded: Collection[str] = ()) -> Extension
     )
 
 
+_usually_offered: Final = lru_cache(maxsize=256)(_offered)
+"""Peers say the same thing in each session."""
+
+
 _WITHOUT: Final[dict[str, dict[str, object]]] = {
     "8BITMIME": {"eight_bit_mime": False},
     "CHUNKING": {"chunking": False},
@@ -79,6 +90,8 @@ def without(extensions: Extensions, distrusted: Collection[str]) -> Extensions:
     """Return *extensions* without what has not done what it promises, and with the limits that the peer was found to
     have: `RCPTMAX=3` among *distrusted* stands for one (RFC 9422 §4.3).
     """
+    if not distrusted:
+        return extensions
     changes: dict[str, object] = {}
     rcpt_max = extensions.rcpt_max
     for keyword in distrusted:

@@ -20,8 +20,9 @@ MAX_ENDLESS_BYTES = 1_048_576
 """A reply that has not ended by then is none."""
 MAX_KEPT_CHARS = 1000
 
-_CACHED_LINES = 512
-_CACHED_BYTES = 48
+_CACHED = 512
+_CACHED_LINE_BYTES = 48
+_CACHED_BYTES = 512
 
 _UNWANTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -38,7 +39,8 @@ class ReplyParser:
 
     __slots__ = ("_codes", "_known", "_lines", "_passed", "_rest", "_size", "error")
 
-    _cache: dict[bytes, Reply] = {}  # noqa: RUF012  shared: peers say the same few things all day
+    _cache: dict[bytes, tuple[Reply, ...]] = {}  # noqa: RUF012  shared: peers say the same few things all day
+    """Of lines, and of all that came at once, what it says."""
 
     def __init__(self) -> None:
         self.error: str | None = None
@@ -51,9 +53,17 @@ class ReplyParser:
 
     def feed(self, data: bytes) -> list[Reply]:
         """Return the replies that *data* completes, in order. Check *error* after those."""
+        if self._rest or self._lines or self.error is not None or len(data) > _CACHED_BYTES:
+            return self._read(self._rest + data)
+        known = self._cache.get(data)
+        if known is None:
+            known = tuple(self._read(data))
+            if known and self.is_between_replies and self.error is None:
+                self._remember(data, known)
+        return list(known)
+
+    def _read(self, data: bytes) -> list[Reply]:
         replies: list[Reply] = []
-        if self._rest:
-            data = self._rest + data
         start = 0
         while self.error is None:
             end = data.find(b"\n", start) + 1
@@ -84,7 +94,8 @@ class ReplyParser:
         """Take one whole line with its line end; return the reply if this was its last."""
         self._passed = 0
         if not self._lines:
-            reply = self._cache.get(line) or self._usual(line)
+            known = self._cache.get(line)
+            reply = self._usual(line) if known is None else known[0]
             if reply is not None:
                 return reply
         text = line.rstrip(b"\r\n")[:MAX_LINE_BYTES]
@@ -102,11 +113,14 @@ class ReplyParser:
             return None
         kind, rest, enhanced, text = match.groups(b"")
         reply = Reply(int(kind + rest), enhanced.decode(), text.decode())
-        if len(line) <= _CACHED_BYTES:
-            if len(self._cache) >= _CACHED_LINES:
-                self._cache.clear()
-            self._cache[line] = reply
+        if len(line) <= _CACHED_LINE_BYTES:
+            self._remember(line, (reply,))
         return reply
+
+    def _remember(self, data: bytes, replies: tuple[Reply, ...]) -> None:
+        if len(self._cache) >= _CACHED:
+            self._cache.clear()
+        self._cache[data] = replies
 
     def _multi(self, code: int, text: bytes, is_last: bool) -> Reply | None:
         self._size += len(text) + 6
