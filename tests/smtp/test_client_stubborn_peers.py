@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,7 +75,7 @@ class Stubborn:
                 if isinstance(event, TransactionFinished):
                     return event
                 if isinstance(event, NeedDowngrade):
-                    machine.deliver(replace(transaction, eight_bit=False), 0.0)
+                    machine.deliver(msgspec.structs.replace(transaction, eight_bit=False), 0.0)
                 elif isinstance(event, NeedPieces):
                     machine.feed(BODY, True, 0.0)
             for verb in self._heard(b"".join(machine.take_output())):

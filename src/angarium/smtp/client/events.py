@@ -87,8 +87,7 @@ class ClientSettings:
     fell_back: bool = False
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(msgspec.Struct):
     """One message for one or more recipients.
 
     *reverse_path* is empty for the null sender; addresses are without angle brackets. *head* is sent before

@@ -168,7 +168,8 @@ class ClientMachine:
                     self._end(INJECTED, now)
                     return
                 reply = opening.without_secrets(reply)
-            self._writer.note_reply(reply)
+            if self._writer.trace is not None:
+                self._writer.note_reply(reply)
             self._on_reply(reply, now)
         if self._opening is not None and self._opening.stage == "tls":
             self._need_tls(now)
