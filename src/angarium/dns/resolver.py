@@ -105,7 +105,7 @@ class Resolver:
         self._closed = False
 
     async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
-        """Return what DNS says. *name* may have a final dot and any case. Raises nothing of its own.
+        """Return what DNS says. *name* may have a final dot and any case. Raises nothing.
 
         What was asked before *since*, in epoch seconds, is asked again, also if it holds by its TTL.
         """
@@ -129,7 +129,7 @@ class Resolver:
         self._settings = settings
 
     async def close(self) -> None:
-        """Give up what is being asked; whoever waits for it gets a failure."""
+        """Give up the questions under way; their callers get a failure."""
         self._closed = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -148,7 +148,7 @@ class Resolver:
         return asking.task.result()
 
     def _begin(self, question: Question) -> _Asking:
-        """Ask; whoever comes after has a share in this answer, and the cache takes it, unless it is asked once more."""
+        """Ask; later callers share this answer, and the cache takes it, unless it is asked once more."""
         asked_at = self._clock.now()
         work = asyncio.get_running_loop().create_task(self._resolve(question), name=f"dns {question.name}")
         asking = self._asking[question] = _Asking(asked_at, work)

@@ -1,6 +1,6 @@
 """One query to one server over UDP or TCP.
 
-Each UDP query has a socket of its own, so its source port is the kernel's random choice, and the socket is
+Each UDP query has its own socket, so its source port is the kernel's random choice, and the socket is
 connected, so the kernel drops what comes from any other address. What does not
 match id and question is ignored.
 """

@@ -1,7 +1,7 @@
 """Mailbox lists as header fields write them (RFC 5322 §3.4): names, comments, quoted strings, groups, routes.
 
-Everything that looks like an address is found, also where the list is not quite right: who may write as whom is
-decided from what is found, so a second address must not hide behind a first.
+Everything that looks like an address is found, also where the list is not quite right: whether a login may write as an
+author is decided from what is found, so a second address must not hide behind a first.
 """
 
 import re

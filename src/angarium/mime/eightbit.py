@@ -45,7 +45,7 @@ def downgrade(message: bytes) -> bytes | None:
     it says.
 
     That is so for signed multiparts and fragments of messages with 8-bit content, where two fields say different
-    things of one content, and for a nesting of more than MAX_DEPTH. What is in an encoding that nobody knows, or in
+    things of one content, and for a nesting of more than MAX_DEPTH. What is in an unknown encoding, or in
     a multipart without parts, is taken as it is. The message's own header is not converted: 8-bit bytes there stay.
     Linear in time. Signatures over the body (DKIM) do not survive a conversion.
     """
@@ -130,8 +130,8 @@ class _Entity:
 class _Form(NamedTuple):
     """What a message is converted to: which texts are in that form, and how they are brought into it.
 
-    *head* is for header blocks, the message's own among them if *has_own_header*; *unseen* for what is shown to
-    nobody; *put_right* for what has an encoding already. *around* is the encoding that is said of a multipart that was
+    *head* is for header blocks, the message's own among them if *has_own_header*; *unseen* for what is not
+    shown; *put_right* for what has an encoding already. *around* is the encoding that is said of a multipart that was
     changed inside, None: what was said before.
     """
 
@@ -269,7 +269,7 @@ class _Conversion:
                 self._note_change()
 
     def _finish_preamble(self, container: _Container) -> None:
-        """A preamble is shown to nobody; but all that there is of a multipart without parts is its content."""
+        """A preamble is not shown; but all that there is of a multipart without parts is its content."""
         at = container.at + 2
         if container.has_parts:
             self._out[at] = self._unseen(self._out[at], container)

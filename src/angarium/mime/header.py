@@ -1,4 +1,4 @@
-"""The header block of a message, looked at where it lies: nothing is parsed that nobody asks for.
+"""The header block of a message, read in place: only what is asked for is parsed.
 
 Any bytes will do. The block ends before the blank line, or before the first line that is neither a field nor the
 continuation of one: what follows is text to those who receive it, whatever it looks like. A lone LF ends a line as

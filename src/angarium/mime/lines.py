@@ -68,7 +68,7 @@ def _folded_line(line: bytes) -> bytes:
 
 
 def truncated(text: bytes) -> bytes:
-    """Return text that is shown to nobody with its long lines cut off; the very object if none is long."""
+    """Return text that no program shows with its long lines cut off; the very object if none is long."""
     return _BEYOND.sub(rb"\1", text) if has_long_line(text) else text
 
 

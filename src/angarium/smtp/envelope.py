@@ -27,15 +27,15 @@ def encode_xtext(text: str) -> str:
 
 
 def mail_command(transaction: Transaction, extensions: Extensions) -> str:
-    """Return the MAIL command with the parameters that the peer offers, with CRLF."""
+    """Return the MAIL command (RFC 5321 §4.1.1.2) with the parameters that the peer offers, with CRLF."""
     parameters = ""
-    if extensions.size is not None:
+    if extensions.size is not None:  # RFC 1870 §6
         parameters = f" SIZE={len(transaction.head) + transaction.body_size}"
-    if transaction.eight_bit and extensions.eight_bit_mime:
+    if transaction.eight_bit and extensions.eight_bit_mime:  # RFC 6152 §2
         parameters += " BODY=8BITMIME"
-    if extensions.smtputf8 and needs_smtputf8(transaction):
+    if extensions.smtputf8 and needs_smtputf8(transaction):  # RFC 6531 §3.4
         parameters += " SMTPUTF8"
-    if extensions.dsn:
+    if extensions.dsn:  # RFC 3461 §4.3, §4.4
         if transaction.ret:
             parameters += f" RET={transaction.ret}"
         if transaction.envid:
@@ -47,7 +47,9 @@ def mail_command(transaction: Transaction, extensions: Extensions) -> str:
 
 
 def rcpt_command(path: ForwardPath, extensions: Extensions) -> str:
-    """Return the RCPT command with its DSN parameters if the peer offers DSN, with CRLF."""
+    """Return the RCPT command (RFC 5321 §4.1.1.3), with its parameters if the peer offers DSN (RFC 3461 §4.1, §4.2),
+    with CRLF.
+    """
     address = path.address
     if not (extensions.smtputf8 or address.isascii()):
         address = f"{address[: address.rfind('@')]}@{path.domain}"

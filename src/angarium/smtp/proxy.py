@@ -1,4 +1,5 @@
-"""Reading the PROXY protocol, versions 1 and 2, with which a load balancer says who is behind it. Pure.
+"""Reading the PROXY protocol (HAProxy's proxy-protocol.txt), versions 1 (§2.1) and 2 (§2.2), with which a load balancer
+says which client is behind it. Pure.
 
     PROXY TCP4 192.0.2.7 198.51.100.1 40123 25        version 1: one line
     0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A, 21, 11, …    version 2: signature, command, family, length, addresses

@@ -1,7 +1,7 @@
 """What a peer's refusal is about, where that is not the mail: the command, its parameters, the number of recipients,
 the session, or the missing encryption. Pure; in the spellings of the field.
 
-Whoever asks knows what was said before, and asks only what can be: a refusal *may* be about the parameters if there
+The caller knows what was said before, and asks only what is possible: a refusal *may* be about the parameters if there
 were some. What follows from a wrong guess is one more try, whose answer counts.
 """
 

@@ -146,7 +146,7 @@ def shorten(reply: Reply) -> Reply:
 
 
 def _join(codes: list[int], lines: list[str]) -> Reply:
-    """Build a reply of several lines; see the top of this module for codes that differ."""
+    """Build a reply of several lines (RFC 5321 §4.2.1); see the top of this module for codes that differ."""
     last = codes[-1]
     refusals = [code for code in codes if code >= 400]
     if refusals and last < 400:

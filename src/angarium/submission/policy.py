@@ -64,7 +64,7 @@ Place = Literal["relay", "ours", "no"]
 class Relay:
     """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail).
 
-    *is_known*: the peer is somebody whom the operator has named. Who only comes in by `Open_Relay` may be anybody.
+    *is_known*: the operator has named the peer. One that only comes in by `Open_Relay` is not known.
     """
 
     options: InboundOptions
@@ -73,7 +73,7 @@ class Relay:
 
     @classmethod
     def of_peer(cls, options: InboundOptions, peer_ip: str, is_verified: bool = False) -> "Relay":
-        """Judge the peer. A Unix socket has an empty *peer_ip*: whoever may open it is as good as a relay host.
+        """Judge the peer. A Unix socket has an empty *peer_ip*: a program that may open it counts as a relay host.
 
         *is_verified*: it has shown a client certificate that is believed.
         """
@@ -82,8 +82,8 @@ class Relay:
         return cls(options, is_known or options.open_relay, is_known)
 
     def place(self, sender_domain: str, recipient_domain: str, ours: Container[str] = ()) -> Place:
-        """Return what becomes of mail for *recipient_domain*. *ours* are domains whose mail this node reads, whoever
-        sends it. (reference: relaying, any of these.)
+        """Return what becomes of mail for *recipient_domain*. *ours* are domains whose mail this node reads, from
+        any sender. (reference: relaying, any of these.)
         """
         if recipient_domain in ours:
             return "ours"
@@ -95,9 +95,9 @@ class Relay:
 
 
 def xclient_names(options: InboundOptions, peer_ip: str) -> tuple[str, ...]:
-    """Return what the peer may say by XCLIENT of whom it speaks for; most peers may say nothing.
+    """Return what the peer may say by XCLIENT of the client it speaks for; most peers may say nothing.
 
-    Who is introduced by that is somebody else, and is asked about anew.
+    The client that is introduced so is judged anew.
     """
     if not options.xclient_hosts.contains(peer_ip):
         return ()

@@ -75,8 +75,6 @@ class ClientSettings:
     ehlo_name: str
     method: Method = "ESMTP"
     timeouts: Timeouts = field(default_factory=Timeouts)
-    use_pipelining: bool = True
-    use_chunking: bool = True
     eight_bit: EightBitPolicy = "convert"
     bdat_at_once_bytes: int = 65_536
     tls: Use = "no"

@@ -1,4 +1,4 @@
-"""The sending side of AUTH (RFC 4954): what may be sent to whom, and the course of one login."""
+"""The sending side of AUTH (RFC 4954): what may be sent to which peer, and the course of one login."""
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
@@ -37,7 +37,7 @@ def login_problem(auth: ClientAuth, extensions: Extensions, is_encrypted: bool) 
 
 
 class Login:
-    """One AUTH command. *is_done*: we are in. *refusal*: we are not, and this is why. Neither: go on."""
+    """One AUTH command (RFC 4954 §4). *is_done*: we are in. *refusal*: we are not, and this is why. Neither: go on."""
 
     __slots__ = (
         "_auth",

@@ -117,7 +117,7 @@ class ClientMachine:
 
     @property
     def trace(self) -> Trace | None:
-        """Who is told each line of the dialog; may be set at any time."""
+        """Called with each line of the dialog; may be set at any time."""
         return self._writer.trace
 
     @trace.setter

@@ -110,7 +110,7 @@ class Opening:
         nothing of what there is to tell.
 
         With *has_told* the peer believes something else already, so that a refusal must end the session: the
-        message would be counted as somebody else's.
+        message would be attributed to another client.
         """
         self._command = xclient_command(attributes, extensions)
         if not self._command:

@@ -61,7 +61,7 @@ class Run:
     *done*: every recipient has its result. *dead*: the session must not be used any more. *needs_reset*: the
     peer has an envelope of ours that a RSET has to clear. *is_resetting*: the answer that comes next is
     RSET's. *is_sent*: the end of the message has been given to the transport. *wants_body*: pieces are taken;
-    *needs_body*: nobody has been told so yet. *findings* is what was learnt of the peer on the way, None if nothing.
+    *needs_body*: this has not been reported yet. *findings* is what was learnt of the peer on the way, None if nothing.
     """
 
     __slots__ = (
@@ -121,7 +121,7 @@ class Run:
         self._is_first = is_first
         self._is_clear = is_clear
         self._lmtp = settings.method == "LMTP"
-        self._pipelined = settings.use_pipelining and extensions.pipelining
+        self._pipelined = extensions.pipelining
         self._accepted: list[int] = []
         self._answered = 0
         self._chunks = 0
@@ -133,7 +133,7 @@ class Run:
         self._order = self._choose_recipients()
         # LMTP answers BDAT LAST once per accepted recipient, so it is simpler to count answers with DATA.
         # Pieces are sent by BDAT only where the next need not wait for the answer to the one before.
-        self._bdat = settings.use_chunking and extensions.chunking and not self._lmtp
+        self._bdat = extensions.chunking and not self._lmtp
         if transaction.body is None and not self._pipelined:
             self._bdat = False
         self._commands: list[str] = []
@@ -173,7 +173,9 @@ class Run:
     # What is sent
 
     def begin(self, now: float, reset: bool, at_once_bytes: int) -> None:
-        """Write as much of the envelope as the peer allows. With *reset*, after a RSET."""
+        """Write as much of the envelope as the peer allows: all of it with PIPELINING (RFC 2920 §3.1), else the first
+        command. With *reset*, after a RSET.
+        """
         self._began = now
         transaction, extensions = self.transaction, self.extensions
         if not self._order:

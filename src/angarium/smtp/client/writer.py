@@ -53,12 +53,12 @@ class ClientWriter:
         return len(data)
 
     def message(self, head: bytes, body: bytes) -> int:
-        """Write a whole message after 354, with the final dot."""
+        """Write a whole message after 354, with the final dot (RFC 5321 §4.1.1.4; doubled dots: §4.5.2)."""
         stuffer = DotStuffer()
         return self._put(stuffer.stuff(head), stuffer.stuff(body), stuffer.line_end() + b".\r\n")
 
     def message_chunk(self, head: bytes, body: bytes) -> int:
-        """Write a whole message as one chunk (RFC 3030)."""
+        """Write a whole message as one chunk (RFC 3030 §2)."""
         self.begin_pieces(b"", by_chunks=True)
         self._stuffer.pass_by(head)
         return self._chunk(head, body, last=True)

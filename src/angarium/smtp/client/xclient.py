@@ -1,4 +1,6 @@
-"""XCLIENT as the sending side says it: which client a message came from, told to a relay that trusts us."""
+"""XCLIENT (Postfix's XCLIENT_README) as the sending side says it: which client a message came from, told to a relay
+that trusts us.
+"""
 
 from angarium.smtp.client.events import XclientAttributes
 from angarium.smtp.envelope import encode_xtext

@@ -1,4 +1,4 @@
-"""What the server machine says of its own accord."""
+"""The replies that the server machine gives without asking the handler, and the usual ones of handlers."""
 
 import re
 from functools import lru_cache

@@ -122,7 +122,7 @@ class IncomingBody:
             self._reader.end_chunks()
 
     def is_too_slow(self, now: float) -> bool:
-        """Whether it comes more slowly than it may."""
+        """Whether it comes more slowly than it may: a peer that drips would hold its session for ever."""
         rate, since = self._limits.min_data_rate_bytes_per_s, self._since
         if since is None or not rate or now - since < self._limits.data_rate_grace_s:
             return False

@@ -72,7 +72,7 @@ class MailCommand(msgspec.Struct, frozen=True):
     *path* is the reverse path without brackets, empty for the null sender; *domain* is its domain in
     lower-case A-labels or an address literal, empty for the null sender and for a local part alone. *size* is what
     SIZE declared, in bytes, 0 without. *ret* is "", "FULL" or "HDRS"; *envid* is decoded. *auth* is the decoded
-    AUTH mailbox, "<>" when it said so or made no sense, empty without; nobody has vouched for it.
+    AUTH mailbox, "<>" when it said so or made no sense, empty without; it is not verified.
     """
 
     path: str
@@ -305,15 +305,16 @@ class _Parameter:
 
 
 _MAIL_PARAMETERS = {
-    "SIZE": _Parameter("SIZE", "size", _size),
-    "BODY": _Parameter("8BITMIME", "body", _body),
-    "SMTPUTF8": _Parameter("SMTPUTF8", "smtputf8", _no_value),
-    "RET": _Parameter("DSN", "ret", _ret),
-    "ENVID": _Parameter("DSN", "envid", _envid, longest=MAX_ENVID),
+    "SIZE": _Parameter("SIZE", "size", _size),  # RFC 1870 §4
+    "BODY": _Parameter("8BITMIME", "body", _body),  # RFC 6152 §2
+    "SMTPUTF8": _Parameter("SMTPUTF8", "smtputf8", _no_value),  # RFC 6531 §3.4
+    "RET": _Parameter("DSN", "ret", _ret),  # RFC 3461 §4.3
+    "ENVID": _Parameter("DSN", "envid", _envid, longest=MAX_ENVID),  # RFC 3461 §4.4
     "AUTH": _Parameter("", "auth", _auth, otherwise="<>"),  # RFC 4954 §5: so is all that is not trusted
 }
 _RCPT_PARAMETERS = {
-    "NOTIFY": _Parameter("DSN", "notify", _notify),
+    "NOTIFY": _Parameter("DSN", "notify", _notify),  # RFC 3461 §4.1
+    # RFC 3461 §4.2; of the type utf-8: RFC 6533 §3
     "ORCPT": _Parameter("DSN", "orcpt", _orcpt, longest=MAX_ORCPT, passed_over=_ORCPT_FORM),
 }
 _USUAL = _MAIL_PARAMETERS.keys() | _RCPT_PARAMETERS.keys()

@@ -1,9 +1,10 @@
 """The body of a message while it comes in: by DATA, up to the line with a single dot, or by BDAT, by counted
 chunks.
 
-Only CR LF . CR LF ends DATA. Line ends that are not CR LF are refused, mended or let through as the rules
-say; but a lone dot between such line ends is never let through as it is, since the next host might take it
-for the end (SMTP smuggling). Nothing ends a chunk but its size.
+Only CR LF . CR LF ends DATA (RFC 5321 §4.1.1.4), and a dot that begins a line is taken off (§4.5.2). Line ends that
+are not CR LF (§2.3.8) are refused, mended or let through as the rules say; but a lone dot between such line ends is
+never let through as it is, since the next host might take it for the end (SMTP smuggling). Nothing ends a chunk but
+its size (RFC 3030 §2).
 
 Every byte is looked at once. A read may end anywhere: what could be the beginning of the end, or of a line end, at
 most a dozen bytes, is held back for the next read.
@@ -18,7 +19,7 @@ import msgspec
 
 LineEndPolicy = Literal["refuse", "mend", "fix", "ignore"]
 """What to do with a CR or LF alone: refuse the message, make it CR LF, or leave it as it is. "mend" does as "fix", but
-refuses a lone dot between such line ends: whoever wrote it may have meant the end.
+refuses a lone dot between such line ends: the writer may have meant the end.
 """
 
 _MAX_PIECES = 256

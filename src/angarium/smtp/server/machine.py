@@ -130,7 +130,7 @@ class ServerMachine:
         """Send *data* as a challenge of AUTH; the response comes by `on_auth_line`, or `on_auth_cancel` is called.
 
         May be called from inside `on_auth` and `on_auth_line`. Ignored once the connection is closed. Raises
-        RuntimeError when nobody authenticates.
+        RuntimeError when no AUTH is under way.
         """
         if self.state == "closed":
             return
@@ -449,7 +449,7 @@ class ServerMachine:
             self._out.append(self._wire(reply))
 
     def _drop_injection(self) -> bool:
-        """Throw away what stands behind STARTTLS in clear text, for anybody may have put it there (RFC 3207 §4.2).
+        """Throw away what stands behind STARTTLS in clear text: an attacker may have put it there (RFC 3207 §4.2).
         Returns whether the session ended of it.
         """
         behind = len(self._input)

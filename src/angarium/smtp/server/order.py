@@ -19,7 +19,7 @@ of order is refused, and nothing changes; one that is answered with less than 40
                                                 └─ in vain ─► nobody
     from any phase:    RSET ──► rest        HELO, EHLO ──► ready        STARTTLS, XCLIENT ──► start
 
-*rest* is where MAIL was said: `ready`, or `start` where nobody need say HELO. What leads back from an open transaction
+*rest* is where MAIL was said: `ready`, or `start` where HELO is not required. What leads back from an open transaction
 makes it void, and the handler hears of it; so do a body and a chunk that are refused, and the end of the connection.
 """
 

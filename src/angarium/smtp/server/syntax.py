@@ -1,4 +1,4 @@
-"""The small syntax of the server's commands: names, chunk sizes, arguments."""
+"""The small syntax of the server's commands (RFC 5321 §4.1.1, RFC 3030 §2): names, chunk sizes, arguments."""
 
 import re
 

@@ -65,7 +65,7 @@ class Owners(Protocol):
 
 
 class NobodyOwns:
-    """Where no domain is anybody's."""
+    """Where no domain belongs to an account."""
 
     def now(self, domain: str) -> frozenset[int]:
         """See Owners."""

@@ -86,11 +86,11 @@ class SessionConnection:
         self.flush()
 
     def fault(self, error: Exception) -> None:
-        """Write down what nobody foresaw."""
+        """Log an unforeseen error."""
         self._reception.log.fault(self._reception.clock.now(), error, **self._peer.named())
 
     def break_off(self, error: Exception) -> None:
-        """End the session after what nobody foresaw: where the machine stands is not known."""
+        """End the session after an unforeseen error: the state of the machine is not known."""
         self.fault(error)
         self.cut_off(FAULTY, "a fault of ours")
 

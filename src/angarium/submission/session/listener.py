@@ -89,7 +89,7 @@ class Acceptor:
             self._tasks.start(self._let_in(session, connection, peer))
 
     async def _let_in(self, session: Session, connection: socket.socket, peer: Peer) -> None:
-        """Hear whom a proxy speaks for, and encrypt; a connection that fails at either is closed."""
+        """Read whose connection a proxy passes on, and encrypt; a connection that fails at either is closed."""
         if self.door.options.proxy_protocol and not await self._hear_proxy(session, connection, peer):
             connection.close()
             return

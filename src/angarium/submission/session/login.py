@@ -1,4 +1,4 @@
-"""Who a session is: logging in by AUTH (RFC 4954), or by the word of those who may speak for others."""
+"""Whose session it is: logging in by AUTH (RFC 4954), or by the word of a proxy that may speak for its clients."""
 
 import asyncio
 import secrets
@@ -35,9 +35,9 @@ _NONCE_BYTES = 18
 
 
 class SessionLogin:
-    """Who a session is, and what it may use for that. Implements smtp.server.handler.AuthHandler.
+    """The login of a session, and what it may log in with. Implements smtp.server.handler.AuthHandler.
 
-    *principal* is who has logged in.
+    *principal* is the account and the server that it has logged in for, None without a login.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class SessionLogin:
         """What messages of the session are said to come from; made anew when any of that changes."""
         self._exchange: Exchange | None = None
         self._mechanism = self._user = self._mark = ""
-        """How and as whom the peer says to log in, and what the guard knows that by."""
+        """The mechanism, the user name that the peer gives, and the mark that the guard knows them by."""
         self._is_guess = True
         """Whether a failure can be one, by what the peer has said."""
         self._is_kept = True
@@ -128,7 +128,7 @@ class SessionLogin:
         return access
 
     def _hear(self, username: str, secret: str | None, question: Callable[[], Awaitable[None]]) -> None:
-        """Ask the directory: at once, or later, or not at all, as whoever says to be *username* has failed lately.
+        """Ask the directory: at once, or later, or not at all, if *username* has failed too often lately.
 
         Where a challenge is not heard the session stays open: the password that follows may be one that is.
         """
@@ -255,12 +255,12 @@ class SessionLogin:
         self._connection.machine.set_options(self.offer(), limits)
 
     def forget(self) -> None:
-        """Go on as nobody, with what the peer is offered as it is now known; not in mid transaction."""
+        """Go on without a login, and offer the peer what is due to it as it is now known; not in mid transaction."""
         self.principal = self._origin = None
         self._connection.machine.set_options(self.offer(), self._peer.settings.limits)
 
     def begin_anew(self) -> None:
-        """Go on as nobody, and as another than whoever has failed to log in."""
+        """Go on as another client, without a login and without the failures so far."""
         self._failures = 0
         self.forget()
 

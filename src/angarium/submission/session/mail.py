@@ -197,7 +197,7 @@ class SessionMail:
     @property
     def _submits(self) -> bool:
         """Whether the peer sends its own mail: there a local part alone has our host name for a domain (RFC 6409 §8),
-        and from others it could be anybody's.
+        and from others it could mean any domain.
         """
         return self._login.principal is not None or self._peer.relay.peer_may
 

@@ -10,7 +10,7 @@ from angarium.submission.session.reception import Reception
 from angarium.submission.session.settings import Settings
 
 UNKNOWN_PEER = "0.0.0.0"
-"""Stands for the client of a proxy that does not know it: it is not the proxy, and may do what anybody may."""
+"""Stands for the client of a proxy that does not know it: it is not the proxy, and has no rights of its own."""
 
 _UNKNOWN = ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
 
@@ -19,7 +19,7 @@ Peer = tuple[str, int] | None
 
 
 class SessionPeer:
-    """The other side of a session: at first whoever connected, later perhaps whom a proxy has named.
+    """The other side of a session: the address that connected, or the client that a proxy has named since.
 
     *ip* is empty for a Unix socket, *address* has the port as well. *network* is what its sessions are counted by.
     *relay* says whether it may send without a login, *xclient* what it may say of whom it speaks for. *via* is the
@@ -71,8 +71,8 @@ class SessionPeer:
     # -- what becomes known of it
 
     def introduce(self, peer: tuple[str, int]) -> None:
-        """It is *peer*, as a trusted proxy has said: its options, its limits, its rights. Those of the proxy are not
-        its, that of naming somebody else among them.
+        """A trusted proxy has said that it is *peer*: from now on its options, limits and rights hold. The rights of
+        the proxy, that of naming a client among them, do not pass to it.
         """
         self.count_out()
         self.via = self.via or self.address
@@ -80,7 +80,7 @@ class SessionPeer:
         self.count_in()
 
     def introduce_by(self, attributes: dict[str, str], login: str) -> None:
-        """It is who XCLIENT names. A login without an address is nobody's whom the proxy's could stand for."""
+        """It is the client that XCLIENT names. One named by a login alone has an unknown address, not the proxy's."""
         self.said_helo = known(attributes.get("HELO"), self.said_helo)
         self.said_protocol = known(attributes.get("PROTO"), self.said_protocol)
         ip, port = self.ip, self.address.rpartition(":")[2]

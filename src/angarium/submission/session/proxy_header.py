@@ -11,7 +11,7 @@ _LOOK_BYTES = 8192
 async def read_proxy_header(connection: socket.socket, loop: asyncio.AbstractEventLoop) -> ProxyHeader:
     """Read the header from a socket that does not block. Raises ProxyError, OSError; time is the caller's matter.
 
-    What follows the header is TLS or SMTP for somebody else to read, so bytes are looked at first and taken when they
+    What follows the header is TLS or SMTP, which is read elsewhere, so bytes are looked at first and taken when they
     are known to belong to it: all of them while it is incomplete.
     """
     header = b""

@@ -1,4 +1,4 @@
-"""What all sessions of one worker share, and the sessions themselves."""
+"""What all SMTP sessions of one worker share, and the sessions themselves."""
 
 from functools import partial
 from typing import Protocol
@@ -78,7 +78,7 @@ class OpenSession(Protocol):
 
 
 class Reception:
-    """The door of one worker. Without *access* nobody can log in; without *tls* nothing is encrypted."""
+    """What the SMTP sessions of one worker share. Without *access* there is no AUTH; without *tls* no encryption."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Reception:
         self._number = 0
 
     def next_name(self) -> str:
-        """Return a name for a session, unique on this node for as long as anybody looks for it."""
+        """Return a name for a session, unique on this node for as long as logs are kept."""
         self._number += 1
         return f"{int(self.clock.now() * 1000):x}.{self._number:x}"
 

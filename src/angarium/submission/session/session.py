@@ -166,8 +166,8 @@ class Session(asyncio.Protocol):
         return NO_TLS_NOW if self._encryption.context() is None else TLS_READY
 
     def on_xclient(self, attributes: dict[str, str]) -> Reply | None:
-        """See ServerHandler. From here on the session is somebody else's, and may do what that one may: the rights of
-        the proxy, that of saying XCLIENT again among them, go with its address or with the client's login.
+        """See ServerHandler. From here on the session is that of the client named, with its rights: those of the proxy,
+        that of saying XCLIENT again among them, end with an address or a login of the client.
         """
         login = known(attributes.get("LOGIN"), "")
         self._began_anew_at = self._reception.clock.now()
@@ -220,7 +220,7 @@ class Session(asyncio.Protocol):
     # -- what comes before a session, for the listener
 
     def introduce(self, peer: tuple[str, int]) -> None:
-        """Go on as the session of *peer*, whom a trusted proxy has named."""
+        """Go on as the session of *peer*, which a trusted proxy has named."""
         self._peer.introduce(peer)
         self.login.forget()
 

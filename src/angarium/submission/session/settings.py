@@ -26,13 +26,13 @@ _RFC_LINE = 998
 CHALLENGE_MECHANISMS: Final = ("CRAM-MD5", "DIGEST-MD5")
 """Those for which a secret must be kept that can be read again."""
 _STEPS = ("HELP",)
-"""Extensions that need no option: offering them binds nobody."""
+"""Extensions that need no option: offering them has no consequences."""
 
 
 class Settings:
     """How sessions with the same options are led. Bodies above *large_message_bytes* are handed over in pieces.
 
-    What is offered hangs on circumstances as well; each combination is made once.
+    What is offered depends on circumstances as well; each combination is made once.
     """
 
     __slots__ = ("_can_encrypt", "_can_log_in", "_made", "_options", "limits", "policy")
@@ -99,9 +99,9 @@ def mechanisms(options: InboundOptions, is_encrypted: bool) -> Mechanisms:
 
 
 def server_options(options: InboundOptions, is_logged_in: bool) -> ServerOptions:
-    """Return how a session is led, without what hangs on who the peer is and how it came.
+    """Return how a session is led, without what depends on who the peer is and how it connected.
 
-    Lone line ends are mended for who has logged in: of others it is not known through how many hands their mail went.
+    Lone line ends are mended after a login: of others it is not known through how many hands their mail went.
     """
     offered = options.smtp_extensions
     line_ends = _LINE_ENDS | {"auto": "mend"} if is_logged_in else _LINE_ENDS
@@ -138,7 +138,7 @@ def server_limits(options: InboundOptions, large_message_bytes: int) -> ServerLi
 
 
 def limits_for(limits: ServerLimits, principal: Principal) -> ServerLimits:
-    """Return *limits* with those of whoever has logged in."""
+    """Return *limits*, made stricter by those of the login."""
     size = _stricter(limits.max_message_size, principal.max_message_size)
     recipients = _stricter(limits.max_recipients, principal.max_recipients)
     if (size, recipients) == (limits.max_message_size, limits.max_recipients):

@@ -31,7 +31,7 @@ def check_tls(config: Config, now: float) -> None:
 
 
 def tls_warnings(config: Config) -> list[ConfigProblem]:
-    """Return what can be used and is not wise: passwords for whoever answers."""
+    """Return what can be used and is not wise: passwords for a peer that is not verified."""
     warnings = []
     for scope in config.root.walk():
         settings = scope.settings.get("outbound", {})

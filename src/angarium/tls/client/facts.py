@@ -24,7 +24,7 @@ class PeerCertificate(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def read_certificate(der: bytes) -> PeerCertificate:
-    """Read a certificate, whoever made it: what cannot be read is left out."""
+    """Read a certificate, which may be malformed: what cannot be read is left out."""
     try:
         certificate = x509.load_der_x509_certificate(der)
         not_after = certificate.not_valid_after_utc.timestamp()
@@ -59,7 +59,7 @@ def facts_of(
 ) -> TlsFacts:
     """Return the record of a handshake that was made.
 
-    *verified*: the peer's issuer was checked. *asked*: somebody wants to know whether it is one of *wanted*; then
+    *verified*: the peer's issuer was checked. *asked*: it is to be one of *wanted*; then
     *problem* says why it is not. A *problem* that is known already stands.
     """
     certificate = read_certificate(tls.getpeercert(binary_form=True) or b"")

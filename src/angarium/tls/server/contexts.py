@@ -136,7 +136,7 @@ def _load(context: ssl.SSLContext, pair: Pair) -> None:
 def _refuse_passphrase(key: Path) -> Callable[[], str]:
     def ask() -> NoReturn:
         raise TlsProblem(
-            f"{key} asks for a passphrase; nobody is there to give it: write the key out without one"
+            f"{key} asks for a passphrase, which cannot be given at a start: write the key out without one"
         )
 
     return ask

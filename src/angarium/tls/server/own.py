@@ -1,6 +1,6 @@
 """The node's own certificate, for where none is configured: made at the first start, signed by itself.
 
-Enough for a laptop and for clients that encrypt without asking whom they speak to. It is made anew when it has
+Enough for a laptop and for clients that encrypt without checking the server. It is made anew when it has
 expired, when its two files do not belong together, and when the node has got another name.
 """
 
