@@ -10,23 +10,15 @@ from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
 from angarium.core.records import Event, Message
 from angarium.delivery.router import Router
-from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
 from angarium.spool.embedded import open_partition
-from angarium.testing.engine import engine_on
+from angarium.testing.engine import NoDns, engine_on
 from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S, free_port
 from angarium.testing.sink import Sink
 from angarium.testing.spool import SMALL, make_message
 
 TEXT = b"Subject: hello\r\n\r\ntext\r\n"
-
-
-class NoDns:
-    """The route names an address: there is nothing to ask."""
-
-    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
-        raise AssertionError(f"{name} is looked up")
 
 
 @asynccontextmanager

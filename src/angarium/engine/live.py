@@ -120,7 +120,7 @@ class LiveScheduler:
         self._turn.plan()
 
     def recall(self, key: str, count: int, rank: int) -> None:
-        """The authority wants unused units back, and *count* of those in use, for others of *rank* or better."""
+        """The authority wants unused units back, and *count* in use, for others, the best of them of *rank*."""
         self._scheduler.recall(key, count, rank, self._now())
         self._turn.plan()
 

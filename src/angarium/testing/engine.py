@@ -9,6 +9,7 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import QueueKey
+from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
 from angarium.engine.live import LiveScheduler
 from angarium.engine.resolve import Routes
@@ -31,6 +32,14 @@ class Generous:
 
     def give_back(self, command: GiveBack) -> None:
         """See Leases."""
+
+
+class NoDns:
+    """Where routes name addresses there is nothing to ask: a dns.records.DnsResolver that must not be asked."""
+
+    async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
+        """Raise AssertionError."""
+        raise AssertionError(f"{name} is looked up")
 
 
 class NoWay:
