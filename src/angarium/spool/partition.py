@@ -1,23 +1,24 @@
 """One partition of the spool, with one writer: what is promised of it, on whatever engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Content, Event, Fact, Flow, FlowSummary, Message, Recipient
-from angarium.spool import groups
 from angarium.spool.admission import Admission
 from angarium.spool.bodies import BodyPlaces, ResidentBodies
+from angarium.spool.callbacks import Callbacks
 from angarium.spool.codec import ACCEPT, CONTENT, EVENT, FACT, LARGE, SETTLED, encode
 from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.history import find_message, in_order
 from angarium.spool.journal import Item, Journal
+from angarium.spool.leftovers import Leftovers
+from angarium.spool.offers import Offers
 from angarium.spool.port import (
     Body,
-    LargeBody,
     LargeBodyWriter,
     RecoveryReport,
     Selection,
@@ -33,8 +34,6 @@ from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.leaving import Leaving
 from angarium.spool.settlement.waiting import Waiting
 from angarium.spool.store import Remains
-
-SEGMENT_MARGIN = 4096
 
 
 class Partition:
@@ -65,8 +64,11 @@ class Partition:
         self._settler = self._waiting.settler
         self._admission = Admission(engine, settings, self._journal, lambda: self._settler.backlog)
         self._leaving = Leaving(self._residents, self._contents, self._waiting, settings)
-        self._refusal = SpoolError("the spool has not been recovered yet")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._callbacks = Callbacks(loop)
+        self._offers = Offers(
+            self._journal, self._contents, self._admission, self._large, self._callbacks, settings, loop
+        )
+        self._leftovers = Leftovers(self._settler, self._large, loop)
         self._recovered = False
         self._closed = False
 
@@ -92,7 +94,7 @@ class Partition:
         self._begin_segment(self._log.newest)
         self._release()
         self._waiting.flows.update(self._engine.store.summaries())
-        self._refusal = SpoolError("the spool is closed")
+        self._offers.closed = None
         self._recovered = True
         self._journal.start()
         self._settler.start()
@@ -103,10 +105,11 @@ class Partition:
         if self._closed:
             return
         self._closed = True
+        self._offers.closed = SpoolError("the spool is closed")
         if self._recovered:
             await self._loop.run_in_executor(self._threads, self._journal.stop)
             self._waiting.flush()
-            await asyncio.gather(*self._tasks)
+            await self._leftovers.close()
             await self._loop.run_in_executor(self._threads, self._settler.stop)
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.close()
@@ -114,25 +117,8 @@ class Partition:
     # -- the journal's side
 
     def accept(self, message: Message, body: Body, then: Then, *, settled: bool = False) -> None:
-        """See `Spool.accept`. Messages that were made here (origin `internal`) are kept like events: nobody
-        waits who could be refused, so they are written again after a failed write, and may use the spare
-        segment."""
-        item = self._item(message, body, then, settled)
-        error = self._may_accept(item.size, item.refusable)
-        if error is None and message.content:
-            error = self._name_contents((message,), None)
-        if error is not None:
-            self._loop.call_soon(self._refused, message, item.flags, then, error)
-            return
-        self._journal.append(item)
-
-    def _item(self, message: Message, body: Body, then: Then | None, settled: bool) -> Item:
-        flags = SETTLED if settled else 0
-        if isinstance(body, LargeBody):
-            flags |= LARGE
-            body = b""
-        refusable = message.origin.listener != "internal"
-        return Item(ACCEPT, encode(message), body, message, then, flags=flags, sync=True, refusable=refusable)
+        """See `Spool.accept`."""
+        self._offers.accept(message, body, then, settled)
 
     def accept_all(
         self,
@@ -142,69 +128,12 @@ class Partition:
         content: SharedBody | None = None,
         settled: bool = False,
     ) -> None:
-        """See `Spool.accept_all`. When one of them was made here, all are kept as it is."""
-        items = [self._item(message, body, None, settled) for message, body in messages]
-        if content is not None:
-            if not any(message.content == content.content.id for message, _ in messages):
-                raise ValueError("a content that no message names would never go")
-            items.insert(0, _content_item(content))
-        items[-1].then = then
-        refusable = all(item.refusable for item in items)
-        error = self._may_accept(sum(item.size for item in items), refusable)
-        if error is None:
-            error = self._name_contents([message for message, _ in messages], items[0] if content else None)
-        if error is not None:
-            self._loop.call_soon(self._refused_all, items, error)
-            return
-        for item, mark in zip(items, groups.marks(len(items)), strict=True):
-            item.flags |= mark
-            item.refusable = refusable
-        self._journal.append_group(items)
-
-    def _name_contents(self, messages: Sequence[Message], begun: Item | None) -> SpoolError | None:
-        """Count the messages that name a content, so that it stays: *begun*, or one that is here. Counts none where one
-        of them names another.
-        """
-        named = [message.content for message in messages if message.content]
-        new = begun.subject.id if begun is not None and isinstance(begun.subject, Content) else b""
-        for content_id in set(named):
-            if content_id != new and not self._contents.is_here(content_id):
-                return SpoolError(f"content {content_id.hex()} is not in the spool, or not any more")
-        if begun is not None:
-            self._contents.begin(new, begun.meta, begun.flags)
-        for content_id in named:
-            self._contents.name(content_id)
-        return None
-
-    def _refused_all(self, items: list[Item], error: SpoolError) -> None:
-        for item in items:
-            if isinstance(item.subject, Message):
-                self._refused(item.subject, item.flags, item.then or _nobody, error)
-            elif isinstance(item.subject, Content) and item.flags & LARGE:
-                self._large.remove(item.subject.id)
-
-    def _may_accept(self, size: int, refusable: bool) -> SpoolError | None:
-        if self._closed or not self._recovered:
-            return self._refusal
-        if size + SEGMENT_MARGIN > self.settings.segment_bytes:
-            return SpoolError(f"a message of {size} bytes does not fit in a journal segment")
-        return self._admission.refusal() if refusable else None
-
-    def _refused(self, message: Message, flags: int, then: Then, error: SpoolError) -> None:
-        if flags & LARGE:
-            self._large.remove(message.id)
-        self._call(then, error)
-
-    def _call(self, then: Then | None, error: SpoolError | None) -> None:
-        if then is not None:
-            try:
-                then(error)
-            except Exception as exc:  # noqa: BLE001 - the owner's mistake must not cost the others of the batch their answer
-                self._loop.call_exception_handler({"message": "a spool callback failed", "exception": exc})
+        """See `Spool.accept_all`."""
+        self._offers.accept_all(messages, then, content, settled)
 
     def note(self, facts: Sequence[Fact]) -> None:
         """See `Spool.note`. What cannot be written is dropped as a client's mail would be refused."""
-        if self._recovered and not self._closed:
+        if self._offers.closed is None:
             for fact in facts:
                 self._journal.append(Item(FACT, encode(fact), b"", None, None, refusable=True))
 
@@ -241,34 +170,31 @@ class Partition:
             subject = item.subject
             if item.error is not None:
                 if item.kind == ACCEPT:
-                    assert isinstance(subject, Message)
-                    if (kept := self._contents.get(subject.content)) is not None:
-                        self._contents.unname(kept)
-                    self._refused(subject, item.flags, item.then or _nobody, item.error)
+                    self._offers.not_kept(item, item.error)
                 else:
-                    self._call(item.then, item.error)
+                    self._callbacks.call(item.then, item.error)
                 continue
             if item.kind and item.generation != self._uses.newest:
                 self._begin_segment(item.generation)
             if item.kind == ACCEPT:
                 assert isinstance(subject, Message)
                 self._accepted(item, subject)
-                self._call(item.then, None)
+                self._callbacks.call(item.then, None)
             elif item.kind == EVENT:
                 assert isinstance(subject, Event)
                 self._recorded(item, subject)
                 if item.then is not None:
-                    self._call(item.then, None)
+                    self._callbacks.call(item.then, None)
             elif item.kind == CONTENT:
                 assert isinstance(subject, Content)
                 self._contents.wrote(subject.id, item.generation, item.offset, item.size, item.flags)
                 if not item.flags & LARGE:
                     self._bodies.add(subject.id, item.body)
             elif item.subject is None:
-                self._call(item.then, None)
+                self._callbacks.call(item.then, None)
             else:
                 assert isinstance(subject, list)
-                self._leaving.settle(subject, partial(self._call, item.then, None))
+                self._leaving.settle(subject, partial(self._callbacks.call, item.then, None))
         self._release()
 
     def _begin_segment(self, generation: int) -> None:
@@ -305,21 +231,9 @@ class Partition:
             self._bodies.drop(message_id)
         if live.is_large:
             if live.stored:
-                self._in_background(self._remove_unless_stored(message_id))
+                self._leftovers.remove_unless_stored(message_id)
             else:
                 self._large.remove(message_id)
-
-    def _in_background(self, work: Coroutine[object, object, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _remove_unless_stored(self, message_id: MessageId) -> None:
-        try:
-            if await self._settler.ask(lambda store: not store.known([message_id])):
-                self._large.remove(message_id)
-        except SpoolError:
-            return  # the next recovery removes files of no message
 
     def _release(self) -> None:
         """Let go of the oldest segments that nothing needs any more."""
@@ -334,8 +248,8 @@ class Partition:
             if message_id not in self._residents:
                 self._large.remove(message_id)
         for content_id in gone.contents:
-            if content_id not in self._contents and not self._closed:
-                self._in_background(self._drop_unless_named(content_id))
+            if content_id not in self._contents:
+                self._leftovers.drop_unless_named(content_id)
 
     def _unnamed(self, kept: KeptContent) -> None:
         """No message of the journal names a content any more."""
@@ -343,18 +257,8 @@ class Partition:
         if not kept.stored:
             if kept.is_large:
                 self._large.remove(MessageId(kept.id))
-        elif not self._closed:
-            self._in_background(self._drop_unless_named(kept.id))
-
-    async def _drop_unless_named(self, content_id: bytes) -> None:
-        try:
-            dropped = await self._settler.ask(
-                lambda store: store.drop_contents([content_id]), transaction=True
-            )
-        except SpoolError:
-            return  # the next recovery drops contents that nothing names
-        for each in dropped:
-            self._large.remove(MessageId(each))
+        else:
+            self._leftovers.drop_unless_named(kept.id)
 
     def flows(self) -> Mapping[Flow, FlowSummary]:
         """See `Spool.flows`."""
@@ -431,7 +335,7 @@ class Partition:
         """See `Spool.status`."""
         settled = sum(summary.queued + summary.held for summary in self._waiting.flows.values())
         return SpoolStatus(
-            self._admission.refusal() if self._recovered and not self._closed else self._refusal,
+            self._offers.refusal(),
             "; ".join(filter(None, (self._journal.complaint(), self._settler.unwell))),
             self._log.size_bytes,
             len(self._uses),
@@ -439,12 +343,3 @@ class Partition:
             self._bodies.size_bytes,
             self._journal.backlog + self._waiting.backlog,
         )
-
-
-def _content_item(content: SharedBody) -> Item:
-    flags, body = (LARGE, b"") if isinstance(content.body, LargeBody) else (0, content.body)
-    return Item(CONTENT, encode(content.content), body, content.content, None, flags=flags, refusable=True)
-
-
-def _nobody(error: SpoolError | None) -> None:
-    """Take an answer that nobody waits for."""
