@@ -29,28 +29,29 @@ class Notes:
 
     def received(self, message: Message, failing: Sequence[Problem]) -> None:
         """The message is durable. *failing* is why it will only be reported as failed."""
-        fields: dict[str, Any] = {}
+        origin = message.origin
+        fields: dict[str, Any] = {
+            "message": format_id(message.id),
+            "sender": message.reverse_path,
+            "recipients": len(message.recipients),
+            "size": message.size,
+            "binding": message.binding,
+            "lane": "bulk" if message.lane else "transactional",
+            "peer": origin.peer,
+            "listener": origin.listener,
+            "session": origin.session,
+        }
         if message.account:
-            fields = {"account": message.account, "server": message.server, "stream": message.options.stream}
+            fields |= {
+                "account": message.account,
+                "server": message.server,
+                "stream": message.options.stream,
+            }
         if message.refusal is not None:
             fields |= {"reason": leading(failing).reason.label, "refusal": str(message.refusal)}
         if message.submission:
             fields["submission"] = format_id(message.submission)
-        origin = message.origin
-        self._log.info(
-            "received",
-            message.received_at,
-            message=format_id(message.id),
-            sender=message.reverse_path,
-            recipients=len(message.recipients),
-            size=message.size,
-            binding=message.binding,
-            lane="bulk" if message.lane else "transactional",
-            peer=origin.peer,
-            listener=origin.listener,
-            session=origin.session,
-            **fields,
-        )
+        self._log.add("info", "received", message.received_at, fields)
 
     def refused(self, submission: Submission[Principal], at: float, problems: Sequence[Problem]) -> None:
         """The message is not taken."""
