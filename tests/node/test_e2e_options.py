@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.identity.records import SEND_GRANT, SMTP_INJECTION, Limits
+from angarium.dialects.sparkpost.names import SMTP_INJECTION
+from angarium.identity.records import SEND_GRANT, Limits
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.engine import key_file, open_engine, store_url
 from angarium.identity.store.store import Store

@@ -65,7 +65,7 @@ def test_every_message_is_answered_and_keeps_no_instruction(
             assert message.eight_bit == (not (body.isascii() and message.trace.isascii()))
             assert _ends_in_lines(message.trace)
         assert desk.files >= {
-            f"{message.id.hex()}.body" for message, _ in taken.entered if pieces is not None
+            f"{(message.content or message.id).hex()}.body" for message, _ in taken.entered if pieces
         }
 
     asyncio.run(story(tmp_path_factory.mktemp("desk")))

@@ -34,8 +34,11 @@ def filled(sentence: Sentence, problem: Problem) -> str:
 
 
 def sentence_of(problem: Problem, own: Mapping[Reason, Sentence] | None = None) -> str:
-    """Return what *problem* is called in the *own* words of a dialect, else in those of all."""
-    return filled((own or {}).get(problem.reason) or SENTENCES[problem.reason], problem)
+    """Return what *problem* is called in the *own* words of a dialect, else in those of all: one line, whatever is in
+    it.
+    """
+    text = filled((own or {}).get(problem.reason) or SENTENCES[problem.reason], problem)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _quota(problem: Problem) -> str:

@@ -13,6 +13,7 @@ import idna
 import msgspec
 
 from angarium.core.options import Options, as_mapping
+from angarium.dialects.postmark.names import RESERVED_STREAMS
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import NO_LIMITS, Limits, Rate
 from angarium.sql.errors import Invalid
@@ -81,8 +82,8 @@ def stream_id(field: str, value: Any) -> str:
     """The id of a message stream."""
     if not isinstance(value, str) or not _STREAM_ID.fullmatch(value):
         raise Invalid(field, "write 1 to 30 of a-z, 0-9, - and _, beginning with a letter")
-    if value.startswith("pm-"):
-        raise Invalid(field, "pm- at the beginning is reserved; begin with something else")
+    if value.startswith(RESERVED_STREAMS):
+        raise Invalid(field, f"{RESERVED_STREAMS} at the beginning is reserved; begin with something else")
     return value
 
 

@@ -2,23 +2,25 @@
 
 | user name | secret | who |
 |---|---|---|
-| a server token | the same token | the server (Postmark) |
-| the access key of an SMTP token | its secret key | the stream it is bound to (Postmark) |
-| `SMTP_Injection`, with or without `:X-MSYS-SUBACCOUNT=7` | an API key that may send | its account (SparkPost) |
-| the name of an SMTP login | its password | the login (SMTPeter) |
-| an e-mail address | its password | the person, every optional feature off (SMTPeter) |
+| a server token | the same token | the server |
+| the access key of an SMTP token | its secret key | the stream it is bound to |
+| `SMTP_Injection`, with or without the number of an account | an API key that may send | its account |
+| the name of an SMTP login | its password | the login |
+| an e-mail address | its password | the person, every optional feature off |
 """
 
 import re
 from typing import Final, Literal, NamedTuple
 
-from angarium.identity.records import SMTP_INJECTION, Kind
+from angarium.dialects.postmark.names import ACCESS_KEY
+from angarium.dialects.sparkpost.names import INJECTION
+from angarium.identity.records import Kind
 from angarium.identity.secrets import digest_of
 from angarium.smtp.sasl.exchange import PASSWORD_MECHANISMS
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_INJECTION = re.compile(rf"{SMTP_INJECTION}(?::X-MSYS-SUBACCOUNT=(\d{{1,18}}))?", re.IGNORECASE)
-_GENERATED = re.compile(r"PM-[TB]-[a-z0-9_-]{1,30}-[A-Za-z0-9_-]{22}|[0-9a-f]{32}")
+_LOGIN_NAME = re.compile(r"[0-9a-f]{32}")
+"""What `secrets.new_username` makes."""
 
 SCRAM: Final = "SCRAM-SHA-256"
 
@@ -44,7 +46,7 @@ class Question(NamedTuple):
 def question_of(username: str, secret: str) -> Question:
     """Return whom a user name and a secret mean."""
     username, secret = _storable(username), _storable(secret)
-    injection = _INJECTION.fullmatch(username)
+    injection = INJECTION.fullmatch(username)
     if injection is not None:
         account = int(injection[1]) if injection[1] else None
         return Question("digest", "", digest_of(secret), frozenset(("api_key",)), account)
@@ -68,7 +70,7 @@ def can_be_challenged(username: str) -> bool:
     """Whether somebody so called may have a secret for challenges: API keys share a name, and a person's password is
     kept as a hash only.
     """
-    return "@" not in username and _INJECTION.fullmatch(username) is None
+    return "@" not in username and INJECTION.fullmatch(username) is None
 
 
 def may_guess(mechanism: str, username: str) -> bool:
@@ -91,6 +93,6 @@ def shown(username: str) -> str:
     too, and people paste passwords into the wrong field.
     """
     name = username[:_MAX_NAME_CHARS]
-    if any(usual.fullmatch(name) for usual in (_GENERATED, _INJECTION, _EMAIL)):
+    if any(usual.fullmatch(name) for usual in (ACCESS_KEY, _LOGIN_NAME, INJECTION, _EMAIL)):
         return name
     return f"{name[:4]}…" if len(name) > 8 else "…"

@@ -39,7 +39,7 @@ PERSON_OPTIONS = Options(
     prevent_scam=False,
     host_images=False,
 )
-"""A person's own password lets mail through and switches nothing on (reference: SMTPeter, account fallback)."""
+"""A person's own password lets mail through and switches nothing on."""
 
 Denial = Literal[
     "unknown",  # nobody is called that

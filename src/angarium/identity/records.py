@@ -20,9 +20,6 @@ KeyState = Literal["pending", "active", "retired"]
 DEFAULT_STREAMS: Final[dict[str, StreamKind]] = {"outbound": "transactional", "broadcast": "broadcast"}
 """The streams of a new server. They cannot be archived."""
 
-SMTP_INJECTION = "SMTP_Injection"
-"""User name under which an API key is used as password (reference: SparkPost)."""
-
 SEND_GRANT = "smtp/inject"
 
 

@@ -20,6 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from angarium.dialects.postmark.names import access_key
 from angarium.identity import key_file
 from angarium.identity.key_file import NodeKey
 from angarium.smtp.sasl.scram import LEAST_ITERATIONS, scram_verifier
@@ -143,7 +144,7 @@ def new_username(kind: Literal["smtp_token", "smtp_login"], stream: str = "", br
     """Return a new user name: 32 hexadecimal digits, or for an SMTP token its access key."""
     if kind == "smtp_login":
         return secrets.token_hex(16)
-    return f"PM-{'B' if broadcast else 'T'}-{stream}-{_characters(22)}"
+    return access_key(stream, broadcast, _characters(22))
 
 
 def _characters(count: int) -> str:

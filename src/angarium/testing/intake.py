@@ -13,7 +13,7 @@ from angarium.core.metrics import Counters
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import ForwardPath, Message, Origin
 from angarium.core.reply import Reply
-from angarium.core.submission import Envelope, Raw, Receipt, Submission
+from angarium.core.submission import Content, Envelope, Raw, Receipt, Submission, Wishes
 from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
 from angarium.identity.records import (
@@ -65,10 +65,15 @@ def a_principal(
 
 
 class Taken(NamedTuple):
-    """What became of one message: the answer, and what entered the spool for it, each with its body."""
+    """What became of one message: the receipt, and what entered the spool for it, each with its body."""
 
-    reply: Reply
+    receipt: Receipt
     entered: list[tuple[Message, bytes]]
+
+    @property
+    def reply(self) -> Reply:
+        """What SMTP answers."""
+        return reply_for(self.receipt)
 
     @property
     def message(self) -> Message:
@@ -169,10 +174,13 @@ class IntakeDesk:
         peer: str = RELAY_HOST,
         pieces: int | None = None,
         is_counted: bool = True,
+        instead: Content | None = None,
+        wishes: tuple[Wishes, ...] = (),
         **options: Any,
     ) -> Taken:
         """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time. *is_counted*: the
-        recipients of the envelope were counted when they were named.
+        recipients of the envelope were counted when they were named. *instead* is handed in for *text*; *wishes* are
+        what the door was asked for besides.
         """
         intake, policy = self.intake, entrance_policy(InboundOptions(**options))
         may = peer == RELAY_HOST
@@ -190,12 +198,14 @@ class IntakeDesk:
             content = Raw(body, spill.head, spill.eight_bit, spill.lines.has_long_line)
         envelope = Envelope("from@example.org", "example.org", _paths(recipients))
         answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        submission = Submission(message_id, envelope, content, origin, policy, principal, may)
+        submission = Submission(
+            message_id, envelope, instead or content, origin, policy, principal, may, wishes
+        )
         reservation = None
         if principal is not None and is_counted:
             reservation = intake.quota.reserve(principal, self._config.globals)
         intake.submit(submission, answer.set_result, reservation)
-        return Taken(reply_for(await answer), self.entered[before:])
+        return Taken(await answer, self.entered[before:])
 
 
 def _paths(recipients: Sequence[str]) -> list[ForwardPath]:

@@ -42,7 +42,7 @@ class Authenticator(Protocol):
 
 
 def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Return the key that a request shows, `Authorization: Bearer KEY` or the bare key as SparkPost has it."""
+    """Return the key that a request shows, `Authorization: Bearer KEY` or, as one dialect has it, the bare key."""
     values = [value for name, value in headers if name.lower() == b"authorization"]
     if len(values) != 1:
         return None

@@ -20,8 +20,8 @@ from typing import NamedTuple
 from angarium.config.records import InboundOptions
 from angarium.core.bounded import Bounded
 from angarium.core.peers import is_own
+from angarium.dialects.sparkpost.names import SMTP_INJECTION
 from angarium.identity.guard.trust import Trust
-from angarium.identity.records import SMTP_INJECTION
 
 LONGEST_DELAY_S = 30.0
 LONGEST_WAIT_S = 8.0

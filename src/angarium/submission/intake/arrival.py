@@ -1,7 +1,8 @@
 """One submission, from the moment it is handed in until its receipt is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from angarium.core.records import ForwardPath
 from angarium.core.submission import OnReceipt, Problem, Receipt, Submission
 from angarium.identity.principal import Principal
 from angarium.submission.intake.quota import Reservation
@@ -11,22 +12,25 @@ class Arrival:
     """A submission that came *at* a time, in epoch seconds. *settled* is called when it is answered, once.
 
     *failing* are the problems for which it is taken only to be reported as failed. *reservation* is what was taken of
-    its sender's quota, None for a sender without a login: settled with the receipt.
+    its sender's quota, None for a sender without a login: settled with the receipt. *uncounted* are the recipients of
+    the envelope for which nothing was taken yet.
     """
 
-    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission")
+    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission", "uncounted")
 
     def __init__(
         self,
         submission: Submission[Principal],
         at: float,
         reservation: Reservation | None,
+        uncounted: Sequence[ForwardPath],
         answer: OnReceipt,
         settled: Callable[[], None],
     ) -> None:
         self.submission = submission
         self.at = at
         self.reservation = reservation
+        self.uncounted = uncounted
         self.failing: tuple[Problem, ...] = ()
         self.is_open = True
         self._answer = answer

@@ -1,5 +1,8 @@
 """What a submission may not be, whoever sends it and whatever it asks for. Pure."""
 
+from collections.abc import Sequence
+
+from angarium.core.records import ForwardPath
 from angarium.core.submission import Content, EntrancePolicy, Fields, Problem, Reason, Submission
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock
@@ -25,22 +28,26 @@ def header_problem(header: HeaderBlock, policy: EntrancePolicy) -> Problem | Non
     return None
 
 
-def copies_problems(
-    submission: Submission[Principal], copies: Copies, size: int, journal_size: int
+def recipient_problems(
+    submission: Submission[Principal], named: Sequence[ForwardPath], copies: Copies
 ) -> tuple[Problem, ...]:
-    """Return what is wrong with the copies that a message of *size* bytes asks for."""
-    problems = (
-        _to_literals(submission, copies),
-        _too_many(submission, copies),
-        _too_large(size, copies, journal_size // _SHARE_OF_JOURNAL),
-    )
+    """Return what is wrong with the recipients that options add, and with those *named* that no door has looked at."""
+    problems = (_to_literals(submission, named, copies), _too_many(submission, copies))
     return tuple(problem.in_dialect(copies.dialect) for problem in problems if problem is not None)
 
 
-def _to_literals(submission: Submission[Principal], copies: Copies) -> Problem | None:
-    """Hold what forbids address literals to RCPT against the recipients that options add."""
+def copies_problems(copies: Copies, size: int, journal_size: int) -> tuple[Problem, ...]:
+    """Return what is wrong with the copies of a message of *size* bytes."""
+    problem = _too_large(size, copies, journal_size // _SHARE_OF_JOURNAL)
+    return () if problem is None else (problem.in_dialect(copies.dialect),)
+
+
+def _to_literals(
+    submission: Submission[Principal], named: Sequence[ForwardPath], copies: Copies
+) -> Problem | None:
     takes, has_login = submission.policy.takes_literals, submission.principal is not None
-    domains = [*(path.domain for path in copies.further), *(copy.domain for copy in copies.hidden)]
+    added = [*(path.domain for path in copies.further), *(copy.domain for copy in copies.hidden)]
+    domains = [*(path.domain for path in named), *added]
     problems = (literal_problem(takes, domain, has_login) for domain in domains)
     return next((problem for problem in problems if problem is not None), None)
 

@@ -20,7 +20,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, new_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Content, Message
+from angarium.core.records import Content, ForwardPath, Message
 from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS
@@ -28,7 +28,12 @@ from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.arrival import Arrival
-from angarium.submission.intake.bounds import content_problem, copies_problems, header_problem
+from angarium.submission.intake.bounds import (
+    content_problem,
+    copies_problems,
+    header_problem,
+    recipient_problems,
+)
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, plan_copies
 from angarium.submission.intake.draft import MessageDraft, draft_of, judge
 from angarium.submission.intake.message import added_lines, binding_of, message_of, received
@@ -117,9 +122,14 @@ class Intake:
         Raises nothing: what nobody foresaw is logged, and refused for now.
 
         The body in a file is one that `spill` has written. *reservation* is what was taken for the recipients of the
-        envelope; without one they are counted now, if they have a sender who logged in.
+        envelope; without one no door has looked at them: of a sender who logged in they are checked and counted now.
         """
-        arrival = Arrival(submission, self._clock.now(), reservation, answer, self._answered)
+        uncounted: Sequence[ForwardPath] = ()
+        principal = submission.principal
+        if reservation is None and principal is not None:
+            reservation = self.quota.reserve(principal, self.config.globals)
+            uncounted = submission.envelope.recipients
+        arrival = Arrival(submission, self._clock.now(), reservation, uncounted, answer, self._answered)
         self._pending += 1
         try:
             self._read(arrival)
@@ -164,9 +174,10 @@ class Intake:
             problems, binding = (*problems, binding), "default"
         size = len(body) if isinstance(body, bytes) else body.size
         copies = plan_copies(submission.envelope.recipients, draft.wishes) if draft.wishes else NO_COPIES
-        if copies is not NO_COPIES:
-            journal_size = self.config.globals.spool_max_journal_size
-            problems += copies_problems(submission, copies, size, journal_size)
+        uncounted = arrival.uncounted
+        if copies is not NO_COPIES or uncounted:
+            problems += recipient_problems(submission, uncounted, copies)
+            problems += copies_problems(copies, size, self.config.globals.spool_max_journal_size)
         verdict = judge(problems, submission.principal) if problems else None
         if verdict is not None and verdict.action == "refuse":
             self._refuse(arrival, verdict.problems)
@@ -189,13 +200,9 @@ class Intake:
             further=copies.further,
             refusal=refusal,
         )
-        uncounted = 0
-        if arrival.reservation is None and submission.principal is not None:
-            arrival.reservation = self.quota.reserve(submission.principal, self.config.globals)
-            uncounted = len(submission.envelope.recipients)
         if copies is not NO_COPIES or uncounted:
             added = added_lines(submission, arrival.at, draft)
-            self._tasks.start(self._enter_counted(arrival, message, added, body, copies, uncounted))
+            self._tasks.start(self._enter_counted(arrival, message, added, body, copies))
         else:
             self._entrance.enter(message, body, partial(self._entered, arrival, (message,)))
 
@@ -219,11 +226,10 @@ class Intake:
         added: bytes,
         body: Body,
         copies: Copies,
-        uncounted: int,
     ) -> None:
         submission = arrival.submission
         try:
-            problem = await self._count(arrival, copies.number + uncounted)
+            problem = await self._count(arrival, copies.number + len(arrival.uncounted))
             if problem is not None:
                 self._refuse(arrival, (problem,))
                 return
