@@ -78,7 +78,7 @@ class Acceptance:
 
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
-        self._scheduler.add(end_failures(recipients, self._clock.now(), self._writer))
+        self._scheduler.add(end_failures(recipients, self._clock, self._writer))
 
     def _count(self, message: Message) -> None:
         self._counters.add("received_messages_total")
@@ -108,7 +108,7 @@ def waits_in_store(message: Message, has_room: Callable[[str], bool]) -> bool:
     return message.fate == "feedback" or (message.fate == "deliver" and not has_room(message.tenant))
 
 
-def end_failures(recipients: list[Recipient], now: float, writer: EventWriter) -> list[Recipient]:
+def end_failures(recipients: list[Recipient], clock: Clock, writer: EventWriter) -> list[Recipient]:
     """Bounce those whose message is to fail, and return the others.
 
     Called wherever recipients come into memory (accepted, recovered, paged in), so that a crash between acceptance
@@ -117,6 +117,7 @@ def end_failures(recipients: list[Recipient], now: float, writer: EventWriter) -
     failures = [each for each in recipients if each.message.fate == "fail"]
     if not failures:
         return recipients
+    now = clock.now()
     writer.record(
         WriteEvents.of(
             failures,

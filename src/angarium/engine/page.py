@@ -45,7 +45,7 @@ class Pager:
         recipients: list[Recipient] = []
         try:
             recipients = await self._spool.page(flow, self._clock.now(), command.limit)
-            recipients = end_failures(recipients, self._clock.now(), self._writer)
+            recipients = end_failures(recipients, self._clock, self._writer)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=RECHECK_S)
         except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another
