@@ -144,3 +144,16 @@ def is_open(sock):
         return True
     except ConnectionError:
         return False
+
+
+def test_a_reload_leaves_no_descriptors(node):
+    def open_files():
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in node.pids[1:])
+
+    before = open_files()
+    for count in range(1, 6):
+        node.reload()
+        node.wait_for_event("reload", count)
+        assert node.get("/healthz")[0] == 200
+    # the last connections may be about to close
+    node.program.wait_until(lambda: open_files() <= before, "as few files as before")
