@@ -94,6 +94,29 @@ def test_imports_point_down() -> None:
     assert wrong == []
 
 
+EMBEDDED = ("disk", "embedded", "files", "offline", "sqlite")
+"""What in the spool is of the engine that it comes with, and not above the ports that any engine gives."""
+
+
+def test_what_is_promised_of_a_partition_knows_no_engine() -> None:
+    """So that a second engine is a folder more."""
+    spool = ROOT / "spool"
+    above = [
+        path
+        for path in MODULES
+        if path.is_relative_to(spool) and path.relative_to(spool).parts[0].removesuffix(".py") not in EMBEDDED
+    ]
+    engines = ("sqlite3.", *(f"angarium.spool.{name}." for name in EMBEDDED))
+    found = [
+        f"{shown(path)}: {name}"
+        for path in above
+        for name in imports_of(path)
+        if f"{name}.".startswith(engines)
+    ]
+    assert found == []
+    assert len(above) > 20
+
+
 def imports_at_import(path: Path) -> Iterator[str]:
     """What a module names outside its functions, for types only or not."""
 

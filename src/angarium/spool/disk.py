@@ -3,7 +3,6 @@
 All calls block and raise OSError. They are made from the spool's own threads, or before the loop serves.
 """
 
-import errno
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from angarium.core.files import make_folder, open_own, sync_folder
-from angarium.spool.port import SpoolError, SpoolFull
 
 
 class Disk(Protocol):
@@ -70,14 +68,6 @@ class Disk(Protocol):
     def commit(self, database: sqlite3.Connection) -> None:
         """Commit the open transaction, durably where the connection says so."""
         ...
-
-
-def spool_error(what: str, exc: Exception) -> SpoolError:
-    """Return what a failed call means to whoever waits: SpoolFull when there is no room, else SpoolError."""
-    if not isinstance(exc, OSError):
-        return SpoolError(f"{what}: {exc!r}")
-    reason = f"{what}: {exc.strerror or exc}"
-    return SpoolFull(reason) if exc.errno in (errno.ENOSPC, errno.EDQUOT) else SpoolError(reason)
 
 
 class RealDisk:

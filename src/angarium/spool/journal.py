@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from angarium.spool.codec import CLOSES, HEADER_SIZE, INSIDE
-from angarium.spool.disk import spool_error
 from angarium.spool.log import RecordLog, lay_out
-from angarium.spool.port import SpoolError, SpoolFull
+from angarium.spool.port import SpoolError, SpoolFull, spool_error
 from angarium.spool.settings import SpoolSettings
 
 

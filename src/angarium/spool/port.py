@@ -8,6 +8,7 @@ So a bounce message accepted *before* the `bounced` event of its cause can never
 there.
 """
 
+import errno
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -35,6 +36,14 @@ class SharedBody(NamedTuple):
 
 Then = Callable[[SpoolError | None], None]
 """Called once: with None when the record is durable, else with what went wrong."""
+
+
+def spool_error(what: str, exc: Exception) -> SpoolError:
+    """Return what a failed call means to whoever waits: SpoolFull when there is no room, else SpoolError."""
+    if not isinstance(exc, OSError):
+        return SpoolError(f"{what}: {exc!r}")
+    reason = f"{what}: {exc.strerror or exc}"
+    return SpoolFull(reason) if exc.errno in (errno.ENOSPC, errno.EDQUOT) else SpoolError(reason)
 
 
 class LargeBodyWriter(Protocol):

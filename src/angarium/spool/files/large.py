@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from angarium.core.ids import MessageId, format_id
-from angarium.spool.disk import Disk, spool_error
-from angarium.spool.port import LargeBody, SpoolError, SpoolFull
+from angarium.spool.disk import Disk
+from angarium.spool.port import LargeBody, SpoolError, SpoolFull, spool_error
 from angarium.spool.settings import SpoolSettings
 
 PIECE_BYTES = 1 << 20
