@@ -70,6 +70,8 @@ class Offers:
         if content is not None:
             if not any(message.content == content.content.id for message, _ in messages):
                 raise ValueError("a content that no message names would never go")
+            if content.content.id in self._contents:
+                raise ValueError("a content that is given must be new: another lives under its id")
             items.insert(0, _content_item(content))
         items[-1].then = then
         refusable = all(item.refusable for item in items)
@@ -127,6 +129,8 @@ class Offers:
 def _message_item(message: Message, body: Body, then: Then | None, settled: bool) -> Item:
     flags = SETTLED if settled else 0
     if isinstance(body, LargeBody):
+        if message.content:
+            raise ValueError("what a message has of its own beside a content is no large body")
         flags |= LARGE
         body = b""
     refusable = message.origin.listener != "internal"

@@ -80,8 +80,8 @@ class Injector:
 
     def _offer(self) -> _Offer:
         number = len(self._ledger.letters)
-        sender, recipients, text = make_letter(number, self._random, self._large_bytes)
-        return _Offer(self._ledger.offer(text), sender, recipients, text)
+        made = make_letter(number, self._random, self._large_bytes)
+        return _Offer(self._ledger.offer(made), made.sender, made.recipients, made.text)
 
     async def _by_data(self, wire: "_Wire") -> None:
         offer = self._offer()

@@ -6,12 +6,13 @@ the number of its letter, so that whatever arrives can be told.
 """
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from angarium.testing.sink.store import SinkMessage, content_hash
+from angarium.testing.sink.store import SinkMessage, content_hash, without_trace
 
 Answer = Literal["", "acknowledged", "refused"]
 
@@ -23,7 +24,8 @@ _SHOWN: Final = 20
 @dataclass(slots=True)
 class Letter:
     """One message and what has become of it. *answer* is "" until the reply to its end was seen, for ever if
-    the connection died before. *recipients* are those that RCPT was answered with a yes for.
+    the connection died before. *recipients* are those that RCPT was answered with a yes for; *hidden* get a copy that
+    is accepted together with the letter, or not.
 
     *arrived* counts copies, or reports of failure where the recipient is `gone`.
     """
@@ -31,14 +33,25 @@ class Letter:
     number: int
     hash: str
     recipients: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     answer: Answer = ""
     arrived: dict[str, int] = field(default_factory=dict)
 
 
-def make_letter(number: int, random: Random, large_bytes: int) -> tuple[str, list[str], bytes]:
-    """Return the sender, the recipients and the text of letter *number*, which is unlike any other.
+class LetterText(NamedTuple):
+    """What is to be sent. *arrives* is *text* as recipients get it: without the option that asks for *hidden* ones."""
 
-    One in 40 is larger than *large_bytes*; one in five has several recipients.
+    sender: str
+    recipients: list[str]
+    hidden: list[str]
+    text: bytes
+    arrives: bytes
+
+
+def make_letter(number: int, random: Random, large_bytes: int) -> LetterText:
+    """Return letter *number*, which is unlike any other.
+
+    One in 40 is larger than *large_bytes*; one in five has several recipients, one in ten hidden copies.
     """
     count = random.randint(2, 5) if random.random() < 0.2 else 1
     kinds = random.choices(("to", "twice", "gone"), (90, 6, 4), k=count)
@@ -46,7 +59,11 @@ def make_letter(number: int, random: Random, large_bytes: int) -> tuple[str, lis
     recipients = [
         f"{kind}{n}.{number}@{domain}" for n, (kind, domain) in enumerate(zip(kinds, domains, strict=True))
     ]
-    return f"from.{number}@s{number % 7}.example", recipients, _text(number, random, large_bytes)
+    copies = random.randint(1, 5) if random.random() < 0.1 else 0
+    hidden = [f"to{10 + n}.{number}@d{n}.example" for n in range(copies)]
+    arrives = _text(number, random, large_bytes)
+    text = b'X-MSYS-API: {"bcc": %b}\r\n%b' % (json.dumps(hidden).encode(), arrives) if hidden else arrives
+    return LetterText(f"from.{number}@s{number % 7}.example", recipients, hidden, text, arrives)
 
 
 def _text(number: int, random: Random, large_bytes: int) -> bytes:
@@ -67,6 +84,14 @@ def _text(number: int, random: Random, large_bytes: int) -> bytes:
     )
 
 
+def _hash_for(recipient: str, letter: Letter, data: bytes) -> str:
+    """Return the hash of what *recipient* got; a hidden copy begins with a Bcc field that names its recipient."""
+    text = without_trace(data)
+    if recipient in letter.hidden:
+        text = text.removeprefix(f"Bcc: {recipient}\r\n".encode())
+    return content_hash(text)
+
+
 class Ledger:
     """Letters by number. *wrong* has a sentence for each thing that must never be."""
 
@@ -81,9 +106,9 @@ class Ledger:
         """Recipients of acknowledged letters that have neither got them nor been reported."""
         return len(self._open)
 
-    def offer(self, text: bytes) -> Letter:
+    def offer(self, text: LetterText) -> Letter:
         """A letter is about to be sent; call it before the first byte goes."""
-        letter = Letter(len(self.letters), content_hash(text))
+        letter = Letter(len(self.letters), content_hash(text.arrives), hidden=text.hidden)
         self.letters.append(letter)
         return letter
 
@@ -91,6 +116,7 @@ class Ledger:
         """The reply to the end of the letter was read."""
         letter.answer = "acknowledged" if code == 250 else "refused"
         if letter.answer == "acknowledged":
+            letter.recipients += letter.hidden
             self._open |= {(letter.number, each) for each in letter.recipients if each not in letter.arrived}
         self.changed.set()
 
@@ -113,7 +139,7 @@ class Ledger:
         letter = self._letter_of(recipient, ("to", "twice"))
         if letter is None:
             self.wrong.append(f"invented: mail from {message.reverse_path} for {recipient}")
-        elif content_hash(message.data) != letter.hash:
+        elif _hash_for(recipient, letter, message.data) != letter.hash:
             self.wrong.append(f"damaged: letter {letter.number} for {recipient}")
         else:
             self._count(letter, recipient)
@@ -142,7 +168,12 @@ class Ledger:
             for letter in self.letters
             if letter.answer == "refused" and letter.arrived
         ]
-        found = self.wrong + missing + unwanted
+        torn = [
+            f"torn: of letter {letter.number} a copy is missing"
+            for letter in self.letters
+            if letter.arrived and set(letter.hidden) - set(letter.arrived)
+        ]
+        found = self.wrong + missing + unwanted + torn
         more = [f"… and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         return found[:_SHOWN] + more
 

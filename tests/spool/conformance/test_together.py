@@ -169,6 +169,25 @@ def test_a_later_message_may_name_a_content_that_is_here_and_none_that_is_not(pl
     play(day, next_day)
 
 
+def test_a_content_is_given_once(play):
+    shared = make_content(BODY)
+    first, again = naming(shared), naming(shared)
+
+    async def day(spool):
+        assert await spool.accept_all((first, b""), content=shared) is None
+        with pytest.raises(ValueError, match="must be new"):
+            await spool.accept_all((again, b""), content=shared)
+        assert await spool.body(first) == BODY
+        await spool.tell(recipients_of(first)[0], "delivered")
+        with pytest.raises(ValueError, match="no message names"):
+            await spool.accept_all((make_message(), b""), content=make_content(BODY))
+
+    async def next_day(spool):
+        assert spool.recovered == []
+
+    play(day, next_day)
+
+
 def test_a_content_settles_once_with_its_messages_and_goes_with_the_last(play):
     shared = make_content(BODY)
     messages = [naming(shared, "a.example") for _ in range(3)]
@@ -227,7 +246,7 @@ def test_half_of_the_messages_settle_and_end_and_the_others_keep_the_content(pla
 def test_a_content_does_not_hold_the_journal_up(play):
     """Later messages name it while its segment is long to be used again: the store takes it."""
     shared = make_content(BODY * 100)
-    small = replace(SMALL, segment_bytes=16 << 10, journal_segments=4, history_segments=0)
+    small = replace(SMALL, segment_bytes=16 << 10, journal_segments=8, history_segments=0)
 
     async def day(spool):
         keeper = naming(shared)
@@ -239,7 +258,7 @@ def test_a_content_does_not_hold_the_journal_up(play):
             keeper = follower
             (noise,) = await spool.take(make_message(), b"x" * 6000)
             await spool.tell(noise, "delivered")
-        assert spool.spool.status().segments <= 4
+        assert spool.spool.status().segments <= 8
         assert await spool.body(keeper) == BODY * 100
         day.keeper = keeper
 
