@@ -72,7 +72,7 @@ class _Delivery(msgspec.Struct):
         self.handover.end(self.command, unmet.verdict, unmet.reply, usable=not self.connection.is_over)
 
     def break_off(self) -> None:
-        """Nobody foresaw what happened; the mail must not stay in flight for good."""
+        """What happened was not foreseen; the mail must not stay in flight for good."""
         verdict: Verdict = "ambiguous" if self.connection.past_final_dot else "transient"
         self.connection.quit()
         self.handover.end(self.command, verdict, _FAULT, usable=False)
@@ -101,7 +101,7 @@ class _Conversion(msgspec.Struct):
             self.connection.refuse_held(unmet.reply)
 
     def break_off(self) -> None:
-        """Nobody foresaw what happened; the connection would wait for good."""
+        """What happened was not foreseen; the connection would wait for good."""
         if not self.is_void:
             self.connection.refuse_held(_FAULT)
 

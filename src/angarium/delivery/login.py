@@ -21,9 +21,9 @@ class LoginSetupError(AngariumError):
 
 
 async def login_of(options: OutboundOptions) -> ClientAuth | None:
-    """Return how to log in under *options*, None where nobody wants that. Raises LoginSetupError.
+    """Return how to log in under *options*, None where none is wanted. Raises LoginSetupError.
 
-    The file is read each time, in a thread: whoever renews a token there need not tell us.
+    The file is read each time, in a thread: one who renews a token there need not tell us.
     """
     mechanism = options.outbound_smtp_auth_type
     if mechanism == "none":

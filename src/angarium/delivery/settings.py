@@ -74,7 +74,7 @@ def transaction_of(
 def xclient_of(message: Message, our_name: str, our_address: str) -> XclientAttributes:
     """Return what XCLIENT says of *message*: the client that gave it to us; for mail made here, ourselves.
 
-    Whoever logged in is known to the peer by account: `account-7`. A name from the DNS is never claimed.
+    A sender who logged in is known to the peer by account: `account-7`. A name from the DNS is never claimed.
     """
     origin = message.origin
     is_ours = not origin.peer

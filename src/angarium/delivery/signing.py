@@ -1,6 +1,6 @@
 """Signing what leaves: DKIM for mail whose author's domain has a verified key.
 
-The private keys are used in threads of their own, outside the interpreter lock, so that the loop goes on meanwhile.
+The private keys are used in separate threads, outside the interpreter lock, so that the loop goes on meanwhile.
 What was signed is kept for a while for messages with several recipients, whose transactions all need the same.
 """
 
@@ -37,7 +37,7 @@ _NO_TEXT = Reply(451, "4.3.0", "[internal] the message's text cannot be read at 
 class KeyFinder(Protocol):
     """Where the verified keys of a domain are; `identity.directory.Directory` is one.
 
-    *account* 0 is mail of nobody who logged in: the keys are then those of whoever had the domain verified first.
+    *account* 0 is mail of a sender who did not log in: the keys are then those of the first to verify the domain.
     """
 
     def signing_keys_now(self, account: int, domain: str) -> Keys | None:

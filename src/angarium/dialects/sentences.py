@@ -1,4 +1,4 @@
-"""What a problem is called in English where no dialect has words of its own for it. Pure."""
+"""What a problem is called in English where no dialect has its own words for it. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _WINDOWS = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day", 604
 
 
 def shown(text: str) -> str:
-    """Return what somebody wrote, short enough and safe for a reply."""
+    """Return what was written, short enough and safe for a reply."""
     short = text if len(text) <= 40 else text[:37] + "..."
     return "'" + "".join(c if c.isprintable() and c.isascii() else "?" for c in short) + "'"
 

@@ -55,7 +55,7 @@ DIALECT_OF_LOGIN: Final[dict[str, Dialect]] = {
     "smtp_login": SMTPETER,
     "person": SMTPETER,
 }
-"""Whose habits somebody expects, by the `identity.records.Kind` of what they logged in with."""
+"""Whose habits a sender expects, by the `identity.records.Kind` of what it logged in with."""
 
 _BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 

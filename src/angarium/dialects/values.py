@@ -1,4 +1,4 @@
-"""What fields in a vendor's words are made of, whoever's they are. Values only."""
+"""What fields in a vendor's words are made of, for every vendor. Values only."""
 
 from typing import Any
 
@@ -72,6 +72,6 @@ def not_among(field: Field, allowed: str, text: str) -> OptionError:
 
 
 def shown(text: str) -> str:
-    """Return what somebody wrote, short enough and safe for a reply."""
+    """Return what was written, short enough and safe for a reply."""
     short = text if len(text) <= 40 else text[:37] + "..."
     return "'" + "".join(c if c.isprintable() and c.isascii() else "?" for c in short) + "'"

@@ -1,4 +1,4 @@
-"""What anybody can make happen and is no message: written down, within bounds."""
+"""What any client can make happen and is no message: written down, within bounds."""
 
 from collections import Counter
 from typing import Any

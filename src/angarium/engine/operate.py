@@ -234,7 +234,7 @@ Change = Callable[[Recipient], Event]
 
 
 def is_open_to(action: Action, message: Message) -> bool:
-    """Whether *action* may be carried out on *message*. Mail to us is never sent, whoever says so; it can be failed."""
+    """Whether *action* may be carried out on *message*. Mail to us is never sent; it can be failed."""
     return message.fate != "feedback" or action == "fail"
 
 

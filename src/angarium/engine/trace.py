@@ -50,7 +50,7 @@ class TraceHub:
             self._listen(connection, None)
 
     def follow(self, connection: Traced, message: Message) -> None:
-        """A transaction begins on a connection that may have been made before anybody asked."""
+        """A transaction begins on a connection that may have been made before the trace was asked for."""
         if self._wishes:
             self._listen(connection, message.id)
 

@@ -111,7 +111,7 @@ def read_mailboxes(value: str) -> MailboxList:
 
 
 def reads_alike(value: str) -> bool:
-    """Whether everybody finds the same addresses in an unfolded field value as `mailboxes`.
+    """Whether every program finds the same addresses in an unfolded field value as `mailboxes`.
 
     Programs differ over an @ in a name, over source routes and odd blanks, over encoded words that hold an address,
     and over domains beyond ASCII. Takes time in proportion to the length.
@@ -126,7 +126,7 @@ def reads_alike(value: str) -> bool:
 
 
 def _hides_nothing(value: str) -> bool:
-    """Whether encoded words can be read, and none of them has an address or a line of its own in it."""
+    """Whether encoded words can be read, and none of them has an address or a line break in it."""
     if "=?" not in value:
         return True
     plain = decode_words(value)

@@ -183,7 +183,7 @@ def _recipient_fields(action: Action, recipient: DsnRecipient, utf8: bool) -> It
     if recipient.remote:
         yield "Remote-MTA", f"dns; {_escaped(_line(recipient.remote), utf8)}"
     if reply is not None:
-        # RFC 3464 §2.3.6: a code that no SMTP server gave has a type of its own
+        # RFC 3464 §2.3.6: a code that no SMTP server gave has another type
         type_ = "x-angarium" if reply.text.startswith(_INTERNAL) else "smtp"
         yield "Diagnostic-Code", f"{type_}; {_escaped(_line(str(reply)).replace(_INTERNAL, ''), utf8)}"
     if recipient.last_attempt_at is not None:

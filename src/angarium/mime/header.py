@@ -194,7 +194,7 @@ def field_of(raw: bytes) -> Field | None:
 
 
 def mended(message: bytes) -> bytes:
-    """Return *message* with a header block that ends where everybody sees it end; the very object where it does.
+    """Return *message* with a header block that ends where every program sees it end; the very object where it does.
 
     As Postfix does: lines of a mailbox file before the first field go, and a blank line is put before the first line
     that is neither a field nor the continuation of one.

@@ -17,7 +17,7 @@ class GenerationFailure(AngariumError):
 
 
 def is_personal(message: Message) -> bool:
-    """Whether each recipient of *message* gets a text of its own."""
+    """Whether each recipient of *message* gets another text."""
     return False
 
 

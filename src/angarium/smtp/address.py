@@ -1,7 +1,7 @@
 """Mailboxes and domains as SMTP writes them (RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3), and as they are read.
 
 More is read than is written: what others take as well, unless a reader is *pedantic*, is brought into the form that
-everybody takes. Every pattern is possessive, so that no input costs more than one pass over it.
+every program takes. Every pattern is possessive, so that no input costs more than one pass over it.
 """
 
 import ipaddress

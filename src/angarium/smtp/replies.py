@@ -6,7 +6,7 @@ what is to be done. Control characters in the text are replaced, since it ends u
 
 The lines of one reply must have the same code, and sometimes do not. The last line's code counts: it is the
 one a peer writes once it has made up its mind. But a yes after a no is not believed: it becomes a temporary
-failure of our own, because taking it for success could lose mail and taking it for failure could bounce it.
+failure here, because taking it for success could lose mail and taking it for failure could bounce it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where a message's body is: in memory under a budget, in the log, in the settled store, or a large body of its own."""
+"""Where a message's body is: in memory under a budget, in the log, in the settled store, or a large body's file."""
 
 import asyncio
 
@@ -108,7 +108,7 @@ class BodyPlaces:
         return self._large.load(message_id)
 
     def read_to_settle(self, kept: Live | KeptContent) -> bytes | None:
-        """Return the body of a message or content that settles, None for one in a file of its own. In the settler's
+        """Return the body of a message or content that settles, None for one in a separate file. In the settler's
         thread.
 
         Raises SpoolError: then ask again later.

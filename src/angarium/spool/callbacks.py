@@ -1,4 +1,4 @@
-"""Answers to whoever waits for the spool."""
+"""Answers to those who wait for the spool."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ class Callbacks:
         self._loop = loop
 
     def call(self, then: Then | None, error: SpoolError | None) -> None:
-        """Call *then*, if there is somebody."""
+        """Call *then*, if there is one."""
         if then is not None:
             try:
                 then(error)

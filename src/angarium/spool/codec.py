@@ -30,7 +30,7 @@ KINDS: Final = frozenset((ACCEPT, EVENT, SEAL, FACT, CONTENT))
 """What a writer writes. A reader passes over what else it meets, and counts it."""
 
 LARGE = 1
-"""Flag of an ACCEPT or a CONTENT whose body is a file of its own."""
+"""Flag of an ACCEPT or a CONTENT whose body is a separate file."""
 SETTLED = 2
 """Flag of an ACCEPT that goes on to the settled store straight away."""
 OPENS, INSIDE, CLOSES = 4, 8, 16

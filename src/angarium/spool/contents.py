@@ -36,7 +36,7 @@ class KeptContent:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is a file of its own."""
+        """Whether it is a separate file."""
         return bool(self.flags & LARGE)
 
     @property
@@ -98,7 +98,7 @@ class Contents:
             self._gone(kept)
 
     def moved(self, kept: KeptContent) -> None:
-        """Its record is not needed any more: the store has it, or nobody wants it."""
+        """Its record is not needed any more: the store has it, or it is not wanted."""
         if kept.is_in_journal:
             self._uses.finished(kept.generation)
             kept.generation = NOT_IN_JOURNAL

@@ -1,4 +1,4 @@
-"""Which of several partitions a message is in, for as long as somebody has the message in hand."""
+"""Which of several partitions a message is in, for as long as the message is in hand."""
 
 from collections.abc import Iterable
 from weakref import ReferenceType, ref
@@ -11,7 +11,7 @@ from angarium.spool.port import Spool
 class Homes:
     """The partitions of messages that came from another than *usual*.
 
-    An event names a message by its id alone, and is made by whoever has the message: so what is known of an id may go
+    An event names a message by its id alone, and is made by one that has the message: so what is known of an id may go
     with the last object that stands for it, and memory is bounded by what others hold.
     """
 
@@ -41,7 +41,7 @@ class Homes:
         home.held[id(reference)] = reference
 
     def of(self, message_id: MessageId) -> Spool:
-        """Return the partition of a message that somebody has in hand."""
+        """Return the partition of a message that is in hand."""
         home = self._homes.get(message_id)
         return self._usual if home is None else home.spool
 

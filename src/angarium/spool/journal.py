@@ -1,7 +1,7 @@
 """Group commit: the loop appends, one thread writes and syncs, the loop hears of whole batches.
 
 While the thread waits for the disk, the loop collects the next batch; so the busier the node, the more
-records share a sync. An item with `sync` set has somebody waiting; the others ride along.
+records share a sync. An item with `sync` set is waited for; the others ride along.
 
 When a write or a sync fails, the segment is poisoned and a fresh one is tried once. Who waited for a 250 gets
 an error (the fresh segment's seal makes the failed record void); what no client waits for (events, messages

@@ -1,6 +1,6 @@
 """What a partition asks of the log that keeps its records: batches of encoded records, with an epoch.
 
-A log is a row of stretches, each with an epoch of its own, of which the last is appended to. What a stretch is,
+A log is a row of stretches, each with its own epoch, of which the last is appended to. What a stretch is,
 a file or rows in a database, is the engine's affair, and so is what makes an epoch exclusive: a writer that has
 lost the log to another must fail at its next write.
 

@@ -20,7 +20,7 @@ SEGMENT_MARGIN = 4096
 class Offers:
     """Takes messages for the journal. *closed* is what they are refused with before the start and after the end.
 
-    Messages that were made here (origin `internal`) are kept like events: nobody waits who could be refused, so they
+    Messages that were made here (origin `internal`) are kept like events: no sender waits who could be refused, so they
     are written again after a failed write, and may use the spare segment.
     """
 

@@ -1,6 +1,6 @@
 """Several partitions of one worker as one spool: mail comes into the active one, the others are drained.
 
-The order of records is promised within a partition only: whoever needs a record of one to be there before a record
+The order of records is promised within a partition only: one who needs a record of one to be there before a record
 of another waits for it, as reports do.
 """
 

@@ -153,7 +153,7 @@ class Spool(Protocol):
     def expect(self, events: Sequence[Event]) -> None:
         """Take *events* as recorded in whatever is returned from now on; the caller will record them.
 
-        For a recipient's last event that has to wait for something: nobody is handed the recipient meanwhile.
+        For a recipient's last event that has to wait for something: the recipient is not handed out meanwhile.
         """
         ...
 
@@ -185,7 +185,7 @@ class Spool(Protocol):
         ...
 
     async def load_data(self, message: Message) -> bytes:
-        """Return what a message that names a content has of its own. Raises SpoolError when unreadable."""
+        """Return what a message that names a content has besides it. Raises SpoolError when unreadable."""
         ...
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:

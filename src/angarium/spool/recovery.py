@@ -183,7 +183,7 @@ class Recovery:
         return kept.read_body(self.log)
 
     def _sort_out_contents(self) -> None:
-        """Count who names which content, and remove from the store what nobody does: what became of that is lost only
+        """Count who names which content, and remove from the store what is not named: what became of that is lost only
         where a crash came between.
         """
         naming = [live for live in self.live.values() if live.message.content]

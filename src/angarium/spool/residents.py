@@ -55,7 +55,7 @@ class Live:
 
     @property
     def is_large(self) -> bool:
-        """Whether the body is a file of its own."""
+        """Whether the body is a separate file."""
         return bool(self.flags & LARGE)
 
     @property

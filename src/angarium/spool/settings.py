@@ -20,7 +20,7 @@ def never_expires(recipient: Recipient) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
-    """What a partition may use, and when it writes. Each worker has partitions of its own.
+    """What a partition may use, and when it writes. Each worker has its own partitions.
 
     *journal_segments* bounds the log: from three quarters of it on, what still lives in the oldest segment is
     settled by force; at the bound new mail is refused. *history_segments* finished segments are kept for

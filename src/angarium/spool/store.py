@@ -36,14 +36,14 @@ class Settling(NamedTuple):
 
 
 class NewMessage(NamedTuple):
-    """A message whose recipients settle for the first time. *body* None: it is a file of its own."""
+    """A message whose recipients settle for the first time. *body* None: it is a separate file."""
 
     message: Message
     body: bytes | None
 
 
 class Remains(NamedTuple):
-    """What deleted messages have left: *large* are those whose body is a file of its own, *contents* what they named,
+    """What deleted messages have left: *large* are those whose body is a separate file, *contents* what they named,
     and others may name.
     """
 
@@ -52,7 +52,7 @@ class Remains(NamedTuple):
 
 
 class NewContent(NamedTuple):
-    """A content that settles with the first message that names it. *body* None: it is a file of its own."""
+    """A content that settles with the first message that names it. *body* None: it is a separate file."""
 
     id: bytes
     meta: bytes
@@ -152,7 +152,7 @@ class SettledStore(Protocol):
         ...
 
     def body(self, message_id: MessageId) -> tuple[bool, bytes | None]:
-        """Return whether the message is here, and its body unless that is a file of its own."""
+        """Return whether the message is here, and its body unless that is a separate file."""
         ...
 
     def known_contents(self, ids: Iterable[bytes]) -> set[bytes]:
@@ -164,7 +164,7 @@ class SettledStore(Protocol):
         ...
 
     def content(self, content_id: bytes) -> tuple[bool, bytes | None]:
-        """Return whether the content is here, and its body unless that is a file of its own."""
+        """Return whether the content is here, and its body unless that is a separate file."""
         ...
 
     def events(self, message_id: MessageId) -> list[Event]:

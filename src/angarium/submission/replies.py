@@ -48,7 +48,7 @@ def reply_to(problem: Problem) -> Reply:
 
 
 def closing(problem: Problem) -> Reply:
-    """Return the answer that ends the session of somebody who goes on in spite of a temporary problem."""
+    """Return the answer that ends the session of a client that goes on in spite of a temporary problem."""
     reply = reply_to(problem)
     return Reply(421, reply.enhanced, reply.text)
 

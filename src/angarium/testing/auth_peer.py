@@ -26,7 +26,7 @@ SALT = b"not a random salt"
 
 class AuthScript:
     """Leads exchanges with *users* (name → password), the nonce being *nonce* each time. What the server has to say
-    goes to *challenge* and *answer*; *events* gets a line when somebody is let in.
+    goes to *challenge* and *answer*; *events* gets a line when a client is let in.
     """
 
     def __init__(

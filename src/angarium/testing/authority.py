@@ -1,4 +1,4 @@
-"""A certificate authority for tests and drills: its certificates prove something to whoever is told to believe it."""
+"""A certificate authority for tests and drills: its certificates prove something to a peer that is told so."""
 
 import ssl
 from collections.abc import Sequence

@@ -38,7 +38,7 @@ _CLIENT = Origin(listener="default", peer="192.0.2.7:4711", helo="app.test", pro
 
 
 def run_on(loop: str, work: Awaitable[T]) -> T:
-    """Run *work* on a loop of that kind of its own; TimeoutError if it takes too long."""
+    """Run *work* on a fresh loop of that kind; TimeoutError if it takes too long."""
 
     async def bounded() -> T:
         async with asyncio.timeout(PATIENCE_S):

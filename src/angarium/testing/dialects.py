@@ -9,7 +9,7 @@ from angarium.mime.header import HeaderBlock, Span
 
 
 class Asked(NamedTuple):
-    """The options in force where nobody else has a say, the copies, what is wrong, and where it stands."""
+    """The options in force where nothing else has a say, the copies, what is wrong, and where it stands."""
 
     options: Options
     spans: tuple[Span, ...]

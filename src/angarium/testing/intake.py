@@ -47,7 +47,7 @@ def a_principal(
     verified: Sequence[str] = ("example.org",),
     **server: Any,
 ) -> Principal:
-    """Return somebody of account 7, "acme", and its server 3, with the usual streams. *server* are its fields."""
+    """Return a principal of account 7, "acme", and its server 3, with the usual streams. *server* are its fields."""
     if streams is None:
         streams = {id: Stream(id, 3, id, kind, NOW) for id, kind in DEFAULT_STREAMS.items()}
     return Principal(

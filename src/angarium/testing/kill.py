@@ -26,7 +26,7 @@ from angarium.testing.programs import Program
 from angarium.testing.sink import Sink
 
 LARGE_BYTES: Final = 65_536
-"""Letters above it go into files of their own."""
+"""Letters above it go into separate files."""
 
 # Everything small, so that segments are filled, released and relieved, and mail is paged, all the time.
 CONFIG: Final = f"""

@@ -1,4 +1,4 @@
-"""What surrounds a node in a whole-program test: scripted peers and a scripted DNS server, in a thread of their own.
+"""What surrounds a node in a whole-program test: scripted peers and a scripted DNS server, in their own thread.
 
     with Lab() as lab:
         sink = lab.sink("on rcpt to gone@*: reply 550 5.1.1 no such user")
@@ -181,7 +181,7 @@ def submit(
     rcpt: Sequence[str] = (),
     source: str = "127.0.0.1",
 ) -> str:
-    """Send one message in a session of its own; return its id. *mail* and *rcpt* are ESMTP parameters.
+    """Send one message in a fresh session; return its id. *mail* and *rcpt* are ESMTP parameters.
 
     Raises smtplib.SMTPException for anything but yes.
     """

@@ -147,7 +147,7 @@ class Ledger:
     def _take_report(self, message: SinkMessage) -> None:
         failed = [match.decode().strip() for match in _FAILED.findall(message.data)]
         if not failed:
-            self.wrong.append(f"a report to {message.recipients} that names nobody")
+            self.wrong.append(f"a report to {message.recipients} that names no recipient")
         for recipient in failed:
             letter = self._letter_of(recipient, ("gone",))
             sender = self._letter_of(message.recipients[0], ("from",))

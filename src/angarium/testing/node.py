@@ -70,7 +70,7 @@ class Node:
         return json.loads(run([ANGARIUM, *arguments, "--data", self.data, "--json"]))
 
     def get(self, path: str) -> tuple[int, str]:
-        """Ask the HTTP listener; return status and text. Status 0: nobody answers."""
+        """Ask the HTTP listener; return status and text. Status 0: there is no answer."""
         try:
             with urllib.request.urlopen(
                 f"http://127.0.0.1:{self.http_port}{path}", timeout=PATIENCE_S

@@ -1,6 +1,6 @@
 """Real mail programs as peers for tests: Debian's Postfix, Sendmail, Dovecot's LMTP server, swaks, msmtp.
 
-Each server runs in a folder of its own under the system's temporary folder, on a free port of 127.0.0.1, with
+Each server runs in a fresh folder under the system's temporary folder, on a free port of 127.0.0.1, with
 its own configuration, queue and log, and touches nothing of the system. They change to users of their own, so
 the one who starts them must be root. `script/debian-packages` installs all of them.
 """
@@ -37,7 +37,7 @@ def find_program(name: str, package: str) -> Path:
 
 
 class Peer:
-    """A mail server of its own folder and port. Subclasses write the configuration and start `program`."""
+    """A mail server with its own folder and port. Subclasses write the configuration and start `program`."""
 
     program: Program
 
@@ -82,7 +82,7 @@ class Peer:
 
 
 class Postfix(Peer):
-    """A Postfix of its own, listening on `port`.
+    """A separate Postfix, listening on `port`.
 
     *transport* is where mail goes, as the right side of a line in Postfix's transport table, for instance
     `smtp:[127.0.0.1]:2525`; without it, mail for *domain* is kept in a maildir and nothing is relayed.
@@ -221,7 +221,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Sendmail(Peer):
-    """A Sendmail of its own, listening on `port`, that gives everything to *relay_port* of 127.0.0.1.
+    """A separate Sendmail, listening on `port`, that gives everything to *relay_port* of 127.0.0.1.
 
     Found at /usr or in the tree that `script/debian-packages` unpacks: Debian lets only one MTA be installed.
     """
@@ -287,7 +287,7 @@ MAILER(`smtp')dnl
 
 
 class DovecotLmtp(Peer):
-    """Dovecot's LMTP server on `port`: takes mail for anybody and keeps it in one maildir per local part."""
+    """Dovecot's LMTP server on `port`: takes mail for any address and keeps it in one maildir per local part."""
 
     def __init__(self) -> None:
         dovecot = find_program("dovecot", "dovecot-lmtpd")

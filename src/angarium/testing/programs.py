@@ -49,7 +49,7 @@ def free_port(*hosts: str) -> int:
     """Return a port that is free now on *hosts* (127.0.0.1), for programs that cannot say which one they took.
 
     It lies below the ports that the kernel gives to outgoing connections, so that none of those takes it meanwhile,
-    and this function gives it to nobody else on this machine as long as this process lives.
+    and this function gives it to no other on this machine as long as this process lives.
     """
     while True:
         if not _mine:

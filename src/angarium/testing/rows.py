@@ -92,10 +92,10 @@ class Database:
 
 
 class RowEngine:
-    """Implements `SpoolEngine`. Large bodies are files in *folder*, since whoever sends them reads files."""
+    """Implements `SpoolEngine`. Large bodies are files in *folder*, since the sender of them reads files."""
 
     def __init__(self, database: Database, folder: Path, settings: SpoolSettings) -> None:
-        """Take the partition over from whoever had it."""
+        """Take the partition over from the one that had it."""
         database.epoch += 1
         epoch = database.epoch
 

@@ -1,4 +1,4 @@
-"""A node that lets nobody send who has not logged in, in front of a Dovecot, with a login of every form."""
+"""A node on which only those who have logged in can send, in front of a Dovecot, with a login of every form."""
 
 import json
 import re
@@ -38,7 +38,7 @@ _PERSON = f"ann@{DOMAIN}"
 
 
 class Identity(NamedTuple):
-    """User name and password of somebody who may send."""
+    """User name and password of one who may send."""
 
     user: str
     password: str
@@ -74,7 +74,7 @@ class Service:
     def sent_by(
         self, send: Send, drivers: Path, identity: str = "login for challenges", **more: object
     ) -> bytes:
-        """Send a mail with a client to an address of its own; return what arrived there."""
+        """Send a mail with a client to a fresh address; return what arrived there."""
         user = uuid.uuid4().hex
         send(self.job(identity, recipients=(f"{user}@local.example.com",), **more), drivers)
         return self.dovecot.messages(user, 1)[0]

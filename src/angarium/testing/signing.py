@@ -39,7 +39,7 @@ def make_key(selector: str = "e1") -> SigningKey:
 class KeyStore:
     """A `delivery.signing.KeyFinder` that has *keys*. One that is not known has to be waited for until `may_come`.
 
-    *error* is raised to whoever waited. *questions* are what was asked: accounts and domains.
+    *error* is raised to those who waited. *questions* are what was asked: accounts and domains.
     """
 
     def __init__(self, keys: Keys, *, is_known: bool = True) -> None:

@@ -64,7 +64,7 @@ class SimulatedPeer:
     *refuses* is the failure of each new connection, None while it listens: 4.4.1 if there was none, another stands in
     the banner. With *takes*, further sessions than so many get *too_many*: as banner, or,
     with *lets_in*, to their first MAIL. *answer* judges each recipient. *hangs_up* ends the connection after each
-    transaction, by a fault of its own unless *is_used_up*.
+    transaction, by its own fault unless *is_used_up*.
     *taken* counts its sessions. *goodbye_s* is how long the peer counts a session that has ended for us, *late_s* how
     long it does so when the connection is closed as well.
     """
@@ -121,7 +121,7 @@ def plan_to(
 class Simulation:
     """Schedulers, a clock, peers. Feed it with `send`, let time pass with `run`, look at what it noted.
 
-    *route* answers `Resolve`; by default each domain has one host of its own name. *peers* maps addresses
+    *route* answers `Resolve`; by default each domain has one host of the same name. *peers* maps addresses
     (`ip`) to their behaviour; one that is not named accepts everything. *lease_s* is how long a word takes to the
     authority, and from it.
     """

@@ -112,9 +112,9 @@ class RecipientResult(msgspec.Struct, gc=False):
 
     *delivered*: the peer took it. *transient*, *permanent*: it was refused, at *stage*. *ambiguous*: the
     whole message was sent, and the session ended without an answer to it. *untried*: the transaction ended
-    before the peer judged this recipient, through no fault of its own. *session_fault*: *reply* is about the
+    before the peer judged this recipient, through no fault of the recipient. *session_fault*: *reply* is about the
     session (421, lost connection, timeout, nonsense), not about the recipient or the message; but not that a session
-    which was of use is used up. Replies of our own begin with `[internal]`.
+    which was of use is used up. Our own replies begin with `[internal]`.
     """
 
     index: int

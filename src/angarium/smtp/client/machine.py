@@ -302,7 +302,7 @@ class ClientMachine:
         )
 
     def _opening_ended(self, opening: Opening, reply: Reply, now: float) -> None:
-        """The session ended by *reply*, one of our own, before it was ready."""
+        """The session ended by *reply*, one of ours, before it was ready."""
         opening.note_time(now)
         tls_failed = opening.is_about_tls and reply is not INJECTED
         if tls_failed:

@@ -139,7 +139,7 @@ class Run:
         self._commands: list[str] = []
 
     def _choose_recipients(self) -> list[int]:
-        """Return who goes into the envelope; the others get a result of our own."""
+        """Return who goes into the envelope; the others get one of our own results."""
         order: list[int] = []
         most = self.extensions.rcpt_max
         for index, path in enumerate(self.transaction.recipients):

@@ -24,7 +24,7 @@ class PartitionCheck(NamedTuple):
 
     *live* and *settled* count unfinished messages, *recipients* the unfinished recipients of both.
     *set_aside* is how many damaged records earlier starts have put into `damaged/`. *problems* are sentences,
-    empty when all is well; an unfinished last write is none, since nobody was promised it.
+    empty when all is well; an unfinished last write is none, since it was never promised.
     """
 
     path: Path

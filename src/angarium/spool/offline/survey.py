@@ -165,7 +165,7 @@ def open_store(path: Path) -> sqlite3.Connection | None:
     database = path / "settled.db"
     if not database.exists():
         return None
-    # without a writer and its log, SQLite need not (and then does not) make files of its own beside the database
+    # without a writer and its log, SQLite need not (and then does not) make separate files beside the database
     at_rest = not (path / "settled.db-wal").exists() and not is_in_use(path)
     try:
         return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)

@@ -29,7 +29,7 @@ class Leaving:
         self._waiting = waiting
         self._settings = settings
         self.on_the_way = 0
-        """Recipients that nobody has in memory any more and that the store does not count yet."""
+        """Recipients that are not in memory any more and that the store does not count yet."""
 
     def settle(self, rows: Sequence[tuple[Recipient, float]], done: Callable[[], None]) -> None:
         """Send recipients, with their expiry, now that all that was recorded of them is durable; *done* is
@@ -98,4 +98,4 @@ class Leaving:
 
 
 def _nothing() -> None:
-    """Take an answer that nobody waits for."""
+    """Take an answer that is not waited for."""

@@ -45,12 +45,12 @@ class Write:
 
     @property
     def settles(self) -> bool:
-        """Whether it brings something that somebody waits to see in the store, and not events alone."""
+        """Whether it brings something that is waited for in the store, and not events alone."""
         return bool(self.recipients or self.contents)
 
 
 class Ask:
-    """A question to the store. *abandoned* is called on the loop with an answer that nobody waits for any
+    """A question to the store. *abandoned* is called on the loop with an answer that is not waited for any
     more.
     """
 
@@ -72,7 +72,7 @@ class Ask:
 class Settler:
     """Runs a store.
 
-    *read_body* gives the body of a message or content that settles, None for one in a file of its own; it is called in
+    *read_body* gives the body of a message or content that settles, None for one in a separate file; it is called in
     the thread and may raise SpoolError: then the transaction is tried again. *changed* is called on the loop
     with the flows whose summary has changed, *gone* with what finished messages have left.
 

@@ -1,7 +1,7 @@
 """What waits in the settled store, as the loop sees it.
 
 Events of settled recipients are gathered and applied in batches. Until then they are *ahead* of the store;
-whatever the store returns is brought up to them, so that nobody is handed a recipient that an event has
+whatever the store returns is brought up to them, so that no recipient is handed out that an event has
 ended.
 """
 
@@ -23,7 +23,7 @@ class Waiting:
     """The loop's side of a settled store.
 
     Every piece of work has a ticket; all up to `done_ticket` are durable. *give_back* settles recipients that
-    were taken for nobody. *progressed* is called when `done_ticket` has grown, *gone* with what
+    were taken and not asked for any more. *progressed* is called when `done_ticket` has grown, *gone* with what
     finished messages have left.
     """
 

@@ -13,7 +13,7 @@ _ROWS = """FROM flow f
   WHERE f.source LIKE ? AND"""
 _OWN = f"SELECT f.source, COUNT(*), SUM(length(m.body)) {_ROWS} m.body NOT NULL AND m.content IS NULL GROUP BY f.no"
 _OTHER = f"SELECT f.source, COUNT(*), m.meta {_ROWS} (m.body IS NULL OR m.content NOT NULL) GROUP BY f.no, r.message"
-"""Of a body in a file of its own, and of a content, the size stands in the message."""
+"""Of a body in a separate file, and of a content, the size stands in the message."""
 
 
 class StoredMail:

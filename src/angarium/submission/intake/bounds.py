@@ -1,4 +1,4 @@
-"""What a submission may not be, whoever sends it and whatever it asks for. Pure."""
+"""Bounds that hold for every submission, from any sender. Pure."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Copies that an option of the message asks for: further recipients of it, and messages of their own for bcc. Pure."""
+"""Copies that an option of the message asks for: further recipients of it, and separate messages for bcc. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -17,7 +17,7 @@ _MOST_CC_OCTETS = 16_384
 class Copies(NamedTuple):
     """Who gets the message besides those of the envelope, each address once.
 
-    *further* are recipients of the message itself, *hidden* get a message of their own, in which they see themselves.
+    *further* are recipients of the message itself, *hidden* get a separate message, in which they see themselves.
     *dialect* is that of the first who asks for any.
     """
 
@@ -70,7 +70,7 @@ def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Spa
     """Return the Cc field that shows *cc*, and the fields that it takes the place of.
 
     Who stands in Cc already is not added, unless so many stand there that it is not searched; what stood there stays
-    byte for byte. Both are empty when nobody is missing.
+    byte for byte. Both are empty when none is missing.
     """
     if not cc:
         return b"", []
@@ -90,7 +90,7 @@ def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Spa
 
 
 def hidden_copy(message: Message, copy: CopyTo, message_id: MessageId, trace: bytes) -> Message:
-    """Return the message of its own that *copy* gets: the same, but for its envelope and a Bcc field that names it.
+    """Return the separate message that *copy* gets: the same, but for its envelope and a Bcc field that names it.
 
     *message* is the one that the others get, *trace* what this node puts before both.
     """

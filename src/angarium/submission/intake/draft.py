@@ -51,7 +51,7 @@ def draft_of(
     what is asked for besides.
 
     Where neither holds, the message comes from elsewhere: its option fields are taken out, unheeded, and it is not
-    signed, since anybody may have written the author's name.
+    signed, since any sender may have written the author's name.
     """
     authors = authors_of(header)
     author_domain = authors[0].domain if authors else ""
@@ -141,7 +141,7 @@ def judge(problems: tuple[Problem, ...], principal: Principal | None) -> Verdict
     """Say what becomes of a message with *problems*: None without any.
 
     The server decides where it has a say (`Server.on_error`), else the dialect in which a problem was said. Without a
-    login nobody would see the report of a failure, so everything is refused.
+    login the sender would not see the report of a failure, so everything is refused.
     """
     if not problems:
         return None

@@ -21,7 +21,7 @@ _SAYS_DATE = re.compile(rb"\ndate: [^ \t\r\n]")
 _SAYS_ID = re.compile(rb"\nmessage-id: [^ \t\r\n]")
 
 MOST_AUTHOR_OCTETS = 8192
-"""Size up to which a field is searched for authors; a longer one names nobody."""
+"""Size up to which a field is searched for authors; a longer one names no author."""
 
 _CACHED_OCTETS = 500
 """Size up to which a From field is remembered: programs write the same one again and again."""
@@ -61,10 +61,10 @@ def _value(field: bytes) -> str:
 
 
 def identity_problem(header: HeaderBlock, principal: Principal) -> Problem | None:
-    """Return why somebody who may write as his verified domains only may not write as this header says, or None.
+    """Return why a sender who may write as its verified domains only may not write as this header says, or None.
 
     All fields count that a mail program shows as whose the message is. What two programs could read differently
-    is nobody's.
+    proves nothing.
     """
     for name in _IDENTITIES:
         for begin, end in header.spans(name.lower().encode()):
@@ -85,7 +85,7 @@ def _field_problem(name: str, field: bytes, principal: Principal) -> Problem | N
 
 
 def author_problem(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> Problem | None:
-    """Return what is wrong with the From field, None when somebody stands in it."""
+    """Return what is wrong with the From field, None when an author stands in it."""
     if authors:
         return None
     fields = header.spans(b"from")

@@ -119,7 +119,7 @@ class Intake:
         self, submission: Submission[Principal], answer: OnReceipt, reservation: Reservation | None = None
     ) -> None:
         """Accept the message or refuse it; *answer* is called once, with a message in it only when that is durable.
-        Raises nothing: what nobody foresaw is logged, and refused for now.
+        Raises nothing: what was not foreseen is logged, and refused for now.
 
         The body in a file is one that `spill` has written. *reservation* is what was taken for the recipients of the
         envelope; without one no door has looked at them: of a sender who logged in they are checked and counted now.

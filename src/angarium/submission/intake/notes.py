@@ -96,9 +96,9 @@ class Notes:
         self._log.error("refused", now, message=message_id, reason="storage", error=str(error))
 
     def not_counted(self, now: float, message_id: MessageId, error: AngariumError) -> None:
-        """Nobody could say whether the recipients are within the quota."""
+        """The store could not say whether the recipients are within the quota."""
         self._log.error("quota", now, message=format_id(message_id), error=str(error))
 
     def fault(self, now: float, message_id: MessageId, error: Exception) -> None:
-        """What nobody foresaw has happened."""
+        """Something unforeseen has happened."""
         self._log.fault(now, error, message=format_id(message_id))

@@ -26,12 +26,12 @@ class Facts(Protocol):
     """Where is written down what ends in no message; `engine.facts.FactWriter` is one."""
 
     def note(self, kind: FactKind, *, account: int = 0, server: int = 0, **fields: Any) -> None:
-        """Note what has just happened. Bounded, whoever makes it happen."""
+        """Note what has just happened. Bounded, however often it happens."""
         ...
 
 
 class NoFacts:
-    """Implements `Facts` for whoever keeps none."""
+    """Implements `Facts` where none are kept."""
 
     def note(self, kind: FactKind, *, account: int = 0, server: int = 0, **fields: Any) -> None:
         """See `Facts.note`."""

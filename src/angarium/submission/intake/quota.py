@@ -101,7 +101,7 @@ class Quota:
 
 
 class NothingCounted:
-    """Where nobody's sending is counted. Implements UsageCounter."""
+    """Where no sending is counted. Implements UsageCounter."""
 
     def take_now(self, principal: Principal, count: int, now: float) -> Allowed:
         """See UsageCounter."""

@@ -10,7 +10,7 @@ from angarium.submission.session.reception import Reception
 from angarium.submission.session.settings import Settings
 
 UNKNOWN_PEER = "0.0.0.0"
-"""Stands for the client of a proxy that does not know it: it is not the proxy, and has no rights of its own."""
+"""Stands for the client of a proxy that does not know it: it is not the proxy, and has no rights."""
 
 _UNKNOWN = ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
 

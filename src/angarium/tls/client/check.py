@@ -38,7 +38,7 @@ def tls_warnings(config: Config) -> list[ConfigProblem]:
         unverified, verify = settings.get("outbound_smtp_auth_unverified"), settings.get("tls_verify")
         mechanism = settings.get("outbound_smtp_auth_type")
         if unverified is not None and unverified.value:
-            text = "shows the password to whoever answers in the peer's place"
+            text = "shows the password to the one who answers in the peer's place"
             warnings.append(_warning(unverified, f"Outbound_SMTP_AUTH_Unverified {text}"))
         elif (
             verify is not None
