@@ -330,7 +330,7 @@ class ServerMachine:
             if line is not None:
                 return line
         if len(waits) >= longest:
-            if word == b"BDAT ":
+            if word[:4] == b"BDAT":  # what comes behind it is no command (RFC 3030 §2)
                 self._end(answers.BAD_CHUNK)
             else:
                 self._skip_from_here(answers.AUTH_LINE_TOO_LONG if is_auth else answers.LINE_TOO_LONG)

@@ -4,7 +4,8 @@ from angarium.smtp.server.order import Phase, Rest
 
 
 class ServerTransaction:
-    """How far the transaction has come, which is its *phase* (see `server.order`), and what was said for it.
+    """How far the transaction has come, which is its *phase* (see `server.order`), and what was said for it. The
+    machine itself sets a phase that a command leads on to: a verb for that would cost each command a call.
 
     *smtputf8* is what MAIL said (RFC 6531): of the transaction if that was answered well. *recipients* counts those
     that were taken, *refused* the others.
