@@ -20,6 +20,7 @@ from angarium.identity.records import SEND_GRANT, Credential, Limits, Rate
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.engine import key_file, open_engine, store_url
 from angarium.identity.store.store import Store
+from angarium.spool.files.reader import FileJournalReader
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
@@ -401,3 +402,27 @@ def test_the_answer_and_the_record_are_those_of_the_page(service: Service, name:
     event, *details = words
     bounce = re.search(r"bounced (\d{3} \d\.\d\.\d)", promised)
     service.waits_for(f'"event": "{event}"', *details[:1], *([bounce[1]] if bounce else []))
+
+
+def test_a_refusal_and_a_failed_login_stand_in_the_journal(service: Service) -> None:
+    user = service.login()[0]
+    client, answer = service.log_in(user, "wrong", source="127.0.0.77")
+    with client:
+        refused = shown(client.docmd("MAIL FROM:<a@acme.test>"))
+        if refused.startswith("250"):
+            refused = shown(client.docmd("RCPT TO:<b@there.test>"))
+    assert (answer[:3], refused[:1]) == ("535", "5")
+
+    def stand_there() -> bool:
+        facts = [
+            fact
+            for partition in (service.node.data / "spool").glob("p*")
+            for _, fact in FileJournalReader(partition).facts()
+            if str(fact.fields.get("peer")).startswith("127.0.0.77:")
+        ]
+        said = {fact.kind: fact.fields for fact in facts}
+        return said.get("login_failed", {}).get("user") == user and said.get("refusal", {}).get(
+            "reply", ""
+        ).startswith(refused)
+
+    service.node.program.wait_until(stand_there, "a fact of each")
