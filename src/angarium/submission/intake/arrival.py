@@ -12,29 +12,33 @@ class Arrival:
     """A submission that came *at* a time, in epoch seconds. *settled* is called when it is answered, once.
 
     *failing* are the problems for which it is taken only to be reported as failed. *reservation* is what was taken of
-    its sender's quota, None for a sender without a login: settled with the receipt. *uncounted* are the recipients of
-    the envelope for which nothing was taken yet.
+    its sender's quota, None for a sender without a login: settled with the receipt.
     """
 
-    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission", "uncounted")
+    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission")
 
     def __init__(
         self,
         submission: Submission[Principal],
         at: float,
         reservation: Reservation | None,
-        uncounted: Sequence[ForwardPath],
         answer: OnReceipt,
         settled: Callable[[], None],
     ) -> None:
         self.submission = submission
         self.at = at
         self.reservation = reservation
-        self.uncounted = uncounted
         self.failing: tuple[Problem, ...] = ()
         self.is_open = True
         self._answer = answer
         self._settled = settled
+
+    @property
+    def uncounted(self) -> Sequence[ForwardPath]:
+        """The recipients that no door has looked at, nor taken anything of its sender's quota for."""
+        if self.reservation is not None or self.submission.principal is None:
+            return ()
+        return self.submission.envelope.recipients
 
     def answer(self, receipt: Receipt) -> None:
         """Give the receipt, unless one was given."""

@@ -1,12 +1,12 @@
 """What becomes of a header block before it is stored: options in force, fields taken out, fields added. Pure."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from angarium.core.options import NO_OPTIONS, Options, layered
 from angarium.core.submission import Problem, Wishes
 from angarium.dialects.headers import option_spans, read_wishes
-from angarium.dialects.table import DIALECT_OF_LOGIN, takes_mistakes
+from angarium.dialects.table import DIALECT_OF_LOGIN
 from angarium.identity.principal import Principal, options_for, stream_problem
 from angarium.mime.addresses import FieldMailbox
 from angarium.mime.header import HeaderBlock, Span
@@ -128,29 +128,3 @@ def _author_problems(
 
 def _habits(principal: Principal) -> str:
     return DIALECT_OF_LOGIN[principal.kind].name
-
-
-class Verdict(NamedTuple):
-    """What becomes of a message with problems: "refuse" it, or take and "fail" it; and the problems that decide it."""
-
-    action: Literal["refuse", "fail"]
-    problems: tuple[Problem, ...]
-
-
-def judge(problems: tuple[Problem, ...], principal: Principal | None) -> Verdict | None:
-    """Say what becomes of a message with *problems*: None without any.
-
-    The server decides where it has a say (`Server.on_error`), else the dialect in which a problem was said. Without a
-    login the sender would not see the report of a failure, so everything is refused.
-    """
-    if not problems:
-        return None
-    wish = "refuse" if principal is None else "vendor"
-    if principal is not None and principal.server is not None:
-        wish = principal.server.on_error
-    hard = tuple(
-        problem
-        for problem in problems
-        if not problem.dialect or wish == "refuse" or (wish == "vendor" and not takes_mistakes(problem))
-    )
-    return Verdict("refuse", hard) if hard else Verdict("fail", problems)

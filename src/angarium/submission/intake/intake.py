@@ -1,8 +1,8 @@
 """From what a door received to a durable message, and the receipt that follows.
 
-The way of a message: `submit` → `_read` (the header block, and what of it is stored) → `_decide` (which binding, which
-copies, is it taken) → `Entrance.enter`, which has the spool make it durable → `_entered`, the receipt. A message with
-copies, or with recipients that were not counted yet, goes by `_enter_counted` instead.
+The way of a message: `submit` → `_read` (the header block, and what of it is stored) → `_decide` (is it taken, by which
+binding, with which copies) → `Entrance.enter`, which has the spool make it durable → `_entered`, the receipt. One with
+copies, or with recipients that were not counted yet, goes by `_enter_counted` on the way.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId, new_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Content, ForwardPath, Message
+from angarium.core.records import Content, Message
 from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS
@@ -28,21 +28,16 @@ from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.arrival import Arrival
-from angarium.submission.intake.bounds import (
-    content_problem,
-    copies_problems,
-    header_problem,
-    recipient_problems,
-)
-from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy, plan_copies
-from angarium.submission.intake.draft import MessageDraft, draft_of, judge
-from angarium.submission.intake.message import added_lines, binding_of, message_of, received
+from angarium.submission.intake.bounds import content_problem, header_problem
+from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy
+from angarium.submission.intake.decision import decide
+from angarium.submission.intake.draft import MessageDraft, draft_of
+from angarium.submission.intake.message import added_lines, message_of, received
 from angarium.submission.intake.notes import Notes
 from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
 from angarium.submission.policy import storage_problem
-from angarium.submission.replies import refusal_of
 
 _FAULT = Receipt(problems=(Problem(Reason.FAULT),))
 _ID = attrgetter("id")
@@ -124,12 +119,7 @@ class Intake:
         The body in a file is one that `spill` has written. *reservation* is what was taken for the recipients of the
         envelope; without one no door has looked at them: of a sender who logged in they are checked and counted now.
         """
-        uncounted: Sequence[ForwardPath] = ()
-        principal = submission.principal
-        if reservation is None and principal is not None:
-            reservation = self.quota.reserve(principal, self.config.globals)
-            uncounted = submission.envelope.recipients
-        arrival = Arrival(submission, self._clock.now(), reservation, uncounted, answer, self._answered)
+        arrival = Arrival(submission, self._clock.now(), reservation, answer, self._answered)
         self._pending += 1
         try:
             self._read(arrival)
@@ -167,42 +157,19 @@ class Intake:
         self._decide(arrival, draft, header, content)
 
     def _decide(self, arrival: Arrival, draft: MessageDraft, header: HeaderBlock, stored: Raw) -> None:
-        submission = arrival.submission
-        problems, body = draft.problems, stored.body
-        binding = binding_of(self.config, submission, draft, header, self._rng)
-        if not isinstance(binding, str):
-            problems, binding = (*problems, binding), "default"
+        submission, uncounted, body = arrival.submission, arrival.uncounted, stored.body
         size = len(body) if isinstance(body, bytes) else body.size
-        copies = plan_copies(submission.envelope.recipients, draft.wishes) if draft.wishes else NO_COPIES
-        uncounted = arrival.uncounted
-        if copies is not NO_COPIES or uncounted:
-            problems += recipient_problems(submission, uncounted, copies)
-            problems += copies_problems(copies, size, self.config.globals.spool_max_journal_size)
-        verdict = judge(problems, submission.principal) if problems else None
-        if verdict is not None and verdict.action == "refuse":
-            self._refuse(arrival, verdict.problems)
+        decision = decide(self.config, submission, uncounted, draft, header, size, self._rng)
+        if decision.refused:
+            self._refuse(arrival, decision.refused)
             return
-        refusal = None
-        if verdict is not None:
-            arrival.failing = verdict.problems
-            self._notes.count(verdict.problems)
-            refusal = refusal_of(verdict.problems)
-            copies = NO_COPIES
-        message = message_of(
-            submission,
-            arrival.at,
-            draft,
-            header,
-            binding=binding,
-            body_size=size,
-            eight_bit=stored.eight_bit,
-            long_lines=stored.long_lines,
-            further=copies.further,
-            refusal=refusal,
-        )
-        if copies is not NO_COPIES or uncounted:
+        if decision.failing:
+            arrival.failing = decision.failing
+            self._notes.count(decision.failing)
+        message = message_of(submission, arrival.at, draft, header, stored, decision)
+        if decision.copies is not NO_COPIES or uncounted:
             added = added_lines(submission, arrival.at, draft)
-            self._tasks.start(self._enter_counted(arrival, message, added, body, copies))
+            self._tasks.start(self._enter_counted(arrival, message, added, body, decision.copies))
         else:
             self._entrance.enter(message, body, partial(self._entered, arrival, (message,)))
 
@@ -270,8 +237,11 @@ class Intake:
 
     async def _count(self, arrival: Arrival, recipients: int) -> Problem | None:
         """Take so many recipients more of the sender's quota. Returns why there is no room for them."""
-        if arrival.reservation is None:
+        principal = arrival.submission.principal
+        if principal is None:
             return None
+        if arrival.reservation is None:
+            arrival.reservation = self.quota.reserve(principal, self.config.globals)
         try:
             taken = await arrival.reservation.take(recipients)
         except AngariumError as error:
