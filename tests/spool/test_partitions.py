@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,11 +17,17 @@ from angarium.testing.spool import NOW, SMALL, SpoolDriver, make_message
 LATER = NOW + 1_000_000
 
 
+def _one(held, settings):
+    if len(held) == 1:
+        return held[0]
+    return Partitions(held[0], held[1:], max_resident=settings.max_resident)
+
+
 @asynccontextmanager
 async def opened(*paths, settings=SMALL):
     """A spool of the partitions at *paths*, the active one first; a single one is no composition."""
     held = [open_partition(path, asyncio.get_running_loop(), settings) for path in paths]
-    spool = SpoolDriver(Partitions(held[0], held[1:]) if len(held) > 1 else held[0])
+    spool = SpoolDriver(_one(held, settings))
     try:
         spool.report, spool.recovered = spool.spool.recover()
         yield spool
@@ -105,6 +112,19 @@ def test_a_flow_of_several_partitions_is_one_flow_and_its_earliest_due_comes_fir
     play(story())
 
 
+def test_a_start_takes_no_more_into_memory_than_one_partition_might_the_active_ones_first(active, left):
+    async def story():
+        for path, count in ((active, 5), (left, 7)):
+            async with opened(path) as spool:
+                for _ in range(count):
+                    await spool.take(make_message(path.name), b"x")
+        async with opened(active, left, settings=replace(SMALL, max_resident=8)) as spool:
+            assert [r.domain for r in spool.recovered] == ["p0"] * 5 + ["p1"] * 3
+            assert await spool.spool.count(Selection(domain="p1")) == 4
+
+    play(story())
+
+
 def test_one_answer_comes_when_all_partitions_have_given_theirs(active, left):
     async def story():
         async with opened(left) as spool:
@@ -124,7 +144,7 @@ def test_one_answer_comes_when_all_partitions_have_given_theirs(active, left):
 def test_one_that_cannot_be_read_is_left_alone_and_the_spool_is_unwell(active):
     async def story():
         one = open_partition(active, asyncio.get_running_loop(), SMALL)
-        spool = SpoolDriver(Partitions(one, [Unreadable()], ["p2 is in use"]))
+        spool = SpoolDriver(Partitions(one, [Unreadable()], ["p2 is in use"], max_resident=9))
         spool.spool.recover()
         assert spool.spool.status().unwell == "p2 is in use; p1 cannot be read"
         assert await spool.accept(make_message(), b"x") is None
@@ -140,7 +160,7 @@ class Unreadable:
     def on_flow(self, tell):
         pass
 
-    def recover(self):
+    def recover(self, most):
         raise SpoolError("p1 cannot be read")
 
     async def close(self):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from angarium.config.model import Config
@@ -53,22 +52,20 @@ def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
 async def open_spools(folders: Sequence[Path], settings: SpoolSettings, log: Log, clock: Clock) -> Spool:
     """Open a worker's partitions, the active one first, as one spool.
 
-    Raises SpoolError when the active one cannot be opened; another is left alone. They share what a start may take
-    into memory.
+    Raises SpoolError when the active one cannot be opened; another is left alone.
     """
-    share = replace(settings, max_resident=settings.max_resident // len(folders))
-    active = await open_spool(folders[0], share, log, clock)
+    active = await open_spool(folders[0], settings, log, clock)
     if len(folders) == 1:
         return active
     draining, left = [], []
     for folder in folders[1:]:
         try:
-            draining.append(await open_spool(folder, share, log, clock))
+            draining.append(await open_spool(folder, settings, log, clock))
         except SpoolError as error:
             left.append(str(error))
             log.error("spool", clock.now(), left_alone=str(folder), error=str(error))
     log.info("spool", clock.now(), draining=[str(folder) for folder in folders[1:]])
-    return Partitions(active, draining, left)
+    return Partitions(active, draining, left, max_resident=settings.max_resident)
 
 
 async def open_spool(path: Path, settings: SpoolSettings, log: Log, clock: Clock) -> Partition:

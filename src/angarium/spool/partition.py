@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -74,9 +75,10 @@ class Partition:
 
     # -- start and end
 
-    def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
-        """Read what the last run left, and begin. Raises SpoolError when the partition cannot be read."""
-        recovery = Recovery(self._engine, self.settings)
+    def recover(self, most: int | None = None) -> tuple[RecoveryReport, list[Recipient]]:
+        """See `Spool.recover`. Raises SpoolError when the partition cannot be read."""
+        settings = self.settings if most is None else replace(self.settings, max_resident=most)
+        recovery = Recovery(self._engine, settings)
         try:
             report, recipients = recovery.run()
         except OSError as exc:

@@ -30,24 +30,30 @@ _T = TypeVar("_T")
 
 
 class Partitions:
-    """Implements `Spool`. *left* says why others could not be taken; it is told as being unwell."""
+    """Implements `Spool`. *left* says why others could not be taken; it is told as being unwell. A start takes at most
+    *max_resident* recipients into memory, the active partition's first.
+    """
 
-    def __init__(self, active: Spool, draining: Sequence[Spool], left: Iterable[str] = ()) -> None:
+    def __init__(
+        self, active: Spool, draining: Sequence[Spool], left: Iterable[str] = (), *, max_resident: int
+    ) -> None:
         self._active = active
         self._opened = [active, *draining]
         self._held = [active, *draining]
         self._left = list(left)
+        self._max_resident = max_resident
         self._homes = Homes(active)
         self._tell: list[Callable[[Flow, FlowSummary], None]] = []
         for spool in self._held:
             spool.on_flow(self._flow_changed)
 
-    def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
+    def recover(self, most: int | None = None) -> tuple[RecoveryReport, list[Recipient]]:
         """See `Spool.recover`. One to be drained that cannot be read is left alone, and told as being unwell."""
+        room = self._max_resident if most is None else most
         reports, recipients = [], list[Recipient]()
         for spool in self._opened:
             try:
-                report, found = spool.recover()
+                report, found = spool.recover(max(0, room - len(recipients)))
             except SpoolError as error:
                 if spool is self._active:
                     raise

@@ -108,10 +108,10 @@ class SpoolStatus(NamedTuple):
 class Spool(Protocol):
     """One partition."""
 
-    def recover(self) -> tuple[RecoveryReport, list[Recipient]]:
+    def recover(self, most: int | None = None) -> tuple[RecoveryReport, list[Recipient]]:
         """Read what the last run left; called once, first. Blocks (the loop is not serving yet).
 
-        Returns the live recipients that are only in the journal, up to the limit that memory allows; the
+        Returns the live recipients that are only in the journal, up to *most*, None for what the settings allow; the
         others have been settled. What the settled store holds is told by `flows`.
         """
         ...

@@ -36,7 +36,7 @@ class EmbeddedByTurns:
         active, draining = [
             open_partition(self.path / name, asyncio.get_running_loop(), settings) for name in names
         ]
-        return Partitions(active, [draining])
+        return Partitions(active, [draining], max_resident=settings.max_resident)
 
 
 class Rows:
