@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from angarium.config.load import parse_config
 from angarium.config.records import DKIM_HEADERS, DKIM_OVERSIGN_HEADERS
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.mime.header import HeaderBlock
 from angarium.render.canonical import relaxed_body_hash
 from angarium.render.dkim import SigningKey, prepare
@@ -149,14 +149,14 @@ def add_domain(data: Path, kind: str) -> None:
     """Make a store in which the load's domain is verified, with the keys of *kind*."""
     data.mkdir()
     config = parse_config("")
-    engine = open_engine(store_url(config, data))
-    migrate(engine)
-    store = Store(engine, KeyRing.load_or_create(key_file(config, data)), time.time)
-    account = store.create_account("bench", actor="bench")
-    domain = store.create_domain(account.id, DOMAIN, actor="bench")
+    database = open_database(store_url(config, data))
+    database.migrate()
+    store = IdentityStore(database, KeyRing.load_or_create(key_file(config, data)), time.time)
+    account = store.accounts.create("bench", actor="bench")
+    domain = store.domains.create(account.id, DOMAIN, actor="bench")
     wanted = {key.id: kind in ("both", key.algorithm) for key in domain.keys}
-    store.mark_checked(domain.id, wanted, time.time(), actor="bench")
-    engine.dispose()
+    store.domains.mark_checked(domain.id, wanted, time.time(), actor="bench")
+    database.close()
 
 
 if __name__ == "__main__":

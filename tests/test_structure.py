@@ -193,10 +193,6 @@ def test_what_is_public_is_explained() -> None:
     assert {name: what for name, what in missing.items() if what} == {}
 
 
-NAMES_TO_PART = {"Place", "Question", "Refused", "Worker"}
-"""Classes of two rooms that still have one name. Grows no more."""
-
-
 def test_a_class_has_a_name_of_its_own() -> None:
     """So that a name says which class is meant, in the code, a log, and a conversation."""
     places = defaultdict(list)
@@ -204,13 +200,7 @@ def test_a_class_has_a_name_of_its_own() -> None:
         for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(shown(path))
-    assert {
-        name: paths for name, paths in places.items() if len(paths) > 1 and name not in NAMES_TO_PART
-    } == {}
-
-
-BASES_TO_FOLLOW = {"cli", "http", "identity"}
-"""Rooms in which classes have heirs that cut one thing in pieces, or are one thing with a difference."""
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 @cache
@@ -233,6 +223,5 @@ def is_fit_for_a_base(base: type) -> bool:
 
 def test_a_class_stands_in_one_file() -> None:
     """What is one thing is composed, not inherited piece by piece."""
-    classes = [each for each in all_classes() if each.__module__.split(".")[1] not in BASES_TO_FOLLOW]
-    bases = [(each.__qualname__, base) for each in classes for base in each.__bases__]
+    bases = [(each.__qualname__, base) for each in all_classes() for base in each.__bases__]
     assert [f"{name}({base.__qualname__})" for name, base in bases if not is_fit_for_a_base(base)] == []

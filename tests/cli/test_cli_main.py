@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium import __version__
-from angarium.cli.client import ControlClient, NoNode, Refused
+from angarium.cli.client import ControlClient, NoNode, RequestRefused
 from angarium.cli.main import COMMANDS, main
 from angarium.cli.output import Column, Row, clean, size, span, table_lines, when
 
@@ -81,7 +81,7 @@ def test_a_client_may_ask_one_thing_after_another(control, tmp_path):
     control.says["status"] = {"a": 1}
     with ControlClient(tmp_path) as client:
         assert client.call("status", kind=dict) == {"a": 1}
-        with pytest.raises(Refused, match="no answer to 'dance'"):
+        with pytest.raises(RequestRefused, match="no answer to 'dance'"):
             client.call("dance", kind=dict)
         assert client.call("status", kind=dict) == {"a": 1}
 

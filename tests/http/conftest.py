@@ -16,8 +16,8 @@ from angarium.identity.domains.records import records_for
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Account, Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import migrate, open_engine
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
 from angarium.sql.errors import StoreError
 
 NOON = 1_700_049_600.0
@@ -69,7 +69,7 @@ class Keys:
 
 
 class Api:
-    """Asks the application; without *key* nobody asks. *failure* is what came through to the server's log."""
+    """AsksDns the application; without *key* nobody asks. *failure* is what came through to the server's log."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -128,18 +128,18 @@ class Api:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'identity.db'}")
-    migrate(engine)
-    yield Store(engine, KeyRing.load_or_create(tmp_path / "secrets.key"), lambda: NOON)
-    engine.dispose()
+def store(tmp_path: Path) -> Iterator[IdentityStore]:
+    database = open_database(f"sqlite:///{tmp_path / 'identity.db'}")
+    database.migrate()
+    yield IdentityStore(database, KeyRing.load_or_create(tmp_path / "secrets.key"), lambda: NOON)
+    database.close()
 
 
 @pytest.fixture
-def keys(store: Store) -> Keys:
+def keys(store: IdentityStore) -> Keys:
     """The operator's key in account 1, and a customer's in account 2, which has all grants but node/manage."""
-    first = store.create_account("default", actor="test")
-    second = store.create_account("acme", actor="test")
+    first = store.accounts.create("default", actor="test")
+    second = store.accounts.create("acme", actor="test")
     every = frozenset(GRANTS)
     return Keys(
         {
@@ -188,5 +188,5 @@ def api_over(keys: Keys, dns: Checker) -> MakeApi:
 
 
 @pytest.fixture
-def api(store: Store, api_over: MakeApi) -> Api:
+def api(store: IdentityStore, api_over: MakeApi) -> Api:
     return api_over(store)

@@ -13,7 +13,7 @@ from angarium.http.manage.bodies import LimitsBody, OptionsBody, limits_with, op
 from angarium.http.manage.call import PageQuery
 from angarium.http.manage.table import ENDPOINTS
 from angarium.http.manage.views import _limits
-from angarium.identity.records import Limits, Rate
+from angarium.identity.limits import Limits, Rate
 
 BODIES = sorted({endpoint.body for endpoint in ENDPOINTS if endpoint.body}, key=lambda kind: kind.__name__)
 
@@ -103,7 +103,7 @@ def test_whatever_query_comes_is_a_record_or_a_problem(pairs):
     )
 )
 def test_limits_that_are_shown_and_sent_back_are_the_same(limits):
-    assert limits_with(Limits(daily_quota=3), _limits(limits)) == limits
+    assert limits_with(Limits(daily_quota=3), _limits(limits, LimitsBody)) == limits
 
 
 def test_an_option_that_is_not_said_stays_and_null_takes_it_back():

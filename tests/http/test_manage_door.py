@@ -79,7 +79,7 @@ def test_every_route_but_the_grants_needs_its_grant(api, keys):
 
 
 def test_a_suspended_account_manages_nothing(api, keys, store):
-    suspended = store.change_account(2, suspended=True, actor="test")
+    suspended = store.accounts.change(2, suspended=True, actor="test")
     key = keys.known["customer-key"]
     keys.known["customer-key"] = type(key)(key.id, key.name, suspended, key.grants)
     answer = api("GET", f"{V1}/servers", key="customer-key")
@@ -181,11 +181,11 @@ def test_a_query_parameter_that_is_unknown_or_wrong_is_400(api):
     ("method", "path"), [("POST", "/servers"), ("GET", "/servers/1"), ("DELETE", "/servers/1")]
 )
 def test_where_no_parameter_is_taken_each_is_unknown(api, store, method, path):
-    store.create_server(1, "shop", actor="test")
+    store.servers.create(1, "shop", actor="test")
     answer = api(method, f"{V1}{path}?account=2", {"name": "x"} if method == "POST" else None)
     assert_problem(answer, 400, "invalid")
     assert answer.pointers == {"account": "is unknown; known are: none"}
-    assert [server.name for server in store.servers()] == ["shop"]
+    assert [server.name for server in store.servers.page()] == ["shop"]
 
 
 class _Broken:

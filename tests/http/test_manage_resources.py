@@ -102,11 +102,11 @@ def test_foreign_and_missing_things_get_the_same_answer(api, foreign):
 
 
 def test_no_route_reaches_over_the_border_of_accounts(api, store, foreign):
-    person = store.create_person(1, "op@example.net", "", "a long password", actor="test")
-    key, _ = store.create_api_key(1, "op", ("smtp/inject",), actor="test")
-    token, _ = store.create_server_token(foreign, "t", actor="test")
-    login, _ = store.create_smtp_login(foreign, "l", actor="test")
-    domain = store.create_domain(1, "example.net", actor="test")
+    person = store.people.create(1, "op@example.net", "", "a long password", actor="test")
+    key, _ = store.credentials.create_api_key(1, "op", ("smtp/inject",), actor="test")
+    token, _ = store.credentials.create_server_token(foreign, "t", actor="test")
+    login, _ = store.credentials.create_smtp_login(foreign, "l", actor="test")
+    domain = store.domains.create(1, "example.net", actor="test")
     before = store.generation()
     for one in (
         "/accounts/1",
@@ -146,7 +146,7 @@ def test_no_route_reaches_over_the_border_of_accounts(api, store, foreign):
 
 
 def test_listings_hold_the_own_account_only(api, store, foreign, server):
-    store.create_smtp_login(foreign, "l", actor="test")
+    store.credentials.create_smtp_login(foreign, "l", actor="test")
     assert [row["id"] for row in api("GET", f"{V1}/servers", key=CUSTOMER).json["data"]] == [server]
     assert api("GET", f"{V1}/logins", key=CUSTOMER).json["data"] == []
     assert {row["account"] for row in api("GET", f"{V1}/audit", key=CUSTOMER).json["data"]} == {2}
@@ -285,7 +285,7 @@ def test_a_key_gives_no_grants_that_it_has_not(api):
 
 
 def test_a_key_touches_no_key_that_may_do_more(api, store):
-    strong, _ = store.create_api_key(2, "strong", ("node/manage",), actor="test")
+    strong, _ = store.credentials.create_api_key(2, "strong", ("node/manage",), actor="test")
     for method in ("PATCH", "DELETE"):
         answer = api(method, f"{V1}/keys/{strong.id}", {"networks": []}, key=CUSTOMER)
         assert answer.status == 403
@@ -402,7 +402,7 @@ def test_the_audit_log_names_the_key_and_what_it_did(api, server):
 
 def test_a_listing_comes_in_pages_that_follow_each_other(api, store):
     for number in range(7):
-        store.create_server(2, f"server {number}", actor="test")
+        store.servers.create(2, f"server {number}", actor="test")
     path, names = f"{V1}/servers?limit=3&account=2", []
     while path is not None:
         page = api("GET", path).json
@@ -414,14 +414,14 @@ def test_a_listing_comes_in_pages_that_follow_each_other(api, store):
 
 def test_a_page_that_is_just_full_is_the_last(api, store):
     for number in range(3):
-        store.create_server(2, f"server {number}", actor="test")
+        store.servers.create(2, f"server {number}", actor="test")
     assert api("GET", f"{V1}/servers?limit=3").json["next"] is None
 
 
 def test_tokens_of_both_kinds_come_in_one_order(api, store, server):
     for number in range(3):
-        store.create_server_token(server, f"s{number}", actor="test")
-        store.create_smtp_token(server, "outbound", f"t{number}", actor="test")
+        store.credentials.create_server_token(server, f"s{number}", actor="test")
+        store.credentials.create_smtp_token(server, "outbound", f"t{number}", actor="test")
     path, labels = f"{V1}/tokens?limit=2", []
     while path is not None:
         page = api("GET", path, key=CUSTOMER).json

@@ -96,12 +96,12 @@ def fresh(value, mark):
 @pytest.fixture
 def ask(api, store):
     """Send a body to a route, with a thing of each kind there to be changed."""
-    store.create_server(1, "shop", actor="test")
-    store.create_api_key(1, "key", ["smtp/inject"], actor="test")
-    store.create_server_token(1, actor="test")
-    store.create_smtp_login(1, "login", actor="test")
-    store.create_person(1, "jane@example.com", "Jane", "long enough", actor="test")
-    store.create_domain(1, "example.com", actor="test")
+    store.servers.create(1, "shop", actor="test")
+    store.credentials.create_api_key(1, "key", ["smtp/inject"], actor="test")
+    store.credentials.create_server_token(1, actor="test")
+    store.credentials.create_smtp_login(1, "login", actor="test")
+    store.people.create(1, "jane@example.com", "Jane", "long enough", actor="test")
+    store.domains.create(1, "example.com", actor="test")
     ids = {"key": "1", "token": "2", "login": "3", "stream": "outbound"}
 
     def send(endpoint, body):

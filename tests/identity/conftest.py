@@ -1,14 +1,14 @@
-"""The identity store on both engines: a test that asks for `url`, `engine` or `store` runs on SQLite and PostgreSQL."""
+"""The identity store on both databases: a test that asks for `url`, `database` or `store` runs on each."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import migrate, open_engine
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
+from angarium.sql.database import Database
 from angarium.testing.clock import ManualClock
 from angarium.testing.postgres import PostgresServer
 
@@ -26,9 +26,9 @@ def postgres() -> Iterator[PostgresServer]:
 def migrated(postgres: PostgresServer) -> str:
     """A PostgreSQL database with the tables, to copy from."""
     name = postgres.create_database()
-    engine = open_engine(postgres.url(name))
-    migrate(engine)
-    engine.dispose()
+    database = open_database(postgres.url(name))
+    database.migrate()
+    database.close()
     return name
 
 
@@ -56,12 +56,12 @@ def _url(request: pytest.FixtureRequest, tmp_path: Path, template: str) -> Itera
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
+def database(url: str) -> Iterator[Database]:
     """The database, with the tables."""
-    engine = open_engine(url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
+    database = open_database(url)
+    database.migrate()
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -77,6 +77,6 @@ def ring(tmp_path: Path) -> KeyRing:
 
 
 @pytest.fixture
-def store(engine: Engine, ring: KeyRing, clock: ManualClock) -> Store:
+def store(database: Database, ring: KeyRing, clock: ManualClock) -> IdentityStore:
     """A store with nothing in it."""
-    return Store(engine, ring, clock.now)
+    return IdentityStore(database, ring, clock.now)

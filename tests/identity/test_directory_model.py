@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from angarium.core.clock import SystemClock
 from angarium.core.log import Log
@@ -17,10 +16,11 @@ from angarium.identity.directory.directory import Directory
 from angarium.identity.principal import UNCHECKED, Principal, Refused, Seen
 from angarium.identity.records import Credential
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.store import Store
+from angarium.identity.store.store import IdentityStore
 from angarium.smtp.sasl.exchange import Claim
+from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
-from angarium.sql.threads import Worker
+from angarium.sql.threads import StoreThread
 from angarium.testing.programs import PATIENCE_S
 
 PEER = "192.0.2.7"
@@ -28,18 +28,18 @@ ANYWHERE: tuple[str, ...] = ()
 ELSEWHERE = ("198.51.100.0/24",)
 
 Login = tuple[Credential, str]
-Change = Callable[[Store, Credential], object]
+Change = Callable[[IdentityStore, Credential], object]
 
 CHANGES: dict[str, Change] = {
-    "disable": lambda store, of: store.change_credential(of.id, enabled=False, actor="test"),
-    "enable": lambda store, of: store.change_credential(of.id, enabled=True, actor="test"),
-    "rename": lambda store, of: store.change_credential(of.id, label="renamed", actor="test"),
-    "confine": lambda store, of: store.change_credential(of.id, networks=ELSEWHERE, actor="test"),
-    "free": lambda store, of: store.change_credential(of.id, networks=ANYWHERE, actor="test"),
-    "suspend account": lambda store, of: store.change_account(of.account, suspended=True, actor="test"),
-    "resume account": lambda store, of: store.change_account(of.account, suspended=False, actor="test"),
-    "suspend server": lambda store, of: store.change_server(of.server, suspended=True, actor="test"),
-    "resume server": lambda store, of: store.change_server(of.server, suspended=False, actor="test"),
+    "disable": lambda store, of: store.credentials.change(of.id, enabled=False, actor="test"),
+    "enable": lambda store, of: store.credentials.change(of.id, enabled=True, actor="test"),
+    "rename": lambda store, of: store.credentials.change(of.id, label="renamed", actor="test"),
+    "confine": lambda store, of: store.credentials.change(of.id, networks=ELSEWHERE, actor="test"),
+    "free": lambda store, of: store.credentials.change(of.id, networks=ANYWHERE, actor="test"),
+    "suspend account": lambda store, of: store.accounts.change(of.account, suspended=True, actor="test"),
+    "resume account": lambda store, of: store.accounts.change(of.account, suspended=False, actor="test"),
+    "suspend server": lambda store, of: store.servers.change(of.server, suspended=True, actor="test"),
+    "resume server": lambda store, of: store.servers.change(of.server, suspended=False, actor="test"),
 }
 
 
@@ -56,12 +56,12 @@ def verdict_on_open(directory: Directory, session: Principal) -> str:
 
 
 @pytest.fixture
-def logins(store: Store) -> list[Login]:
+def logins(store: IdentityStore) -> list[Login]:
     made: list[Login] = []
     for account_name in ("acme", "other"):
-        account = store.create_account(account_name, actor="test")
-        server = store.create_server(account.id, "shop", actor="test")
-        made += [store.create_smtp_login(server.id, label, actor="test") for label in "ab"]
+        account = store.accounts.create(account_name, actor="test")
+        server = store.servers.create(account.id, "shop", actor="test")
+        made += [store.credentials.create_smtp_login(server.id, label, actor="test") for label in "ab"]
     return made
 
 
@@ -75,15 +75,15 @@ STEPS = st.one_of(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=8, max_size=25), cached=st.sampled_from([2, 1000]))
 def test_after_a_poll_open_sessions_are_judged_as_new_ones(
-    engine: Engine,
-    store: Store,
+    database: Database,
+    store: IdentityStore,
     ring: KeyRing,
     logins: list[Login],
     steps: list[tuple[str, int]],
     cached: int,
 ) -> None:
     async def scenario() -> None:
-        directory = Directory(engine, ring, SystemClock(), Log(2), cached=cached)
+        directory = Directory(database, ring, SystemClock(), Log(2), cached=cached)
         await directory.poll()
         sessions: list[tuple[Login, Principal]] = []
         everybody = [("log in", which) for which in range(len(logins))]
@@ -98,7 +98,7 @@ def test_after_a_poll_open_sessions_are_judged_as_new_ones(
                 if isinstance(found, Principal):
                     sessions.append((login, found))
         await directory.poll()
-        fresh = Directory(engine, ring, SystemClock(), Log(2))
+        fresh = Directory(database, ring, SystemClock(), Log(2))
         await fresh.poll()
         for login, session in sessions:
             if cached < len(logins) and directory.current(session) is UNCHECKED:
@@ -148,7 +148,7 @@ def test_a_thread_takes_no_more_than_it_was_allowed_and_says_so() -> None:
     may_end = threading.Event()
 
     async def scenario() -> None:
-        worker = Worker("test store", most_waiting=2)
+        worker = StoreThread("test store", most_waiting=2)
         waiting = [asyncio.ensure_future(worker.ask(lambda: may_end.wait(30))) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreError, match="test store: 2 calls are waiting already"):
@@ -165,7 +165,7 @@ def test_an_answer_that_does_not_come_is_an_error() -> None:
     may_end = threading.Event()
 
     async def scenario() -> None:
-        worker = Worker("test store")
+        worker = StoreThread("test store")
         with pytest.raises(StoreError, match="test store: no answer within"):
             await worker.ask(lambda: may_end.wait(30), timeout_s=0.01)
         may_end.set()
@@ -183,7 +183,7 @@ def test_closing_finishes_what_is_being_done_and_drops_what_waits() -> None:
         return "done"
 
     async def scenario() -> None:
-        worker = Worker("test store")
+        worker = StoreThread("test store")
         first, second = (asyncio.ensure_future(worker.ask(work)) for _ in range(2))
         await asyncio.to_thread(has_begun.wait, PATIENCE_S)
         closing = asyncio.ensure_future(worker.close())

@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from angarium.identity.directory.changes import Changes, Era
 from angarium.identity.directory.last_use import write_uses
 from angarium.identity.directory.lookup import Lookup
 from angarium.identity.directory.signing import NOBODY, SigningKeys
-from angarium.identity.forms import Question
+from angarium.identity.forms import LoginQuestion
 from angarium.identity.records import SEND_GRANT
+from angarium.identity.secrets import KeyRing
 from angarium.identity.store import schema
-from angarium.identity.store.store import Store
+from angarium.identity.store.store import IdentityStore
 from angarium.identity.usage.buckets import Bucket
 from angarium.identity.usage.counts import Need, Window, give_back, reserve
-from angarium.sql.threads import Worker
+from angarium.sql.database import Database
+from angarium.sql.threads import StoreThread
 
 ME = {"actor": "test"}
 NOW = 1_795_262_400.0
@@ -32,84 +34,88 @@ Sent = tuple[str, Any]
 
 
 @pytest.fixture
-def sent(engine: Engine) -> Iterator[list[Sent]]:
+def sent(database: Database) -> Iterator[list[Sent]]:
     """Every statement that is sent to the database."""
     statements: list[Sent] = []
 
     def hear(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
         statements.append((statement, values[0] if many and isinstance(values, list) else values))
 
-    event.listen(engine, "before_cursor_execute", hear)
+    event.listen(database.engine, "before_cursor_execute", hear)
     yield statements
-    event.remove(engine, "before_cursor_execute", hear)
+    event.remove(database.engine, "before_cursor_execute", hear)
 
 
-def a_day(store: Store, engine: Engine) -> None:
+def a_day(store: IdentityStore, ring: KeyRing, database: Database) -> None:
     """What a worker asks, and what those who manage ask by page."""
-    account = store.create_account("acme", **ME)
-    server = store.create_server(account.id, "app", **ME)
-    login = store.create_smtp_login(server.id, "acme-app", **ME)[0]
-    key = store.create_api_key(account.id, "key", grants=[SEND_GRANT], **ME)[0]
-    person = store.create_person(account.id, "ann@example.org", "Ann", "a long password indeed", **ME)
-    store.create_domain(account.id, "example.org", **ME)
-    look_up(engine, login, key, person)
+    account = store.accounts.create("acme", **ME)
+    server = store.servers.create(account.id, "app", **ME)
+    login = store.credentials.create_smtp_login(server.id, "acme-app", **ME)[0]
+    key = store.credentials.create_api_key(account.id, "key", grants=[SEND_GRANT], **ME)[0]
+    person = store.people.create(account.id, "ann@example.org", "Ann", "a long password indeed", **ME)
+    store.domains.create(account.id, "example.org", **ME)
+    look_up(database, login, key, person)
     bucket = Bucket(f"account:{account.id}", 86_400, 1000, "account acme")
-    reserve(engine, [Need(bucket, 0, 10)])
-    give_back(engine, {Window(bucket.scope, bucket.seconds, 0): 1})
-    write_uses(engine, {("person", person.id): NOW, ("smtp_login", login.id): NOW})
-    asyncio.run(signing_keys(store, engine, account.id))
+    reserve(database, [Need(bucket, 0, 10)])
+    give_back(database, {Window(bucket.scope, bucket.seconds, 0): 1})
+    write_uses(database, {("person", person.id): NOW, ("smtp_login", login.id): NOW})
+    asyncio.run(signing_keys(ring, database, account.id))
     for after in (None, 1):
         list_pages(store, account.id, server.id, after)
 
 
-def look_up(engine: Engine, login: Any, key: Any, person: Any) -> None:
+def look_up(database: Database, login: Any, key: Any, person: Any) -> None:
     """Log in in every form, notice changes, read anew."""
-    lookup = Lookup(engine, Era())
+    lookup = Lookup(database, Era())
     anybody = frozenset({"smtp_login", "api_key"})
     for question in (
-        Question("digest", "", bytes(32), anybody),
-        Question("username", login.username or "", b"", anybody),
-        Question("email", person.email, b"", anybody),
+        LoginQuestion("digest", "", bytes(32), anybody),
+        LoginQuestion("username", login.username or "", b"", anybody),
+        LoginQuestion("email", person.email, b"", anybody),
     ):
         lookup.find(question)
     lookup.news((0, 1))
     lookup.reload([("person", person.id), ("smtp_login", login.id), ("api_key", key.id)])
 
 
-async def signing_keys(store: Store, engine: Engine, account: int) -> None:
+async def signing_keys(ring: KeyRing, database: Database, account: int) -> None:
     """Ask for the keys of a domain, for its account and for mail of nobody."""
-    worker = Worker("test")
-    keys = SigningKeys(engine, store._ring, worker, Changes())
+    worker = StoreThread("test")
+    keys = SigningKeys(database, ring, worker, Changes())
     for owner in (account, NOBODY):
         await keys.get(owner, "example.org")
     await worker.close()
 
 
-def list_pages(store: Store, account: int, server: int, after: int | None) -> None:
+def list_pages(store: IdentityStore, account: int, server: int, after: int | None) -> None:
     """Page through everything, as the API and the command line do."""
-    store.accounts(after)
+    store.accounts.page(after)
     for owner in (None, account):
-        store.servers(owner, after), store.people(owner, after), store.domains(owner, after)
-        store.credentials(owner, None, None, after)
+        store.servers.page(owner, after), store.people.page(owner, after), store.domains.page(owner, after)
+        store.credentials.page(owner, None, None, after)
         for newest_first in (False, True):
-            store.audit(owner, after, newest_first=newest_first)
-    store.credentials(account, server, None, after), store.streams(server)
+            store.audit.page(owner, after, newest_first=newest_first)
+    store.credentials.page(account, server, None, after), store.streams.of_server(server)
 
 
-def test_every_statement_finds_its_rows_by_an_index(store: Store, engine: Engine, sent: list[Sent]) -> None:
-    a_day(store, engine)
+def test_every_statement_finds_its_rows_by_an_index(
+    store: IdentityStore, ring: KeyRing, database: Database, sent: list[Sent]
+) -> None:
+    a_day(store, ring, database)
     statements = {statement: values for statement, values in sent if is_about_rows(statement)}
     assert len(statements) > 30
-    faults = faults_sqlite if engine.dialect.name == "sqlite" else faults_postgresql
-    with engine.connect() as connection:
+    faults = faults_sqlite if database.engine.dialect.name == "sqlite" else faults_postgresql
+    with database.engine.connect() as connection:
         assert {
             s: found for s, values in statements.items() if (found := faults(connection, s, values))
         } == {}
 
 
-def test_a_statement_that_goes_through_a_table_would_be_seen(store: Store, engine: Engine) -> None:
-    faults = faults_sqlite if engine.dialect.name == "sqlite" else faults_postgresql
-    with engine.connect() as connection:
+def test_a_statement_that_goes_through_a_table_would_be_seen(
+    store: IdentityStore, database: Database
+) -> None:
+    faults = faults_sqlite if database.engine.dialect.name == "sqlite" else faults_postgresql
+    with database.engine.connect() as connection:
         assert faults(connection, "SELECT id FROM credentials WHERE label = 'x'", ())
         assert faults(connection, "SELECT id FROM credentials WHERE label = 'x' ORDER BY id", ())
         assert not faults(connection, "SELECT id FROM credentials WHERE username = 'x'", ())

@@ -8,6 +8,7 @@ import pytest
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import BULK, TRANSACTIONAL
 from angarium.dialects.table import sentence_of
+from angarium.identity.limits import NO_LIMITS, Limits, Rate
 from angarium.identity.principal import (
     Principal,
     allows_peer,
@@ -20,17 +21,7 @@ from angarium.identity.principal import (
     stream_of,
     stream_problem,
 )
-from angarium.identity.records import (
-    NO_LIMITS,
-    Account,
-    Credential,
-    Kind,
-    Limits,
-    Person,
-    Rate,
-    Server,
-    Stream,
-)
+from angarium.identity.records import Account, Credential, Kind, Person, Server, Stream
 from angarium.identity.usage.buckets import Bucket, Exceeded
 from angarium.submission.replies import closing, reply_to
 

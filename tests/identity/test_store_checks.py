@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from angarium.core.options import Options
 from angarium.identity import checks
-from angarium.identity.checks import Check
 from angarium.identity.grants import GRANTS, implied
-from angarium.identity.records import Limits, Rate
+from angarium.identity.limits import Limits, Rate, check_limits
+from angarium.sql.checks import Check
 from angarium.sql.errors import Invalid
 
 NO_LIMIT = "write a number from 1 on, or leave it out for no limit"
@@ -37,17 +37,17 @@ def nested(levels: int) -> dict[str, object]:
         (checks.name, 5, "field: write a text"),
         (checks.flag, "yes", "field: write true or false"),
         (checks.flag, 1, "field: write true or false"),
-        (checks.limits, {"rate": 1}, "field: write limits"),
-        (checks.limits, Limits(daily_quota=0), f"field.daily_quota: {NO_LIMIT}"),
-        (checks.limits, Limits(max_recipients=-5), f"field.max_recipients: {NO_LIMIT}"),
+        (check_limits, {"rate": 1}, "field: write limits"),
+        (check_limits, Limits(daily_quota=0), f"field.daily_quota: {NO_LIMIT}"),
+        (check_limits, Limits(max_recipients=-5), f"field.max_recipients: {NO_LIMIT}"),
         (
-            checks.limits,
+            check_limits,
             Limits(Rate(1, 0)),
             "field.rate.seconds: write 1 to 86400; daily_quota is for whole days",
         ),
-        (checks.limits, Limits(Rate(-1, 1)), f"field.rate.count: {NO_LIMIT}"),
+        (check_limits, Limits(Rate(-1, 1)), f"field.rate.count: {NO_LIMIT}"),
         (
-            checks.limits,
+            check_limits,
             Limits(sender_domains="some"),
             "field: Invalid enum value 'some' - at `$.sender_domains`",
         ),
@@ -161,7 +161,7 @@ def test_what_cannot_be_taken_is_said_with_what_to_write(check: Check, value: ob
         (checks.grants, {"smtp/inject", "account/manage"}, ("account/manage", "smtp/inject")),
         (checks.moment, None, None),
         (checks.moment, 1_795_262_400, 1_795_262_400.0),
-        (checks.limits, Limits(Rate(1, 86_400), 1, 1, 1, "any"), Limits(Rate(1, 86_400), 1, 1, 1, "any")),
+        (check_limits, Limits(Rate(1, 86_400), 1, 1, 1, "any"), Limits(Rate(1, 86_400), 1, 1, 1, "any")),
     ],
 )
 def test_what_is_taken_is_kept_in_one_form(check: Check, value: object, kept: object) -> None:
@@ -209,7 +209,7 @@ ALL = [
         checks.email,
         checks.domain,
     ),
-    *(checks.networks, checks.grants, checks.moment, checks.limits, checks.options, checks.password),
+    *(checks.networks, checks.grants, checks.moment, check_limits, checks.options, checks.password),
 ]
 
 

@@ -13,13 +13,14 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, select
+from sqlalchemy import event, select
 
+from angarium.identity.errors import KeyRingError
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing, key_of, new_secret
 from angarium.identity.store import schema
-from angarium.identity.store.engine import open_engine, reading
-from angarium.identity.store.store import Store
-from angarium.sql.errors import KeyRingError
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
+from angarium.sql.database import Database
 from angarium.testing.programs import PATIENCE_S
 
 ME = "cli:root"
@@ -190,9 +191,9 @@ def test_no_program_takes_a_secret_for_an_option(kind: Literal["smtp_token", "sm
     assert not any(new_secret(kind).startswith("-") for _ in range(2000))
 
 
-def clear_texts(engine: Engine, ring: KeyRing) -> list[bytes]:
+def clear_texts(database: Database, ring: KeyRing) -> list[bytes]:
     """Return every secret of the store, decrypted. Raises KeyRingError when one cannot be."""
-    with reading(engine) as connection:
+    with database.reading() as connection:
         return [
             ring.open(row, context)
             for table, context in (
@@ -206,60 +207,64 @@ def clear_texts(engine: Engine, ring: KeyRing) -> list[bytes]:
 
 
 @pytest.fixture
-def secrets(store: Store, engine: Engine, ring: KeyRing) -> list[bytes]:
+def secrets(store: IdentityStore, database: Database, ring: KeyRing) -> list[bytes]:
     """Some encrypted secrets, and one login that has none."""
-    account = store.create_account("acme", actor=ME).id
-    server = store.create_server(account, "shop", actor=ME).id
+    account = store.accounts.create("acme", actor=ME).id
+    server = store.servers.create(account, "shop", actor=ME).id
     for number in range(3):
-        store.create_smtp_login(server, f"login {number}", challenge=number < 2, actor=ME)
-    store.create_domain(account, "example.com", actor=ME)
-    return clear_texts(engine, ring)
+        store.credentials.create_smtp_login(server, f"login {number}", challenge=number < 2, actor=ME)
+    store.domains.create(account, "example.com", actor=ME)
+    return clear_texts(database, ring)
 
 
 def test_a_rotation_encrypts_everything_anew_and_drops_the_old_key(
-    store: Store, engine: Engine, ring: KeyRing, secrets: list[bytes]
+    store: IdentityStore, database: Database, ring: KeyRing, secrets: list[bytes]
 ) -> None:
     old = ring.key_ids
     ring.rotate()
     told: list[tuple[int, int]] = []
-    assert store.rotate_secrets(ring, actor=ME, progress=lambda done, total: told.append((done, total))) == 4
+    assert store.secrets.rotate(ring, actor=ME, progress=lambda done, total: told.append((done, total))) == 4
     assert told == [(0, 4), (2, 4), (4, 4)]
     fresh = KeyRing.load_or_create(ring.path)
-    assert clear_texts(engine, fresh) == secrets
+    assert clear_texts(database, fresh) == secrets
     assert len(fresh.key_ids) == 1
     assert not set(fresh.key_ids) & set(old)
-    assert store.rotate_secrets(ring, actor=ME) == 0
+    assert store.secrets.rotate(ring, actor=ME) == 0
 
 
 def test_old_keys_are_kept_where_other_nodes_need_them(
-    store: Store, ring: KeyRing, secrets: list[bytes]
+    store: IdentityStore, ring: KeyRing, secrets: list[bytes]
 ) -> None:
     ring.rotate()
-    store.rotate_secrets(ring, actor=ME, keep_old=True)
+    store.secrets.rotate(ring, actor=ME, keep_old=True)
     assert len(KeyRing.load_or_create(ring.path).key_ids) == 2
-    store.rotate_secrets(ring, actor=ME)
+    store.secrets.rotate(ring, actor=ME)
     assert len(KeyRing.load_or_create(ring.path).key_ids) == 1
 
 
 def test_many_secrets_are_rotated_in_batches(
-    store: Store, engine: Engine, ring: KeyRing, secrets: list[bytes], monkeypatch: pytest.MonkeyPatch
+    store: IdentityStore,
+    database: Database,
+    ring: KeyRing,
+    secrets: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("angarium.identity.store.rotation._BATCH", 1)
     ring.rotate()
     before = store.generation()
-    assert store.rotate_secrets(ring, actor=ME) == 4
+    assert store.secrets.rotate(ring, actor=ME) == 4
     assert store.generation() == before + 5  # one by one, and the old key
-    assert clear_texts(engine, KeyRing.load_or_create(ring.path)) == secrets
+    assert clear_texts(database, KeyRing.load_or_create(ring.path)) == secrets
 
 
 def test_a_login_made_by_a_process_with_the_old_key_in_memory_is_readable(
-    store: Store, engine: Engine, clock, ring: KeyRing, secrets: list[bytes]
+    store: IdentityStore, database: Database, clock, ring: KeyRing, secrets: list[bytes]
 ) -> None:
     other = KeyRing.load_or_create(ring.path)
     other.rotate()
-    Store(engine, other, clock.now).rotate_secrets(other, actor=ME)
-    _, secret = store.create_smtp_login(1, "late", challenge=True, actor=ME)
-    assert secret.encode() in clear_texts(engine, KeyRing.load_or_create(ring.path))
+    IdentityStore(database, other, clock.now).secrets.rotate(other, actor=ME)
+    _, secret = store.credentials.create_smtp_login(1, "late", challenge=True, actor=ME)
+    assert secret.encode() in clear_texts(database, KeyRing.load_or_create(ring.path))
 
 
 def rotate_until(number: int, url: str, path: Path) -> bool:
@@ -272,29 +277,29 @@ def rotate_until(number: int, url: str, path: Path) -> bool:
             if next(steps, None) is None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        engine = open_engine(url)
+        database = open_database(url)
         for what in ("before_cursor_execute", "commit"):
-            event.listen(engine, what, step)
+            event.listen(database.engine, what, step)
         sys.addaudithook(
             lambda name, _: step() if name in ("os.rename", "os.remove", "fcntl.flock") else None
         )
         ring = KeyRing.load_or_create(path)
         ring.rotate()
-        Store(engine, ring, lambda: 0.0).rotate_secrets(ring, actor=ME)
+        IdentityStore(database, ring, lambda: 0.0).secrets.rotate(ring, actor=ME)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.process
 def test_a_rotation_killed_at_any_step_leaves_everything_readable(
-    store: Store, engine: Engine, url: str, ring: KeyRing, secrets: list[bytes]
+    store: IdentityStore, database: Database, url: str, ring: KeyRing, secrets: list[bytes]
 ) -> None:
     number = 0
     while not rotate_until(number, url, ring.path):
-        assert clear_texts(engine, KeyRing.load_or_create(ring.path)) == secrets
+        assert clear_texts(database, KeyRing.load_or_create(ring.path)) == secrets
         number += 1
     assert number > 25
-    assert clear_texts(engine, KeyRing.load_or_create(ring.path)) == secrets
+    assert clear_texts(database, KeyRing.load_or_create(ring.path)) == secrets
     assert len(KeyRing.load_or_create(ring.path).key_ids) == 1
     left = [name for name in os.listdir(ring.path.parent) if not re.match(r"identity\.db", name)]
     assert left == ["secrets.key"]  # no key is left behind in a file that was being written

@@ -9,11 +9,12 @@ import traceback
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from angarium.config.load import load_config
 from angarium.identity.store import schema
-from angarium.identity.store.engine import key_file, migrate, open_engine, reading, store_url, writing
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.testing.programs import PATIENCE_S
 
@@ -31,10 +32,10 @@ def described(connection: Connection) -> dict[str, object]:
     tables = set(looking.get_table_names()) - {"alembic_version"}
     return {
         table: {
-            "columns": [
+            "columns": sorted(  # a column that is added later comes last, wherever its field stands
                 (column["name"], str(column["type"]), column["nullable"], column["default"])
                 for column in looking.get_columns(table)
-            ],
+            ),
             "primary key": looking.get_pk_constraint(table),
             "foreign keys": sorted(looking.get_foreign_keys(table), key=str),
             "unique": sorted(looking.get_unique_constraints(table), key=str),
@@ -45,33 +46,33 @@ def described(connection: Connection) -> dict[str, object]:
 
 
 def test_migrations_make_the_tables_of_the_schema(empty_url: str, request: pytest.FixtureRequest) -> None:
-    engine = open_engine(empty_url)
-    migrate(engine)
-    with reading(engine) as connection:
+    database = open_database(empty_url)
+    database.migrate()
+    with database.reading() as connection:
         migrated = described(connection)
-    with writing(engine) as connection:
+    with database.writing() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
         schema.metadata.drop_all(connection)
         schema.metadata.create_all(connection)
         made = described(connection)
-    engine.dispose()
+    database.close()
     assert migrated == made
     assert set(made) == set(schema.metadata.tables)
 
 
-def test_migrating_again_changes_nothing(engine: Engine) -> None:
-    with writing(engine) as connection:
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.writing() as connection:
         connection.execute(schema.generation.update().values(value=41))
-    migrate(engine)
-    with reading(engine) as connection:
+    database.migrate()
+    with database.reading() as connection:
         assert connection.scalar(select(schema.generation.c.value)) == 41
 
 
 _MIGRATE = """
 import sys
-from angarium.identity.store.engine import migrate, open_engine
+from angarium.identity.store.place import open_database
 sys.stdin.readline()
-migrate(open_engine(sys.argv[1]))
+open_database(sys.argv[1]).migrate()
 """
 
 
@@ -90,30 +91,30 @@ def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
     for process in starting:
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, errors.decode()) == (0, "")
-    engine = open_engine(empty_url)
-    with reading(engine) as connection:
+    database = open_database(empty_url)
+    with database.reading() as connection:
         assert connection.execute(select(schema.generation)).all() == [(1, 0)]
-    engine.dispose()
+    database.close()
 
 
-def test_a_store_of_a_newer_version_is_left_alone(engine: Engine) -> None:
-    with writing(engine) as connection:
+def test_a_store_of_a_newer_version_is_left_alone(database: Database) -> None:
+    with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match="newer Angarium"):
-        migrate(engine)
-    with reading(engine) as connection:
+        database.migrate()
+    with database.reading() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
 def test_the_file_of_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        engine = open_engine(f"sqlite:///{tmp_path}/new/identity.db")
-        migrate(engine)
-        with writing(engine) as connection:
+        database = open_database(f"sqlite:///{tmp_path}/new/identity.db")
+        database.migrate()
+        with database.writing() as connection:
             connection.execute(schema.generation.update().values(value=1))
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
-        engine.dispose()
+        database.close()
     finally:
         os.umask(before)
     names = ["identity.db", "identity.db-ballast", "identity.db-wal", "identity.db-shm"]
@@ -122,13 +123,13 @@ def test_the_file_of_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_sqlite_syncs_each_change_and_keeps_what_belongs_together(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/identity.db")
-    with reading(engine) as connection:
+    database = open_database(f"sqlite:///{tmp_path}/identity.db")
+    with database.reading() as connection:
         said = {
             name: connection.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
-    engine.dispose()
+    database.close()
     assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
@@ -138,35 +139,35 @@ def test_sqlite_syncs_each_change_and_keeps_what_belongs_together(tmp_path: Path
 )
 def test_other_databases_are_refused_with_what_to_write(url: str) -> None:
     with pytest.raises(StoreError, match=re.escape('write Identity_Store = "sqlite:')):
-        open_engine(url)
+        open_database(url)
 
 
 def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
-    engine = open_engine(f"postgresql://someone:{SECRET}@/name?host={tmp_path}")
+    database = open_database(f"postgresql://someone:{SECRET}@/name?host={tmp_path}")
     with pytest.raises(StoreError, match="does not answer") as raised:
-        migrate(engine)
+        database.migrate()
     assert SECRET not in everything_told(raised.value)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=f"{tmp_path}/file/identity.db cannot be opened: File exists"):
-        open_engine(f"sqlite:///{tmp_path}/file/identity.db")
+        open_database(f"sqlite:///{tmp_path}/file/identity.db")
 
 
-def test_what_is_sent_to_the_database_is_in_no_error(engine: Engine) -> None:
-    with pytest.raises(StoreError) as raised, writing(engine) as connection:
+def test_what_is_sent_to_the_database_is_in_no_error(database: Database) -> None:
+    with pytest.raises(StoreError) as raised, database.writing() as connection:
         connection.execute(text("SELECT :a FROM nowhere"), {"a": SECRET})
     assert "nowhere" in str(raised.value)
     assert SECRET not in everything_told(raised.value)
     assert create_engine("sqlite://").hide_parameters is False  # it has to be asked for
-    assert engine.hide_parameters is True
+    assert database.engine.hide_parameters is True
 
 
 def test_a_file_that_is_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "identity.db").write_text("Dear diary, " * 100)
     with pytest.raises(StoreError, match="cannot be used: file is not a database"):
-        migrate(open_engine(f"sqlite:///{tmp_path}/identity.db"))
+        open_database(f"sqlite:///{tmp_path}/identity.db").migrate()
     assert (tmp_path / "identity.db").read_text() == "Dear diary, " * 100
 
 
@@ -174,9 +175,9 @@ def test_the_store_is_in_the_data_folder_unless_the_configuration_says_otherwise
     data = tmp_path / "a b%20#c?"
     config = load_config(None)
     assert key_file(config, data) == data / "identity" / "secrets.key"
-    engine = open_engine(store_url(config, data))
-    migrate(engine)
-    engine.dispose()
+    database = open_database(store_url(config, data))
+    database.migrate()
+    database.close()
     assert (data / "identity" / "identity.db").stat().st_size > 0
     (tmp_path / "a.conf").write_text('Identity_Store = "postgresql://h/n"\nSecrets_Key_File = "/k"\n')
     config = load_config(tmp_path / "a.conf")

@@ -9,17 +9,20 @@ from types import MappingProxyType
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from angarium.core.log import Log
+from angarium.dialects.table import sentence_of
+from angarium.identity.limits import NO_LIMITS, Limits, Rate
 from angarium.identity.principal import Principal
-from angarium.identity.records import NO_LIMITS, Account, Limits, Rate, Server
+from angarium.identity.records import Account, Server
 from angarium.identity.store import schema
-from angarium.identity.store.engine import open_engine, writing
+from angarium.identity.store.place import open_database
 from angarium.identity.usage import counts
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded, chunk
 from angarium.identity.usage.counts import Window
 from angarium.identity.usage.usage import Usage
+from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import kept_log, text_of
@@ -32,18 +35,18 @@ MORNING = 1_795_219_200.0  # 2026-11-21T00:00:00Z
 class Office:
     """Several workers that count in one store."""
 
-    engine: Engine
+    database: Database
     log: Log = field(default_factory=kept_log)
     clock: ManualClock = field(default_factory=lambda: ManualClock(MORNING))
     workers: list[Usage] = field(default_factory=list)
 
     def worker(self) -> Usage:
-        self.workers.append(Usage(self.engine, self.clock, self.log))
+        self.workers.append(Usage(self.database, self.clock, self.log))
         return self.workers[-1]
 
     def used(self, scope: str = "account:1", seconds: int = DAY) -> int:
         where = (schema.usage.c.scope == scope) & (schema.usage.c.seconds == seconds)
-        with self.engine.connect() as connection:
+        with self.database.engine.connect() as connection:
             return connection.scalar(select(func.sum(schema.usage.c.used)).where(where)) or 0
 
     async def close(self) -> None:
@@ -53,12 +56,12 @@ class Office:
 
 
 @pytest.fixture
-def office(engine: Engine) -> Office:
-    return Office(engine)
+def office(database: Database) -> Office:
+    return Office(database)
 
 
-def empty(engine: Engine) -> None:
-    with writing(engine) as connection:
+def empty(database: Database) -> None:
+    with database.writing() as connection:
         connection.execute(delete(schema.usage))
 
 
@@ -117,8 +120,8 @@ def test_the_limit_is_met_exactly_and_then_the_reply_says_when_to_come_back(offi
             taken += 7
         assert taken == 994
         assert isinstance(result, Exceeded)
-        assert str(result.reply) == (
-            "450 4.7.1 account acme may send to 1000 recipients a day and has; send again after 2026-11-22T00:00:00Z"
+        assert sentence_of(result.problem) == (
+            "account acme may send to 1000 recipients a day and has; send again after 2026-11-22T00:00:00Z"
         )
         assert await usage.take(principal, 6, MORNING + 3600) is ALLOWED
         assert isinstance(await usage.take(principal, 1, MORNING + 3600), Exceeded)
@@ -165,13 +168,15 @@ def test_rate_and_quota_of_account_and_server_hold_together(office: Office) -> N
         assert await usage.take(both, 4, now) is ALLOWED
         refused = await usage.take(both, 1, now)
         assert isinstance(refused, Exceeded)
-        assert refused.reason.startswith("account acme may send to 4 recipients a minute and has")
+        assert sentence_of(refused.problem).startswith(
+            "account acme may send to 4 recipients a minute and has"
+        )
         assert refused.again_at == now + 60
         now += 60
         assert await usage.take(both, 1, now) is ALLOWED
         refused = await usage.take(both, 1, now)
         assert isinstance(refused, Exceeded)
-        assert refused.reason.startswith("server shop may send to 5 recipients a day and has")
+        assert sentence_of(refused.problem).startswith("server shop may send to 5 recipients a day and has")
         assert office.used("account:1", DAY) == 5
 
     run(office, scenario)
@@ -315,11 +320,11 @@ def test_old_counts_are_deleted_days_some_days_later(office: Office) -> None:
         Window("account:1", 60, int(now - 7200)): False,
         Window("account:1", 60, int(now - 600)): True,
     }
-    with writing(office.engine) as connection:
+    with office.database.writing() as connection:
         for window in windows:
             connection.execute(insert(schema.usage).values(**window._asdict(), used=1))
-    assert counts.forget(office.engine, now) == 2
-    with office.engine.connect() as connection:
+    assert counts.forget(office.database, now) == 2
+    with office.database.engine.connect() as connection:
         rows = connection.execute(
             select(schema.usage.c.scope, schema.usage.c.seconds, schema.usage.c.starts_at)
         )
@@ -330,7 +335,7 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(office: Office) -> 
     async def scenario() -> None:
         usage, principal = office.worker(), quota(1000)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
-        schema.usage.drop(office.engine)
+        schema.usage.drop(office.database.engine)
         assert usage.take_now(principal, 40, MORNING) is ALLOWED
         with pytest.raises(StoreError):
             await usage.take(principal, 40, MORNING)
@@ -339,7 +344,7 @@ def test_a_silent_store_is_an_error_and_what_is_held_goes_on(office: Office) -> 
         usage.give_back(principal, 1, MORNING)
         await usage.tidy()
         assert text_of(office.log).count("identity_outage") == 1
-        schema.usage.create(office.engine)
+        schema.usage.create(office.database.engine)
         assert await usage.take(principal, 1, MORNING) is ALLOWED
 
     run(office, scenario)
@@ -352,18 +357,18 @@ class Tally:
 
 
 def count_in_a_thread(url: str, principal: Principal, sizes: list[int], tally: Tally) -> None:
-    """Be a worker of its own: own engine, own event loop."""
+    """Be a worker of its own: own database, own event loop."""
 
     async def whole() -> None:
-        engine = open_engine(url)
-        usage = Usage(engine, ManualClock(MORNING), Log(2, level="error"))
+        database = open_database(url)
+        usage = Usage(database, ManualClock(MORNING), Log(2, level="error"))
         for size in sizes:
             if isinstance(await usage.take(principal, size, MORNING), Allowed):
                 tally.allowed += size
             else:
                 tally.refused += 1
         await usage.close()
-        engine.dispose()
+        database.close()
 
     asyncio.run(whole())
 
@@ -371,7 +376,7 @@ def count_in_a_thread(url: str, principal: Principal, sizes: list[int], tally: T
 def test_workers_at_the_same_time_never_exceed_the_limit_and_leave_nothing_behind(
     office: Office,
 ) -> None:
-    url = office.engine.url.render_as_string(hide_password=False)
+    url = office.database.engine.url.render_as_string(hide_password=False)
     limit = 400
     tallies = [Tally() for _ in range(4)]
     threads = [
@@ -402,10 +407,10 @@ def days_work(draw: st.DrawFn) -> list[tuple[str, int, int]]:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=days_work())
 def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
-    engine: Engine, work: list[tuple[str, int, int]]
+    database: Database, work: list[tuple[str, int, int]]
 ) -> None:
-    empty(engine)
-    office = Office(engine)
+    empty(database)
+    office = Office(database)
     principal = somebody(Limits(Rate(60, 60)), Limits(daily_quota=150))
     minute, day = principal.buckets
     passed: dict[tuple[Bucket, int], int] = {}
@@ -439,7 +444,7 @@ def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(
                 crashed += 1
                 last.pop(who, None)
                 await usage._worker.close()
-                office.workers[who] = Usage(engine, office.clock, office.log)
+                office.workers[who] = Usage(database, office.clock, office.log)
             for (bucket, _), count_ in passed.items():
                 assert count_ <= bucket.limit
 
@@ -458,7 +463,7 @@ def test_counts_that_another_program_raised_are_seen(office: Office) -> None:
     async def scenario() -> None:
         usage, principal = office.worker(), quota(100)
         assert await usage.take(principal, 5, MORNING) is ALLOWED
-        with writing(office.engine) as connection:
+        with office.database.writing() as connection:
             connection.execute(update(schema.usage).values(used=100))
         assert isinstance(await usage.take(principal, 1, MORNING), Exceeded)
 

@@ -10,8 +10,8 @@ from angarium.identity.domains.check import DomainReport, RecordCheck
 from angarium.identity.domains.records import records_for
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import migrate, open_engine
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
 from angarium.node.domain_watch import DUE_S, DomainWatch
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import kept_log, text_of
@@ -24,11 +24,11 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.clock, self.says, self.asked = ManualClock(1_800_000_000.0), "found", list[str]()
-        engine = open_engine(f"sqlite:///{folder}/identity.db")
-        migrate(engine)
-        self.store = Store(engine, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)
-        account = self.store.create_account("acme", **ME).id
-        self.domain = self.store.create_domain(account, "acme.test", **ME).id
+        database = open_database(f"sqlite:///{folder}/identity.db")
+        database.migrate()
+        self.store = IdentityStore(database, KeyRing.load_or_create(folder / "secrets.key"), self.clock.now)
+        account = self.store.accounts.create("acme", **ME).id
+        self.domain = self.store.domains.create(account, "acme.test", **ME).id
         self.log = kept_log()
         self.watch = DomainWatch(self.store, self.check, self.clock, self.log)
 
@@ -38,8 +38,8 @@ class Place:
         return DomainReport(domain.name, tuple(RecordCheck(each, self.says) for each in records))  # type: ignore[arg-type]
 
     def verify(self) -> None:
-        keys = self.store.domain(self.domain).keys
-        self.store.mark_checked(self.domain, {key.id: True for key in keys}, self.clock.now())
+        keys = self.store.domains.get(self.domain).keys
+        self.store.domains.mark_checked(self.domain, {key.id: True for key in keys}, self.clock.now())
 
     def a_day_later(self, says: str) -> list[str]:
         """Look again after a day, when the DNS *says* something; return who was asked about."""
@@ -50,7 +50,7 @@ class Place:
 
     @property
     def is_verified(self) -> bool:
-        return self.store.domain(self.domain).verified_at is not None
+        return self.store.domains.get(self.domain).verified_at is not None
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_it_is_looked_up_once_a_day(place: Place) -> None:
 
 def test_a_disabled_domain_is_left_alone(place: Place) -> None:
     place.verify()
-    place.store.change_domain(place.domain, enabled=False, **ME)
+    place.store.domains.change(place.domain, enabled=False, **ME)
     assert place.a_day_later("found") == []
 
 

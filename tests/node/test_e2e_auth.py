@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from angarium.identity.records import SEND_GRANT, Limits, Rate
+from angarium.identity.limits import Limits, Rate
+from angarium.identity.records import SEND_GRANT
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, open_engine, store_url
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.testing.lab import submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
@@ -55,10 +56,12 @@ class Service:
         self.ports = {name: free_port() for name in ("strict", "guarded", "slow", "clear")}
         self.node = Node(CONFIG.format(sink=sink.port, **self.ports), workers=2)
         config = self.node_config()
-        engine = open_engine(store_url(config, self.node.data))
-        self.store = Store(engine, KeyRing.load_or_create(key_file(config, self.node.data)), time.time)
-        self.account = self.store.create_account("acme", **ME)
-        self.server = self.store.create_server(self.account.id, "app", **ME)
+        database = open_database(store_url(config, self.node.data))
+        self.store = IdentityStore(
+            database, KeyRing.load_or_create(key_file(config, self.node.data)), time.time
+        )
+        self.account = self.store.accounts.create("acme", **ME)
+        self.server = self.store.servers.create(self.account.id, "app", **ME)
 
     def node_config(self):
         from angarium.config.load import load_config
@@ -67,15 +70,17 @@ class Service:
 
     def login(self, **more):
         """A new SMTP login with its secret."""
-        made, secret = self.store.create_smtp_login(self.server.id, "test", challenge=True, **more, **ME)
+        made, secret = self.store.credentials.create_smtp_login(
+            self.server.id, "test", challenge=True, **more, **ME
+        )
         return made, secret
 
     def other_account(self, name, **fields):
         """Another account with a server and a login, which may write as anybody."""
         limits = replace(fields.pop("limits", Limits()), sender_domains="any")
-        account = self.store.create_account(name, limits=limits, **fields, **ME)
-        server = self.store.create_server(account.id, "app", **ME)
-        made, secret = self.store.create_smtp_login(server.id, "test", **ME)
+        account = self.store.accounts.create(name, limits=limits, **fields, **ME)
+        server = self.store.servers.create(account.id, "app", **ME)
+        made, secret = self.store.credentials.create_smtp_login(server.id, "test", **ME)
         return account, made.username, secret
 
     @contextmanager
@@ -149,10 +154,10 @@ def test_swaks_logs_in(service, mechanism):
 
 def test_every_form_of_identity_is_let_in(service):
     store, server = service.store, service.server
-    _, token = store.create_server_token(server.id, **ME)
-    access, secret = store.create_smtp_token(server.id, "outbound", **ME)
-    _, key = store.create_api_key(service.account.id, "key", [SEND_GRANT], **ME)
-    store.create_person(service.account.id, "ann@acme.test", "Ann", "correct horse battery", **ME)
+    _, token = store.credentials.create_server_token(server.id, **ME)
+    access, secret = store.credentials.create_smtp_token(server.id, "outbound", **ME)
+    _, key = store.credentials.create_api_key(service.account.id, "key", [SEND_GRANT], **ME)
+    store.people.create(service.account.id, "ann@acme.test", "Ann", "correct horse battery", **ME)
     for user, password in (
         (token, token),
         (access.username, secret),
@@ -166,10 +171,12 @@ def test_every_form_of_identity_is_let_in(service):
 def test_everybody_else_gets_one_and_the_same_answer(service):
     made, secret = service.login()
     disabled, its_secret = service.login()
-    service.store.change_credential(disabled.id, enabled=False, **ME)
+    service.store.credentials.change(disabled.id, enabled=False, **ME)
     expired, old_secret = service.login(expires_at=time.time() + 0.001)
     elsewhere, far_secret = service.login(networks=("192.0.2.0/24",))
-    _, key = service.store.create_api_key(service.account.id, "no grant", ["templates/view"], **ME)
+    _, key = service.store.credentials.create_api_key(
+        service.account.id, "no grant", ["templates/view"], **ME
+    )
     answers = set()
     for user, password in (
         (made.username, "wrong"),
@@ -255,7 +262,7 @@ def test_a_revoked_login_is_refused_within_a_second_in_open_sessions_and_in_new_
         assert service.log_in(client, made.username, secret)[0] == 235
         assert client.mail("a@far.test")[0] == 250
         client.rset()
-        service.store.delete_credential(made.id, **ME)
+        service.store.credentials.delete(made.id, **ME)
         took, code, text = refused_soon(service, client)
         assert took < WITHIN_S
         assert (code, text[:6]) == (535, b"5.7.8 "), text
@@ -267,7 +274,7 @@ def test_a_suspended_account_sends_nothing_more(service):
     account, user, secret = service.other_account("late payers")
     with service.encrypted() as client:
         assert service.log_in(client, user, secret)[0] == 235
-        service.store.change_account(account.id, suspended=True, **ME)
+        service.store.accounts.change(account.id, suspended=True, **ME)
         _, code, text = refused_soon(service, client)
         assert (code, b"late payers is suspended" in text) == (535, True)
         assert client.noop()[0] == 421

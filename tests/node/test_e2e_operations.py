@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from angarium.cli.client import ControlClient, Refused
+from angarium.cli.client import ControlClient, RequestRefused
 from angarium.testing.lab import submit, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S, free_port
@@ -91,7 +91,7 @@ def test_a_message_tells_its_attempts_with_the_timings_of_the_dialogue(node, spr
 
 def test_an_unknown_message_is_nobodys(node, ask):
     assert ask(node, "message", id="0" * 32)["message"] is None
-    with pytest.raises(Refused, match="not a message id"):
+    with pytest.raises(RequestRefused, match="not a message id"):
         ask(node, "message", id="nonsense")
 
 
@@ -150,7 +150,7 @@ def test_rebind_moves_mail_to_another_binding(node, spread, act, ask, queue_row)
     assert act(node, "rebind", target="b2", domain="paused2.test") == 4
     row = queue_row(node, "paused2.test", lambda row: row and row["binding"] == "b2" and row["delayed"] == 4)
     assert row["held_by"][0]["option"] == "Suspend_Delivery"
-    with pytest.raises(Refused, match="no binding"):
+    with pytest.raises(RequestRefused, match="no binding"):
         act(node, "rebind", target="nosuch", domain="paused2.test")
 
 
@@ -209,7 +209,7 @@ def test_a_bad_file_leaves_the_old_configuration_in_force_and_says_so(node, sink
     before = ask(node, "status")["node"]["generation"]
     good = node.config_file.read_text()
     node.config_file.write_text(good + "Retry_Intervall = 5\nMax_Retries = often\n")
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RequestRefused) as refusal:
         ask(node, "reload")
     assert "Retry_Interval" in str(refusal.value)
     assert "Max_Retries" in str(refusal.value)
@@ -224,7 +224,9 @@ def test_a_bad_file_leaves_the_old_configuration_in_force_and_says_so(node, sink
 def test_so_does_a_file_for_outgoing_tls_that_is_missing(node, ask):
     good = node.config_file.read_text()
     node.config_file.write_text(f'TLS_CA = "/nowhere/ca.pem"\n{good}')
-    with pytest.raises(Refused, match=r":1: TLS_CA cannot be read: no such file or directory \(/nowhere/ca"):
+    with pytest.raises(
+        RequestRefused, match=r":1: TLS_CA cannot be read: no such file or directory \(/nowhere/ca"
+    ):
         ask(node, "reload")
     node.config_file.write_text(good)
 

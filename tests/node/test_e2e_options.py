@@ -11,10 +11,11 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.dialects.sparkpost.names import SMTP_INJECTION
-from angarium.identity.records import SEND_GRANT, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import SEND_GRANT
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, open_engine, store_url
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.node import Node
 from angarium.testing.programs import PATIENCE_S
@@ -42,27 +43,29 @@ class Login(NamedTuple):
 class Customer:
     """An account with a server, and one login of each kind."""
 
-    def __init__(self, store: Store, name: str, **server: Any) -> None:
+    def __init__(self, store: IdentityStore, name: str, **server: Any) -> None:
         self.store = store
-        self.account = store.create_account(name, limits=Limits(sender_domains="any"), actor=ACTOR).id
-        self.server = store.create_server(self.account, "app", actor=ACTOR, **server).id
+        self.account = store.accounts.create(name, limits=Limits(sender_domains="any"), actor=ACTOR).id
+        self.server = store.servers.create(self.account, "app", actor=ACTOR, **server).id
 
     @property
     def token(self) -> Login:
         """A server token, as senders of Postmark have."""
-        secret = self.store.create_server_token(self.server, "t", actor=ACTOR)[1]
+        secret = self.store.credentials.create_server_token(self.server, "t", actor=ACTOR)[1]
         return Login(secret, secret)
 
     @property
     def api_key(self) -> Login:
         """An API key, as senders of SparkPost have."""
-        made = self.store.create_api_key(self.account, "k", [SEND_GRANT], server=self.server, actor=ACTOR)
+        made = self.store.credentials.create_api_key(
+            self.account, "k", [SEND_GRANT], server=self.server, actor=ACTOR
+        )
         return Login(SMTP_INJECTION, made[1])
 
     @property
     def login(self) -> Login:
         """A login, as senders of SMTPeter have."""
-        credential, secret = self.store.create_smtp_login(self.server, "l", actor=ACTOR)
+        credential, secret = self.store.credentials.create_smtp_login(self.server, "l", actor=ACTOR)
         return Login(credential.username, secret)
 
 
@@ -78,18 +81,18 @@ def node(sink: LabSink) -> Iterator[Node]:
 
 
 @pytest.fixture(scope="module")
-def store(node: Node) -> Store:
+def store(node: Node) -> IdentityStore:
     return store_of(node)
 
 
-def store_of(node: Node) -> Store:
+def store_of(node: Node) -> IdentityStore:
     config = parse_config("", "angarium.conf")
     ring = KeyRing.load_or_create(key_file(config, node.data))
-    return Store(open_engine(store_url(config, node.data)), ring, time.time)
+    return IdentityStore(open_database(store_url(config, node.data)), ring, time.time)
 
 
 @pytest.fixture(scope="module")
-def acme(store: Store) -> Customer:
+def acme(store: IdentityStore) -> Customer:
     return Customer(store, "acme")
 
 
@@ -249,9 +252,9 @@ FAILED = [
 def test_mistakes_in_postmarks_words_are_taken_and_reported(
     node: Node, sink: LabSink, acme: Customer, log_in: Dial, fields: bytes, reply: str
 ) -> None:
-    if not any(stream.id == "old" for stream in acme.store.streams(acme.server, archived=True)):
-        acme.store.create_stream(acme.server, "old", "Old", "transactional", actor=ACTOR)
-        acme.store.archive_stream(acme.server, "old", actor=ACTOR)
+    if not any(stream.id == "old" for stream in acme.store.streams.of_server(acme.server, archived=True)):
+        acme.store.streams.create(acme.server, "old", "Old", "transactional", actor=ACTOR)
+        acme.store.streams.archive(acme.server, "old", actor=ACTOR)
     client = log_in(acme.token)
     id = send(client, WHOLE + fields + BODY, "failed@example.com")
     line = record(node, "bounced", id)
@@ -264,7 +267,7 @@ def test_mistakes_in_postmarks_words_are_taken_and_reported(
     assert sink.to("app@example.org") == []  # no report by mail
 
 
-def test_a_server_may_refuse_what_postmark_takes(store: Store, log_in: Dial) -> None:
+def test_a_server_may_refuse_what_postmark_takes(store: IdentityStore, log_in: Dial) -> None:
     strict = Customer(store, "strict", on_error="refuse")
     with pytest.raises(smtplib.SMTPResponseException, match="there is no stream 'lost'"):
         send(log_in(strict.token), WHOLE + b"X-PM-Message-Stream: lost\r\n" + BODY, "x@example.com")
@@ -276,7 +279,7 @@ def test_mail_without_an_author_is_refused(acme: Customer, log_in: Dial) -> None
 
 
 def test_a_sender_domain_that_is_not_verified_is_refused(
-    node: Node, sink: LabSink, store: Store, log_in: Dial
+    node: Node, sink: LabSink, store: IdentityStore, log_in: Dial
 ) -> None:
     customer = Customer(store, "careful", limits=Limits(sender_domains="verified"))
     with pytest.raises(smtplib.SMTPResponseException, match=r"may not send from example\.org") as refused:
@@ -287,7 +290,7 @@ def test_a_sender_domain_that_is_not_verified_is_refused(
     assert sink.to("unsigned@example.com") == []
 
 
-def test_copies_count_towards_the_daily_quota(store: Store, log_in: Dial) -> None:
+def test_copies_count_towards_the_daily_quota(store: IdentityStore, log_in: Dial) -> None:
     customer = Customer(store, "small", limits=Limits(daily_quota=3))
     client = log_in(customer.api_key)
     with pytest.raises(smtplib.SMTPResponseException) as refused:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
-from angarium.cli.client import ControlClient, Refused
+from angarium.cli.client import ControlClient, RequestRefused
 from angarium.core.errors import AngariumError
 from angarium.core.operations import ActArgs, Changed, Progress, SelectionArgs, TraceArgs
 from angarium.http.operate.routes import make_operate_routes
@@ -89,7 +89,7 @@ def test_a_worker_that_goes_away_meanwhile_is_named(node):
     ],
 )
 def test_a_wrong_request_is_refused_before_anybody_is_asked(node, op, args, sentence):
-    with pytest.raises(Refused, match=sentence):
+    with pytest.raises(RequestRefused, match=sentence):
         ask(node, op, args)
     assert node.asked == []
 
@@ -148,7 +148,7 @@ def test_an_action_that_no_worker_can_do_is_an_error(node):
         raise AngariumError("there is no binding 'x' in the configuration")
 
     node.says["act"] = answer
-    with pytest.raises(Refused, match=r"^there is no binding 'x' in the configuration$"):
+    with pytest.raises(RequestRefused, match=r"^there is no binding 'x' in the configuration$"):
         ask(node, "act", {"action": "rebind", "selection": {}, "target": "x"})
 
 

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from angarium.config.load import load_config
-from angarium.identity.records import SEND_GRANT, Credential, Limits, Rate
+from angarium.identity.limits import Limits, Rate
+from angarium.identity.records import SEND_GRANT, Credential
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, open_engine, store_url
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.spool.files.reader import FileJournalReader
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
@@ -60,27 +61,27 @@ class Service:
         self.node = Node(CONFIG.format(sink=sink_port, ca=self.ca, **self.ports))
         config = load_config(self.node.config_file)
         ring = KeyRing.load_or_create(key_file(config, self.node.data))
-        self.store = Store(open_engine(store_url(config, self.node.data)), ring, time.time)
+        self.store = IdentityStore(open_database(store_url(config, self.node.data)), ring, time.time)
         self._number = 0
 
     def account(self, **fields: Any) -> tuple[int, int]:
         """Make an account with a server; return both ids."""
         self._number += 1
-        account = self.store.create_account(f"account{self._number}", **fields, **ME)
-        return account.id, self.store.create_server(account.id, "app", **ME).id
+        account = self.store.accounts.create(f"account{self._number}", **fields, **ME)
+        return account.id, self.store.servers.create(account.id, "app", **ME).id
 
     def login(self, **fields: Any) -> tuple[str, str]:
         """Make a login of an account with *fields*."""
-        made, secret = self.store.create_smtp_login(self.account(**fields)[1], "test", **ME)
+        made, secret = self.store.credentials.create_smtp_login(self.account(**fields)[1], "test", **ME)
         return made.username, secret
 
     def key(self, *grants: str) -> tuple[Credential, str]:
         """Make an API key."""
-        return self.store.create_api_key(self.account()[0], "test", grants, **ME)
+        return self.store.credentials.create_api_key(self.account()[0], "test", grants, **ME)
 
     def token(self) -> str:
         """Make a server token."""
-        return self.store.create_server_token(self.account()[1], "test", **ME)[1]
+        return self.store.credentials.create_server_token(self.account()[1], "test", **ME)[1]
 
     def session(self, listener: str = "", *, tls: bool = True, source: str = "127.0.0.1") -> smtplib.SMTP:
         """Open a session that has said EHLO."""
@@ -187,7 +188,7 @@ def unknown_name(service: Service) -> str:
 @row("revoked key")
 def revoked_key(service: Service) -> str:
     key, secret = service.key(SEND_GRANT)
-    service.store.change_credential(key.id, enabled=False, **ME)
+    service.store.credentials.change(key.id, enabled=False, **ME)
     return service.log_in("SMTP_Injection", secret)[1]
 
 
@@ -196,7 +197,7 @@ def revoked_meanwhile(service: Service) -> str:
     key, secret = service.key(SEND_GRANT)
     client, answer = service.log_in("SMTP_Injection", secret)
     assert answer == "235 2.7.0"
-    service.store.delete_credential(key.id, **ME)
+    service.store.credentials.delete(key.id, **ME)
     until = time.monotonic() + PATIENCE_S
     while (said := client.docmd("MAIL FROM:<me@acme.test>"))[0] == 250:
         assert time.monotonic() < until
@@ -213,8 +214,8 @@ def no_grant(service: Service) -> str:
 @row("suspended account")
 def suspended(service: Service) -> str:
     account, server = service.account()
-    made, secret = service.store.create_smtp_login(server, "test", **ME)
-    service.store.change_account(account, suspended=True, **ME)
+    made, secret = service.store.credentials.create_smtp_login(server, "test", **ME)
+    service.store.accounts.change(account, suspended=True, **ME)
     return service.log_in(made.username, secret)[1]
 
 
@@ -334,9 +335,9 @@ def unknown_stream(service: Service) -> str:
 @row("archived stream")
 def archived_stream(service: Service) -> str:
     _, server = service.account()
-    service.store.create_stream(server, "letters", "Letters", "broadcast", **ME)
-    service.store.archive_stream(server, "letters", **ME)
-    token = service.store.create_server_token(server, "test", **ME)[1]
+    service.store.streams.create(server, "letters", "Letters", "broadcast", **ME)
+    service.store.streams.archive(server, "letters", **ME)
+    token = service.store.credentials.create_server_token(server, "test", **ME)[1]
     return service.mail(token, token, "X-PM-Message-Stream: letters")
 
 
@@ -348,14 +349,14 @@ def domain(service: Service) -> str:
 @row("sender signature missing (Postmark token)")
 def signature(service: Service) -> str:
     _, server = service.account(limits=Limits(sender_domains="verified"))
-    token = service.store.create_server_token(server, "test", **ME)[1]
+    token = service.store.credentials.create_server_token(server, "test", **ME)[1]
     return service.mail(token, token)
 
 
 @row("bounces to another account's domain")
 def foreign_bounces(service: Service) -> str:
-    domain = service.store.create_domain(service.account()[0], "theirs.test", **ME)
-    service.store.mark_checked(domain.id, {key.id: True for key in domain.keys}, time.time())
+    domain = service.store.domains.create(service.account()[0], "theirs.test", **ME)
+    service.store.domains.mark_checked(domain.id, {key.id: True for key in domain.keys}, time.time())
     client, _ = service.log_in(*service.login())
     with client:
         return shown(client.docmd("MAIL FROM:<x@bounces.theirs.test>"))

@@ -7,7 +7,7 @@ import pytest
 
 from angarium.spool.partition import Partition
 from angarium.spool.port import Selection, SpoolError
-from angarium.testing.rows import Database, RowEngine
+from angarium.testing.rows import RowDatabase, RowEngine
 from angarium.testing.spool import NOW, SMALL, SpoolDriver, make_message
 
 LATER = NOW + 1_000_000
@@ -26,7 +26,7 @@ def test_whoever_lost_the_partition_can_neither_accept_nor_settle_nor_page(tmp_p
     kept, settled, refused = make_message(), make_message("settled.example"), make_message()
 
     async def story():
-        database = Database()
+        database = RowDatabase()
         old = opened(database, tmp_path)
         await old.take(kept, b"kept")
         await old.settle(*await old.take(settled, b"settled"))

@@ -9,8 +9,9 @@ import pytest
 
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message
+from angarium.identity.limits import Limits
 from angarium.identity.principal import Principal
-from angarium.identity.records import Account, Limits
+from angarium.identity.records import Account
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.testing.intake import NOW, IntakeDesk, Taken, a_principal
 from angarium.testing.programs import PATIENCE_S

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from angarium.core.records import ForwardPath
-from angarium.identity.records import Limits
+from angarium.identity.limits import Limits
 from angarium.mime.header import HeaderBlock
 from angarium.submission.intake.duties import authors_of
 from angarium.testing.intake import STRANGER, IntakeDesk, Taken, a_principal

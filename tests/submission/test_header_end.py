@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.core.options import Options
+from angarium.identity.limits import Limits
 from angarium.identity.principal import Principal
-from angarium.identity.records import Limits
 from angarium.mime.header import HeaderBlock
 from angarium.testing.intake import STRANGER, IntakeDesk, Taken, a_principal
 

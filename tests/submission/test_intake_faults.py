@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.identity.records import Account, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import Account
 from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.programs import PATIENCE_S
 

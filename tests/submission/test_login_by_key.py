@@ -9,8 +9,8 @@ import pytest
 from angarium.identity.directory.directory import Directory
 from angarium.identity.records import SEND_GRANT
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import migrate, open_engine
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
 from angarium.smtp.sasl.client import client_exchange
 
 OPEN = "Auth_Without_TLS = true\nAuth_Failure_Delay = 30\nAuth_Failures_To_Block = 2\n"
@@ -24,17 +24,17 @@ class House:
     def __init__(self, hall, tmp_path, config=OPEN):
         self.hall = hall(config)
         ring = KeyRing.load_or_create(tmp_path / "secrets.key")
-        self.engine = open_engine(f"sqlite:///{tmp_path / 'identity.db'}")
-        migrate(self.engine)
-        store = Store(self.engine, ring, self.hall.clock.now)
-        account = store.create_account("acme", actor="test")
-        server = store.create_server(account.id, "app", actor="test")
-        key = store.create_api_key(account.id, "key", [SEND_GRANT], actor="test")[1]
-        login, self.secret = store.create_smtp_login(server.id, "login", actor="test")
+        self.database = open_database(f"sqlite:///{tmp_path / 'identity.db'}")
+        self.database.migrate()
+        store = IdentityStore(self.database, ring, self.hall.clock.now)
+        account = store.accounts.create("acme", actor="test")
+        server = store.servers.create(account.id, "app", actor="test")
+        key = store.credentials.create_api_key(account.id, "key", [SEND_GRANT], actor="test")[1]
+        login, self.secret = store.credentials.create_smtp_login(server.id, "login", actor="test")
         self.login = login.username
-        store.create_person(account.id, "ann@acme.test", "Ann", WORD, actor="test")
+        store.people.create(account.id, "ann@acme.test", "Ann", WORD, actor="test")
         self.passwords = {"SMTP_Injection": key, "ann@acme.test": WORD}
-        self.directory = Directory(self.engine, ring, self.hall.clock, self.hall.kept_log)
+        self.directory = Directory(self.database, ring, self.hall.clock, self.hall.kept_log)
         self.hall.reception.access = replace(self.hall.reception.access, directory=self.directory)
 
     async def talk(self):
@@ -42,7 +42,7 @@ class House:
 
     async def close(self):
         await self.directory.close()
-        self.engine.dispose()
+        self.database.close()
 
 
 @pytest.fixture

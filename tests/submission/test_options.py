@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import BULK, TRANSACTIONAL
+from angarium.identity.limits import Limits
 from angarium.identity.principal import Principal
-from angarium.identity.records import Account, Limits, Stream
+from angarium.identity.records import Account, Stream
 from angarium.testing.intake import NOW, STRANGER, IntakeDesk, Taken, a_principal
 
 FROM = b"From: app@example.org\r\nDate: x\r\nMessage-ID: <mine@example.org>\r\n"

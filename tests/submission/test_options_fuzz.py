@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.dialects.headers import PREFIXES, option_spans
-from angarium.identity.records import Kind, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import Kind
 from angarium.mime.header import HeaderBlock
 from angarium.testing.intake import STRANGER, IntakeDesk, a_principal
 

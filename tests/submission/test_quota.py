@@ -7,8 +7,9 @@ from typing import Any
 from angarium.config.records import GlobalOptions
 from angarium.core.submission import Problem, Reason
 from angarium.core.waiting import WaitingCount
+from angarium.identity.limits import Limits
 from angarium.identity.principal import Principal
-from angarium.identity.records import Account, Limits
+from angarium.identity.records import Account
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.submission.intake.quota import Quota, Reservation
 from angarium.testing.clock import ManualClock

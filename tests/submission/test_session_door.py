@@ -9,7 +9,8 @@ import pytest
 
 from angarium.core.records import FACT_FIELDS
 from angarium.core.reply import Reply
-from angarium.identity.records import Account, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import Account
 from angarium.smtp.server import answers
 from angarium.testing.intake import IntakeDesk, a_principal
 

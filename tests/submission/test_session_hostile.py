@@ -9,7 +9,8 @@ from functools import wraps
 import pytest
 
 from angarium.config.records import InboundOptions
-from angarium.identity.records import Account, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import Account
 from angarium.mime.header import HeaderBlock
 from angarium.submission.intake.draft import draft_of
 from angarium.submission.policy import SHUTTING_DOWN, Relay

@@ -9,8 +9,9 @@ from angarium.core.ids import MessageId
 from angarium.core.reply import Reply
 from angarium.core.submission import Problem, Reason, Receipt
 from angarium.core.waiting import WaitingCount
+from angarium.identity.limits import Limits, Rate
 from angarium.identity.principal import BAD_LOGIN
-from angarium.identity.records import Account, Limits, Rate
+from angarium.identity.records import Account
 from angarium.smtp.sasl.client import client_exchange
 from angarium.testing.intake import a_principal
 

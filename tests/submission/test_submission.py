@@ -21,7 +21,8 @@ from angarium.core.submission import (
 from angarium.dialects import sentences
 from angarium.dialects.postmark.errors import number_of
 from angarium.dialects.table import DIALECT_OF_LOGIN, DIALECTS
-from angarium.identity.records import Account, Kind, Limits
+from angarium.identity.limits import Limits
+from angarium.identity.records import Account, Kind
 from angarium.submission.replies import closing, refusal_of, reply_for, reply_to
 from angarium.testing.intake import NOW, IntakeDesk, Taken, a_principal
 

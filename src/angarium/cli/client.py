@@ -22,7 +22,7 @@ class NoNode(AngariumError):
     """No node answers. The command has done nothing, or the node went away before it had told what it did."""
 
 
-class Refused(AngariumError):
+class RequestRefused(AngariumError):
     """The node answered with an error; its sentence is the text."""
 
 
@@ -59,7 +59,7 @@ class ControlClient:
         kind: type[T],
         on_item: Callable[[Any], None] = lambda item: None,
     ) -> T:
-        """Ask, and return the answer as a *kind*. Raises Refused or NoNode.
+        """Ask, and return the answer as a *kind*. Raises RequestRefused or NoNode.
 
         An answer that takes long is a stream: *on_item* hears what comes before the answer itself.
         """
@@ -73,7 +73,7 @@ class ControlClient:
         raise self._gone()
 
     def stream(self, op: str, args: dict[str, Any] | None = None, *, kind: type[T]) -> Iterator[T]:
-        """Ask, and yield items as they come, until the caller stops. Raises Refused or NoNode."""
+        """Ask, and yield items as they come, until the caller stops. Raises RequestRefused or NoNode."""
         for _, data in self._events(self._ask(op, args or {})):
             yield msgspec.json.decode(data, type=kind)
 
@@ -99,7 +99,7 @@ class ControlClient:
         except (OSError, http.client.HTTPException) as error:
             raise self._gone() from error
         if answer.status >= 400:
-            raise Refused(_sentence(self._read(answer), answer.status))
+            raise RequestRefused(_sentence(self._read(answer), answer.status))
         return answer
 
     def _read(self, answer: http.client.HTTPResponse) -> bytes:
@@ -109,14 +109,14 @@ class ControlClient:
             raise self._gone() from error
 
     def _events(self, answer: http.client.HTTPResponse) -> Iterator[tuple[str, bytes]]:
-        """Yield name and data of each event. Raises Refused for one that tells of an error."""
+        """Yield name and data of each event. Raises RequestRefused for one that tells of an error."""
         name = ""
         while line := self._line(answer):
             field, _, value = line.rstrip(b"\n").partition(b": ")
             if field == b"event":
                 name = value.decode()
             elif field == b"data" and name == "error":
-                raise Refused(msgspec.json.decode(value, type=_Problem).detail)
+                raise RequestRefused(msgspec.json.decode(value, type=_Problem).detail)
             elif field == b"data":
                 yield name, value
 

@@ -7,6 +7,11 @@ import click
 
 from angarium.cli.options import connect, data_option, finish, json_option
 from angarium.cli.output import print_json
+from angarium.config.explain import check, evaluate, read_question, show_effective
+from angarium.config.load import load_config
+from angarium.config.model import Config
+from angarium.config.problems import ConfigProblem
+from angarium.tls.client.check import check_tls, tls_warnings
 
 _config_option = click.option(
     "--config", type=click.Path(path_type=Path), help="Ask this file instead of the running node."
@@ -23,10 +28,6 @@ def config_command() -> None:
 @json_option
 def check_command(file: Path, as_json: bool) -> None:
     """Read FILE and print every problem. Exit code 1 when there are any; warnings are none."""
-    from angarium.config.explain import check
-    from angarium.config.model import Config
-    from angarium.config.problems import ConfigProblem
-    from angarium.tls.client.check import check_tls, tls_warnings
 
     def further(config: Config) -> list[ConfigProblem]:
         check_tls(config, time.time())
@@ -51,9 +52,6 @@ def eval_command(words: tuple[str, ...], config: Path | None, data: Path, as_jso
             answer = client.call("config_eval", {"words": words}, kind=dict)
         _answer(answer["ok"], answer["text"], answer["record"], as_json)
         return
-    from angarium.config.explain import evaluate, read_question
-    from angarium.config.load import load_config
-
     question = read_question(words)
     _answer(*evaluate(load_config(config), question), as_json)
 
@@ -72,9 +70,6 @@ def show_command(effective: bool, config: Path | None, data: Path, as_json: bool
             answer = client.call("config_show", {"defaults": effective}, kind=dict)
         _answer(answer["ok"], answer["text"], answer["record"], as_json)
         return
-    from angarium.config.explain import show_effective
-    from angarium.config.load import load_config
-
     _answer(*show_effective(load_config(config), defaults=effective), as_json)
 
 

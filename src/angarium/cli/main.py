@@ -1,15 +1,22 @@
-"""The `angarium` command. Each command's module is imported when it is used, so that all start fast."""
+"""The `angarium` command. Each command's module is loaded when the command is used, so that all start fast.
+
+Because this loads late, the modules themselves do not: they import at the top what they need. There are two exceptions,
+for help must not wait for them: the node that `serve` runs, and the database that `cli.identity.store` opens.
+"""
 
 import importlib
+from typing import Any
 
 import click
 
 from angarium import __version__
-from angarium.cli.options import Command, json_option
-from angarium.cli.output import print_json
+from angarium.cli.client import NoNode
+from angarium.cli.options import Failure, Unreachable, json_option
+from angarium.cli.output import clean, print_json
+from angarium.core.errors import AngariumError
 
 COMMANDS = {
-    "serve": "node",
+    "serve": "serve",
     "reload": "node",
     "status": "node",
     "queue": "queue",
@@ -42,11 +49,31 @@ COMMANDS = {
 """Where each command is: its name, and the module of this package that has it under the name `NAME_command`."""
 
 
-class _Lazy(Command):
+class CommandLoader(click.Group):
+    """All commands, each loaded when it is used; errors with a sentence become exit codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. Bytes that are no text would be refused by whatever is asked later, in its own way."""
+        for text in args:
+            if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+                raise click.UsageError(f"the argument {clean(text)} is not UTF-8; write it in UTF-8")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except NoNode as error:
+            raise Unreachable(str(error)) from error
+        except AngariumError as error:
+            raise Failure(str(error)) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Load a command; None: there is none of that name."""
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"angarium.cli.{COMMANDS[name]}")
@@ -54,7 +81,7 @@ class _Lazy(Command):
         return command
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandLoader, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A self-hosted sending platform for email.
 

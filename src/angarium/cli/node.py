@@ -1,4 +1,4 @@
-"""Running a node, and asking how it is."""
+"""Asking a node how it is, and having it read its configuration."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from angarium.cli.options import (
-    configured_data_option,
     connect,
     data_option,
     finish,
@@ -15,27 +14,6 @@ from angarium.cli.options import (
 from angarium.cli.output import clean, print_json, span, warn
 from angarium.cli.words import headline, health_lines
 from angarium.core.operations import Status
-
-
-@click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
-)
-@configured_data_option
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
-@click.option(
-    "--init", "first", is_flag=True, help="Do what `angarium init --if-needed` does before the first start."
-)
-def serve_command(config: Path | None, data: Path | None, workers: int | None, first: bool) -> None:
-    """Run a node in the foreground, until SIGTERM or Ctrl-C."""
-    from angarium.node.supervisor import run
-
-    if first:
-        from angarium.cli.identity.init import initialise
-        from angarium.cli.identity.store import Place
-
-        initialise(Place(config, data), if_needed=True)
-    click.get_current_context().exit(run(config, data, workers))
 
 
 @click.command()

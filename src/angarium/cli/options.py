@@ -6,9 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from angarium.cli.client import ControlClient, NoNode
-from angarium.cli.output import clean
-from angarium.core.errors import AngariumError
+from angarium.cli.client import ControlClient
 
 EXIT_OK = 0
 EXIT_NO = 1
@@ -59,26 +57,6 @@ class Unreachable(Failure):
     """There is nobody who could answer."""
 
     exit_code = EXIT_NO_NODE
-
-
-class Command(click.Group):
-    """A group of commands that turns errors with a sentence into exit codes."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments. Bytes that are no text would be refused by whatever is asked later, in its own way."""
-        for text in args:
-            if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
-                raise click.UsageError(f"the argument {clean(text)} is not UTF-8; write it in UTF-8")
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except NoNode as error:
-            raise Unreachable(str(error)) from error
-        except AngariumError as error:
-            raise Failure(str(error)) from error
 
 
 def finish(ok: bool) -> None:

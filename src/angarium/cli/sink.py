@@ -4,17 +4,15 @@ import asyncio
 import signal
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import uvloop
 
 from angarium.cli.options import Failure, json_option
 from angarium.cli.output import amount, print_json, print_json_line
-
-if TYPE_CHECKING:
-    from angarium.testing.sink import SinkCounters
-    from angarium.testing.sink.script import SinkScript
-    from angarium.testing.sink.store import SinkStore
+from angarium.testing.sink import SinkCounters, run_sink
+from angarium.testing.sink.script import SinkScript, load_script, parse_script
+from angarium.testing.sink.store import HashLog, Maildir, Mbox, SinkStore
 
 
 @click.command()
@@ -48,8 +46,6 @@ def sink_command(
         raise click.UsageError("give one of --log, --maildir and --mbox")
     host, port = _address(listen)
     behaviour = _script(script, lmtp)
-    import uvloop
-
     try:
         store = _store(log, maildir, mbox)
         counters: SinkCounters = uvloop.run(_serve(behaviour, host, port, store, as_json))
@@ -69,9 +65,7 @@ def _address(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _script(path: Path | None, lmtp: bool) -> "SinkScript":
-    from angarium.testing.sink.script import load_script, parse_script
-
+def _script(path: Path | None, lmtp: bool) -> SinkScript:
     try:
         script = load_script(path) if path is not None else parse_script("")
     except OSError as error:
@@ -79,9 +73,7 @@ def _script(path: Path | None, lmtp: bool) -> "SinkScript":
     return replace(script, lmtp=True) if lmtp else script
 
 
-def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "SinkStore | None":
-    from angarium.testing.sink.store import HashLog, Maildir, Mbox
-
+def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> SinkStore | None:
     if log is not None:
         return HashLog(log)
     if maildir is not None:
@@ -90,10 +82,8 @@ def _store(log: Path | None, maildir: Path | None, mbox: Path | None) -> "SinkSt
 
 
 async def _serve(
-    script: "SinkScript", host: str, port: int, store: "SinkStore | None", as_json: bool
-) -> "SinkCounters":
-    from angarium.testing.sink import run_sink
-
+    script: SinkScript, host: str, port: int, store: SinkStore | None, as_json: bool
+) -> SinkCounters:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

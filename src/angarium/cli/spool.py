@@ -2,15 +2,14 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size
-
-if TYPE_CHECKING:
-    from angarium.spool.offline.check import PartitionCheck
+from angarium.spool.offline.check import PartitionCheck, check_spool
+from angarium.spool.offline.export import export_eml, export_mbox, open_mbox
 
 _COLUMNS = (
     Column("PARTITION"),
@@ -39,8 +38,6 @@ def check_command(data: Path, as_json: bool) -> None:
 
     Run beside a busy node it may count a message twice or not yet.
     """
-    from angarium.spool.offline.check import check_spool
-
     found = check_spool(spool_folder(data))
     problems = [f"{check.path}: {problem}" for check in found for problem in check.problems]
     if as_json:
@@ -55,7 +52,7 @@ def check_command(data: Path, as_json: bool) -> None:
     finish(not problems)
 
 
-def _row(check: "PartitionCheck") -> Row:
+def _row(check: PartitionCheck) -> Row:
     segments = check.segments
     sums = [
         str(len(segments)),
@@ -70,7 +67,7 @@ def _row(check: "PartitionCheck") -> Row:
     return Row([check.path.name, "yes" if check.in_use else "no", *sums])
 
 
-def _record(check: "PartitionCheck") -> dict[str, object]:
+def _record(check: PartitionCheck) -> dict[str, object]:
     return {**check._asdict(), "path": str(check.path)}
 
 
@@ -83,8 +80,6 @@ def _record(check: "PartitionCheck") -> dict[str, object]:
 @json_option
 def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: bool) -> None:
     """Write the unfinished mail to --mbox FILE or --eml DIR. Exit code 1 when some could not be read."""
-    from angarium.spool.offline.export import export_eml, export_mbox
-
     if (mbox is None) == (eml is None):
         raise click.UsageError("give --mbox FILE or --eml DIR")
     try:
@@ -107,8 +102,6 @@ def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: boo
 
 
 def _opened(mbox: Path | None) -> AbstractContextManager[BinaryIO]:
-    from angarium.spool.offline.export import open_mbox
-
     assert mbox is not None
     if str(mbox) == "-":
         return cast(AbstractContextManager[BinaryIO], click.open_file("-", "wb"))

@@ -6,7 +6,7 @@ Or it raises Invalid, which says what to write instead.
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import idna
@@ -15,15 +15,10 @@ import msgspec
 from angarium.core.options import Options, as_mapping
 from angarium.dialects.postmark.names import RESERVED_STREAMS
 from angarium.identity.grants import GRANTS
-from angarium.identity.records import NO_LIMITS, Limits, Rate
+from angarium.sql.checks import Check
 from angarium.sql.errors import Invalid
 
-Check = Callable[[str, Any], Any]
-"""Given the name of a field and the value for it."""
-
 MOST_NETWORKS = 100
-OF_ACCOUNTS = ("max_queued_recipients", "max_queued_bytes", "max_domains", "max_keys")
-"""Limits that no server has of its own."""
 MOST_LEVELS = 20
 SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 1000
@@ -178,36 +173,11 @@ def moment(field: str, value: Any) -> float | None:
     return float(value)
 
 
-def limits(field: str, value: Any) -> Limits:
-    """What an account or a server may do at most."""
-    if not isinstance(value, Limits):
-        raise Invalid(field, "write limits")
-    _check_type(field, msgspec.to_builtins(value), Limits)
-    for part in ("daily_quota", "max_recipients", "max_message_size", *OF_ACCOUNTS):
-        _check_positive(f"{field}.{part}", getattr(value, part))
-    if value.rate is not None:
-        _check_rate(f"{field}.rate", value.rate)
-    return NO_LIMITS if value == NO_LIMITS else value
-
-
-def server_limits(field: str, value: Any) -> Limits:
-    """What a server may do at most, of what an account may."""
-    found = limits(field, value)
-    for part in OF_ACCOUNTS:
-        if getattr(found, part) is not None:
-            raise Invalid(f"{field}.{part}", "this is a limit of accounts; set it on the account")
-    return found
-
-
-def _check_rate(field: str, rate: Rate) -> None:
-    _check_positive(f"{field}.count", rate.count)
-    if not 1 <= rate.seconds <= 86_400:
-        raise Invalid(f"{field}.seconds", "write 1 to 86400; daily_quota is for whole days")
-
-
-def _check_positive(field: str, value: int | None) -> None:
+def amount(field: str, value: int | None) -> int | None:
+    """A number of things from 1 on, or None for no limit."""
     if value is not None and not 1 <= value < 1 << 53:
         raise Invalid(field, "write a number from 1 on, or leave it out for no limit")
+    return value
 
 
 def options(field: str, value: Any) -> Options:
@@ -215,7 +185,7 @@ def options(field: str, value: Any) -> Options:
     if not isinstance(value, Options):
         raise Invalid(field, "write options")
     _check_depth(f"{field}.metadata", value.metadata)
-    _check_type(field, msgspec.to_builtins(value), Options)
+    of_type(field, msgspec.to_builtins(value), Options)
     size = len(msgspec.json.encode(as_mapping(value)))
     if size > 65_536:
         raise Invalid(field, f"{size} bytes are too many; write 65536 at most")
@@ -234,7 +204,8 @@ def _check_depth(field: str, value: object, levels: int = MOST_LEVELS) -> None:
         _check_depth(field, inner, levels - 1)
 
 
-def _check_type(field: str, value: Any, kind: type) -> None:
+def of_type(field: str, value: Any, kind: type) -> None:
+    """Raise Invalid when *value* is not what a *kind* is made of."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -29,7 +29,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _MAX_NAME_CHARS = 320
 
 
-class Question(NamedTuple):
+class LoginQuestion(NamedTuple):
     """Whom to look up: by the *digest* of the secret, by *username* or by *email*; only *kinds* are meant.
 
     *digest* is that of the secret given, whatever is looked up by, for the one comparison that every login gets; empty
@@ -43,27 +43,27 @@ class Question(NamedTuple):
     account: int | None = None
 
 
-def question_of(username: str, secret: str) -> Question:
+def question_of(username: str, secret: str) -> LoginQuestion:
     """Return whom a user name and a secret mean."""
     username, secret = _storable(username), _storable(secret)
     injection = INJECTION.fullmatch(username)
     if injection is not None:
         account = int(injection[1]) if injection[1] else None
-        return Question("digest", "", digest_of(secret), frozenset(("api_key",)), account)
+        return LoginQuestion("digest", "", digest_of(secret), frozenset(("api_key",)), account)
     if _UUID.fullmatch(username) and username.lower() == secret.lower():
-        return Question("digest", "", digest_of(secret.lower()), frozenset(("server_token",)))
+        return LoginQuestion("digest", "", digest_of(secret.lower()), frozenset(("server_token",)))
     name = username[:_MAX_NAME_CHARS]
     if "@" in name:
-        return Question("email", name.lower(), digest_of(secret), frozenset(("person",)))
-    return Question("username", name, digest_of(secret), _NAMED)
+        return LoginQuestion("email", name.lower(), digest_of(secret), frozenset(("person",)))
+    return LoginQuestion("username", name, digest_of(secret), _NAMED)
 
 
-def challenge_question_of(username: str) -> Question:
+def challenge_question_of(username: str) -> LoginQuestion:
     """Return whom a user name means where the secret is not sent. A server token is its own name, and so is known."""
     username = _storable(username)
     if _UUID.fullmatch(username):
-        return Question("digest", "", digest_of(username.lower()), frozenset(("server_token",)))
-    return Question("username", username[:_MAX_NAME_CHARS], b"", _NAMED)
+        return LoginQuestion("digest", "", digest_of(username.lower()), frozenset(("server_token",)))
+    return LoginQuestion("username", username[:_MAX_NAME_CHARS], b"", _NAMED)
 
 
 def can_be_challenged(username: str) -> bool:

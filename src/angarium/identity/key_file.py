@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from angarium.core.files import create_anew, make_folder, sync_folder
-from angarium.sql.errors import KeyRingError
+from angarium.identity.errors import KeyRingError
 
 ID_BYTES: Final = 8
 _KEY_BYTES: Final = 32

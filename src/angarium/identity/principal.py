@@ -16,7 +16,8 @@ from angarium.core.records import BULK
 from angarium.core.reply import Reply
 from angarium.core.submission import Problem, Reason
 from angarium.core.waiting import WaitingCount
-from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Limits, Person, Server, Stream
+from angarium.identity.limits import Limits
+from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Person, Server, Stream
 from angarium.identity.usage.buckets import Bucket, buckets_of
 
 DEFAULT_STREAM: Final = "outbound"

@@ -3,11 +3,14 @@
 No secret stands in any of them. Times are seconds of Unix time; None means never, or not set.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from angarium.core.options import NO_OPTIONS, Options
+from angarium.identity import checks
+from angarium.identity.fields import About
+from angarium.identity.limits import NO_LIMITS, OF_ACCOUNTS, Limits, check_limits, check_server_limits
 
 Kind = Literal["api_key", "server_token", "smtp_token", "smtp_login", "person"]
 """What somebody shows to be let in."""
@@ -22,56 +25,32 @@ DEFAULT_STREAMS: Final[dict[str, StreamKind]] = {"outbound": "transactional", "b
 
 SEND_GRANT = "smtp/inject"
 
-
-MAX_DOMAINS: Final = 1_000
-"""Domains that an account may have unless its limits say otherwise; each has keys and is looked up in the DNS daily."""
-MAX_KEYS: Final = 10_000
-"""Keys, tokens and logins that an account may have unless its limits say otherwise."""
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """At most *count* recipients in each window of *seconds*."""
-
-    count: int
-    seconds: int
-
-
-class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an account or a server may do at most. None: no limit of its own.
-
-    *rate* and *daily_quota* count recipients; the day is that of UTC. *max_message_size* in bytes. *sender_domains*:
-    "any", or "verified": the domain of the author (the From field) must be one of the account's verified domains.
-    None on a server leaves it to the account, None on an account means "any"; a new account has "verified" unless it
-    is the first.
-
-    The rest is the account's alone. *max_queued_recipients* and *max_queued_bytes* bound what waits of it, None: as the
-    node's options say. *max_domains* and *max_keys* (keys, tokens and logins together) bound what it may make, None:
-    MAX_DOMAINS and MAX_KEYS.
-    """
-
-    rate: Rate | None = None
-    daily_quota: int | None = None
-    max_recipients: int | None = None
-    max_message_size: int | None = None
-    sender_domains: Literal["any", "verified"] | None = None
-    max_queued_recipients: int | None = None
-    max_queued_bytes: int | None = None
-    max_domains: int | None = None
-    max_keys: int | None = None
-
-
-NO_LIMITS = Limits()
+_MADE_AT: Final = About(help="When it was made.")
 
 
 class Account(msgspec.Struct, frozen=True):
     """One customer. Suspended: nothing of it can log in or send; what is queued goes on."""
 
-    id: int
-    name: str
-    created_at: float
-    suspended: bool = False
-    limits: Limits = NO_LIMITS
-    options: Options = NO_OPTIONS
+    id: Annotated[int, About(help="Its number.")]
+    name: Annotated[
+        str,
+        About(help="What people call it.", check=checks.name, new="", change="A new name.", unique=True),
+    ]
+    created_at: Annotated[float, _MADE_AT]
+    suspended: Annotated[
+        bool,
+        About(
+            help="Whether all its logins and sending are stopped; what is queued goes on.",
+            check=checks.flag,
+            change="",
+        ),
+    ] = False
+    limits: Annotated[
+        Limits, About(help="What it may do, and have, at most.", check=check_limits, new=True, change=True)
+    ] = NO_LIMITS
+    options: Annotated[
+        Options, About(help="Options for all its messages.", check=checks.options, new=True, change=True)
+    ] = NO_OPTIONS
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -82,40 +61,98 @@ class Server(msgspec.Struct, frozen=True):
     dialect does ("vendor").
     """
 
-    id: int
-    account: int
-    name: str
-    created_at: float
-    suspended: bool = False
-    smtp: bool = True
-    on_error: Literal["vendor", "accept", "refuse"] = "vendor"
-    limits: Limits = NO_LIMITS
-    options: Options = NO_OPTIONS
+    id: Annotated[int, About(help="Its number.")]
+    account: Annotated[int, About(help="The account that it belongs to.", owner="accounts")]
+    name: Annotated[str, About(help="What people call it.", check=checks.name, new="", change="A new name.")]
+    created_at: Annotated[float, _MADE_AT]
+    suspended: Annotated[
+        bool,
+        About(help="Whether all its tokens and logins are stopped.", check=checks.flag, change=""),
+    ] = False
+    smtp: Annotated[
+        bool, About(help="Whether it may be used by SMTP.", check=checks.flag, new=True, change=True)
+    ] = True
+    on_error: Annotated[
+        Literal["vendor", "accept", "refuse"],
+        About(
+            help="What becomes of mail whose options are wrong: as the vendor does, taken, or refused.",
+            check=checks.one_of("vendor", "accept", "refuse"),
+            new=True,
+            change=True,
+            longest=10,
+        ),
+    ] = "vendor"
+    limits: Annotated[
+        Limits,
+        About(
+            help="What it may do at most, of what its account may.",
+            check=check_server_limits,
+            new=True,
+            change=True,
+            without=OF_ACCOUNTS,
+        ),
+    ] = NO_LIMITS
+    options: Annotated[
+        Options, About(help="Options for its messages.", check=checks.options, new=True, change=True)
+    ] = NO_OPTIONS
 
 
 class Stream(msgspec.Struct, frozen=True):
     """A message stream of a server, named by *id* (≤ 30 of a–z, 0–9, `-`, `_`; begins with a letter)."""
 
-    id: str
-    server: int
-    name: str
-    kind: StreamKind
-    created_at: float
-    description: str = ""
-    archived_at: float | None = None
-    options: Options = NO_OPTIONS
+    id: Annotated[str, About(help="What messages name it by.", check=checks.stream_id, new="", longest=30)]
+    server: Annotated[int, About(help="The server that it belongs to.", owner="servers")]
+    name: Annotated[
+        str,
+        About(
+            help="What people call it.",
+            check=checks.name,
+            new="A name for people.  [default: its id]",
+            change="A new name.",
+        ),
+    ]
+    kind: Annotated[
+        StreamKind,
+        About(
+            help="What mail it is for.",
+            check=checks.one_of("transactional", "broadcast"),
+            new=True,
+            longest=20,
+        ),
+    ]
+    created_at: Annotated[float, _MADE_AT]
+    description: Annotated[
+        str,
+        About(help="What it is for.", check=checks.description, new=True, change=True, longest=None),
+    ] = ""
+    archived_at: Annotated[float | None, About(help="When it was archived; mail for it is refused.")] = None
+    options: Annotated[
+        Options, About(help="Options for its messages.", check=checks.options, new=True, change=True)
+    ] = NO_OPTIONS
 
 
 class Person(msgspec.Struct, frozen=True):
     """Somebody with an e-mail address and a password, who belongs to one account."""
 
-    id: int
-    account: int
-    email: str
-    name: str
-    created_at: float
-    enabled: bool = True
-    last_used_at: float | None = None
+    id: Annotated[int, About(help="Their number.")]
+    account: Annotated[int, About(help="The account that they belong to.", owner="accounts")]
+    email: Annotated[
+        str,
+        About(
+            help="What they log in with.",
+            check=checks.email,
+            new="",
+            change="A new e-mail address.",
+            longest=320,
+            unique=True,
+        ),
+    ]
+    name: Annotated[
+        str, About(help="What they are called.", check=checks.text, new=True, change="A new name.")
+    ]
+    created_at: Annotated[float, About(help="When they were made.")]
+    enabled: Annotated[bool, About(help="Whether they may log in.", check=checks.flag, change="")] = True
+    last_used_at: Annotated[float | None, About(help="When they logged in last, by the minute.")] = None
 
 
 class Credential(msgspec.Struct, frozen=True):

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from angarium.dialects.postmark.names import access_key
 from angarium.identity import key_file
+from angarium.identity.errors import KeyRingError
 from angarium.identity.key_file import NodeKey
 from angarium.smtp.sasl.scram import LEAST_ITERATIONS, scram_verifier
-from angarium.sql.errors import KeyRingError
 
 CREDENTIAL_CONTEXT: Final = b"credential"
 DOMAIN_KEY_CONTEXT: Final = b"domain_key"

@@ -12,7 +12,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.identity.domains.check import DomainReport
 from angarium.identity.records import Domain
-from angarium.identity.store.store import Store
+from angarium.identity.store.store import IdentityStore
 from angarium.sql.errors import NotFound
 
 LOOK_S: Final = 600.0
@@ -31,7 +31,7 @@ class DomainWatch:
     """Checks what is due, one domain after the other. *check* asks the DNS."""
 
     def __init__(
-        self, store: Store, check: Callable[[Domain], Awaitable[DomainReport]], clock: Clock, log: Log
+        self, store: IdentityStore, check: Callable[[Domain], Awaitable[DomainReport]], clock: Clock, log: Log
     ) -> None:
         self._store = store
         self._check = check
@@ -55,7 +55,9 @@ class DomainWatch:
         report = await self._check(domain)
         now = self._clock.now()
         try:
-            after = await asyncio.to_thread(self._store.mark_checked, domain.id, report.keys_found, now)
+            after = await asyncio.to_thread(
+                self._store.domains.mark_checked, domain.id, report.keys_found, now
+            )
         except NotFound:
             return  # deleted meanwhile
         was, is_now = domain.verified_at is not None, after.verified_at is not None
@@ -65,6 +67,6 @@ class DomainWatch:
 
     def _all(self) -> Iterator[Domain]:
         after: int | None = None
-        while page := self._store.domains(after=after, limit=_PAGE):
+        while page := self._store.domains.page(after=after, limit=_PAGE):
             yield from page
             after = page[-1].id

@@ -11,7 +11,7 @@ from angarium.identity.directory.directory import Directory
 from angarium.identity.guard.guard import Guard
 from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, open_engine, store_url
+from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.usage.usage import Usage
 from angarium.submission.intake.quota import Quota
 from angarium.submission.session.access import Access
@@ -30,13 +30,13 @@ class WorkerIdentities:
         on_success: Callable[[str, str], None],
         waiting: WaitingMail,
     ) -> None:
-        self._engine = open_engine(store_url(config, data))
+        self._database = open_database(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))
-        self.directory = Directory(self._engine, ring, clock, log)
-        self._usage = Usage(self._engine, clock, log)
+        self.directory = Directory(self._database, ring, clock, log)
+        self._usage = Usage(self._database, clock, log)
         self.quota = Quota(self._usage, waiting, clock)
         guard = Guard(ring.derived(b"trusted logins"))
-        self._trust = TrustKept(self._engine, guard.trust, clock, log)
+        self._trust = TrustKept(self._database, guard.trust, clock, log)
         self._tell = on_success
         self.access = Access(self.directory, guard, on_failure, self._trusted, self.directory.owners)
 
@@ -55,4 +55,4 @@ class WorkerIdentities:
         await self._trust.close()
         await self._usage.close()
         await self.directory.close()
-        self._engine.dispose()
+        self._database.close()

@@ -17,8 +17,8 @@ from angarium.identity.directory.api_keys import ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.node.domain_watch import DomainWatch
 
 
@@ -26,21 +26,21 @@ class Management:
     """*config_of* returns the configuration in force."""
 
     def __init__(self, config_of: Callable[[], Config], data: Path, clock: Clock, log: Log) -> None:
-        self._engine = open_engine(store_url(config_of(), data))
+        self._database = open_database(store_url(config_of(), data))
         self._key_file = key_file(config_of(), data)
         self._config_of = config_of
         self._clock = clock
         self._log = log
-        self._store: Store
+        self._store: IdentityStore
 
     def prepare(self) -> None:
         """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
-        self._store = Store(self._engine, KeyRing.load_or_create(self._key_file), self._clock.now)
-        migrate(self._engine)
+        self._store = IdentityStore(self._database, KeyRing.load_or_create(self._key_file), self._clock.now)
+        self._database.migrate()
 
     def routes(self) -> list[BaseRoute]:
         """Return what HTTP serves of identities, once prepared."""
-        keys = _Keys(ApiKeys(self._engine), self._clock)
+        keys = _Keys(ApiKeys(self._database), self._clock)
         manage = make_manage_routes(self._store, keys, self._check, self._hostname)
         return [*manage, *make_autoconfig_routes(self._config_of)]
 

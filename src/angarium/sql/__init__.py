@@ -1,1 +1,1 @@
-"""What keeps records in a database has in common: threads that wait for it, and what it refuses."""
+"""Databases that stores have their tables in: SQLite or PostgreSQL, migrations, changes that are seen and told of."""

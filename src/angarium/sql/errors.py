@@ -1,9 +1,8 @@
-"""What the identity store refuses, and what keeps it from answering.
+"""What a store refuses, and what keeps it from answering.
 
     AngariumError
     ├── StoreError      the database cannot be asked, or is not what it should be
-    ├── KeyRingError    the file with the encryption keys cannot be used, or what was encrypted cannot be read
-    ├── NotFound        there is no such account, login, …
+    ├── NotFound        there is nothing of that id or name
     ├── Conflict        it cannot be done as things stand
     └── Invalid         a value that cannot be taken, with the name of its field
 
@@ -14,15 +13,11 @@ from angarium.core.errors import AngariumError
 
 
 class StoreError(AngariumError):
-    """The database of the identity store does not answer as it should; nothing was changed."""
-
-
-class KeyRingError(AngariumError):
-    """The key file cannot be used, or a secret cannot be decrypted with the keys in it."""
+    """The database does not answer as it should; nothing was changed."""
 
 
 class NotFound(AngariumError):
-    """There is no such thing. *what* names it: `account 7`."""
+    """There is no such thing. *what* names it: `template 7`."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"there is no {what}; list what there is to find the right number or name")

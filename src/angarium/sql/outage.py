@@ -5,12 +5,13 @@ from angarium.core.log import Log
 
 
 class Outage:
-    """Whether *what* is failing. The log gets a line when that begins and a line when it ends, however often it is
-    tried in between.
+    """Whether *what* is failing. The log gets a line *event* when that begins, and *event*`_over` when it ends, however
+    often it is tried in between.
     """
 
-    def __init__(self, what: str, log: Log, clock: Clock) -> None:
+    def __init__(self, what: str, event: str, log: Log, clock: Clock) -> None:
         self._what = what
+        self._event = event
         self._log = log
         self._clock = clock
         self._since: float | None = None
@@ -22,11 +23,11 @@ class Outage:
         """It failed."""
         if self._since is None:
             self._since = self._clock.now()
-            self._log.error("identity_outage", self._since, what=self._what, error=str(error))
+            self._log.error(self._event, self._since, what=self._what, error=str(error))
 
     def ends(self) -> None:
         """It succeeded."""
         if self._since is not None:
             now, since = self._clock.now(), self._since
             self._since = None
-            self._log.info("identity_outage_over", now, what=self._what, lasted_s=round(now - since, 1))
+            self._log.info(f"{self._event}_over", now, what=self._what, lasted_s=round(now - since, 1))

@@ -12,7 +12,7 @@ T = TypeVar("T")
 ANSWER_S = 5.0
 
 
-class Worker:
+class StoreThread:
     """One thread, called *name* in what is raised. *most_waiting* calls wait for it at most."""
 
     def __init__(self, name: str, most_waiting: int = 5000) -> None:

@@ -1,6 +1,6 @@
 """An engine of the spool that keeps rows in memory, as a database would: what the ports ask is not what files are.
 
-The log keeps one row for each group commit, holding the bytes that a segment would. `Database` outlives its writers;
+The log keeps one row for each group commit, holding the bytes that a segment would. `RowDatabase` outlives its writers;
 who opens it raises its epoch, and every write asks whether the writer's epoch is still in force.
 """
 
@@ -81,7 +81,7 @@ class StretchRows:
 
 
 @dataclass
-class Database:
+class RowDatabase:
     """What outlives a writer: *epoch* is that of the last, *first* the generation that is still needed."""
 
     epoch: int = 0
@@ -94,7 +94,7 @@ class Database:
 class RowEngine:
     """Implements `SpoolEngine`. Large bodies are files in *folder*, since the sender of them reads files."""
 
-    def __init__(self, database: Database, folder: Path, settings: SpoolSettings) -> None:
+    def __init__(self, database: RowDatabase, folder: Path, settings: SpoolSettings) -> None:
         """Take the partition over from the one that had it."""
         database.epoch += 1
         epoch = database.epoch
@@ -121,7 +121,7 @@ class RowEngine:
 class RowLog:
     """Implements `RecordLog`."""
 
-    def __init__(self, database: Database, settings: SpoolSettings, fence: Callable[[], None]) -> None:
+    def __init__(self, database: RowDatabase, settings: SpoolSettings, fence: Callable[[], None]) -> None:
         self.current: StretchRows | None = None
         self._database = database
         self._settings = settings
@@ -231,7 +231,7 @@ class RowStore:
 
     errors: tuple[type[Exception], ...] = ()
 
-    def __init__(self, database: Database, fence: Callable[[], None]) -> None:
+    def __init__(self, database: RowDatabase, fence: Callable[[], None]) -> None:
         self._database = database
         self._fence = fence
         self._before = database.tables

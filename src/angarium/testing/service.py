@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from angarium.identity.secrets import KeyRing
-from angarium.identity.store.engine import open_engine
-from angarium.identity.store.store import Store
+from angarium.identity.store.place import open_database
+from angarium.identity.store.store import IdentityStore
 from angarium.testing.authority import CertificateAuthority
 from angarium.testing.clients import Job, Send
 from angarium.testing.node import ANGARIUM, Node
@@ -146,8 +146,8 @@ def _make_domain(data: Path) -> dict[str, str]:
     """Add the domain that mail is sent from, and let its keys count as seen in the DNS; return its records."""
     made = json.loads(run([ANGARIUM, "domains", "add", DOMAIN, "--data", data, "--json"]))
     found = {key["id"]: True for key in made["domain"]["keys"]}
-    engine = open_engine(f"sqlite:///{data}/identity/identity.db")
-    store = Store(engine, KeyRing.load_or_create(data / "identity/secrets.key"), time.time)
-    store.mark_checked(made["domain"]["id"], found, time.time())
-    engine.dispose()
+    database = open_database(f"sqlite:///{data}/identity/identity.db")
+    store = IdentityStore(database, KeyRing.load_or_create(data / "identity/secrets.key"), time.time)
+    store.domains.mark_checked(made["domain"]["id"], found, time.time())
+    database.close()
     return {record["name"]: record["value"] for record in made["records"]}

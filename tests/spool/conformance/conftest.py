@@ -10,7 +10,7 @@ from angarium.spool.embedded import open_partition
 from angarium.spool.partition import Partition
 from angarium.spool.partitions import Partitions
 from angarium.spool.settings import SpoolSettings
-from angarium.testing.rows import Database, RowEngine
+from angarium.testing.rows import RowDatabase, RowEngine
 from angarium.testing.spool import SMALL
 
 
@@ -44,7 +44,7 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.database = Database()
+        self.database = RowDatabase()
 
     def open(self, settings: SpoolSettings = SMALL):
         engine = RowEngine(self.database, self.path, settings)

@@ -6,17 +6,27 @@ from typing import Any
 import click
 
 from angarium.cli.identity.options import (
-    account_limits_options,
     changed,
-    limits_said,
-    options_said,
+    field_options,
+    limits_options,
     page_options,
+    said_of,
     set_option,
     yes_option,
 )
 from angarium.cli.identity.pick import pick_account
-from angarium.cli.identity.store import Opened, Place, confirm, open_store, say, store_options
+from angarium.cli.identity.store import (
+    Opened,
+    StorePlace,
+    confirm,
+    everything,
+    open_store,
+    say,
+    store_options,
+)
+from angarium.cli.identity.words import ACCOUNT_COLUMNS, account_row, lines, record
 from angarium.cli.output import clean, print_json, print_table
+from angarium.identity.records import Account
 
 
 @click.group()
@@ -26,34 +36,27 @@ def accounts_command() -> None:
 
 @accounts_command.command("create")
 @click.argument("name")
-@account_limits_options
+@field_options(Account, "new")
+@limits_options()
 @set_option
 @store_options
-def create_command(name: str, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def create_command(
+    name: str, place: StorePlace, settings: tuple[str, ...], as_json: bool, **given: Any
+) -> None:
     """Make an account. It can send when it has a server with a token or login."""
-    from angarium.cli.identity.words import record
-    from angarium.core.options import NO_OPTIONS
-    from angarium.identity.records import NO_LIMITS
-
+    fields = said_of(given, settings)
     with open_store(place) as opened:
-        made = opened.store.create_account(
-            name,
-            limits=limits_said(NO_LIMITS, given) or NO_LIMITS,
-            options=options_said(NO_OPTIONS, settings) or NO_OPTIONS,
-            actor=opened.actor,
-        )
+        made = opened.store.accounts.create(name, actor=opened.actor, **fields)
     say(f"account {made.id} {made.name} made", as_json, record(made))
 
 
 @accounts_command.command("list")
 @page_options
 @store_options
-def list_command(limit: int, after: int | None, place: Place, as_json: bool) -> None:
+def list_command(limit: int, after: int | None, place: StorePlace, as_json: bool) -> None:
     """List accounts."""
-    from angarium.cli.identity.words import ACCOUNT_COLUMNS, account_row, record
-
     with open_store(place) as opened:
-        found = opened.store.accounts(after=after, limit=limit)
+        found = opened.store.accounts.page(after=after, limit=limit)
     if as_json:
         print_json(record(found))
     else:
@@ -63,10 +66,8 @@ def list_command(limit: int, after: int | None, place: Place, as_json: bool) -> 
 @accounts_command.command("show")
 @click.argument("account")
 @store_options
-def show_command(account: str, place: Place, as_json: bool) -> None:
+def show_command(account: str, place: StorePlace, as_json: bool) -> None:
     """Show an account."""
-    from angarium.cli.identity.words import lines, record
-
     with open_store(place) as opened:
         found = pick_account(opened.store, account)
     if as_json:
@@ -77,28 +78,23 @@ def show_command(account: str, place: Place, as_json: bool) -> None:
 
 @accounts_command.command("change")
 @click.argument("account")
-@click.option("--name", help="A new name.")
-@account_limits_options
+@field_options(Account, "change")
+@limits_options()
 @set_option
 @store_options
 def change_command(
-    account: str, name: str | None, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any
+    account: str, place: StorePlace, settings: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
     """Change an account's name, limits or message options."""
     with open_store(place) as opened:
         found = pick_account(opened.store, account)
-        fields = {
-            "name": name,
-            "limits": limits_said(found.limits, given),
-            "options": options_said(found.options, settings),
-        }
-        _change(opened, found.id, fields, "changed", as_json)
+        _change(opened, found.id, changed(said_of(given, settings, found)), "changed", as_json)
 
 
 @accounts_command.command("disable")
 @click.argument("account")
 @store_options
-def disable_command(account: str, place: Place, as_json: bool) -> None:
+def disable_command(account: str, place: StorePlace, as_json: bool) -> None:
     """Suspend an account: nothing of it can log in or send. What is queued goes on."""
     with open_store(place) as opened:
         _change(opened, pick_account(opened.store, account).id, {"suspended": True}, "suspended", as_json)
@@ -107,16 +103,14 @@ def disable_command(account: str, place: Place, as_json: bool) -> None:
 @accounts_command.command("enable")
 @click.argument("account")
 @store_options
-def enable_command(account: str, place: Place, as_json: bool) -> None:
+def enable_command(account: str, place: StorePlace, as_json: bool) -> None:
     """Let a suspended account send again."""
     with open_store(place) as opened:
         _change(opened, pick_account(opened.store, account).id, {"suspended": False}, "active", as_json)
 
 
 def _change(opened: Opened, account: int, fields: dict[str, Any], done: str, as_json: bool) -> None:
-    from angarium.cli.identity.words import record
-
-    made = opened.store.change_account(account, actor=opened.actor, **changed(fields))
+    made = opened.store.accounts.change(account, actor=opened.actor, **fields)
     say(f"account {made.id} {made.name} {done}", as_json, record(made))
 
 
@@ -124,18 +118,16 @@ def _change(opened: Opened, account: int, fields: dict[str, Any], done: str, as_
 @click.argument("account")
 @yes_option
 @store_options
-def delete_command(account: str, yes: bool, place: Place, as_json: bool) -> None:
+def delete_command(account: str, yes: bool, place: StorePlace, as_json: bool) -> None:
     """Delete an account with all that belongs to it: servers, streams, people, keys, logins, domains."""
-    from angarium.cli.identity.store import everything
-
     with open_store(place) as opened:
         found = pick_account(opened.store, account)
         store = opened.store
-        servers = sum(1 for _ in everything(lambda **page: store.servers(found.id, **page)))
-        logins = sum(1 for _ in everything(lambda **page: store.credentials(found.id, **page)))
+        servers = sum(1 for _ in everything(lambda **page: store.servers.page(found.id, **page)))
+        logins = sum(1 for _ in everything(lambda **page: store.credentials.page(found.id, **page)))
         confirm(
             f"Account {found.name} is deleted, with its servers ({servers}), keys, tokens and logins ({logins}).",
             yes,
         )
-        store.delete_account(found.id, actor=opened.actor)
+        store.accounts.delete(found.id, actor=opened.actor)
     say(f"account {found.name} deleted", as_json, {"deleted": found.id})

@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from angarium.cli.identity.options import page_options, yes_option
 from angarium.cli.identity.pick import account_id, pick_credential, pick_server
-from angarium.cli.identity.store import Place, confirm, open_store, say, store_options
+from angarium.cli.identity.store import StorePlace, confirm, open_store, say, store_options
+from angarium.cli.identity.words import CREDENTIAL_COLUMNS, credential_row, lines, record
 from angarium.cli.output import clean, print_json, print_table
-
-if TYPE_CHECKING:
-    from angarium.identity.records import Credential, Kind
+from angarium.identity.records import Credential, Kind
 
 
-def add_common(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
+def add_common(group: click.Group, noun: str, kinds: Collection[Kind]) -> None:
     """Add list, show, disable, enable and delete to the commands for *kinds* of credentials."""
     _add_list(group, noun, kinds)
     _add_show(group, noun, kinds)
@@ -24,17 +23,20 @@ def add_common(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None
     _add_delete(group, noun, kinds)
 
 
-def _add_list(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
+def _add_list(group: click.Group, noun: str, kinds: Collection[Kind]) -> None:
     @group.command("list", help=f"List {noun}s; the first four characters of keys and tokens are shown.")
     @click.option("--account", help="Those of this account only.")
     @click.option("--server", help="Those of this server only.")
     @page_options
     @store_options
     def list_command(
-        account: str | None, server: str | None, limit: int, after: int | None, place: Place, as_json: bool
+        account: str | None,
+        server: str | None,
+        limit: int,
+        after: int | None,
+        place: StorePlace,
+        as_json: bool,
     ) -> None:
-        from angarium.cli.identity.words import CREDENTIAL_COLUMNS, credential_row, record
-
         with open_store(place) as opened:
             store = opened.store
             owner = account_id(store, account)
@@ -42,7 +44,7 @@ def _add_list(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
             found = [
                 row
                 for kind in kinds
-                for row in store.credentials(owner, of_server, kind, after=after, limit=limit)
+                for row in store.credentials.page(owner, of_server, kind, after=after, limit=limit)
             ]
         found = sorted(found, key=lambda row: row.id)[:limit]
         if as_json:
@@ -51,13 +53,11 @@ def _add_list(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
             print_table(CREDENTIAL_COLUMNS, [credential_row(row, time.time()) for row in found])
 
 
-def _add_show(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
+def _add_show(group: click.Group, noun: str, kinds: Collection[Kind]) -> None:
     @group.command("show", help=f"Show a {noun}, without its secret.")
     @click.argument("wanted", metavar="ID")
     @store_options
-    def show_command(wanted: str, place: Place, as_json: bool) -> None:
-        from angarium.cli.identity.words import lines, record
-
+    def show_command(wanted: str, place: StorePlace, as_json: bool) -> None:
         with open_store(place) as opened:
             found = pick_credential(opened.store, wanted, kinds, noun)
         if as_json:
@@ -66,49 +66,45 @@ def _add_show(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
             click.echo("\n".join(map(clean, lines(found, time.time()))))
 
 
-def _add_switch(group: click.Group, noun: str, kinds: Collection["Kind"], verb: str, sentence: str) -> None:
+def _add_switch(group: click.Group, noun: str, kinds: Collection[Kind], verb: str, sentence: str) -> None:
     @group.command(verb, help=sentence)
     @click.argument("wanted", metavar="ID")
     @store_options
-    def switch_command(wanted: str, place: Place, as_json: bool) -> None:
+    def switch_command(wanted: str, place: StorePlace, as_json: bool) -> None:
         change(wanted, kinds, noun, {"enabled": verb == "enable"}, f"{verb}d", place, as_json)
 
 
-def _add_delete(group: click.Group, noun: str, kinds: Collection["Kind"]) -> None:
+def _add_delete(group: click.Group, noun: str, kinds: Collection[Kind]) -> None:
     @group.command("delete", help=f"Delete a {noun}. It is refused within a second.")
     @click.argument("wanted", metavar="ID")
     @yes_option
     @store_options
-    def delete_command(wanted: str, yes: bool, place: Place, as_json: bool) -> None:
+    def delete_command(wanted: str, yes: bool, place: StorePlace, as_json: bool) -> None:
         with open_store(place) as opened:
             found = pick_credential(opened.store, wanted, kinds, noun)
             confirm(f"{_called(found, noun)} is deleted.", yes)
-            opened.store.delete_credential(found.id, actor=opened.actor)
+            opened.store.credentials.delete(found.id, actor=opened.actor)
         say(f"{_called(found, noun)} deleted", as_json, {"deleted": found.id})
 
 
 def change(
     wanted: str,
-    kinds: Collection["Kind"],
+    kinds: Collection[Kind],
     noun: str,
     fields: dict[str, Any],
     done: str,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Change a credential and say so."""
-    from angarium.cli.identity.words import record
-
     with open_store(place) as opened:
         found = pick_credential(opened.store, wanted, kinds, noun)
-        made = opened.store.change_credential(found.id, actor=opened.actor, **fields)
+        made = opened.store.credentials.change(found.id, actor=opened.actor, **fields)
     say(f"{_called(made, noun)} {done}", as_json, record(made))
 
 
-def show_secret(made: "Credential", secret: str, noun: str, as_json: bool) -> None:
+def show_secret(made: Credential, secret: str, noun: str, as_json: bool) -> None:
     """Print a new credential with its secret, the only time."""
-    from angarium.cli.identity.words import record
-
     if as_json:
         print_json({**record(made), "secret": secret})
         return
@@ -119,5 +115,5 @@ def show_secret(made: "Credential", secret: str, noun: str, as_json: bool) -> No
     click.echo("It is shown only now; keep it safe.")
 
 
-def _called(credential: "Credential", noun: str) -> str:
+def _called(credential: Credential, noun: str) -> str:
     return f'{noun} {credential.id} "{credential.label}"' if credential.label else f"{noun} {credential.id}"

@@ -2,20 +2,26 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from angarium.cli.identity.options import page_options, yes_option
 from angarium.cli.identity.pick import account_id, pick_account, pick_domain
-from angarium.cli.identity.store import Opened, Place, confirm, open_store, say, store_options
+from angarium.cli.identity.store import Opened, StorePlace, confirm, open_store, say, store_options
+from angarium.cli.identity.words import (
+    DOMAIN_COLUMNS,
+    KEY_COLUMNS,
+    domain_row,
+    key_row,
+    lines,
+    record,
+)
 from angarium.cli.options import finish
 from angarium.cli.output import clean, print_json, print_table
-
-if TYPE_CHECKING:
-    from angarium.identity.domains.check import DomainReport, RecordCheck
-    from angarium.identity.domains.records import DnsRecord
-    from angarium.identity.records import Domain
+from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain
+from angarium.identity.domains.records import DnsRecord, records_for
+from angarium.identity.records import Domain
 
 _account_option = click.option("--account", help="Whose; needed when there are several.")
 
@@ -32,11 +38,11 @@ def domains_command() -> None:
 )
 @_account_option
 @store_options
-def add_command(domain: str, return_path: str, account: str | None, place: Place, as_json: bool) -> None:
+def add_command(domain: str, return_path: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Add a domain: makes an RSA-2048 and an Ed25519 key, and prints the DNS records to publish."""
     with open_store(place) as opened:
         owner = pick_account(opened.store, account)
-        made = opened.store.create_domain(owner.id, domain, return_path=return_path, actor=opened.actor)
+        made = opened.store.domains.create(owner.id, domain, return_path=return_path, actor=opened.actor)
         _print_records(opened, made, as_json)
 
 
@@ -44,16 +50,13 @@ def add_command(domain: str, return_path: str, account: str | None, place: Place
 @click.argument("domain")
 @_account_option
 @store_options
-def records_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def records_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Print the DNS records of a domain as lines of a zone file."""
     with open_store(place) as opened:
         _print_records(opened, pick_domain(opened.store, domain, account), as_json)
 
 
-def _print_records(opened: Opened, domain: "Domain", as_json: bool) -> None:
-    from angarium.cli.identity.words import record
-    from angarium.identity.domains.records import records_for
-
+def _print_records(opened: Opened, domain: Domain, as_json: bool) -> None:
     found = records_for(domain, opened.config.globals.hostname)
     if as_json:
         print_json({"domain": record(domain), "records": [_record(row) for row in found]})
@@ -64,7 +67,7 @@ def _print_records(opened: Opened, domain: "Domain", as_json: bool) -> None:
     click.echo(f"; then: angarium domains verify {domain.name}")
 
 
-def _record(record: "DnsRecord") -> dict[str, object]:
+def _record(record: DnsRecord) -> dict[str, object]:
     return {
         "purpose": record.purpose,
         "name": record.name,
@@ -81,12 +84,12 @@ def _record(record: "DnsRecord") -> dict[str, object]:
 @click.option("--account", help="Those of this account only.")
 @page_options
 @store_options
-def list_command(account: str | None, limit: int, after: int | None, place: Place, as_json: bool) -> None:
+def list_command(
+    account: str | None, limit: int, after: int | None, place: StorePlace, as_json: bool
+) -> None:
     """List domains with the state of their keys."""
-    from angarium.cli.identity.words import DOMAIN_COLUMNS, domain_row, record
-
     with open_store(place) as opened:
-        found = opened.store.domains(account_id(opened.store, account), after=after, limit=limit)
+        found = opened.store.domains.page(account_id(opened.store, account), after=after, limit=limit)
     if as_json:
         print_json(record(found))
     else:
@@ -97,10 +100,8 @@ def list_command(account: str | None, limit: int, after: int | None, place: Plac
 @click.argument("domain")
 @_account_option
 @store_options
-def show_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def show_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Show a domain and its keys."""
-    from angarium.cli.identity.words import KEY_COLUMNS, key_row, lines, record
-
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
     if as_json:
@@ -115,15 +116,13 @@ def show_command(domain: str, account: str | None, place: Place, as_json: bool) 
 @click.argument("domain")
 @_account_option
 @store_options
-def verify_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def verify_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Ask the DNS for the records of a domain and say what to do. Exit code 1 when it is not verified."""
-    from angarium.cli.identity.words import record
-
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
         report = asyncio.run(_check(opened, found))
         now = time.time()
-        checked = opened.store.mark_checked(found.id, report.keys_found, now, actor=opened.actor)
+        checked = opened.store.domains.mark_checked(found.id, report.keys_found, now, actor=opened.actor)
     if as_json:
         checks = [_check_record(check) for check in report.checks]
         print_json({"domain": record(checked), "checks": checks})
@@ -134,9 +133,7 @@ def verify_command(domain: str, account: str | None, place: Place, as_json: bool
     finish(checked.verified_at is not None)
 
 
-async def _check(opened: Opened, domain: "Domain") -> "DomainReport":
-    from angarium.dns.resolver import Resolver, resolver_settings
-    from angarium.identity.domains.check import check_domain
+async def _check(opened: Opened, domain: Domain) -> DomainReport:
 
     options = opened.config.globals
     resolver = Resolver(resolver_settings(options))
@@ -146,7 +143,7 @@ async def _check(opened: Opened, domain: "Domain") -> "DomainReport":
         await resolver.close()
 
 
-def _print_check(check: "RecordCheck") -> None:
+def _print_check(check: RecordCheck) -> None:
     click.echo(clean(f"{check.status:<8} {check.record.type:<5} {check.record.name}"))
     if check.status == "wrong":
         for found in check.found:
@@ -155,7 +152,7 @@ def _print_check(check: "RecordCheck") -> None:
         click.echo(clean(f"    {check.advice}"))
 
 
-def _check_record(check: "RecordCheck") -> dict[str, object]:
+def _check_record(check: RecordCheck) -> dict[str, object]:
     return {
         "record": _record(check.record),
         "status": check.status,
@@ -164,7 +161,7 @@ def _check_record(check: "RecordCheck") -> dict[str, object]:
     }
 
 
-def _verdict(domain: "Domain") -> str:
+def _verdict(domain: Domain) -> str:
     if domain.verified_at is None:
         return f"{domain.name} is not verified: none of its keys was found in the DNS, and its mail is not signed"
     signing = sum(1 for key in domain.keys if key.state == "active")
@@ -178,11 +175,13 @@ def _verdict(domain: "Domain") -> str:
 )
 @_account_option
 @store_options
-def change_command(domain: str, return_path: str, account: str | None, place: Place, as_json: bool) -> None:
+def change_command(
+    domain: str, return_path: str, account: str | None, place: StorePlace, as_json: bool
+) -> None:
     """Change where bounces come to, and print the records to publish."""
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
-        made = opened.store.change_domain(found.id, actor=opened.actor, return_path=return_path)
+        made = opened.store.domains.change(found.id, actor=opened.actor, return_path=return_path)
         _print_records(opened, made, as_json)
 
 
@@ -190,18 +189,18 @@ def change_command(domain: str, return_path: str, account: str | None, place: Pl
 @click.argument("domain")
 @_account_option
 @store_options
-def rotate_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def rotate_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Make new keys and print their records. The old ones sign until `verify` finds the new."""
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
-        _print_records(opened, opened.store.rotate_keys(found.id, actor=opened.actor), as_json)
+        _print_records(opened, opened.store.domains.rotate_keys(found.id, actor=opened.actor), as_json)
 
 
 @domains_command.command("disable")
 @click.argument("domain")
 @_account_option
 @store_options
-def disable_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def disable_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Sign no mail of a domain, and let it count as not verified."""
     _switch(domain, account, place, as_json, enabled=False)
 
@@ -210,17 +209,15 @@ def disable_command(domain: str, account: str | None, place: Place, as_json: boo
 @click.argument("domain")
 @_account_option
 @store_options
-def enable_command(domain: str, account: str | None, place: Place, as_json: bool) -> None:
+def enable_command(domain: str, account: str | None, place: StorePlace, as_json: bool) -> None:
     """Use a disabled domain again."""
     _switch(domain, account, place, as_json, enabled=True)
 
 
-def _switch(domain: str, account: str | None, place: Place, as_json: bool, *, enabled: bool) -> None:
-    from angarium.cli.identity.words import record
-
+def _switch(domain: str, account: str | None, place: StorePlace, as_json: bool, *, enabled: bool) -> None:
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
-        made = opened.store.change_domain(found.id, actor=opened.actor, enabled=enabled)
+        made = opened.store.domains.change(found.id, actor=opened.actor, enabled=enabled)
     say(f"domain {made.name} {'enabled' if enabled else 'disabled'}", as_json, record(made))
 
 
@@ -229,10 +226,10 @@ def _switch(domain: str, account: str | None, place: Place, as_json: bool, *, en
 @_account_option
 @yes_option
 @store_options
-def delete_command(domain: str, account: str | None, yes: bool, place: Place, as_json: bool) -> None:
+def delete_command(domain: str, account: str | None, yes: bool, place: StorePlace, as_json: bool) -> None:
     """Delete a domain with its keys. Their records in the DNS are of no use any more."""
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
         confirm(f"Domain {found.name} is deleted, with its keys ({len(found.keys)}).", yes)
-        opened.store.delete_domain(found.id, actor=opened.actor)
+        opened.store.domains.delete(found.id, actor=opened.actor)
     say(f"domain {found.name} deleted", as_json, {"deleted": found.id})

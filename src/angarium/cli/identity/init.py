@@ -4,9 +4,13 @@ from typing import Any
 
 import click
 
-from angarium.cli.identity.store import Opened, Place, open_store, store_options
+from angarium.cli.identity.examples import FirstSecrets, endpoints, examples, page
+from angarium.cli.identity.store import Opened, StorePlace, open_store, store_options
+from angarium.cli.identity.words import record
 from angarium.cli.options import Failure
 from angarium.cli.output import print_json
+from angarium.identity.grants import GRANTS
+from angarium.sql.errors import Conflict
 
 FIRST = "default"
 """Name of the first account and server, and label of their secrets."""
@@ -15,7 +19,7 @@ FIRST = "default"
 @click.command()
 @click.option("--if-needed", is_flag=True, help="Do and say nothing when there is an account already.")
 @store_options
-def init_command(if_needed: bool, place: Place, as_json: bool) -> None:
+def init_command(if_needed: bool, place: StorePlace, as_json: bool) -> None:
     """Make the store, the first account, a server, a token, a login and an API key, and print them once.
 
     Shows ready-to-paste examples for swaks, Python and curl.
@@ -23,10 +27,10 @@ def init_command(if_needed: bool, place: Place, as_json: bool) -> None:
     initialise(place, if_needed=if_needed, as_json=as_json)
 
 
-def initialise(place: Place, *, if_needed: bool, as_json: bool = False) -> None:
+def initialise(place: StorePlace, *, if_needed: bool, as_json: bool = False) -> None:
     """Make what a new node needs and print it. Raises Failure when there is something, unless *if_needed*."""
     with open_store(place, make=True) as opened:
-        made = _make(opened) if opened.store.is_empty() else None
+        made = _make(opened) if opened.store.accounts.is_empty() else None
         if made is not None:
             _print(opened, made, as_json)
         elif not if_needed:
@@ -38,19 +42,16 @@ def initialise(place: Place, *, if_needed: bool, as_json: bool = False) -> None:
 
 def _make(opened: Opened) -> dict[str, Any] | None:
     """Make everything; return it as a record with all secrets, or None when another process was faster."""
-    from angarium.cli.identity.words import record
-    from angarium.identity.grants import GRANTS
-    from angarium.sql.errors import Conflict
 
     store, actor = opened.store, opened.actor
     try:
-        account = store.create_account(FIRST, actor=actor)
+        account = store.accounts.create(FIRST, actor=actor)
     except Conflict:
         return None
-    server = store.create_server(account.id, FIRST, actor=actor)
-    token = store.create_server_token(server.id, FIRST, actor=actor)
-    key = store.create_api_key(account.id, FIRST, tuple(GRANTS), actor=actor)
-    login = store.create_smtp_login(server.id, FIRST, actor=actor)
+    server = store.servers.create(account.id, FIRST, actor=actor)
+    token = store.credentials.create_server_token(server.id, FIRST, actor=actor)
+    key = store.credentials.create_api_key(account.id, FIRST, tuple(GRANTS), actor=actor)
+    login = store.credentials.create_smtp_login(server.id, FIRST, actor=actor)
     made = {"token": token, "key": key, "login": login}
     return {
         "account": record(account),
@@ -60,8 +61,6 @@ def _make(opened: Opened) -> dict[str, Any] | None:
 
 
 def _print(opened: Opened, made: dict[str, Any], as_json: bool) -> None:
-    from angarium.cli.identity.examples import FirstSecrets, endpoints, examples, page
-
     first = FirstSecrets(
         token=made["token"]["secret"],
         key=made["key"]["secret"],

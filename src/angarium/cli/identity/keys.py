@@ -1,20 +1,19 @@
 """Managing API keys."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from angarium.cli.identity.credentials import add_common, change, show_secret
 from angarium.cli.identity.options import changed, expires_option, expiry_said, network_option, networks_said
 from angarium.cli.identity.pick import account_id, pick_account, pick_server
-from angarium.cli.identity.store import Place, open_store, store_options
+from angarium.cli.identity.store import StorePlace, open_store, store_options
 from angarium.cli.options import json_option
 from angarium.cli.output import Column, Row, print_json, print_table
+from angarium.identity.grants import GRANTS, NODE_GRANT
+from angarium.identity.records import Kind
 
-if TYPE_CHECKING:
-    from angarium.identity.records import Kind
-
-_KINDS: tuple["Kind", ...] = ("api_key",)
+_KINDS: tuple[Kind, ...] = ("api_key",)
 _GRANTS = "What it may do, as `angarium keys grants` lists it; may be given several times."
 
 
@@ -42,7 +41,7 @@ def create_command(
     stream: str | None,
     networks: tuple[str, ...],
     expires: float | str | None,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Make an API key and show it, the only time."""
@@ -54,7 +53,7 @@ def create_command(
         whose = account_id(store, account)
         of_server = None if server is None else pick_server(store, server, whose)
         owner = of_server.account if of_server else pick_account(store, account).id
-        made, secret = store.create_api_key(
+        made, secret = store.credentials.create_api_key(
             owner,
             label,
             _grants(grants),
@@ -80,7 +79,7 @@ def change_command(
     grants: tuple[str, ...],
     networks: tuple[str, ...],
     expires: float | str | None,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Change an API key."""
@@ -97,8 +96,6 @@ def change_command(
 @json_option
 def grants_command(as_json: bool) -> None:
     """List what API keys can be allowed."""
-    from angarium.identity.grants import GRANTS
-
     if as_json:
         print_json(GRANTS)
     else:
@@ -106,8 +103,6 @@ def grants_command(as_json: bool) -> None:
 
 
 def _grants(given: tuple[str, ...]) -> tuple[str, ...]:
-    from angarium.identity.grants import GRANTS, NODE_GRANT
-
     every = tuple(grant for grant in GRANTS if grant != NODE_GRANT)
     return tuple(dict.fromkeys(one for grant in given for one in (every if grant == "all" else (grant,))))
 

@@ -1,6 +1,6 @@
 """Managing what applications send with by SMTP: server tokens, SMTP tokens and SMTP logins."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,13 +15,12 @@ from angarium.cli.identity.options import (
     set_option,
 )
 from angarium.cli.identity.pick import pick_credential, pick_server
-from angarium.cli.identity.store import Place, open_store, store_options
+from angarium.cli.identity.store import StorePlace, open_store, store_options
+from angarium.core.options import NO_OPTIONS
+from angarium.identity.records import Kind
 
-if TYPE_CHECKING:
-    from angarium.identity.records import Kind
-
-_TOKENS: tuple["Kind", ...] = ("server_token", "smtp_token")
-_LOGINS: tuple["Kind", ...] = ("smtp_login",)
+_TOKENS: tuple[Kind, ...] = ("server_token", "smtp_token")
+_LOGINS: tuple[Kind, ...] = ("smtp_login",)
 
 _server_option = click.option("--server", help="Whose; id or name; needed when there are several.")
 _challenge_option = click.option(
@@ -56,7 +55,7 @@ def create_token_command(
     challenge: bool,
     networks: tuple[str, ...],
     expires: float | str | None,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Make a server token, or an SMTP token with --stream, and show it, the only time."""
@@ -69,9 +68,9 @@ def create_token_command(
     with open_store(place) as opened:
         store, owner = opened.store, pick_server(opened.store, server).id
         if stream is None:
-            made, secret = store.create_server_token(owner, actor=opened.actor, **given)
+            made, secret = store.credentials.create_server_token(owner, actor=opened.actor, **given)
         else:
-            made, secret = store.create_smtp_token(owner, stream, actor=opened.actor, **given)
+            made, secret = store.credentials.create_smtp_token(owner, stream, actor=opened.actor, **given)
     show_secret(made, secret, "token", as_json)
 
 
@@ -109,15 +108,13 @@ def create_login_command(
     settings: tuple[str, ...],
     networks: tuple[str, ...],
     expires: float | str | None,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Make an SMTP login and show its user name and password, the only time."""
-    from angarium.core.options import NO_OPTIONS
-
     options = options_said(NO_OPTIONS, settings) or NO_OPTIONS
     with open_store(place) as opened:
-        made, secret = opened.store.create_smtp_login(
+        made, secret = opened.store.credentials.create_smtp_login(
             pick_server(opened.store, server).id,
             label,
             stream=stream,
@@ -148,14 +145,14 @@ def change_login_command(login: str, **given: Any) -> None:
 
 def _change(
     wanted: str,
-    kinds: tuple["Kind", ...],
+    kinds: tuple[Kind, ...],
     noun: str,
     *,
     label: str | None,
     settings: tuple[str, ...],
     networks: tuple[str, ...],
     expires: float | str | None,
-    place: Place,
+    place: StorePlace,
     as_json: bool,
     stream: str | None = None,
     no_challenge: bool = False,

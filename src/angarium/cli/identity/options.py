@@ -4,13 +4,18 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
+import msgspec
 
-if TYPE_CHECKING:
-    from angarium.core.options import Options
-    from angarium.identity.records import Limits
+from angarium.core.options import NO_OPTIONS, Options
+from angarium.http.api.decoding import convert
+from angarium.http.api.problem import HttpProblem
+from angarium.http.manage.bodies import OptionsBody, options_with
+from angarium.identity.fields import DescribedField, When, fields_of, sayable
+from angarium.identity.limits import NO_LIMITS, Limits, Rate
+from angarium.identity.records import Account, Server, Stream
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,8 +23,6 @@ NONE = "none"
 
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LIMITS = ("rate", "daily_quota", "max_recipients", "max_message_size", "sender_domains")
-_OF_ACCOUNTS = ("max_queued_recipients", "max_queued_bytes", "max_domains", "max_keys")
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 all_option = click.option(
@@ -84,27 +87,47 @@ def _added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 page_options = _added(all_option, after_option)
 
-limits_options = _added(
-    click.option(
-        "--rate", type=rate, metavar="COUNT/SECONDS", help="Recipients in a window of time; none lifts it."
-    ),
-    click.option("--daily-quota", type=number, metavar="NUMBER", help="Recipients a day (UTC)."),
-    click.option("--max-recipients", type=number, metavar="NUMBER", help="Recipients of one message."),
-    click.option("--max-message-size", type=number, metavar="NUMBER", help="Bytes of one message."),
-    click.option(
-        "--sender-domains",
-        type=click.Choice(["any", "verified", NONE]),
-        help="Domains that the author of a message may have.",
-    ),
-)
 
-account_limits_options = _added(
-    limits_options,
-    click.option("--max-queued-recipients", type=number, metavar="NUMBER", help="Recipients that may wait."),
-    click.option("--max-queued-bytes", type=number, metavar="NUMBER", help="Bytes that may wait to be sent."),
-    click.option("--max-domains", type=number, metavar="NUMBER", help="Sending domains that it may have."),
-    click.option("--max-keys", type=number, metavar="NUMBER", help="Keys, tokens and logins together."),
-)
+def field_options(
+    record: type[msgspec.Struct], when: When, required: tuple[str, ...] = ()
+) -> Callable[[F], F]:
+    """Return a decorator that adds the options for what can be said of a *record* then, but its limits and message
+    options. Those *required* come first.
+    """
+    fields = [field for field in sayable(record, when) if field.about.option(when)]
+    fields.sort(key=lambda field: field.name not in required)
+    options = [_option(field, field.about.option(when), field.name in required) for field in fields]
+    return _added(*(option for option in options if option is not None))
+
+
+def limits_options(without: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Return a decorator that adds an option for each limit, but those *without*."""
+    fields = [field for name, field in fields_of(Limits).items() if name not in without]
+    return _added(*(_limit_option(field) for field in fields))
+
+
+def _option(field: DescribedField, help: str, required: bool) -> Callable[[Any], Any] | None:
+    name = _named(field)
+    if get_origin(field.kind) is Literal:
+        words = click.Choice(get_args(field.kind))
+        return click.option(f"--{name}", type=words, required=required, help=help)
+    if field.kind is bool:
+        return click.option(f"--{name}/--no-{name}", default=None, help=help)
+    return click.option(f"--{name}", help=help) if field.kind is str else None
+
+
+def _limit_option(field: DescribedField) -> Callable[[Any], Any]:
+    name, help = f"--{_named(field)}", field.about.help
+    if field.kind is Rate:
+        return click.option(name, type=rate, metavar="COUNT/SECONDS", help=help)
+    if field.kind is int:
+        return click.option(name, type=number, metavar="NUMBER", help=help)
+    return click.option(name, type=click.Choice([*get_args(field.kind), NONE]), help=help)
+
+
+def _named(field: DescribedField) -> str:
+    return field.name.replace("_", "-")
+
 
 set_option = click.option(
     "--set",
@@ -127,30 +150,22 @@ expires_option = click.option(
 )
 
 
-def limits_said(old: "Limits", given: dict[str, Any]) -> "Limits | None":
+def limits_said(old: Limits, given: dict[str, Any]) -> Limits | None:
     """Return *old* with the limits that were *given*, which are taken out of it; None when there are none."""
-    import msgspec
-
-    from angarium.identity import records
-
-    names = [name for name in (*_LIMITS, *_OF_ACCOUNTS) if name in given]
+    names = [name for name in Limits.__struct_fields__ if name in given]
     said = {name: value for name in names if (value := given.pop(name)) is not None}
     for name, value in said.items():
         if value == NONE:
             said[name] = None
         elif name == "rate":
-            said[name] = records.Rate(*value)
+            said[name] = Rate(*value)
     return msgspec.structs.replace(old, **said) if said else None
 
 
-def options_said(old: "Options", settings: tuple[str, ...]) -> "Options | None":
+def options_said(old: Options, settings: tuple[str, ...]) -> Options | None:
     """Return *old* with what `--set` says; None when it says nothing. Raises UsageError."""
     if not settings:
         return None
-    from angarium.http.api.decoding import convert
-    from angarium.http.api.problem import HttpProblem
-    from angarium.http.manage.bodies import OptionsBody, options_with
-
     said = dict(map(_setting, settings))
     try:
         return options_with(old, convert(said, OptionsBody, prefix="", strict=False))
@@ -158,9 +173,17 @@ def options_said(old: "Options", settings: tuple[str, ...]) -> "Options | None":
         raise click.UsageError(f"--set {problem}") from problem
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    import msgspec
+def said_of(
+    given: dict[str, Any], settings: tuple[str, ...], old: Account | Server | Stream | None = None
+) -> dict[str, Any]:
+    """Return the fields that a command was *given*; limits and message options as they become of those of *old*."""
+    limits = limits_said(getattr(old, "limits", NO_LIMITS), given)
+    options = options_said(NO_OPTIONS if old is None else old.options, settings)
+    fields = {**given, "limits": limits, "options": options}
+    return {name: value for name, value in fields.items() if value is not None}
 
+
+def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--set {text}: write OPTION=VALUE, as in track_opens=true")

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from angarium.cli.identity.store import Place, open_store, say, store_options
+from angarium.cli.identity.store import StorePlace, open_store, say, store_options
 from angarium.cli.output import amount
 
 
@@ -18,7 +18,7 @@ def secrets_command() -> None:
     "--keep-old", is_flag=True, help="Keep the old keys: other nodes have not got the new file yet."
 )
 @store_options
-def rotate_command(keep_old: bool, place: Place, as_json: bool) -> None:
+def rotate_command(keep_old: bool, place: StorePlace, as_json: bool) -> None:
     """Encrypt all secrets under a new key and drop the old ones. Can be broken off and run again."""
     from rich.console import Console
     from rich.progress import Progress
@@ -30,7 +30,7 @@ def rotate_command(keep_old: bool, place: Place, as_json: bool) -> None:
     ):
         task = progress.add_task("encrypting", total=None)
         opened.ring.rotate()
-        count = opened.store.rotate_secrets(
+        count = opened.store.secrets.rotate(
             opened.ring,
             keep_old=keep_old,
             actor=opened.actor,

@@ -7,23 +7,34 @@ import click
 
 from angarium.cli.identity.options import (
     changed,
+    field_options,
     limits_options,
-    limits_said,
-    options_said,
     page_options,
+    said_of,
     set_option,
     yes_option,
 )
 from angarium.cli.identity.pick import account_id, pick_account, pick_server
-from angarium.cli.identity.store import Opened, Place, confirm, everything, open_store, say, store_options
-from angarium.cli.output import clean, print_json, print_table
-
-_smtp_option = click.option("--smtp/--no-smtp", default=None, help="Whether it may be used by SMTP.")
-_on_error_option = click.option(
-    "--on-error",
-    type=click.Choice(["vendor", "accept", "refuse"]),
-    help="What becomes of mail whose options are wrong: as the vendor does, taken, or refused.",
+from angarium.cli.identity.store import (
+    Opened,
+    StorePlace,
+    confirm,
+    everything,
+    open_store,
+    say,
+    store_options,
 )
+from angarium.cli.identity.words import (
+    SERVER_COLUMNS,
+    STREAM_COLUMNS,
+    lines,
+    record,
+    server_row,
+    stream_row,
+)
+from angarium.cli.output import clean, print_json, print_table
+from angarium.identity.limits import OF_ACCOUNTS
+from angarium.identity.records import Server
 
 
 @click.group()
@@ -34,27 +45,23 @@ def servers_command() -> None:
 @servers_command.command("create")
 @click.argument("name")
 @click.option("--account", help="Whose it is; needed when there are several.")
-@_smtp_option
-@_on_error_option
-@limits_options
+@field_options(Server, "new")
+@limits_options(without=OF_ACCOUNTS)
 @set_option
 @store_options
 def create_command(
-    name: str, account: str | None, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any
+    name: str,
+    account: str | None,
+    place: StorePlace,
+    settings: tuple[str, ...],
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Make a server with its two streams, outbound and broadcast."""
-    from angarium.cli.identity.words import record
-    from angarium.core.options import NO_OPTIONS
-    from angarium.identity.records import NO_LIMITS
-
-    fields = {
-        "limits": limits_said(NO_LIMITS, given) or NO_LIMITS,
-        "options": options_said(NO_OPTIONS, settings) or NO_OPTIONS,
-        **{option: value for option, value in given.items() if value is not None},
-    }
+    fields = said_of(given, settings)
     with open_store(place) as opened:
         owner = pick_account(opened.store, account)
-        made = opened.store.create_server(owner.id, name, actor=opened.actor, **fields)
+        made = opened.store.servers.create(owner.id, name, actor=opened.actor, **fields)
     say(f"server {made.id} {made.name} of account {owner.name} made", as_json, record(made))
 
 
@@ -62,12 +69,12 @@ def create_command(
 @click.option("--account", help="Those of this account only.")
 @page_options
 @store_options
-def list_command(account: str | None, limit: int, after: int | None, place: Place, as_json: bool) -> None:
+def list_command(
+    account: str | None, limit: int, after: int | None, place: StorePlace, as_json: bool
+) -> None:
     """List servers."""
-    from angarium.cli.identity.words import SERVER_COLUMNS, record, server_row
-
     with open_store(place) as opened:
-        found = opened.store.servers(account_id(opened.store, account), after=after, limit=limit)
+        found = opened.store.servers.page(account_id(opened.store, account), after=after, limit=limit)
     if as_json:
         print_json(record(found))
     else:
@@ -77,13 +84,11 @@ def list_command(account: str | None, limit: int, after: int | None, place: Plac
 @servers_command.command("show")
 @click.argument("server")
 @store_options
-def show_command(server: str, place: Place, as_json: bool) -> None:
+def show_command(server: str, place: StorePlace, as_json: bool) -> None:
     """Show a server and its streams."""
-    from angarium.cli.identity.words import STREAM_COLUMNS, lines, record, stream_row
-
     with open_store(place) as opened:
         found = pick_server(opened.store, server)
-        streams = opened.store.streams(found.id, archived=True)
+        streams = opened.store.streams.of_server(found.id, archived=True)
     if as_json:
         print_json({**record(found), "streams": record(streams)})
         return
@@ -94,25 +99,23 @@ def show_command(server: str, place: Place, as_json: bool) -> None:
 
 @servers_command.command("change")
 @click.argument("server")
-@click.option("--name", help="A new name.")
-@_smtp_option
-@_on_error_option
-@limits_options
+@field_options(Server, "change")
+@limits_options(without=OF_ACCOUNTS)
 @set_option
 @store_options
-def change_command(server: str, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def change_command(
+    server: str, place: StorePlace, settings: tuple[str, ...], as_json: bool, **given: Any
+) -> None:
     """Change a server's name, limits, message options or what it may do."""
     with open_store(place) as opened:
         found = pick_server(opened.store, server)
-        limits = limits_said(found.limits, given)
-        fields = {**given, "limits": limits, "options": options_said(found.options, settings)}
-        _change(opened, found.id, fields, "changed", as_json)
+        _change(opened, found.id, changed(said_of(given, settings, found)), "changed", as_json)
 
 
 @servers_command.command("disable")
 @click.argument("server")
 @store_options
-def disable_command(server: str, place: Place, as_json: bool) -> None:
+def disable_command(server: str, place: StorePlace, as_json: bool) -> None:
     """Suspend a server: none of its tokens and logins can send."""
     with open_store(place) as opened:
         _change(opened, pick_server(opened.store, server).id, {"suspended": True}, "suspended", as_json)
@@ -121,16 +124,14 @@ def disable_command(server: str, place: Place, as_json: bool) -> None:
 @servers_command.command("enable")
 @click.argument("server")
 @store_options
-def enable_command(server: str, place: Place, as_json: bool) -> None:
+def enable_command(server: str, place: StorePlace, as_json: bool) -> None:
     """Let a suspended server send again."""
     with open_store(place) as opened:
         _change(opened, pick_server(opened.store, server).id, {"suspended": False}, "active", as_json)
 
 
 def _change(opened: Opened, server: int, fields: dict[str, Any], done: str, as_json: bool) -> None:
-    from angarium.cli.identity.words import record
-
-    made = opened.store.change_server(server, actor=opened.actor, **changed(fields))
+    made = opened.store.servers.change(server, actor=opened.actor, **fields)
     say(f"server {made.id} {made.name} {done}", as_json, record(made))
 
 
@@ -138,12 +139,12 @@ def _change(opened: Opened, server: int, fields: dict[str, Any], done: str, as_j
 @click.argument("server")
 @yes_option
 @store_options
-def delete_command(server: str, yes: bool, place: Place, as_json: bool) -> None:
+def delete_command(server: str, yes: bool, place: StorePlace, as_json: bool) -> None:
     """Delete a server with its streams, tokens and logins."""
     with open_store(place) as opened:
         store = opened.store
         found = pick_server(store, server)
-        logins = sum(1 for _ in everything(lambda **page: store.credentials(server=found.id, **page)))
+        logins = sum(1 for _ in everything(lambda **page: store.credentials.page(server=found.id, **page)))
         confirm(f"Server {found.name} is deleted, with its streams, tokens and logins ({logins}).", yes)
-        store.delete_server(found.id, actor=opened.actor)
+        store.servers.delete(found.id, actor=opened.actor)
     say(f"server {found.name} deleted", as_json, {"deleted": found.id})

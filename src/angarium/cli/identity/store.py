@@ -14,11 +14,12 @@ import click
 from angarium.cli.client import ControlClient, NoNode
 from angarium.cli.options import Failure, configured_data_option, json_option
 from angarium.cli.output import clean, print_json
+from angarium.config.load import load_config
+from angarium.config.model import Config
 
 if TYPE_CHECKING:
-    from angarium.config.model import Config
     from angarium.identity.secrets import KeyRing
-    from angarium.identity.store.store import Store
+    from angarium.identity.store.store import IdentityStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +27,7 @@ PAGE = 500
 """Rows that are asked for at a time where all are wanted."""
 
 
-class Place(NamedTuple):
+class StorePlace(NamedTuple):
     """Where the store is: as the options of a command say."""
 
     config: Path | None
@@ -36,9 +37,9 @@ class Place(NamedTuple):
 class Opened(NamedTuple):
     """An open store and its keys. *actor*: how the audit log names who runs this command; *data*: the data folder."""
 
-    store: "Store"
+    store: "IdentityStore"
     ring: "KeyRing"
-    config: "Config"
+    config: Config
     data: Path
     actor: str
 
@@ -47,7 +48,7 @@ def store_options(command: F) -> F:
     """Add --config and --data, as `serve` takes them, and --json. The first two arrive as *place*."""
 
     def with_place(*args: Any, config: Path | None, data: Path | None, **given: Any) -> Any:
-        return command(*args, place=Place(config, data), **given)
+        return command(*args, place=StorePlace(config, data), **given)
 
     with_place.__name__, with_place.__doc__ = command.__name__, command.__doc__
     with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
@@ -66,25 +67,26 @@ def store_options(command: F) -> F:
 
 
 @contextmanager
-def open_store(place: Place, *, make: bool = False) -> Iterator[Opened]:
+def open_store(place: StorePlace, *, make: bool = False) -> Iterator[Opened]:
     """Open the store, and close it at the end. With *make* it is made if there is none; else that is a Failure."""
-    from angarium.config.load import load_config
-    from angarium.identity.secrets import KeyRing
-    from angarium.identity.store.engine import key_file, migrate, open_engine, store_url
-    from angarium.identity.store.store import Store
+    from angarium.identity.secrets import (
+        KeyRing,  # what encrypts, and the database: help does not wait for them
+    )
+    from angarium.identity.store.place import key_file, open_database, store_url
+    from angarium.identity.store.store import IdentityStore
 
     config = load_config(place.config or config_in_use(place.data))
     data = (place.data or config.globals.data_directory).absolute()
     keys = key_file(config, data)
     if not make and not keys.exists():
         raise Failure(f"there is no identity store in {data}; make one with `angarium init`, or say --data")
-    engine = open_engine(store_url(config, data))
+    database = open_database(store_url(config, data))
     try:
-        migrate(engine)
+        database.migrate()
         ring = KeyRing.load_or_create(keys)
-        yield Opened(Store(engine, ring, time.time), ring, config, data, actor())
+        yield Opened(IdentityStore(database, ring, time.time), ring, config, data, actor())
     finally:
-        engine.dispose()
+        database.close()
 
 
 def config_in_use(data: Path | None) -> Path | None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
-from angarium.cli.identity.options import changed, options_said, set_option
+from angarium.cli.identity.options import changed, field_options, said_of, set_option
 from angarium.cli.identity.pick import pick_server
-from angarium.cli.identity.store import Place, open_store, say, store_options
+from angarium.cli.identity.store import StorePlace, open_store, say, store_options
+from angarium.cli.identity.words import STREAM_COLUMNS, lines, record, stream_row
 from angarium.cli.output import clean, print_json, print_table
+from angarium.identity.records import Stream
 
 _server_option = click.option("--server", help="Whose stream; id or name; needed when there are several.")
 
@@ -20,11 +22,7 @@ def streams_command() -> None:
 
 @streams_command.command("create")
 @click.argument("stream")
-@click.option(
-    "--kind", type=click.Choice(["transactional", "broadcast"]), required=True, help="What mail it is for."
-)
-@click.option("--name", help="A name for people.  [default: its id]")
-@click.option("--description", default="", help="What it is for.")
+@field_options(Stream, "new", required=("kind",))
 @_server_option
 @set_option
 @store_options
@@ -32,21 +30,16 @@ def create_command(
     stream: str,
     name: str | None,
     server: str | None,
-    place: Place,
+    place: StorePlace,
     settings: tuple[str, ...],
     as_json: bool,
     **given: Any,
 ) -> None:
     """Make a stream; mail names it by its id, up to 30 of a–z, 0–9, - and _."""
-    from angarium.cli.identity.words import record
-    from angarium.core.options import NO_OPTIONS
-
-    options = options_said(NO_OPTIONS, settings) or NO_OPTIONS
+    fields = said_of(given, settings)
     with open_store(place) as opened:
         owner = pick_server(opened.store, server)
-        made = opened.store.create_stream(
-            owner.id, stream, name or stream, options=options, actor=opened.actor, **given
-        )
+        made = opened.store.streams.create(owner.id, stream, name or stream, actor=opened.actor, **fields)
     say(f"stream {made.id} of server {owner.name} made", as_json, record(made))
 
 
@@ -54,12 +47,10 @@ def create_command(
 @_server_option
 @click.option("--archived", is_flag=True, help="Archived ones too.")
 @store_options
-def list_command(server: str | None, archived: bool, place: Place, as_json: bool) -> None:
+def list_command(server: str | None, archived: bool, place: StorePlace, as_json: bool) -> None:
     """List the streams of a server."""
-    from angarium.cli.identity.words import STREAM_COLUMNS, record, stream_row
-
     with open_store(place) as opened:
-        found = opened.store.streams(pick_server(opened.store, server).id, archived=archived)
+        found = opened.store.streams.of_server(pick_server(opened.store, server).id, archived=archived)
     if as_json:
         print_json(record(found))
     else:
@@ -70,12 +61,10 @@ def list_command(server: str | None, archived: bool, place: Place, as_json: bool
 @click.argument("stream")
 @_server_option
 @store_options
-def show_command(stream: str, server: str | None, place: Place, as_json: bool) -> None:
+def show_command(stream: str, server: str | None, place: StorePlace, as_json: bool) -> None:
     """Show a stream."""
-    from angarium.cli.identity.words import lines, record
-
     with open_store(place) as opened:
-        found = opened.store.stream(pick_server(opened.store, server).id, stream)
+        found = opened.store.streams.get(pick_server(opened.store, server).id, stream)
     if as_json:
         print_json(record(found))
     else:
@@ -84,22 +73,18 @@ def show_command(stream: str, server: str | None, place: Place, as_json: bool) -
 
 @streams_command.command("change")
 @click.argument("stream")
-@click.option("--name", help="A new name.")
-@click.option("--description", help="What it is for.")
+@field_options(Stream, "change")
 @_server_option
 @set_option
 @store_options
 def change_command(
-    stream: str, server: str | None, place: Place, settings: tuple[str, ...], as_json: bool, **given: Any
+    stream: str, server: str | None, place: StorePlace, settings: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
     """Change a stream's name, description or message options; its id and kind stay."""
-    from angarium.cli.identity.words import record
-
     with open_store(place) as opened:
         owner = pick_server(opened.store, server).id
-        options = options_said(opened.store.stream(owner, stream).options, settings)
-        fields = changed({**given, "options": options})
-        made = opened.store.change_stream(owner, stream, actor=opened.actor, **fields)
+        fields = changed(said_of(given, settings, opened.store.streams.get(owner, stream)))
+        made = opened.store.streams.change(owner, stream, actor=opened.actor, **fields)
     say(f"stream {made.id} changed", as_json, record(made))
 
 
@@ -107,13 +92,11 @@ def change_command(
 @click.argument("stream")
 @_server_option
 @store_options
-def archive_command(stream: str, server: str | None, place: Place, as_json: bool) -> None:
+def archive_command(stream: str, server: str | None, place: StorePlace, as_json: bool) -> None:
     """Archive a stream: mail that names it is refused from then on."""
-    from angarium.cli.identity.words import record
-
     with open_store(place) as opened:
         owner = pick_server(opened.store, server).id
-        made = opened.store.archive_stream(owner, stream, actor=opened.actor)
+        made = opened.store.streams.archive(owner, stream, actor=opened.actor)
     say(f"stream {made.id} archived", as_json, record(made))
 
 
@@ -121,11 +104,9 @@ def archive_command(stream: str, server: str | None, place: Place, as_json: bool
 @click.argument("stream")
 @_server_option
 @store_options
-def unarchive_command(stream: str, server: str | None, place: Place, as_json: bool) -> None:
+def unarchive_command(stream: str, server: str | None, place: StorePlace, as_json: bool) -> None:
     """Take an archived stream into use again."""
-    from angarium.cli.identity.words import record
-
     with open_store(place) as opened:
         owner = pick_server(opened.store, server).id
-        made = opened.store.unarchive_stream(owner, stream, actor=opened.actor)
+        made = opened.store.streams.unarchive(owner, stream, actor=opened.actor)
     say(f"stream {made.id} is in use again", as_json, record(made))

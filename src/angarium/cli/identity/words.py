@@ -7,17 +7,8 @@ import msgspec
 
 from angarium.cli.output import Column, Row, when
 from angarium.core.options import Options, as_mapping
-from angarium.identity.records import (
-    Account,
-    Change,
-    Credential,
-    Domain,
-    DomainKey,
-    Limits,
-    Person,
-    Server,
-    Stream,
-)
+from angarium.identity.limits import Limits
+from angarium.identity.records import Account, Change, Credential, Domain, DomainKey, Person, Server, Stream
 
 ACCOUNT_COLUMNS = (Column("ID", numeric=True), Column("NAME"), Column("STATE"), Column("LIMITS"))
 SERVER_COLUMNS = (

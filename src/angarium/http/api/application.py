@@ -33,7 +33,7 @@ class _Nothing(msgspec.Struct):
 
 
 Admit = Callable[[Request, Endpoint], Awaitable[Any]]
-"""Returns what the handler gets as its first argument: who asks, and what may be touched. Raises Problem."""
+"""Returns what the handler gets as its first argument: who asks, and what may be touched. Raises HttpProblem."""
 
 
 def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:

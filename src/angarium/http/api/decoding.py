@@ -22,7 +22,7 @@ _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
 def decode_body(data: bytes, kind: type[T]) -> T:
-    """Return the JSON document *data* as a *kind*. Raises Problem with an error for each wrong field."""
+    """Return the JSON document *data* as a *kind*. Raises HttpProblem with an error for each wrong field."""
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -35,7 +35,7 @@ def decode_body(data: bytes, kind: type[T]) -> T:
 
 
 def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
-    """Return the parameters of a query string as a *kind*. Raises Problem; a parameter may be given once."""
+    """Return the parameters of a query string as a *kind*. Raises HttpProblem; a parameter may be given once."""
     value: dict[str, Any] = {}
     for name, text in pairs:
         if name in value:

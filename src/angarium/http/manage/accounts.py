@@ -32,42 +32,42 @@ class StreamQuery(PageQuery):
 def list_accounts(call: Call, query: PageQuery) -> Page[AccountView]:
     """List accounts: the key's own, or all for a key with node/manage."""
     if not call.operator:
-        return Page([account_view(call.store.account(call.caller.account.id))], None)
-    rows = call.store.accounts(after=query.after, limit=query.limit + 1)
+        return Page([account_view(call.store.accounts.get(call.caller.account.id))], None)
+    rows = call.store.accounts.page(after=query.after, limit=query.limit + 1)
     return call.page(rows, query, account_view, lambda row: row.id)
 
 
 def create_account(call: Call, body: AccountNew) -> AccountView:
     """Make an account."""
     fields = changes(body, Account(0, "", 0.0))
-    return account_view(call.store.create_account(**fields, actor=call.actor))
+    return account_view(call.store.accounts.create(**fields, actor=call.actor))
 
 
 def show_account(call: Call, account: int) -> AccountView:
     """Show an account."""
     call.sees(account, f"account {account}")
-    return account_view(call.store.account(account))
+    return account_view(call.store.accounts.get(account))
 
 
 def change_account(call: Call, account: int, body: AccountChange) -> AccountView:
     """Change an account. Its limits, its suspension and its binding are the operator's (node/manage)."""
     call.sees(account, f"account {account}")
-    found = call.store.account(account)
+    found = call.store.accounts.get(account)
     fields = changes(body, found)
     call.may_choose(fields, found.options)
     if "limits" in fields or "suspended" in fields:
         call.operators_only("changing an account's limits or suspension")
-    return account_view(call.store.change_account(account, actor=call.actor, **fields))
+    return account_view(call.store.accounts.change(account, actor=call.actor, **fields))
 
 
 def delete_account(call: Call, account: int) -> None:
     """Delete an account with all that belongs to it."""
-    call.store.delete_account(account, actor=call.actor)
+    call.store.accounts.delete(account, actor=call.actor)
 
 
 def list_servers(call: Call, query: AccountQuery) -> Page[ServerView]:
     """List servers."""
-    rows = call.store.servers(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    rows = call.store.servers.page(call.listed(query.account), after=query.after, limit=query.limit + 1)
     return call.page(rows, query, server_view, lambda row: row.id)
 
 
@@ -76,7 +76,7 @@ def create_server(call: Call, body: ServerNew) -> ServerView:
     fields = changes(body, Server(0, 0, "", 0.0))
     account = call.account_of(fields.pop("account", None))
     call.may_choose(fields, NO_OPTIONS)
-    return server_view(call.store.create_server(account, **fields, actor=call.actor))
+    return server_view(call.store.servers.create(account, **fields, actor=call.actor))
 
 
 def show_server(call: Call, server: int) -> ServerView:
@@ -91,19 +91,21 @@ def change_server(call: Call, server: int, body: ServerChange) -> ServerView:
     call.may_choose(fields, found.options)
     if "suspended" in fields:
         call.operators_only("changing a server's suspension")
-    return server_view(call.store.change_server(server, actor=call.actor, **fields))
+    return server_view(call.store.servers.change(server, actor=call.actor, **fields))
 
 
 def delete_server(call: Call, server: int) -> None:
     """Delete a server with its streams, tokens and logins."""
     server_of(call, server)
-    call.store.delete_server(server, actor=call.actor)
+    call.store.servers.delete(server, actor=call.actor)
 
 
 def list_streams(call: Call, server: int, query: StreamQuery) -> Page[StreamView]:
     """List the streams of a server."""
     server_of(call, server)
-    return Page([stream_view(row) for row in call.store.streams(server, archived=query.archived)], None)
+    return Page(
+        [stream_view(row) for row in call.store.streams.of_server(server, archived=query.archived)], None
+    )
 
 
 def create_stream(call: Call, server: int, body: StreamNew) -> StreamView:
@@ -111,40 +113,40 @@ def create_stream(call: Call, server: int, body: StreamNew) -> StreamView:
     server_of(call, server)
     fields = changes(body, _NO_STREAM)
     call.may_choose(fields, NO_OPTIONS)
-    made = call.store.create_stream(server, **fields, actor=call.actor)
+    made = call.store.streams.create(server, **fields, actor=call.actor)
     return stream_view(made)
 
 
 def show_stream(call: Call, server: int, stream: str) -> StreamView:
     """Show a stream."""
     server_of(call, server)
-    return stream_view(call.store.stream(server, stream))
+    return stream_view(call.store.streams.get(server, stream))
 
 
 def change_stream(call: Call, server: int, stream: str, body: StreamChange) -> StreamView:
     """Change a stream; its id and kind stay."""
     server_of(call, server)
-    found = call.store.stream(server, stream)
+    found = call.store.streams.get(server, stream)
     fields = changes(body, found)
     call.may_choose(fields, found.options)
-    return stream_view(call.store.change_stream(server, stream, actor=call.actor, **fields))
+    return stream_view(call.store.streams.change(server, stream, actor=call.actor, **fields))
 
 
 def archive_stream(call: Call, server: int, stream: str) -> StreamView:
     """Archive a stream: mail that names it is refused from then on."""
     server_of(call, server)
-    return stream_view(call.store.archive_stream(server, stream, actor=call.actor))
+    return stream_view(call.store.streams.archive(server, stream, actor=call.actor))
 
 
 def unarchive_stream(call: Call, server: int, stream: str) -> StreamView:
     """Take a stream into use again."""
     server_of(call, server)
-    return stream_view(call.store.unarchive_stream(server, stream, actor=call.actor))
+    return stream_view(call.store.streams.unarchive(server, stream, actor=call.actor))
 
 
 def server_of(call: Call, server: int) -> Server:
     """Return a server that the caller may see. Raises NotFound."""
-    found = call.store.server(server)
+    found = call.store.servers.get(server)
     call.sees(found.account, f"server {server}")
     return found
 

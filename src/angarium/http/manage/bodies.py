@@ -6,8 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from angarium.core.options import Options, TrackLinks
-from angarium.identity.records import Limits, Rate, StreamKind
+from angarium.core.options import Options
+from angarium.http.manage.described import taking
+from angarium.identity.fields import DescribedField
+from angarium.identity.limits import OF_ACCOUNTS, Limits, Rate
+from angarium.identity.records import Account, Person, Server, Stream
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """What the store can count with."""
@@ -27,121 +30,80 @@ class RateBody(Body):
     seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
+def within(field: DescribedField) -> Any:
+    """Return what a body has for a field of this type."""
+    if field.kind is Limits:
+        return ServerLimitsBody if field.about.without else LimitsBody
+    if field.kind is Options:
+        return OptionsBody
+    if field.kind is Rate:
+        return RateBody
+    return Amount if field.kind is int else field.kind
+
+
+@taking(Limits, "change", within, without=OF_ACCOUNTS)
 class ServerLimitsBody(Body):
     """What an account or a server may do at most; null is no limit of its own. `max_message_size` is in bytes."""
 
-    rate: RateBody | UnsetType | None = UNSET
-    daily_quota: Amount | UnsetType | None = UNSET
-    max_recipients: Amount | UnsetType | None = UNSET
-    max_message_size: Amount | UnsetType | None = UNSET
-    sender_domains: Literal["any", "verified"] | UnsetType | None = UNSET
 
-
-class LimitsBody(ServerLimitsBody):
+@taking(Limits, "change", within)
+class LimitsBody(Body):
     """What an account may do, and have, at most; null is the node's own bound. `max_keys`: tokens and logins, too."""
 
-    max_queued_recipients: Amount | UnsetType | None = UNSET
-    max_queued_bytes: Amount | UnsetType | None = UNSET
-    max_domains: Amount | UnsetType | None = UNSET
-    max_keys: Amount | UnsetType | None = UNSET
 
-
+@taking(Options, "change", within)
 class OptionsBody(Body):
     """One layer of options for messages; null leaves an option to the next layer."""
 
-    stream: str | UnsetType | None = UNSET
-    tags: tuple[str, ...] | UnsetType | None = UNSET
-    metadata: dict[str, Any] | UnsetType | None = UNSET
-    campaign: str | UnsetType | None = UNSET
-    binding: str | UnsetType | None = UNSET
     lane: Literal[0, 1] | UnsetType | None = UNSET
-    keep_id: bool | UnsetType | None = UNSET
-    sign: bool | UnsetType | None = UNSET
-    dkim_key: str | UnsetType | None = UNSET
-    transactional: bool | UnsetType | None = UNSET
-    skip_suppression: bool | UnsetType | None = UNSET
-    bounce_type: str | UnsetType | None = UNSET
-    track_opens: bool | UnsetType | None = UNSET
-    track_links: TrackLinks | UnsetType | None = UNSET
-    track_bounces: bool | UnsetType | None = UNSET
-    inline_css: bool | UnsetType | None = UNSET
-    prevent_scam: bool | UnsetType | None = UNSET
-    host_images: bool | UnsetType | None = UNSET
 
 
+@taking(Account, "new", within)
 class AccountNew(Body):
     """A new account."""
 
-    name: str
-    limits: LimitsBody | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
-
+@taking(Account, "change", within)
 class AccountChange(Body):
     """What to change of an account."""
 
-    name: str | UnsetType = UNSET
-    suspended: bool | UnsetType = UNSET
-    limits: LimitsBody | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
-
+@taking(Server, "new", within)
 class ServerNew(Body):
     """A new server. `account` is the key's own when it is not given."""
 
-    name: str
     account: Id | UnsetType = UNSET
-    smtp: bool | UnsetType = UNSET
-    on_error: Literal["vendor", "accept", "refuse"] | UnsetType = UNSET
-    limits: ServerLimitsBody | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
 
+@taking(Server, "change", within)
 class ServerChange(Body):
     """What to change of a server."""
 
-    name: str | UnsetType = UNSET
-    suspended: bool | UnsetType = UNSET
-    smtp: bool | UnsetType = UNSET
-    on_error: Literal["vendor", "accept", "refuse"] | UnsetType = UNSET
-    limits: ServerLimitsBody | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
-
+@taking(Stream, "new", within)
 class StreamNew(Body):
     """A new message stream of a server; `id` is what messages name it by."""
 
-    id: str
-    name: str
-    kind: StreamKind
-    description: str | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
-
+@taking(Stream, "change", within)
 class StreamChange(Body):
     """What to change of a stream."""
 
-    name: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    options: OptionsBody | UnsetType = UNSET
 
-
+@taking(Person, "new", within)
 class PersonNew(Body):
     """A new person of an account."""
 
-    email: str
     password: str
     name: str = ""
     account: Id | UnsetType = UNSET
 
 
+@taking(Person, "change", within)
 class PersonChange(Body):
     """What to change of a person."""
 
-    email: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
     password: str | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
 
 
 class KeyNew(Body):
@@ -222,7 +184,7 @@ def said(body: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
 
 
-def limits_with(old: Limits, body: ServerLimitsBody | UnsetType) -> Limits:
+def limits_with(old: Limits, body: ServerLimitsBody | LimitsBody | UnsetType) -> Limits:
     """Return *old* with what *body* says."""
     if body is UNSET:
         return old

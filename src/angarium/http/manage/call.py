@@ -16,14 +16,14 @@ from angarium.http.manage.views import Page
 from angarium.identity.domains.check import DomainReport
 from angarium.identity.grants import NODE_GRANT, implied
 from angarium.identity.records import SEND_GRANT, Credential, Domain
-from angarium.identity.store.store import Store
+from angarium.identity.store.store import IdentityStore
 from angarium.sql.errors import NotFound
 
 R = TypeVar("R")
 V = TypeVar("V")
 
 Checker = Callable[[Domain], Awaitable[DomainReport]]
-"""Asks the DNS about a domain; `identity.domain_check.check_domain` with a resolver."""
+"""AsksDns the DNS about a domain; `identity.domain_check.check_domain` with a resolver."""
 
 
 class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -43,7 +43,7 @@ class AccountQuery(PageQuery):
 class Call:
     """A request whose key is known. *actor* is how the audit log names who did it, *hostname* is the node's name."""
 
-    store: Store
+    store: IdentityStore
     check: Checker
     caller: Caller
     actor: str
@@ -75,14 +75,14 @@ class Call:
         return self.account_of(wanted)
 
     def operators_only(self, what: str) -> None:
-        """Raise Problem unless the key is for the whole node."""
+        """Raise HttpProblem unless the key is for the whole node."""
         if not self.operator:
             raise HttpProblem(
                 "not-allowed", f"{what} needs a key with the grant {NODE_GRANT}; ask who runs this node"
             )
 
     def may_grant(self, grants: Iterable[str]) -> None:
-        """Raise Problem when a key would get *grants* that this one has not."""
+        """Raise HttpProblem when a key would get *grants* that this one has not."""
         beyond = sorted(set(grants) - implied(self.caller.grants))
         if beyond:
             raise HttpProblem(
@@ -90,16 +90,16 @@ class Call:
             )
 
     def may_let_send(self) -> None:
-        """Raise Problem when this key may not send by SMTP itself: it lets nobody else do so."""
+        """Raise HttpProblem when this key may not send by SMTP itself: it lets nobody else do so."""
         self.may_grant((SEND_GRANT,))
 
     def may_choose(self, fields: Mapping[str, Any], old: Options) -> None:
-        """Raise Problem when *fields* choose another binding than *old*: those belong to the node, not to accounts."""
+        """Raise HttpProblem when *fields* choose another binding than *old*: bindings are the node's alone."""
         if fields.get("options", old).binding != old.binding:
             self.operators_only("choosing a binding")
 
     def may_touch(self, credential: Credential) -> None:
-        """Raise Problem when *credential* may do more than this key."""
+        """Raise HttpProblem when *credential* may do more than this key."""
         beyond = sorted(set(credential.grants) - implied(self.caller.grants))
         if beyond:
             raise HttpProblem(

@@ -46,7 +46,7 @@ def create_key(call: Call, body: KeyNew) -> CredentialView:
     call.may_grant(body.grants)
     if body.server is not None:
         server_of(call, body.server)
-    made = call.store.create_api_key(
+    made = call.store.credentials.create_api_key(
         account,
         body.label,
         body.grants,
@@ -70,13 +70,13 @@ def change_key(call: Call, key: int, body: KeyChange) -> CredentialView:
     call.may_touch(found)
     fields = changes(body, found)
     call.may_grant(fields.get("grants", ()))
-    return credential_view(call.store.change_credential(key, actor=call.actor, **fields))
+    return credential_view(call.store.credentials.change(key, actor=call.actor, **fields))
 
 
 def delete_key(call: Call, key: int) -> None:
     """Delete an API key. It is refused within a second."""
     call.may_touch(_seen(call, key, _KEYS))
-    call.store.delete_credential(key, actor=call.actor)
+    call.store.credentials.delete(key, actor=call.actor)
 
 
 def list_tokens(call: Call, query: CredentialQuery) -> Page[CredentialView]:
@@ -103,10 +103,10 @@ def _make_token(call: Call, body: TokenNew) -> tuple[Credential, str]:
             raise _wrong(
                 "/kind", "only an smtp_token is bound to a stream: write that, or leave the stream out"
             )
-        return call.store.create_server_token(body.server, actor=call.actor, **fields)
+        return call.store.credentials.create_server_token(body.server, actor=call.actor, **fields)
     if body.stream is None:
         raise _wrong("/stream", "an smtp_token is bound to a stream: name it, as in outbound")
-    return call.store.create_smtp_token(body.server, body.stream, actor=call.actor, **fields)
+    return call.store.credentials.create_smtp_token(body.server, body.stream, actor=call.actor, **fields)
 
 
 def show_token(call: Call, token: int) -> CredentialView:
@@ -122,7 +122,7 @@ def change_token(call: Call, token: int, body: LoginChange) -> CredentialView:
 def delete_token(call: Call, token: int) -> None:
     """Delete a token. It is refused within a second."""
     _seen(call, token, _TOKENS)
-    call.store.delete_credential(token, actor=call.actor)
+    call.store.credentials.delete(token, actor=call.actor)
 
 
 def list_logins(call: Call, query: CredentialQuery) -> Page[CredentialView]:
@@ -136,7 +136,7 @@ def create_login(call: Call, body: LoginNew) -> CredentialView:
     call.may_let_send()
     options = options_with(NO_OPTIONS, body.options)
     call.may_choose({"options": options}, NO_OPTIONS)
-    made = call.store.create_smtp_login(
+    made = call.store.credentials.create_smtp_login(
         body.server,
         body.label,
         stream=body.stream,
@@ -162,7 +162,7 @@ def change_login(call: Call, login: int, body: LoginChange) -> CredentialView:
 def delete_login(call: Call, login: int) -> None:
     """Delete an SMTP login. It is refused within a second."""
     _seen(call, login, _LOGINS)
-    call.store.delete_credential(login, actor=call.actor)
+    call.store.credentials.delete(login, actor=call.actor)
 
 
 def list_grants(call: Call) -> Page[GrantView]:
@@ -176,7 +176,7 @@ def _list(call: Call, query: CredentialQuery, kinds: Collection[Kind]) -> Page[C
     rows = [
         row
         for kind in kinds
-        for row in call.store.credentials(
+        for row in call.store.credentials.page(
             call.listed(query.account), query.server, kind, after=query.after, limit=query.limit + 1
         )
     ]
@@ -188,11 +188,11 @@ def _change(call: Call, found: Credential, body: LoginChange) -> CredentialView:
     call.may_let_send()
     fields = changes(body, found)
     call.may_choose(fields, found.options)
-    return credential_view(call.store.change_credential(found.id, actor=call.actor, **fields))
+    return credential_view(call.store.credentials.change(found.id, actor=call.actor, **fields))
 
 
 def _seen(call: Call, wanted: int, kinds: Collection[Kind]) -> Credential:
-    found = call.store.credential(wanted)
+    found = call.store.credentials.get(wanted)
     if found.kind not in kinds:
         raise NotFound(f"credential {wanted}")
     call.sees(found.account, f"credential {wanted}")

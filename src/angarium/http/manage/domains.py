@@ -46,14 +46,14 @@ class ReportView(msgspec.Struct, frozen=True):
 
 def list_domains(call: Call, query: AccountQuery) -> Page[DomainView]:
     """List sending domains."""
-    rows = call.store.domains(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    rows = call.store.domains.page(call.listed(query.account), after=query.after, limit=query.limit + 1)
     return call.page(rows, query, domain_view, lambda row: row.id)
 
 
 def create_domain(call: Call, body: DomainNew) -> DomainView:
     """Add a sending domain; it gets an RSA-2048 and an Ed25519 key. See its records for what to publish."""
     account = call.account_of(body.account)
-    made = call.store.create_domain(account, body.name, return_path=body.return_path, actor=call.actor)
+    made = call.store.domains.create(account, body.name, return_path=body.return_path, actor=call.actor)
     return domain_view(made)
 
 
@@ -65,13 +65,13 @@ def show_domain(call: Call, domain: int) -> DomainView:
 def change_domain(call: Call, domain: int, body: DomainChange) -> DomainView:
     """Change a sending domain; while disabled, its mail is not signed."""
     fields = changes(body, _seen(call, domain))
-    return domain_view(call.store.change_domain(domain, actor=call.actor, **fields))
+    return domain_view(call.store.domains.change(domain, actor=call.actor, **fields))
 
 
 def delete_domain(call: Call, domain: int) -> None:
     """Delete a sending domain with its keys."""
     _seen(call, domain)
-    call.store.delete_domain(domain, actor=call.actor)
+    call.store.domains.delete(domain, actor=call.actor)
 
 
 def domain_records(call: Call, domain: int) -> Page[RecordView]:
@@ -91,7 +91,7 @@ async def verify_domain(call: Call, domain: int) -> ReportView:
 def rotate_domain(call: Call, domain: int) -> DomainView:
     """Make new keys. The old ones sign until the new are found in the DNS."""
     _seen(call, domain)
-    return domain_view(call.store.rotate_keys(domain, actor=call.actor))
+    return domain_view(call.store.domains.rotate_keys(domain, actor=call.actor))
 
 
 def record_view(record: DnsRecord) -> RecordView:
@@ -114,10 +114,10 @@ def check_view(check: RecordCheck) -> CheckView:
 
 
 def _seen(call: Call, domain: int) -> Domain:
-    found = call.store.domain(domain)
+    found = call.store.domains.get(domain)
     call.sees(found.account, f"domain {domain}")
     return found
 
 
 def _note(call: Call, domain: int, found: Mapping[int, bool]) -> Domain:
-    return call.store.mark_checked(domain, found, time.time(), actor=call.actor)
+    return call.store.domains.mark_checked(domain, found, time.time(), actor=call.actor)

@@ -1,6 +1,6 @@
 """The manage API: people, who have an e-mail address and a password."""
 
-from angarium.http.manage.bodies import PersonChange, PersonNew, changes
+from angarium.http.manage.bodies import PersonChange, PersonNew, changes, said
 from angarium.http.manage.call import AccountQuery, Call
 from angarium.http.manage.views import Page, PersonView, person_view
 from angarium.identity import checks
@@ -9,7 +9,7 @@ from angarium.identity.records import Person
 
 def list_people(call: Call, query: AccountQuery) -> Page[PersonView]:
     """List people."""
-    rows = call.store.people(call.listed(query.account), after=query.after, limit=query.limit + 1)
+    rows = call.store.people.page(call.listed(query.account), after=query.after, limit=query.limit + 1)
     return call.page(rows, query, person_view, lambda row: row.id)
 
 
@@ -17,8 +17,8 @@ def create_person(call: Call, body: PersonNew) -> PersonView:
     """Make a person, who may then send by SMTP: only by a key that may itself."""
     account = call.account_of(body.account)
     call.may_let_send()
-    made = call.store.create_person(account, body.email, body.name, body.password, actor=call.actor)
-    return person_view(made)
+    fields = {name: value for name, value in said(body).items() if name != "account"}
+    return person_view(call.store.people.create(account, actor=call.actor, **fields))
 
 
 def show_person(call: Call, person: int) -> PersonView:
@@ -35,19 +35,19 @@ def change_person(call: Call, person: int, body: PersonChange) -> PersonView:
     if password is not None:
         checks.password("password", password)  # before anything is changed
     if fields:
-        found = call.store.change_person(person, actor=call.actor, **fields)
+        found = call.store.people.change(person, actor=call.actor, **fields)
     if password is not None:
-        call.store.set_password(person, password, actor=call.actor)
+        call.store.people.set_password(person, password, actor=call.actor)
     return person_view(found)
 
 
 def delete_person(call: Call, person: int) -> None:
     """Delete a person."""
     _seen(call, person)
-    call.store.delete_person(person, actor=call.actor)
+    call.store.people.delete(person, actor=call.actor)
 
 
 def _seen(call: Call, person: int) -> Person:
-    found = call.store.person(person)
+    found = call.store.people.get(person)
     call.sees(found.account, f"person {person}")
     return found

@@ -10,11 +10,11 @@ from angarium.http.api.caller import Authenticator, Caller
 from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
-from angarium.identity.store.store import Store
+from angarium.identity.store.store import IdentityStore
 
 
 def make_manage_routes(
-    store: Store,
+    store: IdentityStore,
     authenticator: Authenticator,
     domain_checker: Checker,
     hostname: Callable[[], str] = lambda: "",

@@ -1,12 +1,16 @@
 """What the manage API answers: the records of `identity`, with times as RFC 3339 and options by name. Pure."""
 
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from angarium.core.options import Options, as_mapping
-from angarium.http.manage.bodies import LimitsBody, OptionsBody, RateBody, ServerLimitsBody
+from angarium.http.manage import bodies
+from angarium.http.manage.bodies import OptionsBody, RateBody
+from angarium.http.manage.described import showing
+from angarium.identity.fields import DescribedField, fields_of
+from angarium.identity.limits import Limits
 from angarium.identity.records import (
     Account,
     Algorithm,
@@ -16,14 +20,13 @@ from angarium.identity.records import (
     DomainKey,
     KeyState,
     Kind,
-    Limits,
     Person,
     Server,
     Stream,
-    StreamKind,
 )
 
 T = TypeVar("T")
+V = TypeVar("V", bound=msgspec.Struct)
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -33,54 +36,29 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str | None
 
 
+def within(field: DescribedField) -> Any:
+    """Return what an answer has for a field of this type."""
+    return field.kind if field.kind is int else bodies.within(field)
+
+
+@showing(Account, within)
 class AccountView(msgspec.Struct, frozen=True):
     """An account."""
 
-    id: int
-    name: str
-    created_at: datetime
-    suspended: bool
-    limits: LimitsBody
-    options: OptionsBody
 
-
+@showing(Server, within)
 class ServerView(msgspec.Struct, frozen=True):
     """A server of an account."""
 
-    id: int
-    account: int
-    name: str
-    created_at: datetime
-    suspended: bool
-    smtp: bool
-    on_error: Literal["vendor", "accept", "refuse"]
-    limits: ServerLimitsBody
-    options: OptionsBody
 
-
+@showing(Stream, within)
 class StreamView(msgspec.Struct, frozen=True):
     """A message stream of a server."""
 
-    id: str
-    server: int
-    name: str
-    kind: StreamKind
-    created_at: datetime
-    description: str
-    archived_at: datetime | None
-    options: OptionsBody
 
-
+@showing(Person, within)
 class PersonView(msgspec.Struct, frozen=True):
     """A person, without the password."""
-
-    id: int
-    account: int
-    email: str
-    name: str
-    created_at: datetime
-    enabled: bool
-    last_used_at: datetime | None
 
 
 class CredentialView(msgspec.Struct, frozen=True):
@@ -153,66 +131,64 @@ class GrantView(msgspec.Struct, frozen=True):
 
 def account_view(account: Account) -> AccountView:
     """Return an account as it is shown."""
-    return msgspec.convert(_fields(account), AccountView)
+    return _view(AccountView, account)
 
 
 def server_view(server: Server) -> ServerView:
     """Return a server as it is shown."""
-    return msgspec.convert(_fields(server), ServerView)
+    return _view(ServerView, server)
 
 
 def stream_view(stream: Stream) -> StreamView:
     """Return a stream as it is shown."""
-    return msgspec.convert(_fields(stream), StreamView)
+    return _view(StreamView, stream)
 
 
 def person_view(person: Person) -> PersonView:
     """Return a person as they are shown."""
-    return msgspec.convert(_fields(person), PersonView)
+    return _view(PersonView, person)
 
 
 def credential_view(credential: Credential, secret: str | None = None) -> CredentialView:
     """Return a credential as it is shown; with its *secret* only when it was just made."""
-    fields = _fields(credential)
-    if secret is not None:
-        fields["secret"] = secret
-    return msgspec.convert(fields, CredentialView)
+    return _view(CredentialView, credential, **({} if secret is None else {"secret": secret}))
 
 
 def domain_view(domain: Domain) -> DomainView:
     """Return a domain as it is shown."""
-    return msgspec.convert(_fields(domain), DomainView)
+    return _view(DomainView, domain, keys=tuple(key_view(key) for key in domain.keys))
 
 
 def key_view(key: DomainKey) -> DomainKeyView:
     """Return a signing key as it is shown."""
-    return msgspec.convert(_fields(key), DomainKeyView)
+    return _view(DomainKeyView, key)
 
 
 def change_view(change: Change) -> ChangeView:
     """Return an entry of the audit log as it is shown."""
-    return msgspec.convert(_fields(change), ChangeView)
+    return _view(ChangeView, change)
 
 
-def _fields(record: msgspec.Struct) -> dict[str, Any]:
-    fields = {name: _shown(name, getattr(record, name)) for name in record.__struct_fields__}
-    if isinstance(record, Account | Server):
-        kind = LimitsBody if isinstance(record, Account) else ServerLimitsBody
-        fields["limits"] = _limits(record.limits, kind)
-    return fields
+def _view(kind: type[V], record: msgspec.Struct, **more: Any) -> V:
+    """Return *record* as a *kind*, with what is *more* to it."""
+    fields = fields_of(type(record))
+    shown = {
+        name: _shown(fields[name], getattr(record, name)) for name in kind.__struct_fields__ if name in fields
+    }
+    return kind(**(shown | more))
 
 
-def _shown(name: str, value: Any) -> Any:
+def _shown(field: DescribedField, value: Any) -> Any:
     if isinstance(value, Options):
         return OptionsBody(**as_mapping(value))
-    if isinstance(value, float) and (name == "at" or name.endswith("_at")):
+    if isinstance(value, Limits):
+        return _limits(value, within(field))
+    if isinstance(value, float):
         return datetime.fromtimestamp(value, UTC)
-    if name == "keys":
-        return tuple(key_view(key) for key in value)
     return value
 
 
-def _limits(limits: Limits, kind: type[ServerLimitsBody] = LimitsBody) -> ServerLimitsBody:
+def _limits(limits: Limits, kind: Any) -> Any:
     fields = {name: getattr(limits, name) for name in kind.__struct_fields__}
     if limits.rate is not None:
         fields["rate"] = RateBody(count=limits.rate.count, seconds=limits.rate.seconds)

@@ -7,14 +7,13 @@ import hmac
 import threading
 from typing import Final
 
-from sqlalchemy import Engine
-
 from angarium.identity.directory.changes import Era
 from angarium.identity.directory.lookup import Lookup
-from angarium.identity.forms import Question
+from angarium.identity.forms import LoginQuestion
 from angarium.identity.principal import Principal, allows_peer, may_send
 from angarium.identity.records import Kind
 from angarium.identity.secrets import digest_of
+from angarium.sql.database import Database
 
 _KINDS: Final[frozenset[Kind]] = frozenset(("api_key",))
 _KEEP_OUT: Final = frozenset(("disabled", "expired"))
@@ -24,8 +23,8 @@ _KEEP_OUT: Final = frozenset(("disabled", "expired"))
 class ApiKeys:
     """Finds the principals of keys. Threads may share it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._lookup = Lookup(engine, Era())
+    def __init__(self, database: Database) -> None:
+        self._lookup = Lookup(database, Era())
         self._lock = threading.Lock()
 
     def principal_of(self, key: str, peer_ip: str, now: float) -> Principal | None:
@@ -35,7 +34,7 @@ class ApiKeys:
         """
         digest = digest_of(key)
         with self._lock:
-            found = self._lookup.find(Question("digest", "", digest, _KINDS))
+            found = self._lookup.find(LoginQuestion("digest", "", digest, _KINDS))
         if found is None or not hmac.compare_digest(found.digest, digest):
             return None
         principal = found.principal

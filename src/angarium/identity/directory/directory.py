@@ -14,8 +14,6 @@ import hmac
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Engine
-
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.reply import Reply
@@ -28,7 +26,7 @@ from angarium.identity.directory.owners import DomainOwners
 from angarium.identity.directory.passwords import Passwords
 from angarium.identity.directory.proofs import Proofs
 from angarium.identity.directory.signing import SigningKeys
-from angarium.identity.forms import Question, challenge_question_of, question_of
+from angarium.identity.forms import LoginQuestion, challenge_question_of, question_of
 from angarium.identity.principal import (
     UNCHECKED,
     Key,
@@ -42,9 +40,10 @@ from angarium.identity.principal import (
 from angarium.identity.secrets import KeyRing, verify_password
 from angarium.render.dkim import Keys
 from angarium.smtp.sasl.exchange import Claim, Secrets
+from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
-from angarium.sql.threads import Worker
+from angarium.sql.threads import StoreThread
 
 POLL_S: Final = 0.5
 STALE_S: Final = 2.0
@@ -61,7 +60,7 @@ class Directory:
 
     def __init__(
         self,
-        engine: Engine,
+        database: Database,
         ring: KeyRing,
         clock: Clock,
         log: Log,
@@ -69,17 +68,17 @@ class Directory:
         cached: int = 50_000,
         verify: Callable[[str, str], bool] = verify_password,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._clock = clock
         self._tasks = Tasks(log, clock)
         era = Era()
-        self._watch, self._watcher = Worker("identity watch"), Lookup(engine, era)
-        self._asking, self._lookup = Worker("identity store"), Lookup(engine, era)
-        self._writing = Worker("identity writes")
+        self._watch, self._watcher = StoreThread("identity watch"), Lookup(database, era)
+        self._asking, self._lookup = StoreThread("identity store"), Lookup(database, era)
+        self._writing = StoreThread("identity writes")
         self._changes = Changes()
         self._known = Known(self._changes, cached)
-        self._keys = SigningKeys(engine, ring, self._asking, self._changes)
-        self.owners = DomainOwners(engine, self._asking, self._changes)
+        self._keys = SigningKeys(database, ring, self._asking, self._changes)
+        self.owners = DomainOwners(database, self._asking, self._changes)
         self._passwords = Passwords(clock, verify)
         self._proofs = Proofs(ring)
         self._uses = LastUses()
@@ -89,8 +88,8 @@ class Directory:
         self._polled = asyncio.Event()
         self._asked_at: float | None = None
         self._answered_at = float("-inf")
-        self._silence = Outage("identity store", log, clock)
-        self._unwritten = Outage("writing last uses", log, clock)
+        self._silence = Outage("identity store", "identity_outage", log, clock)
+        self._unwritten = Outage("writing last uses", "identity_outage", log, clock)
 
     async def start(self) -> None:
         """Ask the store for the first time, and go on asking. A store that is silent is waited for, not raised."""
@@ -200,7 +199,7 @@ class Directory:
         if not uses:
             return
         try:
-            await self._writing.ask(lambda: write_uses(self._engine, uses), timeout_s=30)
+            await self._writing.ask(lambda: write_uses(self._database, uses), timeout_s=30)
         except StoreError as error:
             self._uses.give_back(uses)
             self._unwritten.begins(error)
@@ -227,14 +226,16 @@ class Directory:
         in_vain = self._asked_at is not None and now - self._asked_at > POLL_S
         return in_vain or silent > UNASKED_S
 
-    async def _find(self, question: Question) -> Found | None:
+    async def _find(self, question: LoginQuestion) -> Found | None:
         for _ in range(_TRIES):
             found = await self._asking.ask(lambda: self._lookup.find(question))
             if found is None or self._known.keep(found.principal):
                 return found
         raise StoreError("the identity store changes faster than it can be read; try again in a moment")
 
-    async def _is_right(self, question: Question, found: Found | None, secret: str, peer_ip: str) -> bool:
+    async def _is_right(
+        self, question: LoginQuestion, found: Found | None, secret: str, peer_ip: str
+    ) -> bool:
         if question.by == "email":
             return await self._passwords.matches(found, secret, question.digest, peer_ip)
         stored = found.digest if found is not None else bytes(32)

@@ -6,12 +6,12 @@ A crash loses what was not written yet. It is no change of the store: the genera
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Engine, Table, Update, bindparam, select, update
+from sqlalchemy import Table, Update, bindparam, select, update
 
 from angarium.core.bounded import Bounded
 from angarium.identity.principal import Key
 from angarium.identity.store import schema
-from angarium.identity.store.engine import writing
+from angarium.sql.database import Database
 
 ROUGHLY_S: Final = 60.0
 """How exact a last use is, but for the first: writing each would be most of what the store does."""
@@ -47,9 +47,9 @@ class LastUses:
             self._waiting.setdefault(key, at)
 
 
-def write_uses(engine: Engine, uses: Mapping[Key, float]) -> None:
+def write_uses(database: Database, uses: Mapping[Key, float]) -> None:
     """Write last uses; a later one that another worker wrote stays. Raises StoreError."""
-    with writing(engine) as connection:
+    with database.writing() as connection:
         for table, is_person in ((schema.people, True), (schema.credentials, False)):
             rows = [
                 {"key": id, "at": at}

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from angarium.core.bounded import Bounded
 from angarium.identity.directory.changes import Era, News
-from angarium.identity.forms import Question
+from angarium.identity.forms import LoginQuestion
 from angarium.identity.grants import implied
 from angarium.identity.principal import Key, Principal, Seen, principal_of_credential, principal_of_person
-from angarium.identity.records import Account, Server, Stream
-from angarium.identity.store import rows, schema
-from angarium.identity.store.engine import reading
+from angarium.identity.records import Account, Credential, Person, Server, Stream
+from angarium.identity.store import schema
+from angarium.sql.database import Database
+from angarium.sql.rows import record_of
 
 _BATCH = 500
 
@@ -54,23 +55,23 @@ class Household:
 class Lookup:
     """Asks the store who somebody is. Every method may raise StoreError."""
 
-    def __init__(self, engine: Engine, era: Era, households: int = 10_000) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, era: Era, households: int = 10_000) -> None:
+        self._database = database
         self._era = era
         self._households: Bounded[int, Household] = Bounded(households)
         self._seen: Seen = (0, -1)
 
     def news(self, since: Seen | None) -> News:
         """Return what changed after *since*; None: it is the first time."""
-        with reading(self._engine) as connection:
+        with self._database.reading() as connection:
             self._catch_up(connection)
             if since == self._seen:
                 return News(self._seen, {})
             return News(self._seen, self._changed(connection, since))
 
-    def find(self, question: Question) -> Found | None:
+    def find(self, question: LoginQuestion) -> Found | None:
         """Return whom *question* means, or None. That the secret is right is not said by that."""
-        with reading(self._engine) as connection:
+        with self._database.reading() as connection:
             self._catch_up(connection)
             if question.by == "email":
                 return self._person(connection, question.value)
@@ -79,7 +80,7 @@ class Lookup:
     def reload(self, keys: Iterable[Key]) -> dict[Key, Principal]:
         """Return those of *keys* that are still there, as they are now."""
         wanted = list(keys)
-        with reading(self._engine) as connection:
+        with self._database.reading() as connection:
             self._catch_up(connection)
             people = [id for kind, id in wanted if kind == "person"]
             others = [id for kind, id in wanted if kind != "person"]
@@ -124,11 +125,11 @@ class Lookup:
         told = connection.scalar(select(func.count(audit.generation.distinct())).where(span))
         if told != value - since[1]:  # something changed of which the audit log says nothing (any more)
             return None
-        last = select(audit.account, func.max(audit.generation)).where(span).group_by(audit.account)
+        last = select(audit.owner, func.max(audit.generation)).where(span).group_by(audit.owner)
         found = {account: (era, number) for account, number in connection.execute(last).all()}
         return None if None in found else found
 
-    def _credential(self, connection: Connection, question: Question) -> Found | None:
+    def _credential(self, connection: Connection, question: LoginQuestion) -> Found | None:
         column = _CREDENTIALS.c.digest if question.by == "digest" else _CREDENTIALS.c.username
         value = question.digest if question.by == "digest" else question.value
         row = connection.execute(select(_CREDENTIALS).where(column == value)).mappings().one_or_none()
@@ -140,8 +141,8 @@ class Lookup:
         row = connection.execute(select(_PEOPLE).where(_PEOPLE.c.email == email)).mappings().one_or_none()
         return None if row is None else self._of_person(connection, row)
 
-    def _of_credential(self, connection: Connection, row: rows.Row) -> Found:
-        credential = rows.credential_of(row)
+    def _of_credential(self, connection: Connection, row: RowMapping) -> Found:
+        credential = record_of(row, Credential)
         household = self._household(connection, credential.account)
         server, streams = self._server(connection, household, credential.server)
         principal = principal_of_credential(
@@ -158,8 +159,8 @@ class Lookup:
             principal, row["digest"], scram=row["scram"], sealed=row["sealed"] if row["challenge"] else None
         )
 
-    def _of_person(self, connection: Connection, row: rows.Row) -> Found:
-        person = rows.person_of(row)
+    def _of_person(self, connection: Connection, row: RowMapping) -> Found:
+        person = record_of(row, Person)
         household = self._household(connection, person.account)
         server, streams = self._server(connection, household, None)
         principal = principal_of_person(
@@ -208,14 +209,16 @@ def _household(connection: Connection, account: int) -> Household:
     verified = select(domains.name).where(
         domains.account == account, domains.enabled, domains.verified_at.is_not(None)
     )
-    return Household(rows.account_of(row), frozenset(connection.scalars(verified)), connection.scalar(first))
+    return Household(
+        record_of(row, Account), frozenset(connection.scalars(verified)), connection.scalar(first)
+    )
 
 
 def _server(connection: Connection, server: int) -> tuple[Server, Mapping[str, Stream]]:
     row = connection.execute(select(schema.servers).where(schema.servers.c.id == server)).mappings().one()
     found = connection.execute(select(schema.streams).where(schema.streams.c.server == server)).mappings()
-    streams = {stream.id: stream for stream in map(rows.stream_of, found)}
-    return rows.server_of(row), MappingProxyType(streams)
+    streams = {stream.id: stream for stream in (record_of(row, Stream) for row in found)}
+    return record_of(row, Server), MappingProxyType(streams)
 
 
 def _batches(ids: list[int]) -> list[list[int]]:

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from angarium.core.bounded import Bounded
 from angarium.identity.directory.changes import Changes
 from angarium.identity.directory.lookup import generation
 from angarium.identity.principal import Seen
 from angarium.identity.store import schema
-from angarium.identity.store.engine import reading
-from angarium.sql.threads import Worker
+from angarium.sql.database import Database
+from angarium.sql.threads import StoreThread
 
 _CACHED: Final = 20_000
 
@@ -18,8 +18,8 @@ _CACHED: Final = 20_000
 class DomainOwners:
     """Who has verified a domain or one that it is under; disabled or not, it is theirs."""
 
-    def __init__(self, engine: Engine, worker: Worker, changes: Changes) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, worker: StoreThread, changes: Changes) -> None:
+        self._database = database
         self._worker = worker
         self._changes = changes
         self._owners: Bounded[str, tuple[Seen, frozenset[int]]] = Bounded(_CACHED)
@@ -46,7 +46,7 @@ class DomainOwners:
         query = select(columns.account).where(
             columns.name.in_(_itself_and_above(domain)), columns.verified_at.is_not(None)
         )
-        with reading(self._engine) as connection:
+        with self._database.reading() as connection:
             return generation(connection), frozenset(connection.scalars(query))
 
 

@@ -13,7 +13,7 @@ from angarium.identity.directory.lookup import Found
 from angarium.identity.principal import Key
 from angarium.identity.secrets import hash_password
 from angarium.sql.errors import StoreError
-from angarium.sql.threads import Worker
+from angarium.sql.threads import StoreThread
 
 REMEMBERED_S: Final = 60.0
 """How long a right password is taken without the slow check. The stored hash has to be the same still."""
@@ -34,7 +34,7 @@ class Passwords:
     def __init__(self, clock: Clock, verify: Callable[[str, str], bool]) -> None:
         self._clock = clock
         self._verify = verify
-        self._worker = Worker("password check", _MOST_WAITING)
+        self._worker = StoreThread("password check", _MOST_WAITING)
         self._right: Bounded[Key, tuple[float, str, bytes]] = Bounded(1000)
         self._waiting: dict[str, int] = {}
         self._nobodys: str | None = None

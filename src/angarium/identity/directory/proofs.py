@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from angarium.identity.directory.decoy import decoy_scram
 from angarium.identity.directory.lookup import Found
+from angarium.identity.errors import KeyRingError
 from angarium.identity.forms import SCRAM
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, KeyRing, key_of
 from angarium.smtp.sasl.exchange import Secrets
-from angarium.sql.errors import KeyRingError, StoreError
+from angarium.sql.errors import StoreError
 
 
 class Proofs:

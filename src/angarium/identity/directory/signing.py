@@ -3,18 +3,19 @@
 import hashlib
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, select
 
 from angarium.core.bounded import Bounded
 from angarium.identity.directory.changes import Changes
 from angarium.identity.directory.lookup import generation
+from angarium.identity.errors import KeyRingError
 from angarium.identity.principal import Seen
 from angarium.identity.secrets import DOMAIN_KEY_CONTEXT, KeyRing
 from angarium.identity.store import schema
-from angarium.identity.store.engine import reading
 from angarium.render.dkim import Keys, KeyUnusable, SigningKey
-from angarium.sql.errors import KeyRingError, StoreError
-from angarium.sql.threads import Worker
+from angarium.sql.database import Database
+from angarium.sql.errors import StoreError
+from angarium.sql.threads import StoreThread
 
 NOBODY: Final = 0
 """The account of mail that nobody logged in for: it is signed with the keys of whoever has verified the domain."""
@@ -25,8 +26,8 @@ _CACHED = 20_000
 class SigningKeys:
     """The keys of domains. What is cached is served also while the store is silent: mail that was taken is signed."""
 
-    def __init__(self, engine: Engine, ring: KeyRing, worker: Worker, changes: Changes) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, ring: KeyRing, worker: StoreThread, changes: Changes) -> None:
+        self._database = database
         self._ring = ring
         self._worker = worker
         self._changes = changes
@@ -56,7 +57,7 @@ class SigningKeys:
         return self._changes.holds(account, seen)
 
     def _read(self, account: int, domain: str) -> tuple[int, Keys]:
-        with reading(self._engine) as connection:
+        with self._database.reading() as connection:
             number = generation(connection)
             rows = connection.execute(_keys_of(account, domain)).mappings().all()
         first = [row for row in rows if row["owner"] == rows[0]["owner"]]

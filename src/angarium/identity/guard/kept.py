@@ -7,18 +7,17 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, select, text
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.identity.guard.trust import MOST_NETWORKS, Trust, Trusted
 from angarium.identity.store import schema
-from angarium.identity.store.engine import reading, writing
+from angarium.sql.database import Database, inserting
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
-from angarium.sql.threads import Worker
+from angarium.sql.threads import StoreThread
 
 FLUSH_S: Final = 5.0
 MOST_READ: Final = 100_000
@@ -31,15 +30,15 @@ _trusted = schema.trusted
 class TrustKept:
     """Fills the *trust* of one worker from the store, and tells the store what is new. For one event loop."""
 
-    def __init__(self, engine: Engine, trust: Trust, clock: Clock, log: Log) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, trust: Trust, clock: Clock, log: Log) -> None:
+        self._database = database
         self._trust = trust
         self._clock = clock
-        self._worker = Worker("trusted logins")
+        self._worker = StoreThread("trusted logins")
         self._tasks = Tasks(log, clock)
         self._new: dict[tuple[str, str], Trusted] = {}
         self._was_read = False
-        self._outage = Outage("trusted logins", log, clock)
+        self._outage = Outage("trusted logins", "identity_outage", log, clock)
         self._service: asyncio.Task[Any] | None = None
 
     async def start(self) -> None:
@@ -68,7 +67,7 @@ class TrustKept:
                 await self._read()
             if new:
                 now = self._clock.now()
-                await self._worker.ask(lambda: write(self._engine, new.values(), now), timeout_s=30)
+                await self._worker.ask(lambda: write(self._database, new.values(), now), timeout_s=30)
         except StoreError as error:
             self._new = new | self._new
             self._outage.begins(error)
@@ -77,24 +76,24 @@ class TrustKept:
 
     async def _read(self) -> None:
         now = self._clock.now()
-        for each in await self._worker.ask(lambda: read(self._engine, now)):
+        for each in await self._worker.ask(lambda: read(self._database, now)):
             if each.until > self._trust.until(each.network, each.login):
                 self._trust.keep(each)
         self._was_read = True
 
 
-def read(engine: Engine, now: float) -> list[Trusted]:
+def read(database: Database, now: float) -> list[Trusted]:
     """Return what is trusted still, those longest trusted last. Raises StoreError."""
     latest = select(_trusted).where(_trusted.c.until > now).order_by(_trusted.c.until.desc()).limit(MOST_READ)
-    with reading(engine) as connection:
+    with database.reading() as connection:
         rows = connection.execute(latest).mappings().all()
     return [Trusted(**row) for row in reversed(rows)]
 
 
-def write(engine: Engine, new: Iterable[Trusted], now: float) -> None:
+def write(database: Database, new: Iterable[Trusted], now: float) -> None:
     """Keep *new*, and no more of one login than is trusted; forget what is over. Raises StoreError."""
     rows = sorted(new)
-    with writing(engine) as connection:
+    with database.writing() as connection:
         if (
             connection.dialect.name == "postgresql"
         ):  # one after the other, as on SQLite: so none waits for another
@@ -107,7 +106,7 @@ def write(engine: Engine, new: Iterable[Trusted], now: float) -> None:
 
 def _later(connection: Connection) -> Any:
     """Return the statement that keeps a row, unless another worker's lasts longer."""
-    made = postgresql.insert(_trusted) if connection.dialect.name == "postgresql" else sqlite.insert(_trusted)
+    made = inserting(connection, _trusted)
     return made.on_conflict_do_update(
         index_elements=["login", "network"],
         set_={"until": made.excluded.until},

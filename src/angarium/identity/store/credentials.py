@@ -10,21 +10,24 @@ from sqlalchemy import Connection, delete, select
 
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.identity import checks
-from angarium.identity.checks import Check
-from angarium.identity.records import MAX_KEYS, Credential, Kind
+from angarium.identity.limits import MAX_KEYS
+from angarium.identity.records import Credential, Kind
 from angarium.identity.secrets import (
     CREDENTIAL_CONTEXT,
+    KeyRing,
     digest_of,
     new_secret,
     new_username,
     scram_of,
 )
 from angarium.identity.store import schema
-from angarium.identity.store.accounts import check_room, fetch_account, fetch_server, owned_by
-from angarium.identity.store.base import Changing, StoreBase, before_of, differing, row_of, said
-from angarium.identity.store.rows import credential_of
+from angarium.identity.store.accounts import check_room, fetch_account, owned_by
+from angarium.identity.store.servers import fetch_server
 from angarium.identity.store.streams import check_usable
+from angarium.sql.changes import ChangeLog, Changing
+from angarium.sql.checks import Check, differing
 from angarium.sql.errors import Invalid
+from angarium.sql.rows import before_of, record_of, row_of, said
 
 Made = tuple[Credential, str]
 """A new credential and its secret."""
@@ -64,8 +67,12 @@ _CHANGES: Final[dict[str, Check]] = {
 }
 
 
-class Credentials(StoreBase):
+class Credentials:
     """What programs log in with."""
+
+    def __init__(self, log: ChangeLog, ring: KeyRing) -> None:
+        self._log = log
+        self._ring = ring
 
     def create_api_key(
         self,
@@ -83,7 +90,7 @@ class Credentials(StoreBase):
         """Make an API key, for the account's first server or the one given. Raises NotFound, Invalid."""
         fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
         fields["grants"] = checks.grants("grants", grants)
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner = fetch_account(change.connection, account).id
             if server is not None and fetch_server(change.connection, server).account != owner:
                 raise Invalid(
@@ -107,7 +114,7 @@ class Credentials(StoreBase):
         """Make a server token, which is user name and password at once. Raises NotFound, Invalid."""
         fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
         fields["challenge"] = checks.flag("challenge", challenge)
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             return self._make(change, "server_token", owner, server=server, **fields)
 
@@ -126,7 +133,7 @@ class Credentials(StoreBase):
         """Make an SMTP token of one stream: an access key (`username`) and a secret key. Raises NotFound, Invalid."""
         fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
         fields["challenge"] = checks.flag("challenge", challenge)
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             kind = check_usable(change.connection, server, stream).kind
             fields["username"] = new_username("smtp_token", stream, kind == "broadcast")
@@ -147,19 +154,19 @@ class Credentials(StoreBase):
         """Make an SMTP login with a generated `username`. Raises NotFound, Invalid."""
         fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
         fields["challenge"] = checks.flag("challenge", challenge)
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             if stream is not None:
                 check_usable(change.connection, server, stream)
             fields["username"] = new_username("smtp_login")
             return self._make(change, "smtp_login", owner, server=server, stream=stream, **fields)
 
-    def credential(self, id: int) -> Credential:
+    def get(self, id: int) -> Credential:
         """Return a credential. Raises NotFound."""
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             return fetch_credential(connection, id)
 
-    def credentials(
+    def page(
         self,
         account: int | None = None,
         server: int | None = None,
@@ -174,15 +181,15 @@ class Credentials(StoreBase):
             query = query.where(table.c.server == server)
         if kind is not None:
             query = query.where(table.c.kind == kind)
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             rows = connection.execute(query.order_by(table.c.id).limit(checks.page(limit)))
-            return [credential_of(row) for row in rows.mappings()]
+            return [record_of(row, Credential) for row in rows.mappings()]
 
-    def change_credential(self, id: int, *, actor: str, **fields: Any) -> Credential:
+    def change(self, id: int, *, actor: str, **fields: Any) -> Credential:
         """Change `label`, `grants` (API keys), `networks`, `options`, `enabled`, `expires_at`, `stream` (not of SMTP
         tokens); `challenge` can only be taken away, which forgets the secret. Raises NotFound, Invalid.
         """
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             found = fetch_credential(change.connection, id)
             new = differing(found, fields, _changes_of(found))
             if not new:
@@ -194,9 +201,9 @@ class Credentials(StoreBase):
             change.note("change", _what(found), found.account, before_of(found, new), new)
             return fetch_credential(change.connection, id)
 
-    def delete_credential(self, id: int, *, actor: str) -> None:
+    def delete(self, id: int, *, actor: str) -> None:
         """Delete a credential; it is refused within a second. Raises NotFound."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             found = fetch_credential(change.connection, id)
             change.connection.execute(delete(schema.credentials).where(schema.credentials.c.id == id))
             change.note("delete", _what(found), found.account, before=said(found))
@@ -231,7 +238,7 @@ class Credentials(StoreBase):
 
 def fetch_credential(connection: Connection, id: int) -> Credential:
     """Return a credential. Raises NotFound."""
-    return credential_of(row_of(connection, schema.credentials, id, "credential"))
+    return record_of(row_of(connection, schema.credentials, id, "credential"), Credential)
 
 
 def _checked(**fields: Any) -> dict[str, Any]:

@@ -3,31 +3,36 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from angarium.identity import checks
-from angarium.identity.checks import Check
 from angarium.identity.domains.keys import ALGORITHMS, NewKey, after_check, new_key, selectors
-from angarium.identity.records import MAX_DOMAINS, Domain, DomainKey
-from angarium.identity.secrets import DOMAIN_KEY_CONTEXT
+from angarium.identity.limits import MAX_DOMAINS
+from angarium.identity.records import Domain, DomainKey
+from angarium.identity.secrets import DOMAIN_KEY_CONTEXT, KeyRing
 from angarium.identity.store import schema
 from angarium.identity.store.accounts import check_room, fetch_account, owned_by
-from angarium.identity.store.base import Changing, StoreBase, before_of, differing, row_of, said
+from angarium.sql.changes import ChangeLog, Changing
+from angarium.sql.checks import Check, differing
 from angarium.sql.errors import Conflict, NotFound
+from angarium.sql.rows import before_of, row_of, said
 
 
-class Domains(StoreBase):
+class Domains:
     """Sending domains. The private halves of their keys are kept encrypted and never returned."""
 
-    def create_domain(self, account: int, name: str, *, return_path: str = "bounces", actor: str) -> Domain:
+    def __init__(self, log: ChangeLog, ring: KeyRing) -> None:
+        self._log = log
+        self._ring = ring
+
+    def create(self, account: int, name: str, *, return_path: str = "bounces", actor: str) -> Domain:
         """Make a domain with a pending RSA-2048 and a pending Ed25519 key. *return_path* is a label in front of the
         name, or a whole name under it; empty is none. Raises NotFound, Invalid, Conflict.
         """
         name = checks.domain("name", name)
         return_path = checks.return_path("return_path", return_path, name)
         made = [new_key(algorithm) for algorithm in ALGORITHMS]
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             customer = fetch_account(change.connection, account)
             owner = customer.id
             if _find(change.connection, owner, name) is not None:
@@ -41,21 +46,21 @@ class Domains(StoreBase):
             change.note("create", f"domain {id}", owner, after=_told(domain))
         return domain
 
-    def domain(self, id_or_name: int | tuple[int, str]) -> Domain:
+    def get(self, id_or_name: int | tuple[int, str]) -> Domain:
         """Return a domain by its id, or by account and name. Raises NotFound."""
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             return fetch_domain(connection, id_or_name)
 
-    def domains(self, account: int | None = None, after: int | None = None, limit: int = 100) -> list[Domain]:
+    def page(self, account: int | None = None, after: int | None = None, limit: int = 100) -> list[Domain]:
         """Return domains with their keys, of one account or of all, by rising id."""
         query = select(schema.domains).where(*owned_by(schema.domains, account, after))
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             rows = connection.execute(query.order_by(schema.domains.c.id).limit(checks.page(limit)))
             return _with_keys(connection, rows.mappings().all())
 
-    def change_domain(self, id: int, *, actor: str, **fields: Any) -> Domain:
+    def change(self, id: int, *, actor: str, **fields: Any) -> Domain:
         """Change `enabled`, `return_path`. Raises NotFound, Invalid."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             domain = fetch_domain(change.connection, id)
             new = differing(domain, fields, _changes_of(domain))
             if not new:
@@ -64,9 +69,9 @@ class Domains(StoreBase):
             change.note("change", f"domain {id}", domain.account, before_of(domain, new), new)
             return fetch_domain(change.connection, id)
 
-    def delete_domain(self, id: int, *, actor: str) -> None:
+    def delete(self, id: int, *, actor: str) -> None:
         """Delete a domain and its keys: its mail leaves unsigned, if it may be sent at all. Raises NotFound."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             domain = fetch_domain(change.connection, id)
             change.connection.execute(delete(schema.domains).where(schema.domains.c.id == id))
             change.note("delete", f"domain {id}", domain.account, before=_told(domain))
@@ -77,7 +82,7 @@ class Domains(StoreBase):
         Raises NotFound, or Conflict while keys of an earlier rotation were never found there.
         """
         made = [new_key(algorithm) for algorithm in ALGORITHMS]
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             found = fetch_domain(change.connection, domain)
             waiting = [
                 key.selector for key in found.keys if key.state == "pending" and key.verified_at is None
@@ -98,7 +103,7 @@ class Domains(StoreBase):
 
         A key that is not in *found* could not be asked for and stays as it is. Raises NotFound.
         """
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             before = fetch_domain(change.connection, domain)
             keys = after_check(before.keys, found, at)
             for old, new in zip(before.keys, keys, strict=True):
@@ -193,4 +198,4 @@ def _states(domain: Domain) -> dict[str, object]:
 
 
 def _told(domain: Domain) -> dict[str, object]:
-    return {**said(domain), "selectors": [key.selector for key in domain.keys]}
+    return {**said(domain, "keys"), "selectors": [key.selector for key in domain.keys]}

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, RowMapping, Table, func, sele
 
 from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing
 from angarium.identity.store import schema
-from angarium.identity.store.base import Changing, StoreBase
+from angarium.sql.changes import ChangeLog, Changing
 
 _SEALED: tuple[tuple[Table, bytes], ...] = (
     (schema.credentials, CREDENTIAL_CONTEXT),
@@ -27,10 +27,13 @@ def _unheard(_done: int, _total: int) -> None:
     pass
 
 
-class Rotation(StoreBase):
+class SecretRotation:
     """Encrypting anew."""
 
-    def rotate_secrets(
+    def __init__(self, log: ChangeLog) -> None:
+        self._log = log
+
+    def rotate(
         self, ring: KeyRing, *, actor: str, progress: Progress = _unheard, keep_old: bool = False
     ) -> int:
         """Encrypt every secret under the newest key of *ring* (see `KeyRing.rotate`), then drop the older keys from
@@ -50,7 +53,7 @@ class Rotation(StoreBase):
         return done
 
     def _stale(self, newest: bytes) -> int:
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             counts = [
                 connection.scalar(select(func.count()).select_from(table).where(_is_stale(table, newest)))
                 for table, _ in _SEALED
@@ -59,12 +62,12 @@ class Rotation(StoreBase):
 
     def _encrypt_some(self, ring: KeyRing, table: Table, context: bytes, actor: str) -> int:
         """Encrypt a batch anew and return its size."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             return _encrypt_batch(change, ring, table, context)
 
     def _drop_old(self, ring: KeyRing, actor: str) -> int:
         """Drop what no secret needs; return how many were encrypted late, under an older key, and are anew now."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             late = sum(_encrypt_all(change, ring, table, context) for table, context in _SEALED)
             old = ring.key_ids[1:]
             ring.drop(old)

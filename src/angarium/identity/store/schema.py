@@ -2,6 +2,8 @@
 
 Every change of anything here raises the one row of `generation` in its own transaction, whose lock puts the changes in
 an order; workers look at that number to learn that something changed, and at `audit` for whose account it was.
+
+What is kept of accounts, servers, streams and people is said in their records.
 """
 
 from typing import Any
@@ -13,7 +15,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -26,6 +27,10 @@ from sqlalchemy import (
     insert,
 )
 
+from angarium.identity.records import Account, Person, Server, Stream
+from angarium.identity.store.columns import ID, columns_of, owner
+from angarium.sql.changes import ChangeTables
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -35,79 +40,30 @@ metadata = MetaData(
     }
 )
 
-_ID = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column that is called INTEGER."""
 _NUMBERS: Any = {"sqlite_autoincrement": True}
 """A number is never given twice, so that nobody inherits the sessions or the audit log of somebody deleted."""
 
+accounts = Table("accounts", metadata, *columns_of(Account), **_NUMBERS)
 
-def _owner(table: str, *, nullable: bool = False) -> Column[int]:
-    key = ForeignKey(f"{table}.id", ondelete="CASCADE")
-    return Column(table.removesuffix("s"), _ID, key, nullable=nullable, index=True)
+servers = Table("servers", metadata, *columns_of(Server), UniqueConstraint("account", "name"), **_NUMBERS)
 
-
-accounts = Table(
-    "accounts",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", String(200), nullable=False, unique=True),
-    Column("created_at", Float, nullable=False),
-    Column("suspended", Boolean, nullable=False, default=False),
-    Column("limits", JSON, nullable=False, default=dict),
-    Column("options", JSON, nullable=False, default=dict),
-    **_NUMBERS,
-)
-
-servers = Table(
-    "servers",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    _owner("accounts"),
-    Column("name", String(200), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("suspended", Boolean, nullable=False, default=False),
-    Column("smtp", Boolean, nullable=False, default=True),
-    Column("on_error", String(10), nullable=False, default="vendor"),
-    Column("limits", JSON, nullable=False, default=dict),
-    Column("options", JSON, nullable=False, default=dict),
-    UniqueConstraint("account", "name"),
-    **_NUMBERS,
-)
-
-streams = Table(
-    "streams",
-    metadata,
-    Column("server", _ID, ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True),
-    Column("id", String(30), primary_key=True),
-    Column("name", String(200), nullable=False),
-    Column("description", Text, nullable=False, default=""),
-    Column("kind", String(20), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("archived_at", Float),
-    Column("options", JSON, nullable=False, default=dict),
-)
+streams = Table("streams", metadata, *columns_of(Stream, key=("server", "id")))
 
 people = Table(
     "people",
     metadata,
-    Column("id", _ID, primary_key=True),
-    _owner("accounts"),
-    Column("email", String(320), nullable=False, unique=True),
-    Column("name", String(200), nullable=False, default=""),
+    *columns_of(Person),
     Column("password", Text, nullable=False),  # argon2id, with its parameters
-    Column("enabled", Boolean, nullable=False, default=True),
-    Column("created_at", Float, nullable=False),
-    Column("last_used_at", Float),
     **_NUMBERS,
 )
 
 credentials = Table(
     "credentials",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("kind", String(20), nullable=False),
-    _owner("accounts"),
-    _owner("servers", nullable=True),
+    owner("accounts"),
+    owner("servers", nullable=True),
     Column("stream", String(30)),
     Column("label", String(200), nullable=False, default=""),
     Column("username", String(200), unique=True),  # NULL where the secret is its own name
@@ -129,8 +85,8 @@ credentials = Table(
 domains = Table(
     "domains",
     metadata,
-    Column("id", _ID, primary_key=True),
-    _owner("accounts"),
+    Column("id", ID, primary_key=True),
+    owner("accounts"),
     Column("name", String(253), nullable=False, index=True),
     Column("created_at", Float, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True),
@@ -144,8 +100,8 @@ domains = Table(
 domain_keys = Table(
     "domain_keys",
     metadata,
-    Column("id", _ID, primary_key=True),
-    _owner("domains"),
+    Column("id", ID, primary_key=True),
+    owner("domains"),
     Column("selector", String(63), nullable=False),
     Column("algorithm", String(10), nullable=False),
     Column("public", Text, nullable=False),
@@ -178,15 +134,15 @@ trusted = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("generation", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("actor", String(200), nullable=False),
     Column("action", String(40), nullable=False),
     Column("what", String(200), nullable=False),
-    Column("account", _ID),  # no foreign key: the log outlives the account
+    Column("account", ID, key="owner"),  # no foreign key: the log outlives the account
     Column("details", JSON, nullable=False, default=dict),
-    Index("ix_audit_account_id", "account", "id"),
+    Index("ix_audit_account_id", "owner", "id"),
     **_NUMBERS,
 )
 
@@ -196,6 +152,8 @@ generation = Table(
     Column("id", Integer, primary_key=True),  # always 1
     Column("value", BigInteger, nullable=False),
 )
+
+CHANGES = ChangeTables(generation, audit)
 
 
 @event.listens_for(generation, "after_create")

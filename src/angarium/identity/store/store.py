@@ -1,19 +1,40 @@
 """The identity store: who may send. Blocking; from an event loop call it in a thread.
 
 Every method that changes something takes *actor*, who does it for the audit log, runs in one transaction, and has
-reached the disk when it returns. What can go wrong is in `identity.errors`.
+reached the disk when it returns. What can go wrong is in `sql.errors`.
 """
 
-from angarium.identity.store.accounts import Accounts, Servers
+from collections.abc import Callable
+
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store.accounts import Accounts
+from angarium.identity.store.audit import AuditLog
 from angarium.identity.store.credentials import Credentials
 from angarium.identity.store.domains import Domains
-from angarium.identity.store.people import Audit, People
-from angarium.identity.store.rotation import Rotation
-from angarium.identity.store.streams import Streams
+from angarium.identity.store.people import People
+from angarium.identity.store.rotation import SecretRotation
+from angarium.identity.store.schema import CHANGES
+from angarium.identity.store.servers import Servers
+from angarium.identity.store.streams import MessageStreams
+from angarium.sql.changes import ChangeLog
+from angarium.sql.database import Database
 
 
-class Store(Accounts, Servers, Streams, People, Credentials, Domains, Rotation, Audit):
-    """`Store(engine, ring, now)`: an engine of `identity.store.engine` that is migrated, the node's keys, a clock.
+class IdentityStore:
+    """Each sort of thing under its name: `store.accounts`, `store.domains`, and so on.
 
-    Listings are pages by rising id: `after` is the last id of the page before. Threads may share a store.
+    *database* has its tables, *ring* are the node's keys, *now* is the clock. Listings are pages by rising id: `after`
+    is the last id of the page before. Threads may share a store.
     """
+
+    def __init__(self, database: Database, ring: KeyRing, now: Callable[[], float]) -> None:
+        log = ChangeLog(database, CHANGES, now)
+        self.accounts = Accounts(log)
+        self.servers = Servers(log)
+        self.streams = MessageStreams(log)
+        self.people = People(log)
+        self.credentials = Credentials(log, ring)
+        self.domains = Domains(log, ring)
+        self.secrets = SecretRotation(log)
+        self.audit = AuditLog(log)
+        self.generation = log.generation

@@ -5,62 +5,54 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from angarium.core.options import NO_OPTIONS, Options
 from angarium.identity import checks
-from angarium.identity.checks import Check
+from angarium.identity.fields import checks_of
 from angarium.identity.records import DEFAULT_STREAMS, Server, Stream, StreamKind
 from angarium.identity.store import schema
-from angarium.identity.store.accounts import fetch_server
-from angarium.identity.store.base import Changing, StoreBase, before_of, columns, differing, said
-from angarium.identity.store.rows import stream_of
+from angarium.identity.store.servers import fetch_server
+from angarium.sql.changes import ChangeLog, Changing
+from angarium.sql.checks import checked, differing
 from angarium.sql.errors import Conflict, Invalid, NotFound
+from angarium.sql.rows import before_of, columns, record_of, said
 
 MOST_STREAMS = 10
 """Of one server, besides the default ones and those that are archived."""
 
-_STREAM: Final[dict[str, Check]] = {
-    "name": checks.name,
-    "description": checks.description,
-    "options": checks.options,
-}
-_kind = checks.one_of("transactional", "broadcast")
+_NEW: Final = checks_of(Stream, "new")
+_CHANGE: Final = checks_of(Stream, "change")
 _KEY = schema.streams.c
 
 
-class Streams(StoreBase):
+class MessageStreams:
     """Message streams: a server's mail by purpose. They are archived, not deleted: what was sent belongs to them."""
 
-    def create_stream(
-        self,
-        server: int,
-        id: str,
-        name: str,
-        kind: StreamKind,
-        *,
-        description: str = "",
-        options: Options = NO_OPTIONS,
-        actor: str,
+    def __init__(self, log: ChangeLog) -> None:
+        self._log = log
+
+    def create(
+        self, server: int, id: str, name: str, kind: StreamKind, *, actor: str, **fields: Any
     ) -> Stream:
-        """Make a stream. Raises NotFound, Invalid, or Conflict when there is one, or there are too many."""
-        id, kind = checks.stream_id("id", id), _kind("kind", kind)
-        given = {"name": name, "description": description, "options": options}
-        fields = {field: _STREAM[field](field, value) for field, value in given.items()}
-        with self._changing(actor) as change:
+        """Make a stream with the *fields* of `Stream` that a new one may have.
+
+        Raises NotFound, Invalid, or Conflict when there is one, or there are too many.
+        """
+        new = checked({"id": id, "name": name, "kind": kind, **fields}, _NEW)
+        with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server)
             _check_is_new(change.connection, server, id)
             _check_room(change.connection, server)
-            row = {"server": server, "id": id, "kind": kind, "created_at": change.at, **fields}
+            row = {"server": server, "created_at": change.at, **new}
             change.connection.execute(insert(schema.streams).values(columns(row)))
             stream = fetch_stream(change.connection, server, id)
             change.note("create", f"stream {server}/{id}", owner.account, after=said(stream))
         return stream
 
-    def stream(self, server: int, id: str) -> Stream:
+    def get(self, server: int, id: str) -> Stream:
         """Return a stream, archived or not. Raises NotFound."""
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             return fetch_stream(connection, server, id)
 
-    def streams(self, server: int, archived: bool = False) -> list[Stream]:
+    def of_server(self, server: int, archived: bool = False) -> list[Stream]:
         """Return the streams of a server, the oldest first; with *archived* those that are archived as well.
 
         Raises NotFound when there is no such server.
@@ -68,23 +60,23 @@ class Streams(StoreBase):
         query = select(schema.streams).where(_KEY.server == server)
         if not archived:
             query = query.where(_KEY.archived_at.is_(None))
-        with self._reading() as connection:
+        with self._log.reading() as connection:
             fetch_server(connection, server)
             rows = connection.execute(query).mappings()
-            return sorted((stream_of(row) for row in rows), key=_age)
+            return sorted((record_of(row, Stream) for row in rows), key=_age)
 
-    def change_stream(self, server: int, id: str, *, actor: str, **fields: Any) -> Stream:
-        """Change `name`, `description`, `options`. Raises NotFound, Invalid."""
+    def change(self, server: int, id: str, *, actor: str, **fields: Any) -> Stream:
+        """Change the *fields* of `Stream` that can be changed. Raises NotFound, Invalid."""
         if "kind" in fields:
             raise Invalid("kind", "a stream stays what it is; make another one for the other kind of mail")
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner, stream = _fetch(change.connection, server, id)
-            new = differing(stream, fields, _STREAM)
+            new = differing(stream, fields, _CHANGE)
             return _changed(change, owner, stream, "change", new) if new else stream
 
-    def archive_stream(self, server: int, id: str, *, actor: str) -> Stream:
+    def archive(self, server: int, id: str, *, actor: str) -> Stream:
         """Archive a stream: nothing can be sent through it. Raises NotFound, or Conflict for a default stream."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner, stream = _fetch(change.connection, server, id)
             if id in DEFAULT_STREAMS:
                 raise Conflict(f"the stream {id!r} is one of those every server has and cannot be archived")
@@ -92,9 +84,9 @@ class Streams(StoreBase):
                 return stream
             return _changed(change, owner, stream, "archive", {"archived_at": change.at})
 
-    def unarchive_stream(self, server: int, id: str, *, actor: str) -> Stream:
+    def unarchive(self, server: int, id: str, *, actor: str) -> Stream:
         """Take a stream into use again. Raises NotFound, or Conflict when there are too many."""
-        with self._changing(actor) as change:
+        with self._log.changing(actor) as change:
             owner, stream = _fetch(change.connection, server, id)
             if stream.archived_at is None:
                 return stream
@@ -109,7 +101,7 @@ def fetch_stream(connection: Connection, server: int, id: str) -> Stream:
     row = connection.execute(query).mappings().first() if id.isprintable() else None
     if row is None:
         raise NotFound(f"stream {id[:60]} of server {server}")
-    return stream_of(row)
+    return record_of(row, Stream)
 
 
 def check_usable(connection: Connection, server: int, id: str) -> Stream:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from angarium.core.submission import Problem, Reason
-from angarium.identity.records import Account, Limits, Rate, Server
+from angarium.identity.limits import Limits, Rate
+from angarium.identity.records import Account, Server
 
 DAY_S: Final = 86_400
 

@@ -6,12 +6,11 @@ Whoever reserves has the rows locked, so that all workers together never reserve
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, delete, select, update
 
 from angarium.identity.store import schema
-from angarium.identity.store.engine import writing
 from angarium.identity.usage.buckets import DAY_S, Bucket, Exceeded, chunk, latest
+from angarium.sql.database import Database, inserting
 
 KEPT_S = 7 * DAY_S
 """How long the counts of whole days are kept; shorter windows go after an hour."""
@@ -35,12 +34,12 @@ class Window(NamedTuple):
     starts_at: int
 
 
-def reserve(engine: Engine, needs: Iterable[Need]) -> dict[Window, int] | Exceeded:
+def reserve(database: Database, needs: Iterable[Need]) -> dict[Window, int] | Exceeded:
     """Reserve at least what is needed of each bucket, in one transaction, and say how much; or, when one of them is
     full, nothing. Raises StoreError.
     """
     wanted = sorted(needs, key=lambda need: (need.bucket.scope, need.bucket.seconds))
-    with writing(engine) as connection:
+    with database.writing() as connection:
         left = [(need, need.bucket.limit - _used(connection, _window(need))) for need in wanted]
         full = [
             Exceeded(need.bucket, need.recipients, float(need.starts_at + need.bucket.seconds))
@@ -54,17 +53,17 @@ def reserve(engine: Engine, needs: Iterable[Need]) -> dict[Window, int] | Exceed
     return granted
 
 
-def give_back(engine: Engine, unused: Mapping[Window, int]) -> None:
+def give_back(database: Database, unused: Mapping[Window, int]) -> None:
     """Take *unused* off the counts. Raises StoreError."""
-    with writing(engine) as connection:
+    with database.writing() as connection:
         _add(connection, {window: -unused[window] for window in sorted(unused)})
 
 
-def forget(engine: Engine, now: float) -> int:
+def forget(database: Database, now: float) -> int:
     """Delete the counts of windows that are long over, and say how many. Raises StoreError."""
     over = _usage.c.starts_at + _usage.c.seconds
     is_old = (over < now - KEPT_S) | ((over < now - 3600) & (_usage.c.seconds < DAY_S))
-    with writing(engine) as connection:
+    with database.writing() as connection:
         return connection.execute(delete(_usage).where(is_old)).rowcount
 
 
@@ -74,7 +73,9 @@ def _window(need: Need) -> Window:
 
 def _used(connection: Connection, window: Window) -> int:
     """Return what is counted already, and keep others from counting until the transaction ends."""
-    connection.execute(_begin(connection).values(**window._asdict(), used=0).on_conflict_do_nothing())
+    connection.execute(
+        inserting(connection, _usage).values(**window._asdict(), used=0).on_conflict_do_nothing()
+    )
     found = connection.scalar(select(_usage.c.used).where(_is(window)).with_for_update())
     return found or 0
 
@@ -92,9 +93,3 @@ def _is(window: Window) -> Any:
         columns.seconds == window.seconds,
         columns.starts_at == window.starts_at,
     )
-
-
-def _begin(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(_usage)
-    return sqlite.insert(_usage)

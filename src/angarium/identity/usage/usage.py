@@ -11,17 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine
-
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.identity.principal import Principal
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
 from angarium.identity.usage.counts import Need, Window, forget, give_back, reserve
+from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
-from angarium.sql.threads import Worker
+from angarium.sql.threads import StoreThread
 
 IDLE_S: Final = 5.0
 """How long a chunk may lie untouched before it goes back."""
@@ -44,18 +43,18 @@ class _Held:
 
 
 class Usage:
-    """The counts as one worker sees them. For one event loop; *engine* may be used by others."""
+    """The counts as one worker sees them. For one event loop; *database* may be used by others."""
 
-    def __init__(self, engine: Engine, clock: Clock, log: Log) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, clock: Clock, log: Log) -> None:
+        self._database = database
         self._clock = clock
-        self._worker = Worker("usage counts")
+        self._worker = StoreThread("usage counts")
         self._tasks = Tasks(log, clock)
         self._held: dict[tuple[str, int], _Held] = {}
         self._full: dict[tuple[str, int], tuple[float, Exceeded]] = {}
         self._owed: dict[Window, int] = {}
         self._services: list[asyncio.Task[Any]] = []
-        self._outage = Outage("usage counts", log, clock)
+        self._outage = Outage("usage counts", "identity_outage", log, clock)
 
     async def start(self) -> None:
         """Begin to give back what lies idle."""
@@ -120,7 +119,7 @@ class Usage:
 
     async def _forget(self) -> None:
         now = self._clock.now()
-        await self._do(lambda: forget(self._engine, now))
+        await self._do(lambda: forget(self._database, now))
 
     def _of(self, bucket: Bucket, now: float) -> _Held | None:
         """Return what is held of *bucket* in the window that holds *now*. What was reserved under another limit is
@@ -156,7 +155,7 @@ class Usage:
             if here < count
         ]
         try:
-            granted = await self._worker.ask(lambda: reserve(self._engine, needs)) if needs else {}
+            granted = await self._worker.ask(lambda: reserve(self._database, needs)) if needs else {}
         except StoreError as error:
             self._put_back(taken, now)
             return error
@@ -227,7 +226,7 @@ class Usage:
         }
         self._owed = {}
         if owed:
-            await self._do(lambda: give_back(self._engine, owed))
+            await self._do(lambda: give_back(self._database, owed))
 
     async def _do(self, work: Callable[[], object]) -> None:
         """Have the store do *work*, or note that it did not."""

@@ -1,15 +1,12 @@
-"""Alembic's entry: runs migrations on the connection that `identity.store.engine` gives, in its transaction.
+"""Alembic's entry: runs migrations on the connection that `sql.history` gives, in its transaction.
 
 They go forward only; the way back is the copy of the database from before.
 """
 
 from alembic import context
 
-from angarium.identity.store.schema import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
     render_as_batch=True,  # SQLite alters a table by making a new one
 )
 with context.begin_transaction():

@@ -1,0 +1,36 @@
+"""Where the identity store is, and what it is opened with."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, make_url
+
+from angarium.config.model import Config
+from angarium.sql.database import Database
+from angarium.sql.errors import StoreError
+from angarium.sql.kind import DatabaseKind
+
+IDENTITY: Final = DatabaseKind(
+    "identity store", "Identity_Store", "identity.db", (Path(__file__).parent / "migrations",)
+)
+
+
+def store_url(config: Config, data: Path) -> str:
+    """Return the URL of the database: `Identity_Store`, or SQLite in the data folder. Raises StoreError."""
+    if config.globals.identity_store:
+        return config.globals.identity_store.value
+    path = str(data / "identity" / IDENTITY.file)
+    url = URL.create("sqlite", database=path).render_as_string()
+    if make_url(url).database != path:  # not every version of SQLAlchemy can write all characters
+        raise StoreError(f"the data folder {data} has % or ? in its name; rename it")
+    return url
+
+
+def key_file(config: Config, data: Path) -> Path:
+    """Return the path of the key file: `Secrets_Key_File`, or one in the data folder."""
+    return config.globals.secrets_key_file or data / "identity" / "secrets.key"
+
+
+def open_database(url: str) -> Database:
+    """Return the database at *url*; its tables may not be up to date yet. Raises StoreError."""
+    return Database(url, IDENTITY)

@@ -1,0 +1,77 @@
+"""A database that several stores have their tables in: transactions that read or write, and tables kept up to date."""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Table, exc, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from angarium.sql import engine
+from angarium.sql.errors import StoreError
+from angarium.sql.history import History
+from angarium.sql.kind import DatabaseKind
+
+
+class Database:
+    """The database at *url*. SQLite's file is created, readable by its owner only. Raises StoreError.
+
+    Blocking; from an event loop call it in a thread. Threads may share it.
+    """
+
+    def __init__(self, url: str, kind: DatabaseKind) -> None:
+        self.engine = engine.open_engine(url, kind)
+        self._kind = kind
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it is PostgreSQL; else it is SQLite."""
+        return self.engine.dialect.name == "postgresql"
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises StoreError when the database does not answer."""
+        with self._asking(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes; what was done in it is undone if anything is raised. Raises StoreError."""
+        with self._asking(), self.engine.connect() as raw:
+            connection = raw.execution_options(writes=True)
+            with connection.begin():
+                if self.is_postgresql:  # SQLite's driver was told when the engine was made
+                    wait = {"wait": f"{engine.BUSY_S}s"}
+                    connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), wait)
+                yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables up to date. Safe when several processes start at once. Raises StoreError."""
+        history = History(self._kind)
+        with self.reading() as connection:
+            is_up_to_date = history.is_at_end(connection)
+        if not is_up_to_date:
+            with self.writing() as connection:
+                history.upgrade(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turn the errors of the database into StoreError, without what was sent to it."""
+        try:
+            yield
+        except exc.SQLAlchemyError as error:
+            place = self.engine.url.render_as_string(hide_password=True)
+            cause = getattr(error, "orig", None) or error
+            # the rest of the text can quote values: "Key (username)=(…) already exists"
+            reason = str(cause).partition("\n")[0][:200]
+            raise StoreError(
+                f"the {self._kind.called} {place} does not answer as it should: {reason}"
+            ) from None
+
+
+def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT into *table* that can be told what to do about rows that are there already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
