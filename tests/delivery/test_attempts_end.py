@@ -40,7 +40,7 @@ from angarium.queue.scheduler import Scheduler
 from angarium.render.dkim import Keys, SigningKey
 from angarium.render.pipeline import GenerationFailure
 from angarium.spool.port import SpoolError, Then
-from angarium.testing.log import KeptLog
+from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.signing import mail_to_sign, make_key
 
@@ -138,7 +138,7 @@ class World:
         self.authority = Authority()
         self.news = asyncio.Event()
         parts: Any = self, self
-        self.log = KeptLog()
+        self.log = kept_log()
         keys: Any = self
         self.handover = Handover(*parts, self.clock, self.log, self.finished, self.news.set, keys)
         path: Any = File(self)

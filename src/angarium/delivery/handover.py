@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -48,6 +48,10 @@ class Finished(Protocol):
     def __call__(self, conn: int, results: list[Result], usable: bool) -> None:
         """Take the results; the connection can take another transaction if *usable*."""
         ...
+
+
+async def _failing(error: Exception) -> NoReturn:
+    raise error
 
 
 class _Delivery(msgspec.Struct):
@@ -161,34 +165,30 @@ class Handover:
 
     def _advance(self, errand: _Errand, answer: Any = None) -> None:
         """Go on with *errand* as far as it goes without waiting; *answer* is what it waited for."""
+        course = errand.course
         try:
-            payload = self._until_waiting(errand, answer)
-            if payload is not None:
-                errand.leave(payload)
+            try:
+                need = course.throw(answer) if isinstance(answer, Exception) else course.send(answer)
+                while True:
+                    answer = self._answer(need)
+                    if type(answer) is CoroutineType:
+                        self._tasks.start(self._wait(errand, need, answer))
+                        return
+                    need = course.send(answer)
+            except StopIteration as end:
+                errand.leave(end.value)
         except Unmet as unmet:
             errand.refuse(unmet)
         except Exception:
             errand.break_off()
             raise
 
-    def _until_waiting(self, errand: _Errand, answer: Any) -> Payload | None:
-        """Return what leaves, None if that has to be waited for. Raises what ends the course."""
-        course, answers = errand.course, self._answers
+    def _answer(self, need: Need) -> Any:
+        """Return what *need* asks for, or a coroutine that finds it out or fails."""
         try:
-            need = course.throw(answer) if isinstance(answer, Exception) else course.send(answer)
-            while True:
-                try:
-                    answer = answers[type(need)](need)
-                except Exception as error:  # noqa: BLE001 - raised again by the course unless it is foreseen
-                    need = course.throw(self._foreseen(need, error))
-                    continue
-                if type(answer) is CoroutineType:
-                    self._tasks.start(self._wait(errand, need, answer))
-                    return None
-                need = course.send(answer)
-        except StopIteration as end:
-            payload: Payload = end.value
-            return payload
+            return self._answers[type(need)](need)
+        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            return _failing(error)
 
     async def _wait(self, errand: _Errand, need: Need, coming: Coroutine[Any, Any, Any]) -> None:
         try:

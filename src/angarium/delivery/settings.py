@@ -64,7 +64,7 @@ def transaction_of(
         body if isinstance(body, bytes) else None,
         len(body) if isinstance(body, bytes) else message.body_size,
         message.eight_bit,
-        header_needs_smtputf8(message, body),
+        message.smtputf8 and header_needs_smtputf8(message, body),
         message.ret,
         message.envid,
         xclient,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from angarium.config.model import OutboundOptions
 from angarium.core.address import Address
 from angarium.core.records import Attempt, Event, Flow, QueueKey, Recipient
@@ -41,8 +43,7 @@ class Connect:
     options: OutboundOptions
 
 
-@dataclass(slots=True)
-class Deliver:
+class Deliver(msgspec.Struct):
     """Hand *recipients*, all of one message, to the idle connection *conn* in one transaction. Answer:
     `finished`.
     """
@@ -74,8 +75,7 @@ class Settle:
     recipients: list[Recipient]
 
 
-@dataclass(slots=True)
-class WriteEvents:
+class WriteEvents(msgspec.Struct):
     """Write *events*, already applied to their recipients, to the journal. No answer."""
 
     events: list[Event]
@@ -144,8 +144,7 @@ class ConnectFailure:
     on_terms: bool = False
 
 
-@dataclass(slots=True)
-class Result:
+class Result(msgspec.Struct):
     """What became of one recipient in a transaction.
 
     *untried*: the transaction ended before the peer judged it, through no fault of the recipient; it is ready again

@@ -23,26 +23,32 @@ class HandshakeFailed(AngariumError):
 class Encryption:
     """Belongs to one connection to *address*. *names* are those that a certificate may be for.
 
-    *facts* is what was negotiated; without encryption None, or why there is none although it was tried.
+    *facts* is what was negotiated; without encryption None, or why there is none although it was tried. *name* is
+    version and cipher, empty for clear text.
     """
 
-    __slots__ = ("_address", "_client", "_is_kept", "_is_unproved", "_names", "_policy", "facts", "way")
+    __slots__ = (
+        "_address",
+        "_client",
+        "_is_kept",
+        "_is_unproved",
+        "_names",
+        "_policy",
+        "facts",
+        "name",
+        "way",
+    )
 
     def __init__(self, client: TlsClient, policy: TlsPolicy, address: Address, names: Iterable[str]) -> None:
         self.way: Way = CLEAR
         self.facts: TlsFacts | None = None
+        self.name = ""
         self._client = client
         self._policy = policy
         self._address = address
         self._names = tuple(dict.fromkeys(names))
         self._is_unproved = False
         self._is_kept = False
-
-    @property
-    def name(self) -> str:
-        """Version and cipher, empty for clear text."""
-        facts = self.facts
-        return f"{facts.version} {facts.cipher}" if facts is not None and facts.version else ""
 
     @property
     def _place(self) -> Place:
@@ -95,6 +101,8 @@ class Encryption:
         if verify == "host" and facts.verified != "host":
             raise HandshakeFailed(_for_login(self._policy, facts.problem))
         self.facts = facts
+        if facts.version:
+            self.name = f"{facts.version} {facts.cipher}"
 
     def keep(self, transport: asyncio.Transport) -> None:
         """Remember how to resume the session, unless that was done; the peer may send what it takes at any time."""
