@@ -49,30 +49,38 @@ def settings_of(config: Config, view: ConfigView) -> SpoolSettings:
     )
 
 
-async def open_spools(folders: Sequence[Path], settings: SpoolSettings, log: Log, clock: Clock) -> Spool:
+async def open_spools(
+    folders: Sequence[Path],
+    settings: SpoolSettings,
+    log: Log,
+    clock: Clock,
+    patience_s: float = _LOCK_PATIENCE_S,
+) -> Spool:
     """Open a worker's partitions, the active one first, as one spool.
 
     Raises SpoolError when the active one cannot be opened; another is left alone.
     """
-    active = await open_spool(folders[0], settings, log, clock)
+    active = await open_spool(folders[0], settings, log, clock, patience_s)
     if len(folders) == 1:
         return active
     draining, left = [], []
     for folder in folders[1:]:
         try:
-            draining.append(await open_spool(folder, settings, log, clock))
+            draining.append(await open_spool(folder, settings, log, clock, patience_s))
         except SpoolError as error:
             left.append(str(error))
             log.error("spool", clock.now(), left_alone=str(folder), error=str(error))
-    log.info("spool", clock.now(), draining=[str(folder) for folder in folders[1:]])
+    log.info("spool", clock.now(), drained=len(draining), left_alone=len(left))
     return Partitions(active, draining, left, max_resident=settings.max_resident)
 
 
-async def open_spool(path: Path, settings: SpoolSettings, log: Log, clock: Clock) -> Partition:
+async def open_spool(
+    path: Path, settings: SpoolSettings, log: Log, clock: Clock, patience_s: float
+) -> Partition:
     """Open a partition, waiting for a predecessor that is just letting go of it. Raises SpoolError."""
     await asyncio.to_thread(make_folder, path.parent)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _LOCK_PATIENCE_S
+    deadline = loop.time() + patience_s
     while True:
         try:
             return open_partition(path, loop, settings)
