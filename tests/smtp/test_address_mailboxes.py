@@ -171,9 +171,12 @@ def test_a_literal_gives_its_address() -> None:
     assert literal_address("[example.net]") is None
 
 
-def test_the_local_part_is_known_even_with_an_at_sign_in_it() -> None:
-    assert parse_mailbox('"a@b"@example.net').local_part == '"a@b"'
-    assert Mailbox("postmaster", "").local_part == "postmaster"
+def local_part(mailbox: Mailbox) -> str:
+    return mailbox.address.rpartition("@")[0]
+
+
+def test_a_local_part_may_have_an_at_sign_in_it() -> None:
+    assert parse_mailbox('"a@b"@example.net') == Mailbox('"a@b"@example.net', "example.net")
 
 
 LOCAL_PARTS = st.text("ab.+_=", min_size=1, max_size=200)
@@ -191,7 +194,7 @@ def test_what_is_read_loosely_is_written_strictly_and_read_as_the_same(
         return  # too long, or a number that is no address
     assert parse_mailbox(mailbox.address) == mailbox
     assert mailbox.domain == mailbox.domain.lower()
-    assert mailbox.local_part.strip('"') == local
+    assert local_part(mailbox).strip('"') == local
     if len(local) <= 60 and "_" not in domain and len(domain) <= 180:
         assert parse_mailbox(mailbox.address, pedantic=True) == mailbox
 
@@ -221,10 +224,10 @@ def test_any_text_is_a_mailbox_or_an_address_error(text: str) -> None:
 def test_what_needs_quotes_gets_them(content: str) -> None:
     escaped = content.replace("\\", "\\\\").replace('"', '\\"')
     mailbox = parse_mailbox(f'"{escaped}"@example.net') if len(escaped) < 62 else None
-    if mailbox is not None and mailbox.local_part.startswith('"'):
-        assert mailbox.local_part == f'"{escaped}"'
+    if mailbox is not None and local_part(mailbox).startswith('"'):
+        assert local_part(mailbox) == f'"{escaped}"'
     elif mailbox is not None:
-        assert mailbox.local_part == content
+        assert local_part(mailbox) == content
 
 
 @pytest.mark.parametrize("piece", ["a.", "a-", "-", '"', "\\", "@a,", "a@", "ü", "ü.", '"\\"', ":"])

@@ -76,7 +76,7 @@ def test_a_message_goes_through(mechanism: str, step: int, introduces: bool) -> 
     assert [event.results[0].verdict for event in events if isinstance(event, TransactionFinished)] == [
         "delivered"
     ]
-    assert (server.machine.is_encrypted, server.machine.is_authenticated) == (True, True)
+    assert (server.machine.is_encrypted, server.machine._commands.exchange.is_done) == (True, True)
     said = [event for event in server.handler.events if event.startswith("xclient")]
     assert said == introduces * [
         "xclient ADDR=2001:db8::7 NAME=[UNAVAILABLE] PORT=40123 PROTO=ESMTP HELO=client.example"
@@ -91,4 +91,4 @@ def test_with_a_wrong_password_nothing_can_be_sent(mechanism: str) -> None:
     client.start(0.0)
     carried(server, client, 65_536)
     assert not client.is_ready
-    assert not server.machine.is_authenticated
+    assert not server.machine._commands.exchange.is_done

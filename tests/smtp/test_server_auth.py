@@ -64,15 +64,15 @@ def test_an_endless_response_is_not_hoarded() -> None:
 def test_the_machine_knows_who_has_come_in() -> None:
     peer = greeted("option starttls true")
     machine = peer.machine
-    assert not machine.is_authenticated
+    assert not machine._commands.exchange.is_done
     said(peer, b"AUTH PLAIN " + PLAIN + b"\r\n")
-    assert machine.is_authenticated
+    assert machine._commands.exchange.is_done
     assert not machine.is_encrypted
     said(peer, b"STARTTLS\r\n")
     assert (machine.state, machine.wants_read, machine.wait_s) == ("tls", False, None)
     machine.secured(0.0)
     assert (machine.state, machine.wants_read) == ("command", True)
-    assert (machine.is_encrypted, machine.is_authenticated, machine.helo_name) == (True, False, "")
+    assert (machine.is_encrypted, machine._commands.exchange.is_done, machine.helo_name) == (True, False, "")
 
 
 def test_what_came_behind_starttls_is_counted_and_never_obeyed() -> None:
@@ -173,7 +173,7 @@ def test_no_bytes_without_the_password_let_anybody_in(lines: list[bytes], may_pi
     )
     for line in lines:
         assert not said(peer, line).startswith(b"235")
-    assert not peer.machine.is_authenticated
+    assert not peer.machine._commands.exchange.is_done
     assert not [event for event in peer.take_events() if event.startswith("authenticated")]
 
 

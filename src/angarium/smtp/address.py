@@ -62,11 +62,6 @@ class Mailbox(NamedTuple):
     address: str
     domain: str
 
-    @property
-    def local_part(self) -> str:
-        """What stands before the last @, with its quotes where it needs them."""
-        return self.address.rpartition("@")[0] or self.address
-
 
 def parse_mailbox(text: str, *, smtputf8: bool = False, pedantic: bool = False) -> Mailbox:
     """Return the mailbox written in *text*, without angle brackets. Raises AddressError.

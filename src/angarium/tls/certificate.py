@@ -25,7 +25,6 @@ class Certificate(NamedTuple):
     names: tuple[str, ...]
     not_before: float
     not_after: float
-    is_self_signed: bool
     key: str
     """Kind and size of the key: `RSA 2048`, `EC secp256r1`."""
     fingerprint: str
@@ -64,7 +63,6 @@ def _certificate(path: Path, chain: list[x509.Certificate]) -> Certificate:
         _names(own),
         own.not_valid_before_utc.timestamp(),
         own.not_valid_after_utc.timestamp(),
-        own.subject == own.issuer,
         _key(own),
         own.fingerprint(hashes.SHA256()).hex(),
         len(chain),

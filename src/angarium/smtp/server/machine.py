@@ -238,11 +238,6 @@ class ServerMachine:
         return self._commands.is_encrypted
 
     @property
-    def is_authenticated(self) -> bool:
-        """Whether AUTH has succeeded since the session began."""
-        return self._commands.exchange.is_done
-
-    @property
     def buffered(self) -> int:
         """Bytes received and not worked on."""
         return len(self._input)
