@@ -5,6 +5,7 @@ One test per rule; a failure lists all that break it.
 
 import ast
 import importlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 import angarium
 
 ROOT = Path(angarium.__file__).parent
+ARCHITECTURE = Path(__file__).parents[1] / "docs/architecture.md"
 
 FLOORS = {
     "core": 0,
@@ -80,6 +82,12 @@ def may_import(room: str, imported: str) -> bool:
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(path) for path in MODULES if path.parent != ROOT}
     assert rooms <= FLOORS.keys()
+
+
+def test_the_page_on_architecture_has_every_room_on_its_floor() -> None:
+    rows = dict(re.findall(r"^\| (\d|–) \| (.*) \|$", ARCHITECTURE.read_text(), re.MULTILINE))
+    floors = {room: "–" if room == "testing" else str(floor) for room, floor in FLOORS.items()}
+    assert [room for room, floor in floors.items() if f"`{room}`" not in rows.get(floor, "")] == []
 
 
 def test_imports_point_down() -> None:
