@@ -1,5 +1,6 @@
 """What all commands share: help, exit codes, the data folder, output that is safe to show."""
 
+import ast
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import angarium
 from angarium import __version__
 from angarium.cli.client import ControlClient, NoNode, RequestRefused
 from angarium.cli.main import COMMANDS, main
@@ -111,6 +113,23 @@ def test_a_listing_imports_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+LATE = {"identity/store.py", "serve.py"}
+"""What opens the database and what runs the node: help must not wait for either."""
+
+
+def test_commands_are_loaded_late_and_so_import_at_the_top():
+    folder = Path(angarium.__file__).parent / "cli"
+    late = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("angarium.")
+    }
+    assert late == LATE
 
 
 @given(st.text())

@@ -131,45 +131,45 @@ class GrantView(msgspec.Struct, frozen=True):
 
 def account_view(account: Account) -> AccountView:
     """Return an account as it is shown."""
-    return _view(AccountView, account)
+    return view(AccountView, account)
 
 
 def server_view(server: Server) -> ServerView:
     """Return a server as it is shown."""
-    return _view(ServerView, server)
+    return view(ServerView, server)
 
 
 def stream_view(stream: Stream) -> StreamView:
     """Return a stream as it is shown."""
-    return _view(StreamView, stream)
+    return view(StreamView, stream)
 
 
 def person_view(person: Person) -> PersonView:
     """Return a person as they are shown."""
-    return _view(PersonView, person)
+    return view(PersonView, person)
 
 
 def credential_view(credential: Credential, secret: str | None = None) -> CredentialView:
     """Return a credential as it is shown; with its *secret* only when it was just made."""
-    return _view(CredentialView, credential, **({} if secret is None else {"secret": secret}))
+    return view(CredentialView, credential, **({} if secret is None else {"secret": secret}))
 
 
 def domain_view(domain: Domain) -> DomainView:
     """Return a domain as it is shown."""
-    return _view(DomainView, domain, keys=tuple(key_view(key) for key in domain.keys))
+    return view(DomainView, domain, keys=tuple(key_view(key) for key in domain.keys))
 
 
 def key_view(key: DomainKey) -> DomainKeyView:
     """Return a signing key as it is shown."""
-    return _view(DomainKeyView, key)
+    return view(DomainKeyView, key)
 
 
 def change_view(change: Change) -> ChangeView:
     """Return an entry of the audit log as it is shown."""
-    return _view(ChangeView, change)
+    return view(ChangeView, change)
 
 
-def _view(kind: type[V], record: msgspec.Struct, **more: Any) -> V:
+def view(kind: type[V], record: msgspec.Struct, **more: Any) -> V:
     """Return *record* as a *kind*, with what is *more* to it."""
     fields = fields_of(type(record))
     shown = {
