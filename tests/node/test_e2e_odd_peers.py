@@ -24,6 +24,7 @@ SCRIPTS = {
     "ascii": "withhold SMTPUTF8 CHUNKING",
     "seven": "withhold SMTPUTF8 8BITMIME",
     "crowded": "withhold CHUNKING\non rcpt to late@* first 1: reply 552 too many recipients",
+    "curt": "on rcpt to late@* first 1: reply 421 4.5.3 too many recipients; close",
 }
 CONFIG = """
 Retry_Interval = 1
@@ -157,3 +158,12 @@ def test_who_is_one_too_many_goes_with_the_next_transaction(node, sinks) -> None
     sinks["crowded"].wait_for_messages(2)
     assert happened(node, message) == ["delivered", "delivered"]
     assert sinks["crowded"].counters.connections == 1
+
+
+def test_who_says_so_by_421_and_hangs_up_has_the_message_at_once_in_parts(node, sinks) -> None:
+    sink = sinks["curt"]
+    who = [f"{name}@curt.test" for name in ("one", "two", "late")]
+    assert happened(node, submit(node.smtp_port, ME, who, TEXT)) == ["delivered"] * 3
+    assert [message.recipients for message in sink.messages] == [tuple(who[:2]), (who[2],)]
+    assert sink.counters.connections == 2
+    assert lessons(node, sink) == ["RCPTMAX=2"]
