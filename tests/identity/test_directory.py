@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 from angarium.core.log import Log
 from angarium.core.options import Options
 from angarium.core.reply import Reply
+from angarium.core.submission import Problem
 from angarium.identity.directory.changes import Era
 from angarium.identity.directory.decoy import decoy_scram
 from angarium.identity.directory.directory import Directory
@@ -29,6 +30,7 @@ from angarium.identity.store.store import IdentityStore
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
+from angarium.submission.replies import reply_to
 from angarium.testing.clock import ManualClock
 from angarium.testing.log import kept_log, text_of
 from angarium.testing.programs import PATIENCE_S
@@ -98,6 +100,12 @@ def town(url: str, ring: KeyRing) -> Iterator[Town]:
 
 def plain(username: str, secret: str) -> Claim:
     return Claim("PLAIN", username, secret)
+
+
+def said(answer: Principal | Problem) -> Reply:
+    """Return what SMTP says to somebody who may not send any more."""
+    assert isinstance(answer, Problem)
+    return reply_to(answer)
 
 
 async def let_in(directory: Directory, username: str, secret: str, peer: str = PEER) -> Principal:
@@ -247,8 +255,7 @@ class TestRevocation:
             assert directory.current(principal, PEER) is principal
             REVOCATIONS[how](town, login.id)
             await directory.poll()
-            answer = directory.current(principal, PEER)
-            assert isinstance(answer, Reply)
+            answer = said(directory.current(principal, PEER))
             assert (answer.code, answer.enhanced) == (535, "5.7.8")
             assert isinstance(await directory.authenticate(plain(login.username, secret), PEER), Refused)
             assert directory.current(unharmed, PEER) is unharmed
@@ -264,7 +271,7 @@ class TestRevocation:
             principal = await let_in(directory, "SMTP_Injection", key)
             town.store.credentials.change(credential.id, grants=["metrics/view"], actor="test")
             await directory.poll()
-            answer = directory.current(principal)
+            answer = said(directory.current(principal))
             assert (
                 str(answer) == "535 5.7.8 this API key lacks the grant 'smtp/inject'; add it or use another"
             )
@@ -279,8 +286,7 @@ class TestRevocation:
             town.store.people.set_password(ann.id, "battery staple", actor="test")
             assert await why_not(directory, "ann@acme.test", "correct horse") == "wrong"  # before any poll
             await directory.poll()
-            answer = directory.current(principal)
-            assert isinstance(answer, Reply)
+            answer = said(directory.current(principal))
             assert answer.text == "this password was deleted or changed; log in again with what is valid now"
             await let_in(directory, "ann@acme.test", "battery staple")
 
@@ -315,7 +321,9 @@ class TestRevocation:
             assert directory.current(principal) is principal
             town.clock.at = until
             await directory.poll()
-            assert str(directory.current(principal)) == "535 5.7.8 this login has expired; make a new one"
+            assert (
+                str(said(directory.current(principal))) == "535 5.7.8 this login has expired; make a new one"
+            )
 
         town.run(scenario)
 
@@ -378,8 +386,7 @@ class TestRevocation:
                 connection.execute(update(schema.generation).values(value=schema.generation.c.value - 2))
                 connection.execute(update(schema.accounts).values(suspended=True))
             await directory.poll()
-            answer = directory.current(principal)
-            assert isinstance(answer, Reply)
+            answer = said(directory.current(principal))
             assert answer.code == 535
             town.store.accounts.change(town.acme.id, suspended=False, actor="test")
             await directory.poll()
@@ -450,8 +457,7 @@ class TestSilence:
             end_silence(town)
             town.store.credentials.delete(login.id, actor="test")
             await directory.poll()
-            answer = directory.current(principal)
-            assert isinstance(answer, Reply)
+            answer = said(directory.current(principal))
             assert answer.code == 535
 
         town.run(scenario)
@@ -868,8 +874,7 @@ def test_nobody_inherits_the_session_or_the_secret_of_somebody_deleted(town: Tow
                 table = schema.credentials
                 connection.execute(update(table).where(table.c.id == heir.id).values(id=gone.id))
         await directory.poll()
-        answer = directory.current(let_in, PEER)
-        assert isinstance(answer, Reply)
+        answer = said(directory.current(let_in, PEER))
         assert answer.code == 535
         assert isinstance(await directory.authenticate(plain(gone.username, secret), PEER), Refused)
 

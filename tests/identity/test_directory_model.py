@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from angarium.core.clock import SystemClock
 from angarium.core.log import Log
-from angarium.core.reply import Reply
+from angarium.core.submission import Problem
 from angarium.identity.directory.changes import Changes, News
 from angarium.identity.directory.directory import Directory
 from angarium.identity.principal import UNCHECKED, Principal, Refused, Seen
@@ -52,7 +52,7 @@ async def verdict(directory: Directory, login: Login) -> str:
 def verdict_on_open(directory: Directory, session: Principal) -> str:
     """Say what becomes of a session that is open."""
     found = directory.current(session, PEER)
-    return "refused" if isinstance(found, Reply) else found.name
+    return "refused" if isinstance(found, Problem) else found.name
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from angarium.config.load import parse_config
 from angarium.core.ids import MessageId
 from angarium.core.metrics import Counters
-from angarium.core.reply import Reply
 from angarium.core.submission import OnReceipt, Problem, Raw, Receipt, Submission
 from angarium.core.waiting import WaitingCount
 from angarium.identity.guard.guard import Guard
@@ -63,7 +62,7 @@ class Directory:
         self._answers()
         return self.users[username][1] if username in self.users else Refused("unknown")
 
-    def current(self, principal: Principal, peer_ip: str) -> Principal | Reply:
+    def current(self, principal: Principal, peer_ip: str) -> Principal | Problem:
         if self.is_down:
             return UNCHECKED
         for _, latest in self.users.values():

@@ -40,6 +40,16 @@ class Reason(StrEnum):
     UNCOUNTED = "uncounted", "quota"
     ACCOUNT_QUEUE = "account_queue"
 
+    # whether the sender may still send
+    LOGIN_UNCHECKED = "login_unchecked", "login"
+    """Nobody can say at the moment."""
+    LOGIN_REVOKED = "login_revoked", "login"
+    LOGIN_DISABLED = "login_disabled", "login"
+    LOGIN_EXPIRED = "login_expired", "login"
+    LOGIN_SUSPENDED = "login_suspended", "login"
+    LOGIN_SMTP_OFF = "login_smtp_off", "login"
+    LOGIN_GRANT = "login_grant", "login"
+
     # the message as a whole
     HEADER_SIZE = "header_size"
     LOOP = "loop"

@@ -29,7 +29,7 @@ BAD_LOGIN = Reply(
 )
 """The one answer to whoever is not let in, whatever the cause."""
 
-UNCHECKED = Reply(454, "4.7.0", "logins cannot be checked at the moment; try again in a moment")
+UNCHECKED = Problem(Reason.LOGIN_UNCHECKED)
 """While the identity store does not answer."""
 
 PERSON_OPTIONS = Options(
@@ -203,17 +203,18 @@ def may_send(principal: Principal, now: float) -> Denial | None:
     return None if SEND_GRANT in principal.grants else "grant"
 
 
-def refuses(principal: Principal, now: float) -> Reply | None:
-    """Return what to say to somebody who was let in and may no longer send at *now*, or None when all is well."""
-    reason = may_send(principal, now)
-    return None if reason is None else Reply(535, "5.7.8", _refusal(principal, reason))
+def refuses(principal: Principal, now: float) -> Problem | None:
+    """Return why somebody who was let in may no longer send at *now*, or None when all is well."""
+    denial = may_send(principal, now)
+    if denial is None:
+        return None
+    facts = {"login": _called(principal), "owner": _suspended(principal)}
+    return Problem(_DENIALS[denial], value=SEND_GRANT, facts=facts)
 
 
-def revoked(principal: Principal) -> Reply:
+def revoked(principal: Principal) -> Problem:
     """Say that what *principal* logged in with is no longer there, or is another now."""
-    return Reply(
-        535, "5.7.8", f"{_called(principal)} was deleted or changed; log in again with what is valid now"
-    )
+    return Problem(Reason.LOGIN_REVOKED, facts={"login": _called(principal)})
 
 
 def allows_peer(principal: Principal, peer_ip: str) -> bool:
@@ -332,20 +333,20 @@ def _called(principal: Principal) -> str:
     return f"this {_CALLED[principal.kind]}" if principal.kind != "person" else "this password"
 
 
-def _refusal(principal: Principal, reason: Denial) -> str:
-    called = _called(principal)
-    if reason == "suspended":
-        who = f"account {principal.account.name}"
-        if not principal.account.suspended and principal.server is not None:
-            who = f"server {principal.server.name}"
-        return f"{who} is suspended; ask whoever runs this service"
-    sentences: dict[Denial, str] = {
-        "disabled": f"{called} is disabled; enable it or use another",
-        "expired": f"{called} has expired; make a new one",
-        "smtp_off": "this server may not be used by SMTP; switch that on or use another server",
-        "grant": f"{called} lacks the grant {SEND_GRANT!r}; add it or use another",
-    }
-    return sentences[reason]
+def _suspended(principal: Principal) -> str:
+    """Return who is suspended, where somebody is."""
+    if not principal.account.suspended and principal.server is not None:
+        return f"server {principal.server.name}"
+    return f"account {principal.account.name}"
+
+
+_DENIALS: dict[Denial, Reason] = {
+    "disabled": Reason.LOGIN_DISABLED,
+    "expired": Reason.LOGIN_EXPIRED,
+    "suspended": Reason.LOGIN_SUSPENDED,
+    "smtp_off": Reason.LOGIN_SMTP_OFF,
+    "grant": Reason.LOGIN_GRANT,
+}
 
 
 def _streams_in_use(principal: Principal) -> list[str]:

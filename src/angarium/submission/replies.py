@@ -17,6 +17,8 @@ _MOST_SENTENCES = 5
 _OF_THE_TEXT: Final = 550, "5.6.0"
 """What the message itself says is wrong: the usual."""
 
+_NO_LOGIN: Final = 535, "5.7.8"
+
 _CODES: Final = {
     Reason.STORAGE_FULL: (452, "4.3.1"),
     Reason.STORAGE: (451, "4.3.0"),
@@ -27,6 +29,13 @@ _CODES: Final = {
     Reason.QUOTA_TOO_SMALL: (450, "4.7.1"),
     Reason.UNCOUNTED: (451, "4.3.0"),
     Reason.ACCOUNT_QUEUE: (452, "4.3.1"),
+    Reason.LOGIN_UNCHECKED: (454, "4.7.0"),
+    Reason.LOGIN_REVOKED: _NO_LOGIN,
+    Reason.LOGIN_DISABLED: _NO_LOGIN,
+    Reason.LOGIN_EXPIRED: _NO_LOGIN,
+    Reason.LOGIN_SUSPENDED: _NO_LOGIN,
+    Reason.LOGIN_SMTP_OFF: _NO_LOGIN,
+    Reason.LOGIN_GRANT: _NO_LOGIN,
     Reason.HEADER_SIZE: (552, "5.3.4"),
     Reason.LOOP: (554, "5.4.6"),
     Reason.TOO_MANY_RECIPIENTS: (550, "5.5.3"),
@@ -81,3 +90,7 @@ def _code(problem: Problem) -> int:
 def _ascii(text: str) -> str:
     """Return *text* as a reply may carry it (RFC 5321 §4.2)."""
     return text.encode("ascii", "replace").decode("ascii")
+
+
+UNCHECKED: Final = reply_to(Problem(Reason.LOGIN_UNCHECKED))
+"""While the identity store does not answer."""

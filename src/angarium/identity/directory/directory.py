@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
-from angarium.core.reply import Reply
+from angarium.core.submission import Problem
 from angarium.core.tasks import Tasks
 from angarium.identity.directory.changes import Changes, Era, News
 from angarium.identity.directory.known import Gone, Known
@@ -159,16 +159,16 @@ class Directory:
         found = await self._find(challenge_question_of(username))
         return _refused(None) if found is None else self._admit(found.principal, peer_ip)
 
-    def current(self, principal: Principal, peer_ip: str = "") -> Principal | Reply:
-        """Return *principal* as it is now, or why it may not send now: 535 if it may not log in either, 454 if
-        that is not known at the moment. *peer_ip* is checked when the networks it may come from could have changed.
+    def current(self, principal: Principal, peer_ip: str = "") -> Principal | Problem:
+        """Return *principal* as it is now, or why it may not send now; UNCHECKED if that is not known at the
+        moment. *peer_ip* is checked when the networks it may come from could have changed.
         """
         now = self._clock.now()
         if self._is_stale(now):
             return UNCHECKED
         latest = self._known.now(principal)
         if latest is principal:
-            return principal if may_send(principal, now) is None else _reply(principal, now)
+            return refuses(principal, now) or principal
         if isinstance(latest, Gone):
             return revoked(principal)
         if latest is None:
@@ -273,7 +273,3 @@ def _refused(found: Found | None) -> Refused:
     if found is None:
         return Refused("unknown")
     return Refused("wrong", found.principal.name, found.principal.account.id)
-
-
-def _reply(principal: Principal, now: float) -> Reply:
-    return refuses(principal, now) or UNCHECKED

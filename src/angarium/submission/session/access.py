@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from angarium.core.reply import Reply
+from angarium.core.submission import Problem
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import Principal, Refused
 from angarium.smtp.sasl.exchange import Claim, Secrets
@@ -43,7 +44,7 @@ class LoginDirectory(Protocol):
         """Return who a user name is that has proved itself."""
         ...
 
-    def current(self, principal: Principal, peer_ip: str) -> Principal | Reply:
+    def current(self, principal: Principal, peer_ip: str) -> Principal | Problem:
         """Return the principal as it is now, or why it may not send."""
         ...
 

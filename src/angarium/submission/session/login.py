@@ -8,12 +8,14 @@ from typing import Any
 
 from angarium.core.records import Origin
 from angarium.core.reply import Reply
+from angarium.core.submission import Problem, Reason
 from angarium.identity.forms import can_be_challenged, may_guess, shown
-from angarium.identity.principal import BAD_LOGIN, UNCHECKED, Principal, Refused
+from angarium.identity.principal import BAD_LOGIN, Principal, Refused
 from angarium.smtp.sasl.exchange import Challenge, Claim, Claimed, Exchange, Failed, NeedSecrets, Proved, Step
 from angarium.smtp.sasl.server import exchange_for
 from angarium.smtp.server.options import ServerOptions
 from angarium.sql.errors import StoreError
+from angarium.submission.replies import UNCHECKED
 from angarium.submission.session.access import (
     FAILURES_PER_SESSION,
     LOGGED_IN,
@@ -274,10 +276,10 @@ class SessionLogin:
         is_encrypted = self._connection.machine.is_encrypted
         return peer.settings.offer(is_encrypted, peer.xclient, self.principal is not None)
 
-    def current(self, principal: Principal) -> Principal | Reply:
+    def current(self, principal: Principal) -> Principal | Problem:
         """Return *principal* as it is now, or why it may not send; the session of one that is no more ends."""
         found = self.access.directory.current(principal, self._peer.ip)
-        if isinstance(found, Reply) and found.is_permanent:
+        if isinstance(found, Problem) and found.reason is not Reason.LOGIN_UNCHECKED:
             self._connection.end(LOGIN_ENDED)
         return found
 

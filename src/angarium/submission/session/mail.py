@@ -6,7 +6,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath
 from angarium.core.reply import Reply
 from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
-from angarium.identity.principal import UNCHECKED, Principal, return_path_problem
+from angarium.identity.principal import Principal, return_path_problem
 from angarium.identity.usage.buckets import Allowed
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
@@ -25,7 +25,7 @@ from angarium.submission.policy import (
     refuses_growth,
     storage_problem,
 )
-from angarium.submission.replies import closing, reply_for, reply_to
+from angarium.submission.replies import UNCHECKED, closing, reply_for, reply_to
 from angarium.submission.session.connection import SessionConnection
 from angarium.submission.session.login import SessionLogin
 from angarium.submission.session.peer import SessionPeer
@@ -204,8 +204,8 @@ class SessionMail:
     def _refuses_login(self, principal: Principal, size_bytes: int) -> Reply | None:
         """Return why *principal* may begin no message of that size; what has changed of it is obeyed."""
         found = self._login.current(principal)
-        if isinstance(found, Reply):
-            return found
+        if isinstance(found, Problem):
+            return reply_to(found)
         if found is not principal:
             self._login.take(found)
         reservation = self._reception.intake.quota.reserve(found, self._reception.config.globals)
@@ -320,7 +320,7 @@ class SessionMail:
         """
         principal = self._login.principal
         found = self._login.current(principal) if principal is not None else None
-        return found if isinstance(found, Reply) else None
+        return reply_to(found) if isinstance(found, Problem) else None
 
     def _refuse(self, spill: Spill | None, reply: Reply) -> None:
         if spill is not None:
