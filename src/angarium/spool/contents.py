@@ -6,21 +6,20 @@ settles with them, once. It goes from the store when no message names it, there 
 
 from collections.abc import Callable, Iterable
 
-from angarium.spool.codec import LARGE
-from angarium.spool.log import RecordLog
+from angarium.spool.kept import KeptRecord
 from angarium.spool.retention import SegmentUses
 
 NOT_IN_JOURNAL = -1
 
 
-class KeptContent:
+class KeptContent(KeptRecord):
     """One content. *names* counts the unfinished messages that name it, those that are being written among them.
 
     *generation*, *offset* and *size* are its record's place; the generation is `NOT_IN_JOURNAL` until the record is
     durable, and when the settled store has the content instead. *stored*: the store may have it.
     """
 
-    __slots__ = ("flags", "generation", "id", "meta", "names", "offset", "size", "stored")
+    __slots__ = ("id", "meta", "names", "stored")
 
     def __init__(self, content_id: bytes, meta: bytes) -> None:
         self.id = content_id
@@ -35,18 +34,9 @@ class KeptContent:
         self.generation, self.offset, self.size, self.flags = generation, offset, size, flags
 
     @property
-    def is_large(self) -> bool:
-        """Whether it is a separate file."""
-        return bool(self.flags & LARGE)
-
-    @property
     def is_in_journal(self) -> bool:
         """Whether its record can be read."""
         return self.generation != NOT_IN_JOURNAL
-
-    def read_body(self, log: RecordLog) -> bytes:
-        """Read it back from the log, checked. Raises SpoolError."""
-        return bytes(log.read(self.generation, self.offset, self.size).body)
 
 
 class Contents:

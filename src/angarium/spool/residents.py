@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message, Recipient
-from angarium.spool.codec import LARGE, decode_event
+from angarium.spool.codec import decode_event
 from angarium.spool.contents import KeptContent
-from angarium.spool.log import RecordLog
+from angarium.spool.kept import KeptRecord
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.store import KEPT_EVENTS
 
 
-class Live:
+class Live(KeptRecord):
     """A message with recipients that are neither finished nor durable in the settled store.
 
     *open* and *settling* are bit sets of recipient indices: those in the scheduler's memory, and those on
@@ -23,18 +23,7 @@ class Live:
     its own.
     """
 
-    __slots__ = (
-        "content",
-        "events",
-        "flags",
-        "generation",
-        "message",
-        "offset",
-        "open",
-        "settling",
-        "size",
-        "stored",
-    )
+    __slots__ = ("content", "events", "message", "open", "settling", "stored")
 
     def __init__(self, message: Message, generation: int, offset: int, size: int, flags: int) -> None:
         self.message = message
@@ -52,11 +41,6 @@ class Live:
     def id(self) -> MessageId:
         """The message's."""
         return self.message.id
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the body is a separate file."""
-        return bool(self.flags & LARGE)
 
     @property
     def is_done(self) -> bool:
@@ -102,10 +86,6 @@ class Live:
     def events_of(self, index: int) -> tuple[tuple[int, bytes], ...]:
         """Return the encoded events of one recipient, with their seq."""
         return tuple(self.events.get(index, ())) if self.events is not None else ()
-
-    def read_body(self, log: RecordLog) -> bytes:
-        """Read what is its own, body or data, back from the log, checked. Raises SpoolError."""
-        return bytes(log.read(self.generation, self.offset, self.size).body)
 
     def recipients(self, bits: int, settings: SpoolSettings) -> Iterator[Recipient]:
         """Build the recipients in *bits*, each in the state that its last event left it in."""
