@@ -67,6 +67,11 @@ class DescribedField:
         return self.default is msgspec.NODEFAULT
 
     @property
+    def is_record(self) -> bool:
+        """Whether it is a record within."""
+        return isinstance(self.kind, type) and issubclass(self.kind, msgspec.Struct)
+
+    @property
     def is_moment(self) -> bool:
         """Whether it is an instant, in seconds of Unix time."""
         return self.kind is float and self.name.endswith("_at")

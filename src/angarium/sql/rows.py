@@ -6,7 +6,8 @@ not say.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, Table, select
@@ -66,6 +67,8 @@ def _readers(kind: type[msgspec.Struct]) -> Mapping[str, Callable[[Any], Any]]:
 def _reader(kind: Any) -> Callable[[Any], Any] | None:
     if get_origin(kind) is Annotated:
         return _reader(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):  # or None, which is not read
+        return next(filter(None, map(_reader, get_args(kind))), None)
     if get_origin(kind) is tuple:
         return tuple
     if kind is Options:

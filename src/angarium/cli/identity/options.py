@@ -94,10 +94,9 @@ def field_options(
     """Return a decorator that adds the options for what can be said of a *record* then, but its limits and message
     options. Those *required* come first.
     """
-    fields = [field for field in sayable(record, when) if field.about.option(when)]
+    fields = [field for field in sayable(record, when) if field.about.option(when) and not field.is_record]
     fields.sort(key=lambda field: field.name not in required)
-    options = [_option(field, field.about.option(when), field.name in required) for field in fields]
-    return _added(*(option for option in options if option is not None))
+    return _added(*(_option(field, field.about.option(when), field.name in required) for field in fields))
 
 
 def limits_options(without: tuple[str, ...] = ()) -> Callable[[F], F]:
@@ -106,14 +105,12 @@ def limits_options(without: tuple[str, ...] = ()) -> Callable[[F], F]:
     return _added(*(_limit_option(field) for field in fields))
 
 
-def _option(field: DescribedField, help: str, required: bool) -> Callable[[Any], Any] | None:
+def _option(field: DescribedField, help: str, required: bool) -> Callable[[Any], Any]:
     name = _named(field)
-    if get_origin(field.kind) is Literal:
-        words = click.Choice(get_args(field.kind))
-        return click.option(f"--{name}", type=words, required=required, help=help)
     if field.kind is bool:
-        return click.option(f"--{name}/--no-{name}", default=None, help=help)
-    return click.option(f"--{name}", help=help) if field.kind is str else None
+        return click.option(f"--{name}/--no-{name}", default=None, required=required, help=help)
+    kind = click.Choice(get_args(field.kind)) if get_origin(field.kind) is Literal else field.kind
+    return click.option(f"--{name}", type=kind, required=required, help=help)
 
 
 def _limit_option(field: DescribedField) -> Callable[[Any], Any]:

@@ -50,7 +50,7 @@ def _type(field: DescribedField) -> TypeEngine[Any]:
         return Float()
     if field.kind is bool:
         return Boolean()
-    if _is_record(field.kind):
+    if field.is_record:
         return JSON()
     return Text() if field.about.longest is None else String(field.about.longest)
 
@@ -58,8 +58,4 @@ def _type(field: DescribedField) -> TypeEngine[Any]:
 def _default(field: DescribedField) -> Any:
     if field.required or field.optional:
         return None
-    return dict if _is_record(field.kind) else field.default
-
-
-def _is_record(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return dict if field.is_record else field.default
