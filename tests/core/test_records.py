@@ -1,14 +1,18 @@
 """Records that are written to disk: how they are built, and what of them is known without being written."""
 
+import ast
 import inspect
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+import angarium
 from angarium.core.options import Options
 from angarium.core.records import (
     FACT_FIELDS,
     Attempt,
+    Content,
     Event,
     Fact,
     FactKind,
@@ -22,13 +26,25 @@ from angarium.core.records import (
 from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
-DURABLE = [Attempt, Event, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
+DURABLE = [Attempt, Content, Event, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
+WIRE_ORDER = {"Reply"}
+"""Said in the order in which it stands on the wire: code, enhanced code, text."""
 
 
 @pytest.mark.parametrize("record", DURABLE)
 def test_a_durable_record_is_built_by_keyword(record: type) -> None:
     kinds = {parameter.kind for parameter in inspect.signature(record).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_every_record_that_is_written_as_an_array_is_among_them() -> None:
+    arrays = {
+        node.name
+        for path in Path(angarium.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and any(keyword.arg == "array_like" for keyword in node.keywords)
+    }
+    assert arrays == {record.__name__ for record in DURABLE} | WIRE_ORDER
 
 
 def test_every_kind_of_fact_says_what_it_may_tell() -> None:

@@ -12,7 +12,7 @@ from angarium.core.records import Origin
 from angarium.spool.disk import RealDisk
 from angarium.spool.embedded import open_partition
 from angarium.spool.port import Selection, SpoolError, SpoolFull
-from angarium.testing.spool import NOW, SMALL, make_message
+from angarium.testing.spool import NOW, SMALL, make_content, make_message
 
 IMPATIENT = replace(SMALL, retry_delay_s=0.0)
 
@@ -74,6 +74,32 @@ def test_a_failed_sync_refuses_who_waits_and_goes_on_in_a_fresh_segment(play, di
 
     async def next_day(spool):
         assert [r.message.id for r in spool.recovered] == [kept.id, later.id]
+
+    play(day, next_day, settings=IMPATIENT, disk=disk)
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "pwritev"])
+def test_a_failed_call_refuses_a_group_as_a_whole_and_its_content_with_it(play, disk, call):
+    shared, later = make_content(bytes(3000)), make_content(b"later")
+
+    def naming(content):
+        return [(make_message(content=content.content.id), b"") for _ in range(3)]
+
+    async def day(spool):
+        large = await spool.large(shared.content, [bytes(3000)])
+        disk.bad = {call: errno.EIO}
+        assert isinstance(
+            await spool.accept_all(*naming(shared), content=shared._replace(body=large)), SpoolError
+        )
+        disk.bad = {}
+        day.path, day.later = large.path, naming(later)
+        assert await spool.accept_all(*day.later, content=later) is None
+        assert await spool.body(day.later[0][0]) == b"later"
+
+    async def next_day(spool):
+        assert [r.message for r in spool.recovered] == [message for message, _ in day.later]
+        assert await spool.body(day.later[2][0]) == b"later"
+        assert not day.path.exists()
 
     play(day, next_day, settings=IMPATIENT, disk=disk)
 
