@@ -212,7 +212,7 @@ class Wire:
         return default
 
 
-class Hall:
+class Door:
     """A reception and what it stands on. *config* is about the listener `default`."""
 
     def __init__(self, config: str = "") -> None:
@@ -252,8 +252,8 @@ class Hall:
         """See intake.ports.Facts."""
         self.facts.append((kind, fields))
 
-    def session(self, ip: str = "198.51.100.7") -> "Talk":
-        return Talk(self, ip)
+    def session(self, ip: str = "198.51.100.7") -> "DoorClient":
+        return DoorClient(self, ip)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -267,12 +267,12 @@ class Hall:
         return self.counters.values.get((name, label), 0)
 
 
-class Talk:
+class DoorClient:
     """A client in the test's own words."""
 
-    def __init__(self, hall: Hall, ip: str) -> None:
+    def __init__(self, door: Door, ip: str) -> None:
         self.wire = Wire()
-        self.session = Session(hall.reception, "default", "127.0.0.1:2525", (ip, 40_000))
+        self.session = Session(door.reception, "default", "127.0.0.1:2525", (ip, 40_000))
         self.session.connection_made(self.wire)  # type: ignore[arg-type]
         self.wire.text = ""
 
@@ -287,7 +287,7 @@ class Talk:
                 self.wire.wrote.clear()
         return self.wire.text.strip()
 
-    async def helo(self) -> "Talk":
+    async def helo(self) -> "DoorClient":
         await self.say("EHLO client.test")
         return self
 
@@ -297,5 +297,5 @@ class Talk:
 
 
 @pytest.fixture
-def hall() -> type[Hall]:
-    return Hall
+def door() -> type[Door]:
+    return Door

@@ -71,10 +71,10 @@ def profiled(profile: Callable[[FrameType, str, object], None]) -> Iterator[None
 
 
 async def said_with_a_fault(
-    hall: Any, folder: Path, text: bytes, threshold: int, number: int
+    door: Any, folder: Path, text: bytes, threshold: int, number: int
 ) -> tuple[FaultAt, str]:
     """Hand in *text* in a session; return what was called, and the answer. Whatever it is, nothing may be left."""
-    house = hall(OPEN)
+    house = door(OPEN)
     limited = a_principal("api_key", account=Account(7, "acme", 0.0, limits=Limits(daily_quota=9)))
     house.directory.users["ann"] = ("secret", limited)
     desk = IntakeDesk(folder, usage=house.usage)
@@ -108,11 +108,11 @@ async def said_with_a_fault(
 @pytest.mark.parametrize("copies", [b"", COPIES], ids=["alone", "with copies"])
 @pytest.mark.parametrize("threshold", [1_000_000, 65_536], ids=["small", "large"])
 def test_whatever_step_fails_the_message_is_answered_and_leaves_nothing(
-    hall: Any, tmp_path: Path, threshold: int, copies: bytes
+    door: Any, tmp_path: Path, threshold: int, copies: bytes
 ) -> None:
     async def story(number: int) -> tuple[FaultAt, str]:
         async with asyncio.timeout(PATIENCE_S):
-            return await said_with_a_fault(hall, tmp_path, TEXT % copies, threshold, number)
+            return await said_with_a_fault(door, tmp_path, TEXT % copies, threshold, number)
 
     clean, answer = asyncio.run(story(0))
     assert answer.startswith("250")
@@ -135,20 +135,20 @@ def _first_and_last(places: list[str]) -> list[int]:
     return sorted({*first.values(), *last.values()})
 
 
-def test_a_message_that_no_charset_but_one_can_say_is_answered(hall: Any, tmp_path: Path) -> None:
+def test_a_message_that_no_charset_but_one_can_say_is_answered(door: Any, tmp_path: Path) -> None:
     text = b"X-PM-Tag: =?utf-7?Q?+2D0-?=\r\nFrom: A <a@example.org>\r\n\r\ntext\r\n"
 
     async def story(body: bytes) -> str:
         async with asyncio.timeout(PATIENCE_S):
-            return (await said_with_a_fault(hall, tmp_path, body, 65_536, 0))[1]
+            return (await said_with_a_fault(door, tmp_path, body, 65_536, 0))[1]
 
     assert asyncio.run(story(text)).startswith("250")
     assert asyncio.run(story(text + b"x\r\n" * 30_000)).startswith("250")
 
 
-def test_a_session_that_meets_a_fault_in_a_command_is_told_so(hall: Any) -> None:
+def test_a_session_that_meets_a_fault_in_a_command_is_told_so(door: Any) -> None:
     async def story() -> None:
-        house = hall('Relay_Hosts = ( "198.51.100.0/24" )')
+        house = door('Relay_Hosts = ( "198.51.100.0/24" )')
         talk = await house.session().helo()
         house.reception.intake.refuses = property()  # no reply at all
 

@@ -21,12 +21,12 @@ WORD = "correct horse battery"
 class House:
     """A session's surroundings, and an account that has a key, a login and a person."""
 
-    def __init__(self, hall, tmp_path, config=OPEN):
-        self.hall = hall(config)
+    def __init__(self, door, tmp_path, config=OPEN):
+        self.door = door(config)
         ring = KeyRing.load_or_create(tmp_path / "secrets.key")
         self.database = open_database(f"sqlite:///{tmp_path / 'identity.db'}")
         self.database.migrate()
-        store = IdentityStore(self.database, ring, self.hall.clock.now)
+        store = IdentityStore(self.database, ring, self.door.clock.now)
         account = store.accounts.create("acme", actor="test")
         server = store.servers.create(account.id, "app", actor="test")
         key = store.credentials.create_api_key(account.id, "key", [SEND_GRANT], actor="test")[1]
@@ -34,11 +34,11 @@ class House:
         self.login = login.username
         store.people.create(account.id, "ann@acme.test", "Ann", WORD, actor="test")
         self.passwords = {"SMTP_Injection": key, "ann@acme.test": WORD}
-        self.directory = Directory(self.database, ring, self.hall.clock, self.hall.kept_log)
-        self.hall.reception.access = replace(self.hall.reception.access, directory=self.directory)
+        self.directory = Directory(self.database, ring, self.door.clock, self.door.kept_log)
+        self.door.reception.access = replace(self.door.reception.access, directory=self.directory)
 
     async def talk(self):
-        return await self.hall.session().helo()
+        return await self.door.session().helo()
 
     async def close(self):
         await self.directory.close()
@@ -46,12 +46,12 @@ class House:
 
 
 @pytest.fixture
-def play(hall, tmp_path):
+def play(door, tmp_path):
     """Play a scenario in a house."""
 
     def run(scenario, config=OPEN):
         async def whole():
-            house = House(hall, tmp_path, config)
+            house = House(door, tmp_path, config)
             await house.directory.poll()
             try:
                 await scenario(house)
@@ -85,8 +85,8 @@ def test_a_challenge_that_a_name_cannot_answer_is_no_guess_before_the_right_pass
             talk = await house.talk()
             assert (await log_in(talk, mechanism, user, house.passwords[user])).startswith("535 5.7.8 ")
             assert (await log_in(talk, "PLAIN", user, house.passwords[user])).startswith("235 ")
-        assert house.hall.told == []
-        assert house.hall.count("auth_total", "not_kept") == 12
+        assert house.door.told == []
+        assert house.door.count("auth_total", "not_kept") == 12
 
     play(scenario)
 
@@ -100,7 +100,7 @@ def test_a_challenge_that_a_name_can_answer_is_a_guess(play):
         ):
             said = await log_in(await house.talk(), "SCRAM-SHA-256", user, secret)
             assert said.startswith(answer)
-        assert len(house.hall.told) == 2
+        assert len(house.door.told) == 2
 
     play(scenario, AT_ONCE)
 

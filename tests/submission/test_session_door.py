@@ -54,8 +54,8 @@ async def turns() -> None:
 
 
 @in_loop
-async def test_who_is_refused_and_who_cannot_log_in_is_a_fact_said_once(hall):
-    house = hall(OPEN)
+async def test_who_is_refused_and_who_cannot_log_in_is_a_fact_said_once(door):
+    house = door(OPEN)
     talk = await house.session().helo()
     await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "RSET")
     await talk.say("AUTH PLAIN " + base64.b64encode(b"\0ann\0wrong").decode())
@@ -71,8 +71,8 @@ async def test_who_is_refused_and_who_cannot_log_in_is_a_fact_said_once(hall):
 
 
 @in_loop
-async def test_a_message_that_is_refused_for_what_it_says_is_one_fact_with_the_reason(hall, tmp_path):
-    house = hall(OPEN)
+async def test_a_message_that_is_refused_for_what_it_says_is_one_fact_with_the_reason(door, tmp_path):
+    house = door(OPEN)
     house.reception.intake = IntakeDesk(tmp_path, facts=house).intake
     talk = await submitting(house, OPEN)
     await talk.all_of(*ENVELOPE, "DATA")
@@ -88,8 +88,8 @@ async def test_a_message_that_is_refused_for_what_it_says_is_one_fact_with_the_r
 
 @pytest.mark.parametrize("how", [OPEN, RELAY])
 @in_loop
-async def test_who_submits_need_not_name_the_domain(hall, how):
-    house = hall(how)
+async def test_who_submits_need_not_name_the_domain(door, how):
+    house = door(how)
     talk = await submitting(house, how)
     assert await talk.all_of("MAIL FROM:<root>", "RCPT TO:<webmaster>", "RCPT TO:postmaster") == [
         "250 2.1.0",
@@ -108,8 +108,8 @@ async def test_who_submits_need_not_name_the_domain(hall, how):
 
 
 @in_loop
-async def test_a_stranger_has_to_name_it(hall):
-    talk = await hall("Relay_Domains = ( mx.test )").session().helo()
+async def test_a_stranger_has_to_name_it(door):
+    talk = await door("Relay_Domains = ( mx.test )").session().helo()
     said = await talk.all_of(
         "MAIL FROM:<root>", "MAIL FROM:<a@example.com>", "RCPT TO:<root>", "RCPT TO:<postmaster>"
     )
@@ -117,8 +117,8 @@ async def test_a_stranger_has_to_name_it(hall):
 
 
 @in_loop
-async def test_what_is_taken_loosely_is_written_as_it_should_be(hall):
-    house = hall(RELAY)
+async def test_what_is_taken_loosely_is_written_as_it_should_be(door):
+    house = door(RELAY)
     talk = await submitting(house, RELAY)
     await talk.all_of("MAIL FROM: a@my_host.example.", "RCPT TO:< abc.@Docomo.EXAMPLE. >", "DATA")
     assert (await talk.say("Subject: x\r\n\r\n.")).startswith("250 ")
@@ -131,12 +131,12 @@ async def test_what_is_taken_loosely_is_written_as_it_should_be(hall):
 
 
 @in_loop
-async def test_what_forbids_address_literals_forbids_them_without_brackets(hall):
-    talk = await submitting(hall(RELAY + "Allow_IP_Literal = false"), RELAY)
+async def test_what_forbids_address_literals_forbids_them_without_brackets(door):
+    talk = await submitting(door(RELAY + "Allow_IP_Literal = false"), RELAY)
     literals = ("[192.0.2.1]", "192.0.2.1", "192.0.2.1.", "[IPv6:::1]")
     said = await talk.all_of("MAIL FROM:<a@example.com>", *(f"RCPT TO:<b@{each}>" for each in literals))
     assert said == ["250 2.1.0"] + ["550 5.1.3"] * 4
-    talk = await submitting(hall(RELAY), RELAY)
+    talk = await submitting(door(RELAY), RELAY)
     assert await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<b@192.0.2.1>") == [
         "250 2.1.0",
         "250 2.1.5",
@@ -144,8 +144,8 @@ async def test_what_forbids_address_literals_forbids_them_without_brackets(hall)
 
 
 @in_loop
-async def test_one_option_holds_peers_to_the_letter(hall):
-    talk = await submitting(hall(RELAY + PEDANTIC), RELAY)
+async def test_one_option_holds_peers_to_the_letter(door):
+    talk = await submitting(door(RELAY + PEDANTIC), RELAY)
     said = await talk.all_of(
         "EHLO my laptop", "MAIL FROM:a@example.com", "MAIL FROM:<root>", "MAIL FROM:<a@example.com.>"
     )
@@ -153,8 +153,8 @@ async def test_one_option_holds_peers_to_the_letter(hall):
 
 
 @in_loop
-async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(hall):
-    house = hall(RELAY)
+async def test_a_name_in_ehlo_gets_nowhere_as_it_was_sent(door):
+    house = door(RELAY)
     talk = house.session()
     assert (await talk.say(b"EHLO M\xc3\x9cLLER PC")).startswith("250-")
     await talk.all_of(*ENVELOPE, "DATA")
@@ -181,8 +181,8 @@ async def begun(house, ip="198.51.100.7"):
 
 
 @in_loop
-async def test_what_one_peer_leaves_unfinished_is_bounded_over_its_sessions(hall):
-    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 250000")
+async def test_what_one_peer_leaves_unfinished_is_bounded_over_its_sessions(door):
+    house = door("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 250000")
     first, second, third = [await begun(house) for _ in range(3)]
     other = await begun(house, "198.51.100.8")
     assert house.session_counts.held == {"198.51.100.7": 2 * len(PIECE), "198.51.100.8": len(PIECE)}
@@ -195,17 +195,17 @@ async def test_what_one_peer_leaves_unfinished_is_bounded_over_its_sessions(hall
 
 
 @in_loop
-async def test_a_message_that_is_alone_is_bounded_by_its_own_limit(hall):
-    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 1000")
+async def test_a_message_that_is_alone_is_bounded_by_its_own_limit(door):
+    house = door("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 1000")
     assert (await (await begun(house)).say(".")).startswith("250 ")
-    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 0")
+    house = door("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 0")
     for talk in [await begun(house) for _ in range(5)]:
         assert (await talk.say(".")).startswith("250 ")
 
 
 @in_loop
-async def test_what_is_given_up_is_given_back(hall):
-    house = hall("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 150000")
+async def test_what_is_given_up_is_given_back(door):
+    house = door("Open_Relay = true\nUnfinished_Bytes_Per_Peer = 150000")
     talk = await house.session().helo()
     for _ in range(3):
         await talk.all_of(*ENVELOPE)
@@ -227,9 +227,9 @@ async def half_closed(house, how, *lines):
 
 
 @in_loop
-async def test_who_stops_sending_gets_the_answers_that_are_owed(hall):
+async def test_who_stops_sending_gets_the_answers_that_are_owed(door):
     """Neither side waits for ever: once all is said, the connection ends."""
-    house = hall(RELAY)
+    house = door(RELAY)
     owed = []
     house.intake.submit = lambda *arguments: owed.append(arguments[1])
     talk, stays = await half_closed(house, RELAY, *ENVELOPE, "BDAT 12 LAST", "Subject: x", "RSET")
@@ -244,8 +244,8 @@ async def test_who_stops_sending_gets_the_answers_that_are_owed(hall):
 
 
 @in_loop
-async def test_an_answer_to_a_login_or_a_recipient_is_owed_as_well(hall):
-    house = hall(OPEN)
+async def test_an_answer_to_a_login_or_a_recipient_is_owed_as_well(door):
+    house = door(OPEN)
     house.usage.is_slow = True
     house.directory.users["ann"] = ("secret", counted())
     talk, stays = await half_closed(house, OPEN, *ENVELOPE)
@@ -261,16 +261,16 @@ async def test_an_answer_to_a_login_or_a_recipient_is_owed_as_well(hall):
 
 
 @in_loop
-async def test_who_stops_sending_with_nothing_owed_is_let_go(hall):
+async def test_who_stops_sending_with_nothing_owed_is_let_go(door):
     for lines in ((), ENVELOPE, (*ENVELOPE, "BDAT 12", "Subject: x"), (*ENVELOPE, "BDAT 99 LAST", "Subject")):
-        _, stays = await half_closed(hall(RELAY), RELAY, *lines)
+        _, stays = await half_closed(door(RELAY), RELAY, *lines)
         assert not stays
 
 
 @in_loop
-async def test_who_ends_tls_before_the_answer_is_told_of_in_the_log(hall):
+async def test_who_ends_tls_before_the_answer_is_told_of_in_the_log(door):
     """The loops' TLS ends both ways at once: what is written behind that is dropped."""
-    house = hall(RELAY)
+    house = door(RELAY)
     talk = await submitting(house, RELAY)
     talk.session._connection.machine.state = "tls"
     talk.session._secured(Encrypted())
@@ -289,8 +289,8 @@ async def test_who_ends_tls_before_the_answer_is_told_of_in_the_log(hall):
 
 
 @in_loop
-async def test_replies_are_ascii_whatever_the_account_is_called(hall):
-    house = hall(OPEN)
+async def test_replies_are_ascii_whatever_the_account_is_called(door):
+    house = door(OPEN)
     house.usage.limit = 1
     house.directory.users["ann"] = ("secret", counted())
     house.usage.account_name = "M\u00fcller & S\u00f6hne"
@@ -333,16 +333,16 @@ async def body_by_data(talk, body):
 
 
 @in_loop
-async def test_a_lone_line_end_is_refused_by_data_and_the_answer_names_the_option(hall):
+async def test_a_lone_line_end_is_refused_by_data_and_the_answer_names_the_option(door):
     for body in (b"a\nb", b"progress 10%\rprogress 20%"):
-        said = await body_by_data(await submitting(hall(RELAY), RELAY), b"Subject: x\r\n\r\n" + body)
+        said = await body_by_data(await submitting(door(RELAY), RELAY), b"Subject: x\r\n\r\n" + body)
         assert said.startswith("550 5.5.2 ")
         assert "RFC2822_Lone_LF_In_Body" in said
 
 
 @in_loop
-async def test_a_lone_line_end_is_mended_for_whoever_has_logged_in(hall):
-    house = hall(OPEN)
+async def test_a_lone_line_end_is_mended_for_whoever_has_logged_in(door):
+    house = door(OPEN)
     talk = await submitting(house, OPEN)
     assert (await body_by_data(talk, b"Subject: x\n\na\nb\rc")).startswith("250 ")
     assert house.intake.bodies == [b"Subject: x\r\n\r\na\r\nb\r\nc\r\n"]
@@ -352,9 +352,9 @@ async def test_a_lone_line_end_is_mended_for_whoever_has_logged_in(hall):
 
 
 @in_loop
-async def test_the_login_that_tls_forgets_mends_nothing(hall):
+async def test_the_login_that_tls_forgets_mends_nothing(door):
     """RFC 3207 §4.2: who it was is asked anew, and until then nobody is known."""
-    talk = await submitting(hall(OPEN + RELAY), OPEN)
+    talk = await submitting(door(OPEN + RELAY), OPEN)
     machine = talk.session._connection.machine
     assert machine._commands.options.lone_lf_in_body == "mend"
     machine.state = "tls"
@@ -363,8 +363,8 @@ async def test_the_login_that_tls_forgets_mends_nothing(hall):
 
 
 @in_loop
-async def test_a_lone_line_end_is_mended_in_chunks(hall):
-    house = hall(RELAY)
+async def test_a_lone_line_end_is_mended_in_chunks(door):
+    house = door(RELAY)
     talk = await submitting(house, RELAY)
     await talk.all_of(*ENVELOPE)
     assert (await talk.say(b"BDAT 17 LAST\r\nSubject: x\r\n\r\na\nb")).startswith("250 ")
@@ -372,20 +372,20 @@ async def test_a_lone_line_end_is_mended_in_chunks(hall):
 
 
 @in_loop
-async def test_who_says_pedantic_gets_it_everywhere(hall):
+async def test_who_says_pedantic_gets_it_everywhere(door):
     pedantic = OPEN + "RFC2822_Lone_LF_In_Body = pedantic\nRFC2822_Lone_LF_In_Headers = pedantic"
-    talk = await submitting(hall(pedantic), OPEN)
+    talk = await submitting(door(pedantic), OPEN)
     assert (await body_by_data(talk, b"Subject: x\r\n\r\na\nb")).startswith("550 5.5.2 ")
     await talk.all_of(*ENVELOPE)
     assert (await talk.say(b"BDAT 17 LAST\r\nSubject: x\r\n\r\na\nb")).startswith("550 5.5.2 ")
-    talk = hall(pedantic).session()
+    talk = door(pedantic).session()
     talk.session.data_received(b"EHLO client.test\n")
     assert talk.wire.text.startswith("521 5.5.2 ")
     assert "RFC2822_Lone_LF_In_Headers" in talk.wire.text
 
 
 @in_loop
-async def test_a_command_may_end_with_a_lone_line_end(hall):
-    talk = hall(RELAY).session()
+async def test_a_command_may_end_with_a_lone_line_end(door):
+    talk = door(RELAY).session()
     talk.session.data_received(b"EHLO c.example.com\n")
     assert talk.wire.text.startswith("250-mx.test")

@@ -34,9 +34,9 @@ LINES = st.lists(st.sampled_from(WORDS) | st.binary(max_size=40), max_size=25)
 
 @given(lines=LINES, is_proxy=st.booleans(), leaves=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_order_of_words_lets_anybody_in(hall, lines, is_proxy, leaves):
+def test_no_order_of_words_lets_anybody_in(door, lines, is_proxy, leaves):
     async def run():
-        house = hall(
+        house = door(
             "Auth_Without_TLS = true\nXCLIENT_Hosts = ( 192.0.2.1 )\nStrict_Pipelining = false\n"
             "Max_Errors_Per_Connection = 1000\nAuth_Failures_To_Block = 0\nRelay_Hosts = ( 192.0.2.99 )"
         )

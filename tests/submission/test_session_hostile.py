@@ -55,9 +55,9 @@ async def turns() -> None:
 
 
 @in_loop
-async def test_of_guesses_made_all_at_once_only_those_before_the_block_count(hall):
+async def test_of_guesses_made_all_at_once_only_those_before_the_block_count(door):
     """Sessions that ask at the same time all find nobody blocked yet; the right guess among them is not told."""
-    house = hall(OPEN + "Auth_Failures_To_Block = 3")
+    house = door(OPEN + "Auth_Failures_To_Block = 3")
     answer = asyncio.Event()
     known = house.directory.authenticate
 
@@ -78,8 +78,8 @@ async def test_of_guesses_made_all_at_once_only_those_before_the_block_count(hal
 
 
 @in_loop
-async def test_an_answer_for_a_session_that_was_cut_off_lets_nobody_in(hall):
-    house = hall(OPEN)
+async def test_an_answer_for_a_session_that_was_cut_off_lets_nobody_in(door):
+    house = door(OPEN)
     answer = asyncio.Event()
 
     async def slow(claim, peer_ip):
@@ -100,9 +100,9 @@ async def test_an_answer_for_a_session_that_was_cut_off_lets_nobody_in(hall):
 
 
 @in_loop
-async def test_other_workers_hear_from_where_somebody_logs_in(hall):
+async def test_other_workers_hear_from_where_somebody_logs_in(door):
     """Else a neighbour's guesses locked somebody out of the workers that do not know their login yet."""
-    house, other = hall(OPEN + "Auth_Failures_To_Block = 3"), hall(OPEN + "Auth_Failures_To_Block = 3")
+    house, other = door(OPEN + "Auth_Failures_To_Block = 3"), door(OPEN + "Auth_Failures_To_Block = 3")
     access = house.reception.access
     house.reception.access = replace(access, on_success=other.reception.auth_succeeded)
     await logged_in(house)
@@ -117,8 +117,8 @@ async def test_other_workers_hear_from_where_somebody_logs_in(hall):
 
 
 @in_loop
-async def test_a_message_under_way_is_not_taken_from_somebody_who_was_revoked_meanwhile(hall):
-    house = hall(OPEN)
+async def test_a_message_under_way_is_not_taken_from_somebody_who_was_revoked_meanwhile(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     assert (await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA"))[-1].startswith("354")
     talk.session.data_received(b"From: a@a.test\r\n\r\nthe text comes slowly\r\n")
@@ -131,8 +131,8 @@ async def test_a_message_under_way_is_not_taken_from_somebody_who_was_revoked_me
 
 
 @in_loop
-async def test_a_message_under_way_waits_while_nobody_knows_whether_it_may(hall):
-    house = hall(OPEN)
+async def test_a_message_under_way_waits_while_nobody_knows_whether_it_may(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", counted())
     talk = await logged_in(house)
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "BDAT 6\r\nA: b")
@@ -145,8 +145,8 @@ async def test_a_message_under_way_waits_while_nobody_knows_whether_it_may(hall)
 
 
 @in_loop
-async def test_a_recipient_that_is_counted_after_the_session_was_cut_off_is_given_back(hall):
-    house = hall(OPEN)
+async def test_a_recipient_that_is_counted_after_the_session_was_cut_off_is_given_back(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", counted())
     house.usage.is_slow = True
     talk = await logged_in(house)
@@ -171,12 +171,12 @@ def test_whoever_comes_in_by_an_open_relay_is_nobody_that_is_known() -> None:
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_a_proxys_certificate_is_not_its_clients(hall, order):
+def test_a_proxys_certificate_is_not_its_clients(door, order):
     def shows_certificate(session):  # as `_secured` does
         session._peer.show_certificate(True)
 
     async def run():
-        talk = await hall(PROXY).session("192.0.2.1").helo()
+        talk = await door(PROXY).session("192.0.2.1").helo()
         if order == "before":
             shows_certificate(talk.session)
         await talk.say("XCLIENT ADDR=198.51.100.9")

@@ -82,12 +82,12 @@ class Client:
 class House:
     """A listener with sessions of which only the living are known."""
 
-    def __init__(self, hall: Any, folder: Any) -> None:
+    def __init__(self, door: Any, folder: Any) -> None:
         authority = CertificateAuthority(folder)
         own = authority.issue("mx.test").server_context()
         self.context = ssl.create_default_context(cafile=authority.file)
         self.context.check_hostname = False
-        self._hall = hall("Auth_Without_TLS = true\nMax_Errors_Per_Connection = 2")
+        self._hall = door("Auth_Without_TLS = true\nMax_Errors_Per_Connection = 2")
         reception = self._hall.reception
         reception.intake = IntakeDesk(folder).intake
         reception.tls = type("Contexts", (), {"of": lambda *socket: own})()
@@ -115,9 +115,9 @@ def no_collector() -> Iterator[None]:
         *(pytest.param(script, True, id=f"{name}, encrypted") for name, script in ENDINGS.items()),
     ],
 )
-def test_a_session_is_gone_when_it_has_ended(hall, tmp_path, no_collector, script, encrypted):
+def test_a_session_is_gone_when_it_has_ended(door, tmp_path, no_collector, script, encrypted):
     async def play() -> None:
-        house = House(hall, tmp_path)
+        house = House(door, tmp_path)
         server = await asyncio.get_running_loop().create_server(house.session, "127.0.0.1", 0)
         client = Client(server.sockets[0].getsockname()[1], house.context)
         for _ in range(TIMES):

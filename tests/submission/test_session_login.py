@@ -48,8 +48,8 @@ def limited(**limits):
 def in_loop(test):
     """Run a test that is a coroutine."""
 
-    def run(hall):
-        asyncio.run(test(hall))
+    def run(door):
+        asyncio.run(test(door))
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
@@ -65,8 +65,8 @@ async def logged_in(house, ip="198.51.100.7"):
 
 
 @in_loop
-async def test_passwords_are_asked_for_under_tls_only(hall):
-    talk = hall().session()
+async def test_passwords_are_asked_for_under_tls_only(door):
+    talk = door().session()
     greeting = await talk.say("EHLO client.test")
     assert "AUTH SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5" in greeting
     assert "PLAIN" not in greeting
@@ -74,31 +74,31 @@ async def test_passwords_are_asked_for_under_tls_only(hall):
 
 
 @in_loop
-async def test_an_option_lets_passwords_go_in_clear_text(hall):
-    talk = hall(OPEN).session()
+async def test_an_option_lets_passwords_go_in_clear_text(door):
+    talk = door(OPEN).session()
     assert "PLAIN LOGIN" in await talk.say("EHLO client.test")
     assert (await talk.say(plain("ann", "secret"))).startswith("235 ")
 
 
 @in_loop
-async def test_challenges_are_taken_beside_passwords_but_named_only_where_the_option_says_so(hall):
-    talk = hall(OPEN).session()
+async def test_challenges_are_taken_beside_passwords_but_named_only_where_the_option_says_so(door):
+    talk = door(OPEN).session()
     assert "MD5" not in await talk.say("EHLO client.test")
     assert (await talk.say("AUTH CRAM-MD5")).startswith("334 ")
-    talk = hall(OPEN + "Auth_Challenges_Beside_Passwords = true").session()
+    talk = door(OPEN + "Auth_Challenges_Beside_Passwords = true").session()
     assert "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN" in await talk.say("EHLO client.test")
 
 
 @in_loop
-async def test_mechanisms_are_those_of_the_option(hall):
-    talk = hall(OPEN + "Auth_Mechanisms = ( PLAIN )").session()
+async def test_mechanisms_are_those_of_the_option(door):
+    talk = door(OPEN + "Auth_Mechanisms = ( PLAIN )").session()
     assert "AUTH PLAIN\r" in await talk.say("EHLO client.test") + "\r"
     assert (await talk.say("AUTH CRAM-MD5")).startswith("504 5.5.4 ")
 
 
 @in_loop
-async def test_without_the_extension_nobody_logs_in(hall):
-    talk = hall(OPEN + "SMTP_Extensions = ( PIPELINING )").session()
+async def test_without_the_extension_nobody_logs_in(door):
+    talk = door(OPEN + "SMTP_Extensions = ( PIPELINING )").session()
     assert "AUTH" not in await talk.say("EHLO client.test")
     assert (await talk.say(plain("ann", "secret"))).startswith("502 ")
 
@@ -108,9 +108,9 @@ async def test_without_the_extension_nobody_logs_in(hall):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
 @pytest.mark.parametrize("password", ["secret", "wrong"])
-def test_every_mechanism_lets_the_right_password_in_and_no_other(hall, mechanism, password):
+def test_every_mechanism_lets_the_right_password_in_and_no_other(door, mechanism, password):
     async def run():
-        house = hall(OPEN)
+        house = door(OPEN)
         talk = await house.session().helo()
         client = client_exchange(mechanism, "ann", password, "a-nonce")
         first = client.start()
@@ -126,8 +126,8 @@ def test_every_mechanism_lets_the_right_password_in_and_no_other(hall, mechanism
 
 
 @in_loop
-async def test_every_failure_has_the_same_answer(hall):
-    house = hall(OPEN)
+async def test_every_failure_has_the_same_answer(door):
+    house = door(OPEN)
     answers = set()
     for user, password in (("ann", "wrong"), ("bob", "secret"), ("", "x")):
         answers.add(await (await house.session().helo()).say(plain(user, password)))
@@ -136,8 +136,8 @@ async def test_every_failure_has_the_same_answer(hall):
 
 
 @in_loop
-async def test_nothing_secret_is_logged(hall):
-    house = hall(OPEN)
+async def test_nothing_secret_is_logged(door):
+    house = door(OPEN)
     talk = await house.session().helo()
     await talk.say(plain("a-token-in-the-wrong-field", "hunter2-hunter2"))
     await talk.say(plain("ann", "secret"))
@@ -148,8 +148,8 @@ async def test_nothing_secret_is_logged(hall):
 
 
 @in_loop
-async def test_logging_in_twice_or_in_mid_transaction_is_out_of_order(hall):
-    house = hall(OPEN + "Relay_Domains = ( b.test )")
+async def test_logging_in_twice_or_in_mid_transaction_is_out_of_order(door):
+    house = door(OPEN + "Relay_Domains = ( b.test )")
     talk = await house.session().helo()
     await talk.say("MAIL FROM:<a@a.test>")
     assert (await talk.say(plain("ann", "secret"))).startswith("503 5.5.1 ")
@@ -159,8 +159,8 @@ async def test_logging_in_twice_or_in_mid_transaction_is_out_of_order(hall):
 
 
 @in_loop
-async def test_an_exchange_that_is_cancelled_leaves_the_session_as_it_was(hall):
-    talk = await hall(OPEN).session().helo()
+async def test_an_exchange_that_is_cancelled_leaves_the_session_as_it_was(door):
+    talk = await door(OPEN).session().helo()
     assert (await talk.say("AUTH LOGIN")).startswith("334 ")
     assert (await talk.say("*")).startswith("501 5.7.0 ")
     assert (await talk.say("AUTH PLAIN %%%")).startswith("501 5.5.2 ")
@@ -171,16 +171,16 @@ async def test_an_exchange_that_is_cancelled_leaves_the_session_as_it_was(hall):
 
 
 @in_loop
-async def test_the_third_failure_of_a_session_ends_it(hall):
-    talk = await hall(OPEN).session().helo()
+async def test_the_third_failure_of_a_session_ends_it(door):
+    talk = await door(OPEN).session().helo()
     assert await talk.all_of(*[plain("ann", "wrong")] * 3) == ["535 5.7.8", "535 5.7.8", "421 4.7.0"]
     assert talk.wire.is_closed
 
 
 @in_loop
-async def test_an_answer_to_a_failure_is_held_back_longer_and_longer(hall):
+async def test_an_answer_to_a_failure_is_held_back_longer_and_longer(door):
     loop = asyncio.get_running_loop()
-    talk = await hall(OPEN + "Auth_Failure_Delay = 1").session().helo()
+    talk = await door(OPEN + "Auth_Failure_Delay = 1").session().helo()
     began = loop.time()
     await talk.say(plain("ann", "wrong"))
     first = loop.time()
@@ -190,8 +190,8 @@ async def test_an_answer_to_a_failure_is_held_back_longer_and_longer(hall):
 
 
 @in_loop
-async def test_who_guesses_is_turned_away_unheard_for_a_while(hall):
-    house = hall(OPEN + "Auth_Failures_To_Block = 4\nAuth_Block_Time = 60")
+async def test_who_guesses_is_turned_away_unheard_for_a_while(door):
+    house = door(OPEN + "Auth_Failures_To_Block = 4\nAuth_Block_Time = 60")
     for _ in range(4):
         await (await house.session().helo()).say(plain("ann", "wrong"))
     answer = await (await house.session().helo()).say(plain("ann", "secret"))
@@ -203,17 +203,17 @@ async def test_who_guesses_is_turned_away_unheard_for_a_while(hall):
 
 
 @in_loop
-async def test_guesses_at_a_name_lock_nobody_out_who_knows_the_password(hall):
-    house = hall(OPEN + "Auth_Failures_To_Block = 4")
+async def test_guesses_at_a_name_lock_nobody_out_who_knows_the_password(door):
+    house = door(OPEN + "Auth_Failures_To_Block = 4")
     for number in range(20):
         await (await house.session(f"192.0.2.{number}").helo()).say(plain("ann", "guess"))
     assert (await (await house.session("203.0.113.5").helo()).say(plain("ann", "secret"))).startswith("235 ")
 
 
 @in_loop
-async def test_a_login_as_a_name_that_is_guessed_at_waits_before_it_is_looked_at(hall):
+async def test_a_login_as_a_name_that_is_guessed_at_waits_before_it_is_looked_at(door):
     loop = asyncio.get_running_loop()
-    house = hall(OPEN + "Auth_Failure_Delay = 1\nAuth_Failures_To_Block = 4")
+    house = door(OPEN + "Auth_Failure_Delay = 1\nAuth_Failures_To_Block = 4")
     await logged_in(house)
     options = house.reception.config.inbound("default", "", "")
     for number in range(4):
@@ -230,8 +230,8 @@ async def test_a_login_as_a_name_that_is_guessed_at_waits_before_it_is_looked_at
 
 
 @in_loop
-async def test_one_wrong_key_stops_none_of_the_right_ones_behind_an_address(hall):
-    house = hall(OPEN + "Auth_Failures_To_Block = 4")
+async def test_one_wrong_key_stops_none_of_the_right_ones_behind_an_address(door):
+    house = door(OPEN + "Auth_Failures_To_Block = 4")
     house.directory.users["SMTP_Injection"] = ("key", a_principal("api_key"))
     assert (await (await house.session().helo()).say(plain("SMTP_Injection", "key"))).startswith("235 ")
     answers = [await (await house.session().helo()).say(plain("SMTP_Injection", "old")) for _ in range(6)]
@@ -240,8 +240,8 @@ async def test_one_wrong_key_stops_none_of_the_right_ones_behind_an_address(hall
 
 
 @in_loop
-async def test_where_an_address_is_blocked_a_challenge_that_is_not_heard_leaves_the_password_its_turn(hall):
-    house = hall(OPEN + "Auth_Failures_To_Block = 1")
+async def test_where_an_address_is_blocked_a_challenge_that_is_not_heard_leaves_the_password_its_turn(door):
+    house = door(OPEN + "Auth_Failures_To_Block = 1")
     await logged_in(house)
     await (await house.session().helo()).say(plain("bob", "guess"))
     asked = house.directory.asked
@@ -253,8 +253,8 @@ async def test_where_an_address_is_blocked_a_challenge_that_is_not_heard_leaves_
 
 
 @in_loop
-async def test_other_workers_hear_of_failures_and_of_no_name(hall):
-    seen, other = hall(OPEN), hall(OPEN + "Auth_Failures_To_Block = 2")
+async def test_other_workers_hear_of_failures_and_of_no_name(door):
+    seen, other = door(OPEN), door(OPEN + "Auth_Failures_To_Block = 2")
     for _ in range(2):
         await (await seen.session().helo()).say(plain("ann", "wrong"))
     assert [address for address, _, _ in seen.told] == ["198.51.100.7"] * 2
@@ -266,8 +266,8 @@ async def test_other_workers_hear_of_failures_and_of_no_name(hall):
 
 
 @in_loop
-async def test_a_challenge_to_whom_none_can_be_put_is_no_guess(hall):
-    house = hall(OPEN + "Auth_Failures_To_Block = 1")
+async def test_a_challenge_to_whom_none_can_be_put_is_no_guess(door):
+    house = door(OPEN + "Auth_Failures_To_Block = 1")
     talk = await house.session().helo()
     await talk.say("AUTH CRAM-MD5")
     assert (await talk.say(cram("bob"))).startswith("535 5.7.8 ")
@@ -277,11 +277,11 @@ async def test_a_challenge_to_whom_none_can_be_put_is_no_guess(hall):
 
 
 @pytest.mark.parametrize("mechanism", ["CRAM-MD5", "DIGEST-MD5"])
-def test_nobody_learns_by_a_challenge_of_whom_a_secret_is_kept(hall, mechanism):
+def test_nobody_learns_by_a_challenge_of_whom_a_secret_is_kept(door, mechanism):
     """Not by the answer, nor by its being held back, nor by a block that follows."""
 
     async def run():
-        house = hall(OPEN + "Auth_Failure_Delay = 30\nAuth_Failures_To_Block = 1")
+        house = door(OPEN + "Auth_Failure_Delay = 30\nAuth_Failures_To_Block = 1")
         answers = []
         for user in ("ann", "nobody"):
             talk = await house.session().helo()
@@ -298,9 +298,9 @@ def test_nobody_learns_by_a_challenge_of_whom_a_secret_is_kept(hall, mechanism):
 
 @pytest.mark.parametrize("mechanism", ["CRAM-MD5", "DIGEST-MD5"])
 @pytest.mark.parametrize("user", ["ann", "nobody"])
-def test_in_clear_text_a_challenge_that_fails_is_told_to_say_starttls_first(hall, mechanism, user):
+def test_in_clear_text_a_challenge_that_fails_is_told_to_say_starttls_first(door, mechanism, user):
     async def run():
-        house = hall()
+        house = door()
         house.reception.tls = object()
         house.reception.reconfigure(house.reception.config, set())
         talk = house.session()
@@ -314,8 +314,8 @@ def test_in_clear_text_a_challenge_that_fails_is_told_to_say_starttls_first(hall
 
 
 @in_loop
-async def test_while_the_store_is_silent_nobody_gets_in_and_nobody_is_blamed(hall):
-    house = hall(OPEN)
+async def test_while_the_store_is_silent_nobody_gets_in_and_nobody_is_blamed(door):
+    house = door(OPEN)
     house.directory.is_down = True
     talk = await house.session().helo()
     assert await talk.all_of(*[plain("ann", "secret")] * 4) == ["454 4.7.0"] * 4
@@ -325,8 +325,8 @@ async def test_while_the_store_is_silent_nobody_gets_in_and_nobody_is_blamed(hal
 
 
 @in_loop
-async def test_a_fault_of_ours_leaves_nobody_waiting(hall):
-    house = hall(OPEN)
+async def test_a_fault_of_ours_leaves_nobody_waiting(door):
+    house = door(OPEN)
     house.directory.users = {"ann": None}
     talk = await house.session().helo()
     assert (await talk.say(plain("ann", "secret"))).startswith("454 4.7.0 ")
@@ -338,8 +338,8 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(hall):
 
 
 @in_loop
-async def test_relaying_is_for_those_who_have_logged_in(hall):
-    house = hall(OPEN)
+async def test_relaying_is_for_those_who_have_logged_in(door):
+    house = door(OPEN)
     stranger = await house.session().helo()
     await stranger.say("MAIL FROM:<a@a.test>")
     denied = await stranger.say("RCPT TO:<b@b.test>")
@@ -364,10 +364,10 @@ async def test_relaying_is_for_those_who_have_logged_in(hall):
     ],
 )
 def test_who_has_logged_in_names_no_address_as_a_domain_unless_that_is_allowed(
-    hall, option, relay_host, login
+    door, option, relay_host, login
 ):
     async def run():
-        house = hall(f"{OPEN}{option}\nRelay_Hosts = ( 198.51.100.8 )")
+        house = door(f"{OPEN}{option}\nRelay_Hosts = ( 198.51.100.8 )")
         for talk, answer in (
             (await house.session("198.51.100.8").helo(), relay_host),
             (await logged_in(house), login),
@@ -383,16 +383,16 @@ def test_who_has_logged_in_names_no_address_as_a_domain_unless_that_is_allowed(
 
 
 @in_loop
-async def test_where_it_is_required_even_relay_hosts_log_in(hall):
-    house = hall(OPEN + "Require_Authentication = true\nRelay_Hosts = ( 198.51.100.0/24 )")
+async def test_where_it_is_required_even_relay_hosts_log_in(door):
+    house = door(OPEN + "Require_Authentication = true\nRelay_Hosts = ( 198.51.100.0/24 )")
     talk = await house.session().helo()
     assert (await talk.say("MAIL FROM:<a@a.test>")).startswith("530 5.7.0 ")
     assert (await (await logged_in(house)).say("MAIL FROM:<a@a.test>")).startswith("250 ")
 
 
 @in_loop
-async def test_a_login_that_is_revoked_ends_its_session_at_the_next_message(hall):
-    house = hall(OPEN)
+async def test_a_login_that_is_revoked_ends_its_session_at_the_next_message(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     house.directory.users.clear()
     answer = await talk.say("MAIL FROM:<a@a.test>")
@@ -402,8 +402,8 @@ async def test_a_login_that_is_revoked_ends_its_session_at_the_next_message(hall
 
 
 @in_loop
-async def test_while_the_store_is_silent_no_further_message_begins(hall):
-    house = hall(OPEN)
+async def test_while_the_store_is_silent_no_further_message_begins(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     house.directory.is_down = True
     assert (await talk.say("MAIL FROM:<a@a.test>")).startswith("454 4.7.0 ")
@@ -412,8 +412,8 @@ async def test_while_the_store_is_silent_no_further_message_begins(hall):
 
 
 @in_loop
-async def test_a_change_of_the_account_holds_from_the_next_message_on(hall):
-    house = hall(OPEN)
+async def test_a_change_of_the_account_holds_from_the_next_message_on(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     await talk.say("MAIL FROM:<a@a.test>")
     await talk.say("RSET")
@@ -426,8 +426,8 @@ async def test_a_change_of_the_account_holds_from_the_next_message_on(hall):
 
 
 @in_loop
-async def test_the_account_limits_the_size_of_a_message(hall):
-    house = hall(OPEN)
+async def test_the_account_limits_the_size_of_a_message(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", limited(max_message_size=1000))
     talk = await logged_in(house)
     assert (await talk.say("MAIL FROM:<a@a.test> SIZE=1001")).startswith("552 5.3.4 ")
@@ -436,9 +436,9 @@ async def test_the_account_limits_the_size_of_a_message(hall):
 
 
 @pytest.mark.parametrize("is_slow", [False, True])
-def test_recipients_over_the_quota_are_put_off_with_the_time_to_come_back(hall, is_slow):
+def test_recipients_over_the_quota_are_put_off_with_the_time_to_come_back(door, is_slow):
     async def run():
-        house = hall(OPEN)
+        house = door(OPEN)
         house.directory.users["ann"] = ("secret", limited(daily_quota=2))
         house.usage.limit, house.usage.is_slow = 2, is_slow
         talk = await logged_in(house)
@@ -452,8 +452,8 @@ def test_recipients_over_the_quota_are_put_off_with_the_time_to_come_back(hall, 
 
 
 @in_loop
-async def test_who_goes_on_over_the_quota_is_sent_away(hall):
-    house = hall(OPEN)
+async def test_who_goes_on_over_the_quota_is_sent_away(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", limited(daily_quota=0))
     house.usage.limit = 0
     talk = await logged_in(house)
@@ -464,8 +464,8 @@ async def test_who_goes_on_over_the_quota_is_sent_away(hall):
 
 
 @in_loop
-async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(hall):
-    house = hall(OPEN)
+async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", limited(rate=Rate(10, 60)))
     talk = await logged_in(house)
     await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "RSET")
@@ -482,8 +482,8 @@ async def test_what_was_counted_for_mail_that_was_not_accepted_is_given_back(hal
 
 
 @in_loop
-async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
-    house = hall(OPEN)
+async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", limited(daily_quota=2))
     house.usage.is_slow = house.usage.is_down = True
     talk = await logged_in(house)
@@ -511,9 +511,9 @@ async def test_a_quota_that_cannot_be_counted_puts_the_recipient_off(hall):
         ({"max_queued_bytes": 1000}, WaitingCount(1, 500), 501, "452"),
     ],
 )
-def test_an_account_that_has_as_much_waiting_as_it_may_begins_no_message(hall, limits, waiting, size, answer):
+def test_an_account_that_has_as_much_waiting_as_it_may_begins_no_message(door, limits, waiting, size, answer):
     async def run():
-        house = hall(OPEN)
+        house = door(OPEN)
         house.directory.users["ann"] = ("secret", limited(**limits))
         house.mail.waits = waiting
         talk = await logged_in(house)
@@ -523,8 +523,8 @@ def test_an_account_that_has_as_much_waiting_as_it_may_begins_no_message(hall, l
 
 
 @in_loop
-async def test_recipients_beyond_what_may_wait_are_put_off_one_by_one(hall):
-    house = hall(OPEN)
+async def test_recipients_beyond_what_may_wait_are_put_off_one_by_one(door):
+    house = door(OPEN)
     house.directory.users["ann"] = ("secret", limited(max_queued_recipients=5))
     house.mail.waits = WaitingCount(3, 0)
     talk = await logged_in(house)
@@ -537,8 +537,8 @@ async def test_recipients_beyond_what_may_wait_are_put_off_one_by_one(hall):
 
 
 @in_loop
-async def test_relay_hosts_are_bounded_by_the_node_alone(hall):
-    house = hall("Relay_Hosts = ( 198.51.100.7 )")
+async def test_relay_hosts_are_bounded_by_the_node_alone(door):
+    house = door("Relay_Hosts = ( 198.51.100.7 )")
     house.mail.waits = WaitingCount(1 << 50, 1 << 50)
     assert await (await house.session().helo()).all_of(*RELAYING) == ["250 2.1.0", "250 2.1.5"]
 
@@ -547,9 +547,9 @@ async def test_relay_hosts_are_bounded_by_the_node_alone(hall):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_bounces_to_a_domain_that_another_account_has_verified_are_not_sent_there(hall, is_known):
+def test_bounces_to_a_domain_that_another_account_has_verified_are_not_sent_there(door, is_known):
     async def run():
-        house = hall(OPEN)
+        house = door(OPEN)
         table = house.owners.known if is_known else house.owners.told
         table |= {
             "bounces.theirs.test": frozenset((9,)),
@@ -571,16 +571,16 @@ def test_bounces_to_a_domain_that_another_account_has_verified_are_not_sent_ther
 
 
 @in_loop
-async def test_whose_a_domain_is_has_to_be_known(hall):
-    house = hall(OPEN)
+async def test_whose_a_domain_is_has_to_be_known(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     house.owners.is_down = True
     assert await talk.all_of("MAIL FROM:<a@a.test>", "MAIL FROM:<>") == ["454 4.7.0", "250 2.1.0"]
 
 
 @in_loop
-async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_begins_nothing(hall):
-    house = hall(OPEN)
+async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_begins_nothing(door):
+    house = door(OPEN)
     talk = await logged_in(house)
     talk.session.data_received(b"MAIL FROM:<a@a.test>\r\n")
     asking = list(house.reception.tasks._running)
@@ -593,8 +593,8 @@ async def test_a_session_that_was_cut_off_while_it_was_asked_whose_a_domain_is_b
 
 
 @in_loop
-async def test_relay_hosts_may_have_their_bounces_go_anywhere(hall):
-    house = hall("Relay_Hosts = ( 198.51.100.7 )")
+async def test_relay_hosts_may_have_their_bounces_go_anywhere(door):
+    house = door("Relay_Hosts = ( 198.51.100.7 )")
     house.owners.known["theirs.test"] = frozenset((9,))
     talk = await house.session().helo()
     assert await talk.all_of("MAIL FROM:<a@theirs.test>") == ["250 2.1.0"]
@@ -608,8 +608,8 @@ RELAYING = ("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>")
 
 
 @in_loop
-async def test_xclient_is_for_those_who_are_trusted(hall):
-    house = hall(PROXY)
+async def test_xclient_is_for_those_who_are_trusted(door):
+    house = door(PROXY)
     stranger = house.session()
     assert "XCLIENT" not in await stranger.say("EHLO client.test")
     assert (await stranger.say("XCLIENT ADDR=192.0.2.50")).startswith("550 ")
@@ -627,16 +627,16 @@ async def test_xclient_is_for_those_who_are_trusted(hall):
 
 
 @in_loop
-async def test_a_client_that_a_proxy_has_introduced_may_not_speak_for_others(hall):
-    talk = hall(PROXY).session("192.0.2.1")
+async def test_a_client_that_a_proxy_has_introduced_may_not_speak_for_others(door):
+    talk = door(PROXY).session("192.0.2.1")
     talk.session.introduce(("198.51.100.9", 77))
     assert "XCLIENT" not in await talk.say("EHLO client.test")
     assert (await talk.say("XCLIENT ADDR=192.0.2.50")).startswith("550 ")
 
 
 @in_loop
-async def test_after_xclient_there_is_time_again_for_the_first_command(hall):
-    house = hall(PROXY + "First_Command_Time = 60")
+async def test_after_xclient_there_is_time_again_for_the_first_command(door):
+    house = door(PROXY + "First_Command_Time = 60")
     talk = await house.session("192.0.2.1").helo()
     house.clock.at += 100
     await talk.say("XCLIENT ADDR=198.51.100.9")
@@ -647,16 +647,16 @@ async def test_after_xclient_there_is_time_again_for_the_first_command(hall):
 
 
 @in_loop
-async def test_a_client_that_the_proxy_does_not_know_may_do_what_anybody_may(hall):
-    talk = await hall(PROXY).session("192.0.2.1").helo()
+async def test_a_client_that_the_proxy_does_not_know_may_do_what_anybody_may(door):
+    talk = await door(PROXY).session("192.0.2.1").helo()
     await talk.say("XCLIENT ADDR=[UNAVAILABLE]")
     await talk.say("EHLO proxy.test")
     assert await talk.all_of("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>") == ["250 2.1.0", "550 5.7.1"]
 
 
 @in_loop
-async def test_mail_of_a_proxys_client_says_who_that_was(hall):
-    house = hall(PROXY)
+async def test_mail_of_a_proxys_client_says_who_that_was(door):
+    house = door(PROXY)
     talk = await house.session("192.0.2.1").helo()
     await talk.say("XCLIENT ADDR=192.0.2.50 PORT=77 HELO=behind.test PROTO=SMTP")
     await talk.say("EHLO proxy.test")
@@ -669,8 +669,8 @@ async def test_mail_of_a_proxys_client_says_who_that_was(hall):
 
 
 @in_loop
-async def test_whom_xclient_introduced_may_not_say_it_again(hall):
-    talk = await hall(PROXY).session("192.0.2.1").helo()
+async def test_whom_xclient_introduced_may_not_say_it_again(door):
+    talk = await door(PROXY).session("192.0.2.1").helo()
     assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
     assert "XCLIENT" not in await talk.say("EHLO client.test")
     assert (await talk.say("XCLIENT ADDR=192.0.2.50")).startswith("550 5.7.0 ")
@@ -678,16 +678,16 @@ async def test_whom_xclient_introduced_may_not_say_it_again(hall):
 
 
 @in_loop
-async def test_a_client_nobody_knows_may_not_say_xclient_either(hall):
-    talk = await hall(VOUCHING).session("192.0.2.1").helo()
+async def test_a_client_nobody_knows_may_not_say_xclient_either(door):
+    talk = await door(VOUCHING).session("192.0.2.1").helo()
     await talk.say("XCLIENT ADDR=[UNAVAILABLE]")
     assert "XCLIENT" not in await talk.say("EHLO client.test")
     assert (await talk.say("XCLIENT LOGIN=ann")).startswith("550 5.7.0 ")
 
 
 @in_loop
-async def test_a_proxy_may_introduce_another_that_introduces_its_client(hall):
-    talk = await hall(PROXY).session("192.0.2.1").helo()
+async def test_a_proxy_may_introduce_another_that_introduces_its_client(door):
+    talk = await door(PROXY).session("192.0.2.1").helo()
     await talk.say("XCLIENT ADDR=192.0.2.2")
     assert "XCLIENT" in await talk.say("EHLO proxy.test")
     assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
@@ -695,16 +695,16 @@ async def test_a_proxy_may_introduce_another_that_introduces_its_client(hall):
 
 
 @in_loop
-async def test_what_xclient_says_besides_address_and_login_leaves_the_proxy_who_it_is(hall):
-    talk = await hall(PROXY).session("192.0.2.1").helo()
+async def test_what_xclient_says_besides_address_and_login_leaves_the_proxy_who_it_is(door):
+    talk = await door(PROXY).session("192.0.2.1").helo()
     await talk.say("XCLIENT HELO=behind.test")
     await talk.say("EHLO proxy.test")
     assert (await talk.say("XCLIENT ADDR=198.51.100.9")).startswith("220 ")
 
 
 @in_loop
-async def test_a_login_that_a_proxy_vouches_for_counts_here(hall):
-    house = hall(VOUCHING)
+async def test_a_login_that_a_proxy_vouches_for_counts_here(door):
+    house = door(VOUCHING)
     talk = await house.session("192.0.2.1").helo()
     assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=ann")).startswith("220 ")
     await talk.say("EHLO proxy.test")
@@ -716,8 +716,8 @@ async def test_a_login_that_a_proxy_vouches_for_counts_here(hall):
 
 
 @in_loop
-async def test_a_login_beyond_ascii_that_a_proxy_vouches_for_counts_as_well(hall):
-    house = hall(VOUCHING)
+async def test_a_login_beyond_ascii_that_a_proxy_vouches_for_counts_as_well(door):
+    house = door(VOUCHING)
     house.directory.users["jürgen"] = house.directory.users["ann"]
     talk = await house.session("192.0.2.1").helo()
     assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=j+C3+BCrgen")).startswith("220 ")
@@ -726,9 +726,9 @@ async def test_a_login_beyond_ascii_that_a_proxy_vouches_for_counts_as_well(hall
 
 
 @pytest.mark.parametrize(("login", "answer"), [("ann", "250 2.1.5"), ("nobody", "550 5.7.1")])
-def test_who_is_introduced_by_a_login_alone_has_no_right_of_the_proxys(hall, login, answer):
+def test_who_is_introduced_by_a_login_alone_has_no_right_of_the_proxys(door, login, answer):
     async def run():
-        talk = await hall(VOUCHING).session("192.0.2.1").helo()
+        talk = await door(VOUCHING).session("192.0.2.1").helo()
         await talk.say(f"XCLIENT LOGIN={login}")
         assert "XCLIENT" not in await talk.say("EHLO client.test")
         assert await talk.all_of("XCLIENT LOGIN=ann", *RELAYING) == ["550 5.7.0", "250 2.1.0", answer]
@@ -737,18 +737,18 @@ def test_who_is_introduced_by_a_login_alone_has_no_right_of_the_proxys(hall, log
 
 
 @in_loop
-async def test_vouching_for_logins_is_for_those_it_was_permitted(hall):
-    talk = hall(PROXY).session("192.0.2.1")
+async def test_vouching_for_logins_is_for_those_it_was_permitted(door):
+    talk = door(PROXY).session("192.0.2.1")
     greeting = await talk.say("EHLO proxy.test")
     assert "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR" in greeting
     assert (await talk.say("XCLIENT ADDR=198.51.100.9 LOGIN=ann")).startswith("501 5.5.4 ")
-    talk = hall(VOUCHING).session("192.0.2.1")
+    talk = door(VOUCHING).session("192.0.2.1")
     assert "HELO LOGIN" in await talk.say("EHLO proxy.test")
 
 
 @in_loop
-async def test_a_proxys_client_may_not_have_more_sessions_than_others(hall):
-    house = hall(PROXY + "Sessions_Per_Peer = 2")
+async def test_a_proxys_client_may_not_have_more_sessions_than_others(door):
+    house = door(PROXY + "Sessions_Per_Peer = 2")
     for _ in range(2):
         talk = await house.session("192.0.2.1").helo()
         assert (await talk.say("XCLIENT ADDR=2001:db8::7")).startswith("220 ")
@@ -760,8 +760,8 @@ async def test_a_proxys_client_may_not_have_more_sessions_than_others(hall):
 
 
 @in_loop
-async def test_what_was_proved_before_xclient_is_forgotten(hall):
-    house = hall(PROXY)
+async def test_what_was_proved_before_xclient_is_forgotten(door):
+    house = door(PROXY)
     talk = await logged_in(house, "192.0.2.1")
     await talk.say("XCLIENT ADDR=198.51.100.9")
     await talk.say("EHLO proxy.test")
