@@ -104,14 +104,7 @@ class HeaderBlock:
 
     def says(self, name: bytes) -> bool:
         """Whether a field called *name*, given in lower case, has a value that is not empty."""
-        colon = self._find(name)
-        if colon < 0:
-            return False
-        # the first nearly always says something, behind a blank
-        begin = self.raw[colon + 1 : colon + 3]
-        return (begin[:1] == b" " and begin[1:] > b" ") or any(
-            self.raw[begin:end].partition(b":")[2].strip(_EMPTY) for begin, end in self.spans(name)
-        )
+        return any(self.raw[begin:end].partition(b":")[2].strip(_EMPTY) for begin, end in self.spans(name))
 
     def empty(self, *names: bytes) -> list[Span]:
         """Return where the fields called one of *names*, given in lower case, stand without a value."""
