@@ -64,9 +64,9 @@ def drive(
         return needs, end.value
 
 
-def answers(body: Body = BODY, **changes: Any) -> dict[type, Any]:
+def answers(body: Body = BODY, changes: dict[type, Any] | None = None) -> dict[type, Any]:
     made = {NeedBody: body, NeedKeys: KEYS, NeedSignature: SIGNATURE, NeedIntent: None, NeedRender: None}
-    return made | {globals()[name]: answer for name, answer in changes.items()}
+    return made | (changes or {})
 
 
 def kinds(needs: list[Need]) -> list[type]:
@@ -80,7 +80,7 @@ def test_plain_mail_needs_its_text() -> None:
 
 
 COURSES = {
-    "no keys": (SIGNED, OPTIONS, {"NeedKeys": ()}, [NeedBody, NeedKeys], PLAIN.trace),
+    "no keys": (SIGNED, OPTIONS, {NeedKeys: ()}, [NeedBody, NeedKeys], PLAIN.trace),
     "keys": (SIGNED, OPTIONS, {}, [NeedBody, NeedKeys, NeedSignature], SIGNATURE + PLAIN.trace),
     "not to be signed": (
         msgspec.structs.replace(SIGNED, options=Options(sign=False)),
@@ -103,9 +103,9 @@ COURSES = {
 
 @pytest.mark.parametrize(("message", "options", "changes", "expected", "head"), COURSES.values(), ids=COURSES)
 def test_what_is_needed_beside_the_text(
-    message: Message, options: OutboundOptions, changes: dict[str, Any], expected: list[type], head: bytes
+    message: Message, options: OutboundOptions, changes: dict[type, Any], expected: list[type], head: bytes
 ) -> None:
-    needs, payload = drive(attempt(deliver(message), options), answers(**changes))
+    needs, payload = drive(attempt(deliver(message), options), answers(BODY, changes))
     assert kinds(needs) == expected
     assert payload == Payload(head, BODY)
 
@@ -114,7 +114,7 @@ def test_what_is_needed_beside_the_text(
 @pytest.mark.parametrize("short", [b"short", None])
 def test_lines_are_made_short_before_the_signature_where_that_can_be(body: Body, short: bytes | None) -> None:
     message = mail_to_sign(LONG, mends_lines=True)
-    needs, payload = drive(attempt(deliver(message), OPTIONS), answers(body, NeedRender=short))
+    needs, payload = drive(attempt(deliver(message), OPTIONS), answers(body, {NeedRender: short}))
     assert kinds(needs) == [NeedBody, NeedKeys, NeedRender, NeedSignature]
     signature = needs[-1]
     assert isinstance(signature, NeedSignature)
@@ -130,7 +130,7 @@ def test_other_lines_are_left_alone(changes: dict[str, Any]) -> None:
 
 
 def test_a_converted_body_is_signed_as_it_leaves() -> None:
-    needs, payload = drive(conversion(SIGNED, BODY, HOLD), answers(NeedRender=b"seven"))
+    needs, payload = drive(conversion(SIGNED, BODY, HOLD), answers(BODY, {NeedRender: b"seven"}))
     assert kinds(needs) == [NeedRender, NeedKeys, NeedSignature]  # the intent was written when it began
     signature = needs[-1]
     assert isinstance(signature, NeedSignature)
@@ -163,7 +163,7 @@ TROUBLE = Unmet("transient", Reply(451, "4.3.0", "trouble"))
 def test_nothing_leaves_when_a_need_is_not_met(kind: type) -> None:
     message = mail_to_sign(LONG, mends_lines=True)
     with pytest.raises(Unmet) as raised:
-        drive(attempt(deliver(message), HOLD), answers(LONG, NeedRender=b"short"), {kind: TROUBLE})
+        drive(attempt(deliver(message), HOLD), answers(LONG, {NeedRender: b"short"}), {kind: TROUBLE})
     assert raised.value is TROUBLE
 
 
@@ -198,7 +198,7 @@ def test_who_gets_a_text_of_ones_own_shares_no_transaction(rendering: Rendering,
 def test_a_personal_text_is_made_before_it_is_signed() -> None:
     message = msgspec.structs.replace(TWO, author_domain=SIGNED.author_domain)
     command = Deliver(1, QueueKey("default", "far.test"), deliver(message).recipients[1:])
-    needs, payload = drive(attempt(command, OPTIONS, PERSONAL), answers(NeedRender=b"Dear b"))
+    needs, payload = drive(attempt(command, OPTIONS, PERSONAL), answers(BODY, {NeedRender: b"Dear b"}))
     assert kinds(needs) == [NeedBody, NeedRender, NeedKeys, NeedSignature]
     render, signature = needs[1], needs[-1]
     assert isinstance(render, NeedRender)

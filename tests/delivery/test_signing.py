@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from types import CoroutineType
@@ -70,10 +70,7 @@ def play(act: Callable[[Signer, KeyStore, ManualClock], Awaitable[None]], keys: 
     asyncio.run(scene())
 
 
-Answer = Any
-
-
-def answer_to(need: Need, signer: Signer, body: Body) -> Answer | Coroutine[Any, Any, Answer]:
+def answer_to(need: Need, signer: Signer, body: Body) -> Any:
     match need:
         case NeedBody() | NeedRender():
             return body
@@ -91,7 +88,7 @@ def course_of(message: Message, options: OutboundOptions) -> Course:
 
 
 async def head_of(course: Course, signer: Signer, body: Body) -> bytes:
-    answer: Answer = None
+    answer: Any = None
     try:
         while True:
             answer = answer_to(course.send(answer), signer, body)

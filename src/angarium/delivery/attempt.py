@@ -72,7 +72,7 @@ class NeedSignature(msgspec.Struct):
 
 
 class NeedIntent(msgspec.Struct):
-    """That the attempt that *command* asks for begins is written down, see `delivery.intents`. Answered by None."""
+    """A durable note that the attempt of *command* begins, see `delivery.intents`. Answered by None."""
 
     command: Deliver
 
@@ -102,7 +102,7 @@ class Unmet(AngariumError):
 def attempt(command: Deliver, options: OutboundOptions, rendering: Rendering = RENDERING) -> Course:
     """Return the course of the attempt that *command* asks for, over a connection made under *options*.
 
-    A personal message has one recipient in it.
+    Of a personal message it has one recipient.
     """
     recipient = command.recipients[0]
     message = recipient.message

@@ -27,7 +27,7 @@ class Intents:
         self._writer = writer
         self._clock = clock
         self._changed = changed
-        self._written: dict[int, list[Recipient]] = {}
+        self._intended: dict[int, list[Recipient]] = {}
         self._unwritten = 0
 
     @property
@@ -44,7 +44,7 @@ class Intents:
         events = [each.event("intent", now, "held", note=_INTENT) for each in recipients]
         for event, recipient in zip(events, recipients, strict=True):
             recipient.apply(msgspec.structs.replace(event, state="queued"))
-        self._written[conn] = recipients
+        self._intended[conn] = recipients
         self._unwritten += 1
         written: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
         self._writer.record(WriteEvents(events, recipients), written.set_result)
@@ -61,15 +61,15 @@ class Intents:
 
     def concluded(self, conn: int, results: list[Result]) -> None:
         """An attempt has ended: who was untried in it is to be queued after a crash as well."""
-        if self._written:
+        if self._intended:
             self._withdraw(conn, [each.recipient for each in results if each.verdict == "untried"])
 
     def abandon(self, conn: int) -> None:
         """The attempt on *conn* is dropped before its message was whole."""
-        self._withdraw(conn, self._written.get(conn, []))
+        self._withdraw(conn, self._intended.get(conn, []))
 
     def _withdraw(self, conn: int, untried: list[Recipient]) -> None:
-        intended = self._written.pop(conn, None)
+        intended = self._intended.pop(conn, None)
         if intended and untried:
             now = self._clock.now()
             self._writer.record(

@@ -27,7 +27,7 @@ def render(recipient: Recipient, body: bytes) -> bytes:
 
 
 class Rendering(NamedTuple):
-    """Both questions, to be asked of others in tests."""
+    """What the attempt asks of this module, so that a test can answer it."""
 
     is_personal: Callable[[Message], bool]
     render: Callable[[Recipient, bytes], bytes]
