@@ -69,7 +69,7 @@ class Keys:
 
 
 class Api:
-    """AsksDns the application; without *key* nobody asks. *failure* is what came through to the server's log."""
+    """Asks the application; without *key* nobody asks. *failure* is what came through to the server's log."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

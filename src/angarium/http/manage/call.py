@@ -23,7 +23,7 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 Checker = Callable[[Domain], Awaitable[DomainReport]]
-"""AsksDns the DNS about a domain; `identity.domain_check.check_domain` with a resolver."""
+"""Asks the DNS about a domain; `identity.domains.check.check_domain` with a resolver."""
 
 
 class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
