@@ -18,11 +18,12 @@ from angarium.config.records import OutboundOptions
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.options import Options
-from angarium.core.records import Message, QueueKey, Recipient
+from angarium.core.records import ForwardPath, Message, QueueKey, Recipient
 from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
 from angarium.mime.lines import has_long_line
 from angarium.queue.commands import Deliver, Result
+from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
 from angarium.spool.port import Body, LargeBody
 from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
@@ -61,13 +62,15 @@ class Room:
     handover: Handover
     ended: "asyncio.Queue[tuple[list[Result], bool]]" = field(default_factory=asyncio.Queue)
 
-    def deliver(self, message: Message = MESSAGE) -> None:
-        recipient = Recipient(message, 0, "default", "far.test")
+    def deliver(self, message: Message = MESSAGE, index: int = 0) -> None:
+        recipient = Recipient(message, index, "default", "far.test")
         peer: Any = self.peer
         self.handover.deliver(Deliver(1, QueueKey("default", "far.test"), [recipient]), peer)
 
 
-def play(act: Callable[[Room], Awaitable[None]], body: Body | None = BODY) -> None:
+def play(
+    act: Callable[[Room], Awaitable[None]], body: Body | None = BODY, rendering: Rendering = RENDERING
+) -> None:
     async def load_body(message: Message) -> Body | None:
         return body
 
@@ -82,7 +85,7 @@ def play(act: Callable[[Room], Awaitable[None]], body: Body | None = BODY) -> No
             ended.put_nowait((results, usable))
 
         log = kept_log()
-        handover = Handover(spool, recorder, SystemClock(), log, finished, lambda: None, store)
+        handover = Handover(spool, recorder, SystemClock(), log, finished, lambda: None, store, rendering)
         async with asyncio.timeout(PATIENCE_S):
             await act(Room(store, Peer(), handover, ended))
 
@@ -251,3 +254,23 @@ def test_a_connection_lost_while_its_message_is_converted_is_left_alone() -> Non
         assert room.peer.heard.empty()
 
     play(act)
+
+
+def test_a_text_that_cannot_be_made_is_the_end_of_its_recipient_and_of_no_other() -> None:
+    def for_each(recipient: Recipient, body: bytes) -> bytes:
+        if recipient.index == 0:
+            raise GenerationFailure("there is no name")
+        return body + recipient.path.address.encode()
+
+    two = tuple(ForwardPath(address=f"{name}@far.test", domain="far.test") for name in "ab")
+    message = msgspec.structs.replace(UNSIGNED, recipients=two)
+
+    async def act(room: Room) -> None:
+        room.deliver(message, 0)
+        [result], usable = await room.ended.get()
+        assert (result.recipient.index, result.verdict, usable) == (0, "permanent", True)
+        assert str(result.reply) == "554 5.6.0 [internal] generation failure: there is no name"
+        room.deliver(message, 1)
+        assert await room.peer.heard.get() == (message.trace, BODY + b"b@far.test")
+
+    play(act, rendering=Rendering(lambda message: True, for_each))
