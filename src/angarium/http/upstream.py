@@ -189,7 +189,7 @@ class Behind:
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [field for field in message["headers"] if field[0].lower() != b"connection"]
+                kept = [field for field in message.get("headers", ()) if field[0].lower() != b"connection"]
                 message = {**message, "headers": kept}
             await send(message)
 

@@ -7,6 +7,7 @@ spools, are started again or stand still, the node can be asked how it is.
 
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ class NodeHttp:
         self._clock = clock
         self._log = log
         self._tasks = Tasks(log, clock)
-        self._turns = _Turns(taken, has_takers)
+        self._make_turns = partial(_Turns, taken, has_takers)
         self._public: dict[str, socket.socket] = {}
         self._listeners: list[SharedListener] = []
         self._servers: list[HttpServer] = []
@@ -83,12 +84,7 @@ class NodeHttp:
         self._direct = self._servers[-1]
         for server in self._servers:
             await server.start()
-        for sock in self._public.values():
-            turns = self._turns
-            listener = SharedListener(
-                sock.dup(), self._take, turns.leave_s, self._clock, self._log, turns.is_left
-            )
-            self._listeners.append(listener)
+        self._listeners = [self._listener(sock) for sock in self._public.values()]
         await self._control.serve(self._app([*routes, *make_operate_routes(self._operations)]))
 
     @property
@@ -109,6 +105,10 @@ class NodeHttp:
             self._path.unlink(missing_ok=True)
         await self._control.stop()
 
+    def _listener(self, sock: socket.socket) -> SharedListener:
+        turns = self._make_turns()
+        return SharedListener(sock.dup(), self._take, turns.leave_s, self._clock, self._log, turns.is_left)
+
     def _app(self, routes: Sequence[BaseRoute]) -> ASGIApp:
         return make_app(self._operations.health, self._operations.stats, routes)
 
@@ -117,7 +117,7 @@ class NodeHttp:
 
 
 class _Turns:
-    """Whose turn it is to take a connection."""
+    """Whose turn it is to take a connection of one socket."""
 
     def __init__(self, taken: Callable[[], object], has_takers: Callable[[], bool]) -> None:
         self._taken = taken
@@ -143,7 +143,7 @@ class _LastConnection:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
         await self._app(scope, receive, send_on)
