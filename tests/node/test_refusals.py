@@ -407,7 +407,7 @@ def test_the_answer_and_the_record_are_those_of_the_page(service: Service, name:
 
 def test_a_refusal_and_a_failed_login_stand_in_the_journal(service: Service) -> None:
     user = service.login()[0]
-    client, answer = service.log_in(user, "wrong", source="127.0.0.77")
+    client, answer = service.log_in(user, "wrong", source="127.0.0.79")
     with client:
         refused = shown(client.docmd("MAIL FROM:<a@acme.test>"))
         if refused.startswith("250"):
@@ -419,7 +419,7 @@ def test_a_refusal_and_a_failed_login_stand_in_the_journal(service: Service) -> 
             fact
             for partition in (service.node.data / "spool").glob("p*")
             for _, fact in FileJournalReader(partition).facts()
-            if str(fact.fields.get("peer")).startswith("127.0.0.77:")
+            if str(fact.fields.get("peer")).startswith("127.0.0.79:")
         ]
         said = {fact.kind: fact.fields for fact in facts}
         return said.get("login_failed", {}).get("user") == user and said.get("refusal", {}).get(

@@ -9,6 +9,8 @@ import pytest
 
 from angarium.testing.programs import Program, ProgramFailed, free_port, run
 
+pytestmark = pytest.mark.process
+
 _TALK = "for n in range(100): print('line', n, 'x' * 1000)"
 _PORTS = "from angarium.testing.programs import free_port; print(*[free_port() for _ in range(150)])"
 

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 _MEASURE = """
 import time
 from angarium.testing.pulse import Pulse
