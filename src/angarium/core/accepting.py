@@ -13,6 +13,8 @@ from typing import Any
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 
+LEAVE_TO_OTHERS_S = 0.002
+"""How long a process with more connections than another leaves a new one to that."""
 _OUT_OF_FILES_S = 0.5
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 

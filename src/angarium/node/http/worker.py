@@ -4,11 +4,11 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from starlette.types import ASGIApp
 
-from angarium.core.accepting import SharedListener
+from angarium.core.accepting import LEAVE_TO_OTHERS_S, SharedListener
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
@@ -17,8 +17,6 @@ from angarium.http.front import Front
 from angarium.http.upstream import Upstream
 from angarium.node.session_counts import HttpCounts
 from angarium.node.socket_path import HTTP_SOCKET_NAME, short_name
-
-LEAVE_TO_OTHERS_S: Final = 0.002
 
 
 class WorkerHttp:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from angarium.config.model import Config
 from angarium.config.records import ListenOptions
-from angarium.core.accepting import SharedListener
+from angarium.core.accepting import LEAVE_TO_OTHERS_S, SharedListener
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
@@ -23,8 +23,6 @@ from angarium.submission.session.peer import UNKNOWN_PEER, Peer
 from angarium.submission.session.proxy_header import read_proxy_header
 from angarium.submission.session.session import Session
 from angarium.tls.server.contexts import Socket, TlsContexts
-
-LEAVE_TO_OTHERS_S = 0.002
 
 
 class Shares(Protocol):
