@@ -39,6 +39,8 @@ _FAILING = """
 import pytest
 from angarium.testing.programs import Program
 
+pytestmark = pytest.mark.process
+
 @pytest.fixture(scope="module")
 def program():
     with Program(["sh", "-c", "echo here I am; exec sleep 60"]) as running:
