@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
+from angarium.engine.lanes import BulkStarts
 from angarium.engine.live import LiveScheduler
 from angarium.engine.page import Pager
 from angarium.engine.record import Recorder
@@ -60,6 +61,7 @@ class Pump:
         log: Log,
     ) -> None:
         self._scheduler = scheduler
+        self._way_out = way_out
         self._spool = spool
         self._clock = clock
         self._log = log
@@ -67,7 +69,7 @@ class Pump:
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: float | None = None
         self._carry_out: dict[type, Callable[[Any], object]] = {
-            Deliver: way_out.deliver,
+            Deliver: BulkStarts(self._begin).deliver,
             WriteEvents: recorder.record,
             Connect: way_out.connect,
             Quit: way_out.quit,
@@ -87,8 +89,17 @@ class Pump:
                 try:
                     carry_out[type(command)](command)
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the commands behind it
-                    self._log.fault(self._clock.now(), error, command=type(command).__name__)
+                    self._fault(command, error)
         self._plan_wake(scheduler.wake_at)
+
+    def _begin(self, command: Deliver) -> None:
+        try:
+            self._way_out.deliver(command)
+        except Exception as error:  # noqa: BLE001 - nor what waits for the next turn
+            self._fault(command, error)
+
+    def _fault(self, command: object, error: Exception) -> None:
+        self._log.fault(self._clock.now(), error, command=type(command).__name__)
 
     def _plan_wake(self, at: float | None) -> None:
         # Later wake-ups keep an earlier timer: the scheduler finds nothing due and says again when to wake.
