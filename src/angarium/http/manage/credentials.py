@@ -29,7 +29,7 @@ _LOGINS: tuple[Kind, ...] = ("smtp_login",)
 
 
 class CredentialQuery(PageQuery):
-    """A listing of keys, tokens or logins, as `AccountQuery`; `server`: those of one server."""
+    """A listing of keys, tokens or logins; `server`: those of one server."""
 
     account: Id | None = None
     server: Id | None = None
