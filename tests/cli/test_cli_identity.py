@@ -156,6 +156,7 @@ def test_a_delete_says_what_goes_and_asks_first(cli, first):
     assert "default" not in cli("accounts", "list").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resource", ["servers", "keys", "tokens", "logins", "domains", "people"])
 def test_every_delete_asks_first(run, cli, resource):
     run("domains", "add", "example.com")

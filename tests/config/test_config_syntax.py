@@ -205,6 +205,7 @@ def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> N
         assert problem.render()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

@@ -37,6 +37,7 @@ def test_a_durable_record_is_built_by_keyword(record: type) -> None:
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
 
 
+@pytest.mark.slow
 def test_every_record_that_is_written_as_an_array_is_among_them() -> None:
     arrays = {
         node.name

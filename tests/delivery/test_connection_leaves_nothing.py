@@ -26,6 +26,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     ["", "on final: close", "on rcpt: reply 421 4.3.2 enough", "on handshake: close", "on ehlo: close"],

@@ -144,6 +144,7 @@ def test_a_connection_that_fails_by_a_fault_of_ours_has_failed_for_its_owner(loo
     run_on(loop, work())
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_in_time_holds_no_connection(tmp_path: Path) -> None:
     fifo = tmp_path / "password"
     os.mkfifo(fifo)

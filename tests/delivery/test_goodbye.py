@@ -38,6 +38,7 @@ async def lose_patience(caller: OutboundCaller) -> None:
     connection.check(SystemClock().now() + 100_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(
     ("options", "script", "act"),
@@ -75,6 +76,7 @@ def test_the_end_is_told_once_and_the_peer_counts_no_session_then(
     run_on(loop, work())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(("tls", "script"), [("no", ""), ("required", SECURE)])
 def test_a_peer_that_does_not_answer_quit_is_waited_for_as_long_as_quit_timeout_says(

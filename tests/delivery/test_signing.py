@@ -233,6 +233,7 @@ def test_a_body_in_a_file_is_signed_like_one_in_memory(tmp_path: Path, size: int
     play(act)
 
 
+@pytest.mark.slow
 def test_a_header_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
     body = b"X-Long: " + b"word\r\n " * 150_000 + b"end\r\n" + BODY
     file = tmp_path / "body"

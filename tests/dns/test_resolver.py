@@ -154,6 +154,7 @@ def test_a_truncated_answer_is_asked_for_over_tcp() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_a_lost_query_is_sent_again() -> None:
     async def scenario() -> None:
         async with resolver_for(ZONE + "example.com !drop 1", timeout_s=1.0) as (resolver, server):
@@ -437,6 +438,7 @@ def test_a_server_may_be_named_with_the_zone_of_its_link(runner: Callable[..., N
     runner(scenario())
 
 
+@pytest.mark.slow
 def test_the_number_of_questions_under_way_is_bounded() -> None:
     async def scenario() -> None:
         zone = "*.slow.test A 192.0.2.1\nn0.slow.test A 192.0.2.1\nn0.slow.test !drop 1"

@@ -93,6 +93,7 @@ def test_mail_that_was_put_off_a_moment_ago_is_held(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "left"),
     [

@@ -73,6 +73,7 @@ def problem_of(decode, *arguments) -> HttpProblem | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES, ids=lambda kind: kind.__name__)
 @given(value=st.dictionaries(st.sampled_from(["name", "limits", "options", "grants", "x/y~z"]), json_values))
 def test_whatever_comes_is_a_record_or_a_problem_with_fields(kind, value):

@@ -179,6 +179,7 @@ def short(monkeypatch):
     monkeypatch.setattr(carrier, "REQUEST_S", 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"],

@@ -454,6 +454,7 @@ def test_no_number_makes_a_fault(api, number):
     assert api("GET", f"{V1}/servers/{number}").status == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ODD)
 def test_no_text_makes_a_fault(api, server, text):
     options = {"metadata": {text: text}, "tags": [text], "binding": text, "campaign": text}

@@ -118,6 +118,7 @@ with_body = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @with_body
 def test_what_the_document_allows_is_taken(ask, endpoint):
     told = WHOLE["paths"][endpoint.path][endpoint.method.lower()]["responses"]

@@ -179,6 +179,7 @@ class TestForms:
 
         town.run(scenario)
 
+    @pytest.mark.slow
     def test_a_person_may_send_with_every_optional_feature_off(self, town: Town) -> None:
         town.store.people.create(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
 
@@ -278,6 +279,7 @@ class TestRevocation:
 
         town.run(scenario)
 
+    @pytest.mark.slow
     def test_a_new_password_ends_the_sessions_of_the_old_one(self, town: Town) -> None:
         ann = town.store.people.create(town.acme.id, "ann@acme.test", "Ann", "correct horse", actor="test")
 

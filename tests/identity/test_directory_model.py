@@ -72,6 +72,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=8, max_size=25), cached=st.sampled_from([2, 1000]))
 def test_after_a_poll_open_sessions_are_judged_as_new_ones(

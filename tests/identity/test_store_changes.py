@@ -140,6 +140,7 @@ def test_nobody_changes_anything_without_a_name(store: IdentityStore, database: 
     assert everything(database) == before
 
 
+@pytest.mark.slow
 def test_a_change_that_fails_at_any_statement_leaves_nothing(
     store: IdentityStore, database: Database
 ) -> None:
@@ -262,6 +263,7 @@ def test_changes_by_several_threads_are_in_one_order_and_names_stay_unique(
     check_order(store, database, 15)
 
 
+@pytest.mark.slow
 def test_a_change_does_not_wait_for_ever_for_another(
     url: str, database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -404,6 +404,7 @@ def days_work(draw: st.DrawFn) -> list[tuple[str, int, int]]:
     return draw(st.lists(st.tuples(action, st.integers(0, 2), st.integers(1, 30)), min_size=5, max_size=40))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=days_work())
 def test_no_window_sees_more_than_its_limit_whatever_the_workers_do(

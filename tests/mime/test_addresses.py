@@ -130,6 +130,7 @@ def test_no_text_is_too_odd(value: str) -> None:
         assert mailbox.domain.isascii()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["(", "a", '"', "\\", "<", "a@b,", "[", "<a@b>", ". ", "=?a?q?", "=?utf-8?q?a?= "]
 )

@@ -107,6 +107,7 @@ def test_anything_is_read(pieces: list[bytes]) -> None:
     transfer_encoding(b"".join(pieces))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", [b"(", b"()", b"(\\", b'"', b'\\"', b";", b"=", b"a=", b"a*1=b;", b"/", b" ", b"*0"]
 )

@@ -369,6 +369,7 @@ def test_whatever_comes_in_comes_out_with_seven_bits_or_not_at_all(data: bytes) 
         assert downgrade(result) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

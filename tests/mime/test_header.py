@@ -234,6 +234,7 @@ def test_what_was_mended_is_whole_and_readers_find_its_end_there(data: bytes) ->
     assert b"".join(field.raw for field in header.fields()) == header.raw or not header.is_complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", [b"a:\r\n", b"received \t", b" \r\n", b"received:\n\t", b" :", b"a", b"a :\n"]
 )

@@ -60,6 +60,7 @@ def test_who_connects_before_it_is_served_waits(path):
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
+@pytest.mark.slow
 def test_stopping_hangs_up_on_who_waits_and_removes_the_socket(path):
     asked = asyncio.Event()
 

@@ -69,6 +69,7 @@ def test_a_host_that_counts_a_session_for_a_moment_longer_has_not_failed(
     assert {event.type for event in sim.events} == {"delivered"}
 
 
+@pytest.mark.slow
 def test_a_long_backlog_is_not_an_occasion_to_knock_all_the_time(simulate: Simulate) -> None:
     sim = one_address(simulate)
     for domain in domains(20):

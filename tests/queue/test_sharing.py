@@ -19,6 +19,7 @@ def waits(sim: Simulation, lane: int) -> list[float]:
     )
 
 
+@pytest.mark.slow
 def test_transactional_mail_does_not_wait_for_a_campaign(simulate: Simulate) -> None:
     sim = simulate("Max_Outbound_Connections = 10\nServer_Max_Outbound_Connections = 20")
     domains = [f"d{n}.example" for n in range(5)]
@@ -185,6 +186,7 @@ def campaign(sim: Simulation, most: int, *, seconds: float = 0.2, workers: tuple
     assert sim.counts["all"] == most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_connections_are_kept_for_the_better_lane(simulate: Simulate, workers: int) -> None:
     sim = simulate("Max_Outbound_Connections = 20", workers=workers)

@@ -39,6 +39,7 @@ def run_an_hour(
     sim.run(hours * HOUR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("domains", "workers"), [(1, 1), (6, 2)])
 @pytest.mark.parametrize("throttle", ["1/60", "10/60", "100/3600"])
 @pytest.mark.parametrize("scope", SCOPES)
@@ -57,6 +58,7 @@ def test_no_more_connections_than_messages_in_an_hour(
     assert len(times) >= 0.9 * count * HOUR / window_s - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("throttle", ["1/60", "10/60", "100/3600", "2/1"])
 def test_a_throttle_on_connections_is_used_and_kept(simulate: Simulate, throttle: str, workers: int) -> None:
@@ -159,6 +161,7 @@ def test_transactional_mail_goes_first_whoever_has_a_connection(simulate: Simula
     assert max(waits) <= 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_quick_throttle_is_used_with_a_connection_for_each_message(
     simulate: Simulate, workers: int

@@ -38,6 +38,7 @@ def waited(sim: Simulation, domain: str) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("limit", [name for name in SHARED if name != "host"])
 def test_tarpits_leave_a_good_domain_its_connection(simulate: Simulate, limit: str, workers: int) -> None:

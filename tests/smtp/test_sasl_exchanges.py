@@ -163,6 +163,7 @@ def damaged(data: st.DataObject, response: bytes) -> bytes:
     return response
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.data(), st.sampled_from(("PLAIN", "LOGIN", *CHALLENGED)), st.booleans(), st.booleans())
 def test_a_damaged_exchange_ends_and_proves_nothing_without_the_password(

@@ -165,6 +165,7 @@ def auth_lines(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([command, command + b" " + coded, coded, coded])) + b"\r\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(st.lists(auth_lines(), max_size=10), st.booleans())
 def test_no_bytes_without_the_password_let_anybody_in(lines: list[bytes], may_pipeline: bool) -> None:

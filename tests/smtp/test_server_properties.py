@@ -67,6 +67,7 @@ def cut(wire: bytes, draw: st.DataObject) -> list[bytes]:
     return [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(peers(), st.lists(COMMANDS | SCRAPS, max_size=12), st.data())
 def test_any_split_of_commands_gives_the_same(
@@ -76,6 +77,7 @@ def test_any_split_of_commands_gives_the_same(
     assert outcome(peer, cut(wire, data)) == outcome(peer, [wire])
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(peers(), st.sampled_from([b"DATA\r\n", b"BDAT 40 LAST\r\n"]), st.lists(SCRAPS, max_size=16), st.data())
 def test_any_split_of_a_body_gives_the_same(
@@ -212,6 +214,7 @@ def test_memory_stays_bounded_when_a_body_drips_in() -> None:
         assert body.kept <= 131_072 + 65_536
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scrap", [b"\r\n.", b"\r\n..", b"\r", b"\n", b".\n", b"\r\n\r", b"\0", b"\r\n.\r", b"x"]
 )

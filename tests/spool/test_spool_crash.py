@@ -15,6 +15,7 @@ def no_progress(done, runs):
     """Say nothing."""
 
 
+@pytest.mark.slow
 def test_the_promises_hold_when_the_disk_fails_at_every_thirteenth_call_in_every_way(tmp_path):
     report = run_crash_matrix(no_progress, tmp_path, every=13)
     assert report.broken == []

@@ -126,6 +126,7 @@ def test_a_spool_of_format_1_is_drained(old):
     assert not list((path / "large").iterdir())
 
 
+@pytest.mark.slow
 def test_whatever_fails_while_a_spool_is_taken_over_it_is_whole_at_the_next_start(tmp_path):
     archive, messages = unpacked(tmp_path / "old")
     calls = taken_over_brokenly(shutil.copytree(archive, tmp_path / "whole"), FailingDisk())

@@ -145,6 +145,7 @@ lines = st.lists(
 ).map(b"".join)
 
 
+@pytest.mark.slow
 @given(lines, st.sampled_from([LOGIN, None]), st.integers(1, 40) | st.none())
 @settings(max_examples=200)
 def test_a_reader_sees_the_body_that_was_sent_to_him(

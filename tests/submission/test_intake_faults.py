@@ -105,6 +105,7 @@ async def said_with_a_fault(
     return fault, answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [b"", COPIES], ids=["alone", "with copies"])
 @pytest.mark.parametrize("threshold", [1_000_000, 65_536], ids=["small", "large"])
 def test_whatever_step_fails_the_message_is_answered_and_leaves_nothing(

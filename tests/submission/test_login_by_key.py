@@ -75,6 +75,7 @@ async def log_in(talk, mechanism, user, secret):
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", ["SMTP_Injection", "ann@acme.test"])
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "CRAM-MD5"])
 def test_a_challenge_that_a_name_cannot_answer_is_no_guess_before_the_right_password(play, mechanism, user):

@@ -40,6 +40,7 @@ fields = st.sampled_from(
 headers = st.lists(fields | st.binary(max_size=8), max_size=8).map(b"".join)
 
 
+@pytest.mark.slow
 @given(headers, st.sampled_from(KINDS), st.booleans(), st.integers(1, 50) | st.none())
 @settings(max_examples=300)
 def test_every_message_is_answered_and_keeps_no_instruction(

@@ -108,6 +108,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "encrypted"),
     [

@@ -177,6 +177,7 @@ async def test_the_third_failure_of_a_session_ends_it(door):
     assert talk.wire.is_closed
 
 
+@pytest.mark.slow
 @in_loop
 async def test_an_answer_to_a_failure_is_held_back_longer_and_longer(door):
     loop = asyncio.get_running_loop()
@@ -210,6 +211,7 @@ async def test_guesses_at_a_name_lock_nobody_out_who_knows_the_password(door):
     assert (await (await house.session("203.0.113.5").helo()).say(plain("ann", "secret"))).startswith("235 ")
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_login_as_a_name_that_is_guessed_at_waits_before_it_is_looked_at(door):
     loop = asyncio.get_running_loop()
