@@ -40,7 +40,7 @@ Domain "quick.test" {{ Routes = ( "127.0.0.1:{quick}" ) }}
 Domain "bulk.test" {{ Routes = ( "127.0.0.1:{bulk}" ) Suspend_Delivery = {bulk_waits} }}
 """
 BULK = b"Subject: news\r\nPrecedence: bulk\r\nPriority: non-urgent\r\n\r\n" + (b"x" * 78 + b"\r\n") * 25
-SESSIONS = 8
+SESSIONS = 16  # a session takes ten thousand messages at most
 
 
 class Peer:
