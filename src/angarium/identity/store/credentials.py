@@ -59,6 +59,7 @@ _ANY: Final[dict[str, Check]] = {
     "options": checks.options,
     "expires_at": checks.moment,
 }
+_NEW: Final[dict[str, Check]] = {**_ANY, "challenge": checks.flag, "grants": checks.grants}
 _CHANGES: Final[dict[str, Check]] = {
     **_ANY,
     "grants": checks.grants,
@@ -88,8 +89,9 @@ class Credentials:
         actor: str,
     ) -> Made:
         """Make an API key, for the account's first server or the one given. Raises NotFound, Invalid."""
-        fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
-        fields["grants"] = checks.grants("grants", grants)
+        fields = _checked(
+            label=label, networks=networks, options=options, expires_at=expires_at, grants=grants
+        )
         with self._log.changing(actor) as change:
             owner = fetch_account(change.connection, account).id
             if server is not None and fetch_server(change.connection, server).account != owner:
@@ -112,8 +114,9 @@ class Credentials:
         actor: str,
     ) -> Made:
         """Make a server token, which is user name and password at once. Raises NotFound, Invalid."""
-        fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
-        fields["challenge"] = checks.flag("challenge", challenge)
+        fields = _checked(
+            label=label, networks=networks, options=options, expires_at=expires_at, challenge=challenge
+        )
         with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             return self._make(change, "server_token", owner, server=server, **fields)
@@ -131,8 +134,9 @@ class Credentials:
         actor: str,
     ) -> Made:
         """Make an SMTP token of one stream: an access key (`username`) and a secret key. Raises NotFound, Invalid."""
-        fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
-        fields["challenge"] = checks.flag("challenge", challenge)
+        fields = _checked(
+            label=label, networks=networks, options=options, expires_at=expires_at, challenge=challenge
+        )
         with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             kind = check_usable(change.connection, server, stream).kind
@@ -152,8 +156,9 @@ class Credentials:
         actor: str,
     ) -> Made:
         """Make an SMTP login with a generated `username`. Raises NotFound, Invalid."""
-        fields = _checked(label=label, networks=networks, options=options, expires_at=expires_at)
-        fields["challenge"] = checks.flag("challenge", challenge)
+        fields = _checked(
+            label=label, networks=networks, options=options, expires_at=expires_at, challenge=challenge
+        )
         with self._log.changing(actor) as change:
             owner = fetch_server(change.connection, server).account
             if stream is not None:
@@ -242,7 +247,7 @@ def fetch_credential(connection: Connection, id: int) -> Credential:
 
 
 def _checked(**fields: Any) -> dict[str, Any]:
-    return {name: _ANY[name](name, value) for name, value in fields.items()}
+    return {name: _NEW[name](name, value) for name, value in fields.items()}
 
 
 def _changes_of(found: Credential) -> dict[str, Check]:
