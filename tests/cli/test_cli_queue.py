@@ -199,11 +199,17 @@ def test_a_note_on_the_machine_is_shown_and_is_no_trouble_of_the_node(cli, contr
 
 
 def test_reload_says_what_is_in_force(cli, control):
-    control.says["reload"] = {"generation": 4, "changed_listeners": ["default"], "needs_restart": ["Workers"]}
+    control.says["reload"] = {
+        "generation": 4,
+        "changed_listeners": ["default"],
+        "needs_restart": ["Workers"],
+        "warnings": ["a.conf:1:9: conf.d: left out b.conf~"],
+    }
     result = cli("reload")
     assert result.stdout.splitlines()[0] == "generation 4 is in force"
     assert "listener default has changed" in result.stdout
     assert "Workers has changed: it takes effect when the node is started again" in result.stdout
+    assert "warning: a.conf:1:9: conf.d: left out b.conf~" in result.stdout
 
 
 def test_a_bad_configuration_at_reload_is_exit_code_1_with_its_problems(cli, control):

@@ -1,5 +1,6 @@
 """Includes, rules and listeners: what several stanzas and files make together."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 from angarium.config.load import load_config, parse_config
 from angarium.config.problems import ConfigErrors
 from angarium.config.values import Where
+
+LEFTOVERS = (
+    *("b.conf~", "b.conf.bak", "b.conf.orig", "b.conf.rej", "b.conf.old", "b.conf.save"),
+    *("b.conf.dpkg-old", "b.conf.dpkg-dist", "b.conf.ucf-dist", "b.conf.rpmsave"),
+    *("#b.conf#", ".b.conf", ".b.conf.swp"),
+)
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -43,7 +50,9 @@ def test_a_folder_is_included_file_by_file_in_order_of_names(tmp_path: Path) -> 
     )
     (tmp_path / "parts" / ".hidden").write_text("Nonsense")
     (tmp_path / "parts" / "deeper").mkdir()
-    assert load_config(main).outbound("default", "x.com").retry_interval == 2
+    config = load_config(main)
+    assert config.outbound("default", "x.com").retry_interval == 2
+    assert [warning.message for warning in config.warnings] == [f"{tmp_path}/parts: left out .hidden, deeper"]
 
 
 def test_an_include_is_relative_to_the_file_it_stands_in(tmp_path: Path) -> None:
@@ -77,7 +86,95 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_circle_of_includes_is_told(tmp_path: Path) -> None:
     main = write(tmp_path, main="include a.conf", a="include main.conf")
-    assert messages(main) == [f"{tmp_path / 'a.conf'}:1:9: {main} includes itself"]
+    a = tmp_path / "a.conf"
+    assert messages(main) == [f"{a}:1:9: {main} includes itself: {main} → {a} → {main}"]
+
+
+def test_a_circle_through_a_link_is_told_with_the_link(tmp_path: Path) -> None:
+    main = write(tmp_path, main="include conf.d")
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    link = folder / "again.conf"
+    link.symlink_to(main)
+    assert messages(main) == [f"{main}:1:9: {main} includes itself: {main} → {link} (a link to {main})"]
+
+
+def test_a_link_to_itself_is_told_with_its_way(tmp_path: Path) -> None:
+    main, one, two = write(tmp_path, main="include one.conf"), tmp_path / "one.conf", tmp_path / "two.conf"
+    one.symlink_to("two.conf")
+    two.symlink_to("one.conf")
+    way = f"it is a link that leads back to itself: {one} → {two} → {one}"
+    assert messages(main) == [f"{main}:1:9: cannot read {one}: {way}"]
+    assert messages(one) == [f"{one}: cannot read {one}: {way}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    LEFTOVERS,
+)
+@pytest.mark.parametrize("include", ["parts", "parts/*"])
+def test_what_editors_and_packages_leave_behind_is_not_read(tmp_path: Path, name: str, include: str) -> None:
+    main = write(tmp_path, main=f'include "{include}"', parts__b="Retry_Interval = 1")
+    (tmp_path / "parts" / name).write_text("Retry_Interval = 2")
+    config = load_config(main)
+    assert config.outbound("default", "x.com").retry_interval == 1
+    unseen = include == "parts/*" and name.startswith(".")  # as in a shell, * matches no hidden file
+    told = [f"{main}:1:9: {tmp_path / include}: left out {name}"]
+    assert [str(warning) for warning in config.warnings] == ([] if unseen else told)
+
+
+def test_many_files_left_out_are_counted(tmp_path: Path) -> None:
+    main = write(tmp_path, main="include parts", parts__b="")
+    for name in "abcdefg":
+        (tmp_path / "parts" / name).touch()
+    (warning,) = load_config(main).warnings
+    assert warning.message.endswith("left out a, b, c, d, e and 2 more")
+    assert (
+        warning.hint == "an include of several files takes *.conf, and no hidden files, backups and folders"
+    )
+
+
+def test_an_include_may_be_a_pattern(tmp_path: Path) -> None:
+    main = write(
+        tmp_path, main='include "p*/[ab].conf"', p1__b="Retry_Interval = 1", p2__a="Retry_Interval = 2"
+    )
+    (tmp_path / "p2" / "c.conf").write_text("Retry_Interval = 3")
+    assert load_config(main).outbound("default", "x.com").retry_interval == 2
+    assert load_config(main).warnings == ()
+
+
+def test_a_pattern_that_matches_nothing_is_a_warning(tmp_path: Path) -> None:
+    main = write(tmp_path, main='include "p/*.conf"')
+    assert [str(warning) for warning in load_config(main).warnings] == [
+        f"{main}:1:9: nothing matches {tmp_path}/p/*.conf"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("include", "problem"),
+    [
+        ('include ""', '"" is not a file'),
+        ("include http://x.com/y.conf", '"http://x.com/y.conf" is not a file'),
+        (f"include {'x' * 300}", f"cannot read {{folder}}/{'x' * 300}: File name too long"),
+        ("include gone/x.conf", "cannot read {folder}/gone/x.conf: No such file or directory"),
+        ("include dangling.d", "cannot read {folder}/dangling.d/a.conf: No such file or directory"),
+        ("include pipe", "cannot read {folder}/pipe: it is no file"),
+        ("include latin.conf", "cannot read {folder}/latin.conf: byte 9 is not UTF-8"),
+    ],
+)
+def test_what_cannot_be_included_is_told_at_the_include(tmp_path: Path, include: str, problem: str) -> None:
+    main = write(tmp_path, main=include)
+    (tmp_path / "dangling.d").mkdir()
+    (tmp_path / "dangling.d" / "a.conf").symlink_to("gone")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin.conf").write_bytes("# one\n# Mü".encode("latin-1"))
+    assert messages(main) == [f"{main}:1:9: {problem.format(folder=tmp_path)}"]
+
+
+def test_a_file_may_be_named_as_momentum_names_it(tmp_path: Path) -> None:
+    main = write(tmp_path, main="", a="Retry_Interval = 2")
+    main.write_text(f'readonly_include "file://{tmp_path}/a.conf"')
+    assert load_config(main).outbound("default", "x.com").retry_interval == 2
 
 
 def test_includes_that_multiply_end(tmp_path: Path) -> None:

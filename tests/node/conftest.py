@@ -46,7 +46,7 @@ class FakeNode:
         return [("worker_restarts_total", "", 1)]
 
     async def reload(self) -> dict[str, Any]:
-        return {"generation": 4, "changed_listeners": [], "needs_restart": []}
+        return {"generation": 4, "changed_listeners": [], "needs_restart": [], "warnings": []}
 
 
 @pytest.fixture

@@ -266,4 +266,9 @@ def test_configuration_is_explained_from_what_is_in_force(node):
 
 
 def test_reload_tells_the_generation_in_force(node):
-    assert ask(node, "reload") == {"generation": 4, "changed_listeners": [], "needs_restart": []}
+    assert ask(node, "reload") == {
+        "generation": 4,
+        "changed_listeners": [],
+        "needs_restart": [],
+        "warnings": [],
+    }

@@ -33,6 +33,8 @@ def reload_command(data: Path, as_json: bool) -> None:
         )
     for option in result["needs_restart"]:
         click.echo(f"{clean(option)} has changed: it takes effect when the node is started again")
+    for warning in result["warnings"]:
+        click.echo(f"warning: {clean(warning)}")
 
 
 @click.command()

@@ -55,7 +55,7 @@ def check(path: Path | None, further: Callable[[Config], Sequence[ConfigProblem]
     """
     try:
         config = load_config(path)
-        warnings = further(config)
+        warnings = [*config.warnings, *further(config)]
     except ConfigErrors as errors:
         return Explanation(False, errors.render(), problems_record(errors))
     settings = sum(len(fields) for scope in config.root.walk() for fields in scope.settings.values())

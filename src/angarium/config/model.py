@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from angarium.config.names import unknown_option
 from angarium.config.options import Family, Option
+from angarium.config.problems import ConfigProblem
 from angarium.config.reading import domain_name
 from angarium.config.records import (
     BindingInfo,
@@ -85,7 +86,8 @@ class UnknownOption(AngariumError):
 class Config:
     """One generation of the configuration. Made by `load`; nothing in it changes but what it remembers.
 
-    *gateways* are all hosts that stand in a `Gateway`, with their port where it is written.
+    *gateways* are all hosts that stand in a `Gateway`, with their port where it is written. *warnings* are of what was
+    read, and stay with the process that read it.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Config:
         http_listens: tuple[ListenAddress, ...],
         hostname: str,
         generation: int,
+        warnings: tuple[ConfigProblem, ...] = (),
     ) -> None:
         self.root = root
+        self.warnings = warnings
         self.generation = generation
         self.binding_rules = rules
         self.rule_headers = frozenset(name for rule in rules for name, _ in rule.headers)

@@ -79,7 +79,7 @@ class NodePort(Protocol):
         ...
 
     async def reload(self) -> dict[str, Any]:
-        """Read the configuration again; return `generation`, `changed_listeners` and `needs_restart`.
+        """Read the configuration again; return `generation`, `changed_listeners`, `needs_restart` and `warnings`.
 
         Raises AngariumError with all problems; then the old one stays in force.
         """

@@ -75,6 +75,7 @@ class Supervisor:
         try:
             self._certificates.prepare(self.config)
             await self._complain_of_tls()
+            self._log_warnings()
             self._management.prepare()
             self._sockets.follow(self.config)
             await self._http.start(self.config.http_listens, self._management.routes())
@@ -100,6 +101,10 @@ class Supervisor:
         except ConfigErrors as errors:
             for problem in errors.problems:
                 self.log.error("tls", self.clock.now(), error=str(problem))
+
+    def _log_warnings(self) -> None:
+        for warning in self.config.warnings:
+            self.log.warning("config", self.clock.now(), text=str(warning))
 
     def _workers_listen(self) -> bool:
         return bool(self._workers.running()) and not self._stopping.is_set()
@@ -235,7 +240,12 @@ class Supervisor:
         for worker in self._workers.running():
             if await self._done(worker, "config", **spec):
                 self._sockets.send(worker.sockets, self._http.public)
-        return {"generation": config.generation, "changed_listeners": changed, "needs_restart": restart}
+        return {
+            "generation": config.generation,
+            "changed_listeners": changed,
+            "needs_restart": restart,
+            "warnings": [str(warning) for warning in config.warnings],
+        }
 
     async def _done(self, worker: WorkerProcess, op: str, **args: Any) -> bool:
         """Have *worker* take over something new. One that is gone takes it over when it starts again; one that could
