@@ -77,6 +77,10 @@ def test_stanzas_are_named_or_anonymous_and_nest() -> None:
         ("A /* not\nhere */ = 1", "A = 1"),
         ("A = 1/* here */B = 2", "A = 1 B = 2"),
         ("A\u00a0=\u00a01", "A = 1"),
+        ("A = 'b c'", 'A = "b c"'),
+        ("L = ( 'a' \"b\" )", 'L = ( "a" "b" )'),
+        (r"Domain /x\.co(m|\.uk)$/ { }", r'Domain "/x\.co(m|\.uk)$/" { }'),
+        ("Host /^mx[0-9]{1,3}\\./{ }", r'Host "/^mx[0-9]{1,3}\./" { }'),
         ("A = 1\r\nB = 2\r\n", "A = 1\nB = 2"),
     ],
 )
@@ -111,7 +115,7 @@ def test_includes_are_understood_in_any_scope() -> None:
         ("A = [ b c ]", ["1:5 this dictionary is not closed or has an item that is not key = value"]),
         ("A { B = 1", ["1:3 the { of A is never closed"]),
         ("A = 1 }\nB = 2", ["1:7 this } closes nothing"]),
-        ("A = 'b'", ["1:5 a single quote cannot stand here"]),
+        ("A = 'b", ["1:5 this text is not closed on its line"]),
         ('A = "b\nB = 1', ["1:5 this text is not closed on its line"]),
         ("A = 1 /* b", ["1:7 this comment is never closed"]),
         (
@@ -124,8 +128,67 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
     assert errors(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A = “b c” B = 1", '1:5 “ is a typographic quote | write "b c"'),
+        ("A = “b\nB = 1", '1:5 “ is a typographic quote | write "b"'),
+        ("A = ‘b’", '1:5 ‘ is a typographic quote | write "b"'),
+        ("Domain „b.de“ { }", '1:8 „ is a typographic quote | write "b.de"'),
+        ("L = ( «b» )", '1:7 « is a typographic quote | write "b"'),
+        ('A = "b”', '1:5 this text ends with ”, which is a typographic quote | write "b"'),
+        ("A = 'b’", "1:5 this text ends with ’, which is a typographic quote | write 'b'"),
+        ("A = b”", '1:6 ” is a typographic quote | put the whole value into double quotes: "…"'),
+        ("A = it's", '1:7 this text is not closed on its line | put the whole value into double quotes: "…"'),
+        ("A = `b`", '1:5 ` is a typographic quote | write "b"'),
+        ('A = "b', '1:5 this text is not closed on its line | end it with "; write \\" for a quote inside'),
+        ("A\u200b = 1", "1:2 an invisible character (U+200B) stands here | take it out"),
+        ("\ufeffA = 1\n\ufeffB = 2", "2:1 an invisible character (U+FEFF) stands here | take it out"),
+        ("A = 1;", "1:5 nothing ends with ; here | write 1"),
+        ("A = ;", "1:5 nothing ends with ; here | write a value"),
+        ("A { };", "1:6 ; is not the name of an option | nothing ends with ; here: take it out"),
+        ("A: 1", "1:1 A: is not the name of an option | names have letters, digits and _: write A"),
+        ("A-B = 1", "1:1 A-B is not the name of an option | names have letters, digits and _: write A_B"),
+        ("// a", "1:1 // is not the name of an option | comments begin with #"),
+        ("A 1", "1:3 after A, 1 stands where = or { should | write A = 1"),
+        ('A "b c"', '1:3 after A, "b c" stands where = or { should | write A = "b c"'),
+        (
+            "A = b c",
+            "1:7 c has neither a value nor a stanza | put a value that has spaces into double quotes",
+        ),
+        (
+            "A = b c d",
+            "1:9 after c, d stands where = or { should | put a value that has spaces into double quotes",
+        ),
+        (
+            "A += ( b )",
+            "1:3 after A, + stands where = or { should | nothing is appended: write A = and the whole value",
+        ),
+        (
+            "A ( b )",
+            "1:3 after A, ( stands where = or { should | write A = ( … ) for a list; a stanza has one name",
+        ),
+        (
+            "Domain /(a|b)/i { }",
+            '1:8 after Domain, / stands where = or { should | put a pattern into double quotes: "/…/"',
+        ),
+        (
+            'Domain "a" "b" { }',
+            '1:8 after Domain, "a" stands where = or { should | '
+            "put a value that has spaces into double quotes; a stanza has one name",
+        ),
+        ("include = b", '1:1 include names no file | write include "conf.d", without ='),
+        ("include ( a b )", '1:1 include names no file | write include "conf.d", without ='),
+    ],
+)
+def test_what_other_languages_and_editors_write_is_told_with_what_to_write(text: str, expected: str) -> None:
+    problems = ProblemList()
+    parse(SourceText("t.conf", text.removeprefix("\ufeff")), problems)
+    assert [f"{p.line}:{p.column} {p.message} | {p.hint}" for p in problems.problems] == [expected]
+
+
 def test_reading_goes_on_behind_every_error() -> None:
-    text = "A = ( x\nB = 1\nC D E { F = }\nG = 2\nH { I = 'y'\n J =\n}\nK = 3\n"
+    text = "A = ( x\nB = 1\nC D E { F = }\nG = 2\nH { I = “y”\n J =\n}\nK = 3\n"
     problems = ProblemList()
     items = parse(SourceText("t.conf", text), problems)
     assert [item.name for item in items if not isinstance(item, Include)] == ["B", "G", "H", "K"]
@@ -139,7 +202,7 @@ def test_a_problem_shows_its_line_with_a_caret() -> None:
         "t.conf:2:2: A-C is not the name of an option\n"
         "    A-C = 1 # x\n"
         "    ^\n"
-        "    names have letters, digits and _"
+        "    names have letters, digits and _: write A_C"
     )
 
 
@@ -193,7 +256,7 @@ def test_a_printed_tree_reads_back_the_same(items: tuple[Item, ...]) -> None:
     assert read("".join(f"{line}\n" for line in lines_of(items, ""))) == items
 
 
-garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é") | st.characters(), max_size=200)
+garbage = st.text(st.sampled_from("aB_ \n\t={}[]()\"'#/*\\,.\x00é“”’;\u200b") | st.characters(), max_size=200)
 
 
 @given(garbage)
@@ -227,6 +290,12 @@ def test_garbage_never_raises_and_has_its_places_inside_the_text(text: str) -> N
         "a-b = 1\n",
         "[a=",
         "/",
+        "domain /",
+        "domain /a/",
+        "“",
+        '"”',
+        "“a ",
+        "it's ",
     ],
 )
 def test_reading_takes_time_linear_in_the_text(piece: str) -> None:

@@ -56,13 +56,16 @@ class _Parser:
         if name.kind != "word":
             raise self.problem(name, f"{_show(name)} cannot start an option or a stanza")
         after = self.peek(1)
-        if name.text.lower() in ("include", "readonly_include") and after.is_scalar:
+        if name.text.lower() in ("include", "readonly_include"):
+            if not after.is_scalar:
+                self.index += 1
+                raise self.problem(
+                    name, f"{name.text} names no file", f'write {name.text} "conf.d", without ='
+                )
             self.index += 2
             return Include(self.scalar(after), name.text.lower() != "include", self.at(name))
         if not _NAME.match(name.text):
-            raise self.problem(
-                name, f"{name.text} is not the name of an option", "names have letters, digits and _"
-            )
+            raise self.problem(name, f"{name.text} is not the name of an option", _instead_of(name.text))
         self.index += 1
         return self.rest_of_item(name)
 
@@ -76,11 +79,11 @@ class _Parser:
             self.index += 1
             return self.stanza(name, self.scalar(token))
         if token.kind != "=" and token.starts_line:
-            raise self.problem(name, f"{name.text} has neither a value nor a stanza", _advice(token))
+            advice = _FORMS if name.starts_line else _SPACES
+            raise self.problem(name, f"{name.text} has neither a value nor a stanza", advice)
         if token.kind != "=":
-            raise self.problem(
-                token, f"after {name.text}, {_show(token)} stands where = or {{ should", _advice(token)
-            )
+            message = f"after {name.text}, {_show(token)} stands where = or {{ should"
+            raise self.problem(token, message, self.advice(name, token))
         self.index += 1
         return self.after_equals(name)
 
@@ -118,6 +121,11 @@ class _Parser:
         if not token.is_scalar or (token.starts_line and self.peek(1).kind == "="):
             raise self.problem(name, f"{name.text} has no value", "write a value after =")
         self.index += 1
+        if token.kind == "word" and token.text.endswith(";"):
+            plain = token.text.rstrip(";")
+            raise self.problem(
+                token, "nothing ends with ; here", f"write {plain}" if plain else "write a value"
+            )
         return self.scalar(token)
 
     def list_value(self) -> ListValue:
@@ -181,6 +189,20 @@ class _Parser:
             depth += {"{": 1, "}": -1}.get(self.token.kind, 0)
             self.index += 1
 
+    def advice(self, name: Token, token: Token) -> str:
+        """Say what may be meant where *token* follows *name*."""
+        if token.text.startswith("+"):
+            return f"nothing is appended: write {name.text} = and the whole value"
+        if token.text.startswith("/"):
+            return 'put a pattern into double quotes: "/…/"'
+        if not name.starts_line and token.is_scalar and self.tokens[self.index - 2].is_scalar:
+            return _SPACES
+        if token.kind == "(":
+            return f"write {name.text} = ( … ) for a list; a stanza has one name"
+        if token.is_scalar and self.peek(1).starts_line:
+            return f"write {name.text} = {_show(token)}"
+        return f"{_SPACES}; a stanza has one name" if token.is_scalar else _FORMS
+
     # small things
 
     @property
@@ -207,7 +229,19 @@ def _show(token: Token) -> str:
     return f'"{token.text}"' if token.kind == "string" else token.text
 
 
-def _advice(token: Token) -> str:
-    if token.is_scalar and not token.starts_line:
-        return "put a value that has spaces into double quotes"
-    return "write NAME = VALUE, or NAME { … }"
+_SPACES = "put a value that has spaces into double quotes"
+_FORMS = "write NAME = VALUE, or NAME { … }"
+
+
+def _instead_of(name: str) -> str:
+    """Say what to write where *name* stands, for what other languages have there."""
+    if name.startswith(("//", "--", "!")):
+        return "comments begin with #"
+    if set(name) <= {";"}:
+        return "nothing ends with ; here: take it out"
+    plain = name.rstrip(":;+").replace("-", "_")
+    if name.endswith("+"):
+        return f"nothing is appended: write {plain} = and the whole value"
+    if _NAME.match(plain):
+        return f"names have letters, digits and _: write {plain}"
+    return "names have letters, digits and _"
