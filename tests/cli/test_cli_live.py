@@ -50,8 +50,8 @@ def test_what_looks_like_an_id_is_a_message_and_all_else_a_domain():
 
 
 def glance(at, **counters):
-    stats = [("events_total", name, value) for name, value in counters.items()]
-    stats += [("events_total", "released", 99), ("connections_open", "", 4)]
+    stats = [("events_total", [name], value) for name, value in counters.items()]
+    stats += [("events_total", ["released"], 99), ("connections_open", [], 4)]
     node = NodeInfo("1.0", 42, at - 3600, "/data", workers=2)
     return Glance(at, node, Health(), Queues([], QueueTotals(waited_in=1, active=5)), stats)
 

@@ -43,7 +43,7 @@ class FakeNode:
         return NodeInfo("1.0", 42, 1000.0, "/data", "angarium.conf", 3, 2, {"default": "127.0.0.1:2525"})
 
     def stats(self) -> list[Stat]:
-        return [("worker_restarts_total", "", 1)]
+        return [("worker_restarts_total", [], 1)]
 
     async def reload(self) -> dict[str, Any]:
         return {"generation": 4, "changed_listeners": [], "needs_restart": [], "warnings": []}

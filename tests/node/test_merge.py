@@ -8,7 +8,6 @@ from angarium.core.errors import AngariumError
 from angarium.core.operations import HeldBy
 from angarium.node.merge import (
     Answers,
-    RunningTotals,
     merge_changes,
     merge_counts,
     merge_health,
@@ -169,35 +168,6 @@ def test_what_several_workers_note_of_the_machine_is_said_once():
     note = {**WELL, "note": "no name server"}
     assert merge_health(Answers({0: note, 1: WELL, 2: note})).notes == ["no name server"]
     assert not merge_health(Answers({0: {**WELL, "note": ""}})).notes
-
-
-def test_counters_and_gauges_are_added_up_and_unwell_is_yes_or_no():
-    stats = RunningTotals().merge(
-        {
-            0: [["attempts_total", "delivered", 5], ["queues", "", 2], ["spool_unwell", "", 1]],
-            1: [["attempts_total", "delivered", 7], ["queues", "", 3], ["spool_unwell", "", 1]],
-        }
-    )
-    assert stats == [("attempts_total", "delivered", 12), ("queues", "", 5), ("spool_unwell", "", 1)]
-
-
-def test_counters_never_go_back_when_a_worker_is_away_or_started_again():
-    totals = RunningTotals()
-
-    def count(parts: dict[int, int]) -> float:
-        stats = totals.merge({worker: [["sessions_total", "", value]] for worker, value in parts.items()})
-        return stats[0][2]
-
-    assert count({0: 100, 1: 50}) == 150
-    assert count({0: 110}) == 160  # worker 1 is away
-    assert count({0: 110, 1: 3}) == 163  # and back, counting from zero
-    assert count({0: 110, 1: 5}) == 165
-
-
-def test_gauges_of_a_worker_that_is_away_are_not_counted():
-    totals = RunningTotals()
-    totals.merge({0: [["queues", "", 2]], 1: [["queues", "", 3]]})
-    assert totals.merge({0: [["queues", "", 2]]}) == [("queues", "", 2)]
 
 
 def test_holds_are_shown_with_the_option_and_the_place_that_set_it():

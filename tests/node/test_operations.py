@@ -247,15 +247,17 @@ def test_status_tells_what_the_supervisor_knows_and_the_health_of_the_workers(no
 
 def test_top_sends_glances_until_the_client_leaves(node):
     node.says.update(
-        queues=[], health={"accepting": "", "unwell": "", "recovered": True}, stats=[["queues", "", 1]]
+        queues=[],
+        health={"accepting": "", "unwell": "", "recovered": True},
+        stats={"since": 1, "numbers": [["queues", [], 1]]},
     )
 
     def client(connection):
         return list(islice(connection.stream("top", {"interval_s": 0.1}, kind=dict), 2))
 
     first, second = served(node, client)
-    assert ["queues", "", 2.0] in first["stats"]
-    assert ["worker_restarts_total", "", 1.0] in second["stats"]
+    assert ["queues", [], 2.0] in first["stats"]
+    assert ["worker_restarts_total", [], 1.0] in second["stats"]
 
 
 def test_configuration_is_explained_from_what_is_in_force(node):

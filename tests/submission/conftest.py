@@ -263,8 +263,8 @@ class Door:
     def events(self, name: str) -> list[dict[str, Any]]:
         return [record for record in self.log if record["event"] == name]
 
-    def count(self, name: str, label: str = "") -> float:
-        return self.counters.values.get((name, label), 0)
+    def count(self, name: str, *labels: str) -> float:
+        return self.counters.values.get((name, *labels), 0)
 
 
 class DoorClient:

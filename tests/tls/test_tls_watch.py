@@ -112,7 +112,7 @@ class Watched:
 
     @property
     def shown_until(self):
-        return self.counters.values["tls_certificate_not_after", str(self.file)]
+        return self.counters.values["tls_certificate_not_after_timestamp_seconds", str(self.file)]
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from angarium.cli.words import headline, health_lines
 from angarium.core.operations import Glance
 
 _RATES = (
-    ("received", "received_messages_total", ""),
+    ("received", "received_messages_total", None),
     ("delivered", "events_total", "delivered"),
     ("delayed", "events_total", "delayed"),
     ("bounced", "events_total", "bounced"),
     ("expired", "events_total", "expired"),
     ("sessions in", "sessions_total", None),
     ("connections out", "connections_total", None),
-    ("bytes in", "received_bytes_total", ""),
-    ("CPU", "cpu_seconds_total", ""),
+    ("bytes in", "received_bytes_total", None),
+    ("CPU", "cpu_seconds_total", None),
 )
 """What is shown per second: its title, the counter, and the label (None: all of them)."""
 
@@ -35,7 +35,7 @@ class Rates:
 
 
 def _sum(glance: Glance, name: str, label: str | None) -> float:
-    return sum(value for stat, of, value in glance.stats if stat == name and label in (None, of))
+    return sum(value for stat, of, value in glance.stats if stat == name and (label is None or label in of))
 
 
 def glance_lines(glance: Glance, rates: dict[str, float] | None) -> list[str]:

@@ -1,88 +1,122 @@
-"""Every counter and gauge of the product with its help text, and the plain numbers behind them.
+"""The plain numbers behind the metrics (`catalogue.metrics`).
 
 A worker counts in a `Counters`; the supervisor adds the workers' numbers up and shows them under `/metrics`.
-Labels are bounded: a verdict or a reason, never an address.
 """
 
-from typing import Literal, NamedTuple
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate, product
+from typing import Final
+
+from angarium.core.catalogue.metrics import METRICS, Metric
+
+Key = tuple[str, ...]
+"""A number's name, and the values of its labels in their order."""
+
+BUCKET, COUNT, SUM = "_bucket", "_count", "_sum"
+"""What the names of a histogram's numbers end in. The last label of a bucket is its upper end, `le`."""
 
 
-class Metric(NamedTuple):
-    """One metric. *label* names its only label, or is empty."""
+class Histogram:
+    """Counts values by size. *counts* has one number for each bucket, the last for what is above all *bounds*."""
 
-    kind: Literal["counter", "gauge"]
-    help: str
-    label: str = ""
+    __slots__ = ("bounds", "counts", "sum")
 
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
 
-METRICS: dict[str, Metric] = {
-    "sessions_total": Metric("counter", "SMTP sessions begun."),
-    "sessions_refused_total": Metric("counter", "SMTP sessions refused at the door, by reason.", "reason"),
-    "sessions_open": Metric("gauge", "SMTP sessions open now."),
-    "auth_total": Metric(
-        "counter", "Logins by SMTP AUTH, by result: ok, or why nobody was let in.", "result"
-    ),
-    "tls_handshakes_total": Metric("counter", "TLS handshakes of SMTP sessions, by result.", "result"),
-    "tls_certificate_not_after": Metric(
-        "gauge", "When a listener's certificate ends, in Unix time.", "certificate"
-    ),
-    "received_messages_total": Metric("counter", "Messages accepted and durable."),
-    "received_recipients_total": Metric("counter", "Recipients of accepted messages."),
-    "received_bytes_total": Metric("counter", "Bytes of accepted messages, without trace lines."),
-    "refused_messages_total": Metric(
-        "counter", "Messages refused at the end of data, by reply code.", "code"
-    ),
-    "problems_total": Metric(
-        "counter",
-        "Messages refused, or taken and reported as failed, for what they say, by reason.",
-        "reason",
-    ),
-    "facts_left_out_total": Metric(
-        "counter", "Refusals and failed logins that were too many to be written down, by kind.", "kind"
-    ),
-    "events_total": Metric("counter", "State changes of recipients, by event type.", "type"),
-    "attempts_total": Metric("counter", "Recipients' delivery attempts, by verdict.", "verdict"),
-    "connections_open": Metric("gauge", "Outbound connections open now."),
-    "connections_total": Metric(
-        "counter",
-        "Outbound connections tried, by result: ready, failed, retried (once more without encryption).",
-        "result",
-    ),
-    "recipients_active": Metric("gauge", "Recipients in memory, ready or in flight."),
-    "recipients_settled": Metric("gauge", "Recipients in the settled store."),
-    "queues": Metric("gauge", "Queues (binding and domain) with mail."),
-    "journal_bytes": Metric("gauge", "Bytes of live journal segments."),
-    "journal_segments": Metric("gauge", "Live journal segments."),
-    "resident_body_bytes": Metric("gauge", "Bytes of message bodies kept in memory."),
-    "memory_held_bytes": Metric(
-        "gauge", "About what mail, sessions and connections have in the workers' memory, by their own books."
-    ),
-    "memory_resident_bytes": Metric("gauge", "Memory of the workers as the system counts it."),
-    "spool_unwell": Metric("gauge", "1 while a spool partition is unwell or full."),
-    "reports_total": Metric("counter", "Delivery status notifications made, by action.", "action"),
-    "worker_restarts_total": Metric("counter", "Workers started again after they died."),
-    "cpu_seconds_total": Metric("counter", "CPU seconds used by workers."),
-}
+    def observe(self, value: float) -> None:
+        """Count *value*."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def numbers(self, name: str, labels: Key = ()) -> Iterator[tuple[Key, float]]:
+        """Return it as numbers that add up: how many were at most so large, how many there were, and their sum."""
+        totals = list(accumulate(self.counts))
+        for end, total in zip((*map(float, self.bounds), "+Inf"), totals, strict=True):
+            yield (name + BUCKET, *labels, str(end)), total
+        yield (name + COUNT, *labels), totals[-1]
+        yield (name + SUM, *labels), self.sum
 
 
 class Counters:
-    """The numbers of one process: metric name, or name and label value, to number."""
+    """The numbers of one process. Where a message passes, *values* are added to directly."""
 
-    __slots__ = ("values",)
+    __slots__ = ("_histograms", "values")
 
     def __init__(self) -> None:
-        self.values: dict[tuple[str, str], float] = {}
+        self.values: defaultdict[Key, float] = defaultdict(int)
+        self._histograms: dict[Key, Histogram] = {}
 
-    def add(self, name: str, label: str = "", amount: float = 1) -> None:
+    def add(self, name: str, *labels: str, amount: float = 1) -> None:
         """Count *amount* more."""
-        key = (name, label)
-        self.values[key] = self.values.get(key, 0) + amount
+        self.values[name, *labels] += amount
 
-    def set(self, name: str, value: float, label: str = "") -> None:
+    def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self.values[name, label] = value
+        self.values[name, *labels] = value
 
     def forget(self, name: str) -> None:
         """Forget what was set under *name*, with all its labels."""
         for key in [key for key in self.values if key[0] == name]:
             del self.values[key]
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """Return the histogram of that name and those labels, to observe values with."""
+        key = (name, *labels)
+        if key not in self._histograms:
+            self._histograms[key] = Histogram(METRICS[name].bounds)
+        return self._histograms[key]
+
+    def numbers(self) -> Iterator[tuple[Key, float]]:
+        """Return all of them, histograms as numbers that add up."""
+        yield from self.values.items()
+        for (name, *labels), histogram in self._histograms.items():
+            yield from histogram.numbers(name, tuple(labels))
+
+
+def zeros() -> dict[Key, float]:
+    """Return the numbers of all counters and histograms whose labels' values are known, before anything has happened.
+
+    A graph of what has never happened then has a line, and the first time is a change.
+    """
+    numbers: dict[Key, float] = {}
+    for name, metric in METRICS.items():
+        for labels in product(*(label.values for label in metric.labels)):
+            if metric.kind == "counter":
+                numbers[name, *labels] = 0
+            elif metric.kind == "histogram":
+                numbers.update(Histogram(metric.bounds).numbers(name, labels))
+    return numbers
+
+
+def _families() -> Iterator[tuple[str, str]]:
+    for name, metric in METRICS.items():
+        endings = (BUCKET, COUNT, SUM) if metric.kind == "histogram" else ("",)
+        yield from ((name + ending, name) for ending in endings)
+
+
+_FAMILIES: Final = dict(_families())
+_UNKNOWN: Final = Metric("gauge", "Not described.")
+_UNKNOWN_COUNTER: Final = Metric("counter", "Not described.")
+
+
+def family_of(name: str) -> str:
+    """Return the name of the metric that a number is one of: itself, but for the numbers of a histogram."""
+    return _FAMILIES.get(name, name)
+
+
+def metric_of(name: str) -> Metric:
+    """Return the description of the metric that a number is one of. One that stands nowhere is a counter by its name,
+    or a gauge.
+    """
+    found = METRICS.get(family_of(name))
+    return found or (_UNKNOWN_COUNTER if name.endswith("_total") else _UNKNOWN)
+
+
+def is_counter(name: str) -> bool:
+    """Whether a number only grows."""
+    return metric_of(name).kind != "gauge"

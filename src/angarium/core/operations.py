@@ -153,8 +153,8 @@ class ConfigShowArgs(msgspec.Struct, forbid_unknown_fields=True):
 
 # -- what is answered
 
-Stat = tuple[str, str, float]
-"""Metric name, label value (empty without a label), number."""
+Stat = tuple[str, list[str], float]
+"""A number's name, the values of its labels in their order, and the number."""
 
 
 class HeldBy(msgspec.Struct, frozen=True):

@@ -99,7 +99,7 @@ class Outbound:
             self._dialer.leave(conn)
         self._changed.set()
         for result in results:
-            self._counters.add("attempts_total", result.verdict)
+            self._counters.values["attempts_total", result.verdict] += 1
         self._handover.intents.concluded(conn, results)
         self._scheduler.finished(conn, results, usable)
 

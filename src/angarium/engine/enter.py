@@ -15,6 +15,9 @@ from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Body, SharedBody, Spool, SpoolError, Then
 
+_MESSAGES, _RECIPIENTS = ("received_messages_total",), ("received_recipients_total",)
+_BYTES = ("received_bytes_total",)
+
 FAIL_NOTE = "taken only to be reported as failed"
 
 
@@ -81,12 +84,12 @@ class Acceptance:
         self._scheduler.add(end_failures(recipients, self._clock, self._writer))
 
     def _count(self, message: Message) -> None:
-        self._counters.add("received_messages_total")
-        self._counters.add("received_recipients_total", amount=len(message.recipients))
-        self._counters.add("received_bytes_total", amount=message.body_size)
+        numbers, number = self._counters.values, len(message.recipients)
+        numbers[_MESSAGES] += 1
+        numbers[_RECIPIENTS] += number
+        numbers[_BYTES] += message.body_size
         account = account_of(message.tenant)
         if account:
-            number = len(message.recipients)
             self._waiting_mail.wait(account, number, number * message.body_size)
 
 

@@ -35,7 +35,7 @@ class EventWriter:
 
     def note(self, event: Event, recipient: Recipient, *, logged: bool = True) -> None:
         """Count *event*, and log it unless it is told with others by their cause."""
-        self._counters.add("events_total", event.type)
+        self._counters.values["events_total", event.type] += 1
         if event.state in TERMINAL:
             account = account_of(recipient.message.tenant)
             if account:

@@ -3,7 +3,7 @@
 A domain's mail is spread over all partitions, so every worker has a part of each queue.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, TypeVar
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from angarium.core.errors import AngariumError
-from angarium.core.metrics import METRICS
 from angarium.core.operations import (
     Changed,
     Count,
@@ -24,13 +23,11 @@ from angarium.core.operations import (
     QueueTotals,
     RecipientRow,
     Recipients,
-    Stat,
 )
 
 T = TypeVar("T")
 
 MAX_REASONS = 5
-_BY_MAXIMUM = {"spool_unwell"}
 
 
 @dataclass
@@ -177,50 +174,3 @@ def merge_health(answers: Answers) -> Health:
             unwell.append(f"worker {worker}: {part['unwell']}")
     notes = dict.fromkeys(note for part in answers.results.values() if (note := part.get("note")))
     return Health(not_ready, unwell, list(notes) or msgspec.UNSET)
-
-
-class RunningTotals:
-    """Adds the workers' numbers up so that counters never go back.
-
-    A worker that was started again counts from zero; what it had counted before, as far as it was seen, is
-    kept.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], float] = {}
-        self._seen: dict[int, dict[tuple[str, str], float]] = {}
-
-    def merge(self, parts: Mapping[int, Iterable[Sequence[Any]]]) -> list[Stat]:
-        """Take what each worker counts now; return the node's numbers in order of name.
-
-        Counters of a worker that is away stay as they were last seen; its gauges are gone with it.
-        """
-        now = {
-            worker: {(str(n), str(label)): float(v) for n, label, v in part} for worker, part in parts.items()
-        }
-        for worker, numbers in now.items():
-            self._see(worker, {key: value for key, value in numbers.items() if is_counter(key[0])})
-        sums = dict(self._kept)
-        for numbers in self._seen.values():
-            for key, value in numbers.items():
-                sums[key] = sums.get(key, 0) + value
-        for numbers in now.values():
-            for key, value in numbers.items():
-                if key[0] in _BY_MAXIMUM:
-                    sums[key] = max(sums.get(key, 0), value)
-                elif not is_counter(key[0]):
-                    sums[key] = sums.get(key, 0) + value
-        return [(name, label, value) for (name, label), value in sorted(sums.items())]
-
-    def _see(self, worker: int, counters: dict[tuple[str, str], float]) -> None:
-        before = self._seen.get(worker, {})
-        if any(counters.get(key, 0) < value for key, value in before.items()):
-            for key, value in before.items():
-                self._kept[key] = self._kept.get(key, 0) + value
-        self._seen[worker] = counters
-
-
-def is_counter(name: str) -> bool:
-    """Whether a metric only grows."""
-    metric = METRICS.get(name)
-    return metric.kind == "counter" if metric is not None else name.endswith("_total")

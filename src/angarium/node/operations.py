@@ -39,7 +39,6 @@ from angarium.core.operations import (
 )
 from angarium.node.merge import (
     Answers,
-    RunningTotals,
     merge_changes,
     merge_counts,
     merge_health,
@@ -48,6 +47,7 @@ from angarium.node.merge import (
     merge_recipients,
 )
 from angarium.node.streams import Subscription, Subscriptions
+from angarium.node.totals import RunningTotals, WorkerStats
 
 QUICK_S = 5.0
 LOOK_S = 60.0
@@ -117,9 +117,16 @@ class NodeOperations:
         return merge_health(await self._ask_all("health", {}, QUICK_S))
 
     async def stats(self) -> list[Stat]:
-        """All counters and gauges, of the workers that answer and of the supervisor."""
+        """All numbers, of the workers that answer and of the supervisor."""
         answers = await self._ask_all("stats", {}, QUICK_S)
-        return self._totals.merge({**answers.results, _SUPERVISOR: self._node.stats()})
+        parts = {worker: msgspec.convert(part, WorkerStats) for worker, part in answers.results.items()}
+        workers = len(self._node.workers)
+        own: list[Stat] = [
+            *self._node.stats(),
+            ("workers", [], workers),
+            ("workers_ready", [], workers - len(answers.failures)),
+        ]
+        return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)})
 
     async def queues(self, args: QueuesArgs) -> Queues:
         """The queues that match, heaviest first. With very many queues the adding up takes a while, in a

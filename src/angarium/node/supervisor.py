@@ -6,6 +6,7 @@ It touches no mail. A worker that dies is started again on the same partition; t
 import asyncio
 import os
 import pickle
+import platform
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,8 @@ from angarium.tls.client.check import check_tls
 from angarium.tls.server import watch
 from angarium.tls.server.watch import CertificateWatch
 
+_COUNT_S = 5.0
+
 
 class Supervisor:
     """The node. `run` returns when it has been told to stop and has stopped."""
@@ -60,6 +63,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._started_at = self.clock.now()
+        self._count_start()
         self._operations = NodeOperations(self)
         self._http = NodeHttp(
             data, self._operations, self._workers.http_taken, self._workers_listen, self.clock, log
@@ -81,6 +85,7 @@ class Supervisor:
             await self._http.start(self.config.http_listens, self._management.routes())
             self._obey_signals()
             self._workers.start()
+            self._tasks.regularly(_COUNT_S, self._count)
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), **self.addresses())
@@ -208,7 +213,31 @@ class Supervisor:
 
     def stats(self) -> list[Stat]:
         """See NodePort."""
-        return [(name, label, value) for (name, label), value in self.counters.values.items()]
+        self._count_disk()
+        return [(name, labels, value) for (name, *labels), value in self.counters.numbers()]
+
+    async def _count(self) -> None:
+        """See what the workers have counted, so that of one that dies little is lost."""
+        await self._operations.stats()
+
+    def _count_disk(self) -> None:
+        try:
+            disk = os.statvfs(self.data)
+        except OSError:  # of a disk that is not there the numbers are missing; whoever writes to it says why
+            self.counters.forget("disk_free_bytes")
+            self.counters.forget("disk_size_bytes")
+        else:
+            self.counters.set("disk_free_bytes", disk.f_bavail * disk.f_frsize)
+            self.counters.set("disk_size_bytes", disk.f_blocks * disk.f_frsize)
+
+    def _count_start(self) -> None:
+        self.counters.set("build_info", 1, __version__, platform.python_version())
+        self.counters.set("start_timestamp_seconds", self._started_at)
+        self._count_config(self._started_at)
+
+    def _count_config(self, loaded_at: float) -> None:
+        self.counters.set("config_loaded_timestamp_seconds", loaded_at)
+        self.counters.set("config_reload_failed", 0)
 
     def addresses(self) -> dict[str, str]:
         """Where each listener can be reached."""
@@ -224,12 +253,14 @@ class Supervisor:
         """
         if self._stopping.is_set():
             raise AngariumError("the node is stopping; what it is started with is read at the next start")
+        self.counters.set("config_reload_failed", 1)
         try:
             config = await asyncio.to_thread(self._read_config)
         except ConfigErrors as errors:
             raise AngariumError(f"{errors.render()}; the running configuration stays in force") from errors
         self._certificates.prepare(config)
         self._sockets.follow(config)
+        self._count_config(self.clock.now())
         before = {listener.name: listener.digest for listener in self.config.listeners}
         after = {listener.name: listener.digest for listener in config.listeners}
         changed = sorted(name for name in before if before[name] != after.get(name))

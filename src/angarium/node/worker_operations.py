@@ -1,6 +1,7 @@
 """What the supervisor asks of a worker on behalf of operators: look, change what waits, listen in, count."""
 
 import resource
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from angarium.core.operations import (
 )
 from angarium.engine.engine import Engine
 from angarium.node.link import Link
+from angarium.node.totals import WorkerStats
 
 Operation = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
@@ -46,6 +48,7 @@ class WorkerOperations:
         self._clock = clock
         self._counters = counters
         self._operator = engine.operator
+        self._since = time.monotonic()
 
     def operations(self) -> dict[str, Operation]:
         """Return what is answered, by name."""
@@ -95,7 +98,7 @@ class WorkerOperations:
     async def _trace_stop(self, args: dict[str, Any]) -> None:
         self._engine.traces.stop(args["name"])
 
-    async def _stats(self, args: dict[str, Any]) -> Any:
+    async def _stats(self, args: dict[str, Any]) -> WorkerStats:
         status, census = self._engine.spool.status(), self._engine.scheduler.census
         gauges = {
             "connections_open": self._engine.way_out.connections,
@@ -111,4 +114,5 @@ class WorkerOperations:
             self._counters.set(name, value)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
-        return [[name, label, value] for (name, label), value in self._counters.values.items()]
+        numbers = [(name, labels, value) for (name, *labels), value in self._counters.numbers()]
+        return WorkerStats(self._since, numbers)

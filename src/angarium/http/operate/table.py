@@ -62,7 +62,7 @@ async def health(call: Operations) -> Health:
 
 
 async def stats(call: Operations) -> list[Stat]:
-    """Tell all counters and gauges: name, label, number."""
+    """Tell all numbers: name, the values of its labels, number. Histograms as buckets, count and sum."""
     return await call.stats()
 
 

@@ -1,21 +1,20 @@
 """What the node says of itself over HTTP: whether it is alive, whether it takes mail, its numbers for Prometheus."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import groupby
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from angarium.core import metrics
+from angarium.core.catalogue.metrics import PREFIX, unit_of
+from angarium.core.metrics import BUCKET, family_of, metric_of
 from angarium.core.operations import Health, Stat
-
-PREFIX = "angarium_"
-_UNKNOWN = metrics.Metric("gauge", "Not described.")
 
 
 def make_app(
@@ -33,7 +32,8 @@ def make_app(
         return health_answer(found.not_ready, found.notes or ())
 
     async def show_metrics(request: Request) -> Response:
-        return Response(exposition(await stats()), media_type=CONTENT_TYPE_LATEST)
+        body, content_type = exposition(await stats(), request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type, "Vary": "Accept"})
 
     app = Starlette(
         routes=[
@@ -55,31 +55,34 @@ def health_answer(reasons: list[str], notes: Sequence[str] = ()) -> Response:
     return Response(body, 503 if reasons else 200, headers, "application/json")
 
 
-def exposition(stats: Iterable[Stat]) -> bytes:
-    """Return the numbers in Prometheus' text format; names get the prefix, help comes from `core.metrics`."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(stats))
-    return generate_latest(registry)
+def exposition(stats: Iterable[Stat], accept: str = "") -> tuple[bytes, str]:
+    """Return the numbers and their content type: OpenMetrics where *accept*, the client's header, asks for it, else
+    Prometheus' text format. Names get the prefix; help and units come from the catalogue.
+    """
+    encode, content_type = choose_encoder(accept)
+    return encode(_Snapshot(stats)), content_type
 
 
-class _Snapshot(Collector):
+class _Snapshot(CollectorRegistry):
+    """Numbers of one metric stand together, as `RunningTotals` returns them."""
+
     def __init__(self, stats: Iterable[Stat]) -> None:
+        super().__init__(auto_describe=False)
         self._stats = stats
 
-    def collect(self) -> Iterable[Metric]:
-        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
-        for name, label, value in self._stats:
-            family = families.get(name)
-            if family is None:
-                family = families[name] = _family(name)
-            described = metrics.METRICS.get(name, _UNKNOWN)
-            family.add_metric([label] if described.label else [], value)
-        return families.values()
+    def collect(self) -> Iterable[Family]:
+        for name, numbers in groupby(self._stats, key=lambda stat: family_of(stat[0])):
+            described = metric_of(name)
+            family = Family(
+                PREFIX + name.removesuffix("_total"), described.help, described.kind, unit_of(name)
+            )
+            for number, labels, value in numbers:
+                family.add_sample(PREFIX + number, _labelled(number, labels), value)
+            yield family
 
 
-def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
-    described = metrics.METRICS.get(name, _UNKNOWN)
-    labels = [described.label] if described.label else []
-    if described.kind == "counter":
-        return CounterMetricFamily(PREFIX + name, described.help, labels=labels)
-    return GaugeMetricFamily(PREFIX + name, described.help, labels=labels)
+def _labelled(number: str, values: Sequence[str]) -> dict[str, str]:
+    names = [label.name for label in metric_of(number).labels]
+    if number.endswith(BUCKET) and family_of(number) != number:
+        names.append("le")
+    return dict(zip(names, values, strict=False))

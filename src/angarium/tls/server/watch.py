@@ -17,6 +17,8 @@ LOOK_S = 30.0
 SOON_S = 14 * 86_400
 """A certificate that ends within this is spoken of in the log."""
 
+_NOT_AFTER = "tls_certificate_not_after_timestamp_seconds"
+
 Stamp = tuple[int, int, int]
 
 
@@ -66,13 +68,13 @@ class CertificateWatch:
 
     def _take(self, plans: Iterable[TlsPlan], stamps: dict[Path, Stamp | None]) -> None:
         self._stamps = stamps
-        self._counters.forget("tls_certificate_not_after")
+        self._counters.forget(_NOT_AFTER)
         for path in sorted({pair.certificate for plan in plans for pair in plan.pairs}):
             self._show(read_certificate(path))
 
     def _show(self, certificate: Certificate) -> None:
         now = self._clock.now()
-        self._counters.set("tls_certificate_not_after", certificate.not_after, str(certificate.path))
+        self._counters.set(_NOT_AFTER, certificate.not_after, str(certificate.path))
         if certificate.is_expired(now):
             self._warn(
                 certificate, "has expired: clients that check it turn away; put a new one in its place"

@@ -1,0 +1,213 @@
+"""Every counter, gauge and histogram of the product: what it counts, its labels, and what to look for.
+
+Labels are bounded: a verdict, a reason or a name that the operator has given, never an address or a domain. The page
+docs/metrics.md is made from this table (`catalogue.docs`).
+"""
+
+from typing import Final, Literal, NamedTuple, get_args
+
+from angarium.core.records import EventType
+from angarium.core.submission import Reason
+
+PREFIX: Final = "angarium_"
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Label(NamedTuple):
+    """One label. *values* are those that are shown from the start, with 0; there may be others."""
+
+    name: str
+    values: tuple[str, ...] = ()
+
+
+class Metric(NamedTuple):
+    """One metric. *help* is a sentence, *look* what an operator makes of it. *bounds* are the upper ends of the buckets
+    of a histogram, without infinity. Of a gauge the workers' numbers are added up, or with *is_worst* the largest is
+    taken.
+    """
+
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    look: str = ""
+    bounds: tuple[float, ...] = ()
+    is_worst: bool = False
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a metric's name ends in, or "" where it counts things."""
+    word = name.removesuffix("_total").rpartition("_")[2]
+    return word if word in ("seconds", "bytes") else ""
+
+
+_RESULTS: Final = Label(
+    "result",
+    (
+        *("ok", "unknown", "wrong", "disabled", "expired", "suspended", "smtp_off", "grant", "network"),
+        *("blocked", "not_kept", "malformed", "cancelled", "store"),
+    ),
+)
+_EVENTS: Final = Label("type", tuple(name for name in get_args(EventType) if name != "received"))
+_REASONS: Final = Label("reason", tuple(dict.fromkeys(reason.label for reason in Reason)))
+_VERDICTS: Final = Label("verdict", ("delivered", "transient", "permanent", "ambiguous", "untried"))
+
+METRICS: Final[dict[str, Metric]] = {
+    # the door
+    "sessions_total": Metric("counter", "SMTP sessions begun.", look="Its rate is the load at the door."),
+    "sessions_refused_total": Metric(
+        "counter",
+        "SMTP sessions refused at the door, by reason.",
+        (Label("reason", ("too_many", "proxy")),),
+        "Growing: raise `Listener_Sessions` or `Sessions_Per_Peer`, or look who calls so often.",
+    ),
+    "sessions_open": Metric(
+        "gauge", "SMTP sessions open now.", look="Near `Listener_Sessions`: new clients get 421."
+    ),
+    "auth_total": Metric(
+        "counter",
+        "Logins by SMTP AUTH, by result: ok, or why nobody was let in.",
+        (_RESULTS,),
+        "Many `wrong` or `unknown`: somebody guesses passwords, or an application has an old one; the log has "
+        "`auth_failed` records with the address. `blocked` counts those turned away unheard.",
+    ),
+    "tls_handshakes_total": Metric(
+        "counter",
+        "TLS handshakes of SMTP sessions, by result.",
+        (Label("result", ("full", "resumed", "failed")),),
+        "Growing `failed`: clients that do not trust the certificate or speak only old versions; the log says which.",
+    ),
+    "tls_certificate_not_after_timestamp_seconds": Metric(
+        "gauge",
+        "When a listener's certificate ends, in Unix time.",
+        (Label("certificate"),),
+        "Warn two weeks before: `angarium_tls_certificate_not_after_timestamp_seconds - time() < 1209600`.",
+    ),
+    "received_messages_total": Metric(
+        "counter", "Messages accepted and durable.", look="Its rate is what comes in."
+    ),
+    "received_recipients_total": Metric(
+        "counter",
+        "Recipients of accepted messages.",
+        look="Compare with `events_total`: every recipient ends in one terminal event.",
+    ),
+    "received_bytes_total": Metric("counter", "Bytes of accepted messages, without trace lines."),
+    "refused_messages_total": Metric(
+        "counter",
+        "Messages refused at the end of data, by reply code.",
+        (Label("code", ("451", "452", "550", "552", "554")),),
+        "`452` growing: the spool is full or nearly so; see `/readyz`. `5xx`: clients send what is not taken.",
+    ),
+    "problems_total": Metric(
+        "counter",
+        "Messages refused, or taken and reported as failed, for what they say, by reason.",
+        (_REASONS,),
+        "`unknown_stream`, `domain`, `option_syntax` …: somebody's program is set up wrongly; the log records "
+        "`refused` and `received` (with `refusal`) say whose. Reasons: [message-options.md](message-options.md).",
+    ),
+    "facts_left_out_total": Metric(
+        "counter",
+        "Refusals and failed logins that were too many to be written down, by kind.",
+        (Label("kind", ("refusal", "login_failed")),),
+        "Growing: somebody is refused many times a second; the journal tells of 20 a second and of how many more "
+        "there were.",
+    ),
+    # the way out
+    "events_total": Metric(
+        "counter",
+        "State changes of recipients, by event type.",
+        (_EVENTS,),
+        "`delivered`, `bounced`, `expired` and `cancelled` are ends; much `delayed` means that destinations put off: "
+        "`angarium queue` says which. Any `ambiguous` may be a duplicate.",
+    ),
+    "attempts_total": Metric(
+        "counter",
+        "Recipients' delivery attempts, by verdict.",
+        (_VERDICTS,),
+        "The share of `transient` shows how willing the destinations are.",
+    ),
+    "connections_open": Metric(
+        "gauge",
+        "Outbound connections open now.",
+        look="At `Server_Max_Outbound_Connections`: that limit holds mail.",
+    ),
+    "connections_total": Metric(
+        "counter",
+        "Outbound connections tried, by result: ready, failed, retried (once more without encryption).",
+        (Label("result", ("ready", "failed", "retried")),),
+        "Many failed: `angarium queue` says which hosts rest.",
+    ),
+    "reports_total": Metric(
+        "counter",
+        "Delivery status notifications made, by action.",
+        (Label("action", ("failed", "delayed", "delivered", "relayed")),),
+    ),
+    # what waits
+    "recipients_active": Metric("gauge", "Recipients in memory, ready or in flight."),
+    "recipients_settled": Metric(
+        "gauge",
+        "Recipients in the settled store.",
+        look="Grows while mail waits for dead destinations; costs disk, no memory.",
+    ),
+    "queues": Metric("gauge", "Queues (binding and domain) with mail."),
+    # the machine
+    "journal_bytes": Metric("gauge", "Bytes of live journal segments."),
+    "journal_segments": Metric(
+        "gauge",
+        "Live journal segments.",
+        look="Staying near the limit: stragglers keep old segments; they are settled by force, which costs writes.",
+    ),
+    "resident_body_bytes": Metric("gauge", "Bytes of message bodies kept in memory."),
+    "memory_held_bytes": Metric(
+        "gauge",
+        "About what mail, sessions and connections have in the workers' memory, by their own books.",
+        look="Near `Memory_Limit` times the workers: mail is answered 451.",
+    ),
+    "memory_resident_bytes": Metric(
+        "gauge",
+        "Memory of the workers as the system counts it.",
+        look="Far above what is held for long, and growing: something is not given back; tell us.",
+    ),
+    "spool_unwell": Metric(
+        "gauge",
+        "1 while a spool partition is unwell or full.",
+        look="1: look at `angarium status` at once; mail is refused or a disk call has failed.",
+        is_worst=True,
+    ),
+    "disk_free_bytes": Metric(
+        "gauge",
+        "Bytes of the data folder's disk that are free to the node.",
+        look="Below `Spool_Min_Free_Space` mail is answered 452.",
+    ),
+    "disk_size_bytes": Metric("gauge", "Bytes of the data folder's disk."),
+    "cpu_seconds_total": Metric("counter", "CPU seconds used by workers.", look="Its rate, in cores."),
+    # the node
+    "build_info": Metric(
+        "gauge",
+        "1, with the version of the program and of Python.",
+        (Label("version"), Label("python")),
+        "Whether all nodes run the same: `count by (version) (angarium_build_info)`.",
+    ),
+    "start_timestamp_seconds": Metric(
+        "gauge", "When the node was started, in Unix time.", look="Changing: it was restarted."
+    ),
+    "config_loaded_timestamp_seconds": Metric(
+        "gauge", "When the configuration in force was read, in Unix time."
+    ),
+    "config_reload_failed": Metric(
+        "gauge",
+        "1 since a reload was refused, until one succeeds.",
+        look="1: what is in force is not what stands in the file; the log record `reload` says why.",
+    ),
+    "workers": Metric("gauge", "Workers that the node has."),
+    "workers_ready": Metric(
+        "gauge",
+        "Workers that have read their spool and answer.",
+        look="Fewer than `angarium_workers` for long: `/readyz` says why.",
+    ),
+    "worker_restarts_total": Metric(
+        "counter",
+        "Workers started again after they died.",
+        look="Any growth: a worker died; the log says how.",
+    ),
+}
