@@ -96,4 +96,4 @@ def test_top_as_json_is_a_line_per_view(cli, control):
     control.items["top"] = [glance(1000.0), glance(1001.0)]
     control.says["top"] = None
     views = [json.loads(text) for text in cli("top", "--json").stdout.splitlines()]
-    assert [view["at"] for view in views] == [1000.0, 1001.0]
+    assert [view["at"] for view in views] == ["1970-01-01T00:16:40.000Z", "1970-01-01T00:16:41.000Z"]

@@ -14,7 +14,9 @@ import angarium
 from angarium import __version__
 from angarium.cli.client import ControlClient, NoNode, RequestRefused
 from angarium.cli.main import COMMANDS, main
-from angarium.cli.output import Column, Row, clean, size, span, table_lines, when
+from angarium.cli.output import size
+from angarium.cli.tables import Column, Row, clean, table_lines
+from angarium.cli.times import span, when
 
 NOON = 1_700_049_600.0
 
@@ -162,7 +164,7 @@ def test_spans(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("at", "text"), [(None, "-"), (NOON, "12:00:00"), (NOON + 86_400, "2023-11-16 12:00")]
+    ("at", "text"), [(None, "-"), (NOON, "12:00:00Z"), (NOON + 86_400, "2023-11-16 12:00Z")]
 )
 def test_times(at, text):
     assert when(at, NOON) == text

@@ -70,18 +70,18 @@ def test_envelope_recipients_events_and_the_timings_of_each_attempt(cli, control
     control.says["message"] = HISTORY
     lines = cli("message", ID).stdout.splitlines()
     assert lines[0] == f"message {ID}, 2.0 KB, transactional, binding warm"
-    assert lines[1].startswith("    received 2023-11-15 12:00:00.250, ")
+    assert lines[1].startswith("    received 2023-11-15 12:00:00.250Z, ")
     assert lines[2:4] == [
         "    from     <a@example.com>",
         "    by       ESMTP at listener default, from 127.0.0.1:4000 (HELO client.example), session s0",
     ]
     assert lines[6].split() == ["b@example.org", "queued", "warm", "example.org", "0", "-"]
     assert lines[8:] == [
-        "2023-11-15 12:00:01.250  delayed    b@example.org  451 4.7.1 greylisted",
-        "    next try 2023-11-15 12:01:01.250",
+        "2023-11-15 12:00:01.250Z  delayed    b@example.org  451 4.7.1 greylisted",
+        "    next try 2023-11-15 12:01:01.250Z",
         "    ESMTP to mx.example.org 192.0.2.1:25 from 198.51.100.7:40000, session s1",
         "    reached rcpt: connect 12.3 ms, banner 5.0 ms, rcpt 80.1 ms",
-        "2023-11-15 12:00:09.250  cancelled  b@example.org  554 5.7.0 failed by the operator  wrong list",
+        "2023-11-15 12:00:09.250Z  cancelled  b@example.org  554 5.7.0 failed by the operator  wrong list",
     ]
 
 

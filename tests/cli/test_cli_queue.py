@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from angarium.cli.output import table_lines
+from angarium.cli.tables import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
 from angarium.core.errors import AngariumError
 from angarium.core.operations import HeldBy, HoldReason, Plan, QueueRow, QueueTotals
@@ -31,12 +31,12 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
     )
     other = QueueRow("default", "a.example", delayed=3, oldest=NOON - 5)
     assert "\n".join(line.text for line in table_lines(QUEUE_COLUMNS, queue_rows([row, other], NOON))) == (
-        "DOMAIN     BINDING  ACTIVE  DELAYED  HELD  IN FLIGHT  CONN     OLDEST  NEXT TRY\n"
-        "gmail.com  warm       1204        0     0         12     3  2 h 5 min  12:00:10\n"
+        "DOMAIN     BINDING  ACTIVE  DELAYED  HELD  FLIGHT  CONN  OLDEST  NEXT TRY\n"
+        "gmail.com  warm       1204        0     0      12     3   2h 5m  in 10s\n"
         "    why: throttle 50/60 of binding_group warm (Outbound_Throttle_Messages, angarium.conf:12)\n"
-        "    last reply at 11:59:00: 421 4.7.28 unusual rate\n"
+        "    last reply at 11:59:00Z (1 min ago): 421 4.7.28 unusual rate\n"
         "    route: MX of gmail.com 192.0.2.1:25\n"
-        "a.example  default       0        3     0          0     0        5 s  -"
+        "a.example  default       0        3     0       0     0      5s  -"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
                 reasons=[HoldReason(RESTING, 10, 2)],
             ),
             [
-                "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00. "
+                "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00Z (now). "
                 "Why: all addresses rest until 12:05:00"
             ],
         ),
@@ -131,14 +131,17 @@ def recipient(**fields):
 
 
 def test_the_recipients_of_a_domain_are_listed(cli, control):
-    rows = [recipient(attempts=2, due_at=NOON, last_reply="451 4.2.1 later"), recipient(state="held")]
+    rows = [
+        recipient(attempts=2, due_at=time.time() + 90.5, last_reply="451 4.2.1 later"),
+        recipient(state="held"),
+    ]
     control.says["recipients"] = {"rows": rows, "more": True}
     result = cli("queue", "show", "example.org", "--state", "held", "--limit", "2")
     assert result.stdout.splitlines() == [
-        "MESSAGE                           RECIPIENT      SENDER  STATE   TRIES  NEXT TRY                AGE    SIZE",
-        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      queued      2  2023-11-15 12:00  1 h 1 min  2.0 KB",
+        "MESSAGE                           RECIPIENT      SENDER  STATE   TRIES  NEXT TRY    AGE    SIZE",
+        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      queued      2  in 1m     1h 1m  2.0 KB",
         "    451 4.2.1 later",
-        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      held        0  -                 1 h 1 min  2.0 KB",
+        "01a1fdba29c3712cb8cc52757d868ff0  b@example.org  <>      held        0  -         1h 1m  2.0 KB",
         "There are more; --limit lists them",
     ]
     asked = {"domain": "example.org", "state": "held", "limit": "2"}

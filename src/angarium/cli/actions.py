@@ -9,7 +9,8 @@ import click
 
 from angarium.cli.client import ControlClient
 from angarium.cli.options import Failure, connect, data_option, json_option
-from angarium.cli.output import amount, clean, print_json, warn
+from angarium.cli.output import amount, console, print_json, warn
+from angarium.cli.tables import clean
 from angarium.core.operations import Changed, Count
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,10 +106,9 @@ def _change(client: ControlClient, order: Order, waiting: int) -> Changed:
     }
     if not sys.stderr.isatty():
         return client.call("act", args, kind=Changed)
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=console(stderr=True), transient=True) as progress:
         task = progress.add_task(order.done, total=waiting)
         return client.call(
             "act", args, kind=Changed, on_item=lambda item: progress.update(task, completed=item["done"])

@@ -1,7 +1,9 @@
 """The numbers of `angarium top`: rates from the differences of counters. Pure."""
 
-from angarium.cli.output import clean, size, span
-from angarium.cli.words import headline, health_lines
+from angarium.cli.output import size
+from angarium.cli.tables import clean
+from angarium.cli.times import span
+from angarium.cli.words import headline, health_told
 from angarium.core.operations import Glance
 
 _RATES = (
@@ -42,9 +44,8 @@ def glance_lines(glance: Glance, rates: dict[str, float] | None) -> list[str]:
     """Return everything but the table of queues as lines."""
     node = glance.node
     up = span(glance.at - node.started_at)
-    lines = [
-        f"angarium {node.version}, up {up}, {node.workers} workers. {' '.join(health_lines(glance.health))}"
-    ]
+    health = " ".join(line.text for line in health_told(glance.health))
+    lines = [f"angarium {node.version}, up {up}, {node.workers} workers. {health}"]
     lines += [_rates(rates), _gauges(glance), *headline(glance.queues.totals, glance.at)]
     return [clean(line) for line in lines]
 

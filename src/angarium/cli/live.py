@@ -1,7 +1,6 @@
 """The live views: the transcript of what is said on connections, and the node at a glance."""
 
 import sys
-import time
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,9 @@ import click
 
 from angarium.cli.glance import Rates, glance_lines
 from angarium.cli.options import connect, data_option, json_option
-from angarium.cli.output import clean, print_json_line, print_table, table_lines, warn
+from angarium.cli.output import print_json_line, print_table, warn
+from angarium.cli.tables import clean, table_lines
+from angarium.cli.times import clock
 from angarium.cli.words import QUEUE_COLUMNS, queue_rows
 from angarium.core.ids import parse_id
 from angarium.core.operations import Glance
@@ -66,9 +67,7 @@ def _show_traced(item: dict[str, Any], as_json: bool) -> None:
 
 def traced_line(item: dict[str, Any]) -> str:
     """Return one line of a transcript: time, session, peer, direction, what was said."""
-    at = item["at"]
-    clock = f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at * 1000) % 1000:03d}"
-    words = (clock, item["session"], item["peer"], item["direction"], item["line"])
+    words = (clock(item["at"]), item["session"], item["peer"], item["direction"], item["line"])
     return " ".join(clean(str(word)) for word in words)
 
 

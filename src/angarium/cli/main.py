@@ -12,41 +12,54 @@ import click
 from angarium import __version__
 from angarium.cli.client import NoNode
 from angarium.cli.options import Failure, Unreachable, json_option
-from angarium.cli.output import clean, print_json
+from angarium.cli.output import begin, print_json
+from angarium.cli.tables import clean
 from angarium.core.errors import AngariumError
 
-COMMANDS = {
-    "serve": "serve",
-    "reload": "node",
-    "status": "node",
-    "queue": "queue",
-    "message": "message",
-    "flush": "actions",
-    "hold": "actions",
-    "release": "actions",
-    "fail": "actions",
-    "reroute": "actions",
-    "rebind": "actions",
-    "trace": "live",
-    "top": "live",
-    "config": "config",
-    "tls": "tls",
-    "init": "identity.init",
-    "accounts": "identity.accounts",
-    "servers": "identity.servers",
-    "streams": "identity.streams",
-    "tokens": "identity.logins",
-    "logins": "identity.logins",
-    "keys": "identity.keys",
-    "people": "identity.people",
-    "domains": "identity.domains",
-    "secrets": "identity.secrets",
-    "audit": "identity.audit",
-    "spool": "spool",
-    "sink": "sink",
-    "version": "main",
+SECTIONS = {
+    "Run a node": {
+        "serve": "serve",
+        "status": "node",
+        "reload": "node",
+        "config": "config",
+        "tls": "tls",
+    },
+    "See what happens, and why mail waits": {
+        "queue": "queue",
+        "message": "message",
+        "trace": "live",
+        "top": "live",
+    },
+    "Change what waits": {
+        "flush": "actions",
+        "hold": "actions",
+        "release": "actions",
+        "fail": "actions",
+        "reroute": "actions",
+        "rebind": "actions",
+    },
+    "Say who may send": {
+        "init": "identity.init",
+        "accounts": "identity.accounts",
+        "servers": "identity.servers",
+        "streams": "identity.streams",
+        "tokens": "identity.logins",
+        "logins": "identity.logins",
+        "keys": "identity.keys",
+        "people": "identity.people",
+        "domains": "identity.domains",
+        "secrets": "identity.secrets",
+        "audit": "identity.audit",
+    },
+    "Look after the files, and try things": {
+        "spool": "spool",
+        "sink": "sink",
+        "version": "main",
+    },
 }
-"""Where each command is: its name, and the module of this package that has it under the name `NAME_command`."""
+"""The commands by what one wants to do. Where each is: the module of this package that has it as `NAME_command`."""
+
+COMMANDS = {name: module for section in SECTIONS.values() for name, module in section.items()}
 
 
 class CommandLoader(click.Group):
@@ -54,6 +67,7 @@ class CommandLoader(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments. Bytes that are no text would be refused by whatever is asked later, in its own way."""
+        begin(ctx)
         for text in args:
             if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
                 raise click.UsageError(f"the argument {clean(text)} is not UTF-8; write it in UTF-8")
@@ -71,6 +85,17 @@ class CommandLoader(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by what one wants to do."""
+        longest = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(longest), self._sentence(ctx, name)) for name in names])
+
+    def _sentence(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(100) if command is not None else ""
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Load a command; None: there is none of that name."""

@@ -8,14 +8,17 @@ from typing import Any
 import click
 
 from angarium.cli.options import Failure, connect, data_option, finish, json_option
-from angarium.cli.output import Column, Row, clean, moment, print_json, print_table, size, span, warn, when
+from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
+from angarium.cli.tables import Cell, Column, Row, Toned
+from angarium.cli.times import brief, moment, relative
+from angarium.cli.words import STATE_TONES
 from angarium.core.operations import MessageHistory, RecipientRow
 
 _RECIPIENT_COLUMNS = (
-    Column("RECIPIENT"),
+    Column("RECIPIENT", flexible=True),
     Column("STATE"),
-    Column("BINDING"),
-    Column("DOMAIN"),
+    Column("BINDING", flexible=True, yields=True),
+    Column("DOMAIN", flexible=True, yields=True),
     Column("TRIES", numeric=True),
     Column("NEXT TRY"),
 )
@@ -40,13 +43,11 @@ def message_command(message_id: str, data: Path, as_json: bool) -> None:
         raise Failure(
             f"message {message_id} is not known: never accepted here, or finished and forgotten since"
         )
-    for line in _envelope(history.message):
-        click.echo(clean(line))
+    print_lines(emphasised(_envelope(history.message)))
     _print_recipients(history.recipients)
     click.echo()
     for event in history.events:
-        for line in event_lines(event):
-            click.echo(clean(line))
+        print_lines(event_lines(event))
     warn(history.problems)
 
 
@@ -60,7 +61,7 @@ def _envelope(message: dict[str, Any]) -> list[str]:
         came += f", from {origin['peer']} (HELO {origin['helo']}), session {origin['session']}"
     return [
         f"message {message['id']}, {size(message['size'])}, {message['lane']}, binding {message['binding']}",
-        f"    received {moment(message['received_at'])}, {span(time.time() - message['received_at'])} ago",
+        f"    received {moment(message['received_at'])}, {relative(message['received_at'], time.time())}",
         f"    from     <{message['sender']}>",
         f"    by       {came}",
         *_wishes(message),
@@ -92,18 +93,24 @@ def _print_recipients(recipients: list[RecipientRow]) -> None:
 
 
 def _recipient(row: RecipientRow) -> Row:
-    due = when(row.due_at, time.time()) if row.state == "queued" else "-"
-    cells = [row.recipient, row.state, row.binding, row.domain, str(row.attempts), due]
-    return Row(cells, [row.last_reply] if row.last_reply else [])
+    due = brief(relative(row.due_at, time.time())) if row.state == "queued" else "-"
+    state = Toned(row.state, STATE_TONES.get(row.state, ""))
+    cells: list[Cell] = [row.recipient, state, row.binding, row.domain, str(row.attempts), due]
+    return Row(cells, [Toned(row.last_reply)] if row.last_reply else [])
 
 
-def event_lines(event: dict[str, Any]) -> list[str]:
+def event_lines(event: dict[str, Any]) -> list[Cell]:
     """Return one event: when, what, of whom, the reply, and how the attempt went."""
     words = [moment(event["at"]), event["type"].ljust(9), event["recipient"], event["reply"], event["note"]]
-    lines = ["  ".join(word for word in words if word)]
+    said = "  ".join(word for word in words if word)
+    lines: list[Cell] = [Toned(said, STATE_TONES.get(event["type"], "bright"))]
     if event["due_at"] is not None and event["type"] != "received":
         lines.append(f"    next try {moment(event['due_at'])}")
-    return lines + (attempt_lines(event["attempt"]) if event["attempt"] else [])
+    return (
+        [*lines, *(Toned(line, "dim") for line in attempt_lines(event["attempt"]))]
+        if event["attempt"]
+        else lines
+    )
 
 
 def attempt_lines(attempt: dict[str, Any]) -> list[str]:

@@ -11,8 +11,10 @@ from angarium.cli.options import (
     finish,
     json_option,
 )
-from angarium.cli.output import clean, print_json, span, warn
-from angarium.cli.words import headline, health_lines
+from angarium.cli.output import print_json, print_lines, warn
+from angarium.cli.tables import clean
+from angarium.cli.times import span
+from angarium.cli.words import headline, health_told
 from angarium.core.operations import Status
 
 
@@ -53,13 +55,10 @@ def status_command(data: Path, as_json: bool) -> None:
 
 def _print(status: Status) -> None:
     now, node = time.time(), status.node
-    for line in [*health_lines(status.health), *headline(status.totals, now)]:
-        click.echo(clean(line))
+    print_lines(health_told(status.health))
+    print_lines(headline(status.totals, now))
     where = f"{node.config}, generation {node.generation}" if node.config else "the built-in configuration"
     up = span(now - node.started_at)
-    click.echo(
-        f"angarium {node.version}, process {node.pid}, up {up}, {node.workers} workers, {clean(where)}"
-    )
-    for listener, address in node.addresses.items():
-        click.echo(f"  {clean(listener)} on {clean(address)}")
+    print_lines([f"angarium {node.version}, process {node.pid}, up {up}, {node.workers} workers, {where}"])
+    print_lines(f"  {listener} on {address}" for listener, address in node.addresses.items())
     warn(status.problems)

@@ -1,38 +1,80 @@
-"""How answers are printed: aligned tables, with colours on a terminal only, or JSON when asked for.
+"""How answers are printed: tables and lines that know the terminal, or JSON when asked for.
 
 Everything that came from outside (addresses, replies) goes through `clean`: a peer's words must not steer a terminal.
+Whether there are colours was decided when the command began (`begin`).
 """
 
-import time
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
+from angarium.cli.tables import Cell, Column, Row, Tone, Toned, clean, table_lines, wrapped
+from angarium.cli.times import rfc3339
+from angarium.core.colours import wants_colours
 
-class Column(NamedTuple):
-    """A column's title, and whether it holds numbers."""
+if TYPE_CHECKING:
+    from rich.console import Console
 
-    title: str
-    numeric: bool = False
+_STYLES: Final[Mapping[Tone, dict[str, Any]]] = {
+    "": {},
+    "bright": {"bold": True},
+    "dim": {"dim": True},
+    "good": {"fg": "green"},
+    "warn": {"fg": "yellow"},
+    "bad": {"fg": "red", "bold": True},
+}
+_INSTANTS: Final = frozenset(("at", "oldest", "next_try", "not_before", "not_after"))
+"""Fields that hold a time, beside those that end in `_at`."""
+_OF_OTHERS: Final = frozenset(("options", "metadata", "details", "fields"))
+"""What is in these was named by others."""
 
 
-class Row(NamedTuple):
-    """One row of cells. *details* are lines of text under it."""
+def begin(context: click.Context) -> None:
+    """Decide for the whole command whether it writes colours."""
+    context.color = wants_colours(sys.stdout.isatty(), os.environ)
 
-    cells: Sequence[str]
-    details: Sequence[str] = ()
+
+def terminal_width() -> int | None:
+    """Return how many columns the terminal has; None when the output goes to no terminal, and is not broken."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return what progress and live views are drawn with, with colours where there are to be any."""
+    from rich.console import Console  # listings do not wait for it
+
+    stream = sys.stderr if stderr else sys.stdout
+    coloured = wants_colours(stream.isatty(), os.environ)
+    return Console(stderr=stderr, color_system="auto" if coloured else None, highlight=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one document, indented."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    """Print one document, indented, its times in UTC (RFC 3339)."""
+    click.echo(msgspec.json.format(msgspec.json.encode(_for_programs(value)), indent=2))
 
 
 def print_json_line(value: Any) -> None:
-    """Print one line of a stream, at once."""
-    click.echo(msgspec.json.encode(value))
+    """Print one line of a stream, at once, its times in UTC (RFC 3339)."""
+    click.echo(msgspec.json.encode(_for_programs(value)))
+
+
+def _for_programs(value: Any) -> Any:
+    return _dated(msgspec.to_builtins(value, str_keys=True))
+
+
+def _dated(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: each if key in _OF_OTHERS else _dated(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dated(each) for each in value]
+    if isinstance(value, float | int) and (name in _INSTANTS or name.endswith("_at")):
+        return rfc3339(value) if value > 0 else None
+    return value
 
 
 def warn(problems: Iterable[str]) -> None:
@@ -41,75 +83,29 @@ def warn(problems: Iterable[str]) -> None:
         click.echo(f"angarium: {clean(problem)}; the answer is without it", err=True)
 
 
-class Line(NamedTuple):
-    """One line of a table as text, and what it is."""
-
-    text: str
-    kind: Literal["head", "row", "detail"]
-
-
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """Print a table; on a terminal the head is bold and the details are dim."""
-    for line in table_lines(columns, rows):
-        click.secho(line.text, bold=line.kind == "head" or None, dim=line.kind == "detail" or None)
+    """Print a table, as wide as the terminal; in a pipe each row is one line, whatever it holds."""
+    for line in table_lines(columns, rows, terminal_width()):
+        click.echo("".join(map(styled, line.pieces)))
 
 
-def table_lines(columns: Sequence[Column], rows: Sequence[Row]) -> list[Line]:
-    """Return a table as lines of text, two spaces between columns, details indented under their row.
-
-    Cells are never broken: an id or an address must stay whole to be copied.
-    """
-    cells = [[column.title for column in columns], *([clean(cell) for cell in row.cells] for row in rows)]
-    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    lines = [Line(_align(columns, widths, cells[0]), "head")]
-    for row, texts in zip(rows, cells[1:], strict=True):
-        lines.append(Line(_align(columns, widths, texts), "row"))
-        lines += [Line(f"    {clean(detail)}", "detail") for detail in row.details]
-    return lines
+def print_lines(lines: Iterable[Cell]) -> None:
+    """Print lines of text; on a terminal they are broken between words."""
+    width = terminal_width()
+    for each in lines:
+        text, tone = each if isinstance(each, Toned) else Toned(each)
+        for line in wrapped(clean(text), width):
+            click.echo(styled(Toned(line, tone)))
 
 
-def _align(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
-    padded = [
-        cell.rjust(width) if column.numeric else cell.ljust(width)
-        for column, width, cell in zip(columns, widths, cells, strict=True)
-    ]
-    return "  ".join(padded).rstrip()
+def emphasised(lines: Iterable[str]) -> list[Cell]:
+    """Return lines of which the first is the answer, and the others say more."""
+    return [Toned(line, "" if number else "bright") for number, line in enumerate(lines)]
 
 
-def clean(text: str) -> str:
-    """Return *text* on one line, with what is not printable written out."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
-def when(at: float | None, now: float) -> str:
-    """Return a time as the clock on the wall shows it, with the date unless it is within half a day of *now*."""
-    if at is None:
-        return "-"
-    return time.strftime("%H:%M:%S" if abs(at - now) < 43_200 else "%Y-%m-%d %H:%M", time.localtime(at))
-
-
-def moment(at: float) -> str:
-    """Return a time of day to the millisecond."""
-    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}.{int(at * 1000) % 1000:03d}"
-
-
-def span(seconds: float | None) -> str:
-    """Return a length of time in its two largest units."""
-    if seconds is None:
-        return "-"
-    whole = max(0, int(seconds))
-    days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{whole} s"
+def styled(piece: Toned) -> str:
+    """Return text with what makes it look as it matters; `click.echo` takes that out where it is not wanted."""
+    return click.style(piece.text, **_STYLES[piece.tone]) if piece.tone else piece.text
 
 
 def amount(count: int, noun: str) -> str:

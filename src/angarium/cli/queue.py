@@ -6,19 +6,21 @@ from pathlib import Path
 import click
 
 from angarium.cli.options import connect, data_option, json_option
-from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size, span, warn, when
-from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
+from angarium.cli.output import amount, emphasised, print_json, print_lines, print_table, size, warn
+from angarium.cli.tables import Cell, Column, Row, Toned, clean
+from angarium.cli.times import brief, relative, span
+from angarium.cli.words import QUEUE_COLUMNS, STATE_TONES, headline, queue_rows
 from angarium.core.operations import Queues, RecipientRow, Recipients
 
 _RECIPIENT_COLUMNS = (
     Column("MESSAGE"),
-    Column("RECIPIENT"),
-    Column("SENDER"),
+    Column("RECIPIENT", flexible=True),
+    Column("SENDER", flexible=True, yields=True),
     Column("STATE"),
     Column("TRIES", numeric=True),
     Column("NEXT TRY"),
     Column("AGE", numeric=True),
-    Column("SIZE", numeric=True),
+    Column("SIZE", numeric=True, yields=True),
 )
 
 
@@ -57,8 +59,7 @@ def queue_command(
 
 def _print_queues(queues: Queues) -> None:
     now = time.time()
-    for line in headline(queues.totals, now):
-        click.echo(clean(line))
+    print_lines(emphasised(headline(queues.totals, now)))
     if queues.rows:
         click.echo()
         print_table(QUEUE_COLUMNS, queue_rows(queues.rows, now))
@@ -103,16 +104,16 @@ def _print_recipients(domain: str, recipients: Recipients) -> None:
 
 def recipient_row(row: RecipientRow, now: float) -> Row:
     """Return a recipient as a row of the listing."""
-    due = when(row.due_at, now) if row.state == "queued" else "-"
-    age = span(now - row.received_at) if row.received_at is not None else "-"
-    cells = [
+    due = brief(relative(row.due_at, now)) if row.state == "queued" else "-"
+    age = brief(span(now - row.received_at)) if row.received_at is not None else "-"
+    cells: list[Cell] = [
         row.message,
         row.recipient,
         f"<{row.sender}>",
-        row.state,
+        Toned(row.state, STATE_TONES.get(row.state, "")),
         str(row.attempts),
         due,
         age,
         size(row.size),
     ]
-    return Row(cells, [row.last_reply] if row.last_reply else [])
+    return Row(cells, [Toned(row.last_reply)] if row.last_reply else [])

@@ -7,7 +7,8 @@ from typing import BinaryIO, cast
 import click
 
 from angarium.cli.options import Failure, data_option, finish, json_option
-from angarium.cli.output import Column, Row, amount, clean, print_json, print_table, size
+from angarium.cli.output import amount, print_json, print_table, size
+from angarium.cli.tables import Column, Row, clean
 from angarium.spool.offline.check import PartitionCheck, check_spool
 from angarium.spool.offline.export import export_eml, export_mbox, open_mbox
 

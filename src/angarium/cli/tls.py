@@ -9,7 +9,9 @@ import msgspec
 
 from angarium.cli.identity.store import config_in_use
 from angarium.cli.options import configured_data_option, finish, json_option
-from angarium.cli.output import Column, Row, amount, print_json, print_table, span, when
+from angarium.cli.output import amount, print_json, print_table
+from angarium.cli.tables import Column, Row
+from angarium.cli.times import span, when
 from angarium.config.load import load_config
 from angarium.config.model import Config
 from angarium.tls.certificate import TlsProblem, read_certificate

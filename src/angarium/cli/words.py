@@ -1,19 +1,35 @@
 """The sentences that answer "why is my mail not moving": pure, from the merged answers."""
 
-from angarium.cli.output import Column, Row, amount, span, when
+from collections.abc import Mapping
+from typing import Final
+
+from angarium.cli.output import amount
+from angarium.cli.tables import Cell, Column, Row, Tone, Toned
+from angarium.cli.times import brief, relative, span, when
 from angarium.core.operations import Health, HoldReason, QueueRow, QueueTotals
 
 QUEUE_COLUMNS = (
-    Column("DOMAIN"),
-    Column("BINDING"),
+    Column("DOMAIN", flexible=True),
+    Column("BINDING", flexible=True),
     Column("ACTIVE", numeric=True),
     Column("DELAYED", numeric=True),
     Column("HELD", numeric=True),
-    Column("IN FLIGHT", numeric=True),
+    Column("FLIGHT", numeric=True),
     Column("CONN", numeric=True),
     Column("OLDEST", numeric=True),
     Column("NEXT TRY"),
 )
+
+STATE_TONES: Final[Mapping[str, Tone]] = {
+    "queued": "warn",
+    "held": "warn",
+    "delivered": "good",
+    "bounced": "bad",
+    "expired": "bad",
+    "cancelled": "bad",
+    "suppressed": "bad",
+}
+"""How much the state of a recipient matters, and so an event of that name."""
 
 
 def headline(totals: QueueTotals, now: float) -> list[str]:
@@ -24,7 +40,7 @@ def headline(totals: QueueTotals, now: float) -> list[str]:
     verb = "waits" if totals.waiting == 1 else "wait"
     first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.waited_in, 'queue')}{flight}"
     if totals.next_try is not None:
-        first += f", next try {when(totals.next_try, now)}"
+        first += f", next try {when(totals.next_try, now)} ({relative(totals.next_try, now)})"
     return [_with_reason(first, totals), *map(_reason, totals.reasons[1:])]
 
 
@@ -46,23 +62,36 @@ def queue_rows(rows: list[QueueRow], now: float) -> list[Row]:
     return [Row(_numbers(row, now), _details(row, now)) for row in rows]
 
 
-def _numbers(row: QueueRow, now: float) -> list[str]:
+def _numbers(row: QueueRow, now: float) -> list[Cell]:
     counts = (row.active, row.delayed, row.held, row.in_flight, row.connections)
-    oldest = span(now - row.oldest) if row.oldest is not None else "-"
-    return [row.domain, row.binding, *map(str, counts), oldest, when(row.next_try, now)]
+    oldest = brief(span(now - row.oldest)) if row.oldest is not None else "-"
+    next_try = brief(relative(row.next_try, now))
+    return [
+        Toned(row.domain, "bright"),
+        row.binding,
+        *map(_count, counts),
+        oldest,
+        next_try,
+    ]
 
 
-def _details(row: QueueRow, now: float) -> list[str]:
-    lines = [f"why: {held_by}" for held_by in row.held_by]
+def _count(count: int) -> Cell:
+    return str(count) if count else Toned("0", "dim")
+
+
+def _details(row: QueueRow, now: float) -> list[Cell]:
+    lines: list[Cell] = [Toned(f"why: {held_by}", "warn") for held_by in row.held_by]
     if row.last_reply:
-        lines.append(f"last reply at {when(row.last_reply_at, now)}: {row.last_reply}")
+        at = f"{when(row.last_reply_at, now)} ({relative(row.last_reply_at, now)})"
+        lines.append(Toned(f"last reply at {at}: {row.last_reply}"))
     if row.plan is not None:
         lines.append(" ".join([f"route: {row.plan.why}", *row.plan.addresses]))
     return lines
 
 
-def health_lines(health: Health) -> list[str]:
+def health_told(health: Health) -> list[Toned]:
     """Say whether mail is taken, and what a person must look at."""
-    lines = [f"Not ready: {reason}" for reason in health.not_ready] or ["Ready: takes mail."]
-    lines += [f"Unwell: {reason}" for reason in health.unwell]
-    return lines + [f"Note: {note}" for note in health.notes or ()]
+    lines = [Toned(f"Not ready: {reason}", "bad") for reason in health.not_ready]
+    lines = lines or [Toned("Ready: takes mail.", "good")]
+    lines += [Toned(f"Unwell: {reason}", "bad") for reason in health.unwell]
+    return lines + [Toned(f"Note: {note}", "warn") for note in health.notes or ()]

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from angarium.core.colours import wants_colours
+
 LogFormat = Literal["json", "pretty"]
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -43,6 +45,7 @@ class Log:
         self.fd = fd
         self.level = level
         self._format: LogFormat = fmt or ("pretty" if os.isatty(fd) else "json")
+        self._colours = _COLOURS if wants_colours(os.isatty(fd), os.environ) else {}
         self._fields = fields or {}
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
@@ -95,7 +98,9 @@ class Log:
             for key, value in {**self._fields, **fields}.items()
             if value not in ("", None)
         )
-        return f"{time} {_COLOURS[level]}{event:<12}\x1b[0m {words}\n".encode("utf-8", "replace")
+        colour = self._colours.get(level)
+        name = f"{event:<12}" if colour is None else f"{colour}{event:<12}\x1b[0m"
+        return f"{time} {name} {words}\n".encode("utf-8", "replace")
 
     def flush(self) -> None:
         """Write what was gathered. A log that is full, closed or not read never stops the mail: what it does not take

@@ -25,7 +25,8 @@ from angarium.cli.identity.store import (
     store_options,
 )
 from angarium.cli.identity.words import ACCOUNT_COLUMNS, account_row, lines, record
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.identity.records import Account
 
 

@@ -10,7 +10,8 @@ from angarium.cli.identity.options import page_options, yes_option
 from angarium.cli.identity.pick import account_id, pick_credential, pick_server
 from angarium.cli.identity.store import StorePlace, confirm, open_store, say, store_options
 from angarium.cli.identity.words import CREDENTIAL_COLUMNS, credential_row, lines, record
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.identity.records import Credential, Kind
 
 

@@ -17,7 +17,8 @@ from angarium.cli.identity.words import (
     record,
 )
 from angarium.cli.options import finish
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain
 from angarium.identity.domains.records import DnsRecord, records_for

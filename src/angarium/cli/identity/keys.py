@@ -9,7 +9,8 @@ from angarium.cli.identity.options import changed, expires_option, expiry_said, 
 from angarium.cli.identity.pick import account_id, pick_account, pick_server
 from angarium.cli.identity.store import StorePlace, open_store, store_options
 from angarium.cli.options import json_option
-from angarium.cli.output import Column, Row, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import Column, Row
 from angarium.identity.grants import GRANTS, NODE_GRANT
 from angarium.identity.records import Kind
 

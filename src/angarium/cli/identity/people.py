@@ -16,7 +16,8 @@ from angarium.cli.identity.store import (
     store_options,
 )
 from angarium.cli.identity.words import PERSON_COLUMNS, lines, person_row, record
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.identity.records import Person
 
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from angarium.cli.identity.store import StorePlace, open_store, say, store_options
-from angarium.cli.output import amount
+from angarium.cli.output import amount, console
 
 
 @click.group()
@@ -20,13 +20,12 @@ def secrets_command() -> None:
 @store_options
 def rotate_command(keep_old: bool, place: StorePlace, as_json: bool) -> None:
     """Encrypt all secrets under a new key and drop the old ones. Can be broken off and run again."""
-    from rich.console import Console
     from rich.progress import Progress
 
     shown = sys.stderr.isatty() and not as_json
     with (
         open_store(place) as opened,
-        Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress,
+        Progress(console=console(stderr=True), transient=True, disable=not shown) as progress,
     ):
         task = progress.add_task("encrypting", total=None)
         opened.ring.rotate()

@@ -32,7 +32,8 @@ from angarium.cli.identity.words import (
     server_row,
     stream_row,
 )
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.identity.limits import OF_ACCOUNTS
 from angarium.identity.records import Server
 

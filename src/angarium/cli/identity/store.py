@@ -13,7 +13,8 @@ import click
 
 from angarium.cli.client import ControlClient, NoNode
 from angarium.cli.options import Failure, configured_data_option, json_option
-from angarium.cli.output import clean, print_json
+from angarium.cli.output import print_json
+from angarium.cli.tables import clean
 from angarium.config.load import load_config
 from angarium.config.model import Config
 

@@ -9,7 +9,8 @@ from angarium.cli.identity.options import changed, field_options, said_of, set_o
 from angarium.cli.identity.pick import pick_server
 from angarium.cli.identity.store import StorePlace, open_store, say, store_options
 from angarium.cli.identity.words import STREAM_COLUMNS, lines, record, stream_row
-from angarium.cli.output import clean, print_json, print_table
+from angarium.cli.output import print_json, print_table
+from angarium.cli.tables import clean
 from angarium.identity.records import Stream
 
 _server_option = click.option("--server", help="Whose stream; id or name; needed when there are several.")

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from angarium.cli.output import Column, Row, when
+from angarium.cli.tables import Column, Row
+from angarium.cli.times import when
 from angarium.core.options import Options, as_mapping
 from angarium.identity.limits import Limits
 from angarium.identity.records import Account, Change, Credential, Domain, DomainKey, Person, Server, Stream
