@@ -24,6 +24,7 @@ FLOORS = {
     "sql": 1,
     "dns": 2,
     "tls": 2,
+    "query": 1,
     "dialects": 2,
     "render": 2,
     "queue": 3,
