@@ -77,3 +77,31 @@ def test_while_the_database_is_away_nobody_is_let_in_and_the_answer_is_temporary
     while (code := service.log_in(login["username"], login["secret"])) == 235:
         assert time.monotonic() < until
     assert code == 454
+
+
+def test_a_node_moves_to_a_database_and_back_and_goes_on_making_what_it_makes(tmp_path: Path) -> None:
+    places = ["--data", str(tmp_path / "data"), "--json"]
+    first = json.loads(run([ANGARIUM, "init", *places]))
+    with PostgresServer() as server:
+        url = server.url(server.create_database())
+        copied = json.loads(run([ANGARIUM, "identity", "copy", url, *places]))
+        assert copied["rows"]["credentials"] == 3
+        with Node(CONFIG.format(url=url), folder=tmp_path) as node:
+            configured = ["--config", str(node.config_file), *places]
+            made = json.loads(
+                run([ANGARIUM, "keys", "create", "shop", "--grant", "smtp/inject", *configured])
+            )
+            assert made["id"] == first["login"]["id"] + 1
+            for user, secret in (
+                (first["login"]["username"], first["login"]["secret"]),
+                ("SMTP_Injection", made["secret"]),
+            ):
+                with smtplib.SMTP("127.0.0.1", node.smtp_port) as client:
+                    client.starttls(context=ssl._create_unverified_context())
+                    client.login(user, secret)
+        back = str(tmp_path / "back.db")
+        run([ANGARIUM, "identity", "copy", back, "--from", url, *places])
+    kept = tmp_path / "data" / "identity"
+    Path(back).replace(kept / "identity.db")
+    again = json.loads(run([ANGARIUM, "keys", "create", "again", "--grant", "smtp/inject", *places]))
+    assert again["id"] == made["id"] + 1

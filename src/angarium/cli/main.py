@@ -1,7 +1,7 @@
 """The `angarium` command. Each command's module is loaded when the command is used, so that all start fast.
 
 Because this loads late, the modules themselves do not: they import at the top what they need. There are two exceptions,
-for help must not wait for them: the node that `serve` runs, and the database that `cli.identity.store` opens.
+for help must not wait for them: the node that `serve` runs, and the databases that modules of `cli.identity` open.
 """
 
 import importlib
@@ -50,6 +50,7 @@ SECTIONS = {
         "domains": "identity.domains",
         "secrets": "identity.secrets",
         "audit": "identity.audit",
+        "identity": "identity.copying",
     },
     "Look after the files, and try things": {
         "spool": "spool",

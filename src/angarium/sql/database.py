@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, Table, exc, text
+from sqlalchemy import Connection, Table, exc, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from angarium.sql import engine
@@ -34,6 +34,15 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that only reads, and sees the same however often it looks. Raises StoreError."""
+        with self._asking(), self.engine.connect() as connection:
+            if self.is_postgresql:  # SQLite's are so anyway
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes; what was done in it is undone if anything is raised. Raises StoreError."""
         with self._asking(), self.engine.connect() as raw:
@@ -43,6 +52,11 @@ class Database:
                     wait = {"wait": f"{engine.BUSY_S}s"}
                     connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), wait)
                 yield connection
+
+    def has_tables(self) -> bool:
+        """Whether there are tables of ours, up to date or not. Raises StoreError."""
+        with self.reading() as connection:
+            return inspect(connection).has_table("alembic_version")
 
     def migrate(self) -> None:
         """Bring the tables up to date. Safe when several processes start at once. Raises StoreError."""
