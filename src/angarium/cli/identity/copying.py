@@ -11,7 +11,7 @@ import click
 
 from angarium.cli.identity.store import StorePlace, actor, config_in_use, confirm, say, store_options
 from angarium.cli.options import Failure
-from angarium.cli.output import amount, print_json
+from angarium.cli.output import amount, console, print_json
 from angarium.config.load import load_config
 
 if TYPE_CHECKING:
@@ -131,10 +131,9 @@ def _is_missing(url: str) -> bool:
 @contextmanager
 def _progress(total: int, as_json: bool) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how far it is."""
-    from rich.console import Console
     from rich.progress import Progress
 
     shown = sys.stderr.isatty() and not as_json
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as bar:
+    with Progress(console=console(stderr=True), transient=True, disable=not shown) as bar:
         task = bar.add_task("copying", total=total)
         yield lambda done: bar.update(task, completed=done)
