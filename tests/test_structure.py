@@ -34,6 +34,7 @@ FLOORS = {
     "submission": 5,
     "delivery": 5,
     "http": 6,
+    "sendmail": 6,
     "node": 7,
     "cli": 7,
     "testing": 8,  # shipped with the product, used by nothing of it
@@ -42,7 +43,7 @@ FLOORS = {
 SIDEWAYS = {
     ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
     ("cli", "angarium.node"),  # `angarium serve` starts the node
-    ("cli", "angarium.testing"),  # `angarium sink`
+    ("cli", "angarium.testing.sink"),  # `angarium sink`
 }
 
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -55,6 +55,7 @@ SECTIONS = {
     "Look after the files, and try things": {
         "spool": "spool",
         "sink": "sink",
+        "sendmail": "sendmail",
         "version": "main",
     },
 }

@@ -269,6 +269,7 @@ class GlobalOptions:
     # spool
     data_directory: Path = Path("data")
     spoolbase: Path | None = None
+    drop_directory: Path | None = None
     spool_segment_size: int = 67_108_864
     spool_max_journal_size: int = 1_073_741_824
     spool_min_free_space: int = 268_435_456

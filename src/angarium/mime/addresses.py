@@ -6,7 +6,7 @@ author is decided from what is found, so a second address must not hide behind a
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -85,25 +85,30 @@ def mailboxes(value: str) -> list[FieldMailbox]:
     return list(read_mailboxes(value).mailboxes)
 
 
-def read_mailboxes(value: str) -> MailboxList:
-    """Read an unfolded field value. Takes time in proportion to the length."""
+def read_mailboxes(value: str, *, takes_local: bool = False) -> MailboxList:
+    """Read an unfolded field value. Takes time in proportion to the length.
+
+    With *takes_local* a word without a domain is a mailbox too, of an empty *domain*, as users of one machine write to
+    each other; what is neither makes the list not whole.
+    """
+    make = _local_mailbox if takes_local else _mailbox
     found: list[FieldMailbox | None] = []
     words: list[str] = []
     inside: list[str] | None = None  # what stands in angle brackets, while they are open
     for token in _tokens(value):
         if inside is not None:
-            inside = _inside(inside, token, words, found)
+            inside = _inside(inside, token, words, found, make)
         elif token == "<":
             inside = []
         elif token in (",", ";"):
-            found.append(_mailbox("", words))
+            found.append(make("", words))
             words.clear()
         elif token == ":":  # a group begins, its name was no mailbox
             found.append(_UNREADABLE if "@" in words else None)
             words.clear()
         else:
             words.append(token)
-    found.append(_mailbox("", words if inside is None else inside))
+    found.append(make("", words if inside is None else inside))
     return MailboxList(
         tuple(mailbox for mailbox in found if mailbox is not None and mailbox is not _UNREADABLE),
         _UNREADABLE not in found,
@@ -147,11 +152,15 @@ def _is_one_domain(mailbox: FieldMailbox) -> bool:
 
 
 def _inside(
-    inside: list[str], token: str, words: list[str], found: list[FieldMailbox | None]
+    inside: list[str],
+    token: str,
+    words: list[str],
+    found: list[FieldMailbox | None],
+    make: Callable[[str, list[str]], FieldMailbox | None],
 ) -> list[str] | None:
     """Take a token in angle brackets; None when it closes them. Source routes are dropped (RFC 5322 §4.4)."""
     if token == ">":
-        found.append(_mailbox(_phrase(words), inside))
+        found.append(make(_phrase(words), inside))
         words.clear()
         return None
     if token == ":":
@@ -227,6 +236,14 @@ def _mailbox(name: str, words: list[str]) -> FieldMailbox | None:
         return _UNREADABLE
     checked = ascii_domain(domain)
     return _UNREADABLE if checked is None else FieldMailbox(name, f"{local}@{domain}", checked)
+
+
+def _local_mailbox(name: str, words: list[str]) -> FieldMailbox | None:
+    """Put an address together that need not have a domain."""
+    if "@" in words or not words:
+        return _mailbox(name, words)
+    local = _joined(words)
+    return FieldMailbox(name, local, "") if local is not None and _is_local(local) else _UNREADABLE
 
 
 def _joined(words: list[str]) -> str | None:

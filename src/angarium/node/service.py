@@ -18,8 +18,10 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
+from angarium.node import drop_folder
 from angarium.node.assemble import Ports, assemble
 from angarium.node.doors import Doors
+from angarium.node.drop_folder import DropCollector
 from angarium.node.http.worker import WorkerHttp
 from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
@@ -60,6 +62,7 @@ class WorkerService:
         doors: Doors,
         load: LoadWatch,
         operations: WorkerOperations,
+        drop: DropCollector | None,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -84,7 +87,10 @@ class WorkerService:
             **operations.operations(),
         }
         self._sweep()
-        self._looking = Tasks(log, clock).regularly(LOOK_S, self._look_around)
+        tasks = Tasks(log, clock)
+        self._regular = [tasks.regularly(LOOK_S, self._look_around)]
+        if drop is not None:
+            self._regular.append(tasks.regularly(drop_folder.LOOK_S, drop.look))
 
     @classmethod
     async def begin(
@@ -162,6 +168,7 @@ class WorkerService:
             doors=doors,
             load=LoadWatch(engine, intake, reception, workers, clock, counters),
             operations=WorkerOperations(index, link, engine, clock, counters),
+            drop=None if index else DropCollector(lambda: engine.view.config, clock, log),
             clock=clock,
             log=log,
         )
@@ -175,7 +182,8 @@ class WorkerService:
         await asyncio.gather(self._engine.drain.drain(seconds), self._http.stop())
         await self._intake.settled()
         self._reception.cut_off()
-        self._looking.cancel()
+        for each in self._regular:
+            each.cancel()
         self._sweeper.cancel()
         await self._identities.close()
         self._engine.facts.write()

@@ -56,6 +56,12 @@ _PROCESS = (
 _SPOOL = (
     _fixed("Data_Directory", k.PATH, "", "Folder of all that the node keeps; `--data` goes before it."),
     _fixed("SpoolBase", k.PATH, "", "Folder of the spool (default: `spool` in the data folder)."),
+    _fixed(
+        "Drop_Directory",
+        k.OPTIONAL_PATH,
+        "",
+        "Folder where `angarium sendmail` leaves mail while no node answers; the node collects it (default: none).",
+    ),
     _fixed("Spool_Segment_Size", k.SIZE, "bytes", "Size of a journal segment.", 1 << 20, 1 << 32),
     _fixed(
         "Spool_Max_Journal_Size",

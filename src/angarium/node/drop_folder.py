@@ -1,0 +1,90 @@
+"""The node's side of the drop folder: takes in what `sendmail` has left there while no node answered.
+
+It is handed over by SMTP, as `sendmail` would have done, so that a listener's options hold for it and no second way
+leads in.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from angarium.config.model import Config
+from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
+from angarium.core.log import Log
+from angarium.sendmail.drop import FOLDER_MODE, Collected, collect, waiting
+from angarium.sendmail.place import place_of
+from angarium.sendmail.submit import submit
+
+LOOK_S: Final = 2.0
+"""How often is looked."""
+_AT_ONCE: Final = 100
+
+
+class DropCollector:
+    """Looks into the `Drop_Directory` of the configuration in force. What goes wrong is logged once, until it is
+    otherwise.
+    """
+
+    def __init__(self, config: Callable[[], Config], clock: Clock, log: Log) -> None:
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._trouble = ""
+
+    async def look(self) -> None:
+        """Take in what is there, oldest first, in a thread. The node's refusals for now leave it for the next look."""
+        place = place_of(self._config())
+        if place.drop is None:
+            return
+        try:
+            if place.address is None:
+                raise AngariumError("no listener takes mail without a login; give one a Unix socket")
+            done = await asyncio.to_thread(_collect, place.drop, place.address)
+        except (AngariumError, OSError) as error:
+            self._complain(f"mail in {place.drop} waits: {error}")
+            return
+        for each in done:
+            self._tell(each)
+        self._complain("".join(f"mail in {place.drop} waits: {each.problem}" for each in done if each.stays))
+
+    def _tell(self, done: Collected) -> None:
+        if done.problem is None:
+            self._log.info("collected", self._clock.now(), file=done.name)
+        elif not done.stays:
+            self._log.error("collected", self._clock.now(), file=done.name, error=done.problem)
+
+    def _complain(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            self._log.error("collected", self._clock.now(), error=trouble)
+        self._trouble = trouble
+
+
+def _collect(folder: Path, address: str) -> list[Collected]:
+    """Hand over what waits, up to the first that the node does not take now. Raises OSError for the folder."""
+    done: list[Collected] = []
+    for path in _files(folder)[:_AT_ONCE]:
+        done.append(_collect_one(path, address))
+        if done[-1].stays:
+            break
+    return done
+
+
+def _collect_one(path: Path, address: str) -> Collected:
+    try:
+        return collect(path, partial(submit, address))
+    except OSError as error:  # it cannot be taken away; the others are not held up
+        return Collected(path.name, str(error))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return what waits; a folder that is missing is made. Raises OSError."""
+    try:
+        return waiting(folder)
+    except FileNotFoundError:
+        folder.mkdir()
+        os.chmod(folder, FOLDER_MODE)  # not by mkdir, from which the umask would take
+        return []
