@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from angarium.cli.client import ControlClient
-from angarium.cli.options import Failure, connect, data_option, json_option
+from angarium.cli.options import Failure, data_option, json_option
 from angarium.cli.output import amount, console, print_json, warn
 from angarium.cli.tables import clean
+from angarium.cli.where import connect
 from angarium.core.operations import Changed, Count
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,7 +57,7 @@ def _order(action: str, done: str, given: dict[str, Any], **more: Any) -> Order:
     return Order(action, done, selection, **more)
 
 
-def carry_out(order: Order, yes: bool, dry_run: bool, data: Path, as_json: bool) -> None:
+def carry_out(order: Order, yes: bool, dry_run: bool, data: Path | None, as_json: bool) -> None:
     """Count, ask unless *yes*, change, and say what was changed."""
     with connect(data) as client:
         asked = {"selection": order.selection, "action": order.action}
@@ -117,21 +118,21 @@ def _change(client: ControlClient, order: Order, waiting: int) -> Changed:
 
 @click.command()
 @selection_options
-def flush_command(yes: bool, dry_run: bool, data: Path, as_json: bool, **given: Any) -> None:
+def flush_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
     """Make delayed mail due at once, and ask the DNS anew. Limits stay in force."""
     carry_out(_order("flush", "made due", given), yes, dry_run, data, as_json)
 
 
 @click.command()
 @selection_options
-def hold_command(yes: bool, dry_run: bool, data: Path, as_json: bool, **given: Any) -> None:
+def hold_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
     """Set queued mail aside until it is released. It still expires."""
     carry_out(_order("hold", "held", given), yes, dry_run, data, as_json)
 
 
 @click.command()
 @selection_options
-def release_command(yes: bool, dry_run: bool, data: Path, as_json: bool, **given: Any) -> None:
+def release_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
     """Give held mail back to its queues."""
     carry_out(_order("release", "released", given), yes, dry_run, data, as_json)
 
@@ -141,7 +142,7 @@ def release_command(yes: bool, dry_run: bool, data: Path, as_json: bool, **given
 @click.option("--quiet", is_flag=True, help="Do not notify the senders.")
 @click.option("--reason", default="", help="Why, for the message's history.")
 def fail_command(
-    yes: bool, dry_run: bool, data: Path, as_json: bool, quiet: bool, reason: str, **given: Any
+    yes: bool, dry_run: bool, data: Path | None, as_json: bool, quiet: bool, reason: str, **given: Any
 ) -> None:
     """Give mail up: it is not delivered, and its senders are notified unless --quiet."""
     order = _order("fail", "failed", given, note=reason, quiet=quiet)
@@ -153,7 +154,9 @@ def fail_command(
 @click.option(
     "--to", "target", required=True, metavar="DOMAIN", help="The routing domain to deliver to instead."
 )
-def reroute_command(yes: bool, dry_run: bool, data: Path, as_json: bool, target: str, **given: Any) -> None:
+def reroute_command(
+    yes: bool, dry_run: bool, data: Path | None, as_json: bool, target: str, **given: Any
+) -> None:
     """Send mail by way of another domain's hosts. The recipients' addresses stay as they are."""
     carry_out(_order("reroute", "rerouted", given, target=target), yes, dry_run, data, as_json)
 
@@ -161,6 +164,8 @@ def reroute_command(yes: bool, dry_run: bool, data: Path, as_json: bool, target:
 @click.command()
 @selection_options
 @click.option("--to", "target", required=True, metavar="BINDING", help="The binding to deliver from instead.")
-def rebind_command(yes: bool, dry_run: bool, data: Path, as_json: bool, target: str, **given: Any) -> None:
+def rebind_command(
+    yes: bool, dry_run: bool, data: Path | None, as_json: bool, target: str, **given: Any
+) -> None:
     """Send mail from another binding."""
     carry_out(_order("rebind", "rebound", given, target=target), yes, dry_run, data, as_json)

@@ -37,17 +37,17 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, data: Path) -> None:
         super().__init__("node")
-        self._data = data
+        self.data = data
 
     def connect(self) -> None:
-        self.sock = _connect(self._data)
+        self.sock = _connect(self.data)
 
 
 class ControlClient:
     """A connection to the node whose data folder is *data*. Raises NoNode when none answers there."""
 
     def __init__(self, data: Path) -> None:
-        self._data = data
+        self.data = data
         self._connection = _Connection(data)
         self._connection.connect()
 
@@ -127,7 +127,7 @@ class ControlClient:
             raise self._gone() from error
 
     def _gone(self) -> NoNode:
-        return NoNode(f"the node in {self._data} hung up before it had answered; it may have stopped")
+        return NoNode(f"the node in {self.data} hung up before it had answered; it may have stopped")
 
 
 def _is_stream(answer: http.client.HTTPResponse) -> bool:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from angarium.cli.options import connect, data_option, finish, json_option
+from angarium.cli.options import data_option, finish, json_option
 from angarium.cli.output import print_json
+from angarium.cli.where import connect
 from angarium.config.explain import check, evaluate, read_question, show_effective
 from angarium.config.load import load_config
 from angarium.config.model import Config
@@ -41,7 +42,7 @@ def check_command(file: Path, as_json: bool) -> None:
 @_config_option
 @data_option
 @json_option
-def eval_command(words: tuple[str, ...], config: Path | None, data: Path, as_json: bool) -> None:
+def eval_command(words: tuple[str, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
     """Say which value OPTION has, and which file and line set it.
 
     SCOPE is one of binding_group, binding, domain, host, listener, listen, peer, as in
@@ -63,7 +64,7 @@ def eval_command(words: tuple[str, ...], config: Path | None, data: Path, as_jso
 @_config_option
 @data_option
 @json_option
-def show_command(effective: bool, config: Path | None, data: Path, as_json: bool) -> None:
+def show_command(effective: bool, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Write the configuration as one file, every line with the place that set it."""
     if config is None:
         with connect(data) as client:

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from angarium.cli.glance import Rates, glance_lines
-from angarium.cli.options import connect, data_option, json_option
+from angarium.cli.options import data_option, json_option
 from angarium.cli.output import print_json_line, print_table, warn
 from angarium.cli.tables import clean, table_lines
 from angarium.cli.times import clock
+from angarium.cli.where import connect
 from angarium.cli.words import QUEUE_COLUMNS, queue_rows
 from angarium.core.ids import parse_id
 from angarium.core.operations import Glance
@@ -30,7 +31,7 @@ def trace_command() -> None:
 @click.argument("target", metavar="DOMAIN|MESSAGE")
 @data_option
 @json_option
-def on_command(target: str, data: Path, as_json: bool) -> None:
+def on_command(target: str, data: Path | None, as_json: bool) -> None:
     """Show the SMTP dialogues for a routing domain, or of one message by its id, until Ctrl-C.
 
     C is what this node says, S what the peer answers. Bodies are summarised. Nothing is sent for the sake of watching:
@@ -77,7 +78,7 @@ def traced_line(item: dict[str, Any]) -> str:
 @click.option("--count", type=click.IntRange(min=1), help="End after so many views.")
 @data_option
 @json_option
-def top_command(interval: float, limit: int, count: int | None, data: Path, as_json: bool) -> None:
+def top_command(interval: float, limit: int, count: int | None, data: Path | None, as_json: bool) -> None:
     """Show rates, connections and the queues with most mail, drawn anew each second, until Ctrl-C."""
     with connect(data) as client:
         glances = client.stream("top", {"interval_s": interval, "limit": limit}, kind=Glance)

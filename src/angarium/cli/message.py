@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from angarium.cli.options import Failure, connect, data_option, finish, json_option
+from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import brief, moment, relative
+from angarium.cli.where import connect
 from angarium.cli.words import STATE_TONES
 from angarium.core.operations import MessageHistory, RecipientRow
 
@@ -28,7 +29,7 @@ _RECIPIENT_COLUMNS = (
 @click.argument("message_id", metavar="ID")
 @data_option
 @json_option
-def message_command(message_id: str, data: Path, as_json: bool) -> None:
+def message_command(message_id: str, data: Path | None, as_json: bool) -> None:
     """Tell the story of message ID: envelope, recipients, every event, and each attempt's dialogue with its timings.
 
     Exit code 1 when the node does not know the message, or knows it no longer.

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from angarium.cli.options import (
-    connect,
     data_option,
     finish,
     json_option,
@@ -14,6 +13,7 @@ from angarium.cli.options import (
 from angarium.cli.output import print_json, print_lines, warn
 from angarium.cli.tables import clean
 from angarium.cli.times import span
+from angarium.cli.where import connect
 from angarium.cli.words import headline, health_told
 from angarium.core.operations import Status
 
@@ -21,7 +21,7 @@ from angarium.core.operations import Status
 @click.command()
 @data_option
 @json_option
-def reload_command(data: Path, as_json: bool) -> None:
+def reload_command(data: Path | None, as_json: bool) -> None:
     """Have the node read its configuration again; a bad file leaves the old one in force."""
     with connect(data) as client:
         result = client.call("reload", kind=dict)
@@ -42,7 +42,7 @@ def reload_command(data: Path, as_json: bool) -> None:
 @click.command()
 @data_option
 @json_option
-def status_command(data: Path, as_json: bool) -> None:
+def status_command(data: Path | None, as_json: bool) -> None:
     """Say whether the node takes mail, and what waits. Exit code 1 when it is not ready or unwell."""
     with connect(data) as client:
         status = client.call("status", kind=Status)

@@ -6,8 +6,6 @@ from typing import Any, TypeVar
 
 import click
 
-from angarium.cli.client import ControlClient
-
 EXIT_OK = 0
 EXIT_NO = 1
 """The answer is no: not ready, not found, problems found, refused, not confirmed."""
@@ -21,13 +19,12 @@ json_option = click.option(
 
 
 def data_option(command: F) -> F:
-    """Add --data, the data folder of the node: also ANGARIUM_DATA, by default ./data."""
+    """Add --data, the data folder of the node: also ANGARIUM_DATA; None when neither is given (`where.connect`)."""
     return click.option(
         "--data",
         type=click.Path(path_type=Path),
         envvar="ANGARIUM_DATA",
-        default=Path("data"),
-        show_default="./data, or ANGARIUM_DATA",
+        show_default="ANGARIUM_DATA, ./data, or where the node runs",
         help="Data folder of the node.",
     )(command)
 
@@ -62,8 +59,3 @@ class Unreachable(Failure):
 def finish(ok: bool) -> None:
     """End the command: exit code 0, or 1 when the answer is no."""
     click.get_current_context().exit(EXIT_OK if ok else EXIT_NO)
-
-
-def connect(data: Path) -> ControlClient:
-    """Return a connection to the node. Raises NoNode."""
-    return ControlClient(data)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from angarium.cli.options import connect, data_option, json_option
+from angarium.cli.options import data_option, json_option
 from angarium.cli.output import amount, emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned, clean
 from angarium.cli.times import brief, relative, span
+from angarium.cli.where import connect
 from angarium.cli.words import QUEUE_COLUMNS, STATE_TONES, headline, queue_rows
 from angarium.core.operations import Queues, RecipientRow, Recipients
 
@@ -38,7 +39,7 @@ def queue_command(
     binding: str | None,
     limit: int,
     everything: bool,
-    data: Path,
+    data: Path | None,
     as_json: bool,
 ) -> None:
     """List the queues with most mail, and say what holds them.
@@ -79,7 +80,7 @@ def _print_queues(queues: Queues) -> None:
 @data_option
 @json_option
 def show_command(
-    domain: str, binding: str | None, state: str | None, limit: int, data: Path, as_json: bool
+    domain: str, binding: str | None, state: str | None, limit: int, data: Path | None, as_json: bool
 ) -> None:
     """List the recipients that wait for DOMAIN, those due first first."""
     args = {"domain": domain, "binding": binding, "state": state, "limit": limit}

@@ -9,6 +9,7 @@ import click
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_table, size
 from angarium.cli.tables import Column, Row, clean
+from angarium.cli.where import spool_folder
 from angarium.spool.offline.check import PartitionCheck, check_spool
 from angarium.spool.offline.export import export_eml, export_mbox, open_mbox
 
@@ -34,7 +35,7 @@ def spool_command() -> None:
 @spool_command.command("check")
 @data_option
 @json_option
-def check_command(data: Path, as_json: bool) -> None:
+def check_command(data: Path | None, as_json: bool) -> None:
     """Read every partition and say whether it is whole. Exit code 1 when there are problems.
 
     Run beside a busy node it may count a message twice or not yet.
@@ -79,7 +80,7 @@ def _record(check: PartitionCheck) -> dict[str, object]:
 )
 @data_option
 @json_option
-def export_command(mbox: Path | None, eml: Path | None, data: Path, as_json: bool) -> None:
+def export_command(mbox: Path | None, eml: Path | None, data: Path | None, as_json: bool) -> None:
     """Write the unfinished mail to --mbox FILE or --eml DIR. Exit code 1 when some could not be read."""
     if (mbox is None) == (eml is None):
         raise click.UsageError("give --mbox FILE or --eml DIR")
@@ -107,9 +108,3 @@ def _opened(mbox: Path | None) -> AbstractContextManager[BinaryIO]:
     if str(mbox) == "-":
         return cast(AbstractContextManager[BinaryIO], click.open_file("-", "wb"))
     return open_mbox(mbox)
-
-
-def spool_folder(data: Path) -> Path:
-    """Return where the partitions are: the folder `spool` of a data folder, or the given one."""
-    inside = data / "spool"
-    return inside if inside.is_dir() else data

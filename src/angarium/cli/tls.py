@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from angarium.cli.identity.store import config_in_use
+from angarium.cli.identity.store import StorePlace, in_use
 from angarium.cli.options import configured_data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_table
 from angarium.cli.tables import Column, Row
@@ -72,8 +72,9 @@ def tls_command() -> None:
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show the certificates in the files that the configuration names. Exit code 1 when one is of no use."""
-    loaded = load_config(config or config_in_use(data))
-    folder = (data or loaded.globals.data_directory).absolute()
+    place = in_use(StorePlace(config, data))
+    loaded = load_config(place.config)
+    folder = (place.data or loaded.globals.data_directory).absolute()
     question = _Question(loaded, own_pair(folder), time.time())
     found = [shown for socket in sockets_of(loaded) for shown in _of_socket(question, socket)]
     if as_json:

@@ -318,7 +318,7 @@ class Health(msgspec.Struct, frozen=True):
 
 class NodeInfo(msgspec.Struct, frozen=True):
     """What the supervisor knows of itself. *config* is empty when there is no file; *addresses* say who
-    listens where.
+    listens where. *spool* is the folder of all partitions.
     """
 
     version: str
@@ -329,6 +329,7 @@ class NodeInfo(msgspec.Struct, frozen=True):
     generation: int = 1
     workers: int = 1
     addresses: dict[str, str] = msgspec.field(default_factory=dict)
+    spool: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The control socket: HTTP over a Unix socket in the data folder, for the node's owner alone.
 
-The process that has it open has the folder: by it, two nodes on the same data find each other.
+The process that has it open has the folder: by it, two nodes on the same data find each other. It has the folder
+itself open as well: by that, commands find a node of which nobody has said where it is (`cli/where.py`).
 """
 
 import contextlib
@@ -33,11 +34,13 @@ class ControlServer:
         self._socket: socket.socket | None = None
         self._server: HttpServer | None = None
         self._inode = 0
+        self._folder = -1
 
     def open(self) -> None:
         """Bind and listen. Raises ControlError; then another node's socket is as it was."""
         self._socket = open_control_socket(self._path)
         self._inode = self._path.stat().st_ino
+        self._folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
 
     async def serve(self, app: ASGIApp) -> None:
         """Have *app* answer."""
@@ -53,6 +56,7 @@ class ControlServer:
             await self._server.stop()
         self._socket.close()
         self._socket = None
+        os.close(self._folder)
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()

@@ -34,6 +34,7 @@ from angarium.node.logs import make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.sockets import Sockets
+from angarium.node.spools import spool_folder
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
@@ -209,6 +210,7 @@ class Supervisor:
             self.config.generation,
             len(self.workers),
             self.addresses(),
+            str(spool_folder(self.data, self.config).absolute()),
         )
 
     def stats(self) -> list[Stat]:

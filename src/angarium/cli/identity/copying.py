@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from angarium.cli.identity.store import StorePlace, actor, config_in_use, confirm, say, store_options
+from angarium.cli.identity.store import StorePlace, actor, confirm, in_use, say, store_options
 from angarium.cli.options import Failure
 from angarium.cli.output import amount, console, print_json
 from angarium.config.load import load_config
@@ -80,7 +80,8 @@ def _told(rows: dict[str, int]) -> str:
 def _configured(place: StorePlace) -> str:
     from angarium.identity.store.place import store_url
 
-    config = load_config(place.config or config_in_use(place.data))
+    place = in_use(place)
+    config = load_config(place.config)
     return store_url(config, (place.data or config.globals.data_directory).absolute())
 
 

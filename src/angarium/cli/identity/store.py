@@ -15,6 +15,7 @@ from angarium.cli.client import ControlClient, NoNode
 from angarium.cli.options import Failure, configured_data_option, json_option
 from angarium.cli.output import print_json
 from angarium.cli.tables import clean
+from angarium.cli.where import USUAL, SeveralNodes, connect
 from angarium.config.load import load_config
 from angarium.config.model import Config
 
@@ -76,7 +77,8 @@ def open_store(place: StorePlace, *, make: bool = False) -> Iterator[Opened]:
     from angarium.identity.store.place import key_file, open_database, store_url
     from angarium.identity.store.store import IdentityStore
 
-    config = load_config(place.config or config_in_use(place.data))
+    place = in_use(place, elsewhere=not make)
+    config = load_config(place.config)
     data = (place.data or config.globals.data_directory).absolute()
     keys = key_file(config, data)
     if not make and not keys.exists():
@@ -90,17 +92,23 @@ def open_store(place: StorePlace, *, make: bool = False) -> Iterator[Opened]:
         database.close()
 
 
-def config_in_use(data: Path | None) -> Path | None:
-    """Return the configuration file of the node that runs in *data*; None when none runs, or it has no file."""
+def in_use(place: StorePlace, *, elsewhere: bool = True) -> StorePlace:
+    """Return *place* with what the running node has, where it does not say: its configuration file and its data folder.
+
+    *elsewhere* False: only a node in the data folder that is said, or in ./data, is asked.
+    """
+    if place.config is not None:
+        return place
     try:
-        with ControlClient(data or Path("data")) as client:
+        with connect(place.data) if elsewhere else ControlClient(place.data or USUAL) as client:
             node = client.call("status", kind=dict).get("node", {})
+    except SeveralNodes:
+        raise
     except NoNode:
-        return None
-    if not node.get("config"):
-        return None
+        return place
     # It may be relative to where the node was started.
-    return Path(f"/proc/{node.get('pid')}/cwd", node["config"])
+    config = Path(f"/proc/{node.get('pid')}/cwd", node["config"]) if node.get("config") else None
+    return StorePlace(config, place.data or client.data)
 
 
 def actor() -> str:
