@@ -112,7 +112,7 @@ def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
             kinds.CIDRS,
             "( private )",
             '"private" is not an address range',
-            "write 192.0.2.0/24 or 2001:db8::/32",
+            "names are not looked up here: write their addresses",
         ),
         (
             kinds.HOSTS,

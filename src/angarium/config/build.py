@@ -1,20 +1,20 @@
 """From the syntax tree to the tree of scopes: every name and value is checked against the option table."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
 from angarium.config.names import guess, unknown_option
 from angarium.config.options import Option, ScopeKind
-from angarium.config.patterns import Pattern, read_pattern
 from angarium.config.problems import ProblemList
-from angarium.config.reading import BadValue, address_range, domain_name, numeric_address, port_number
+from angarium.config.reading import BadValue, faults
 from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
-from angarium.config.syntax import Assignment, Item, Scalar, Stanza, format_value
+from angarium.config.sites import has_no_dot
+from angarium.config.stanza_names import pattern_of, read_name
+from angarium.config.syntax import Assignment, Item, Stanza, format_value
 from angarium.config.tables import option_in, options_named
-from angarium.config.values import ListenAddress, Secret, SharedLimit, Throttle, Where, show_value
+from angarium.config.values import Secret, SharedLimit, Throttle, Where, show_value
 
 INSIDE: dict[ScopeKind, tuple[ScopeKind, ...]] = {
     "global": ("binding_group", "binding", "domain", "host", "esmtp_listener", "http_listener"),
@@ -44,7 +44,7 @@ NAMES: dict[ScopeKind, str] = {
 
 RULE = "Binding_Rule"
 
-_ANY = {"": "0.0.0.0", "*": "0.0.0.0", "[*]": "::"}
+_NO_DOT = "write example.com in full; what holds for all domains stands outside of Domain"
 _ANONYMOUS = ("binding_group", "esmtp_listener", "http_listener")
 _SCOPE_OF: dict[str, ScopeKind] = {kind: kind for kind in NAMES if kind != "global"}
 
@@ -52,8 +52,9 @@ _SCOPE_OF: dict[str, ScopeKind] = {kind: kind for kind in NAMES if kind != "glob
 class Builder:
     """Fills a tree of scopes from the items of one or more files, in the order in which they are read."""
 
-    def __init__(self, problems: ProblemList) -> None:
+    def __init__(self, problems: ProblemList, warnings: ProblemList) -> None:
         self.problems = problems
+        self.warnings = warnings
         self.root = Scope("global", "", "global", None)
         self.rules = RuleBuilder(problems)
 
@@ -77,7 +78,8 @@ class Builder:
         try:
             value = option.read(item.value)
         except BadValue as bad:
-            self.problems.add(item.value.at, f"{option.name}: {bad}", bad.hint or f"write {option.kind.form}")
+            for at, fault in faults(option.read, item.value) or [(item.value.at, bad)]:
+                self.problems.add(at, f"{option.name}: {fault}", fault.hint or f"write {option.kind.form}")
             return
         where = Where(item.at.file, item.at.line)
         if isinstance(value, (Throttle, SharedLimit)):
@@ -119,18 +121,22 @@ class Builder:
         """Open the stanza *item*, anew or again, and fill it."""
         try:
             name = self.stanza_name(kind, item)
-            pattern = _pattern(name) if kind in ("domain", "host") else None
+            pattern = pattern_of(kind, name)
         except BadValue as bad:
             at = item.at if item.label is None else item.label.at
             self.problems.add(at, f"{NAMES[kind]}: {bad}", bad.hint)
             return
+        if kind == "domain" and item.label is not None and has_no_dot(name):
+            self.warnings.add(
+                item.label.at, f'Domain "{name}" has no dot: it is one domain, and no part of others', _NO_DOT
+            )
         inner = scope.add(kind, name, item.at, pattern)
         self.fill(inner, item.items)
 
     def stanza_name(self, kind: ScopeKind, item: Stanza) -> str:
         """Return the name of a stanza as it is looked up. Raises BadValue."""
         if item.label is not None:
-            return _READ_NAME[kind](item.label)
+            return read_name(kind, item.label.text)
         if kind not in _ANONYMOUS:
             raise BadValue("needs a name", f'write {NAMES[kind]} "…" {{ … }}')
         return DEFAULT
@@ -149,75 +155,6 @@ class Builder:
         else:
             known = [NAMES[kind] for kind in _SCOPE_OF.values()]
             self.problems.add(item.at, f"unknown stanza {item.name}", guess(name, [*known, RULE]))
-
-
-def listen_address(name: str) -> ListenAddress:
-    """Return what `Listen` *name* means: `:25`, `*:25`, `[*]:25`, `address:port`, `[v6]:port`, `/path`.
-
-    Port 0 lets the kernel choose. Raises BadValue.
-    """
-    if name.startswith("/"):
-        return ListenAddress(name, path=name)
-    host, colon, port = name.rpartition(":")
-    form = 'write "192.0.2.1:25", "*:25", "[2001:db8::1]:25" or "/path"'
-    if not colon:
-        raise BadValue(f'"{name}" has no port', form)
-    number = 0 if port == "0" else port_number(port)
-    if host in _ANY:
-        return ListenAddress(name, _ANY[host], number)
-    address = numeric_address(host)
-    if ":" in address and not host.startswith("["):
-        raise BadValue(f'"{name}" needs brackets round its address', form)
-    return ListenAddress(name, address, number)
-
-
-def _pattern(name: str) -> Pattern | None:
-    """Return what `/…/` matches, None for a plain name. Raises BadValue."""
-    if not is_pattern(name):
-        return None
-    return read_pattern(name[1:-1], ignores_case=True)
-
-
-def is_pattern(name: str) -> bool:
-    """Whether a domain or host is written as a pattern, `/…/`."""
-    return len(name) > 2 and name.startswith("/") and name.endswith("/")
-
-
-def _site_name(label: Scalar) -> str:
-    if is_pattern(label.text):
-        return label.text
-    if label.text.startswith("/"):
-        raise BadValue(f'"{label.text}" begins as a pattern', 'write a pattern as "/…/"')
-    name = domain_name(label.text)
-    if not name or re.search(r"\s", name):
-        raise BadValue(f'"{label.text}" is not a domain')
-    return name
-
-
-def _own_name(label: Scalar) -> str:
-    if not label.text or re.search(r"[\s:]", label.text):
-        raise BadValue(f'"{label.text}" cannot be a name', "names have no spaces and no colons")
-    return label.text
-
-
-def _listen_name(label: Scalar) -> str:
-    return listen_address(label.text).name
-
-
-def _peer_name(label: Scalar) -> str:
-    return address_range(label.text)
-
-
-_READ_NAME: dict[ScopeKind, Callable[[Scalar], str]] = {
-    "binding_group": _own_name,
-    "binding": _own_name,
-    "esmtp_listener": _own_name,
-    "http_listener": _own_name,
-    "domain": _site_name,
-    "host": _site_name,
-    "listen": _listen_name,
-    "peer": _peer_name,
-}
 
 
 def _in_http(scope: Scope) -> bool:

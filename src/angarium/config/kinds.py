@@ -18,6 +18,7 @@ from angarium.config.reading import (
     scalars,
     whole_number,
 )
+from angarium.config.sites import domain_glob
 from angarium.config.syntax import Scalar, Value
 from angarium.config.values import (
     NAMED_RANGES,
@@ -226,7 +227,7 @@ def _named_range(text: str) -> str:
 
 
 def _domains(value: Value) -> DomainSet:
-    return DomainSet(tuple(domain_name(text) for text in scalars(value, '( example.com "*.example.org" )')))
+    return DomainSet(tuple(domain_glob(text) for text in scalars(value, '( example.com "*.example.org" )')))
 
 
 def _senders(value: Value) -> DomainSet:

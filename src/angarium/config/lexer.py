@@ -22,7 +22,7 @@ _TOKEN = re.compile(
   | '(?P<single> [^'\n\x00-\x08\x0b-\x1f\x7f]*+ )'
   | (?P<mixed> ["'] [^"'\n{TYPOGRAPHIC}]*+ [{TYPOGRAPHIC}] )
   | (?P<typographic> [{TYPOGRAPHIC}] (?: [^"'\n{TYPOGRAPHIC}]{{0,200}}+ ["'{TYPOGRAPHIC}] | [^\s"'{TYPOGRAPHIC}]*+ ) )
-  | (?P<open> ["'] [^\n]*+ )
+  | (?P<open> ["'] (?: [^\n{{}}]{{0,200}}+ (?= \{{ [^\n]{{0,200}} (?:\n|\Z) ) | [^\n]*+ ) )
   | (?P<word> (?: [^\s\#"'={{}}\[\](),/\x00-\x1f\x7f{TYPOGRAPHIC}{_INVISIBLE}]++ | /(?!\*) )++ )
     """,
     re.VERBOSE,
@@ -101,7 +101,7 @@ def _content(match: re.Match[str]) -> str:
         return match["string"].replace('\\"', '"')
     if match.lastgroup == "single":
         return match["single"]
-    return match[0].strip(_QUOTES)
+    return match[0].strip().strip(_QUOTES)
 
 
 def _comment_end(source: SourceText, offset: int, problems: ProblemList) -> int:

@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import fields
 
-from angarium.config.build import listen_address
 from angarium.config.model import Config
 from angarium.config.problems import ProblemList
 from angarium.config.records import InboundOptions
 from angarium.config.scopes import DEFAULT, Scope, first_setting
+from angarium.config.stanza_names import listen_address
 from angarium.config.values import ListenAddress, show_value
 
 DEFAULT_LISTEN = "127.0.0.1:2525"

@@ -36,7 +36,7 @@ def parse_config(text: str, name: str = "angarium.conf", *, generation: int = 1)
 
 
 def _finish(items: Iterable[Item], problems: ProblemList, warnings: ProblemList, generation: int) -> Config:
-    builder = Builder(problems)
+    builder = Builder(problems, warnings)
     builder.fill(builder.root, items)
     root = builder.root
     check_bindings(root, problems)

@@ -2,15 +2,21 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 import idna
 
+from angarium.config.problems import Position
 from angarium.config.syntax import DictValue, ListValue, Scalar, Value
 
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?\Z"
 )
 """A host name in lower-case A-labels."""
+
+
+_NUMBER = r"(?:[0-9]+|0x[0-9a-f]*)\Z"
+_MX_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[a-z0-9_-]{{1,63}}\.)*(?!{_NUMBER})[a-z0-9_-]{{1,63}}\Z")
 
 
 class BadValue(ValueError):
@@ -37,6 +43,17 @@ def scalars(value: Value, form: str) -> list[str]:
         quoted = f'"{value.text}"' if value.quoted else value.text
         raise BadValue("takes a list", f"write ( {quoted} )")
     raise BadValue("takes a list, not a dictionary", f"write {form}")
+
+
+def faults(read: Callable[[Value], object], value: Value) -> list[tuple[Position, BadValue]]:
+    """Return what *read* finds wrong with single items of a list, each with its place."""
+    found = []
+    for item in value.items if isinstance(value, ListValue) else ():
+        try:
+            read(ListValue((item,), item.at))
+        except BadValue as bad:
+            found.append((item.at, bad))
+    return found
 
 
 def pairs(value: Value, form: str) -> list[tuple[str, str]]:
@@ -101,6 +118,14 @@ def domain_name(text: str) -> str:
         raise BadValue(f'"{text}" is not a domain: {error}') from None
 
 
+def is_host_name(text: str) -> bool:
+    """Whether *text* is lower-case letters, digits, hyphens, underscores in labels of legal length.
+
+    What ends in a number is none (RFC 1123 §2.1): programs read `127.1` and `0x7f000001` as addresses.
+    """
+    return _MX_NAME.match(text) is not None
+
+
 def address_range(text: str) -> str:
     """Return an address or a range `address/length` in its usual form. Raises BadValue."""
     try:
@@ -110,6 +135,59 @@ def address_range(text: str) -> str:
     try:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        hint = "write it without brackets" if text.startswith("[") else "write 192.0.2.0/24 or 2001:db8::/32"
-        raise BadValue(f'"{text}" is not an address range', hint) from None
+        raise BadValue(f'"{text}" is not an address range', _range_meant(text)) from None
     raise BadValue(f'"{text}" has bits set behind its prefix', f"write {meant}")
+
+
+def _range_meant(text: str) -> str:
+    """Say how what people write for a range is written here."""
+    if text.startswith("["):
+        return "write it without brackets"
+    if text.lower() in ("*", "all", "any", "everyone"):
+        return "write 0.0.0.0/0 and ::/0"
+    if text.lower() == "localhost":
+        return "write 127.0.0.0/8 and ::1"
+    for meant in (_short_range, _from_to, _without_port):
+        if found := meant(text):
+            return f"write {found}"
+    if re.search(r"[\s,]", text.strip()):
+        return "write each address or range by itself"
+    if re.search(r"[g-z]", text.lower()):
+        return "names are not looked up here: write their addresses"
+    return "write 192.0.2.0/24 or 2001:db8::/32"
+
+
+def _short_range(text: str) -> str:
+    """Return the range that `10.`, `10.*`, `10.1.*.*` or `10.1/16` stands for."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})(?:\.|(?:\.\*){1,3}|/([0-9]{1,2}))", text)
+    if match is None:
+        return ""
+    octets = match[1].split(".")
+    length = match[2] or str(8 * len(octets))
+    return _network(f"{'.'.join((octets + ['0'] * 3)[:4])}/{length}")
+
+
+def _from_to(text: str) -> str:
+    """Return the ranges that make up `192.0.2.1-192.0.2.9`, if they are few."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    try:
+        ranges = [str(r) for r in ipaddress.summarize_address_range(_ip(first), _ip(last))] if dash else []
+    except (ValueError, TypeError):
+        return ""
+    return " ".join(ranges) if len(ranges) <= 8 else ""
+
+
+def _ip(text: str) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(text)
+
+
+def _without_port(text: str) -> str:
+    match = re.fullmatch(r"([0-9.]+):[0-9]+", text)
+    return _network(match[1]) if match else ""
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False)).removesuffix("/32")
+    except ValueError:
+        return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from angarium.config.kinds import CIDRS, DOMAINS
 from angarium.config.patterns import Pattern, read_pattern
 from angarium.config.problems import Position, ProblemList
-from angarium.config.reading import BadValue, pairs, scalar, scalars
+from angarium.config.reading import BadValue, faults, pairs, scalar, scalars
 from angarium.config.rules import BindingRule
 from angarium.config.syntax import Assignment, Scalar, Stanza, Value
 from angarium.config.values import NO_DOMAINS, NOWHERE, Where
@@ -55,7 +55,8 @@ class RuleBuilder:
             draft.values[name] = value
             draft.places[name] = item.value.at
         except BadValue as bad:
-            self.problems.add(item.value.at, f"{item.name}: {bad}", bad.hint)
+            for at, fault in faults(_READ[name], item.value) or [(item.value.at, bad)]:
+                self.problems.add(at, f"{item.name}: {fault}", fault.hint)
 
     def finish(
         self, bindings: set[str], groups: Mapping[str, Sequence[str]], listeners: set[str]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from angarium.config.options import Family, ScopeKind
 from angarium.config.patterns import Pattern
 from angarium.config.problems import Position
+from angarium.config.sites import bare_address
 from angarium.config.values import CidrSet, Where, stanza_domain
 
 DEFAULT = "default"
@@ -83,8 +84,11 @@ class Scope:
         return scope
 
     def matching(self, kind: ScopeKind, name: str) -> list["Scope"]:
-        """Return the stanzas inside that match *name*: the exact one, then patterns as declared."""
-        exact = self.child(kind, name)
+        """Return the stanzas inside that match *name*: the exact one, then patterns as declared.
+
+        An address in the brackets of a literal is the address.
+        """
+        exact = self.child(kind, bare_address(name) or name)
         found = [scope for pattern, scope in self.patterns.get(kind, ()) if pattern.is_in(name)]
         return [exact, *found] if exact is not None and exact not in found else found
 

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from angarium.config.reading import is_host_name
 from angarium.config.records import OutboundOptions
 from angarium.config.values import Gateway, Where, join_host_port
 
-_NUMBER = r"(?:[0-9]+|0x[0-9a-f]*)\Z"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:[a-z0-9_-]{{1,63}}\.)*(?!{_NUMBER})[a-z0-9_-]{{1,63}}\Z")
 _DOMAIN_SCOPE = re.compile(r"(?:^|::)domain\b")
 
 
@@ -115,14 +114,6 @@ def numeric(text: str) -> str | None:
     except ValueError:
         return None
     return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def is_host_name(text: str) -> bool:
-    """Whether *text* is lower-case letters, digits, hyphens, underscores in labels of legal length.
-
-    What ends in a number is none (RFC 1123 §2.1): programs read `127.1` and `0x7f000001` as addresses.
-    """
-    return _HOST_NAME.match(text) is not None
 
 
 def _split_port(domain: str) -> tuple[str, int | None, bool]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
+from angarium.config.reading import is_host_name
 from angarium.config.records import OutboundOptions
 from angarium.config.values import Route
 from angarium.core.reply import Reply
 from angarium.dns.records import Answer, Mx
-from angarium.queue.destination import Destination, default_port, is_host_name, numeric
+from angarium.queue.destination import Destination, default_port, numeric
 
 MAX_HOSTS = 50
 """Hosts of one plan whose addresses are asked for, best first; more is not needed and may be an attack."""
