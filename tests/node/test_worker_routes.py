@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from angarium.config.values import ListenAddress
+from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
 from angarium.node.http.whole import NodeHttp
 from angarium.node.http.worker import WorkerHttp
@@ -36,14 +36,15 @@ def with_node(fake, client, *, has_worker):
                 data, NodeOperations(fake), counts.taken, lambda: has_worker, clock, log, ["/submit"]
             )
             node.claim()
-            address = ListenAddress("public", "127.0.0.1", free_port())
-            await node.start([address], [])
+            port = free_port()
+            node.open(parse_config(f'HTTP_Listener {{ Listen "127.0.0.1:{port}" {{ }} }}'))
+            await node.start([])
             worker = WorkerHttp({"/submit": submit}, data, 1, counts, clock, log)
             await worker.start()
             if has_worker:
                 worker.listen({name: sock.dup().detach() for name, sock in node.public.items()})
             try:
-                return await asyncio.to_thread(client, address.port)
+                return await asyncio.to_thread(client, port)
             finally:
                 worker.close()
                 await worker.stop()

@@ -55,6 +55,7 @@ SECTIONS = {
     "Look after the files, and try things": {
         "spool": "spool",
         "sink": "sink",
+        "try": "trial",
         "sendmail": "sendmail",
         "version": "main",
     },
@@ -109,6 +110,7 @@ class CommandLoader(click.Group):
 
 
 @click.group(cls=CommandLoader, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="angarium", message="%(prog)s %(version)s")
 def main() -> None:
     """A self-hosted sending platform for email.
 

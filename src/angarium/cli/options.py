@@ -40,6 +40,28 @@ def configured_data_option(command: F) -> F:
     )(command)
 
 
+CONFIG_HERE = Path("angarium.conf")
+"""What is read where nobody says another file, if it is there."""
+
+
+def config_here() -> Path | None:
+    """Return the configuration file of the current folder, if there is one."""
+    return CONFIG_HERE if CONFIG_HERE.is_file() else None
+
+
+def config_option(
+    sentence: str, default: str = f"ANGARIUM_CONFIG, the running node's, or ./{CONFIG_HERE}"
+) -> Callable[[F], F]:
+    """Add --config, a configuration file, about which *sentence* speaks; *default* says what None stands for."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar="ANGARIUM_CONFIG",
+        show_default=default,
+        help=sentence,
+    )
+
+
 class Failure(click.ClickException):
     """Ends a command with a sentence on standard error."""
 

@@ -1,27 +1,152 @@
 """Running a node."""
 
+import shutil
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from angarium.cli.identity.init import initialise
-from angarium.cli.identity.store import StorePlace
-from angarium.cli.options import configured_data_option
+from angarium.cli.catch import Catcher
+from angarium.cli.identity.examples import ANYBODY, endpoints
+from angarium.cli.identity.init import make_first
+from angarium.cli.identity.store import Opened, store_in
+from angarium.cli.options import config_here, config_option, configured_data_option
+from angarium.cli.summary import Summary, framed
+from angarium.config.reading import BadValue
+from angarium.config.source import CATCH_DOMAIN, CATCH_FOLDER, ConfigSource
+from angarium.config.stanza_names import listen_address
+
+if TYPE_CHECKING:
+    from angarium.node.supervisor import Start
+
+
+class _Sockets(click.ParamType[str]):
+    name = "address"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        address = f"127.0.0.1:{value}" if value.isdecimal() else value
+        try:
+            return listen_address(address).name
+        except BadValue as bad:
+            self.fail(f"{bad}; {bad.hint}, or a port alone for 127.0.0.1", param, ctx)
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file; without it, the defaults."
-)
+@config_option("Configuration file.", "./angarium.conf if it is there, else what is built in")
 @configured_data_option
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]")
 @click.option(
-    "--init", "first", is_flag=True, help="Do what `angarium init --if-needed` does before the first start."
+    "--listen",
+    type=_Sockets(),
+    multiple=True,
+    envvar="ANGARIUM_LISTEN",
+    metavar="HOST:PORT",
+    show_default="127.0.0.1:2525",
+    help="Take mail there instead, by SMTP; may be given more than once.",
 )
-def serve_command(config: Path | None, data: Path | None, workers: int | None, first: bool) -> None:
-    """Run a node in the foreground, until SIGTERM or Ctrl-C."""
+@click.option(
+    "--http",
+    type=_Sockets(),
+    multiple=True,
+    envvar="ANGARIUM_HTTP",
+    metavar="HOST:PORT",
+    show_default="127.0.0.1:8080",
+    help="Answer HTTP there instead.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    envvar="ANGARIUM_WORKERS",
+    show_default="Workers: one per core with a configuration file, one without",
+    help="Worker processes.",
+)
+@click.option(
+    "--init",
+    "first",
+    is_flag=True,
+    envvar="ANGARIUM_INIT",
+    help="Make the first account before the first start, as `angarium init --if-needed` does.",
+)
+@click.option(
+    "--catch",
+    is_flag=True,
+    envvar="ANGARIUM_CATCH",
+    help=f"Let no mail out: keep it in the maildir {CATCH_FOLDER} of the data folder. Not with a configuration file.",
+)
+def serve_command(
+    config: Path | None,
+    data: Path | None,
+    listen: tuple[str, ...],
+    http: tuple[str, ...],
+    workers: int | None,
+    first: bool,
+    catch: bool,
+) -> None:
+    """Run a node in the foreground, until SIGTERM or Ctrl-C.
+
+    Without a configuration file it is light, and for this machine: one worker, small files, mail to
+    anybody@catch.test kept in its data folder, and the next free port where one is taken.
+
+    Each option can be given by an environment variable as well: ANGARIUM_CONFIG, ANGARIUM_DATA, ANGARIUM_LISTEN and
+    ANGARIUM_HTTP (several with spaces between), ANGARIUM_WORKERS, ANGARIUM_INIT=1, ANGARIUM_CATCH=1.
+    """
     from angarium.node.supervisor import run  # the whole node: help does not wait for it
 
-    if first:
-        initialise(StorePlace(config, data), if_needed=True)
-    click.get_current_context().exit(run(config, data, workers))
+    path = config or config_here()
+    if catch and path is not None:
+        raise click.UsageError(f"--catch is for a node without a configuration file; write Gateway in {path}")
+    catcher = Catcher() if path is None else None
+    address = catcher.address if catcher is not None else ""
+    source = ConfigSource(path=path, listen=listen, http=http, catcher=address, catches_all=catch)
+    starter = _Starter(source, catcher, first, found=path is not config)
+    click.get_current_context().exit(run(source, data, workers, starter))
+
+
+class _Starter:
+    """Implements node.supervisor.Starter: prints what a newcomer needs, catches mail."""
+
+    def __init__(self, source: ConfigSource, catcher: Catcher | None, first: bool, *, found: bool) -> None:
+        self._source = source
+        self._catcher = catcher
+        self._first = first
+        self._found = found
+        self._login = ""
+
+    async def sockets_are_open(self, start: "Start") -> None:
+        """See Starter."""
+        if self._found:
+            path = self._source.path
+            start.log.info("configuration", start.clock.now(), file=str(path), note="found in this folder")
+        if self._first:
+            with store_in(start.config, start.data, make=True) as opened:
+                recipient = f"someone@{CATCH_DOMAIN}" if self._catcher is not None else ANYBODY
+                make_first(opened, recipient=recipient)
+                self._login = _login(opened)
+        if self._catcher is not None:
+            await self._catcher.start(start.data, start.clock, start.log)
+
+    def is_ready(self, start: "Start") -> None:
+        """See Starter. Who runs a service reads records; who sits before it, a summary."""
+        if self._catcher is None and not sys.stdout.isatty():
+            return
+        summary = Summary(
+            where=endpoints(start.config),
+            login=self._login,
+            data=start.data,
+            config=self._source.path,
+            caught=start.data / CATCH_FOLDER if self._catcher is not None else None,
+            catches_all=self._source.catches_all,
+        )
+        width = shutil.get_terminal_size().columns
+        click.echo(framed(summary.title, summary.lines(), width))
+
+    async def has_stopped(self) -> None:
+        """See Starter."""
+        if self._catcher is not None:
+            await self._catcher.stop()
+
+
+def _login(opened: Opened) -> str:
+    """Return the user name of the first login; empty: there is none."""
+    found = opened.store.credentials.page(kind="smtp_login", limit=1)
+    return found[0].username if found else ""

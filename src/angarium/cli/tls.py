@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from angarium.cli.identity.store import StorePlace, in_use
-from angarium.cli.options import configured_data_option, finish, json_option
+from angarium.cli.options import config_option, configured_data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_table
 from angarium.cli.tables import Column, Row
 from angarium.cli.times import span, when
@@ -62,12 +62,7 @@ def tls_command() -> None:
 
 
 @tls_command.command("show")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    show_default="the running node's, or the defaults",
-    help="Configuration file.",
-)
+@config_option("Configuration file.")
 @configured_data_option
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:

@@ -1,10 +1,13 @@
 """What can only be checked or made when all files are read: sockets, bindings, the digest of a listener."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields
 
 from angarium.config.model import Config
-from angarium.config.problems import ProblemList
+from angarium.config.options import ScopeKind
+from angarium.config.problems import Position, ProblemList, SourceText
+from angarium.config.reading import BadValue
 from angarium.config.records import InboundOptions
 from angarium.config.scopes import DEFAULT, Scope, first_setting
 from angarium.config.stanza_names import listen_address
@@ -41,6 +44,35 @@ def http_sockets(root: Scope, problems: ProblemList) -> Sockets:
     return tuple(
         address for listener in listeners for address in _sockets(listener, DEFAULT_HTTP_LISTEN, problems)
     )
+
+
+def put_sockets(
+    root: Scope, kind: ScopeKind, addresses: Sequence[str], said_by: str, problems: ProblemList
+) -> None:
+    """Have the one listener of a kind take connections at *addresses*, which the option *said_by* gives, instead of at
+    those that the files name; no addresses: leave all as it is.
+    """
+    if not addresses:
+        return
+    listeners = root.inside(kind)
+    if len(listeners) > 1 or any(_says_more(listen) for one in listeners for listen in one.inside("listen")):
+        why = "the file names several listeners, or says more of a socket than its address"
+        problems.add_file(
+            said_by, f"cannot stand in for what the file has: {why}", "write Listen in the file"
+        )
+        return
+    at = Position(SourceText(said_by, " ".join(addresses)), 0)
+    listener = root.add(kind, listeners[0].name if listeners else DEFAULT, at, None)
+    listener.children.pop("listen", None)
+    for address in addresses:
+        try:
+            listener.add("listen", listen_address(address).name, at, None)
+        except BadValue as bad:
+            problems.add_file(said_by, str(bad), bad.hint)
+
+
+def _says_more(listen: Scope) -> bool:
+    return bool(listen.settings or listen.children)
 
 
 def _sockets(listener: Scope, default: str | None, problems: ProblemList) -> Sockets:

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from angarium.config.load import BUILT_IN
 from angarium.config.model import Config
+from angarium.config.options import ScopeKind
 from angarium.config.records import ListenOptions
 from angarium.config.values import ListenAddress, join_host_port
 from angarium.core.errors import AngariumError
 from angarium.core.files import bind_unix
+from angarium.node.port_holder import holder
 
 Key = tuple[str, str]
 """Listener name and the name of its Listen stanza."""
@@ -20,18 +23,22 @@ MAX_FDS = 250
 
 
 class CannotListen(AngariumError):
-    """A socket could not be opened; the ones that were open before still are."""
+    """A socket could not be opened; the ones that were open before still are. *taken* is a port that another has."""
+
+    def __init__(self, message: str, taken: int | None = None) -> None:
+        super().__init__(message)
+        self.taken = taken
 
 
 _ADVICE: Final[dict[int | None, str]] = {
-    errno.EADDRINUSE: "; stop the program that listens there, or write another port in Listen",
-    errno.EADDRNOTAVAIL: "; write an address of this machine in Listen, or *",
+    errno.EADDRINUSE: "; stop the program that listens there, or name another port {place}",
+    errno.EADDRNOTAVAIL: "; name an address of this machine {place}, or *",
     errno.EACCES: "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
 }
 
 
-def open_listening(address: ListenAddress, options: ListenOptions) -> socket.socket:
-    """Bind and listen. Raises CannotListen, saying what stands in the way."""
+def open_listening(address: ListenAddress, options: ListenOptions, place: str = "in Listen") -> socket.socket:
+    """Bind and listen. Raises CannotListen, saying what stands in the way, and that it is mended at *place*."""
     family = socket.AF_UNIX if address.path else socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -46,11 +53,27 @@ def open_listening(address: ListenAddress, options: ListenOptions) -> socket.soc
         sock.listen(options.listen_backlog)
     except OSError as error:
         sock.close()
-        reason = (error.strerror or str(error)).lower()
-        advice = "" if address.path else _ADVICE.get(error.errno, "")
-        raise CannotListen(f"cannot listen on {address}: {reason}{advice}") from error
+        raise _cannot(address, error, place) from error
     sock.setblocking(False)
     return sock
+
+
+def _cannot(address: ListenAddress, error: OSError, place: str) -> CannotListen:
+    is_taken = error.errno == errno.EADDRINUSE and not address.path
+    reason = (error.strerror or str(error)).lower()
+    who = holder(address.host, address.port) if is_taken else ""
+    advice = "" if address.path else _ADVICE.get(error.errno, "")
+    text = f"cannot listen on {address}: {reason}{f' by {who}' if who else ''}{advice.format(place=place)}"
+    return CannotListen(text, address.port if is_taken else None)
+
+
+def place_of(config: Config, kind: ScopeKind, listen: str) -> str:
+    """Say where the address of the `Listen` of that name is changed: in a line of a file, or by an option."""
+    found = next((one for outer in config.root.inside(kind) if (one := outer.child("listen", listen))), None)
+    option = "--http" if kind == "http_listener" else "--listen"
+    if found is None or found.where is None or found.where.file in (BUILT_IN, option):
+        return f"by {option}"
+    return f"in Listen ({found.where})"
 
 
 class Sockets:
@@ -73,7 +96,8 @@ class Sockets:
         try:
             for key, (address, options) in wanted.items():
                 if options.enable and (key not in self._open or self._open[key][0] != address):
-                    fresh[key] = (address, open_listening(address, options))
+                    place = place_of(config, "esmtp_listener", address.name)
+                    fresh[key] = (address, open_listening(address, options, place))
         except CannotListen:
             for _, sock in fresh.values():
                 sock.close()
@@ -102,12 +126,15 @@ class Sockets:
 
     def addresses(self) -> dict[str, str]:
         """Say where each listener can be reached: `listener listen` to address, with the port the kernel chose."""
-        found = {}
-        for (listener, listen), (address, sock) in self._open.items():
-            name = sock.getsockname()
-            text = address.path or join_host_port(name[0], name[1])
-            found[f"{listener} {listen}"] = text
-        return found
+        return {
+            f"{listener} {listen}": address_of(sock) for (listener, listen), (_, sock) in self._open.items()
+        }
+
+
+def address_of(sock: socket.socket) -> str:
+    """Return where a socket can be reached: host and port, or a path."""
+    name = sock.getsockname()
+    return name if isinstance(name, str) else join_host_port(name[0], name[1])
 
 
 class Received(NamedTuple):

@@ -11,16 +11,16 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple, Protocol
 
 import uvloop
 
 from angarium import __version__
 from angarium.config.explain import needs_restart
-from angarium.config.load import load_config
 from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors
-from angarium.core.clock import SystemClock
+from angarium.config.source import ConfigSource
+from angarium.core.clock import Clock, SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.files import make_folder
 from angarium.core.log import Log
@@ -33,7 +33,7 @@ from angarium.node.link import CallFailed, LinkLost
 from angarium.node.logs import make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
-from angarium.node.sockets import Sockets
+from angarium.node.sockets import CannotListen, Sockets
 from angarium.node.spools import spool_folder
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
@@ -43,18 +43,51 @@ from angarium.tls.server import watch
 from angarium.tls.server.watch import CertificateWatch
 
 _COUNT_S = 5.0
+_SAID_S: Final = 0.2
+"""Workers write their logs in batches: what is said of the start comes after theirs."""
+
+
+class Start(NamedTuple):
+    """A node that starts: what by, where, and what it says things with."""
+
+    config: Config
+    data: Path
+    clock: Clock
+    log: Log
+
+
+class Starter(Protocol):
+    """Who starts the node, and is told how far it is."""
+
+    async def sockets_are_open(self, start: Start) -> None:
+        """The node has all that it needs, and has not served anybody yet. Raises AngariumError or OSError: then it
+        does not start.
+        """
+        ...
+
+    def is_ready(self, start: Start) -> None:
+        """All workers take mail, for the first time."""
+        ...
+
+    async def has_stopped(self) -> None:
+        """The node has come to its end, however far it came."""
+        ...
 
 
 class Supervisor:
     """The node. `run` returns when it has been told to stop and has stopped."""
 
-    def __init__(self, config: Config, config_path: Path | None, data: Path, workers: int, log: Log) -> None:
+    def __init__(
+        self, source: ConfigSource, config: Config, data: Path, workers: int, log: Log, starter: Starter
+    ) -> None:
         self.config = config
         self.data = data
         self.counters = Counters()
         self.clock = SystemClock()
         self.log = log
-        self._config_path = config_path
+        self._source = source
+        self._starter = starter
+        self._was_ready = False
         self._tasks = Tasks(log, self.clock)
         self._workers = Workers(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
@@ -78,12 +111,13 @@ class Supervisor:
         """
         self._http.claim()
         try:
+            self._open_sockets()
             self._certificates.prepare(self.config)
             await self._complain_of_tls()
             self._log_warnings()
             self._management.prepare()
-            self._sockets.follow(self.config)
-            await self._http.start(self.config.http_listens, self._management.routes())
+            await self._starter.sockets_are_open(self._start)
+            await self._http.start(self._management.routes())
             self._obey_signals()
             self._workers.start()
             self._tasks.regularly(_COUNT_S, self._count)
@@ -98,7 +132,29 @@ class Supervisor:
         finally:
             await self._http.stop()
             self._sockets.close()
+            await self._starter.has_stopped()
             self.log.flush()
+
+    @property
+    def _start(self) -> Start:
+        return Start(self.config, self.data, self.clock, self.log)
+
+    def _open_sockets(self) -> None:
+        """Open all, before anything is made or said that would be in vain. Where nobody has asked for a port, and
+        another program has it, the next one that is free will do.
+        """
+        while True:
+            try:
+                self._sockets.follow(self.config)
+                self._http.open(self.config)
+                return
+            except CannotListen as problem:
+                beside = self._source.beside(problem.taken) if problem.taken is not None else None
+                if beside is None:
+                    raise
+                self.log.warning("listening", self.clock.now(), problem=f"{problem}; the next port is taken")
+            self._source = beside
+            self.config = self._source.load()
 
     async def _complain_of_tls(self) -> None:
         """Log what outgoing TLS lacks: the destinations it is for wait, and the others are served."""
@@ -142,6 +198,9 @@ class Supervisor:
         if self.config.generation != generation:  # there was a reload while it read its spool
             await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
         self._sockets.send(worker.sockets, self._http.public)
+        if not self._was_ready and len(self._workers.running()) == len(self.workers):
+            self._was_ready = True
+            asyncio.get_running_loop().call_later(_SAID_S, self._starter.is_ready, self._start)
 
     def gone(self, index: int) -> None:
         """See workers.WorkersOwner."""
@@ -206,7 +265,7 @@ class Supervisor:
             os.getpid(),
             self._started_at,
             str(self.data),
-            str(self._config_path or ""),
+            str(self._source.path or ""),
             self.config.generation,
             len(self.workers),
             self.addresses(),
@@ -243,8 +302,7 @@ class Supervisor:
 
     def addresses(self) -> dict[str, str]:
         """Where each listener can be reached."""
-        http = {f"http {address.name}": str(address) for address in self.config.http_listens}
-        return {**self._sockets.addresses(), **http}
+        return {**self._sockets.addresses(), **self._http.addresses()}
 
     # -- configuration
 
@@ -298,7 +356,7 @@ class Supervisor:
         await self._certificates.look(self.config, self._renew_certificates)
 
     def _read_config(self) -> Config:
-        config = load_config(self._config_path, generation=self.config.generation + 1)
+        config = self._source.load(self.config.generation + 1)
         check_tls(config, self.clock.now())
         return config
 
@@ -319,19 +377,20 @@ class Supervisor:
             self.log.info("reload", self.clock.now(), **result)
 
 
-def run(config_path: Path | None, data: Path | None, workers: int | None) -> int:
+def run(source: ConfigSource, data: Path | None, workers: int | None, starter: Starter) -> int:
     """Run a node in the foreground; return the exit status: 0 after an orderly stop, 1 when it could not start."""
     log = Log(2)
     clock = SystemClock()
     try:
-        config = load_config(config_path)
+        config = source.load()
         folder = (data or config.globals.data_directory).absolute()
         _make(folder)
         count = workers or config.globals.workers or os.cpu_count() or 1
         log = make_log(config)
-        uvloop.run(Supervisor(config, config_path, folder, count, log).run())
+        uvloop.run(Supervisor(source, config, folder, count, log, starter).run())
     except (AngariumError, OSError) as error:
-        print(f"angarium: {error}", file=sys.stderr)
+        text = error.render() if isinstance(error, ConfigErrors) else str(error)
+        print(f"angarium: {text}", file=sys.stderr)
         log.error("start", clock.now(), error=str(error).splitlines()[0])
         return 1
     return 0

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 from angarium.config.model import Config
 from angarium.config.values import ListenAddress
 
+ANYBODY = "someone@example.com"
+"""Stands for a recipient of one's own choice."""
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _ORDER = (587, 2525, 25)
 """Ports that programs send by, the usual first."""
@@ -73,28 +75,28 @@ def _url(listen: ListenAddress) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}/manage/v1"
 
 
-def examples(first: FirstSecrets, where: Endpoints) -> dict[str, str]:
+def examples(first: FirstSecrets, where: Endpoints, recipient: str = ANYBODY) -> dict[str, str]:
     """Return an example for each program, by its name."""
     found: dict[str, str] = {}
     if where.smtp is not None:
-        found["swaks"] = _swaks(first, where.smtp)
-        found["smtplib"] = _smtplib(first, where.smtp)
+        found["swaks"] = _swaks(first, where.smtp, recipient)
+        found["smtplib"] = _smtplib(first, where.smtp, recipient)
     if where.manage is not None:
         found["curl"] = _curl(first, where.manage)
     return found
 
 
-def _swaks(first: FirstSecrets, smtp: Smtp) -> str:
+def _swaks(first: FirstSecrets, smtp: Smtp, recipient: str) -> str:
     """The password goes by the environment: a command line can be read by every user of the machine."""
     tls = "--tls" if smtp.tls == "starttls" else "--tls-on-connect"
     return (
         f"SWAKS_OPT_auth_password={shlex.quote(first.password)} swaks --server {smtp.host} --port {smtp.port} \\\n"
         f"  {tls} --auth PLAIN --auth-user {shlex.quote(first.user)} \\\n"
-        "  --from you@example.com --to someone@example.com"
+        f"  --from you@example.com --to {recipient}"
     )
 
 
-def _smtplib(first: FirstSecrets, smtp: Smtp) -> str:
+def _smtplib(first: FirstSecrets, smtp: Smtp, recipient: str) -> str:
     kind = "SMTP" if smtp.tls == "starttls" else "SMTP_SSL"
     start = "    smtp.starttls()\n" if smtp.tls == "starttls" else ""
     return (
@@ -103,9 +105,10 @@ def _smtplib(first: FirstSecrets, smtp: Smtp) -> str:
         f'with smtplib.{kind}("{smtp.host}", {smtp.port}) as smtp:\n'
         f"{start}"
         f'    smtp.login("{first.user}", "{first.password}")\n'
-        '    smtp.sendmail("you@example.com", ["someone@example.com"],\n'
-        '                  "From: you@example.com\\r\\nTo: someone@example.com\\r\\n"\n'
+        f'    smtp.sendmail("you@example.com", ["{recipient}"],\n'
+        f'                  "From: you@example.com\\r\\nTo: {recipient}\\r\\n"\n'
         '                  "Subject: Hello\\r\\n\\r\\nIt works.\\r\\n")\n'
+        'print("taken")\n'
         "END"
     )
 
@@ -114,7 +117,7 @@ def _curl(first: FirstSecrets, manage: str) -> str:
     return f"echo 'Authorization: Bearer {first.key}' | curl --globoff --header @- {manage}/servers"
 
 
-def page(first: FirstSecrets, where: Endpoints, data: Path) -> str:
+def page(first: FirstSecrets, where: Endpoints, data: Path, recipient: str = ANYBODY) -> str:
     """Return everything as text."""
     lines = [
         f"The first account of {data} is made. What follows is shown only now; keep it safe.",
@@ -124,11 +127,12 @@ def page(first: FirstSecrets, where: Endpoints, data: Path) -> str:
         f"  server token  {first.token}",
         f"  API key       {first.key}",
     ]
+    own = "; put your own addresses in" if recipient == ANYBODY else ""
     titles = {
-        "swaks": "Send with swaks (the node must run; put your own addresses in):",
+        "swaks": f"Send with swaks (the node must run{own}):",
         "smtplib": "Send with Python:",
         "curl": "Ask the manage API:",
     }
-    for name, example in examples(first, where).items():
+    for name, example in examples(first, where, recipient).items():
         lines += ["", titles[name], "", *example.splitlines()]
     return "\n".join(lines)

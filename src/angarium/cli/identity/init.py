@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from angarium.cli.identity.examples import FirstSecrets, endpoints, examples, page
+from angarium.cli.identity.examples import ANYBODY, FirstSecrets, endpoints, examples, page
 from angarium.cli.identity.store import Opened, StorePlace, open_store, store_options
 from angarium.cli.identity.words import record
 from angarium.cli.options import Failure
@@ -27,17 +27,22 @@ def init_command(if_needed: bool, place: StorePlace, as_json: bool) -> None:
     initialise(place, if_needed=if_needed, as_json=as_json)
 
 
-def initialise(place: StorePlace, *, if_needed: bool, as_json: bool = False) -> None:
+def initialise(place: StorePlace, *, if_needed: bool, as_json: bool) -> None:
     """Make what a new node needs and print it. Raises Failure when there is something, unless *if_needed*."""
     with open_store(place, make=True) as opened:
-        made = _make(opened) if opened.store.accounts.is_empty() else None
-        if made is not None:
-            _print(opened, made, as_json)
-        elif not if_needed:
+        if not make_first(opened, as_json=as_json) and not if_needed:
             raise Failure(
                 f"{opened.data} has an account already; `angarium accounts list` shows it, "
                 "`angarium logins create` makes another login"
             )
+
+
+def make_first(opened: Opened, *, as_json: bool = False, recipient: str = ANYBODY) -> bool:
+    """Make what a new node needs and print it, with examples that write to *recipient*; False: there is something."""
+    made = _make(opened) if opened.store.accounts.is_empty() else None
+    if made is not None:
+        _print(opened, made, as_json, recipient)
+    return made is not None
 
 
 def _make(opened: Opened) -> dict[str, Any] | None:
@@ -60,7 +65,7 @@ def _make(opened: Opened) -> dict[str, Any] | None:
     }
 
 
-def _print(opened: Opened, made: dict[str, Any], as_json: bool) -> None:
+def _print(opened: Opened, made: dict[str, Any], as_json: bool, recipient: str) -> None:
     first = FirstSecrets(
         token=made["token"]["secret"],
         key=made["key"]["secret"],
@@ -69,6 +74,6 @@ def _print(opened: Opened, made: dict[str, Any], as_json: bool) -> None:
     )
     where = endpoints(opened.config)
     if as_json:
-        print_json({**made, "endpoints": where, "examples": examples(first, where)})
+        print_json({**made, "endpoints": where, "examples": examples(first, where, recipient)})
     else:
-        click.echo(page(first, where, opened.data))
+        click.echo(page(first, where, opened.data, recipient))

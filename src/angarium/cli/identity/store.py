@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import click
 
 from angarium.cli.client import ControlClient, NoNode
-from angarium.cli.options import Failure, configured_data_option, json_option
+from angarium.cli.options import Failure, config_here, config_option, configured_data_option, json_option
 from angarium.cli.output import print_json
 from angarium.cli.tables import clean
 from angarium.cli.where import USUAL, SeveralNodes, connect
@@ -57,12 +57,7 @@ def store_options(command: F) -> F:
     for option in (
         json_option,
         configured_data_option,
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path),
-            show_default="the running node's, or the defaults",
-            help="Configuration file, which may say where the store is.",
-        ),
+        config_option("Configuration file, which may say where the store is."),
     ):
         with_place = option(with_place)
     return with_place  # type: ignore[return-value]
@@ -71,15 +66,22 @@ def store_options(command: F) -> F:
 @contextmanager
 def open_store(place: StorePlace, *, make: bool = False) -> Iterator[Opened]:
     """Open the store, and close it at the end. With *make* it is made if there is none; else that is a Failure."""
+    place = in_use(place, elsewhere=not make)
+    config = load_config(place.config)
+    data = (place.data or config.globals.data_directory).absolute()
+    with store_in(config, data, make=make) as opened:
+        yield opened
+
+
+@contextmanager
+def store_in(config: Config, data: Path, *, make: bool = False) -> Iterator[Opened]:
+    """Open the store that *config* names, as `open_store` does."""
     from angarium.identity.secrets import (
         KeyRing,  # what encrypts, and the database: help does not wait for them
     )
     from angarium.identity.store.place import key_file, open_database, store_url
     from angarium.identity.store.store import IdentityStore
 
-    place = in_use(place, elsewhere=not make)
-    config = load_config(place.config)
-    data = (place.data or config.globals.data_directory).absolute()
     keys = key_file(config, data)
     if not make and not keys.exists():
         raise Failure(f"there is no identity store in {data}; make one with `angarium init`, or say --data")
@@ -94,6 +96,7 @@ def open_store(place: StorePlace, *, make: bool = False) -> Iterator[Opened]:
 
 def in_use(place: StorePlace, *, elsewhere: bool = True) -> StorePlace:
     """Return *place* with what the running node has, where it does not say: its configuration file and its data folder.
+    Where none runs, it is the file that one started here would read.
 
     *elsewhere* False: only a node in the data folder that is said, or in ./data, is asked.
     """
@@ -105,7 +108,7 @@ def in_use(place: StorePlace, *, elsewhere: bool = True) -> StorePlace:
     except SeveralNodes:
         raise
     except NoNode:
-        return place
+        return place._replace(config=config_here())
     # It may be relative to where the node was started.
     config = Path(f"/proc/{node.get('pid')}/cwd", node["config"]) if node.get("config") else None
     return StorePlace(config, place.data or client.data)

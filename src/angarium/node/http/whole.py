@@ -14,8 +14,8 @@ from typing import Any, Final
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from angarium.config.model import Config
 from angarium.config.records import ListenOptions
-from angarium.config.values import ListenAddress
 from angarium.core.accepting import SharedListener
 from angarium.core.clock import Clock
 from angarium.core.files import bind_unix
@@ -29,7 +29,7 @@ from angarium.node.control import ControlServer
 from angarium.node.http.answers import make_app
 from angarium.node.operations import NodeOperations
 from angarium.node.socket_path import HTTP_SOCKET_NAME, SOCKET_NAME, short_name
-from angarium.node.sockets import open_listening
+from angarium.node.sockets import address_of, open_listening, place_of
 
 LEAVE_TO_WORKERS_S: Final = 0.5
 """A connection that no worker has taken for so long is taken here, if they took no other either."""
@@ -72,9 +72,15 @@ class NodeHttp:
         """Take the control socket. Raises ControlError when another node runs on the same data."""
         self._control.open()
 
-    async def start(self, listens: Sequence[ListenAddress], routes: Sequence[BaseRoute]) -> None:
-        """Serve *routes* beside what the node says of itself. Raises CannotListen."""
-        self._public = {address.name: open_listening(address, ListenOptions()) for address in listens}
+    def open(self, config: Config) -> None:
+        """Open the public sockets. Raises CannotListen; those that were opened before it are kept."""
+        for address in config.http_listens:
+            if address.name not in self._public:
+                place = place_of(config, "http_listener", address.name)
+                self._public[address.name] = open_listening(address, ListenOptions(), place)
+
+    async def start(self, routes: Sequence[BaseRoute]) -> None:
+        """Serve *routes* beside what the node says of itself, on the sockets that are open."""
         app = self._app(routes)
         behind = _open_private(self._path)
         self._servers = [
@@ -91,6 +97,10 @@ class NodeHttp:
     def public(self) -> Mapping[str, socket.socket]:
         """The listening sockets by name, to be shared with the workers."""
         return self._public
+
+    def addresses(self) -> dict[str, str]:
+        """Say where each can be reached: `http listen` to address, with the port that the kernel chose."""
+        return {f"http {name}": address_of(sock) for name, sock in self._public.items()}
 
     async def stop(self) -> None:
         """Take no more connections, finish the answers under way, and close all sockets."""

@@ -10,9 +10,11 @@ little more than find line ends, so that it can stand behind a benchmark.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.testing.sink.conduct import Conduct, SinkCounters
@@ -27,7 +29,8 @@ class Sink:
 
     *script* is a script's text or what `parse_script` made of it; ScriptError comes from here. With *keep*,
     messages are collected in `messages`. *on_message* is called with each message kept. *store* is closed by
-    `stop`. *context* is what handshakes are made with, instead of the script's certificate.
+    `stop`. *context* is what handshakes are made with, instead of the script's certificate. *sock* is bound
+    already, and taken instead of *host* and *port*.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Sink:
         clock: Clock | None = None,
         reuse_port: bool = False,
         context: ssl.SSLContext | None = None,
+        sock: socket.socket | None = None,
     ) -> None:
         self.script = parse_script(script) if isinstance(script, str) else script
         self._conduct = Conduct(
@@ -50,7 +54,7 @@ class Sink:
         self.counters = self._conduct.counters
         self.messages = self._conduct.messages
         self._store = store
-        self._where = (host, port)
+        self._where: dict[str, Any] = {"sock": sock} if sock is not None else {"host": host, "port": port}
         self._reuse_port = reuse_port
         self._context = context
         self._server: asyncio.Server | None = None
@@ -64,13 +68,11 @@ class Sink:
 
     async def start(self) -> None:
         """Begin to listen. Raises OSError."""
-        host, port = self._where
         context = self._context or await asyncio.to_thread(context_of, self.script)
         implicit = context if self.script.tls == "implicit" else None
         self._server = await asyncio.get_running_loop().create_server(
             lambda: SinkSession(self._conduct, context),
-            host,
-            port,
+            **self._where,
             backlog=1024,
             reuse_port=self._reuse_port,
             ssl=implicit,

@@ -39,7 +39,7 @@ class SinkMessage(NamedTuple):
 class SinkStore(Protocol):
     """Where messages go."""
 
-    def add(self, message: SinkMessage) -> None:
+    def add(self, message: SinkMessage) -> object:
         """Keep *message*. Raises OSError."""
         ...
 
@@ -113,15 +113,15 @@ class Maildir:
         for name in ("tmp", "new", "cur"):
             (path / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, message: SinkMessage) -> None:
-        """Write the file under `tmp`, then move it to `new`."""
+    def add(self, message: SinkMessage) -> Path:
+        """Write the file under `tmp`, then move it to `new`, and return where it is."""
         self._count += 1
         name = f"{message.at:.6f}.P{os.getpid()}Q{self._count}.{socket.gethostname()}"
         top = [f"Return-Path: <{message.reverse_path}>"]
         top += [f"Delivered-To: {recipient}" for recipient in message.recipients]
         temporary = self._path / "tmp" / name
         temporary.write_bytes("".join(f"{line}\r\n" for line in top).encode() + message.data)
-        temporary.rename(self._path / "new" / name)
+        return temporary.rename(self._path / "new" / name)
 
     def close(self) -> None:
         """Nothing is left to do."""
