@@ -4,15 +4,39 @@ import json
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from angarium.cli.tables import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
 from angarium.core.errors import AngariumError
-from angarium.core.operations import HeldBy, HoldReason, Plan, QueueRow, QueueTotals
+from angarium.core.operations import Plan, QueueRow, QueueTotals
+from angarium.core.reasons import HoldReason
 
 NOON = 1_700_049_600.0  # 12:00:00 UTC
-THROTTLE = HeldBy("Outbound_Throttle_Messages", "angarium.conf:12", "throttle 50/60 of binding_group warm")
-RESTING = HeldBy(text="all addresses rest until 12:05:00")
+THROTTLE = HoldReason(
+    kind="limit",
+    option="Outbound_Throttle_Messages",
+    where="angarium.conf:12",
+    limit="50/60",
+    scope="binding_group warm",
+    waiting=7,
+)
+RESTING = HoldReason(
+    kind="resting",
+    option="Host_Failure_Retry",
+    host="mx.example.com",
+    domains=["example.com", "example.org"],
+    reply="451 4.4.1 [internal] cannot connect: connection refused",
+    since=NOON - 31,
+    next_try=NOON + 300,
+    last_try=NOON + 330,
+    waiting=3,
+    queues=2,
+)
+RESTS = (
+    "all addresses of mx.example.com are resting: cannot connect: connection refused (Host_Failure_Retry, default), "
+    "since 31 s; next try 12:05:00Z – 12:05:30Z"
+)
 
 
 def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
@@ -33,7 +57,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
     assert "\n".join(line.text for line in table_lines(QUEUE_COLUMNS, queue_rows([row, other], NOON))) == (
         "DOMAIN     BINDING  ACTIVE  DELAYED  HELD  FLIGHT  CONN  OLDEST  NEXT TRY\n"
         "gmail.com  warm       1204        0     0      12     3   2h 5m  in 10s\n"
-        "    why: throttle 50/60 of binding_group warm (Outbound_Throttle_Messages, angarium.conf:12)\n"
+        "    why: Outbound_Throttle_Messages 50/60 of binding_group warm (angarium.conf:12)\n"
         "    last reply at 11:59:00Z (1 min ago): 421 4.7.28 unusual rate\n"
         "    route: MX of gmail.com 192.0.2.1:25\n"
         "a.example  default       0        3     0       0     0      5s  -"
@@ -56,21 +80,16 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
                 delayed=5,
                 in_flight=1,
                 next_try=NOON,
-                reasons=[HoldReason(RESTING, 10, 2)],
+                reasons=[replace(RESTING, waiting=10)],
             ),
-            [
-                "10 recipients wait in 2 queues, 1 in flight, next try 12:00:00Z (now). "
-                "Why: all addresses rest until 12:05:00"
-            ],
+            [f"10 recipients wait in 2 queues, 1 in flight, next try 12:00:00Z (now). Why: {RESTS}"],
         ),
         (
-            QueueTotals(
-                waited_in=3, held=10, reasons=[HoldReason(THROTTLE, 7, 1), HoldReason(RESTING, 3, 2)]
-            ),
+            QueueTotals(waited_in=3, held=10, reasons=[THROTTLE, RESTING]),
             [
-                "10 recipients wait in 3 queues. Why 7 of them: throttle 50/60 of binding_group warm "
-                "(Outbound_Throttle_Messages, angarium.conf:12)",
-                "Why 3 in 2 queues: all addresses rest until 12:05:00",
+                "10 recipients wait in 3 queues. Why 7 of them: Outbound_Throttle_Messages 50/60 of binding_group warm "
+                "(angarium.conf:12)",
+                f"Why 3 in 2 queues (example.com, example.org): {RESTS}",
             ],
         ),
     ],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.errors import AngariumError
-from angarium.core.operations import HeldBy
+from angarium.core.reasons import HoldReason
 from angarium.node.merge import (
     Answers,
     merge_changes,
@@ -16,8 +16,16 @@ from angarium.node.merge import (
     merge_recipients,
 )
 
-THROTTLE = {"option": "Outbound_Throttle_Messages", "where": "angarium.conf:12", "text": "throttle 50/60"}
-RESTING = {"option": "", "where": "", "text": "all addresses rest until 14:02:10"}
+THROTTLE = {
+    "kind": "limit",
+    "option": "Outbound_Throttle_Messages",
+    "where": "angarium.conf:12",
+    "limit": "50/60",
+    "scope": "global",
+}
+RESTING = {"kind": "resting", "host": "mx.example.com", "reply": "421 4.3.2 closed"}
+THROTTLED = "Outbound_Throttle_Messages 50/60 of global"
+RESTED = "all addresses of mx.example.com are resting: 421 4.3.2 closed"
 
 
 def queue(domain: str = "example.com", binding: str = "default", **fields: object) -> dict[str, object]:
@@ -42,10 +50,35 @@ def test_oldest_and_next_try_are_the_earliest_and_the_last_reply_is_the_latest()
     assert (row.oldest, row.next_try, row.last_reply, row.last_reply_at) == (90.0, 300.0, "421 later", 210.0)
 
 
-def test_the_same_hold_in_two_workers_is_named_once():
-    parts = {0: [queue(active=1, held_by=[THROTTLE])], 1: [queue(active=1, held_by=[THROTTLE, RESTING])]}
+def held(cause: dict[str, object], waiting: int, **fields: object) -> dict[str, object]:
+    return {**cause, "waiting": waiting, **fields}
+
+
+def test_one_cause_in_two_workers_is_named_once_and_its_instants_are_a_range():
+    parts = {
+        0: [queue(active=3, held_by=[held(RESTING, 3, reply_at=5.0, since=4.0, next_try=60.0, last_try=60.0)])],
+        1: [queue(active=4, held_by=[held(RESTING, 2, reply_at=4.0, reply="421", next_try=61.0, last_try=75.0),
+                                     held(THROTTLE, 2)])],
+    }  # fmt: skip
     (row,) = merge_queues(Answers(parts), None).rows
-    assert [held.text for held in row.held_by] == ["throttle 50/60", "all addresses rest until 14:02:10"]
+    resting, throttled = row.held_by
+    assert (resting.text, resting.waiting, resting.queues) == (RESTED, 5, 1)
+    assert (resting.since, resting.next_try, resting.last_try) == (4.0, 60.0, 75.0)
+    assert (throttled.text, throttled.waiting) == (THROTTLED, 2)
+
+
+def test_causes_that_a_list_has_no_room_for_are_counted_in_its_last_line():
+    rows = [
+        queue(f"d{n}.example", active=n, held_by=[held(RESTING, n, host=f"mx{n}.example")])
+        for n in range(1, 31)
+    ]
+    totals = merge_queues(Answers({0: rows[::2], 1: rows[1::2]}), 20).totals
+    assert sum(reason.waiting for reason in totals.reasons) == totals.waiting == 465
+    assert [reason.text for reason in totals.reasons[-2:]] == [
+        "all addresses of mx22.example are resting: 421 4.3.2 closed",
+        "21 other causes",
+    ]
+    assert len(merge_queues(Answers({0: rows}), None).totals.reasons) == 30
 
 
 def test_same_domain_of_another_binding_is_another_queue():
@@ -71,14 +104,14 @@ def test_a_queue_with_nothing_but_open_connections_is_not_one_that_mail_waits_in
 
 def test_reasons_are_weighed_by_the_mail_that_waits_for_them():
     rows = [
-        queue("a.example", active=1, held_by=[RESTING]),
-        queue("b.example", active=5, held_by=[THROTTLE]),
-        queue("c.example", active=5, held_by=[THROTTLE]),
+        queue("a.example", active=1, held_by=[held(RESTING, 1, domains=["a.example"])]),
+        queue("b.example", active=5, held_by=[held(THROTTLE, 5, domains=["b.example"])]),
+        queue("c.example", active=6, held_by=[held(THROTTLE, 6, domains=["c.example"])]),
     ]
     reasons = merge_queues(Answers({0: rows}), 0).totals.reasons
-    assert [(reason.held_by.text, reason.waiting, reason.queues) for reason in reasons] == [
-        ("throttle 50/60", 10, 2),
-        ("all addresses rest until 14:02:10", 1, 1),
+    assert [(reason.text, reason.waiting, reason.queues, reason.domains) for reason in reasons] == [
+        (THROTTLED, 11, 2, ["c.example", "b.example"]),
+        (RESTED, 1, 1, ["a.example"]),
     ]
 
 
@@ -171,7 +204,9 @@ def test_what_several_workers_note_of_the_machine_is_said_once():
 
 
 def test_holds_are_shown_with_the_option_and_the_place_that_set_it():
-    named = HeldBy("Suspend_Delivery", "angarium.conf:3", "Suspend_Delivery is set")
-    assert str(named) == "Suspend_Delivery is set (angarium.conf:3)"
-    assert str(HeldBy("Retry_Interval", "", "put off")) == "put off (Retry_Interval, default)"
-    assert str(HeldBy(text="not resolved yet")) == "not resolved yet"
+    limit = HoldReason(
+        kind="limit", option="Max_Outbound_Connections", limit="3", scope="a.b", where="angarium.conf:3"
+    )
+    assert str(limit) == "Max_Outbound_Connections 3 of a.b (angarium.conf:3)"
+    assert str(HoldReason(kind="put_off", option="Retry_Interval")) == "put off (Retry_Interval, default)"
+    assert str(HoldReason(kind="held")) == "held; `angarium release` lets it go"

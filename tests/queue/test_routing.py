@@ -172,6 +172,19 @@ def test_a_domain_without_a_way_says_why_and_whether_it_may_come_back(domain: st
     assert "\n" not in outcome.reply.text
 
 
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        ("six.test", "six.test has only IPv6 addresses, and Use_IPv6 is off"),
+        ("gone.test", "no host of the domain has an address: nowhere.test"),
+    ],
+)
+def test_where_no_host_can_be_used_it_is_said_which_and_why(domain: str, text: str) -> None:
+    outcome = route(domain)
+    assert isinstance(outcome, RouteFailure)
+    assert outcome.reply.text == f"[internal] {text}"
+
+
 def test_ipv6_addresses_are_asked_for_only_when_wanted() -> None:
     _, asked = drive(plan_route("plain.test", OutboundOptions(), GlobalOptions(), NOW, Random(1)))
     assert asked == [Question("plain.test", "MX"), Question("plain.test", "A")]

@@ -185,4 +185,4 @@ def test_a_queue_without_a_connection_says_which_throttle_it_waits_for(simulate:
     assert row.hold is not None
     assert row.hold.option == "Outbound_Throttle_Messages"
     assert row.hold.text.startswith("Outbound_Throttle_Messages 1/60 of")
-    assert row.hold.until == pytest.approx(sim.now + 50.3, abs=1)
+    assert row.hold.next_try == pytest.approx(sim.now + 50.3, abs=1)

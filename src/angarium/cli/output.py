@@ -28,7 +28,7 @@ _STYLES: Final[Mapping[Tone, dict[str, Any]]] = {
     "warn": {"fg": "yellow"},
     "bad": {"fg": "red", "bold": True},
 }
-_INSTANTS: Final = frozenset(("at", "oldest", "next_try", "not_before", "not_after"))
+_INSTANTS: Final = frozenset(("at", "oldest", "since", "next_try", "last_try", "not_before", "not_after"))
 """Fields that hold a time, beside those that end in `_at`."""
 _OF_OTHERS: Final = frozenset(("options", "metadata", "details", "fields"))
 """What is in these was named by others."""

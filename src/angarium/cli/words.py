@@ -6,7 +6,8 @@ from typing import Final
 from angarium.cli.output import amount
 from angarium.cli.tables import Cell, Column, Row, Tone, Toned
 from angarium.cli.times import brief, relative, span, when
-from angarium.core.operations import Health, HoldReason, QueueRow, QueueTotals
+from angarium.core.operations import Health, QueueRow, QueueTotals
+from angarium.core.reasons import HoldReason
 
 QUEUE_COLUMNS = (
     Column("DOMAIN", flexible=True),
@@ -41,20 +42,40 @@ def headline(totals: QueueTotals, now: float) -> list[str]:
     first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.waited_in, 'queue')}{flight}"
     if totals.next_try is not None:
         first += f", next try {when(totals.next_try, now)} ({relative(totals.next_try, now)})"
-    return [_with_reason(first, totals), *map(_reason, totals.reasons[1:])]
+    return [_with_reason(first, totals, now), *(_reason(each, now) for each in totals.reasons[1:])]
 
 
-def _with_reason(first: str, totals: QueueTotals) -> str:
+def _with_reason(first: str, totals: QueueTotals, now: float) -> str:
     if not totals.reasons:
         return f"{first}. Nothing holds it."
     heaviest = totals.reasons[0]
     if heaviest.waiting == totals.waiting:
-        return f"{first}. Why: {heaviest.held_by}"
-    return f"{first}. Why {heaviest.waiting} of them: {heaviest.held_by}"
+        return f"{first}. Why: {why(heaviest, now)}"
+    return f"{first}. Why {heaviest.waiting} of them: {why(heaviest, now)}"
 
 
-def _reason(reason: HoldReason) -> str:
-    return f"Why {reason.waiting} in {amount(reason.queues, 'queue')}: {reason.held_by}"
+def _reason(reason: HoldReason, now: float) -> str:
+    queues = f" ({_domains(reason)})" if reason.domains else ""
+    return f"Why {reason.waiting} in {amount(reason.queues, 'queue')}{queues}: {why(reason, now)}"
+
+
+def _domains(reason: HoldReason) -> str:
+    more = ", …" if reason.queues > len(reason.domains) else ""
+    return ", ".join(reason.domains) + more
+
+
+def why(reason: HoldReason, now: float) -> str:
+    """Return the sentence of *reason*, since when it is so, and when it goes on by itself."""
+    since = f", since {span(now - reason.since)}" if reason.since is not None else ""
+    return f"{reason}{since}{_next(reason, now)}"
+
+
+def _next(reason: HoldReason, now: float) -> str:
+    first, last = reason.next_try, reason.last_try
+    if first is None:
+        return ""
+    begin, end = when(first, now), when(last, now) if last is not None else ""
+    return f"; next try {begin}" + (f" – {end}" if end and end != begin else "")
 
 
 def queue_rows(rows: list[QueueRow], now: float) -> list[Row]:
@@ -80,7 +101,10 @@ def _count(count: int) -> Cell:
 
 
 def _details(row: QueueRow, now: float) -> list[Cell]:
-    lines: list[Cell] = [Toned(f"why: {held_by}", "warn") for held_by in row.held_by]
+    several = len(row.held_by) > 1
+    lines: list[Cell] = [
+        Toned(f"why{f' {each.waiting}' if several else ''}: {why(each, now)}", "warn") for each in row.held_by
+    ]
     if row.last_reply:
         at = f"{when(row.last_reply_at, now)} ({relative(row.last_reply_at, now)})"
         lines.append(Toned(f"last reply at {at}: {row.last_reply}"))

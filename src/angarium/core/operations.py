@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from angarium.core.ids import format_id, parse_id
+from angarium.core.reasons import HoldReason
 
 Action = Literal["flush", "hold", "release", "fail", "reroute", "rebind"]
 _CHANGES_ONLY: dict[Action, Literal["queued", "held"]] = {
@@ -157,24 +158,6 @@ Stat = tuple[str, list[str], float]
 """A number's name, the values of its labels in their order, and the number."""
 
 
-class HeldBy(msgspec.Struct, frozen=True):
-    """Why mail does not move: the *option* whose value does it, and *where* (`file:line`) that was set.
-
-    Both are empty for what no option decides ("all addresses rest after failures").
-    """
-
-    option: str = ""
-    where: str = ""
-    text: str = ""
-
-    def __str__(self) -> str:
-        """The reason with the option to change, unless it names that itself, and its place."""
-        if not self.option:
-            return self.text
-        place = self.where or "default"
-        return f"{self.text} ({place if self.option in self.text else f'{self.option}, {place}'})"
-
-
 class Plan(msgspec.Struct, frozen=True):
     """Where a queue's mail goes, best address first, and *why* there."""
 
@@ -186,7 +169,7 @@ class QueueRow(msgspec.Struct):
     """One queue: a binding and a routing domain.
 
     *active* recipients are due, *delayed* wait for their time, *held* were set aside; *in_flight* are with a
-    peer.
+    peer. *held_by* counts each of the first three once, by its cause, the heaviest first.
     """
 
     binding: str
@@ -200,7 +183,7 @@ class QueueRow(msgspec.Struct):
     next_try: float | None = None
     last_reply: str = ""
     last_reply_at: float | None = None
-    held_by: list[HeldBy] = msgspec.field(default_factory=list)
+    held_by: list[HoldReason] = msgspec.field(default_factory=list)
     lanes: dict[str, int] = msgspec.field(default_factory=dict)
     plan: Plan | None = None
 
@@ -210,16 +193,11 @@ class QueueRow(msgspec.Struct):
         return self.active + self.delayed + self.held
 
 
-class HoldReason(msgspec.Struct, frozen=True):
-    """One thing that holds mail, with the recipients *waiting* in the *queues* that it holds."""
-
-    held_by: HeldBy
-    waiting: int
-    queues: int
-
-
 class QueueTotals(msgspec.Struct, frozen=True):
-    """All queues that were asked for, also those that a limit kept out of the rows. *reasons*: the heaviest first.
+    """All queues that were asked for, also those that a limit kept out of the rows.
+
+    *reasons* count each recipient that waits once, by its cause, the heaviest first; where a limit kept some out, the
+    last one stands for those.
 
     *queues* counts those with nothing but open connections as well, *waited_in* only those in which mail waits.
     """

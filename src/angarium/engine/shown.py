@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from angarium.core.ids import MessageId, format_id
-from angarium.core.operations import HeldBy, Plan, QueueRow, RecipientRow
+from angarium.core.operations import Plan, QueueRow, RecipientRow
 from angarium.core.options import as_mapping
 from angarium.core.records import Attempt, Event, Message, Recipient
 from angarium.queue.explain import QueueStatus
@@ -13,7 +13,7 @@ from angarium.queue.explain import QueueStatus
 
 def describe_queue(status: QueueStatus) -> QueueRow:
     """Return a queue for showing."""
-    hold, last = status.hold, status.last_reply
+    last = status.last_reply
     return QueueRow(
         binding=status.queue.binding,
         domain=status.queue.domain,
@@ -24,9 +24,9 @@ def describe_queue(status: QueueStatus) -> QueueRow:
         connections=status.connections + status.opening,
         oldest=status.oldest,
         next_try=status.next_try,
-        last_reply=str(last[1]) if last else "",
-        last_reply_at=last[0] if last else None,
-        held_by=[HeldBy(hold.option, str(hold.where or ""), hold.text)] if hold else [],
+        last_reply=str(last.reply) if last else "",
+        last_reply_at=last.at if last else None,
+        held_by=status.held_by,
         plan=Plan(status.route) if status.route else None,
     )
 

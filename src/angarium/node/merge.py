@@ -15,8 +15,6 @@ from angarium.core.operations import (
     Changed,
     Count,
     Health,
-    HeldBy,
-    HoldReason,
     MessageHistory,
     QueueRow,
     Queues,
@@ -24,10 +22,11 @@ from angarium.core.operations import (
     RecipientRow,
     Recipients,
 )
+from angarium.core.reasons import merged, most
 
 T = TypeVar("T")
 
-MAX_REASONS = 5
+MAX_REASONS = 10
 
 
 @dataclass
@@ -53,14 +52,16 @@ def merge_queues(answers: Answers, limit: int | None) -> Queues:
     """Add up the parts of each queue; return the *limit* queues (None: all) with most mail waiting, and the
     totals.
     """
-    merged: dict[tuple[str, str], QueueRow] = {}
+    found: dict[tuple[str, str], QueueRow] = {}
     for part in answers.results.values():
         for row in msgspec.convert(part, list[QueueRow]):
-            known = merged.setdefault((row.binding, row.domain), row)
+            known = found.setdefault((row.binding, row.domain), row)
             if known is not row:
                 _add(known, row)
-    rows = list(merged.values())
-    return Queues(_heaviest(rows, limit), total(rows), answers.problems)
+    rows = list(found.values())
+    for row in rows:
+        row.held_by = merged(row.held_by, of_one_queue=True)
+    return Queues(_heaviest(rows, limit), total(rows, limit), answers.problems)
 
 
 def _add(row: QueueRow, more: QueueRow) -> None:
@@ -73,7 +74,7 @@ def _add(row: QueueRow, more: QueueRow) -> None:
     row.next_try = earliest((row.next_try, more.next_try))
     if (more.last_reply_at or 0) > (row.last_reply_at or 0):
         row.last_reply, row.last_reply_at = more.last_reply, more.last_reply_at
-    row.held_by += [reason for reason in more.held_by if reason not in row.held_by]
+    row.held_by += more.held_by
     for lane, count in more.lanes.items():
         row.lanes[lane] = row.lanes.get(lane, 0) + count
     row.plan = row.plan or more.plan
@@ -86,8 +87,9 @@ def _heaviest(rows: list[QueueRow], limit: int | None) -> list[QueueRow]:
     return sorted(rows, key=order) if limit is None else nsmallest(limit, rows, key=order)
 
 
-def total(rows: Sequence[QueueRow]) -> QueueTotals:
-    """Add up queues, and weigh what holds them by the mail that waits for it."""
+def total(rows: Sequence[QueueRow], limit: int | None = None) -> QueueTotals:
+    """Add up queues, and what holds their mail; all causes with *limit* None, else those that hold most."""
+    reasons = merged(reason for row in rows for reason in row.held_by)
     return QueueTotals(
         queues=len(rows),
         waited_in=sum(1 for row in rows if row.waiting),
@@ -98,19 +100,8 @@ def total(rows: Sequence[QueueRow]) -> QueueTotals:
         connections=sum(row.connections for row in rows),
         oldest=earliest(row.oldest for row in rows),
         next_try=earliest(row.next_try for row in rows),
-        reasons=_reasons(rows),
+        reasons=reasons if limit is None else most(reasons, MAX_REASONS),
     )
-
-
-def _reasons(rows: Iterable[QueueRow]) -> list[HoldReason]:
-    weights: dict[HeldBy, list[int]] = {}
-    for row in rows:
-        for held_by in row.held_by:
-            weight = weights.setdefault(held_by, [0, 0])
-            weight[0] += row.waiting
-            weight[1] += 1
-    heaviest = sorted(weights.items(), key=lambda item: (-item[1][0], str(item[0])))
-    return [HoldReason(held_by, waiting, queues) for held_by, (waiting, queues) in heaviest[:MAX_REASONS]]
 
 
 def earliest(times: Iterable[float | None]) -> float | None:

@@ -60,7 +60,9 @@ class MailHost(NamedTuple):
 
 @dataclass(slots=True)
 class HostDraft:
-    """What is known so far. *failures*, in the order of finding, matter only without any address."""
+    """What is known so far. *failures*, in the order of finding, matter only without any address. *ipv6_only* are hosts
+    that have none but IPv6 addresses, which are not to be used.
+    """
 
     now: float
     entries: list[MailHost] = field(default_factory=list)
@@ -68,6 +70,7 @@ class HostDraft:
     failures: list[Reply] = field(default_factory=list)
     loop_rank: tuple[int, int] | None = None
     loop_is_ours: bool = False
+    ipv6_only: list[str] = field(default_factory=list)
 
     def cut(self, rank: tuple[int, int], is_trusted: bool) -> None:
         """Use nothing as bad as *rank* or worse: that is where we are ourselves."""

@@ -125,11 +125,19 @@ def _note_empty(draft: HostDraft, skipped: int, inside: str) -> None:
         else:
             draft.fail(554, "5.4.6", "mail for this domain loops back to this host")
     elif skipped:
-        draft.fail(454, "4.4.4", "all addresses of the domain's hosts are to be skipped")
+        draft.fail(454, "4.4.4", "all addresses of the domain's hosts are in Skip_Hosts")
     elif inside:
         draft.fail(551, "5.4.6", inside)
     elif not draft.failures or draft.entries:
-        draft.fail(454, "4.4.4", "no host of the domain has an address")
+        draft.fail(454, "4.4.4", _without_address(draft))
+
+
+def _without_address(draft: HostDraft) -> str:
+    if draft.ipv6_only:
+        return f"{', '.join(draft.ipv6_only[:3])} has only IPv6 addresses, and Use_IPv6 is off"
+    hosts = list(dict.fromkeys(entry.host for entry in draft.entries))
+    named = f": {', '.join(hosts[:3])}" if hosts else ""
+    return f"no host of the domain has an address{named}"
 
 
 def site_of(method: str, levels: Sequence[Level]) -> str:

@@ -14,7 +14,7 @@ from angarium.queue.leases import Wish
 from angarium.queue.limits import AHEAD_S
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import expired, judge
-from angarium.queue.queues import Holding, HoldKind, PooledConnection, Queue, Site
+from angarium.queue.queues import Holding, HoldKind, PooledConnection, Queue, Said, Site
 from angarium.queue.reachability import Reachability
 from angarium.queue.shaping import (
     Rules,
@@ -359,19 +359,22 @@ class Pool:
         delivered = False
         untried: list[Recipient] = []
         settle: list[Recipient] = []
+        told: Result | None = None
         for result in results:
             recipient = result.recipient
             event = judge(result, queue.options, now, self._state.rng)
             if event is None:
                 untried.append(recipient)
                 continue
-            queue.last_reply = (now, result.reply)
+            told = result
             self._state.apply(recipient, event)
             self._memory.dismiss(queue, recipient)
             if event.type == "delivered":
                 delivered = True
             elif event.state == "queued" or event.state == "held":
                 settle.append(recipient)
+        if told is not None:
+            queue.last_reply = Said(now, told.reply, told.attempt.host, told.attempt.stage)
         if len(results) < len(batch):
             judged = {id(result.recipient) for result in results}
             untried += [recipient for recipient in batch if id(recipient) not in judged]

@@ -147,7 +147,7 @@ class Queue:
         self.bulk_busy = 0
         self.urgent_at = -KEPT_S
         self.hold: HoldKind = ""
-        self.last_reply: tuple[float, Reply] | None = None
+        self.last_reply: Said | None = None
         self.swept_at = 0.0
         self.alarm_at = NEVER
 
@@ -172,6 +172,17 @@ class Queue:
     def is_empty(self) -> bool:
         """Whether it has no mail, no connection, and waits for no answer."""
         return not (self.resident or self.open or self.opening or self.due or self.paging or self.resolving)
+
+
+class Said(NamedTuple):
+    """A reply, when it was said, by which host and at which stage of an attempt. Both are empty where no connection was
+    tried: then the words are our own.
+    """
+
+    at: float
+    reply: Reply
+    host: str = ""
+    stage: str = ""
 
 
 class Rest(NamedTuple):

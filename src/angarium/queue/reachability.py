@@ -13,7 +13,7 @@ from angarium.queue.crowding import Crowding
 from angarium.queue.memory import Memory
 from angarium.queue.outcomes import failed, put_off
 from angarium.queue.plan import DNS_SILENT, RouteFailure, RoutePlan
-from angarium.queue.queues import HoldKind, PooledConnection, Queue, Rest
+from angarium.queue.queues import HoldKind, PooledConnection, Queue, Rest, Said
 from angarium.queue.retry import JITTER
 from angarium.queue.state import State
 
@@ -71,7 +71,7 @@ class Reachability:
             return
         queue.plan = None
         queue.route_retry_at = outcome.retry_at
-        queue.last_reply = (now, outcome.reply)
+        queue.last_reply = Said(now, outcome.reply)
         self._give_up(queue, outcome.reply, None, now, is_final=outcome.reply.is_permanent)
         if not outcome.reply.is_permanent:
             self._count_failure(queue, now)
@@ -94,7 +94,7 @@ class Reachability:
 
     def _learn(self, queue: Queue, address: Address, failure: ConnectFailure, now: float) -> bool:
         """Note what *failure* speaks against; returns whether that is an address, which now rests."""
-        queue.last_reply = (now, failure.reply)
+        queue.last_reply = Said(now, failure.reply, failure.attempt.host, failure.attempt.stage)
         self._state.todo[queue] = None
         if failure.fault == "local":
             self.local_rests[queue.key.binding] = Rest(now + LOCAL_REST_S, failure.reply, now)

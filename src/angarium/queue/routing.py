@@ -12,7 +12,7 @@ Our own replies (enhanced codes of RFC 3463; 4xx is tried again):
     551 5.4.6   a host of the domain has an address in a range of Prohibited_Hosts, or all have one that a word covers
     451 4.4.3   DNS did not answer
     451 4.4.6   the configuration routes the mail to this host itself
-    454 4.4.4   no host of the domain has an address, or Skip_Hosts leaves none
+    454 4.4.4   no host of the domain has an address, or none that Use_IPv6 or Skip_Hosts leaves
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -76,6 +76,13 @@ def plan_route(
     questions = _questions(hosts, settings)
     replies = (yield questions) if questions else ()
     addresses = addresses_of(draft, hosts, zip(questions, replies, strict=True), rng)
+    if questions and not addresses and not draft.failures and not settings.use_ipv6:
+        sixes = tuple(Question(question.name, "AAAA") for question in questions)
+        draft.ipv6_only = [
+            question.name
+            for question, answer in zip(sixes, (yield sixes), strict=True)
+            if answer.status == "found"
+        ]
     levels = levels_of(draft, addresses, settings, ourselves, rng)
     if levels is None:
         return _failure(draft)

@@ -4,12 +4,11 @@ from random import Random
 
 from angarium.config.model import OutboundOptions
 from angarium.core.records import Event, QueueKey, Recipient
-from angarium.core.reply import Reply
 from angarium.queue.alarms import Alarms
 from angarium.queue.commands import Command, WriteEvents
 from angarium.queue.leases import Holdings
 from angarium.queue.plan import RoutePlan
-from angarium.queue.queues import Holding, PooledConnection, Queue, Site
+from angarium.queue.queues import Holding, PooledConnection, Queue, Said, Site
 from angarium.queue.shaping import (
     Policy,
     Rules,
@@ -44,7 +43,7 @@ class State:
         self.holdings = Holdings(self.emit, self.alarms.set, workers)
         self.todo: dict[Queue, None] = {}
         self.freed: dict[Holding, None] = {}
-        self.last_replies: dict[tuple[str, str], tuple[float, Reply]] = {}
+        self.last_replies: dict[tuple[str, str], Said] = {}
         self._record: WriteEvents | None = None
 
     # --- commands
