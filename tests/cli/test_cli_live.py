@@ -77,7 +77,8 @@ def test_a_glance_in_words():
         "angarium 1.0, up 1 h, 2 workers. Ready: takes mail.",
         "per second: received 0, delivered 250, delayed 0, bounced 0, expired 0, sessions in 0, connections out 0, "
         "0 B in; CPU 0 %",
-        "now: sessions in 0, connections out 4, recipients in memory 0, settled 0, journal 0 B in 0 segments",
+        "now: sessions in 0, connections out 4, recipients active 0, in flight 0, delayed 0, "
+        "held 0, journal 0 B in 0 segments",
         "5 recipients wait in 1 queue. Nothing holds it.",
     ]
 

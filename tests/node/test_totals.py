@@ -3,12 +3,15 @@
 from itertools import pairwise
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.catalogue.metrics import METRICS
-from angarium.core.metrics import Counters, zeros
+from angarium.core.metrics import Counters, family_of, zeros
 from angarium.core.operations import Stat
+from angarium.core.providers import OTHER, PROVIDERS
+from angarium.core.records import Stage
 from angarium.core.submission import Reason
 from angarium.engine.reports.report import Action
 from angarium.identity.principal import Denial
@@ -99,7 +102,8 @@ def test_all_that_is_known_beforehand_is_shown_from_the_start():
     def values(name: str) -> set[str]:
         return {label for of, *labels in shown for label in labels if of == name}
 
-    assert values("attempts_total") == set(get_args(Verdict))
+    assert values("attempts_total") == {*get_args(Verdict), *PROVIDERS, OTHER}
+    assert values("attempt_stage_seconds_count") == set(get_args(Stage))
     assert values("reports_total") == set(get_args(Action))
     assert values("problems_total") == {reason.label for reason in Reason}
     assert values("auth_total") >= set(get_args(Denial))
@@ -111,12 +115,29 @@ def test_a_counter_that_is_not_described_never_goes_back_either():
     assert value_of(totals.merge({0: counted(2, ("surprises_total", [], 1))}), "surprises_total") == 4
 
 
+@given(st.lists(st.lists(st.floats(0, 100), max_size=5), max_size=4))
+def test_histograms_of_workers_add_up_to_that_of_all_values(values_of_workers):
+    parts, together = {}, Counters()
+    for worker, values in enumerate(values_of_workers):
+        counters = Counters()
+        for value in values:
+            for each in (counters, together):
+                each.histogram("acceptance_seconds").observe(value)
+        parts[worker] = WorkerStats(
+            1, [(name, labels, value) for (name, *labels), value in counters.numbers()]
+        )
+    stats = {(name, *labels): value for name, labels, value in RunningTotals().merge(parts)}
+    for key, value in together.numbers():
+        assert stats[key] == pytest.approx(value)
+    assert stats["acceptance_seconds_count",] == sum(map(len, values_of_workers))
+
+
 def test_numbers_of_one_metric_stand_together_in_the_order_of_the_table():
     counters = Counters()
     counters.add("events_total", "surprise")
     counters.set("queues", 1)
     numbers = [(name, labels, value) for (name, *labels), value in counters.numbers()]
-    names = [name for name, _, _ in RunningTotals().merge({0: WorkerStats(1, numbers)})]
+    names = [family_of(name) for name, _, _ in RunningTotals().merge({0: WorkerStats(1, numbers)})]
     order = [name for name in METRICS if name in names]
     assert list(dict.fromkeys(names)) == order
     assert names == sorted(names, key=order.index)

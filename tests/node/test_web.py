@@ -130,7 +130,9 @@ def test_who_asks_for_openmetrics_gets_it_with_units_and_an_end():
 def everything() -> list[Stat]:
     """Every metric, with one value of each label that has none from the start."""
     numbers: list[Stat] = [
-        (name, ["x"] * len(metric.labels), 1.0) for name, metric in METRICS.items() if metric.kind == "gauge"
+        (name, ["x"] * len(metric.labels), 1.0)
+        for name, metric in METRICS.items()
+        if metric.kind == "gauge" or not all(label.values for label in metric.labels)
     ]
     return RunningTotals().merge({0: WorkerStats(1.0, numbers)})
 

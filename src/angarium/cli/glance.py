@@ -62,11 +62,12 @@ def _number(rate: float) -> str:
 
 
 def _gauges(glance: Glance) -> str:
-    def gauge(name: str) -> float:
-        return _sum(glance, name, None)
+    def gauge(name: str, label: str | None = None) -> float:
+        return _sum(glance, name, label)
 
     return (
         f"now: sessions in {gauge('sessions_open'):.0f}, connections out {gauge('connections_open'):.0f}, "
-        f"recipients in memory {gauge('recipients_active'):.0f}, settled {gauge('recipients_settled'):.0f}, "
+        f"recipients active {gauge('recipients', 'active'):.0f}, in flight {gauge('recipients', 'in_flight'):.0f}, "
+        f"delayed {gauge('recipients', 'delayed'):.0f}, held {gauge('recipients', 'held'):.0f}, "
         f"journal {size(gauge('journal_bytes'))} in {gauge('journal_segments'):.0f} segments"
     )

@@ -29,7 +29,8 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count *value*."""
+        """Count *value*; less than nothing, which only a clock that was set can make of a time, as 0."""
+        value = max(0.0, value)
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
@@ -72,10 +73,11 @@ class Counters:
         return self._histograms[key]
 
     def numbers(self) -> Iterator[tuple[Key, float]]:
-        """Return all of them, histograms as numbers that add up."""
+        """Return all of them, histograms as numbers that add up, unless they are empty."""
         yield from self.values.items()
         for (name, *labels), histogram in self._histograms.items():
-            yield from histogram.numbers(name, tuple(labels))
+            if any(histogram.counts):
+                yield from histogram.numbers(name, tuple(labels))
 
 
 def zeros() -> dict[Key, float]:

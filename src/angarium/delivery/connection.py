@@ -111,7 +111,10 @@ class Connection(asyncio.Protocol):
         self._machine = ClientMachine(settings)
         self._encryption = encryption
         self._distrust = distrust
+        self.timings: Timings = ()
+        """Of what has ended last: making the connection ready, failing to, or a transaction."""
         self._opening_timings: Timings = ()
+        self._began = 0.0
         self._owner = owner
         self._clock = clock
         self._transport: asyncio.Transport | None = None
@@ -178,6 +181,7 @@ class Connection(asyncio.Protocol):
 
     async def _connect(self) -> None:
         address, options = self.command.address, self.command.options
+        self._began = self._clock.now()
         local = bind_ip(options, address.ip)
         try:
             async with asyncio.timeout(options.connect_timeout):
@@ -189,11 +193,17 @@ class Connection(asyncio.Protocol):
                     local_addr=(local, 0) if local else None,
                 )
         except TimeoutError:
+            self._note_connected(self._clock.now())
             self._refused(Reply(450, "4.4.1", "[internal] connection timed out"), "address")
         except OSError as error:
+            self._note_connected(self._clock.now())
             reply = Reply(451, "4.4.1", f"[internal] cannot connect: {_words(error)}")
             ours = _OUT_OF_RESOURCES | _CANNOT_BIND if local else _OUT_OF_RESOURCES
             self._refused(reply, "local" if error.errno in ours else "address")
+
+    def _note_connected(self, now: float) -> None:
+        """The socket is connected, or will not be."""
+        self.timings = (("connect", (now - self._began) * 1000),)
 
     async def _encrypt(self) -> None:
         assert self._transport is not None
@@ -303,7 +313,9 @@ class Connection(asyncio.Protocol):
             return
         name = transport.get_extra_info("sockname")
         self._source = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
-        self._machine.start(self._clock.now())
+        now = self._clock.now()
+        self._note_connected(now)
+        self._machine.start(now)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -356,6 +368,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Ready):
             self._was_ready = True
             self._settled.set()
+            self.timings += event.timings
             if self._encryption.name:
                 self._opening_timings = event.timings
                 self._keep_session()
@@ -375,6 +388,7 @@ class Connection(asyncio.Protocol):
 
     def _not_ready(self, event: NotReady) -> None:
         self.is_over = True
+        self.timings += event.timings
         attempt = self.attempt(event.stage, event.timings)
         failure = ConnectFailure(
             event.reply, attempt, "address" if event.address_fault else "host", event.on_terms
@@ -389,6 +403,7 @@ class Connection(asyncio.Protocol):
 
     def _finished(self, event: TransactionFinished) -> None:
         recipients, self._recipients = self._recipients, []
+        self.timings = event.timings
         timings, self._opening_timings = self._opening_timings + event.timings, ()
         self.body = b""
         if event.distrusts:

@@ -9,9 +9,11 @@ from angarium.delivery.connection import Connection
 from angarium.delivery.dialing import Dialer
 from angarium.delivery.handover import Handover
 from angarium.delivery.signing import KeyFinder
+from angarium.delivery.tally import Tally
 from angarium.engine.live import LiveScheduler
 from angarium.engine.record import EventWriter
 from angarium.engine.trace import TraceHub
+from angarium.engine.view import ConfigView
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result
 from angarium.spool.port import Spool
 
@@ -21,6 +23,7 @@ class Outbound:
 
     def __init__(
         self,
+        view: ConfigView,
         scheduler: LiveScheduler,
         spool: Spool,
         writer: EventWriter,
@@ -35,6 +38,7 @@ class Outbound:
         self._clock = clock
         self._log = log
         self._counters = counters
+        self._tally = Tally(view, counters)
         self._changed = asyncio.Event()
         self._dialer = Dialer(self, traces, clock, log, counters)
         self._connections = self._dialer.connections
@@ -64,11 +68,13 @@ class Outbound:
     def connection_opened(self, connection: Connection) -> None:
         """See connection.Owner."""
         self._counters.add("connections_total", "ready")
+        self._tally.stages(connection.timings)
         self._scheduler.opened(connection.id)
 
     def connection_failed(self, connection: Connection, failure: ConnectFailure) -> None:
         """See connection.Owner."""
         self._counters.add("connections_total", "failed")
+        self._tally.stages(connection.timings)
         self._dialer.leave(connection.id)
         queue = connection.command.queue
         self._log.info(
@@ -87,10 +93,12 @@ class Outbound:
 
     def connection_retried(self, connection: Connection, failure: ConnectFailure) -> None:
         """See connection.Owner."""
+        self._tally.stages(connection.timings)
         self._dialer.connect_again(connection, failure)
 
     def transaction_finished(self, connection: Connection, results: list[Result], usable: bool) -> None:
         """See connection.Owner."""
+        self._tally.transaction(connection.command.address.host, connection.timings)
         self.finished(connection.id, results, usable)
 
     def finished(self, conn: int, results: list[Result], usable: bool) -> None:
@@ -98,8 +106,7 @@ class Outbound:
         if not usable:
             self._dialer.leave(conn)
         self._changed.set()
-        for result in results:
-            self._counters.values["attempts_total", result.verdict] += 1
+        self._tally.ended(results)
         self._handover.intents.concluded(conn, results)
         self._scheduler.finished(conn, results, usable)
 

@@ -9,13 +9,16 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import TERMINAL, Event, Recipient
+from angarium.core.records import TERMINAL, Attempt, Event, Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.reports.report import Report, report_action, waits_for_report
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
 from angarium.queue.commands import WriteEvents
 from angarium.spool.port import Spool, SpoolError, Then
+
+_LANES = ("transactional", "bulk")
+"""By the number of the lane."""
 
 
 class EventWriter:
@@ -26,6 +29,8 @@ class EventWriter:
         self._log = log
         self._counters = counters
         self._waiting_mail = waiting
+        self._waited = [counters.histogram("queue_seconds", lane) for lane in _LANES]
+        self._took = [counters.histogram("delivery_seconds", lane) for lane in _LANES]
 
     def record(self, command: WriteEvents, then: Then | None = None) -> None:
         """Write the events of *command* down; *then* is called when they are durable, or could not be made so."""
@@ -36,12 +41,20 @@ class EventWriter:
     def note(self, event: Event, recipient: Recipient, *, logged: bool = True) -> None:
         """Count *event*, and log it unless it is told with others by their cause."""
         self._counters.values["events_total", event.type] += 1
+        if event.attempt is not None:
+            self._time(event, event.attempt, recipient.message)
         if event.state in TERMINAL:
             account = account_of(recipient.message.tenant)
             if account:
                 self._waiting_mail.wait(account, -1, -recipient.message.body_size)
         if logged:
             self._log.add("info", event.type, event.at, _shown(event, recipient))
+
+    def _time(self, event: Event, attempt: Attempt, message: Message) -> None:
+        if event.attempts == 1:
+            self._waited[message.lane].observe(attempt.started_at - message.received_at)
+        if event.type == "delivered":
+            self._took[message.lane].observe(event.at - message.received_at)
 
 
 def _shown(event: Event, recipient: Recipient) -> dict[str, Any]:

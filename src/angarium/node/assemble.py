@@ -76,7 +76,7 @@ async def assemble(config: Config, ports: Ports) -> Engine:
     way_finder = WayFinder(view, ports.routes, scheduler, clock, log)
     pager = Pager(spool, scheduler, writer, clock, log)
     traces = TraceHub()
-    way_out = Outbound(scheduler, spool, writer, traces, ports.keys, clock, log, counters)
+    way_out = Outbound(view, scheduler, spool, writer, traces, ports.keys, clock, log, counters)
     pump = Pump(
         scheduler,
         turn,

@@ -37,6 +37,7 @@ from angarium.core.operations import (
     TopArgs,
     TraceArgs,
 )
+from angarium.delivery.tally import binding_zeros
 from angarium.node.merge import (
     Answers,
     merge_changes,
@@ -125,6 +126,7 @@ class NodeOperations:
             *self._node.stats(),
             ("workers", [], workers),
             ("workers_ready", [], workers - len(answers.failures)),
+            *binding_zeros(self._node.config),
         ]
         return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)})
 

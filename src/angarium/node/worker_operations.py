@@ -30,6 +30,9 @@ from angarium.node.totals import WorkerStats
 Operation = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
 
+_COUNT_SHARE = 500
+"""Counting who waits takes at most this part of a worker's time."""
+
 
 class WorkerOperations:
     """Answers for one worker, that with the number *index*."""
@@ -48,7 +51,7 @@ class WorkerOperations:
         self._clock = clock
         self._counters = counters
         self._operator = engine.operator
-        self._since = time.monotonic()
+        self._since = self._count_at = time.monotonic()
 
     def operations(self) -> dict[str, Operation]:
         """Return what is answered, by name."""
@@ -99,12 +102,11 @@ class WorkerOperations:
         self._engine.traces.stop(args["name"])
 
     async def _stats(self, args: dict[str, Any]) -> WorkerStats:
-        status, census = self._engine.spool.status(), self._engine.scheduler.census
+        status = self._engine.spool.status()
+        self._count_standing()
         gauges = {
             "connections_open": self._engine.way_out.connections,
-            "recipients_active": census.resident,
-            "recipients_settled": status.settled_recipients,
-            "queues": census.queues,
+            "queues": self._engine.scheduler.census.queues,
             "journal_bytes": status.journal_bytes,
             "journal_segments": status.segments,
             "resident_body_bytes": status.resident_bodies_bytes,
@@ -116,3 +118,16 @@ class WorkerOperations:
         self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
         numbers = [(name, labels, value) for (name, *labels), value in self._counters.numbers()]
         return WorkerStats(self._since, numbers)
+
+    def _count_standing(self) -> None:
+        """Count who waits. That takes the longer the more do, so it is not done anew for everyone who asks."""
+        began = time.monotonic()
+        if began < self._count_at:
+            return
+        now = self._clock.now()
+        for state, (number, oldest) in self._engine.scheduler.census.standing().items():
+            self._counters.set("recipients", number, state)
+            age_s = 0.0 if oldest is None else max(0.0, now - oldest)
+            self._counters.set("oldest_recipient_seconds", age_s, state)
+        ended = time.monotonic()
+        self._count_at = ended + _COUNT_SHARE * (ended - began)

@@ -1,9 +1,9 @@
 """Who is in memory: counted and listed for operators and for admission. Changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from angarium.core.records import Recipient
+from angarium.core.records import FlowSummary, Recipient
 from angarium.queue.memory import Memory
 from angarium.queue.state import State
 from angarium.spool.port import Selection
@@ -25,6 +25,22 @@ class Census:
     def queues(self) -> int:
         """Queues of which anything is in memory."""
         return len(self._state.queues)
+
+    def standing(self) -> dict[str, tuple[int, float | None]]:
+        """Return how many recipients there are in each state, and when the oldest of them was received.
+
+        Looks at every recipient in memory and every stored flow; of a flow with both delayed and held ones, the oldest
+        counts for both.
+        """
+        active = [recipient.message.received_at for recipient in self._ready()]
+        flying = [recipient.message.received_at for recipient in self._in_flight()]
+        stored = self._memory.stored.summaries.values()
+        return {
+            "active": (len(active), min(active, default=None)),
+            "in_flight": (len(flying), min(flying, default=None)),
+            "delayed": (sum(flow.queued for flow in stored), _oldest(flow for flow in stored if flow.queued)),
+            "held": (sum(flow.held for flow in stored), _oldest(flow for flow in stored if flow.held)),
+        }
 
     def count(self, selection: Selection) -> tuple[int, int]:
         """Return how many matching recipients are in memory, and how many of those are in flight."""
@@ -57,3 +73,7 @@ class Census:
         for recipient in recipients:
             if selection.covers(*recipient.queue) and selection.message in (None, recipient.message.id):
                 yield recipient
+
+
+def _oldest(flows: Iterable[FlowSummary]) -> float | None:
+    return min((flow.oldest for flow in flows if flow.oldest is not None), default=None)

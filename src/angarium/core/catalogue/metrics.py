@@ -6,7 +6,8 @@ docs/metrics.md is made from this table (`catalogue.docs`).
 
 from typing import Final, Literal, NamedTuple, get_args
 
-from angarium.core.records import EventType
+from angarium.core.providers import OTHER, PROVIDERS
+from angarium.core.records import EventType, Stage
 from angarium.core.submission import Reason
 
 PREFIX: Final = "angarium_"
@@ -51,6 +52,14 @@ _RESULTS: Final = Label(
 _EVENTS: Final = Label("type", tuple(name for name in get_args(EventType) if name != "received"))
 _REASONS: Final = Label("reason", tuple(dict.fromkeys(reason.label for reason in Reason)))
 _VERDICTS: Final = Label("verdict", ("delivered", "transient", "permanent", "ambiguous", "untried"))
+_STATES: Final = Label("state", ("active", "in_flight", "delayed", "held"))
+_LANES: Final = Label("lane", ("transactional", "bulk"))
+_PROVIDERS: Final = Label("provider", (*PROVIDERS, OTHER))
+
+_MOMENTS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_STAGES: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_TRANSACTIONS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_WAITS: Final = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600)
 
 METRICS: Final[dict[str, Metric]] = {
     # the door
@@ -92,6 +101,13 @@ METRICS: Final[dict[str, Metric]] = {
         look="Compare with `events_total`: every recipient ends in one terminal event.",
     ),
     "received_bytes_total": Metric("counter", "Bytes of accepted messages, without trace lines."),
+    "acceptance_seconds": Metric(
+        "histogram",
+        "From the end of a message's text to the answer that it is durable.",
+        look="`histogram_quantile(0.99, sum by (le) (rate(angarium_acceptance_seconds_bucket[5m])))`: above a quarter "
+        "of a second the disk is slow to sync, or the cores are busy.",
+        bounds=_MOMENTS,
+    ),
     "refused_messages_total": Metric(
         "counter",
         "Messages refused at the end of data, by reply code.",
@@ -122,9 +138,45 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "attempts_total": Metric(
         "counter",
-        "Recipients' delivery attempts, by verdict.",
-        (_VERDICTS,),
-        "The share of `transient` shows how willing the destinations are.",
+        "Recipients' delivery attempts, by the provider whose host they were made at and by verdict.",
+        (_PROVIDERS, _VERDICTS),
+        "The share of `transient` shows how willing a provider is. All together: "
+        "`sum by (verdict) (rate(angarium_attempts_total[5m]))`.",
+    ),
+    "binding_attempts_total": Metric(
+        "counter",
+        "The same attempts by binding; of bindings after the 50th of the configuration, as `other`.",
+        (Label("binding"), _VERDICTS),
+        "`permanent` growing at one binding alone: its address or its mail has a bad name.",
+    ),
+    "attempt_stage_seconds": Metric(
+        "histogram",
+        "How long peers took over each stage of a connection or a transaction.",
+        (Label("stage", get_args(Stage)),),
+        "Slow `connect`: the network; slow `banner` or `mail`: peers hold us off; slow `final`: they scan before they "
+        "answer.",
+        bounds=_STAGES,
+    ),
+    "transaction_seconds": Metric(
+        "histogram",
+        "How long peers took over whole transactions, by provider.",
+        (_PROVIDERS,),
+        "Growing at one provider: it holds us off, or has trouble.",
+        bounds=_TRANSACTIONS,
+    ),
+    "queue_seconds": Metric(
+        "histogram",
+        "From the reception of a recipient's message to the beginning of its first attempt, by lane.",
+        (_LANES,),
+        "Transactional above a second while bulk is sent: limits or cores are short.",
+        bounds=_WAITS,
+    ),
+    "delivery_seconds": Metric(
+        "histogram",
+        "From the reception of a recipient's message to when the peer had taken it, by lane.",
+        (_LANES,),
+        "With retries it takes hours: look at the median for the good days and at p99 for the put-off mail.",
+        bounds=_WAITS,
     ),
     "connections_open": Metric(
         "gauge",
@@ -143,11 +195,19 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("action", ("failed", "delayed", "delivered", "relayed")),),
     ),
     # what waits
-    "recipients_active": Metric("gauge", "Recipients in memory, ready or in flight."),
-    "recipients_settled": Metric(
+    "recipients": Metric(
         "gauge",
-        "Recipients in the settled store.",
-        look="Grows while mail waits for dead destinations; costs disk, no memory.",
+        "Recipients that wait, by state: due, with a peer, waiting for their time or for room in memory, held.",
+        (_STATES,),
+        "`delayed` grows while destinations put off or are dead: `angarium queue` says why. `held` is set aside until "
+        "somebody decides.",
+    ),
+    "oldest_recipient_seconds": Metric(
+        "gauge",
+        "How long ago the oldest of them was received, by state; 0 where there is none.",
+        (_STATES,),
+        "`active` above a few minutes: something holds mail that is due.",
+        is_worst=True,
     ),
     "queues": Metric("gauge", "Queues (binding and domain) with mail."),
     # the machine

@@ -178,6 +178,7 @@ class Intake:
         try:
             if error is None:
                 receipt = Receipt(tuple(map(_ID, messages)), arrival.failing)
+                self._notes.durable(self._clock.now() - arrival.at)
                 for message in messages:
                     self._notes.received(message, arrival.failing)
             else:
