@@ -141,10 +141,13 @@ def keys(store: IdentityStore) -> Keys:
     first = store.accounts.create("default", actor="test")
     second = store.accounts.create("acme", actor="test")
     every = frozenset(GRANTS)
+    theirs = every - {"node/manage"}
+    operator, _ = store.credentials.create_api_key(first.id, "operator", every, actor="cli:root")
+    customer, _ = store.credentials.create_api_key(second.id, "customer", theirs, actor="cli:root")
     return Keys(
         {
-            OPERATOR: Key(1, 'key 1 "operator"', first, every),
-            CUSTOMER: Key(2, 'key 2 "customer"', second, every - {"node/manage"}),
+            OPERATOR: Key(operator.id, f'API key {operator.id} "operator"', first, every),
+            CUSTOMER: Key(customer.id, f'API key {customer.id} "customer"', second, theirs),
         }
     )
 
@@ -185,6 +188,12 @@ def api_over(keys: Keys, dns: Checker) -> MakeApi:
         return Api(Starlette(routes=make_manage_routes(store, keys, dns, lambda: "mail.example.net")))
 
     return make
+
+
+@pytest.fixture
+def app(store: IdentityStore, keys: Keys, dns: Checker) -> Starlette:
+    """The API as an application, to be asked by something else."""
+    return Starlette(routes=make_manage_routes(store, keys, dns, lambda: "mail.example.net"))
 
 
 @pytest.fixture

@@ -342,6 +342,34 @@ def test_an_smtp_token_needs_a_stream_and_a_server_token_has_none(api, server):
     assert too_much.pointers.keys() == {"/kind"}
 
 
+def test_a_token_is_changed_by_what_the_document_names_for_tokens(api, server):
+    body = {"server": server, "options": {"tags": ["receipt"]}}
+    token = api("POST", f"{V1}/tokens", body, key=CUSTOMER).json
+    assert token["options"]["tags"] == ["receipt"]
+    one = f"{V1}/tokens/{token['id']}"
+    refused = api("PATCH", one, {"stream": "outbound"}, key=CUSTOMER)
+    assert refused.status == 400
+    assert refused.pointers.keys() == {"/stream"}
+    assert api("PATCH", one, {"challenge": False}, key=CUSTOMER).status == 200
+    assert (
+        api("PATCH", one, {"challenge": True}, key=CUSTOMER).status == 409
+    )  # the secret is not known any more
+
+
+def test_a_stream_that_is_not_there_is_404_and_one_that_is_archived_409(api, server):
+    body = {"server": server, "kind": "smtp_token", "stream": "news"}
+    assert api("POST", f"{V1}/tokens", body, key=CUSTOMER).status == 404
+    api("POST", f"{V1}/servers/{server}/streams", {"id": "news", "name": "N", "kind": "broadcast"})
+    api("POST", f"{V1}/servers/{server}/streams/news/archive")
+    assert api("POST", f"{V1}/tokens", body, key=CUSTOMER).status == 409
+
+
+def test_a_whole_number_may_have_a_point(api):
+    made = api("POST", f"{V1}/accounts", {"name": "whole", "limits": {"daily_quota": 5.0}})
+    assert made.json["limits"]["daily_quota"] == 5
+    assert api("PATCH", f"{V1}/accounts/1", {"limits": {"daily_quota": 5.5}}).status == 400
+
+
 def test_grants_are_listed_with_their_labels(api):
     listed = {row["key"]: row["label"] for row in api("GET", f"{V1}/grants").json["data"]}
     assert listed["smtp/inject"] == "Send via SMTP"
@@ -397,7 +425,45 @@ def test_the_audit_log_names_the_key_and_what_it_did(api, server):
     assert last["account"] == 2
 
 
+def test_a_customer_reads_no_label_and_no_name_of_whoever_runs_the_node(api, store, server):
+    own, _ = store.credentials.create_api_key(2, "deploy", ["account/manage"], actor="cli:root")
+    store.servers.change(server, name="shop 2", actor=f'key:{own.id} "deploy"')
+    store.credentials.delete(own.id, actor="cli:root")
+    api("PATCH", f"{V1}/accounts/2", {"suspended": False, "name": "acme 2"})
+    told = [row["actor"] for row in api("GET", f"{V1}/audit", key=CUSTOMER).json["data"]]
+    assert told[-4:] == ["operator", 'key:3 "deploy"', "operator", "operator"]
+    assert not any("root" in actor or "key:1" in actor for actor in told)
+    whole = [row["actor"] for row in api("GET", f"{V1}/audit?account=2").json["data"]]
+    assert whole[-4:] == ["cli:root", 'key:3 "deploy"', "cli:root", 'key:1 "operator"']
+
+
 # pages
+
+
+@pytest.mark.parametrize(
+    ("path", "named"), [("/servers/{}/streams", "id"), ("/grants", "key"), ("/domains/1/records", "name")]
+)
+def test_every_listing_is_cut_in_pages(api, server, path, named):
+    api("POST", f"{V1}/domains", {"name": "acme.example"}, key=CUSTOMER)
+    api("POST", f"{V1}/servers/{server}/streams", {"id": "news", "name": "N", "kind": "broadcast"})
+    whole = [row[named] for row in api("GET", V1 + path.format(server), key=CUSTOMER).json["data"]]
+    follows, found = f"{V1}{path.format(server)}?limit=2", []
+    while follows is not None:
+        page = api("GET", follows, key=CUSTOMER).json
+        assert len(page["data"]) <= 2
+        found += [row[named] for row in page["data"]]
+        follows = page["next"]
+    assert found == whole
+    assert len(whole) > 2
+
+
+def test_the_own_account_is_one_page(api):
+    assert [row["id"] for row in api("GET", f"{V1}/accounts?after=1", key=CUSTOMER).json["data"]] == [2]
+    assert api("GET", f"{V1}/accounts?after=2", key=CUSTOMER).json == {"data": [], "next": None}
+
+
+def test_streams_behind_one_that_is_not_there_are_404(api, server):
+    assert api("GET", f"{V1}/servers/{server}/streams?after=nowhere").status == 404
 
 
 def test_a_listing_comes_in_pages_that_follow_each_other(api, store):

@@ -20,7 +20,6 @@ NEEDED = {
 """What stands in the body whatever else is tried."""
 
 NOT_OF_ALL = {
-    ("change_token", "stream"),  # tokens stay where they are
     ("change_token", "challenge"),  # can be taken away, not given: the secret is not known any more
     ("change_login", "challenge"),
 }

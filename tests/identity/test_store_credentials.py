@@ -13,7 +13,7 @@ from angarium.identity.store import schema
 from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
 from angarium.sql.database import Database
-from angarium.sql.errors import Invalid, NotFound
+from angarium.sql.errors import Conflict, Invalid, NotFound
 
 ME = "cli:root"
 
@@ -97,7 +97,7 @@ def test_a_secret_is_kept_only_for_challenge_response_and_only_encrypted(
     assert ring.open(sealed, CREDENTIAL_CONTEXT) == secret.encode()
     changed = store.credentials.change(made.id, challenge=False, actor=ME)
     assert (changed.challenge, row(database, made.id)["sealed"]) == (False, None)
-    with pytest.raises(Invalid, match="challenge: the secret is not known any more; make a new login"):
+    with pytest.raises(Conflict, match="challenge: the secret is not known any more; make a new login"):
         store.credentials.change(made.id, challenge=True, actor=ME)
 
 
@@ -131,13 +131,15 @@ def test_what_a_credential_cannot_be_bound_to(store: IdentityStore, server: Serv
     other = store.servers.create(store.accounts.create("other", actor=ME).id, "theirs", actor=ME)
     store.streams.create(server.id, "old", "Old", "broadcast", actor=ME)
     store.streams.archive(server.id, "old", actor=ME)
-    with pytest.raises(Invalid, match=f"server {other.id} belongs to another account; take one of account 1"):
+    with pytest.raises(
+        Conflict, match=f"server {other.id} belongs to another account; take one of account 1"
+    ):
         store.credentials.create_api_key(server.account, "", ["smtp/inject"], server=other.id, actor=ME)
     with pytest.raises(Invalid, match="stream: a stream belongs to a server; make a key for that server"):
         store.credentials.create_api_key(server.account, "", ["smtp/inject"], stream="outbound", actor=ME)
-    with pytest.raises(Invalid, match="stream: the stream 'old' is archived; unarchive it"):
+    with pytest.raises(Conflict, match="the stream 'old' is archived; unarchive it"):
         store.credentials.create_smtp_token(server.id, "old", actor=ME)
-    with pytest.raises(Invalid, match="stream: there is no stream nowhere of server 1"):
+    with pytest.raises(NotFound, match="there is no stream nowhere of server 1"):
         store.credentials.create_smtp_login(server.id, "", stream="nowhere", actor=ME)
     with pytest.raises(NotFound, match="there is no server 99"):
         store.credentials.create_server_token(99, actor=ME)

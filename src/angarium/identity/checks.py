@@ -21,20 +21,23 @@ from angarium.sql.errors import Invalid
 MOST_NETWORKS = 100
 MOST_LEVELS = 20
 SHORTEST_PASSWORD = 8
-_LONGEST_PASSWORD = 1000
+LONGEST_PASSWORD = 1000
+LONGEST_TEXT = 200
+LONGEST_DESCRIPTION = 2000
+STREAM_ID = "[a-z][a-z0-9_-]{0,29}"
 _LATEST = 253_402_300_800  # the year 10000; whoever sends milliseconds is beyond it
-_STREAM_ID = re.compile(r"[a-z][a-z0-9_-]{0,29}", re.ASCII)
+_STREAM_ID = re.compile(STREAM_ID, re.ASCII)
 _LOCAL_PART = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f]{1,64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
-def text(field: str, value: object, longest: int = 200) -> str:
+def text(field: str, value: object, longest: int = LONGEST_TEXT) -> str:
     """One line, or nothing."""
     if not isinstance(value, str):
         raise Invalid(field, "write a text")
-    value = value.strip()
     if len(value) > longest:
         raise Invalid(field, f"{len(value)} characters are too many; write {longest} at most")
+    value = value.strip()
     if not value.isprintable():
         raise Invalid(field, "write one line without control characters")
     return value
@@ -52,7 +55,7 @@ def name(field: str, value: object) -> str:
 
 def description(field: str, value: Any) -> str:
     """A longer text."""
-    return text(field, value, 2000)
+    return text(field, value, LONGEST_DESCRIPTION)
 
 
 def flag(field: str, value: Any) -> bool:
@@ -119,8 +122,8 @@ def return_path(field: str, value: Any, of: str) -> str:
 
 def password(field: str, value: Any) -> str:
     """The password of a person."""
-    if not isinstance(value, str) or not SHORTEST_PASSWORD <= len(value) <= _LONGEST_PASSWORD:
-        raise Invalid(field, f"write {SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters")
+    if not isinstance(value, str) or not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
+        raise Invalid(field, f"write {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
     if "\0" in value:
         raise Invalid(field, "write it without the character NUL, which no mail program can send")
     return value
@@ -128,10 +131,10 @@ def password(field: str, value: Any) -> str:
 
 def networks(field: str, value: Any) -> tuple[str, ...]:
     """Networks in CIDR notation; an address stands for itself alone."""
-    found = dict.fromkeys(_network(field, item) for item in _items(field, value))
-    if len(found) > MOST_NETWORKS:
-        raise Invalid(field, f"{len(found)} networks are too many; write {MOST_NETWORKS} at most")
-    return tuple(found)
+    given = list(_items(field, value))
+    if len(given) > MOST_NETWORKS:
+        raise Invalid(field, f"{len(given)} networks are too many; write {MOST_NETWORKS} at most")
+    return tuple(dict.fromkeys(_network(field, item) for item in given))
 
 
 def _network(field: str, value: str) -> str:

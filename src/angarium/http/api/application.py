@@ -5,6 +5,7 @@ What the handlers do blocks on the store, so each runs in a thread.
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -55,7 +56,9 @@ def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:
         exception_handlers={HttpProblem: _answer_problem, HTTPException: nothing, Exception: _answer_fault},
     )
     app.router.redirect_slashes = False  # to what the Host header says, and without the encryption of a proxy
-    return [Mount(api.prefix, app=app)]
+    mount = Mount(api.prefix, app=app)
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)  # a path may hold an escaped line end
+    return [mount]
 
 
 class _Resource:

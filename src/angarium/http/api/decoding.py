@@ -21,10 +21,20 @@ _PLACE = re.compile(r" - at `(\$[^`]*)`$")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
+def _number(text: str) -> int | float:
+    """Return a number with a point or an exponent; 5.0 is an integer (JSON Schema, validation, 6.1.1)."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
+
+
+_EXACT: Final = 2**53
+_JSON: Final = msgspec.json.Decoder(float_hook=_number)
+
+
 def decode_body(data: bytes, kind: type[T]) -> T:
     """Return the JSON document *data* as a *kind*. Raises HttpProblem with an error for each wrong field."""
     try:
-        value = msgspec.json.decode(data)
+        value = _JSON.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HttpProblem("invalid", f"the body is not JSON in UTF-8: {error}") from error
     except RecursionError as error:

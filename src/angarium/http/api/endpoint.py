@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 import msgspec
+
+REFERENCES: Final = frozenset(("account", "server"))
+"""Fields of bodies and queries that name something else."""
 
 
 class Api(NamedTuple):
@@ -28,7 +31,8 @@ class Api(NamedTuple):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one path. *grant* is what a key needs for it, None for any key.
+    """One method of one path. *grant* is what a key needs for it, None for any key. *conflicts*: what there is may
+    stand against what is asked.
 
     The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
     """
@@ -38,6 +42,7 @@ class Endpoint:
     handler: Callable[..., Any]
     grant: str | None
     status: int = 200
+    conflicts: bool = False
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -69,6 +74,12 @@ class Endpoint:
         return inspect.isasyncgenfunction(self.handler)
 
     @property
+    def names_things(self) -> bool:
+        """Whether a request names something that may not be there: in the path, the body or the query."""
+        said = (*_fields(self.body), *_fields(self.query))
+        return bool(self.parameters) or not REFERENCES.isdisjoint(said)
+
+    @property
     def parameters(self) -> dict[str, type]:
         """The parameters in the path, by name."""
         taken = ("call", "body", "query", "return")
@@ -81,15 +92,27 @@ class Endpoint:
 
 
 def resource(
-    path: str, name: str, grant: str, functions: tuple[Callable[..., Any], ...], *, own: str | None = None
+    path: str,
+    name: str,
+    grant: str,
+    functions: tuple[Callable[..., Any], ...],
+    *,
+    own: str | None = None,
+    conflicts: bool = True,
 ) -> tuple[Endpoint, ...]:
-    """Return the five routes of a resource: list, create, show, change, delete. *own*: grant to make and delete."""
+    """Return the five routes of a resource: list, create, show, change, delete. *own*: grant to make and delete.
+    *conflicts*: a change may be one, as a new thing may.
+    """
     one = f"{path}/{{{name}}}"
     listing, create, show, change, delete = functions
     return (
         Endpoint("GET", path, listing, grant),
-        Endpoint("POST", path, create, own or grant, 201),
+        Endpoint("POST", path, create, own or grant, 201, conflicts=True),
         Endpoint("GET", one, show, grant),
-        Endpoint("PATCH", one, change, grant),
+        Endpoint("PATCH", one, change, grant, conflicts=conflicts),
         Endpoint("DELETE", one, delete, own or grant, 204),
     )
+
+
+def _fields(kind: type[msgspec.Struct] | None) -> tuple[str, ...]:
+    return kind.__struct_fields__ if kind is not None else ()

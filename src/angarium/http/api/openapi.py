@@ -19,10 +19,12 @@ Schema = dict[str, Any]
 
 
 def document(api: Api) -> Schema:
-    """Return the document for *api*."""
+    """Return the document for *api*. A kind of body may say by `RULE`, in JSON Schema, which fields go together."""
     kinds = _kinds(api.endpoints)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
+    for kind, schema in by_kind.items():
+        components.get(_named(schema), {}).update(getattr(kind, "RULE", {}))
     paths: dict[str, Schema] = {}
     for endpoint in api.endpoints:
         operation = _operation(api, endpoint, by_kind, components)
@@ -39,6 +41,11 @@ def document(api: Api) -> Schema:
             "securitySchemes": {"key": _KEY} if api.wants_key else {},
         },
     }
+
+
+def _named(schema: Schema) -> str:
+    """Return the name of the component that *schema* refers to, where it does."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
@@ -86,7 +93,7 @@ def _in_path(endpoint: Endpoint) -> list[Schema]:
 def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[str, Schema]) -> list[Schema]:
     if endpoint.query is None:
         return []
-    schema = components[by_kind[endpoint.query]["$ref"].rpartition("/")[2]]
+    schema = components[_named(by_kind[endpoint.query])]
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": kind}
         for name, kind in schema["properties"].items()
@@ -100,11 +107,11 @@ def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Sche
         schemas = [by_kind[kind] for kind in endpoint.answers]
         done["content"] = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ())]
-    if api.refusals:
+    if api.refusals or endpoint.conflicts:
         names += ["conflict"]
     if endpoint.body is not None:
-        names += ["conflict", "too-large", "media-type"]
-    if endpoint.body is not None or endpoint.parameters:
+        names += ["too-large", "media-type"]
+    if endpoint.names_things:
         names += ["not-found"]
     problems = {str(SORTS[name].status): {"$ref": f"#/components/responses/{name}"} for name in names}
     return {str(endpoint.status): done, **dict(sorted(problems.items()))}

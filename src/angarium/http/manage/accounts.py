@@ -10,7 +10,8 @@ from angarium.http.manage.bodies import (
     StreamNew,
     changes,
 )
-from angarium.http.manage.call import AccountQuery, Call, PageQuery
+from angarium.http.manage.call import AccountQuery, Call, LimitQuery, PageQuery
+from angarium.http.manage.shapes import StreamId
 from angarium.http.manage.views import (
     AccountView,
     Page,
@@ -23,16 +24,18 @@ from angarium.http.manage.views import (
 from angarium.identity.records import Account, Server, Stream
 
 
-class StreamQuery(PageQuery):
+class StreamQuery(LimitQuery):
     """A listing of streams; archived ones only when asked for."""
 
+    after: StreamId | None = None
     archived: bool = False
 
 
 def list_accounts(call: Call, query: PageQuery) -> Page[AccountView]:
     """List accounts: the key's own, or all for a key with node/manage."""
     if not call.operator:
-        return Page([account_view(call.store.accounts.get(call.caller.account.id))], None)
+        own = call.store.accounts.get(call.caller.account.id)
+        return Page([account_view(own)] if own.id > (query.after or 0) else [], None)
     rows = call.store.accounts.page(after=query.after, limit=query.limit + 1)
     return call.page(rows, query, account_view, lambda row: row.id)
 
@@ -101,11 +104,10 @@ def delete_server(call: Call, server: int) -> None:
 
 
 def list_streams(call: Call, server: int, query: StreamQuery) -> Page[StreamView]:
-    """List the streams of a server."""
+    """List the streams of a server, the oldest first."""
     server_of(call, server)
-    return Page(
-        [stream_view(row) for row in call.store.streams.of_server(server, archived=query.archived)], None
-    )
+    found = call.store.streams.of_server(server, archived=query.archived, after=query.after)
+    return call.page(found[: query.limit + 1], query, stream_view, lambda row: row.id)
 
 
 def create_stream(call: Call, server: int, body: StreamNew) -> StreamView:

@@ -1,13 +1,24 @@
 """What the manage API takes: the bodies of requests, and how they change records. Fields not given are left alone."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from angarium.core.options import Options
 from angarium.http.manage.described import taking
+from angarium.http.manage.shapes import (
+    SHAPES,
+    DomainName,
+    Grants,
+    Line,
+    Moment,
+    Networks,
+    Password,
+    ReturnPath,
+    StreamId,
+)
 from angarium.identity.fields import DescribedField
 from angarium.identity.limits import OF_ACCOUNTS, Limits, Rate
 from angarium.identity.records import Account, Person, Server, Stream
@@ -16,7 +27,6 @@ Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """What the store can count with."""
 Amount = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 """What can be counted exactly wherever JSON is read."""
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -38,6 +48,9 @@ def within(field: DescribedField) -> Any:
         return OptionsBody
     if field.kind is Rate:
         return RateBody
+    shape = SHAPES.get(field.about.check) if field.about.check is not None else None
+    if shape is not None:
+        return Annotated[field.kind, shape]
     return Amount if field.kind is int else field.kind
 
 
@@ -94,8 +107,8 @@ class StreamChange(Body):
 class PersonNew(Body):
     """A new person of an account."""
 
-    password: str
-    name: str = ""
+    password: Password
+    name: Line = ""
     account: Id | UnsetType = UNSET
 
 
@@ -103,72 +116,98 @@ class PersonNew(Body):
 class PersonChange(Body):
     """What to change of a person."""
 
-    password: str | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
 
 
 class KeyNew(Body):
-    """A new API key. `networks` are the peers it may be used from, in CIDR notation; empty: any."""
+    """A new API key. `networks` are the peers it may be used from, in CIDR notation; empty: any. `stream`, which it is
+    bound to, is one of `server`.
+    """
 
-    label: str
-    grants: tuple[str, ...]
-    networks: tuple[str, ...] = ()
+    RULE: ClassVar = {
+        "if": {"properties": {"stream": {"type": "string"}}, "required": ["stream"]},
+        "then": {"properties": {"server": {"type": "integer"}}, "required": ["server"]},
+    }
+
+    label: Line
+    grants: Grants
+    networks: Networks = ()
     expires_at: Moment | None = None
     account: Id | UnsetType = UNSET
     server: Id | None = None
-    stream: str | None = None
+    stream: StreamId | None = None
 
 
-class KeyChange(Body):
-    """What to change of an API key."""
+class CredentialChange(Body):
+    """What to change of a key, token or login, whichever it is."""
 
-    label: str | UnsetType = UNSET
-    grants: tuple[str, ...] | UnsetType = UNSET
-    networks: tuple[str, ...] | UnsetType = UNSET
+    label: Line | UnsetType = UNSET
+    networks: Networks | UnsetType = UNSET
     expires_at: Moment | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
 
 
+class KeyChange(CredentialChange):
+    """What to change of an API key."""
+
+    grants: Grants | UnsetType = UNSET
+
+
 class TokenNew(Body):
-    """A new token of a server: one for the whole server, or an SMTP token, which is bound to one stream."""
+    """A new token of a server: one for the whole server, or an SMTP token, which is bound to one stream. `options` are
+    its switches, binding and the like.
+    """
+
+    RULE: ClassVar = {
+        "if": {"properties": {"kind": {"const": "smtp_token"}}, "required": ["kind"]},
+        "then": {"properties": {"stream": {"type": "string"}}, "required": ["stream"]},
+        "else": {"properties": {"stream": {"type": "null"}}},
+    }
 
     server: Id
     kind: Literal["server_token", "smtp_token"] = "server_token"
-    label: str = ""
-    stream: str | None = None
+    label: Line = ""
+    stream: StreamId | None = None
     challenge: bool = False
-    networks: tuple[str, ...] = ()
+    networks: Networks = ()
     expires_at: Moment | None = None
+    options: OptionsBody | UnsetType = UNSET
 
 
 class LoginNew(Body):
     """A new SMTP login. `options` are its switches, binding and the like."""
 
     server: Id
-    label: str
-    stream: str | None = None
+    label: Line
+    stream: StreamId | None = None
     challenge: bool = False
-    networks: tuple[str, ...] = ()
+    networks: Networks = ()
     expires_at: Moment | None = None
     options: OptionsBody | UnsetType = UNSET
 
 
-class LoginChange(Body):
-    """What to change of a token or a login."""
+class TokenChange(CredentialChange):
+    """What to change of a token. `challenge` can be taken away only: the secret is not known any more."""
 
-    label: str | UnsetType = UNSET
-    stream: str | UnsetType | None = UNSET
     challenge: bool | UnsetType = UNSET
-    networks: tuple[str, ...] | UnsetType = UNSET
-    expires_at: Moment | UnsetType | None = UNSET
-    enabled: bool | UnsetType = UNSET
+    options: OptionsBody | UnsetType = UNSET
+
+
+class LoginChange(CredentialChange):
+    """What to change of a login: as of a token, and it may be bound to another stream of its server, or with null to
+    none.
+    """
+
+    stream: StreamId | UnsetType | None = UNSET
+    challenge: bool | UnsetType = UNSET
     options: OptionsBody | UnsetType = UNSET
 
 
 class DomainNew(Body):
     """A new sending domain. `return_path` is the label under it that bounces come back to."""
 
-    name: str
-    return_path: str = "bounces"
+    name: DomainName
+    return_path: ReturnPath = "bounces"
     account: Id | UnsetType = UNSET
 
 
@@ -176,7 +215,7 @@ class DomainChange(Body):
     """What to change of a domain."""
 
     enabled: bool | UnsetType = UNSET
-    return_path: str | UnsetType = UNSET
+    return_path: ReturnPath | UnsetType = UNSET
 
 
 def said(body: msgspec.Struct) -> dict[str, Any]:

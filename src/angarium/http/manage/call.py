@@ -26,11 +26,16 @@ Checker = Callable[[Domain], Awaitable[DomainReport]]
 """Asks the DNS about a domain; `identity.domains.check.check_domain` with a resolver."""
 
 
-class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Where a listing goes on, and how much of it comes at once."""
+class LimitQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How much of a listing comes at once."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+
+
+class PageQuery(LimitQuery):
+    """Where a listing goes on, as well: behind the thing with that id; of things without ids, behind so many."""
 
     after: Id | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
 
 
 class AccountQuery(PageQuery):
@@ -109,12 +114,18 @@ class Call:
             )
 
     def page(
-        self, rows: list[R], query: PageQuery, view: Callable[[R], V], at: Callable[[R], int]
+        self, rows: list[R], query: LimitQuery, view: Callable[[R], V], at: Callable[[R], int | str]
     ) -> Page[V]:
         """Return a page of *rows*, which were asked for with `query.limit + 1`; *at* tells a row's id."""
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         return Page([view(row) for row in shown], self._next(at(shown[-1])) if more else None)
 
-    def _next(self, after: int) -> str:
+    def part(self, shown: list[V], query: PageQuery) -> Page[V]:
+        """Return a page of *shown*, which is all that there is and has no ids."""
+        end = (query.after or 0) + query.limit
+        rest = shown[query.after or 0 : end]
+        return Page(rest, self._next(end) if len(shown) > end else None)
+
+    def _next(self, after: int | str) -> str:
         return f"{self.path}?{urlencode({**self.query, 'after': after})}"

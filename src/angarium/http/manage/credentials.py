@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from angarium.core.options import NO_OPTIONS
+from angarium.core.options import NO_OPTIONS, Options
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.accounts import server_of
 from angarium.http.manage.bodies import (
@@ -12,12 +12,13 @@ from angarium.http.manage.bodies import (
     KeyNew,
     LoginChange,
     LoginNew,
-    Moment,
+    TokenChange,
     TokenNew,
     changes,
     options_with,
 )
 from angarium.http.manage.call import Call, PageQuery
+from angarium.http.manage.shapes import Moment
 from angarium.http.manage.views import CredentialView, GrantView, Page, credential_view
 from angarium.identity.grants import GRANTS
 from angarium.identity.records import Credential, Kind
@@ -88,15 +89,18 @@ def create_token(call: Call, body: TokenNew) -> CredentialView:
     """Make a server token, or an SMTP token for one stream. Only by a key that may send itself."""
     server_of(call, body.server)
     call.may_let_send()
-    return credential_view(*_make_token(call, body))
+    options = options_with(NO_OPTIONS, body.options)
+    call.may_choose({"options": options}, NO_OPTIONS)
+    return credential_view(*_make_token(call, body, options))
 
 
-def _make_token(call: Call, body: TokenNew) -> tuple[Credential, str]:
+def _make_token(call: Call, body: TokenNew, options: Options) -> tuple[Credential, str]:
     fields: dict[str, Any] = {
         "label": body.label,
         "challenge": body.challenge,
         "networks": body.networks,
         "expires_at": _seconds(body.expires_at),
+        "options": options,
     }
     if body.kind == "server_token":
         if body.stream is not None:
@@ -114,7 +118,7 @@ def show_token(call: Call, token: int) -> CredentialView:
     return credential_view(_seen(call, token, _TOKENS))
 
 
-def change_token(call: Call, token: int, body: LoginChange) -> CredentialView:
+def change_token(call: Call, token: int, body: TokenChange) -> CredentialView:
     """Change a token."""
     return _change(call, _seen(call, token, _TOKENS), body)
 
@@ -165,9 +169,9 @@ def delete_login(call: Call, login: int) -> None:
     call.store.credentials.delete(login, actor=call.actor)
 
 
-def list_grants(call: Call) -> Page[GrantView]:
+def list_grants(call: Call, query: PageQuery) -> Page[GrantView]:
     """List the grants that API keys can have."""
-    return Page([GrantView(key, label) for key, label in GRANTS.items()], None)
+    return call.part([GrantView(key, label) for key, label in GRANTS.items()], query)
 
 
 def _list(call: Call, query: CredentialQuery, kinds: Collection[Kind]) -> Page[CredentialView]:
@@ -184,7 +188,7 @@ def _list(call: Call, query: CredentialQuery, kinds: Collection[Kind]) -> Page[C
     return call.page(rows, query, credential_view, lambda row: row.id)
 
 
-def _change(call: Call, found: Credential, body: LoginChange) -> CredentialView:
+def _change(call: Call, found: Credential, body: TokenChange | LoginChange) -> CredentialView:
     call.may_let_send()
     fields = changes(body, found)
     call.may_choose(fields, found.options)

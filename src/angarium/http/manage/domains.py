@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from angarium.http.manage.bodies import DomainChange, DomainNew, changes
-from angarium.http.manage.call import AccountQuery, Call
+from angarium.http.manage.call import AccountQuery, Call, PageQuery
 from angarium.http.manage.views import DomainView, Page, domain_view
 from angarium.identity.domains.check import RecordCheck
 from angarium.identity.domains.records import DnsRecord, Purpose, RecordKind, records_for
@@ -74,10 +74,10 @@ def delete_domain(call: Call, domain: int) -> None:
     call.store.domains.delete(domain, actor=call.actor)
 
 
-def domain_records(call: Call, domain: int) -> Page[RecordView]:
+def domain_records(call: Call, domain: int, query: PageQuery) -> Page[RecordView]:
     """List the DNS records to publish for a domain."""
     found = records_for(_seen(call, domain), call.hostname)
-    return Page([record_view(record) for record in found], None)
+    return call.part([record_view(record) for record in found], query)
 
 
 async def verify_domain(call: Call, domain: int) -> ReportView:

@@ -29,10 +29,16 @@ def make_manage_routes(
             store=store,
             check=domain_checker,
             caller=caller,
-            actor=caller.name.replace(" ", ":", 1),
+            actor=_actor(caller),
             hostname=hostname(),
             path=request.url.path,
             query=dict(request.query_params),
         )
 
     return make_routes(MANAGE, KeyGate(authenticator, call))
+
+
+def _actor(caller: Caller) -> str:
+    """Return how the audit log names whose key it was: `key:12 "deploy"`."""
+    _, quote, label = caller.name.partition(' "')
+    return f"key:{caller.id}{quote}{label}"

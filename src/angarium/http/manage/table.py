@@ -40,11 +40,11 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         ),
     ),
     Endpoint("GET", _STREAMS, accounts.list_streams, "account/manage"),
-    Endpoint("POST", _STREAMS, accounts.create_stream, "account/manage", 201),
+    Endpoint("POST", _STREAMS, accounts.create_stream, "account/manage", 201, conflicts=True),
     Endpoint("GET", _STREAM, accounts.show_stream, "account/manage"),
     Endpoint("PATCH", _STREAM, accounts.change_stream, "account/manage"),
-    Endpoint("POST", f"{_STREAM}/archive", accounts.archive_stream, "account/manage"),
-    Endpoint("POST", f"{_STREAM}/unarchive", accounts.unarchive_stream, "account/manage"),
+    Endpoint("POST", f"{_STREAM}/archive", accounts.archive_stream, "account/manage", conflicts=True),
+    Endpoint("POST", f"{_STREAM}/unarchive", accounts.unarchive_stream, "account/manage", conflicts=True),
     *resource(
         "/people",
         "person",
@@ -68,6 +68,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             credentials.change_key,
             credentials.delete_key,
         ),
+        conflicts=False,
     ),
     *resource(
         "/tokens",
@@ -104,10 +105,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             domains.change_domain,
             domains.delete_domain,
         ),
+        conflicts=False,
     ),
     Endpoint("GET", "/domains/{domain}/records", domains.domain_records, "sending_domains/manage"),
     Endpoint("POST", "/domains/{domain}/verify", domains.verify_domain, "sending_domains/manage"),
-    Endpoint("POST", "/domains/{domain}/rotate", domains.rotate_domain, "sending_domains/manage"),
+    Endpoint(
+        "POST", "/domains/{domain}/rotate", domains.rotate_domain, "sending_domains/manage", conflicts=True
+    ),
     Endpoint("GET", "/grants", credentials.list_grants, None),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )

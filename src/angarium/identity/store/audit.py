@@ -1,10 +1,13 @@
 """The audit log of the identity store: who changed what, and when."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import RowMapping, select
 
 from angarium.identity import checks
 from angarium.identity.records import Change
 from angarium.identity.store import schema
+from angarium.identity.store.credentials import WORDS
 from angarium.sql.changes import ChangeLog
 
 
@@ -35,6 +38,14 @@ class AuditLog:
         with self._log.reading() as connection:
             rows = connection.execute(query.limit(checks.page(limit))).mappings()
             return [_change_of(row) for row in rows]
+
+    def keys_of(self, account: int, keys: Iterable[int]) -> set[int]:
+        """Return those of *keys*, by id, that were made for *account*, whether or not they are still there."""
+        what = {f"{WORDS['api_key']} {key}": key for key in keys}
+        columns = schema.audit.c
+        made = (columns.owner == account, columns.action == "create", columns.what.in_(list(what)))
+        with self._log.reading() as connection:
+            return {what[name] for name in connection.scalars(select(columns.what).where(*made))}
 
 
 def _change_of(row: RowMapping) -> Change:

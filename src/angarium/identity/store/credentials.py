@@ -26,7 +26,7 @@ from angarium.identity.store.servers import fetch_server
 from angarium.identity.store.streams import check_usable
 from angarium.sql.changes import ChangeLog, Changing
 from angarium.sql.checks import Check, differing
-from angarium.sql.errors import Invalid
+from angarium.sql.errors import Conflict, Invalid
 from angarium.sql.rows import before_of, record_of, row_of, said
 
 Made = tuple[Credential, str]
@@ -43,8 +43,8 @@ WORDS: Final[dict[Kind, str]] = {
 
 def _off(field: str, value: Any) -> bool:
     if checks.flag(field, value):
-        raise Invalid(
-            field, "the secret is not known any more; make a new login with challenge, delete this one"
+        raise Conflict(
+            f"{field}: the secret is not known any more; make a new login with challenge, delete this one"
         )
     return False
 
@@ -95,9 +95,7 @@ class Credentials:
         with self._log.changing(actor) as change:
             owner = fetch_account(change.connection, account).id
             if server is not None and fetch_server(change.connection, server).account != owner:
-                raise Invalid(
-                    "server", f"server {server} belongs to another account; take one of account {owner}"
-                )
+                raise Conflict(f"server {server} belongs to another account; take one of account {owner}")
             if stream is not None:
                 _check_bound(change.connection, server, stream)
             return self._make(change, "api_key", owner, server=server, stream=stream, **fields)

@@ -52,18 +52,21 @@ class MessageStreams:
         with self._log.reading() as connection:
             return fetch_stream(connection, server, id)
 
-    def of_server(self, server: int, archived: bool = False) -> list[Stream]:
-        """Return the streams of a server, the oldest first; with *archived* those that are archived as well.
+    def of_server(self, server: int, archived: bool = False, after: str | None = None) -> list[Stream]:
+        """Return the streams of a server, the oldest first, those behind *after*; with *archived* those that are
+        archived as well.
 
-        Raises NotFound when there is no such server.
+        Raises NotFound when there is no such server, or no stream *after*.
         """
         query = select(schema.streams).where(_KEY.server == server)
         if not archived:
             query = query.where(_KEY.archived_at.is_(None))
         with self._log.reading() as connection:
             fetch_server(connection, server)
+            begin = _age(fetch_stream(connection, server, after)) if after is not None else None
             rows = connection.execute(query).mappings()
-            return sorted((record_of(row, Stream) for row in rows), key=_age)
+            found = sorted((record_of(row, Stream) for row in rows), key=_age)
+        return found if begin is None else [stream for stream in found if _age(stream) > begin]
 
     def change(self, server: int, id: str, *, actor: str, **fields: Any) -> Stream:
         """Change the *fields* of `Stream` that can be changed. Raises NotFound, Invalid."""
@@ -105,13 +108,12 @@ def fetch_stream(connection: Connection, server: int, id: str) -> Stream:
 
 
 def check_usable(connection: Connection, server: int, id: str) -> Stream:
-    """Return the stream that a credential is to be bound to. Raises Invalid when there is none, or it is archived."""
-    try:
-        stream = fetch_stream(connection, server, checks.stream_id("stream", id))
-    except NotFound as error:
-        raise Invalid("stream", f"{error}") from None
+    """Return the stream that a credential is to be bound to. Raises Invalid for what is no name of a stream, NotFound,
+    or Conflict when it is archived.
+    """
+    stream = fetch_stream(connection, server, checks.stream_id("stream", id))
     if stream.archived_at is not None:
-        raise Invalid("stream", f"the stream {id!r} is archived; unarchive it, or take another one")
+        raise Conflict(f"the stream {id!r} is archived; unarchive it, or take another one")
     return stream
 
 

@@ -1,0 +1,50 @@
+"""What may stand in the texts and lists of bodies, as the OpenAPI document tells it. Told only: the store checks, and
+says in a sentence what to write instead.
+
+The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
+line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from angarium.dialects.postmark.names import RESERVED_STREAMS
+from angarium.identity import checks
+from angarium.identity.grants import GRANTS
+from angarium.sql.checks import Check
+
+
+def _told(**schema: Any) -> msgspec.Meta:
+    return msgspec.Meta(extra_json_schema=schema)
+
+
+_LINE: Final = _told(maxLength=checks.LONGEST_TEXT, format="line")
+_NAME: Final = _told(minLength=1, maxLength=checks.LONGEST_TEXT, format="name")
+_DESCRIPTION: Final = _told(maxLength=checks.LONGEST_DESCRIPTION, format="line")
+_EMAIL: Final = _told(format="email", maxLength=320)
+_STREAM: Final = _told(pattern=f"^{checks.STREAM_ID}$", **{"not": {"pattern": f"^{RESERVED_STREAMS}"}})
+
+SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
+    checks.text: _LINE,
+    checks.name: _NAME,
+    checks.description: _DESCRIPTION,
+    checks.email: _EMAIL,
+    checks.stream_id: _STREAM,
+}
+"""What there is to tell of a text that is checked so."""
+
+Line = Annotated[str, _LINE]
+StreamId = Annotated[str, _STREAM]
+DomainName = Annotated[str, _told(minLength=3, format="domain")]
+ReturnPath = Annotated[str, _told(format="label")]
+Password = Annotated[
+    str,
+    _told(minLength=checks.SHORTEST_PASSWORD, maxLength=checks.LONGEST_PASSWORD, pattern="^[^\\u0000]*$"),
+]
+Networks = Annotated[tuple[Annotated[str, _told(format="cidr")], ...], _told(maxItems=checks.MOST_NETWORKS)]
+Grants = Annotated[tuple[Annotated[str, _told(enum=list(GRANTS))], ...], _told(minItems=1)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""After 1970 and before the year 10000."""
