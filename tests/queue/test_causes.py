@@ -6,6 +6,7 @@ import pytest
 
 from angarium.core.reasons import HoldReason
 from angarium.core.reply import Reply
+from angarium.queue.causes import Silence
 from angarium.queue.plan import RouteFailure
 from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
@@ -85,6 +86,28 @@ def test_no_way_to_a_domain_names_the_option_that_closes_it(simulate, reply, opt
     sim.run(1)
     [held] = causes(sim)
     assert (held.kind, held.option, held.text) == ("route", option, f"no route: {reply}")
+
+
+def test_a_silent_peer_is_named_with_what_is_awaited_of_it_and_since_when(simulate: Simulate) -> None:
+    sim = simulate("Banner_Timeout = 100\nServer_Max_Outbound_Connections = 1")
+    sim.peers["tarpit.example"] = SimulatedPeer(connect_s=1000)
+    sim.send("tarpit.example", count=3)
+    sim.run(1)
+    sim.send("fast.example", count=2)
+    sim.run(30)
+    ((_, conn),) = sim.open
+    silences = {conn: Silence("the banner", sim.now - 31, "Banner_Timeout")}
+    tarpit, fast = (row.held_by[0] for row in sim.scheduler.status(sim.now, silences))
+    assert (tarpit.kind, tarpit.option, tarpit.where) == ("silent", "Banner_Timeout", "angarium.conf:1")
+    assert (tarpit.host, tarpit.address) == ("tarpit.example", "tarpit.example:25")
+    assert (tarpit.since, tarpit.waiting) == (sim.now - 31, 3)
+    assert tarpit.text == "silent at tarpit.example:25 (tarpit.example): the banner is awaited"
+    assert fast.text == (
+        "Server_Max_Outbound_Connections 1 of global; 1 of them with silent peers: "
+        "tarpit.example:25 (tarpit.example)"
+    )
+    just_now = {conn: Silence("the banner", sim.now - 1, "Banner_Timeout")}
+    assert sim.scheduler.status(sim.now, just_now)[0].held_by[0].kind == "moving"
 
 
 def test_what_a_peer_said_is_told_with_its_host(simulate: Simulate) -> None:

@@ -1,14 +1,19 @@
 """Whatever comes in whatever order: nothing is lost, nothing is delivered twice, no limit is exceeded."""
 
 from collections import Counter
+from itertools import chain
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import to_builtins
 
 from angarium.config.load import parse_config
 from angarium.core.records import TERMINAL, Recipient
 from angarium.core.reply import Reply
+from angarium.engine.shown import describe_queue
+from angarium.node.merge import Answers, merge_queues
+from angarium.queue.causes import Silence
 from angarium.queue.states import may_happen
 from angarium.spool.port import Selection
 from angarium.testing.simulation import REFUSED, TOO_MANY, SimulatedPeer, Simulation, plan_to
@@ -174,6 +179,27 @@ class Interleavings(RuleBasedStateMachine):
             for row in scheduler.status(self.sim.now):
                 if row.active and not row.in_flight:
                     assert row.hold is not None, row
+
+    @invariant()
+    def each_waiting_recipient_is_under_one_cause_of_its_queue_and_of_the_node(self):
+        said = [
+            scheduler.status(self.sim.now, self.silences(n)) for n, scheduler in enumerate(self.sim.workers)
+        ]
+        for row in chain.from_iterable(said):
+            waiting = row.active + row.stored + row.held
+            assert sum(reason.waiting for reason in row.held_by) == waiting, row
+            assert all(reason.waiting and reason.text and reason.domains for reason in row.held_by)
+            assert len({reason.cause for reason in row.held_by}) == len(row.held_by)
+        parts = {n: to_builtins([describe_queue(row) for row in rows]) for n, rows in enumerate(said)}
+        for limit in (None, 1):
+            totals = merge_queues(Answers(parts), limit).totals
+            assert sum(reason.waiting for reason in totals.reasons) == totals.waiting
+            assert len({reason.cause for reason in totals.reasons}) == len(totals.reasons)
+
+    def silences(self, worker):
+        """Every other connection has said nothing for a while."""
+        connections = [conn for owner, conn in self.sim.open if owner == worker and conn % 2]
+        return {conn: Silence("the banner", self.sim.now - conn, "Banner_Timeout") for conn in connections}
 
     def teardown(self):
         """With peers that accept, everything that may go goes."""

@@ -13,7 +13,8 @@ from angarium.core.reply import Reply
 from angarium.delivery.distrust import Distrust
 from angarium.delivery.goodbye import Goodbye
 from angarium.delivery.login import LoginSetupError, login_of
-from angarium.delivery.settings import bind_ip, transaction_of, xclient_of
+from angarium.delivery.settings import TIMEOUT_OPTIONS, bind_ip, transaction_of, xclient_of
+from angarium.queue.causes import Silence
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
 from angarium.smtp.client.events import (
     ClientEvent,
@@ -291,6 +292,16 @@ class Connection(asyncio.Protocol):
     def message(self) -> Message | None:
         """The message under way."""
         return self._recipients[0].message if self._recipients else None
+
+    @property
+    def silence(self) -> Silence | None:
+        """What of the peer is waited for, and since when; None while nothing is."""
+        if self.is_over:
+            return None
+        if self._transport is None:
+            return Silence("the connection", self._started_at, "Connect_Timeout")
+        awaits = self._machine.awaits
+        return None if awaits is None else Silence(awaits[0], awaits[2], TIMEOUT_OPTIONS[awaits[1]])
 
     @property
     def held_bytes(self) -> int:

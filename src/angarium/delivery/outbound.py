@@ -14,6 +14,7 @@ from angarium.engine.live import LiveScheduler
 from angarium.engine.record import EventWriter
 from angarium.engine.trace import TraceHub
 from angarium.engine.view import ConfigView
+from angarium.queue.causes import Silences
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result
 from angarium.spool.port import Spool
 
@@ -159,6 +160,11 @@ class Outbound:
             else:
                 self._handover.intents.abandon(connection.id)
                 connection.quit()
+
+    def silences(self) -> Silences:
+        """See engine.way_out.WayOut."""
+        found = ((conn, connection.silence) for conn, connection in self._connections.items())
+        return {conn: silence for conn, silence in found if silence is not None}
 
     @property
     def connections(self) -> int:

@@ -13,6 +13,20 @@ from angarium.smtp.client.events import (
 )
 from angarium.spool.port import Body
 
+TIMEOUT_OPTIONS = {
+    "banner_s": "Banner_Timeout",
+    "ehlo_s": "EHLO_Timeout",
+    "tls_s": "TLS_Timeout",
+    "mail_s": "MailFrom_Timeout",
+    "rcpt_s": "RcptTo_Timeout",
+    "data_s": "Data_Timeout",
+    "body_s": "Data_Block_Timeout",
+    "final_s": "Body_Timeout",
+    "rset_s": "RSET_Timeout",
+    "quit_s": "QUIT_Timeout",
+}
+"""By field of `Timeouts`, the option that it is set by."""
+
 _EIGHT_BIT: dict[str, EightBitPolicy] = {"ifneeded": "convert", "bounce": "bounce", "no": "send"}
 
 

@@ -6,6 +6,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
 from angarium.engine.turn import Turn
+from angarium.queue.causes import Silences
 from angarium.queue.census import Census
 from angarium.queue.commands import Command, ConnectFailure, Result
 from angarium.queue.explain import QueueStatus
@@ -43,9 +44,9 @@ class LiveScheduler:
         """Whether a fresh recipient of *tenant* may stay in memory; else have it accepted as settled."""
         return self._scheduler.has_room(tenant)
 
-    def status(self) -> list[QueueStatus]:
+    def status(self, silences: Silences) -> list[QueueStatus]:
         """Every queue and what holds it, fullest first."""
-        return self._scheduler.status(self._now())
+        return self._scheduler.status(self._now(), silences)
 
     # -- mail
 

@@ -36,6 +36,7 @@ from angarium.engine.reports.report import QUIET
 from angarium.engine.resolve import WayFinder
 from angarium.engine.shown import describe_event, describe_message, describe_queue, describe_recipient
 from angarium.engine.view import ConfigView
+from angarium.engine.way_out import WayOut
 from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
@@ -59,6 +60,7 @@ class Operator:
         recorder: Recorder,
         way_finder: WayFinder,
         pager: Pager,
+        way_out: WayOut,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -68,6 +70,7 @@ class Operator:
         self._recorder = recorder
         self._way_finder = way_finder
         self._pager = pager
+        self._way_out = way_out
         self._now = clock.now
         self._log = log
         self._turn = asyncio.Lock()
@@ -204,7 +207,7 @@ class Operator:
         """Describe every queue with mail that matches: numbers, next try, last reply and what holds it."""
         return [
             describe_queue(status)
-            for status in self._scheduler.status()
+            for status in self._scheduler.status(self._way_out.silences())
             if args.domain in (None, status.queue.domain) and args.binding in (None, status.queue.binding)
         ]
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from angarium.queue.causes import Silences
 from angarium.queue.commands import Connect, Deliver, Quit
 
 
@@ -37,6 +38,10 @@ class WayOut(Protocol):
 
     def break_off(self) -> None:
         """End all connections; a transaction whose peer may have taken the message ends as ambiguous."""
+        ...
+
+    def silences(self) -> Silences:
+        """Return what each connection waits for whose peer is to say or do something."""
         ...
 
     @property

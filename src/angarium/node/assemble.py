@@ -99,7 +99,7 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         way_finder=way_finder,
         way_out=way_out,
         traces=traces,
-        operator=Operator(view, spool, scheduler, recorder, way_finder, pager, clock, log),
+        operator=Operator(view, spool, scheduler, recorder, way_finder, pager, way_out, clock, log),
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
         facts=FactWriter(spool, clock, counters),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),

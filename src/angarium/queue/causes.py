@@ -195,7 +195,7 @@ class Causes:
         silent = self._of_holding.get(holding, [])
         if silent:
             peers = ", ".join(dict.fromkeys(f"{_place(each)} ({each.address.host})" for each in silent[:3]))
-            words.append(f"{len(silent)} of them are with silent peers: {peers}")
+            words.append(f"{len(silent)} of them with silent peers: {peers}")
         return "; ".join(words)
 
     def _crowded(self, queue: Queue, rule: Rule) -> HoldReason:

@@ -137,6 +137,14 @@ class ClientMachine:
         return None if limit is None else getattr(self._settings.timeouts, limit)
 
     @property
+    def awaits(self) -> tuple[str, str, float] | None:
+        """What of the peer is awaited, in words, the field of `Timeouts` that ends that, and since when: the last
+        progress. None while nothing is.
+        """
+        stage = STAGES[self._awaited_stage]
+        return None if stage.limit is None else (stage.awaited, stage.limit, self._since)
+
+    @property
     def _awaited_stage(self) -> str:
         run = self._run
         return "rset" if run is not None and run.is_resetting else self.stage
