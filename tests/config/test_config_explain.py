@@ -98,7 +98,9 @@ def test_a_question_that_makes_no_sense_is_refused(config: Config, words: str, s
 def test_an_unknown_option_is_told_apart_from_one_that_is_not_served_yet(config: Config) -> None:
     with pytest.raises(UnknownOption, match=r"unknown option Retry_Intervall; did you mean Retry_Interval\?"):
         ask(config, "Retry_Intervall")
-    with pytest.raises(UnknownOption, match="Blackhole is known, but not supported yet"):
+    with pytest.raises(
+        UnknownOption, match="Blackhole is known from Momentum and not served: mail is not thrown away"
+    ):
         ask(config, "Blackhole")
 
 

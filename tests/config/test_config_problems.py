@@ -1,12 +1,15 @@
 """Every problem of a configuration at once, each with its place and what to write instead."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.config.known import KNOWN_NOT_SERVED
+from angarium.config.build import NAMES, RULE
+from angarium.config.known import KNOWN_OPTIONS, KNOWN_STANZAS
 from angarium.config.load import parse_config
 from angarium.config.options import RECORDS
 from angarium.config.problems import ConfigErrors
@@ -28,15 +31,39 @@ def problems(text: str) -> list[str]:
             "1:1 unknown option Max_Outbound_Conections | did you mean Max_Outbound_Connections?",
         ),
         ("Qwertyuiop = 3", "1:1 unknown option Qwertyuiop | "),
-        ("adaptive_enabled = yes", "1:1 Adaptive_Enabled is known, but not supported yet | leave it out"),
+        ("Foo_Body_Timeout = 3", "1:1 unknown option Foo_Body_Timeout | "),
+        ("BodyTimeout = 3", "1:1 unknown option BodyTimeout | did you mean Body_Timeout?"),
+        ("TLS_Cert = x", "1:1 unknown option TLS_Cert | did you mean TLS_Certificate?"),
+        ("Connections_Max_Outbound = 3", "1:1 unknown option Connections_Max_Outbound | "),
+        (
+            "adaptive_enabled = yes",
+            "1:1 Adaptive_Enabled is known from Momentum and not served: "
+            "no option adapts itself to what peers answer yet | leave it out",
+        ),
+        (
+            "adaptive_body_timeout = ( 60 600 )",
+            "1:1 Adaptive_Body_Timeout is known from Momentum and not served: "
+            "no option adapts itself to what peers answer yet | write Body_Timeout itself",
+        ),
+        (
+            "match_cache_life = 60",
+            "1:1 Match_Cache_Life is known from Momentum and not served: what is remembered of a configuration goes "
+            "with it, at a reload | leave it out; its size is Match_Cache_Size",
+        ),
+        (
+            "Debug_Flags { ERROR = ( ALL ) }",
+            "1:1 Debug_Flags is known from Momentum and not served: the log is one stream, on standard error | "
+            "write Log_Level and Log_Format",
+        ),
         (
             "Force_Fsync = yes",
-            "1:1 Force_Fsync is known, but not supported yet | "
-            "mail is always synced before it is acknowledged; leave it out",
+            "1:1 Force_Fsync is known from Momentum and not served: "
+            "mail is always synced before it is acknowledged | leave it out",
         ),
         (
             'Pathway "x" { Anything = 1 }',
-            "1:1 Pathway is known, but not supported yet | leave the stanza out",
+            "1:1 Pathway is known from Momentum and not served: there are no pathways | "
+            "write their options into ESMTP_Listener, Listen or Peer",
         ),
         ("Domian x { }", "1:1 unknown stanza Domian | did you mean Domain?"),
         (
@@ -173,7 +200,29 @@ def test_the_table_and_the_records_have_the_same_options() -> None:
 
 
 def test_an_option_is_either_served_or_known() -> None:
-    assert not {option.field for option in OPTIONS} & set(KNOWN_NOT_SERVED)
+    assert not {option.field for option in OPTIONS} & set(KNOWN_OPTIONS)
+
+
+def momentum_names() -> list[str]:
+    return (Path(__file__).parent / "momentum_options.txt").read_text().split()
+
+
+@pytest.mark.parametrize("form", ["{} = 1", "{} x {{ }}"])
+def test_every_name_of_momentum_is_served_or_told_what_takes_its_place(form: str) -> None:
+    unknown = []
+    for name in momentum_names():
+        try:
+            parse_config(form.format(name))
+        except ConfigErrors as errors:
+            unknown += [str(p) for p in errors.problems if "unknown" in p.message or "did you mean" in p.hint]
+    assert unknown == []
+
+
+def test_what_takes_the_place_of_an_option_is_one() -> None:
+    names = {name.lower() for name in [*NAMES.values(), RULE]} | {option.name.lower() for option in OPTIONS}
+    for known in (*KNOWN_OPTIONS.values(), *KNOWN_STANZAS.values()):
+        told = re.findall(r"\b[A-Z][A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b", f"{known.reason} {known.instead}")
+        assert {name.lower() for name in told} <= names, known
 
 
 def test_a_name_means_one_option_in_each_scope() -> None:

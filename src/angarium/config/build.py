@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
-from angarium.config.names import guess, unknown_option
+from angarium.config.known import KNOWN_OPTIONS, KNOWN_STANZAS
+from angarium.config.names import guess, not_served, unknown_option
 from angarium.config.options import Option, ScopeKind
 from angarium.config.problems import ProblemList
 from angarium.config.reading import BadValue, faults
@@ -144,17 +144,17 @@ class Builder:
     def wrong_stanza(self, item: Stanza) -> None:
         """Say why there is no stanza of that name."""
         name = item.name.lower()
-        if name in KNOWN_STANZAS or name in KNOWN_NOT_SERVED:
-            shown = KNOWN_STANZAS.get(name) or KNOWN_NOT_SERVED[name]
-            self.problems.add(item.at, f"{shown} is known, but not supported yet", "leave the stanza out")
+        known = KNOWN_STANZAS.get(name) or KNOWN_OPTIONS.get(name)
+        if known is not None:
+            self.problems.add(item.at, *not_served(known, "leave the stanza out"))
         elif rows := options_named(name):
             hint = f"write {rows[0].name} = {rows[0].kind.form}"
             self.problems.add(item.at, f"{rows[0].name} is an option, not a stanza", hint)
         elif name == RULE.lower():
             self.problems.add(item.at, f"{RULE} cannot stand inside a stanza", "write it at the top level")
         else:
-            known = [NAMES[kind] for kind in _SCOPE_OF.values()]
-            self.problems.add(item.at, f"unknown stanza {item.name}", guess(name, [*known, RULE]))
+            served = [NAMES[kind] for kind in _SCOPE_OF.values()]
+            self.problems.add(item.at, f"unknown stanza {item.name}", guess(name, [*served, RULE]))
 
 
 def _in_http(scope: Scope) -> bool:

@@ -1,10 +1,10 @@
 """Writes docs/options.md from the option table: `python -m angarium.config.docs > docs/options.md`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from angarium.config.build import NAMES
-from angarium.config.known import KNOWN_NOT_SERVED, KNOWN_STANZAS
+from angarium.config.known import KNOWN_OPTIONS, KNOWN_STANZAS, KnownName
 from angarium.config.options import Family, Option
 from angarium.config.tables import family
 
@@ -22,13 +22,18 @@ All options by what they are about. How they are written and which of several va
 [configuration.md](configuration.md). This page is made from the option table; do not edit it.
 """
 
-_FOOT = """## Known, not supported yet
+_FOOT = """## Known from Momentum, not served
 
-A configuration that sets one of these is refused, so that nobody relies on what is not done.
+A configuration that sets one of these is refused, so that nobody relies on what is not done, and told what stands in
+its place.
 
-Options: {options}.
+### Options
 
-Stanzas and modules: {stanzas}.
+{options}
+
+### Stanzas and modules
+
+{stanzas}
 """
 
 
@@ -37,7 +42,7 @@ def options_page() -> str:
     parts = [_HEAD]
     for name, (title, sentence) in _TITLES.items():
         parts += [f"## {title}\n", f"{sentence}\n", *map(_option, family(name))]
-    parts.append(_FOOT.format(options=_names(KNOWN_NOT_SERVED), stanzas=_names(KNOWN_STANZAS)))
+    parts.append(_FOOT.format(options=_known(KNOWN_OPTIONS), stanzas=_known(KNOWN_STANZAS)))
     return "\n".join(parts)
 
 
@@ -62,8 +67,14 @@ def _facts(option: Option) -> Iterator[str]:
         yield "- a change takes a restart"
 
 
-def _names(known: dict[str, str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(known.values(), key=str.lower))
+def _known(table: Mapping[str, KnownName]) -> str:
+    by_name = sorted(table.values(), key=lambda known: known.name.lower())
+    rows = (f"| `{known.name}` | {known.reason} | {_cell(known.instead)} |" for known in by_name)
+    return "\n".join(("| name | why | instead |", "|---|---|---|", *rows))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":
