@@ -21,6 +21,7 @@ Hostname = mx.test
 Relay_Hosts = ( 127.0.0.9 )
 Routes = ( "127.0.0.1:{sink}" )
 ESMTP_Listener "implicit" {{ Listen "127.0.0.1:{implicit}" {{ Use_SSL = true }} }}
+ESMTP_Listener "impatient" {{ TLS_Timeout = 1 Listen "127.0.0.1:{impatient}" {{ Use_SSL = true }} }}
 ESMTP_Listener "several" {{
   TLS_Certificate = ( "{first.certificate}" "{second.both}" )
   TLS_Key = ( "{first.key}" "{second.both}" )
@@ -55,7 +56,7 @@ class Place:
         self.authority = CertificateAuthority(folder)
         self.first = self.authority.issue("mail.one.test", "*.one.test")
         self.second = self.authority.issue("two.test")
-        self.ports = {name: free_port() for name in ("implicit", "several", "clients", "strict")}
+        self.ports = {name: free_port() for name in ("implicit", "impatient", "several", "clients", "strict")}
         given = {"first": self.first, "second": self.second, "authority": self.authority}
         self.node = Node(CONFIG.format(sink=sink.port, **given, **self.ports), workers=1)
 
@@ -123,6 +124,36 @@ def test_tls_from_the_first_byte(place):
         assert not client.has_extn("starttls")
         submit_over(client, "a@far.test", ["implicit@far.test"])
     assert b"with ESMTPS" in place.sink.wait_for_mail_to("implicit@far.test")[0].data
+
+
+@pytest.mark.parametrize(
+    ("listener", "says", "spoken"),
+    [
+        ("implicit", b"EHLO client.test\r\n", "SMTP"),
+        ("implicit", b"GET / HTTP/1.1\r\n\r\n", "HTTP"),
+        ("default", b"POST / HTTP/1.1\r\n\r\n", "HTTP"),
+    ],
+)
+def test_a_client_that_speaks_another_protocol_is_told_as_such(place, listener, says, spoken):
+    port = place.node.smtp_port if listener == "default" else place.ports[listener]
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+        client.sendall(says)
+        with contextlib.suppress(ConnectionError):
+            while client.recv(1000):
+                pass
+    place.node.wait_for_event("wrong_protocol", listener=listener, spoken=spoken)
+
+
+def test_a_client_that_begins_with_tls_where_starttls_is_due_is_told(place):
+    with pytest.raises(ssl.SSLError):
+        smtplib.SMTP_SSL("127.0.0.1", place.node.smtp_port, context=place.anyhow(), timeout=PATIENCE_S)
+    place.node.wait_for_event("wrong_protocol", listener="default", spoken="TLS")
+
+
+def test_a_client_that_waits_for_a_greeting_where_tls_is_due_is_told(place):
+    with socket.create_connection(("127.0.0.1", place.ports["impatient"]), PATIENCE_S) as client:
+        assert client.recv(1000) == b""
+    place.node.wait_for_event("wrong_protocol", listener="impatient", spoken="SMTP")
 
 
 def test_a_large_message_comes_through_tls_whole(place):
@@ -293,7 +324,7 @@ def test_a_certificate_that_has_expired_is_shown_and_spoken_of(tmp_path):
         warned = node.wait_for_event("tls", level="warning")
         assert "has expired" in warned[0]["problem"]
         metric = node.get("/metrics")[1]
-        assert f'angarium_tls_certificate_not_after{{certificate="{old.both}"}}' in metric
+        assert f'angarium_tls_certificate_not_after_timestamp_seconds{{certificate="{old.both}"}}' in metric
         with smtplib.SMTP("127.0.0.1", node.smtp_port) as client:
             with pytest.raises(ssl.SSLCertVerificationError):
                 client.starttls(

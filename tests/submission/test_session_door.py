@@ -12,6 +12,7 @@ from angarium.core.reply import Reply
 from angarium.identity.limits import Limits
 from angarium.identity.records import Account
 from angarium.smtp.server import answers
+from angarium.submission.session.strangers import TOLD_AGAIN_S
 from angarium.testing.intake import IntakeDesk, a_principal
 
 OPEN = "Auth_Without_TLS = true\n"
@@ -389,3 +390,41 @@ async def test_a_command_may_end_with_a_lone_line_end(door):
     talk = door(RELAY).session()
     talk.session.data_received(b"EHLO c.example.com\n")
     assert talk.wire.text.startswith("250-mx.test")
+
+
+# -- clients that came to the wrong socket
+
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+@in_loop
+async def test_tls_that_does_not_wait_for_starttls_is_told_once_a_minute_for_each_network(door):
+    house = door()
+    for _ in range(3):
+        assert (await house.session().say(HELLO)).startswith("421 4.7.0 TLS begins by STARTTLS here")
+    await house.session("203.0.113.9").say(HELLO)
+    told = house.events("wrong_protocol")
+    assert [record["peer"] for record in told] == ["198.51.100.7:40000", "203.0.113.9:40000"]
+    assert told[0]["spoken"] == "TLS"
+    assert "Use_SSL (usually port 465)" in told[0]["problem"]
+    assert house.count("wrong_protocol_total", "TLS") == 4
+    house.clock.at += TOLD_AGAIN_S
+    await house.session().say(HELLO)
+    assert len(house.events("wrong_protocol")) == 3
+
+
+@in_loop
+async def test_a_web_client_is_told_as_one(door):
+    house = door()
+    assert (await house.session().say("GET / HTTP/1.1")).startswith("421 4.7.0 this is a mail server")
+    (told,) = house.events("wrong_protocol")
+    assert (told["spoken"], "HTTP_Listener" in told["problem"]) == ("HTTP", True)
+
+
+@in_loop
+async def test_what_is_told_of_strangers_is_bounded(door):
+    house = door()
+    for number in range(1500):
+        talk = house.session(f"10.{number >> 8}.{number & 255}.1")
+        await talk.say(HELLO)
+    assert len(house.reception.strangers) == 1024

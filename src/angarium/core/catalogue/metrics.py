@@ -86,6 +86,13 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("result", ("full", "resumed", "failed")),),
         "Growing `failed`: clients that do not trust the certificate or speak only old versions; the log says which.",
     ),
+    "wrong_protocol_total": Metric(
+        "counter",
+        "Clients that spoke another protocol than the socket they came to, by what they spoke.",
+        (Label("spoken", ("TLS", "SMTP", "HTTP")),),
+        "Growing: an application has the wrong port or kind of encryption; `wrong_protocol` records say which and what "
+        "to set.",
+    ),
     "tls_certificate_not_after_timestamp_seconds": Metric(
         "gauge",
         "When a listener's certificate ends, in Unix time.",

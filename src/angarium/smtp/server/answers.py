@@ -62,6 +62,7 @@ UNAUTHORISED_PIPELINING = Reply(
     503, "5.5.0", "wait for the reply to this command (option Strict_Pipelining): closing"
 )
 STARTTLS_INJECTION = Reply(503, "5.5.1", "commands in clear text behind STARTTLS: closing")
+TLS_TOO_EARLY = Reply(421, "4.7.0", "TLS begins by STARTTLS here: closing")
 NOT_HTTP = Reply(421, "4.7.0", "this is a mail server: closing")
 BAD_CHUNK = Reply(501, "5.5.4", "BDAT needs a size: closing")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors: closing")

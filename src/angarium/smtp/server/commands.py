@@ -245,11 +245,13 @@ class ServerCommands:
         word = line.split(b" ", 1)[0].upper()
         if word in WEB_VERBS:
             return answers.NOT_HTTP
+        if begins_tls(line):
+            return answers.TLS_TOO_EARLY
         return answers.NOT_IMPLEMENTED if word in NO_MAIL_VERBS else answers.UNKNOWN_COMMAND
 
     def garbled(self, line: bytes, handler: ServerHandler) -> Reply | None:
         """Refuse a line that is none (RFC 5321 §2.3.8, §4.1.2)."""
-        return answers.BAD_CHARACTERS
+        return answers.TLS_TOO_EARLY if begins_tls(line) else answers.BAD_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,11 @@ _LONG_VERBS = {
 }
 _UNKNOWN = Verb(RULES[""], _C.unknown)
 _GARBLED = Verb(RULES[""], _C.garbled)
+
+
+def begins_tls(data: bytes) -> bool:
+    """Whether *data* is the beginning of a handshake record (RFC 8446 §5.1), which no command looks like."""
+    return data[:2] == b"\x16\x03"
 
 
 def recognise(line: bytes, *, pedantic: bool) -> tuple[Verb, bytes]:

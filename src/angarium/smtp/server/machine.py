@@ -15,7 +15,7 @@ from angarium.smtp.server.answers import plain_wire, wire, wire_once
 from angarium.smtp.server.auth_syntax import encode_challenge
 from angarium.smtp.server.body import IncomingBody
 from angarium.smtp.server.command import CommandError
-from angarium.smtp.server.commands import VERBS, ServerCommands, Verb, recognise
+from angarium.smtp.server.commands import VERBS, ServerCommands, Verb, begins_tls, recognise
 from angarium.smtp.server.counters import Patience, ServerCounters
 from angarium.smtp.server.exchange import MAX_RESPONSE_LINE, read_response
 from angarium.smtp.server.handler import ServerHandler
@@ -98,7 +98,7 @@ class ServerMachine:
         if state == "closed":
             return
         if state == "connect":
-            self._end(answers.EARLY_TALK)
+            self._end(answers.TLS_TOO_EARLY if begins_tls(data) else answers.EARLY_TALK)
             return
         if state == "tls":
             self._note_injection(len(data))
@@ -307,7 +307,7 @@ class ServerMachine:
         self._since = self._now
         self.counters.commands += 1
         if self._input.is_bare and not self._takes_lone_lf:
-            self._end(answers.BARE_LF_COMMAND)
+            self._end(answers.TLS_TOO_EARLY if begins_tls(line) else answers.BARE_LF_COMMAND)
             return True
         self._perform(line)
         return True
@@ -318,6 +318,9 @@ class ServerMachine:
         """
         waits, longest = self._input, self._limits.max_command_length
         word = waits.data[waits.pos : waits.pos + 5].upper()
+        if begins_tls(word):
+            self._end(answers.TLS_TOO_EARLY)
+            return None
         is_auth = word == b"AUTH " and bool(self._commands.options.auth)
         if is_auth:
             longest = max(longest, MAX_RESPONSE_LINE)

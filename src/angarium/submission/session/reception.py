@@ -17,6 +17,7 @@ from angarium.submission.intake.ports import Facts, NoFacts
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
 from angarium.submission.session.access import Access
 from angarium.submission.session.settings import Settings
+from angarium.submission.session.strangers import Strangers
 from angarium.tls.server.contexts import TlsContexts
 
 
@@ -103,6 +104,7 @@ class Reception:
         self.facts = facts or NoFacts()
         self.sessions: set[OpenSession] = set()
         self.tasks = Tasks(log, clock)
+        self.strangers = Strangers(clock, log, counters)
         self.settings = self._settings_by(config)
         self._number = 0
 

@@ -184,6 +184,7 @@ class Session(asyncio.Protocol):
 
     def on_refusal(self, reply: Reply) -> None:
         """See ServerHandler: write it down, unless it was when the login failed. Of many the first speak for all."""
+        self._reception.strangers.refused(self._peer, reply)
         if reply.code in (421, 521) and not self._connection.ended:
             self._connection.note_end(str(reply))
         if reply in _TOLD or reply is self._told_last or self._refusals_told >= MOST_REFUSALS_TOLD:
@@ -204,7 +205,8 @@ class Session(asyncio.Protocol):
         try:
             upgraded = await self._encryption.upgrade(raw, self)
         except OSError as error:
-            self.handshake_failed(error)
+            self._connection.note_end(self._encryption.fail(error))
+            self.connection_lost(error)
             return
         self._connection.attach(upgraded)
         self._secured(upgraded)
@@ -237,7 +239,9 @@ class Session(asyncio.Protocol):
 
     def handshake_failed(self, error: Exception) -> None:
         """There will be no session: the protocol is not told of a connection that dies in its handshake."""
-        self._connection.note_end(self._encryption.fail(error))
+        why = self._encryption.fail(error)
+        self._reception.strangers.failed(self._peer, why)
+        self._connection.note_end(why)
         self.connection_lost(error)
 
     # -- seen from outside, and its end; see reception.OpenSession
