@@ -9,8 +9,8 @@ from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
 from angarium.core.waiting import NOTHING_WAITS
 from angarium.engine.enter import Acceptance
+from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
-from angarium.engine.record import EventWriter
 from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
 from angarium.testing.caller import a_message
@@ -36,7 +36,7 @@ def test_a_message_that_cannot_be_scheduled_is_answered_all_the_same() -> None:
             ConfigView(parse_config("")),
             spool,
             LiveScheduler(scheduler, Turn(), clock),
-            EventWriter(spool, log, counters, NOTHING_WAITS),
+            Failing(Turn(), clock, log),
             clock,
             log,
             counters,

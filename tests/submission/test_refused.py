@@ -1,4 +1,5 @@
-"""Mail that was taken only to be reported as failed: bounced with its refusal, never attempted, told to nobody.
+"""Mail that was taken only to be reported as failed: bounced with its refusal, never attempted; a sender who logged in
+hears of it once.
 
 The real engine, scheduler and spool; the process ends wherever it may, and the next start does what is left.
 """
@@ -14,12 +15,15 @@ import pytest
 
 from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
+from angarium.core.ids import new_id
 from angarium.core.metrics import Counters
+from angarium.core.operations import RecipientsArgs
 from angarium.core.records import Event, ForwardPath, Message, QueueKey
 from angarium.core.reply import Reply
 from angarium.delivery.router import Router
 from angarium.dns.records import Answer, RecordType
 from angarium.engine.engine import Engine
+from angarium.engine.reports.mistakes import AGAIN_S, MOST_KNOWN, Mistakes
 from angarium.spool.embedded import open_partition
 from angarium.spool.offline.export import export_eml, export_mbox
 from angarium.spool.partition import Partition
@@ -50,6 +54,7 @@ class Day:
         self.spool = engine.spool
         self.scheduler = engine.scheduler
         self.acceptance = engine.acceptance
+        self.operator = engine.operator
         self.counters = counters
         self.report, recovered = engine.recover()
         engine.acceptance.add(recovered)
@@ -65,6 +70,12 @@ class Day:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.acceptance.enter(message, b"Subject: x\r\n\r\n", done.set_result)
         assert await done is None
+
+    async def waiting(self) -> list[Message]:
+        """Return the messages that wait, the oldest first."""
+        rows = await self.operator.recipients(RecipientsArgs())
+        found = [(await self.spool.history(bytes.fromhex(row.message.replace("-", ""))))[0] for row in rows]
+        return sorted((each for each in found if each is not None), key=lambda each: each.id)
 
     async def bounced(self, message: Message) -> list[Event]:
         """Wait until the last event of each recipient is there, and return all events."""
@@ -143,6 +154,72 @@ def test_every_recipient_bounces_at_once_and_nobody_is_told(tmp_path: Path) -> N
         assert (day.report.messages, day.report.settled_recipients) == (0, 0)
 
     run(tmp_path, next_day)
+
+
+async def told(day: Day, number: int) -> list[Message]:
+    """Return the reports that wait for delivery, once there are *number* of them."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(reports := [each for each in await day.waiting() if not each.reverse_path]) < number:
+            pass
+    return reports
+
+
+def logged_in(message: Message, sender: str = "shop@out.example", refusal: Reply = REFUSAL) -> Message:
+    return msgspec.structs.replace(
+        message, id=new_id(message.received_at), is_vouched=True, reverse_path=sender, refusal=refusal
+    )
+
+
+def test_who_logged_in_hears_of_a_mistake_once_an_hour_and_of_another_one_at_once(tmp_path: Path) -> None:
+    longer = Reply(550, "5.6.0", "X-PM-Tag may have 1000 characters, not 1002 (Postmark error 300)")
+    other = Reply(550, "5.6.0", "X-PM-TrackLinks must be None, not 'perhaps' (Postmark error 300)")
+
+    async def story(day: Day) -> None:
+        day.scheduler.drain()  # nothing is tried
+        for refusal in (REFUSAL, longer, other):
+            message = logged_in(refused_message(), refusal=refusal)
+            await day.enter(message)
+            await day.bounced(message)
+        reports = await told(day, 2)
+        assert [report.recipients[0].address for report in reports] == ["shop@out.example"] * 2
+        first = await day.spool.load_body(reports[0])
+        assert b"X-PM-Tag may have 1000 characters, not 1001" in first
+        assert first.count(b"Action: failed") == 2  # both recipients in one report
+        elsewhere = logged_in(refused_message(), "other@out.example")
+        await day.enter(elsewhere)
+        assert len(await told(day, 3)) == 3
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("sender", ["", "stranger@victim.example"])
+def test_nobody_else_is_told(tmp_path: Path, sender: str) -> None:
+    """The null sender never; nor an address that only stands in the mail of somebody who did not log in."""
+    message = msgspec.structs.replace(refused_message(), reverse_path=sender, is_vouched=not sender)
+
+    async def story(day: Day) -> None:
+        await day.enter(message)
+        await all_failed(day, message)
+        assert ("reports_total", "failed") not in day.counters.values
+
+    run(tmp_path, story)
+
+
+def test_a_mistake_is_news_again_after_an_hour() -> None:
+    mistakes, message = Mistakes(), logged_in(refused_message())
+    assert mistakes.is_news(message, 0.0)
+    assert mistakes.is_news(message, 1.0)  # its other recipient
+    assert not mistakes.is_news(logged_in(message), 2.0)
+    assert not mistakes.is_news(logged_in(message), AGAIN_S - 1)
+    assert mistakes.is_news(logged_in(message), AGAIN_S)
+
+
+def test_so_many_senders_are_remembered_and_no_more() -> None:
+    mistakes, message = Mistakes(), refused_message()
+    for number in range(MOST_KNOWN + 1):
+        assert mistakes.is_news(logged_in(message, f"s{number}@out.example"), 1.0)
+    assert mistakes.is_news(logged_in(message, "s0@out.example"), 1.0)
+    assert not mistakes.is_news(logged_in(message, f"s{MOST_KNOWN}@out.example"), 1.0)
 
 
 def test_a_start_after_a_crash_does_it(tmp_path: Path) -> None:

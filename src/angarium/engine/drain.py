@@ -48,10 +48,13 @@ class Drain:
         self._pump.pump()
         self._way_out.break_off()
         self._pump.pump()
-        await self._report_all(seconds)
+        await self.report_all(seconds)
 
-    async def _report_all(self, seconds: float) -> None:
-        """Make the reports that are still due. Mail whose report does not get done is tried again by the next start."""
+    async def report_all(self, seconds: float) -> None:
+        """Make the reports that are still due, of what was taken meanwhile as well. Mail whose report does not get done
+        is tried again by the next start.
+        """
+        await asyncio.sleep(0)  # what was taken only to fail ends at the end of a turn
         try:
             async with asyncio.timeout(seconds):
                 await self._recorder.written()

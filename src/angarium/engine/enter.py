@@ -8,17 +8,14 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
+from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
-from angarium.engine.record import EventWriter
 from angarium.engine.view import ConfigView
-from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Body, SharedBody, Spool, SpoolError, Then
 
 _MESSAGES, _RECIPIENTS = ("received_messages_total",), ("received_recipients_total",)
 _BYTES = ("received_bytes_total",)
-
-FAIL_NOTE = "taken only to be reported as failed"
 
 
 class Acceptance:
@@ -29,7 +26,7 @@ class Acceptance:
         view: ConfigView,
         spool: Spool,
         scheduler: LiveScheduler,
-        writer: EventWriter,
+        failing: Failing,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -38,7 +35,7 @@ class Acceptance:
         self._view = view
         self._spool = spool
         self._scheduler = scheduler
-        self._writer = writer
+        self._failing = failing
         self._clock = clock
         self._log = log
         self._counters = counters
@@ -81,7 +78,7 @@ class Acceptance:
 
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
-        self._scheduler.add(end_failures(recipients, self._clock, self._writer))
+        self._scheduler.add(self._failing.taken_out(recipients))
 
     def _count(self, message: Message) -> None:
         numbers, number = self._counters.values, len(message.recipients)
@@ -109,22 +106,3 @@ def waits_in_store(message: Message, has_room: Callable[[str], bool]) -> bool:
     Mail to us waits there for its reader. What is to fail ends at once, and needs no room.
     """
     return message.fate == "feedback" or (message.fate == "deliver" and not has_room(message.tenant))
-
-
-def end_failures(recipients: list[Recipient], clock: Clock, writer: EventWriter) -> list[Recipient]:
-    """Bounce those whose message is to fail, and return the others.
-
-    Called wherever recipients come into memory (accepted, recovered, paged in), so that a crash between acceptance
-    and the events makes the next start do it.
-    """
-    failures = [each for each in recipients if each.message.fate == "fail"]
-    if not failures:
-        return recipients
-    now = clock.now()
-    writer.record(
-        WriteEvents.of(
-            failures,
-            lambda each: each.event("bounced", now, "bounced", reply=each.message.refusal, note=FAIL_NOTE),
-        )
-    )
-    return [each for each in recipients if each.message.fate != "fail"]

@@ -11,7 +11,8 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import TERMINAL, Attempt, Event, Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
-from angarium.engine.reports.report import Report, report_action, waits_for_report
+from angarium.engine.reports.mistakes import Mistakes
+from angarium.engine.reports.report import Action, Report, report_action, waits_for_report
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.view import ConfigView
 from angarium.queue.commands import WriteEvents
@@ -91,6 +92,7 @@ class Recorder:
         self._reporter = reporter
         self._spool = spool
         self._clock = clock
+        self._mistakes = Mistakes()
 
     def record(self, command: WriteEvents, *, logged: bool = True) -> None:
         """Write the events of *command* down; they have been applied to its recipients.
@@ -113,7 +115,7 @@ class Recorder:
         direct: list[Event] = []
         reports: dict[tuple[bytes, str], Report] = {}
         for event, recipient in zip(command.events, command.recipients, strict=True):
-            action = report_action(event, recipient, config)
+            action = self._action(event, recipient, config)
             if action == "delayed":
                 recipient.delay_dsns += 1
                 event = msgspec.structs.replace(event, delay_dsns=recipient.delay_dsns)
@@ -127,6 +129,13 @@ class Recorder:
             self._spool.record(direct)
         for report in reports.values():
             self._reporter.start(report)
+
+    def _action(self, event: Event, recipient: Recipient, config: Config) -> Action | None:
+        """Say what the sender is told of *event* now, or None."""
+        action = report_action(event, recipient, config)
+        if action is not None and recipient.message.fate == "fail":
+            return action if self._mistakes.is_news(recipient.message, event.at) else None
+        return action
 
     async def written(self) -> None:
         """Wait until what was recorded before is durable, reports and all. Raises SpoolError."""

@@ -19,6 +19,7 @@ from angarium.engine.engine import Engine
 from angarium.engine.enter import Acceptance
 from angarium.engine.expiry import Expiry
 from angarium.engine.facts import FactWriter
+from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
 from angarium.engine.operate import Operator
 from angarium.engine.page import Pager
@@ -69,12 +70,14 @@ async def assemble(config: Config, ports: Ports) -> Engine:
     spool.on_flow(scheduler.flow_changed)
 
     writer = EventWriter(spool, log, counters, ports.waiting)
-    acceptance = Acceptance(view, spool, scheduler, writer, clock, log, counters, ports.waiting)
+    failing = Failing(turn, clock, log)
+    acceptance = Acceptance(view, spool, scheduler, failing, clock, log, counters, ports.waiting)
     reporter = Reporter(acceptance.enter, view, spool, clock, log, counters)
     recorder = Recorder(view, writer, reporter, spool, clock)
+    failing.recorded_by(recorder.record)
 
     way_finder = WayFinder(view, ports.routes, scheduler, clock, log)
-    pager = Pager(spool, scheduler, writer, clock, log)
+    pager = Pager(spool, scheduler, failing, clock, log)
     traces = TraceHub()
     way_out = Outbound(view, scheduler, spool, writer, traces, ports.keys, clock, log, counters)
     pump = Pump(

@@ -181,6 +181,7 @@ class WorkerService:
         self._reception.shutdown()
         await asyncio.gather(self._engine.drain.drain(seconds), self._http.stop())
         await self._intake.settled()
+        await self._engine.drain.report_all(seconds)
         self._reception.cut_off()
         for each in self._regular:
             each.cancel()

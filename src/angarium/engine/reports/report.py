@@ -71,10 +71,13 @@ def is_collected(action: Action, message: Message) -> bool:
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
     """Say what the sender is to be told of *event*, or None. The null sender is never told anything.
 
-    Nor is anybody of a message that was not taken to be delivered: of one that is to fail, the report is the event.
+    Nor is anybody of mail to us. Of a message that is to fail only a sender is told who logged in (`Mistakes` says how
+    often), for any other address may be a stranger's.
     """
     message = recipient.message
-    if not message.reverse_path or message.fate != "deliver":
+    if not message.reverse_path or message.fate == "feedback":
+        return None
+    if message.fate == "fail" and not message.is_vouched:
         return None
     notify = recipient.path.notify
     if event.type == "delivered":
