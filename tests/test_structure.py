@@ -31,6 +31,7 @@ FLOORS = {
     "spool": 3,
     "identity": 3,
     "engine": 4,
+    "backup": 4,
     "submission": 5,
     "delivery": 5,
     "http": 6,

@@ -16,7 +16,7 @@ def test_a_dry_run_says_what_would_be_copied_and_makes_nothing(cli, first, tmp_p
     target = tmp_path / "copy" / "identity.db"
     result = cli("identity", "copy", "--dry-run", str(target))
     assert result.exit_code == 0
-    assert "1 accounts" in result.stdout
+    assert "accounts 1" in result.stdout
     assert result.stdout.endswith("would be copied.\nThe target is empty.\n")
     assert not target.parent.exists()
     rows = json.loads(cli("identity", "copy", "--dry-run", "--json", str(target)).stdout)

@@ -54,6 +54,8 @@ SECTIONS = {
     },
     "Look after the files, and try things": {
         "spool": "spool",
+        "backup": "backup",
+        "restore": "backup",
         "sink": "sink",
         "try": "trial",
         "sendmail": "sendmail",

@@ -48,6 +48,13 @@ def create_anew(path: Path, mode: int = 0o600) -> int:
     return open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
 
 
+def give_to_owner_of(folder: Path, file: int | Path) -> None:
+    """Where root makes a *file* for the one whose *folder* it is, make it his. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Make *content* the whole of *path*, with *mode* from its first moment, safe on the disk. Raises OSError; then the
     file is as it was.

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import uvloop
 
 from angarium import __version__
+from angarium.backup.unfinished import refuse_unfinished
 from angarium.config.explain import needs_restart
 from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors
@@ -384,6 +385,7 @@ def run(source: ConfigSource, data: Path | None, workers: int | None, starter: S
     try:
         config = source.load()
         folder = (data or config.globals.data_directory).absolute()
+        refuse_unfinished(folder)
         _make(folder)
         count = workers or config.globals.workers or os.cpu_count() or 1
         log = make_log(config)

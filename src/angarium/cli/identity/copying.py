@@ -73,7 +73,7 @@ def _say_plan(rows: dict[str, int], there: dict[str, int], as_json: bool) -> Non
 
 
 def _told(rows: dict[str, int]) -> str:
-    some = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in rows.items() if count)
+    some = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in rows.items() if count)
     return f"{amount(sum(rows.values()), 'row')} ({some})" if some else "no rows"
 
 

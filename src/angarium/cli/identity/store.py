@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import click
 
+from angarium.backup.unfinished import refuse_unfinished
 from angarium.cli.client import ControlClient, NoNode
 from angarium.cli.options import Failure, config_here, config_option, configured_data_option, json_option
 from angarium.cli.output import print_json
@@ -83,6 +84,7 @@ def store_in(config: Config, data: Path, *, make: bool = False) -> Iterator[Open
     from angarium.identity.store.store import IdentityStore
 
     keys = key_file(config, data)
+    refuse_unfinished(data)
     if not make and not keys.exists():
         raise Failure(f"there is no identity store in {data}; make one with `angarium init`, or say --data")
     database = open_database(store_url(config, data))
@@ -92,6 +94,23 @@ def store_in(config: Config, data: Path, *, make: bool = False) -> Iterator[Open
         yield Opened(IdentityStore(database, ring, time.time), ring, config, data, actor())
     finally:
         database.close()
+
+
+class StoreFiles(NamedTuple):
+    """*database* is SQLite's file; None where the store is elsewhere, which *where* says without a password."""
+
+    keys: Path
+    database: Path | None
+    where: str
+
+
+def files_of_store(config: Config, data: Path) -> StoreFiles:
+    """Return what the identity store of a node is made of, whether it is there or not."""
+    from angarium.identity.store.place import key_file, shown_url, sqlite_file, store_url
+
+    url = store_url(config, data)
+    file = sqlite_file(url)
+    return StoreFiles(key_file(config, data), file, "" if file is not None else shown_url(url))
 
 
 def in_use(place: StorePlace, *, elsewhere: bool = True) -> StorePlace:

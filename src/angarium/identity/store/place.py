@@ -26,6 +26,17 @@ def store_url(config: Config, data: Path) -> str:
     return url
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of the store at *url*; None when it is not SQLite."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.drivername == "sqlite" and parsed.database else None
+
+
+def shown_url(url: str) -> str:
+    """Return *url* without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
 def key_file(config: Config, data: Path) -> Path:
     """Return the path of the key file: `Secrets_Key_File`, or one in the data folder."""
     return config.globals.secrets_key_file or data / "identity" / "secrets.key"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from angarium.core.files import replace_file
+from angarium.spool.files.pins import is_pinned
 
 NOTHING_PINNED = 1 << 62
 
@@ -22,7 +23,12 @@ def write_cursor(directory: Path, name: str, position: int) -> None:
 
 
 def pinned_generation(directory: Path) -> int:
-    """Return the oldest generation that a consumer still has to read."""
+    """Return the oldest generation that a consumer still has to read; 0 while somebody holds a pin."""
+    return 0 if is_pinned(directory) else pinned_by_cursors(directory)
+
+
+def pinned_by_cursors(directory: Path) -> int:
+    """Return the oldest generation that a consumer with a cursor still has to read."""
     return min(
         (max(0, position) >> 32 for position in read_cursors(directory).values()), default=NOTHING_PINNED
     )

@@ -1,0 +1,1 @@
+"""Copies of all that a node keeps, and a node made of one."""
