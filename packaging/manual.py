@@ -2,8 +2,8 @@
 
     python packaging/manual.py FOLDER
 
-writes FOLDER/man/man1/angarium.1, a page for each command (`man angarium-queue`), and the completions for bash, zsh and fish
-where their packages look for them.
+writes FOLDER/man/man1/angarium.1, a page for each command (`man angarium-queue`), and the completions for bash, zsh and
+fish where their packages look for them.
 """
 
 import inspect
@@ -61,7 +61,9 @@ def usage_of(command: click.Command, context: click.Context) -> str:
     return rf"\fB{escaped(context.command_path)}\fR {escaped(pieces)}"
 
 
-def commands_in(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+def commands_in(
+    command: click.Command, context: click.Context
+) -> Iterator[tuple[click.Command, click.Context]]:
     """Yield the commands of a group, those of its groups too."""
     if not isinstance(command, click.Group):
         return
@@ -92,7 +94,12 @@ def page(command: click.Command, context: click.Context) -> str:
 def overview(context: click.Context) -> str:
     """Return the page that names all commands."""
     lines = [*heading("angarium", (main.help or "").splitlines()[0].rstrip(".").lower())]
-    lines += [".SH SYNOPSIS", r"\fBangarium\fR \fICOMMAND\fR [\fIOPTION\fR]...", ".SH DESCRIPTION", *prose(main.help)]
+    lines += [
+        ".SH SYNOPSIS",
+        r"\fBangarium\fR \fICOMMAND\fR [\fIOPTION\fR]...",
+        ".SH DESCRIPTION",
+        *prose(main.help),
+    ]
     for title, names in SECTIONS.items():
         lines.append(f'.SH "{escaped(title.upper())}"')
         for name in names:

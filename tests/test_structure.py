@@ -38,7 +38,7 @@ FLOORS = {
     "sendmail": 6,
     "node": 7,
     "cli": 7,
-    "testing": 8,  # shipped with the product, used by nothing of it
+    "testing": 8,  # used by nothing of the product but `angarium sink`
 }
 
 SIDEWAYS = {

@@ -4,7 +4,9 @@ import configparser
 import re
 import shlex
 import smtplib
+import socket
 import ssl
+import stat
 from pathlib import Path
 
 import pytest
@@ -40,15 +42,17 @@ def test_the_unit_runs_commands_that_there_are():
 
 
 @pytest.fixture(scope="module")
-def service():
-    """The shipped configuration with every port moved to a free one on loopback, and nothing else changed."""
+def service(tmp_path_factory):
+    """The shipped configuration with every port moved to a free one on loopback, and folders under another."""
     ports = {port: free_port() for port in PORTS}
     text = SHIPPED.read_text()
     for port, moved in ports.items():
         text, found = re.subn(rf'Listen "\*:{port}"', f'Listen "127.0.0.1:{moved}"', text)
         assert found == 1
     text = re.sub(r"Data_Directory = \S+|HTTP_Listener \{.*?\n\}", "", text, flags=re.DOTALL)
-    with Node(text, workers=1) as node:
+    folder = tmp_path_factory.mktemp("service")
+    text = text.replace("/run/angarium/", f"{folder}/").replace("/var/spool/angarium", f"{folder}/drop")
+    with Node(text, workers=1, folder=folder) as node:
         yield node, ports
 
 
@@ -69,3 +73,16 @@ def test_every_port_wants_tls_and_a_login(service, port):
     with client:
         assert {"PLAIN", "LOGIN"} <= set(client.esmtp_features["auth"].split())
         assert client.mail("a@far.test")[0] == 530
+
+
+def test_users_of_the_machine_need_no_login(service):
+    node, _ = service
+    client = smtplib.SMTP()
+    client.sock = socket.socket(socket.AF_UNIX)
+    client.sock.connect(str(node.folder / "submission.sock"))
+    assert client.getreply()[0] == 220
+    with client:
+        client.ehlo()
+        assert client.mail("a@far.test")[0] == 250
+        assert client.rcpt("b@far.test")[0] == 250
+    assert stat.S_IMODE((node.folder / "submission.sock").stat().st_mode) == 0o666

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from angarium.config.problems import ConfigErrors
 from angarium.config.values import ListenAddress
 from angarium.core.clock import SystemClock
 from angarium.node.passed_sockets import PassedSockets, sockets_of
@@ -59,10 +60,22 @@ def test_it_hears_when_mail_is_taken_and_when_no_more(path: str, manager: Script
 
 def test_it_hears_of_a_reload(path: str, manager: ScriptedManager) -> None:
     node = node_of(NOTIFY_SOCKET=path)
-    node.reloading()
+    node.ready("takes mail")
+    with pytest.raises(ConfigErrors), node.reload():
+        raise ConfigErrors([])
+    manager.hear()
     said, at = manager.hear()
     assert said == "RELOADING=1"
     assert at.startswith("MONOTONIC_USEC=")
+    assert manager.hear() == ["READY=1"]
+
+
+def test_a_reload_before_the_first_mail_does_not_make_it_ready(path: str, manager: ScriptedManager) -> None:
+    node = node_of(NOTIFY_SOCKET=path)
+    with node.reload():
+        pass
+    node.stopping()
+    assert manager.hear()[0] == "STOPPING=1"
 
 
 def test_nobody_who_listens_is_nobody_told() -> None:

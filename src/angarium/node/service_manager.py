@@ -6,7 +6,8 @@ A service manager that is not there is told nothing.
 import asyncio
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Final
 
 from angarium.core.clock import Clock
@@ -37,14 +38,21 @@ class ServiceManager:
         return cls(path, int(micros) / 1e6 if is_watched else None, clock, log)
 
     def ready(self, status: str) -> None:
-        """The node takes mail; or it has read its configuration again, and takes mail as before."""
+        """The node takes mail."""
         self._is_ready = True
         self._tell("READY=1", f"STATUS={status}")
 
-    def reloading(self) -> None:
-        """The configuration is being read; `ready` follows."""
-        micros = time.monotonic_ns() // 1000
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={micros}")
+    @contextmanager
+    def reload(self) -> Iterator[None]:
+        """Say that the configuration is being read, and at the end, however it went, that mail is taken as before."""
+        was_ready = self._is_ready
+        if was_ready:
+            self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            yield
+        finally:
+            if was_ready:
+                self._tell("READY=1")
 
     def stopping(self) -> None:
         """The node drains."""

@@ -14,6 +14,7 @@ from angarium.config.records import ListenOptions
 from angarium.config.values import ListenAddress, join_host_port
 from angarium.core.errors import AngariumError
 from angarium.core.files import bind_unix
+from angarium.node.passed_sockets import passed_sockets
 from angarium.node.port_holder import holder
 
 Key = tuple[str, str]
@@ -38,7 +39,12 @@ _ADVICE: Final[dict[int | None, str]] = {
 
 
 def open_listening(address: ListenAddress, options: ListenOptions, place: str = "in Listen") -> socket.socket:
-    """Bind and listen. Raises CannotListen, saying what stands in the way, and that it is mended at *place*."""
+    """Bind and listen, unless the service manager has done so. Raises CannotListen, saying what stands in the way, and
+    that it is mended at *place*.
+    """
+    passed = passed_sockets().take(address)
+    if passed is not None:
+        return passed
     family = socket.AF_UNIX if address.path else socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -34,6 +34,8 @@ from angarium.node.link import CallFailed, LinkLost
 from angarium.node.logs import make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
+from angarium.node.passed_sockets import passed_sockets
+from angarium.node.service_manager import ServiceManager
 from angarium.node.sockets import CannotListen, Sockets
 from angarium.node.spools import spool_folder
 from angarium.node.workers import WorkerProcess, Workers
@@ -89,6 +91,7 @@ class Supervisor:
         self._source = source
         self._starter = starter
         self._was_ready = False
+        self._manager = ServiceManager.from_environment(os.environ, os.getpid(), self.clock, log)
         self._tasks = Tasks(log, self.clock)
         self._workers = Workers(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
@@ -121,13 +124,17 @@ class Supervisor:
             await self._http.start(self._management.routes())
             self._obey_signals()
             self._workers.start()
+            self._tasks.start(self._manager.give_signs_of_life())
             self._tasks.regularly(_COUNT_S, self._count)
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), **self.addresses())
+            if unused := passed_sockets().unused():
+                self.log.warning("listening", self.clock.now(), passed_in_vain=unused)
             await self._stopping.wait()
             seconds = self.config.globals.drain_timeout
             self.log.info("draining", self.clock.now(), seconds=seconds)
+            self._manager.stopping()
             self._sockets.close()  # else the kernel goes on taking connections that no worker will greet
             await self._workers.stop(seconds, self._hurrying)
         finally:
@@ -199,6 +206,7 @@ class Supervisor:
         if self.config.generation != generation:  # there was a reload while it read its spool
             await worker.link.call("config", config=pickle.dumps(self.config), changed=[])
         self._sockets.send(worker.sockets, self._http.public)
+        self._manager.ready(f"takes mail with {len(self._workers.running())} of {len(self.workers)} workers")
         if not self._was_ready and len(self._workers.running()) == len(self.workers):
             self._was_ready = True
             asyncio.get_running_loop().call_later(_SAID_S, self._starter.is_ready, self._start)
@@ -314,6 +322,10 @@ class Supervisor:
         """
         if self._stopping.is_set():
             raise AngariumError("the node is stopping; what it is started with is read at the next start")
+        with self._manager.reload():
+            return await self._reload()
+
+    async def _reload(self) -> dict[str, Any]:
         self.counters.set("config_reload_failed", 1)
         try:
             config = await asyncio.to_thread(self._read_config)
