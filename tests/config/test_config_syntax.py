@@ -177,6 +177,12 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
             '1:8 after Domain, "a" stands where = or { should | '
             "put a value that has spaces into double quotes; a stanza has one name",
         ),
+        (
+            "A = 604,800",
+            "1:8 , cannot start an option or a stanza | numbers have no commas, and lists stand in ( )",
+        ),
+        ("= 5", "1:1 = cannot start an option or a stanza | write NAME = VALUE, or NAME { … }"),
+        ("A = ( B=C )", "1:8 = cannot stand in a list | put an item that has = into double quotes"),
         ("include = b", '1:1 include names no file | write include "conf.d", without ='),
         ("include ( a b )", '1:1 include names no file | write include "conf.d", without ='),
     ],

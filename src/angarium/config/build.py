@@ -11,6 +11,7 @@ from angarium.config.reading import BadValue, faults
 from angarium.config.rule_builder import RuleBuilder
 from angarium.config.scopes import DEFAULT, Scope, Setting
 from angarium.config.sites import has_no_dot
+from angarium.config.spellings import leaves_out, spelled_out
 from angarium.config.stanza_names import pattern_of, read_name
 from angarium.config.syntax import Assignment, Item, Stanza, format_value
 from angarium.config.tables import option_in, options_named
@@ -65,7 +66,8 @@ class Builder:
         """
         for item in items:
             if isinstance(item, Assignment):
-                self.assign(scope, item)
+                for assignment in spelled_out(item):
+                    self.assign(scope, assignment)
             elif isinstance(item, Stanza):
                 self.open(scope, item)
 
@@ -87,6 +89,9 @@ class Builder:
         fields = scope.settings.setdefault(option.family, {})
         text = show_value(value) if isinstance(value, Secret) else format_value(item.value)
         fields[option.field] = Setting(value, text, where)
+        if missing := option.field == "smtp_extensions" and leaves_out(value, option.default):
+            message = f"{option.name} does not offer {', '.join(missing)}: the list is all there is"
+            self.warnings.add(item.value.at, message, "name them as well where they are wanted")
 
     def wrong_option(self, scope: Scope, item: Assignment) -> None:
         """Say why *item* cannot stand in *scope*."""

@@ -62,6 +62,9 @@ def _facts(option: Option) -> Iterator[str]:
     )
     if option.minimum is not None or option.maximum is not None:
         yield f"- range: {option.minimum} to {option.maximum}"
+    if option.no_limit is not None:
+        zero = "`0` or " if option.no_limit.by_zero else ""
+        yield f"- no limit: {zero}`-1`"
     yield f"- stands in: {', '.join(NAMES[scope] for scope in option.scopes)}"
     if not option.reload:
         yield "- a change takes a restart"

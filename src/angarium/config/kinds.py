@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from angarium.config.quantities import NO_LIMIT, integer, seconds, size, throttle
 from angarium.config.reading import (
     HOST_NAME,
     BadValue,
@@ -29,7 +30,6 @@ from angarium.config.values import (
     Secret,
     SharedLimit,
     SocketAddress,
-    Throttle,
     quoted,
     show_value,
 )
@@ -38,8 +38,6 @@ _BOOLS = {
     **dict.fromkeys(("true", "on", "yes", "enabled", "1"), True),
     **dict.fromkeys(("false", "off", "no", "disabled", "0"), False),
 }
-_SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
-_SPANS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86_400, "days": 86_400}
 
 _RANGE_WORDS = " ".join(sorted(NAMED_RANGES))
 
@@ -57,29 +55,6 @@ class Kind:
     read: Callable[[Value], object]
     none: str = ""
     show: Callable[[object], str] = show_value
-
-
-def _integer(value: Value) -> int:
-    return whole_number(scalar(value, "a whole number"))
-
-
-def _scaled(value: Value, scales: Mapping[str, int], unit: str) -> int:
-    text = scalar(value, f"a number of {unit}")
-    try:
-        return whole_number(text)
-    except BadValue as bad:
-        match = re.fullmatch(r"([0-9]{1,9})\s*([a-z]+)", text.lower())
-        if match and match[2] in scales:
-            raise BadValue(f"takes a number of {unit}", f"write {int(match[1]) * scales[match[2]]}") from None
-        raise BadValue(f'"{text}" is not a number of {unit}') from bad
-
-
-def _size(value: Value) -> int:
-    return _scaled(value, _SUFFIXES, "bytes")
-
-
-def _seconds(value: Value) -> int:
-    return _scaled(value, _SPANS, "seconds")
 
 
 def _bool(value: Value) -> bool:
@@ -118,25 +93,26 @@ def _mailbox(value: Value) -> str:
 
 def _retries(value: Value) -> int | None:
     text = scalar(value, "auto, none or a number").lower()
-    return None if text in ("auto", "none") else whole_number(text)
+    return None if text == "auto" or text in NO_LIMIT else whole_number(text)
 
 
-def _throttle(value: Value) -> Throttle | None:
-    text = scalar(value, '"10/60"')
-    match = re.fullmatch(r"\s*([0-9]{1,12})\s*(?:/\s*([0-9]{1,9}))?\s*", text)
-    if match is None or (match[2] is not None and int(match[2]) == 0):
-        raise BadValue(f'"{text}" is not a throttle', 'write "N" for N per second, "N/S" for N per S seconds')
-    count = int(match[1])
-    return Throttle(count, int(match[2] or 1)) if count else None
-
-
-def _shared_limit(value: Value) -> SharedLimit:
-    return SharedLimit(_integer(value))
+def _shared_limit(value: Value) -> SharedLimit | None:
+    """Read a number; -1 cancels an inherited one."""
+    text = scalar(value, "a whole number")
+    return None if text.lower() in NO_LIMIT else SharedLimit(integer(value))
 
 
 def _source_address(value: Value) -> str | None:
     text = scalar(value, "an IP address")
+    if re.search(r"[g-z]", text.lower()):
+        raise BadValue(f'"{text}": names are not looked up here', "write an address of this machine")
     return None if text == "*" else numeric_address(text)
+
+
+def _mx_failures(value: Value) -> int:
+    """Read a number; Momentum's -1 is to look up the address after the first failure."""
+    number = integer(value)
+    return 1 if number == -1 else number
 
 
 def _own_name(value: Value) -> str:
@@ -176,7 +152,18 @@ def _gateway(value: Value) -> Gateway | None:
     text = scalar(value, '"relay.example.com:25"')
     if text in ("", "none"):
         return None
-    return Gateway(*host_port(text))
+    return Gateway(*_relay(text))
+
+
+def _relay(text: str) -> tuple[str, int | None]:
+    """Read host and port; say what to write for a URL, or for brackets round a name as Postfix has them."""
+    match = re.fullmatch(
+        r"(?i)(?:\[(?P<name>[a-z][a-z0-9.-]*)\]|(?:smtp|lmtp)://(?P<rest>.+?))(?P<port>:[0-9]+)?", text
+    )
+    if match is not None:
+        meant = (match["name"] or match["rest"].strip("[]/")) + (match["port"] or "")
+        raise BadValue(f'"{text}" is not host:port', f'write "{meant}"')
+    return host_port(text)
 
 
 def _routes(value: Value) -> tuple[Route, ...]:
@@ -243,28 +230,35 @@ def _show_some(value: object) -> str:
     return show_value(value) if value else ""
 
 
-def enum(*words: str, not_yet: tuple[str, ...] = (), aliases: Mapping[str, str] | None = None) -> Kind:
+def enum(
+    *words: str,
+    not_yet: tuple[str, ...] = (),
+    aliases: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
+) -> Kind:
     """Make a kind that is one of *words*, in any case.
 
-    *not_yet* are words that are known elsewhere, *aliases* other words for the same.
+    *not_yet* are words that are known elsewhere, *aliases* other words for the same, *refused* words that are refused
+    for a reason.
     """
     meaning: dict[str, object] = {word.lower(): word for word in words}
     meaning |= {alias.lower(): word for alias, word in (aliases or {}).items()}
-    return replace(_choice(meaning, " | ".join(words), not_yet), show=show_value)
+    known = dict.fromkeys(not_yet, "is known, but not supported yet") | dict(refused or {})
+    return replace(_choice(meaning, " | ".join(words), known), show=show_value)
 
 
 def mapped(**words: object) -> Kind:
     """Make a kind that is one of the words given by name, and has the value given with it."""
-    return _choice(words, " | ".join(words), ())
+    return _choice(words, " | ".join(words), {})
 
 
-def _choice(meaning: Mapping[str, object], form: str, not_yet: tuple[str, ...]) -> Kind:
+def _choice(meaning: Mapping[str, object], form: str, known: Mapping[str, str]) -> Kind:
     def read(value: Value) -> object:
         text = scalar(value, form)
         if text.lower() in meaning:
             return meaning[text.lower()]
-        if text.lower() in not_yet:
-            raise BadValue(f'"{text}" is known, but not supported yet', f"write {form}")
+        if text.lower() in known:
+            raise BadValue(f'"{text}" {known[text.lower()]}', f"write {form}")
         raise BadValue(f'"{text}" is not one of {form}', f"write {form}")
 
     shown = {value: word for word, value in reversed(list(meaning.items()))}
@@ -282,10 +276,6 @@ def words(served: frozenset[str], not_yet: tuple[str, ...], also: frozenset[str]
     def one(text: str) -> str:
         if text in served:
             return text
-        if text.startswith("AUTH "):
-            raise BadValue(
-                f'"{text}" names a mechanism', "write AUTH here, and the mechanisms in Auth_Mechanisms"
-            )
         if text.split(" ")[0] in not_yet:
             raise BadValue(f'"{text}" is known, but not supported yet', f"leave it out of {form}")
         raise BadValue(f'"{text}" is unknown here', f"write some of {form}")
@@ -330,6 +320,18 @@ def _header_names(value: Value) -> tuple[str, ...]:
     return tuple(names)
 
 
+def with_number(kind: Kind, instead: str) -> Kind:
+    """Return *kind*, which tells who writes a number that *instead* takes it."""
+
+    def read(value: Value) -> object:
+        text = scalar(value, kind.form)
+        if text.isdecimal():
+            raise BadValue(f'"{text}" is not one of {kind.form}', f"write {instead} = {text}")
+        return kind.read(value)
+
+    return replace(kind, read=read)
+
+
 TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
 _TOO_OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1")
 
@@ -354,9 +356,9 @@ def _protocols(value: Value) -> tuple[str, ...]:
 OWN_NAME = Kind("host name", "mta.example.com", _own_name)
 DOMAIN = Kind("domain", "example.com", _domain)
 BANNER = Kind("string", '"text"', _banner)
-INT = Kind("number", "N", _integer)
-SIZE = Kind("size", "bytes", _size)
-SECONDS = Kind("duration", "seconds", _seconds)
+INT = Kind("number", "N", integer)
+SIZE = Kind("size", "bytes", size)
+SECONDS = Kind("duration", "seconds", seconds)
 BOOL = Kind("bool", "true | false", _bool)
 BOOL_OR_WITHOUT_LOGIN = Kind(
     "bool or word", "true | false | without_login", _bool_or_without_login, none="without_login"
@@ -372,8 +374,9 @@ PROTOCOLS = Kind("TLS versions", '"+ALL" | "TLSv1.3"', _protocols, show=lambda v
 PATH = Kind("path", '"/path"', _path)
 MAILBOX = Kind("address", "name@example.com", _mailbox)
 RETRIES = Kind("number", "auto | none | N", _retries, none="auto")
-THROTTLE = Kind("throttle", '"N" | "N/S"', _throttle, none="0")
-SHARED_LIMIT = Kind("number", "N", _shared_limit)
+THROTTLE = Kind("throttle", '"N" | "N/S"', throttle, none="0")
+SHARED_LIMIT = Kind("number", "N | -1", _shared_limit)
+MX_FAILURES = Kind("number", "N", _mx_failures)
 SOURCE_ADDRESS = Kind("IP address", "192.0.2.1 | *", _source_address, none="*")
 SOCKETS = Kind("list of sockets", '( "192.0.2.53:53" )', _sockets)
 GATEWAY = Kind("host", '"host" | "host:port" | none', _gateway, none="none")

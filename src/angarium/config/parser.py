@@ -54,7 +54,8 @@ class _Parser:
     def item(self) -> Item:
         name = self.token
         if name.kind != "word":
-            raise self.problem(name, f"{_show(name)} cannot start an option or a stanza")
+            advice = "numbers have no commas, and lists stand in ( )" if name.kind == "," else _FORMS
+            raise self.problem(name, f"{_show(name)} cannot start an option or a stanza", advice)
         after = self.peek(1)
         if name.text.lower() in ("include", "readonly_include"):
             if not after.is_scalar:
@@ -135,6 +136,10 @@ class _Parser:
         while self.token.kind != ")":
             if self.token.is_scalar:
                 items.append(self.scalar(self.token))
+            elif self.token.kind == "=" and not self.tokens[self.index - 1].starts_line:
+                raise self.problem(
+                    self.token, "= cannot stand in a list", "put an item that has = into double quotes"
+                )
             elif self.token.kind != ",":
                 raise self.unclosed(opening, "list", ")")
             self.index += 1

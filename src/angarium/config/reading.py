@@ -36,13 +36,17 @@ def scalar(value: Value, form: str = "") -> str:
 
 
 def scalars(value: Value, form: str) -> list[str]:
-    """Return the texts of a list. Raises BadValue for anything else."""
+    """Return the texts of a list; one without parentheses is a list of one. Raises BadValue for anything else."""
     if isinstance(value, ListValue):
         return [item.text for item in value.items]
-    if isinstance(value, Scalar):
-        quoted = f'"{value.text}"' if value.quoted else value.text
-        raise BadValue("takes a list", f"write ( {quoted} )")
-    raise BadValue("takes a list, not a dictionary", f"write {form}")
+    if isinstance(value, DictValue):
+        raise BadValue("takes a list, not a dictionary", f"write {form}")
+    parts = [part for part in re.split(r"[\s,;]+", value.text) if part]
+    if len(parts) == 1 and parts[0].lower() != "none":
+        return parts
+    raise BadValue(
+        "takes a list", f"write ( {' '.join(parts)} )" if len(parts) > 1 else f"write ( ) or {form}"
+    )
 
 
 def faults(read: Callable[[Value], object], value: Value) -> list[tuple[Position, BadValue]]:

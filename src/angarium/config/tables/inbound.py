@@ -7,6 +7,7 @@ from angarium.config.options import (
     SMTP_SOCKETS,
     SOCKETS,
     I,
+    NoLimit,
     Option,
     ScopeKind,
 )
@@ -19,6 +20,10 @@ _EXTENSIONS = k.words(
     also=frozenset(("XCLIENT",)),
 )
 _MECHANISMS = k.words(InboundOptions().auth_mechanisms, ("XOAUTH2", "NTLM", "GSSAPI"))
+_LONG_LINES = k.with_number(
+    k.enum("ignore", "fix", "reject", aliases={"pedantic": "reject", "none": "ignore"}), "Max_Line_Length"
+)
+_IF_NEEDED = k.enum("ifneeded", "no", not_yet=("pedantic",), aliases={"ignore": "no"})
 _LONE = k.enum("auto", "pedantic", "fix", "ignore", aliases={"reject": "pedantic"})
 
 
@@ -30,20 +35,32 @@ def _row(
     minimum: int | None = None,
     maximum: int | None = None,
     scopes: tuple[ScopeKind, ...] = I,
+    no_limit: NoLimit | None = None,
 ) -> Option:
-    return Option(name, "inbound", scopes, kind, unit, sentence, minimum, maximum)
+    return Option(name, "inbound", scopes, kind, unit, sentence, minimum, maximum, no_limit=no_limit)
 
 
-def _count(name: str, unit: str, sentence: str, minimum: int = 0, maximum: int = 10**9) -> Option:
-    return _row(name, k.INT, unit, sentence, minimum, maximum)
+def _count(
+    name: str,
+    unit: str,
+    sentence: str,
+    minimum: int = 0,
+    maximum: int = 10**9,
+    no_limit: NoLimit | None = None,
+) -> Option:
+    return _row(name, k.INT, unit, sentence, minimum, maximum, no_limit=no_limit)
 
 
-def _size(name: str, sentence: str, minimum: int = 0, maximum: int = 1 << 40) -> Option:
-    return _row(name, k.SIZE, "bytes", sentence, minimum, maximum)
+def _size(
+    name: str, sentence: str, minimum: int = 0, maximum: int = 1 << 40, no_limit: NoLimit | None = None
+) -> Option:
+    return _row(name, k.SIZE, "bytes", sentence, minimum, maximum, no_limit=no_limit)
 
 
-def _time(name: str, sentence: str, minimum: int = 0, maximum: int = 10**8) -> Option:
-    return _row(name, k.SECONDS, "s", sentence, minimum, maximum)
+def _time(
+    name: str, sentence: str, minimum: int = 0, maximum: int = 10**8, no_limit: NoLimit | None = None
+) -> Option:
+    return _row(name, k.SECONDS, "s", sentence, minimum, maximum, no_limit=no_limit)
 
 
 _WHO = (
@@ -115,6 +132,7 @@ _AUTH = (
         "failures",
         "Failed logins of one peer after which it is blocked, and for one name after which further ones wait; "
         "0 = never.",
+        no_limit=NoLimit(0),
     ),
     _time("Auth_Block_Time", "How long the peer stays blocked.", 1, 86_400),
     _row(
@@ -173,7 +191,12 @@ _TLS = (
     _row("TLS_Timeout", k.SECONDS, "s", "Wait for the handshake.", 1, 600, LISTENERS_ONLY),
     _row(
         "Starttls_Injection_Policy",
-        k.enum("reject", "discard"),
+        k.enum(
+            "reject",
+            "discard",
+            aliases={"ignore": "discard"},
+            refused={"allow": "would take as encrypted what anybody on the way can add (CVE-2011-0411)"},
+        ),
         "",
         "What becomes of a session that sends more behind STARTTLS before the handshake: it ends, or "
         "what was sent is thrown away.",
@@ -221,13 +244,41 @@ _PROTOCOL = (
 )
 
 _TIME = (
-    _time("Idle_Time", "Wait for the next command (Momentum: 0, for ever).", 1),
-    _time("First_Command_Time", "Wait for the first EHLO or HELO, from the greeting on.", 1),
-    _time("Data_Idle_Time", "Wait for the next piece of a message.", 1),
-    _time("Reception_Time", "How long one message may take to come in; 0 = no limit."),
-    _time("Session_Time", "How long one session may last; it ends between messages; 0 = no limit."),
+    _time(
+        "Idle_Time",
+        "Wait for the next command (Momentum: 0, for ever).",
+        1,
+        no_limit=NoLimit(10**8),
+    ),
+    _time(
+        "First_Command_Time",
+        "Wait for the first EHLO or HELO, from the greeting on.",
+        1,
+        no_limit=NoLimit(10**8),
+    ),
+    _time(
+        "Data_Idle_Time",
+        "Wait for the next piece of a message.",
+        1,
+        no_limit=NoLimit(10**8),
+    ),
+    _time(
+        "Reception_Time",
+        "How long one message may take to come in; 0 = no limit.",
+        no_limit=NoLimit(0),
+    ),
+    _time(
+        "Session_Time",
+        "How long one session may last; it ends between messages; 0 = no limit.",
+        no_limit=NoLimit(0),
+    ),
     _count(
-        "Min_Data_Rate", "bytes/s", "Average rate that a message must come in with; 0 = no minimum.", 0, 10**9
+        "Min_Data_Rate",
+        "bytes/s",
+        "Average rate that a message must come in with; 0 = no minimum.",
+        0,
+        10**9,
+        no_limit=NoLimit(0),
     ),
     _time("Min_Data_Rate_Grace", "How long a message may come in before its rate counts.", 1),
 )
@@ -238,11 +289,13 @@ _LIMITS = (
         "sessions",
         "Sessions at a time in all of the scope that sets it, inside `Peer` in that range; 0 = no limit "
         "(Momentum's default).",
+        no_limit=NoLimit(0),
     ),
     _count(
         "Sessions_Per_Peer",
         "sessions",
         "Sessions at a time from one peer: an address, or a network of Peer_IPv6_Prefix; 0 = no limit.",
+        no_limit=NoLimit(0),
     ),
     _count(
         "Peer_IPv4_Prefix",
@@ -262,16 +315,26 @@ _LIMITS = (
         "Unfinished_Bytes_Per_Peer",
         "What all messages of one peer may have together that have not come to their end; one beyond is put off; 0 "
         "= no limit.",
+        no_limit=NoLimit(0),
     ),
-    _size("Max_Message_Size", "Largest message, told by SIZE; 0 = no limit (Momentum's default)."),
+    _size(
+        "Max_Message_Size",
+        "Largest message, told by SIZE; 0 = no limit (Momentum's default).",
+        no_limit=NoLimit(0),
+    ),
     _size("Max_Header_Size", "Largest header block.", 1024, 1 << 26),
     _size("Max_Command_Length", "Longest command line, with its CRLF.", 512, 65_536),
-    _size("Max_Line_Length", "Longest line of a message, without its CRLF; 0 = no limit."),
+    _size(
+        "Max_Line_Length",
+        "Longest line of a message, without its CRLF; 0 = no limit.",
+        no_limit=NoLimit(0),
+    ),
     _count(
         "Max_Recipients_Per_Message",
         "recipients",
         "Recipients in one transaction; RFC 5321 §4.5.3.1.8 asks for 100 (Momentum: no limit).",
         1,
+        no_limit=NoLimit(10**9),
     ),
     _row(
         "Max_Recipients_Per_Connection",
@@ -281,13 +344,20 @@ _LIMITS = (
         0,
         10**9,
         LISTENERS,
+        no_limit=NoLimit(0),
     ),
     _count(
         "Max_Receptions_Per_Connection",
         "messages",
         "Messages in one session; 0 = no limit (Momentum's default).",
+        no_limit=NoLimit(0),
     ),
-    _count("Max_Errors_Per_Connection", "errors", "Refused commands in one session; 0 = no limit."),
+    _count(
+        "Max_Errors_Per_Connection",
+        "errors",
+        "Refused commands in one session; 0 = no limit.",
+        no_limit=NoLimit(0),
+    ),
     _count(
         "Max_Received_Headers", "lines", "Received lines after which a message counts as looping.", 1, 1000
     ),
@@ -311,20 +381,20 @@ _TEXT = (
     ),
     _row(
         "RFC2822_Max_Line_Length",
-        k.enum("ignore", "fix", "reject"),
+        _LONG_LINES,
         "",
         "Lines beyond the 998 bytes of RFC 5322 §2.1.1: let them pass up to Max_Line_Length; let them pass, but encode "
         "the parts that have them anew in mail that this node signs; or refuse the message (Momentum: ignore).",
     ),
     _row(
         "RFC2822_Date_Header",
-        k.enum("ifneeded", "no"),
+        _IF_NEEDED,
         "",
         "Whether a missing Date is added to mail of relay hosts.",
     ),
     _row(
         "RFC2822_MessageID_Header",
-        k.enum("ifneeded", "no"),
+        _IF_NEEDED,
         "",
         "Whether a missing Message-ID is added to mail of relay hosts.",
     ),

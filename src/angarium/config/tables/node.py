@@ -1,7 +1,7 @@
 """The options for the node as a whole."""
 
 from angarium.config import kinds as k
-from angarium.config.options import G, Option
+from angarium.config.options import G, NoLimit, Option
 
 
 def _row(
@@ -12,14 +12,21 @@ def _row(
     minimum: int | None = None,
     maximum: int | None = None,
     reload: bool = True,
+    no_limit: NoLimit | None = None,
 ) -> Option:
-    return Option(name, "global", G, kind, unit, sentence, minimum, maximum, reload)
+    return Option(name, "global", G, kind, unit, sentence, minimum, maximum, reload, no_limit)
 
 
 def _fixed(
-    name: str, kind: k.Kind, unit: str, sentence: str, minimum: int | None = None, maximum: int | None = None
+    name: str,
+    kind: k.Kind,
+    unit: str,
+    sentence: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    no_limit: NoLimit | None = None,
 ) -> Option:
-    return _row(name, kind, unit, sentence, minimum, maximum, reload=False)
+    return _row(name, kind, unit, sentence, minimum, maximum, reload=False, no_limit=no_limit)
 
 
 _PROCESS = (
@@ -121,6 +128,7 @@ _MEMORY = (
         "Recipients that a worker keeps in memory; the others wait on disk.",
         100,
         100_000_000,
+        no_limit=NoLimit(100_000_000),
     ),
     _fixed("Body_Cache_Size", k.SIZE, "bytes", "Bodies that a worker keeps in memory.", 1 << 20, 1 << 40),
     _row(
@@ -130,6 +138,7 @@ _MEMORY = (
         "What mail and connections may take of a worker's memory before new mail is answered 451; 0 = no limit.",
         0,
         1 << 44,
+        no_limit=NoLimit(0),
     ),
     _row(
         "Max_Queued_Recipients",
@@ -138,6 +147,7 @@ _MEMORY = (
         "Queued recipients of the node above which new mail is answered 452; 0 = no limit.",
         0,
         10**12,
+        no_limit=NoLimit(0),
     ),
     _row(
         "Account_Max_Queued_Recipients",
@@ -147,6 +157,7 @@ _MEMORY = (
         "0 = no limit.",
         0,
         10**12,
+        no_limit=NoLimit(0),
     ),
     _row(
         "Account_Max_Queued_Bytes",
@@ -155,6 +166,7 @@ _MEMORY = (
         "The same for the bytes that are to be sent: the size of each message times its queued recipients.",
         0,
         1 << 60,
+        no_limit=NoLimit(0),
     ),
 )
 
@@ -166,6 +178,7 @@ _DELIVERY = (
         "Open connections of the whole node (Momentum: 20000).",
         1,
         1_000_000,
+        no_limit=NoLimit(1_000_000),
     ),
     _row(
         "Prohibited_Hosts",
@@ -193,7 +206,7 @@ _NAMES = (
     _row("DNS_Deadline", k.SECONDS, "s", "Wait for an answer in all.", 1, 300),
     _fixed("DNS_Cache_Size", k.INT, "entries", "Answers that a worker remembers.", 100, 10_000_000),
     _row("Min_DNS_TTL", k.SECONDS, "s", "Least time an answer is remembered.", 0, 86_400),
-    _row("Max_DNS_TTL", k.SECONDS, "s", "Longest time an answer is remembered.", 1, 2**31),
+    _row("Max_DNS_TTL", k.SECONDS, "s", "Longest time an answer is remembered.", 1, 2**32 - 1),
     _row(
         "DNS_Negative_TTL", k.SECONDS, "s", "Longest time the absence of an answer is remembered.", 0, 86_400
     ),

@@ -1,7 +1,7 @@
 """The options for mail on its way out."""
 
 from angarium.config import kinds as k
-from angarium.config.options import BINDINGS, DG, HOST, Family, O, Option, ScopeKind
+from angarium.config.options import BINDINGS, DG, HOST, Family, NoLimit, O, Option, ScopeKind
 
 _KEYWORDS = k.words(
     frozenset(("8BITMIME", "AUTH", "CHUNKING", "DSN", "LIMITS", "PIPELINING", "SIZE"))
@@ -19,16 +19,30 @@ def _row(
     maximum: int | None = None,
     scopes: tuple[ScopeKind, ...] = O,
     family: Family = "outbound",
+    no_limit: NoLimit | None = None,
 ) -> Option:
-    return Option(name, family, scopes, kind, unit, sentence, minimum, maximum)
+    return Option(name, family, scopes, kind, unit, sentence, minimum, maximum, no_limit=no_limit)
 
 
-def _count(name: str, unit: str, sentence: str, minimum: int = 0, maximum: int = 10**9) -> Option:
-    return _row(name, k.INT, unit, sentence, minimum, maximum)
+def _count(
+    name: str,
+    unit: str,
+    sentence: str,
+    minimum: int = 0,
+    maximum: int = 10**9,
+    no_limit: NoLimit | None = None,
+) -> Option:
+    return _row(name, k.INT, unit, sentence, minimum, maximum, no_limit=no_limit)
 
 
-def _time(name: str, sentence: str, minimum: int = 1, maximum: int = 10**8) -> Option:
-    return _row(name, k.SECONDS, "s", sentence, minimum, maximum)
+def _time(
+    name: str,
+    sentence: str,
+    minimum: int = 1,
+    maximum: int = 10**8,
+    no_limit: NoLimit | None = None,
+) -> Option:
+    return _row(name, k.SECONDS, "s", sentence, minimum, maximum, no_limit=no_limit)
 
 
 def _port(name: str, sentence: str) -> Option:
@@ -55,7 +69,12 @@ _ROUTING = (
     ),
     _row(
         "Delivery_Method",
-        k.enum("ESMTP", "SMTP", "LMTP", not_yet=("ecstream", "push", "http", "delay_xfer")),
+        k.enum(
+            "ESMTP",
+            "SMTP",
+            "LMTP",
+            not_yet=("ecstream", "push", "http", "delay_xfer", "apn", "gcm", "mm7", "xmpp"),
+        ),
         "",
         "Protocol spoken to the peer; SMTP says HELO at once.",
     ),
@@ -83,7 +102,7 @@ _ROUTING = (
     ),
     _row(
         "MX_Failures_Fallback_To_A",
-        k.INT,
+        k.MX_FAILURES,
         "failures",
         "After so many failed look-ups of its MX records in a row, a domain's address is tried; 0 = "
         "never, since a "
@@ -101,11 +120,13 @@ _ROUTING = (
         0,
         10**6,
         DG,
+        no_limit=NoLimit(0),
     ),
     _time(
         "Connect_Timeout_To_Delay",
         "After so long without any connection the whole domain is delayed; 0 = never.",
         0,
+        no_limit=NoLimit(0),
     ),
     _row("Suspend_Delivery", k.BOOL, "", "Whether mail stays queued; it keeps ageing."),
 )
@@ -117,6 +138,7 @@ _LIMITS = (
         "Open connections for each pair of binding and domain.",
         1,
         100_000,
+        no_limit=NoLimit(-1, by_zero=False),
     ),
     _row(
         "Scope_Max_Outbound_Connections",
@@ -134,6 +156,7 @@ _LIMITS = (
         1,
         1_000_000,
         ("binding_group", "binding"),
+        no_limit=NoLimit(1_000_000),
     ),
     _row(
         "Outbound_Throttle_Messages",
@@ -152,19 +175,29 @@ _LIMITS = (
         "Max_Deliveries_Per_Connection",
         "messages",
         "After so many messages a connection is ended; 0 = no limit.",
+        no_limit=NoLimit(0),
     ),
     _count(
         "Max_Recipients_Per_Connection",
         "recipients",
         "After so many recipients a connection is ended; 0 = no limit.",
+        no_limit=NoLimit(0),
     ),
-    _count("Max_Recipients_Per_Batch", "recipients", "Recipients in one transaction.", 1, 100_000),
+    _count(
+        "Max_Recipients_Per_Batch",
+        "recipients",
+        "Recipients in one transaction.",
+        1,
+        100_000,
+        no_limit=NoLimit(100_000),
+    ),
     _count(
         "Max_Resident_Active_Queue",
         "recipients",
         "Recipients of one queue that are kept in memory; the others wait on disk (Momentum: 250).",
         1,
         1_000_000,
+        no_limit=NoLimit(1_000_000, by_zero=False),
     ),
 )
 
@@ -226,7 +259,13 @@ _SESSION = (
     _time("Idle_Timeout", "How long an idle connection is kept for further mail; 0 = not at all.", 0, 3600),
     _row(
         "Transform_8BitMime_Content",
-        k.enum("ifneeded", "bounce", "no", aliases={"strict": "ifneeded"}),
+        k.enum(
+            "ifneeded",
+            "bounce",
+            "no",
+            aliases={"strict": "ifneeded"},
+            refused={"strip": "would damage what is sent: bits are never stripped here"},
+        ),
         "",
         "8-bit mail for a peer without 8BITMIME: encoded anew (bits are never stripped), bounced, or "
         "sent as it is.",
@@ -354,6 +393,7 @@ _HOST = (
         100_000,
         HOST,
         "host",
+        no_limit=NoLimit(-1, by_zero=False),
     ),
     _row(
         "Scope_Max_Outbound_Connections",
