@@ -30,6 +30,7 @@ FLOORS = {
     "queue": 3,
     "spool": 3,
     "identity": 3,
+    "events": 3,
     "engine": 4,
     "backup": 4,
     "submission": 5,

@@ -1,0 +1,122 @@
+"""What the recorder and whoever asks see of an event store."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
+from angarium.core.records import Event, Fact, Message
+from angarium.events.summary import MailSummary
+from angarium.query.nodes import Node
+
+
+class EventStoreError(AngariumError):
+    """The event store cannot be read or written."""
+
+
+class Reception(NamedTuple):
+    """A message that was accepted, and what its header says."""
+
+    message: Message
+    summary: MailSummary
+
+
+Told = Reception | Event | Fact
+"""What the journals say, in the order of each journal. Said twice, it counts once."""
+
+
+class FoundMail(msgspec.Struct, frozen=True):
+    """One recipient of one message, as a search finds it. Times are epoch seconds, *size* bytes.
+
+    *state* is that of the recipient, *changed_at* when it became so, *due_at* when it is tried next (None: never),
+    *reply* the last one, in one line. A message of which only events are known has an empty *address* and *sender*.
+    """
+
+    message: str
+    index: int
+    at: float
+    address: str
+    sender: str
+    author: str
+    subject: str
+    message_id: str
+    size: int
+    account: int
+    server: int
+    stream: str
+    campaign: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    domain: str
+    binding: str
+    listener: str
+    state: str
+    changed_at: float
+    due_at: float | None
+    attempts: int
+    reply: str
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """One thing that has happened. *index* is the recipient, None where it is about all of the message, or none.
+
+    *details* are the attempt (stage, host, peer, timings …), a note, or what a fact says.
+    """
+
+    type: str
+    at: float
+    message: str | None
+    index: int | None
+    reply: str
+    details: dict[str, Any]
+
+
+class FoundMailPage(msgspec.Struct, frozen=True):
+    """Newest first. *next* asks for what follows, None at the end."""
+
+    found: list[FoundMail]
+    next: str | None
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """All that is known of one message: its recipients, and everything that happened, in order."""
+
+    recipients: list[FoundMail]
+    happenings: list[Happening]
+
+
+class Scope(NamedTuple):
+    """Whose mail is looked at: that of an account, of some servers; None: of all."""
+
+    account: int | None = None
+    servers: Sequence[int] | None = None
+
+
+class EventStore(Protocol):
+    """Keeps what has happened. Blocking; one thread writes, any number may ask."""
+
+    def take(self, told: Sequence[Told]) -> None:
+        """Store what was told. Raises EventStoreError; nothing of it is sure to be stored then: tell it again."""
+        ...
+
+    def sync(self) -> None:
+        """Have all that was taken survive a power cut. Raises EventStoreError."""
+        ...
+
+    def search(self, node: Node, scope: Scope, *, limit: int, after: str | None = None) -> FoundMailPage:
+        """Return what *node* asks for. Raises EventStoreError, also for an *after* that no page has given."""
+        ...
+
+    def count(self, node: Node, scope: Scope, *, most: int) -> int:
+        """Return how many there are, counting up to *most*."""
+        ...
+
+    def timeline(self, message: MessageId, scope: Scope) -> Timeline | None:
+        """Return all that is known of a message, None when there is nothing."""
+        ...
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the bytes of each day, by its name (`2026-11-30`), oldest first."""
+        ...

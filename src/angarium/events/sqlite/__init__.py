@@ -1,0 +1,1 @@
+"""The event store that needs no server: a SQLite file a day."""

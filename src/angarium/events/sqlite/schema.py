@@ -1,0 +1,74 @@
+"""The tables of one day's file.
+
+A message's day is that of its id, and all that ever happens to it lies in that day's file: so a timeline is read from
+one file, the state of a recipient and its last reply can be searched, and what is told twice meets itself. A file goes
+as a whole when its mail is too old.
+
+Numbers stand for words (`word`). A recipient's number is made of its message's and its index, so that an event finds it
+without asking: `message << 20 | index`. Message 0 is none: what happened at the door. Full-text tables have no content
+of their own; they get words that are cut already (`query.words`), hence the plain tokenizer.
+"""
+
+import sqlite3
+from pathlib import Path
+
+SCHEMA_VERSION = 1
+INDEX_BITS = 20
+WHOLE = (1 << INDEX_BITS) - 1
+"""The index of what is about all recipients of a message."""
+
+_TABLES = """
+CREATE TABLE word (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, folded TEXT NOT NULL);
+CREATE INDEX word_folded ON word (folded);
+CREATE TABLE message (
+  no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, at REAL NOT NULL,
+  account INTEGER NOT NULL DEFAULT 0, server INTEGER NOT NULL DEFAULT 0,
+  stream INTEGER NOT NULL DEFAULT 1, campaign INTEGER NOT NULL DEFAULT 1, listener INTEGER NOT NULL DEFAULT 1,
+  sender TEXT NOT NULL DEFAULT '', author TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+  message_id TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0, metadata BLOB);
+CREATE INDEX message_named ON message (lower(message_id)) WHERE message_id <> '';
+CREATE TABLE tag (word INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (word, message)) WITHOUT ROWID;
+CREATE INDEX tag_of ON tag (message);
+CREATE TABLE recipient (
+  no INTEGER PRIMARY KEY, address TEXT NOT NULL, domain INTEGER NOT NULL, binding INTEGER NOT NULL,
+  state INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, due REAL,
+  attempts INTEGER NOT NULL, reply TEXT NOT NULL);
+CREATE INDEX recipient_state ON recipient (state) WHERE state <> 1;
+CREATE TABLE event (
+  no INTEGER PRIMARY KEY, recipient INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind INTEGER NOT NULL,
+  server INTEGER NOT NULL, stream INTEGER NOT NULL, reply TEXT NOT NULL, detail BLOB);
+CREATE UNIQUE INDEX event_of ON event (recipient, seq);
+CREATE INDEX event_at ON event (server, at, kind, stream);
+CREATE VIRTUAL TABLE message_words USING fts5 ("from", subject, tag, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE recipient_words USING fts5 ("to", content='', tokenize='ascii');
+CREATE VIRTUAL TABLE reply_words USING fts5 (reply, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE message_seen USING fts5vocab (message_words, instance);
+CREATE VIRTUAL TABLE recipient_seen USING fts5vocab (recipient_words, instance);
+CREATE VIRTUAL TABLE reply_seen USING fts5vocab (reply_words, instance);
+INSERT INTO word VALUES (1, '', '');
+"""
+
+_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY")
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Open or make a day's file. Raises sqlite3.Error; and ValueError for a file of a newer format."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    for pragma in _PRAGMAS:
+        db.execute(f"PRAGMA {pragma}")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version != SCHEMA_VERSION:
+        db.close()
+        raise ValueError(f"has format {version}; this program reads {SCHEMA_VERSION}")
+    return db
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a day's file, which is there. Raises sqlite3.Error."""
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    db.execute("PRAGMA query_only = ON")
+    return db

@@ -1,0 +1,373 @@
+"""What the event store keeps, and how it is found again."""
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from angarium.core.reply import Reply
+from angarium.events.fields import MAIL
+from angarium.events.port import EventStoreError, FoundMail, Reception, Scope, Told
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.query.matching import matches
+from angarium.query.parser import parse
+from angarium.query.values import Now
+from angarium.testing.happenings import DAY_S, START, an_id, event, fact, reception
+
+NOW = Now(START + 3 * DAY_S)
+NO_SUCH_USER = Reply(550, "5.1.1", "no such user here")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteEventStore]:
+    store = SqliteEventStore(tmp_path / "events")
+    yield store
+    store.close()
+
+
+def found(store: SqliteEventStore, query: str, scope: Scope = Scope()) -> list[str]:  # noqa: B008 - immutable
+    """The addresses that a query finds, newest first."""
+    return [mail.address for mail in store.search(parse(query, MAIL, NOW), scope, limit=100).found]
+
+
+def test_a_mail_is_found_by_what_people_remember_of_it(store: SqliteEventStore) -> None:
+    mail = reception(
+        1,
+        to=("bob@example.com",),
+        subject="Ihre Küche, Bestellung 4711",
+        message_id="ab.C1@shop.example.org",
+        tags=("welcome", "Zwei Worte"),
+        stream="broadcasts",
+        campaign="spring",
+        metadata={"order": "A-17", "n": 3},
+        account=2,
+        server=5,
+        size=20_480,
+    )
+    store.take([reception(999, to=("else@example.net",), subject="other"), mail])
+    store.take([event(mail, "bounced", "bounced", reply=NO_SUCH_USER)])
+    for query in (
+        "kuche",
+        '"bestellung 4711"',
+        "best*",
+        "subject:k?che",
+        "to:bob",
+        "to:bob@example.com",
+        "to:*ob",
+        "from:shop AND 4711",
+        "tag:welcome",
+        'tag:"zwei worte"',
+        "tag:wel*",
+        "worte",
+        "stream:broadcasts",
+        "campaign:spring",
+        "meta.order:a-17",
+        "meta.n:3",
+        "meta.order:*",
+        "status:bounced",
+        'reply:"no such user"',
+        "user",
+        "reply:us*r",
+        "reply:u*er",
+        "id:AB.c1@shop.example.org",
+        "id:<ab.C1@shop.example.org>",
+        f"id:{mail.message.id.hex()}",
+        f"id:{mail.message.id.hex()[:30]}*",
+        "account:2",
+        "server:5",
+        "size:[20k TO 20k]",
+        "attempts:1 AND status:bounced",
+        "domain:example.com",
+        "-status:queued",
+        "tag:[w TO x]",
+    ):
+        assert found(store, query) == ["bob@example.com"], query
+
+
+def test_the_newest_comes_first_over_days_and_pages(store: SqliteEventStore) -> None:
+    mails = [reception(n, START + n * DAY_S / 4, to=(f"r{n}@example.com",)) for n in range(12)]
+    random.Random(1).shuffle(mails)
+    for mail in sorted(mails, key=lambda each: each.message.id):
+        store.take([mail])
+    addresses: list[str] = []
+    after = None
+    while True:
+        page = store.search(parse("roof", MAIL, NOW), Scope(), limit=5, after=after)
+        assert len(page.found) <= 5
+        addresses += [mail.address for mail in page.found]
+        after = page.next
+        if after is None:
+            break
+    assert addresses == [f"r{n}@example.com" for n in reversed(range(12))]
+    assert store.count(parse("roof", MAIL, NOW), Scope(), most=100) == 12
+    assert store.count(parse("roof", MAIL, NOW), Scope(), most=7) == 7
+
+
+def test_a_place_that_no_page_ended_at_is_refused(store: SqliteEventStore) -> None:
+    with pytest.raises(EventStoreError, match="leave it out"):
+        store.search(parse("roof", MAIL, NOW), Scope(), limit=5, after="2026-11-30.x")
+
+
+def test_each_recipient_is_found_for_itself(store: SqliteEventStore) -> None:
+    mail = reception(1, to=("ann@example.com", "bob@example.net"))
+    store.take([mail, event(mail, "delivered", "delivered", index=1)])
+    assert found(store, "to:bob") == ["bob@example.net"]
+    assert found(store, "status:queued") == ["ann@example.com"]
+    assert sorted(found(store, "roof")) == ["ann@example.com", "bob@example.net"]
+
+
+def test_an_account_sees_its_own_mail_only(store: SqliteEventStore) -> None:
+    mine = reception(1, to=("a@example.com",), account=1, server=10)
+    theirs = reception(2, to=("b@example.com",), account=2, server=20)
+    store.take([mine, theirs])
+    assert found(store, "roof", Scope(account=1)) == ["a@example.com"]
+    assert found(store, "account:2", Scope(account=1)) == []
+    assert found(store, "roof", Scope(servers=[20])) == ["b@example.com"]
+    assert store.timeline(theirs.message.id, Scope(account=1)) is None
+
+
+def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
+    mail = reception(1, to=("a@example.com", "b@example.com"))
+    store.take(
+        [
+            mail,
+            event(mail, "delayed", "queued", 1, after_s=1, reply=Reply(451, "4.7.1", "later")),
+            event(mail, "delivered", "delivered", 2, after_s=70, reply=Reply(250, "", "ok")),
+            event(mail, "delivered", "delivered", 1, index=1, after_s=2),
+            fact("open", mail, address="192.0.2.1"),
+        ]
+    )
+    timeline = store.timeline(mail.message.id, Scope())
+    assert timeline is not None
+    assert [(h.type, h.index, h.reply) for h in timeline.happenings] == [
+        ("received", None, ""),
+        ("delayed", 0, "451 4.7.1 later"),
+        ("delivered", 1, ""),
+        ("delivered", 0, "250 ok"),
+        ("open", 0, ""),
+    ]
+    assert timeline.happenings[4].details["address"] == "192.0.2.1"
+    assert [(r.address, r.state, r.attempts) for r in timeline.recipients] == [
+        ("a@example.com", "delivered", 2),
+        ("b@example.com", "delivered", 1),
+    ]
+    assert store.timeline(an_id(9, START), Scope()) is None
+    assert store.timeline(an_id(9, START - 5 * DAY_S), Scope()) is None
+
+
+def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore, tmp_path: Path) -> None:
+    refusal = fact("refusal", None, reply="550 5.7.1 no", peer="192.0.2.1:25")
+    store.take([refusal, refusal, fact("refusal", None, 2, reply="550 5.7.1 no")])
+    assert rows(tmp_path, "SELECT count(*) FROM event") == [(2,)]
+    assert rows(tmp_path, "SELECT count(*) FROM message") == [(0,)]
+
+
+def rows(tmp_path: Path, sql: str) -> list[Any]:
+    found: list[Any] = []
+    for path in sorted((tmp_path / "events").glob("*.db")):
+        with sqlite3.connect(path) as db:
+            found += db.execute(sql).fetchall()
+    return found
+
+
+def state_of(store: SqliteEventStore, mails: list[Reception]) -> list[Any]:
+    """All that can be asked of some messages, without the order in which it was told."""
+    timelines = [store.timeline(mail.message.id, Scope()) for mail in mails]
+    return [
+        t and (t.recipients, sorted((h.at, h.type, h.index or 0, h.reply) for h in t.happenings))
+        for t in timelines
+    ]
+
+
+def life(number: int, ends: int) -> tuple[Reception, list[Told]]:
+    """A message to two recipients, and some of what happens to it."""
+    mail = reception(number, START + number * 0.4 * DAY_S, to=(f"a{number}@example.com", "b@example.net"))
+    later: list[Told] = [
+        event(mail, "delayed", "queued", 1, after_s=1, reply=Reply(451, "4.7.1", f"later {number}")),
+        event(mail, "delivered", "delivered", 1, index=1, after_s=2),
+        event(mail, "bounced", "bounced", 2, after_s=60, reply=NO_SUCH_USER),
+        fact("open", mail, number, address="192.0.2.1"),
+    ]
+    return mail, later[:ends]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ends=st.lists(st.integers(0, 4), min_size=1, max_size=4),
+    seed=st.integers(0, 10_000),
+    sizes=st.lists(st.integers(1, 5), min_size=30, max_size=30),
+)
+def test_told_late_twice_and_in_any_order_it_comes_to_the_same(
+    tmp_path_factory: pytest.TempPathFactory, ends: list[int], seed: int, sizes: list[int]
+) -> None:
+    lives = [life(number, end) for number, end in enumerate(ends, 1)]
+    told: list[Told] = [each for mail, later in lives for each in (mail, *later)]
+    rng = random.Random(seed)
+    confused = told + rng.sample(told, rng.randint(0, len(told)))
+    rng.shuffle(confused)
+    folder = tmp_path_factory.mktemp("stores")
+    straight, shuffled = SqliteEventStore(folder / "a"), SqliteEventStore(folder / "b")
+    straight.take(told)
+    for size in sizes:
+        shuffled.take(confused[:size])
+        confused = confused[size:]
+    shuffled.take(confused)
+    mails = [mail for mail, _ in lives]
+    assert state_of(shuffled, mails) == state_of(straight, mails)
+    for query in ("roof", "status:bounced", "user", "later", "to:b", "-status:queued"):
+        asked = parse(query, MAIL, NOW)
+        assert set(keys(straight.search(asked, Scope(), limit=100).found)) == set(
+            keys(shuffled.search(asked, Scope(), limit=100).found)
+        ), query
+    straight.close()
+    shuffled.close()
+
+
+def keys(found: list[FoundMail]) -> list[tuple[str, int]]:
+    return [(mail.message, mail.index) for mail in found]
+
+
+WORDS = ["red", "roof", "Köln", "r2", "東京"]
+QUERIES = st.recursive(
+    st.sampled_from(
+        [
+            *WORDS,
+            "ro*",
+            "r?d",
+            "*f",
+            '"red roof"',
+            "subject:red",
+            "to:red",
+            "to:x@*",
+            "tag:red",
+            "tag:r*",
+            "tag:*",
+            'tag:""',
+            "stream:s1",
+            "-stream:s1",
+            "stream:*",
+            "status:queued",
+            "status:bounced",
+            "reply:roof",
+            "size:>1k",
+            "size:[1k TO 2k}",
+            "attempts:<2",
+            "date:2026-11-30",
+            "date:3d",
+            "meta.a:red",
+            "meta.b:*",
+            "tag:[a TO s]",
+            "domain:red.test",
+            "account:1",
+            "from:shop",
+        ]
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["AND", "OR", "", "NOT"]), inner).map(
+            lambda parts: "({}) {} ({})".format(*parts)
+        ),
+        inner.map(lambda text: f"-({text})"),
+    ),
+    max_leaves=5,
+)
+
+
+class Library:
+    """A store, and everything in it."""
+
+    def __init__(self, store: SqliteEventStore) -> None:
+        self.store = store
+        self.everything = store.search(parse("", MAIL, NOW), Scope(), limit=1000).found
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """A store of random mail, and all of it."""
+    rng = random.Random(7)
+    store = SqliteEventStore(tmp_path_factory.mktemp("library") / "events")
+    for number in range(120):
+        mail = reception(
+            number,
+            START + number * 1800,
+            to=tuple(rng.choices(["red@red.test", "roof.x@red.test", "roof@x.test", "red.roof@x.test"], k=2)),
+            subject=" ".join(rng.sample(WORDS, rng.randint(0, 4))),
+            tags=tuple(rng.sample(["red", "Roof", "a b"], rng.randint(0, 2))),
+            stream=rng.choice([None, "s1", "s2"]),
+            metadata=rng.choice([None, {"a": "Red"}, {"b": 1}]),
+            size=rng.choice([500, 1024, 2048]),
+            account=rng.choice([0, 1]),
+        )
+        store.take([mail])
+        if rng.random() < 0.5:
+            store.take(
+                [event(mail, "bounced", "bounced", reply=Reply(550, "", rng.choice(["red roof", "no"])))]
+            )
+    yield Library(store)
+    store.close()
+
+
+def values_of(mail: FoundMail, field: str) -> list[str | float]:
+    """What a mail has in a field, taken from what the store shows of it."""
+    plain: dict[str, list[str | float]] = {
+        "to": [mail.address],
+        "from": [mail.sender, mail.author],
+        "subject": [mail.subject],
+        "tag": [*mail.tags],
+        "reply": [mail.reply],
+        "status": [mail.state],
+        "stream": [mail.stream],
+        "domain": [mail.domain],
+        "account": [str(mail.account)],
+        "date": [mail.at],
+        "size": [mail.size],
+        "attempts": [mail.attempts],
+    }
+    if field.startswith("meta."):
+        value = mail.metadata.get(field.removeprefix("meta."))
+        return [] if value is None else [str(value)]
+    return plain[field]
+
+
+@settings(max_examples=300, deadline=None)
+@given(query=QUERIES)
+def test_the_store_finds_what_matches_one_by_one(library: Library, query: str) -> None:
+    node = parse(query, MAIL, NOW)
+    expected = [mail for mail in library.everything if matches(node, lambda f: values_of(mail, f), MAIL)]  # noqa: B023
+    assert keys(library.store.search(node, Scope(), limit=1000).found) == keys(expected)
+    assert library.store.count(node, Scope(), most=1000) == len(expected)
+
+
+def test_what_fails_in_the_middle_leaves_nothing_and_is_taken_again(
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [reception(n, to=(f"r{n}@example.com",)) for n in range(3)]
+    bounce = event(mails[2], "bounced", "bounced", reply=NO_SUCH_USER)
+    store.take(mails[:1])
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("angarium.events.sqlite.day.DayFile._note_failure", fails)
+        with pytest.raises(EventStoreError, match="disk I/O error"):
+            store.take([*mails[1:], bounce])
+    assert found(store, "roof") == ["r0@example.com"]
+    store.take([*mails[1:], bounce])
+    store.sync()
+    assert sorted(found(store, "roof")) == [f"r{n}@example.com" for n in range(3)]
+    assert found(store, "user") == ["r2@example.com"]
+
+
+def test_a_file_of_a_newer_format_is_refused(store: SqliteEventStore, tmp_path: Path) -> None:
+    store.take([reception(1)])
+    store.close()
+    (path,) = (tmp_path / "events").glob("*.db")
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(EventStoreError, match="has format 99; this program reads 1"):
+        store.take([reception(2)])
