@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from angarium.core.reply import Reply
 from angarium.events.fields import MAIL
-from angarium.events.port import EventStoreError, FoundMail, Reception, Scope, Told
+from angarium.events.port import EventStoreError, FoundMail, ReceivedMail, Told, Whose
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.query.matching import matches
 from angarium.query.parser import parse
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[SqliteEventStore]:
     store.close()
 
 
-def found(store: SqliteEventStore, query: str, scope: Scope = Scope()) -> list[str]:  # noqa: B008 - immutable
+def found(store: SqliteEventStore, query: str, scope: Whose = Whose()) -> list[str]:  # noqa: B008 - immutable
     """The addresses that a query finds, newest first."""
     return [mail.address for mail in store.search(parse(query, MAIL, NOW), scope, limit=100).found]
 
@@ -97,20 +97,20 @@ def test_the_newest_comes_first_over_days_and_pages(store: SqliteEventStore) -> 
     addresses: list[str] = []
     after = None
     while True:
-        page = store.search(parse("roof", MAIL, NOW), Scope(), limit=5, after=after)
+        page = store.search(parse("roof", MAIL, NOW), Whose(), limit=5, after=after)
         assert len(page.found) <= 5
         addresses += [mail.address for mail in page.found]
         after = page.next
         if after is None:
             break
     assert addresses == [f"r{n}@example.com" for n in reversed(range(12))]
-    assert store.count(parse("roof", MAIL, NOW), Scope(), most=100) == 12
-    assert store.count(parse("roof", MAIL, NOW), Scope(), most=7) == 7
+    assert store.count(parse("roof", MAIL, NOW), Whose(), most=100) == 12
+    assert store.count(parse("roof", MAIL, NOW), Whose(), most=7) == 7
 
 
 def test_a_place_that_no_page_ended_at_is_refused(store: SqliteEventStore) -> None:
     with pytest.raises(EventStoreError, match="leave it out"):
-        store.search(parse("roof", MAIL, NOW), Scope(), limit=5, after="2026-11-30.x")
+        store.search(parse("roof", MAIL, NOW), Whose(), limit=5, after="2026-11-30.x")
 
 
 def test_each_recipient_is_found_for_itself(store: SqliteEventStore) -> None:
@@ -125,10 +125,10 @@ def test_an_account_sees_its_own_mail_only(store: SqliteEventStore) -> None:
     mine = reception(1, to=("a@example.com",), account=1, server=10)
     theirs = reception(2, to=("b@example.com",), account=2, server=20)
     store.take([mine, theirs])
-    assert found(store, "roof", Scope(account=1)) == ["a@example.com"]
-    assert found(store, "account:2", Scope(account=1)) == []
-    assert found(store, "roof", Scope(servers=[20])) == ["b@example.com"]
-    assert store.timeline(theirs.message.id, Scope(account=1)) is None
+    assert found(store, "roof", Whose(account=1)) == ["a@example.com"]
+    assert found(store, "account:2", Whose(account=1)) == []
+    assert found(store, "roof", Whose(servers=[20])) == ["b@example.com"]
+    assert store.timeline(theirs.message.id, Whose(account=1)) is None
 
 
 def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
@@ -142,7 +142,7 @@ def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
             fact("open", mail, address="192.0.2.1"),
         ]
     )
-    timeline = store.timeline(mail.message.id, Scope())
+    timeline = store.timeline(mail.message.id, Whose())
     assert timeline is not None
     assert [(h.type, h.index, h.reply) for h in timeline.happenings] == [
         ("received", None, ""),
@@ -156,8 +156,8 @@ def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
         ("a@example.com", "delivered", 2),
         ("b@example.com", "delivered", 1),
     ]
-    assert store.timeline(an_id(9, START), Scope()) is None
-    assert store.timeline(an_id(9, START - 5 * DAY_S), Scope()) is None
+    assert store.timeline(an_id(9, START), Whose()) is None
+    assert store.timeline(an_id(9, START - 5 * DAY_S), Whose()) is None
 
 
 def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore, tmp_path: Path) -> None:
@@ -175,16 +175,16 @@ def rows(tmp_path: Path, sql: str) -> list[Any]:
     return found
 
 
-def state_of(store: SqliteEventStore, mails: list[Reception]) -> list[Any]:
+def state_of(store: SqliteEventStore, mails: list[ReceivedMail]) -> list[Any]:
     """All that can be asked of some messages, without the order in which it was told."""
-    timelines = [store.timeline(mail.message.id, Scope()) for mail in mails]
+    timelines = [store.timeline(mail.message.id, Whose()) for mail in mails]
     return [
         t and (t.recipients, sorted((h.at, h.type, h.index or 0, h.reply) for h in t.happenings))
         for t in timelines
     ]
 
 
-def life(number: int, ends: int) -> tuple[Reception, list[Told]]:
+def life(number: int, ends: int) -> tuple[ReceivedMail, list[Told]]:
     """A message to two recipients, and some of what happens to it."""
     mail = reception(number, START + number * 0.4 * DAY_S, to=(f"a{number}@example.com", "b@example.net"))
     later: list[Told] = [
@@ -221,8 +221,8 @@ def test_told_late_twice_and_in_any_order_it_comes_to_the_same(
     assert state_of(shuffled, mails) == state_of(straight, mails)
     for query in ("roof", "status:bounced", "user", "later", "to:b", "-status:queued"):
         asked = parse(query, MAIL, NOW)
-        assert set(keys(straight.search(asked, Scope(), limit=100).found)) == set(
-            keys(shuffled.search(asked, Scope(), limit=100).found)
+        assert set(keys(straight.search(asked, Whose(), limit=100).found)) == set(
+            keys(shuffled.search(asked, Whose(), limit=100).found)
         ), query
     straight.close()
     shuffled.close()
@@ -282,7 +282,7 @@ class Library:
 
     def __init__(self, store: SqliteEventStore) -> None:
         self.store = store
-        self.everything = store.search(parse("", MAIL, NOW), Scope(), limit=1000).found
+        self.everything = store.search(parse("", MAIL, NOW), Whose(), limit=1000).found
 
 
 @pytest.fixture(scope="module")
@@ -338,8 +338,8 @@ def values_of(mail: FoundMail, field: str) -> list[str | float]:
 def test_the_store_finds_what_matches_one_by_one(library: Library, query: str) -> None:
     node = parse(query, MAIL, NOW)
     expected = [mail for mail in library.everything if matches(node, lambda f: values_of(mail, f), MAIL)]  # noqa: B023
-    assert keys(library.store.search(node, Scope(), limit=1000).found) == keys(expected)
-    assert library.store.count(node, Scope(), most=1000) == len(expected)
+    assert keys(library.store.search(node, Whose(), limit=1000).found) == keys(expected)
+    assert library.store.count(node, Whose(), most=1000) == len(expected)
 
 
 def test_what_fails_in_the_middle_leaves_nothing_and_is_taken_again(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from angarium.events.port import Reception, Told
+from angarium.events.port import ReceivedMail, Told
 from angarium.query.nodes import And, Between, Node
 
 
@@ -18,7 +18,7 @@ def day_of_id(message: bytes) -> str:
 
 def day_of(told: Told) -> str:
     """Return the day that what was told lies in."""
-    if isinstance(told, Reception):
+    if isinstance(told, ReceivedMail):
         return day_of_id(told.message.id)
     return day_at(told.at) if told.message is None else day_of_id(told.message)
 

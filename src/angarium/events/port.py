@@ -16,14 +16,14 @@ class EventStoreError(AngariumError):
     """The event store cannot be read or written."""
 
 
-class Reception(NamedTuple):
+class ReceivedMail(NamedTuple):
     """A message that was accepted, and what its header says."""
 
     message: Message
     summary: MailSummary
 
 
-Told = Reception | Event | Fact
+Told = ReceivedMail | Event | Fact
 """What the journals say, in the order of each journal. Said twice, it counts once."""
 
 
@@ -87,7 +87,7 @@ class Timeline(msgspec.Struct, frozen=True):
     happenings: list[Happening]
 
 
-class Scope(NamedTuple):
+class Whose(NamedTuple):
     """Whose mail is looked at: that of an account, of some servers; None: of all."""
 
     account: int | None = None
@@ -105,15 +105,15 @@ class EventStore(Protocol):
         """Have all that was taken survive a power cut. Raises EventStoreError."""
         ...
 
-    def search(self, node: Node, scope: Scope, *, limit: int, after: str | None = None) -> FoundMailPage:
+    def search(self, node: Node, scope: Whose, *, limit: int, after: str | None = None) -> FoundMailPage:
         """Return what *node* asks for. Raises EventStoreError, also for an *after* that no page has given."""
         ...
 
-    def count(self, node: Node, scope: Scope, *, most: int) -> int:
+    def count(self, node: Node, scope: Whose, *, most: int) -> int:
         """Return how many there are, counting up to *most*."""
         ...
 
-    def timeline(self, message: MessageId, scope: Scope) -> Timeline | None:
+    def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """Return all that is known of a message, None when there is nothing."""
         ...
 

@@ -35,6 +35,7 @@ from angarium.node.logs import make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.passed_sockets import passed_sockets
+from angarium.node.recorder.keeper import RecorderKeeper
 from angarium.node.service_manager import ServiceManager
 from angarium.node.sockets import CannotListen, Sockets
 from angarium.node.spools import spool_folder
@@ -98,6 +99,9 @@ class Supervisor:
         self._sockets = Sockets()
         self._management = Management(lambda: self.config, data, self.clock, log)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
+        self._recorder = RecorderKeeper(
+            spool_folder(data, config), data / "events", self.clock, log, self.counters
+        )
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._started_at = self.clock.now()
@@ -125,6 +129,7 @@ class Supervisor:
             self._obey_signals()
             self._workers.start()
             self._tasks.start(self._manager.give_signs_of_life())
+            self._recorder.start()
             self._tasks.regularly(_COUNT_S, self._count)
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
@@ -137,6 +142,7 @@ class Supervisor:
             self._manager.stopping()
             self._sockets.close()  # else the kernel goes on taking connections that no worker will greet
             await self._workers.stop(seconds, self._hurrying)
+            await self._recorder.stop()
         finally:
             await self._http.stop()
             self._sockets.close()

@@ -232,10 +232,15 @@ class Spool(Protocol):
         ...
 
 
+HEAD_BYTES = 16_384
+"""As much of a body as a reader of the journal gets: most header blocks are whole in it."""
+
+
 class JournalEntry(NamedTuple):
     """One record as a reader gets it. *position* orders records within a partition.
 
-    Of *message*, *event*, *fact* and *content* there is what *kind* says.
+    Of *message*, *event*, *fact* and *content* there is what *kind* says. *head* is the beginning of the body that a
+    message or a content has, up to `HEAD_BYTES`; empty when the body was in a file of its own that is gone.
     """
 
     position: int
@@ -245,6 +250,7 @@ class JournalEntry(NamedTuple):
     body_offset: int
     fact: Fact | None = None
     content: Content | None = None
+    head: bytes = b""
 
 
 class JournalReader(Protocol):
@@ -260,4 +266,8 @@ class JournalReader(Protocol):
         """Yield the facts among them with their positions: those that were written, and of each message its
         reception, which its record tells.
         """
+        ...
+
+    def commit(self, name: str, place: int) -> None:
+        """Note, durably, that the consumer *name* has taken all up to *place*; -1: nothing yet. Raises OSError."""
         ...

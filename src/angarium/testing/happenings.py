@@ -4,7 +4,7 @@ from angarium.core.ids import MessageId
 from angarium.core.options import Options
 from angarium.core.records import Event, EventType, Fact, ForwardPath, Message, Origin, State
 from angarium.core.reply import Reply
-from angarium.events.port import Reception
+from angarium.events.port import ReceivedMail
 from angarium.events.summary import MailSummary
 
 START = 1_796_000_000.0
@@ -31,7 +31,7 @@ def reception(
     account: int = 0,
     server: int = 0,
     size: int = 1000,
-) -> Reception:
+) -> ReceivedMail:
     """A message that was accepted, by number."""
     message = Message(
         id=an_id(number, at),
@@ -48,11 +48,11 @@ def reception(
         server=server,
         options=Options(tags=tags or None, stream=stream, campaign=campaign, metadata=metadata),
     )
-    return Reception(message, MailSummary(subject, author, message_id))
+    return ReceivedMail(message, MailSummary(subject, author, message_id))
 
 
 def event(
-    of: Reception,
+    of: ReceivedMail,
     type: EventType,
     state: State,
     seq: int = 1,
@@ -77,7 +77,9 @@ def event(
     )
 
 
-def fact(kind: str, of: Reception | None, number: int = 1, at: float = START + 100, **fields: object) -> Fact:
+def fact(
+    kind: str, of: ReceivedMail | None, number: int = 1, at: float = START + 100, **fields: object
+) -> Fact:
     """A fact about the first recipient of a message, or about none."""
     message = None if of is None else of.message.id
     index = -1 if of is None else 0

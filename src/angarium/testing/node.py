@@ -106,8 +106,16 @@ class Node:
     @property
     def pids(self) -> list[int]:
         """The process ids of the node: the supervisor, then its workers in the order they were started."""
+        return [self.program.pid, *self._children("angarium.node.worker")]
+
+    @property
+    def recorder_pids(self) -> list[int]:
+        """The process id of the recorder, none while there is none."""
+        return self._children("angarium.node.recorder.process")
+
+    def _children(self, module: str) -> list[int]:
         children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text()
-        return [self.program.pid, *map(int, children.split())]
+        return [pid for pid in map(int, children.split()) if module.encode() in _command_of(pid)]
 
     def kill_worker(self, number: int = 0) -> int:
         """Kill the worker that was started *number*-th with SIGKILL; return its process id."""
@@ -177,3 +185,11 @@ class Node:
     ) -> None:
         print(f"--- end of angarium's log\n{last_lines(self.program.log)}")  # pytest shows it on failure
         self.close()
+
+
+def _command_of(pid: int) -> list[bytes]:
+    """Return the command line of a process, nothing for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []

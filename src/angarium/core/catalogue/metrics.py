@@ -277,4 +277,15 @@ METRICS: Final[dict[str, Metric]] = {
         "Workers started again after they died.",
         look="Any growth: a worker died; the log says how.",
     ),
+    "recorder_restarts_total": Metric(
+        "counter",
+        "How often the recorder was started again after it died.",
+        look="Any growth: the log says how. Mail goes on; what has happened is found later.",
+    ),
+    "recorder_lag_seconds": Metric(
+        "gauge",
+        "How long ago that happened which the recorder reads now; 0 when it has read all.",
+        look="Growing: searches do not find the newest mail, and the journals take more of the disk.",
+    ),
+    "recorder_taken_total": Metric("counter", "Receptions, events and facts that the recorder has stored."),
 }

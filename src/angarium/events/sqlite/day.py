@@ -12,7 +12,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Event, Fact
 from angarium.core.reply import Reply
 from angarium.events.catalogue import STATES, kind_of
-from angarium.events.port import Reception, Told
+from angarium.events.port import ReceivedMail, Told
 from angarium.events.sqlite.schema import INDEX_BITS, SCHEMA_VERSION, WHOLE, open_to_write
 from angarium.events.sqlite.words import NOTHING, StoredWords
 from angarium.query.words import words
@@ -78,8 +78,8 @@ class DayFile:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._learn(told)
-            self._receive([each for each in told if isinstance(each, Reception)])
-            self._note([each for each in told if not isinstance(each, Reception)])
+            self._receive([each for each in told if isinstance(each, ReceivedMail)])
+            self._note([each for each in told if not isinstance(each, ReceivedMail)])
             self._db.execute("COMMIT")
         except BaseException:
             self._forget()
@@ -123,8 +123,8 @@ class DayFile:
             for message_id, no, server, stream, listener in self._db.execute(sql, some):
                 self._known[message_id] = _Known(no, server, stream, listener != NOTHING)
 
-    def _receive(self, receptions: Sequence[Reception]) -> None:
-        new: dict[bytes, tuple[int, Reception]] = {}
+    def _receive(self, receptions: Sequence[ReceivedMail]) -> None:
+        new: dict[bytes, tuple[int, ReceivedMail]] = {}
         for reception in receptions:
             known = self._known.get(reception.message.id)
             if reception.message.id in new or (known is not None and known.is_whole):
@@ -144,7 +144,7 @@ class DayFile:
         self._next += 1
         return self._next - 1
 
-    def _message_row(self, no: int, reception: Reception) -> tuple[Any, ...]:
+    def _message_row(self, no: int, reception: ReceivedMail) -> tuple[Any, ...]:
         message, summary = reception
         options = message.options
         return (
@@ -162,14 +162,14 @@ class DayFile:
             _encode(options.metadata) if options.metadata else None,
         )
 
-    def _recipient_rows(self, no: int, reception: Reception) -> Iterable[tuple[Any, ...]]:
+    def _recipient_rows(self, no: int, reception: ReceivedMail) -> Iterable[tuple[Any, ...]]:
         message = reception.message
         binding = self._words.number(message.binding)
         for index, path in enumerate(message.recipients):
             domain = self._words.number(path.domain)
             yield (no << INDEX_BITS) | index, path.address, domain, binding, message.received_at
 
-    def _index(self, new: Sequence[tuple[int, Reception]]) -> None:
+    def _index(self, new: Sequence[tuple[int, ReceivedMail]]) -> None:
         self._db.executemany(
             'INSERT INTO message_words (rowid, "from", subject, tag) VALUES (?, ?, ?, ?)',
             [
@@ -255,7 +255,7 @@ def _reception_row(message: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def message_of(told: Told) -> MessageId | None:
     """Return the message that something was told of, None for none."""
-    return told.message.id if isinstance(told, Reception) else told.message
+    return told.message.id if isinstance(told, ReceivedMail) else told.message
 
 
 def said(reply: Reply | None) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from angarium.core.ids import MessageId, format_id
 from angarium.events.catalogue import BY_NUMBER, STATES
-from angarium.events.port import FoundMail, Happening, Scope
+from angarium.events.port import FoundMail, Happening, Whose
 from angarium.events.sqlite.conditions import Condition
 from angarium.events.sqlite.day import EventDetail
 from angarium.events.sqlite.schema import INDEX_BITS, WHOLE, open_to_read
@@ -36,20 +36,20 @@ class DayReader:
         self._db = open_to_read(path)
         self._db.create_function("meta", 2, _meta, deterministic=True)
 
-    def mail(self, wanted: Condition, scope: Scope, below: int, limit: int) -> list[tuple[int, FoundMail]]:
+    def mail(self, wanted: Condition, scope: Whose, below: int, limit: int) -> list[tuple[int, FoundMail]]:
         """Return the newest of what *wanted* finds, each with its number, all of which are below *below*."""
         where, values = _scoped(wanted, scope)
         sql = f"{_MAIL} WHERE r.no < ? AND {where} ORDER BY r.no DESC LIMIT ?"
         return [(row[0], _found(row)) for row in self._db.execute(sql, [below, *values, limit])]
 
-    def count(self, wanted: Condition, scope: Scope, most: int) -> int:
+    def count(self, wanted: Condition, scope: Whose, most: int) -> int:
         """Return how many *wanted* finds, counting up to *most*."""
         where, values = _scoped(wanted, scope)
         sql = f"""SELECT count(*) FROM (SELECT 1 FROM recipient r JOIN message m ON m.no = r.no >> {INDEX_BITS}
             WHERE {where} LIMIT ?)"""
         return int(self._db.execute(sql, [*values, most]).fetchone()[0])
 
-    def happenings(self, message: MessageId, scope: Scope) -> list[Happening] | None:
+    def happenings(self, message: MessageId, scope: Whose) -> list[Happening] | None:
         """Return everything that happened to a message, in order; None when it is not there, or not in *scope*."""
         where, values = _scoped(("m.id = ?", [message]), scope)
         row = self._db.execute(f"SELECT m.no FROM message m WHERE {where}", values).fetchone()
@@ -63,7 +63,7 @@ class DayReader:
         self._db.close()
 
 
-def _scoped(wanted: Condition, scope: Scope) -> Condition:
+def _scoped(wanted: Condition, scope: Whose) -> Condition:
     sql, values = wanted
     parts, values = [f"({sql})"], list(values)
     if scope.account is not None:

@@ -9,8 +9,11 @@ without asking: `message << 20 | index`. Message 0 is none: what happened at the
 of their own; they get words that are cut already (`query.words`), hence the plain tokenizer.
 """
 
+import os
 import sqlite3
 from pathlib import Path
+
+from angarium.core.files import open_own
 
 SCHEMA_VERSION = 1
 INDEX_BITS = 20
@@ -52,7 +55,8 @@ _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384",
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Open or make a day's file. Raises sqlite3.Error; and ValueError for a file of a newer format."""
+    """Open or make a day's file. Raises sqlite3.Error, OSError; and ValueError for a file of a newer format."""
+    os.close(open_own(path, os.O_RDWR | os.O_CREAT))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     for pragma in _PRAGMAS:
         db.execute(f"PRAGMA {pragma}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from angarium.core.files import make_folder
 from angarium.core.ids import MessageId
 from angarium.events.days import day_of, day_of_id, days_asked
-from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Scope, Timeline, Told
+from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Timeline, Told, Whose
 from angarium.events.sqlite.conditions import condition
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.reading import DayReader
@@ -52,7 +52,7 @@ class SqliteEventStore:
             self._sync_folder()
         self._unsynced.clear()
 
-    def search(self, node: Node, scope: Scope, *, limit: int, after: str | None = None) -> FoundMailPage:
+    def search(self, node: Node, scope: Whose, *, limit: int, after: str | None = None) -> FoundMailPage:
         """See `EventStore.search`."""
         wanted = condition(node)
         newest, below = _place(after) if after else ("9999-12-31", _NEWEST)
@@ -67,7 +67,7 @@ class SqliteEventStore:
         last = found[limit - 1] if len(found) > limit else None
         return FoundMailPage([mail for *_, mail in found[:limit]], last and f"{last[0]}.{last[1]}")
 
-    def count(self, node: Node, scope: Scope, *, most: int) -> int:
+    def count(self, node: Node, scope: Whose, *, most: int) -> int:
         """See `EventStore.count`."""
         wanted, count = condition(node), 0
         for day in self._days(node):
@@ -76,7 +76,7 @@ class SqliteEventStore:
                     count += self._reader(day).count(wanted, scope, most - count)
         return count
 
-    def timeline(self, message: MessageId, scope: Scope) -> Timeline | None:
+    def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
         day = day_of_id(message)
         if not self._path(day).exists():
@@ -154,7 +154,7 @@ class SqliteEventStore:
     def _answering(self, day: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError) as exc:
+        except (sqlite3.Error, ValueError, OSError) as exc:
             raise EventStoreError(f"the event store's {self._path(day)} does not answer: {exc}") from exc
 
 

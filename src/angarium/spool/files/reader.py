@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from angarium.core.ids import MessageId, format_id
 from angarium.core.records import Fact, reception_of
 from angarium.spool.codec import (
     ACCEPT,
     CONTENT,
     EVENT,
     FACT,
+    LARGE,
     MAX_OFFSET,
     Record,
     decode_content,
@@ -24,7 +26,7 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.cursors import write_cursor
 from angarium.spool.files.durable import read_mark
 from angarium.spool.files.segment import SegmentLog
-from angarium.spool.port import JournalEntry
+from angarium.spool.port import HEAD_BYTES, JournalEntry
 from angarium.spool.settings import SpoolSettings
 
 EVERYTHING = 1 << 63
@@ -52,8 +54,33 @@ class FileJournalReader:
                     place = position(generation, found.offset)
                     if place >= durable:
                         return
-                    if place > after and isinstance(found, Record) and (entry := _entry(found, place)):
+                    if place > after and isinstance(found, Record) and (entry := self._entry(found, place)):
                         yield entry
+
+    def _entry(self, record: Record, place: int) -> JournalEntry | None:
+        if record.kind == ACCEPT:
+            message = decode_message(record.meta)
+            head = self._head(record, message.id)
+            return JournalEntry(place, "accept", message, None, record.body_offset, head=head)
+        if record.kind == EVENT:
+            return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
+        if record.kind == FACT:
+            return JournalEntry(place, "fact", None, None, record.body_offset, fact=decode_fact(record.meta))
+        if record.kind == CONTENT:
+            content = decode_content(record.meta)
+            head = self._head(record, content.id)
+            return JournalEntry(place, "content", None, None, record.body_offset, content=content, head=head)
+        return None
+
+    def _head(self, record: Record, body_id: MessageId) -> bytes:
+        """Return the beginning of a body; of one whose file is gone, since its message has ended, nothing."""
+        if not record.flags & LARGE:
+            return bytes(record.body[:HEAD_BYTES])
+        try:
+            with open(self.path / "large" / format_id(body_id), "rb") as file:
+                return file.read(HEAD_BYTES)
+        except FileNotFoundError:
+            return b""
 
     def facts(self, after: int = -1) -> Iterator[tuple[int, Fact]]:
         """Yield the facts behind position *after* with their positions, oldest first. Raises OSError."""
@@ -70,19 +97,6 @@ class FileJournalReader:
         given up. Raises OSError.
         """
         write_cursor(self.path / "cursors", name, place)
-
-
-def _entry(record: Record, place: int) -> JournalEntry | None:
-    if record.kind == ACCEPT:
-        return JournalEntry(place, "accept", decode_message(record.meta), None, record.body_offset)
-    if record.kind == EVENT:
-        return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
-    if record.kind == FACT:
-        return JournalEntry(place, "fact", None, None, record.body_offset, fact=decode_fact(record.meta))
-    if record.kind == CONTENT:
-        content = decode_content(record.meta)
-        return JournalEntry(place, "content", None, None, record.body_offset, content=content)
-    return None
 
 
 @contextmanager

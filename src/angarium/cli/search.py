@@ -1,0 +1,98 @@
+"""Finding mail by what people remember of it, in what the recorder has kept."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from angarium.cli.options import Failure, data_option, finish, json_option
+from angarium.cli.output import amount, print_json, print_lines, print_table
+from angarium.cli.tables import Cell, Column, Row, Toned
+from angarium.cli.times import when
+from angarium.cli.where import find_folder
+from angarium.cli.words import STATE_TONES
+from angarium.events.fields import MAIL
+from angarium.events.port import FoundMail, FoundMailPage, Whose
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.query.nodes import Node
+from angarium.query.parser import parse
+from angarium.query.problem import QueryProblem
+from angarium.query.values import Now
+
+MOST_COUNTED = 10_000
+
+_COLUMNS = (
+    Column("ACCEPTED"),
+    Column("RECIPIENT", flexible=True),
+    Column("STATE"),
+    Column("SUBJECT", flexible=True, yields=True),
+    Column("MESSAGE", yields=True),
+)
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to list."
+)
+@click.option("--after", metavar="PLACE", help="Go on where a listing has ended.")
+@click.option("--count", "counts", is_flag=True, help=f"Say how many there are, up to {MOST_COUNTED:,}.")
+@data_option
+@json_option
+def search_command(
+    query: tuple[str, ...], limit: int, after: str | None, counts: bool, data: Path | None, as_json: bool
+) -> None:
+    """Find mail, newest first: by recipient, sender, subject, tag, reply; without QUERY, all of it.
+
+    Words are joined by OR; write AND, NOT, "a phrase", roo*, and fields as in `to:bob status:bounced date:7d`. See
+    docs/search.md for all of it. What was accepted up to a second ago is found, whether the node runs or not. Exit code
+    1 when nothing is found.
+    """
+    node = _read(" ".join(query))
+    folder = (data or find_folder()) / "events"
+    if not folder.is_dir():
+        raise Failure(f"there is no event store in {folder}; a node makes one when it runs")
+    store = SqliteEventStore(folder)
+    if counts:
+        _print_count(store.count(node, Whose(), most=MOST_COUNTED + 1), as_json)
+        return
+    page = store.search(node, Whose(), limit=limit, after=after)
+    if as_json:
+        print_json(page)
+    else:
+        _print(page)
+    finish(bool(page.found))
+
+
+def _read(text: str) -> Node:
+    zone = datetime.now().astimezone().tzinfo or UTC
+    try:
+        return parse(text, MAIL, Now(time.time(), zone))
+    except QueryProblem as problem:
+        raise Failure(f"{problem}\n{problem.pointed()}") from problem
+
+
+def _print(page: FoundMailPage) -> None:
+    if not page.found:
+        click.echo("Nothing is found.")
+        return
+    now = time.time()
+    print_table(_COLUMNS, [_row(mail, now) for mail in page.found])
+    if page.next:
+        print_lines([Toned(f"There is more: --after {page.next}", "dim")])
+
+
+def _row(mail: FoundMail, now: float) -> Row:
+    state = Toned(mail.state, STATE_TONES.get(mail.state, ""))
+    cells: list[Cell] = [when(mail.at, now), mail.address or "-", state, mail.subject or "-", mail.message]
+    return Row(cells, [Toned(mail.reply)] if mail.reply and mail.state != "delivered" else [])
+
+
+def _print_count(count: int, as_json: bool) -> None:
+    is_more = count > MOST_COUNTED
+    if as_json:
+        print_json({"count": min(count, MOST_COUNTED), "is_more": is_more})
+    else:
+        click.echo(f"more than {MOST_COUNTED:,}" if is_more else amount(count, "recipient"))
+    finish(count > 0)

@@ -1,0 +1,78 @@
+"""Following one partition's journal: what it says becomes what the event store takes."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from angarium.core.records import Message
+from angarium.events.port import ReceivedMail, Told
+from angarium.events.summary import MailSummary, summary_of
+from angarium.spool.port import JournalEntry, JournalReader
+
+NAME = "recorder"
+"""Its cursor's: nothing that it has not read is given up."""
+_CONTENTS = 1_000
+
+
+class JournalFollower:
+    """Reads a partition from *place* on, the position up to which all has been taken; -1: from the beginning.
+
+    The reader's files stay open while there is more to read.
+    """
+
+    def __init__(self, reader: JournalReader, place: int) -> None:
+        self._reader = reader
+        self._kept = place
+        self._entries: Iterator[JournalEntry] | None = None
+        self._contents: dict[bytes, MailSummary] = {}
+        self.place = place
+        """The position of the last record that was given."""
+
+    def read(self, most: int) -> list[Told]:
+        """Return what comes next, from up to *most* records; nothing when all that is durable has been read.
+
+        Raises OSError; then it begins anew behind the last record that was given.
+        """
+        was_open = self._entries is not None
+        told = self._next(most)
+        if not told and was_open:  # what was open ends where all was durable when it was opened
+            told = self._next(most)
+        return told
+
+    def _next(self, most: int) -> list[Told]:
+        told: list[Told] = []
+        if self._entries is None:
+            self._entries = iter(self._reader.entries(self.place))
+        try:
+            for entry in islice(self._entries, most):
+                self.place = entry.position
+                told += self._told(entry)
+        except BaseException:
+            self._entries = None
+            raise
+        if not told:
+            self._entries = None
+        return told
+
+    def again(self) -> None:
+        """Give all once more that has come since `keep`."""
+        self.place, self._entries = self._kept, None
+
+    def keep(self) -> None:
+        """Note, durably, that all that was given has been taken. Raises OSError."""
+        if self.place != self._kept:
+            self._reader.commit(NAME, self.place)
+            self._kept = self.place
+
+    def _told(self, entry: JournalEntry) -> list[Told]:
+        if entry.message is not None:
+            return [ReceivedMail(entry.message, self._summary(entry.message, entry.head))]
+        if entry.content is not None:
+            self._contents[entry.content.id] = summary_of(entry.head)
+            if len(self._contents) > _CONTENTS:
+                del self._contents[next(iter(self._contents))]
+        told = entry.event or entry.fact
+        return [] if told is None else [told]
+
+    def _summary(self, message: Message, head: bytes) -> MailSummary:
+        """Return the summary of a message; where its content was not seen, an empty one."""
+        return self._contents.get(message.content, MailSummary()) if message.content else summary_of(head)

@@ -1,0 +1,111 @@
+"""The recorder as the supervisor's: started, kept running, ended last of all."""
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
+from angarium.core.log import Log
+from angarium.core.metrics import Counters
+from angarium.core.tasks import Tasks
+from angarium.node.link import Link
+from angarium.node.recorder.recorder import RecorderStatus
+
+_RESTART_S = (0.2, 10.0)
+_STABLE_S = 30.0
+_LAST_S = 10.0
+"""So long it may read on after the workers have ended; what it has not read then, it reads at the next start."""
+
+
+class RecorderKeeper:
+    """Keeps one recorder process running on the journals in *spool*. It never holds up the mail."""
+
+    def __init__(self, spool: Path, events: Path, clock: Clock, log: Log, counters: Counters) -> None:
+        self._spool = spool
+        self._events = events
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._tasks = Tasks(log, clock)
+        self._stopping = asyncio.Event()
+        self._link: Link | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self.status: RecorderStatus | None = None
+        """What it has told of itself last, None while it is not running."""
+
+    def start(self) -> None:
+        """Start it, in the background."""
+        self._tasks.start(self._keep_running())
+
+    async def stop(self) -> None:
+        """Have it read all that there is, and end it."""
+        self._stopping.set()
+        process, link = self._process, self._link
+        if process is None or link is None:
+            return
+        link.tell("stop")
+        try:
+            await asyncio.wait_for(process.wait(), _LAST_S)
+        except TimeoutError:
+            self._log.warning("recorder", self._clock.now(), ended="killed: there is still something to read")
+            process.kill()
+            await process.wait()
+
+    async def _keep_running(self) -> None:
+        wait_s = _RESTART_S[0]
+        while not self._stopping.is_set():
+            began_at = self._clock.now()
+            try:
+                ended = await self._live()
+            except Exception as error:  # noqa: BLE001 - no descriptors, no processes: there will be some again
+                ended = f"not started: {error!r}"
+            if self._stopping.is_set():
+                return
+            lived_s = self._clock.now() - began_at
+            wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
+            self._counters.add("recorder_restarts_total")
+            self._log.error("recorder", self._clock.now(), ended=ended, lived_s=lived_s, again_in_s=wait_s)
+            await asyncio.wait((self._tasks.start(self._stopping.wait()),), timeout=wait_s)
+
+    async def _live(self) -> str:
+        """Start the process and wait for its end; return how it ended."""
+        ours, theirs = socket.socketpair()
+        fd = theirs.fileno()
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "angarium.node.recorder.process", str(fd), pass_fds=(fd,)
+        )
+        theirs.close()
+        self._link = link = await Link.connect(ours, _refuse, self._hear, lambda: None)
+        self._tasks.start(self._bring_up(link, process))
+        code = await process.wait()
+        link.close()
+        self._link = self._process = self.status = None
+        return f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
+
+    async def _bring_up(self, link: Link, process: asyncio.subprocess.Process) -> None:
+        try:
+            await link.call("start", spool=str(self._spool), events=str(self._events))
+        except AngariumError as error:
+            self._log.error("recorder", self._clock.now(), error=str(error))
+            if process.returncode is None:
+                process.kill()
+
+    def _hear(self, op: str, args: dict[str, Any]) -> bool:
+        if op != "recorder":
+            return False
+        before = self.status or RecorderStatus()
+        self.status = now = msgspec.convert(args, RecorderStatus)
+        self._counters.set("recorder_lag_seconds", now.lag_s)
+        self._counters.add("recorder_taken_total", amount=now.taken - before.taken)
+        if now.error and before.error != now.error:
+            self._log.error("recorder", self._clock.now(), error=now.error)
+        return True
+
+
+async def _refuse(op: str, args: dict[str, Any]) -> Any:
+    raise AngariumError(f"the supervisor does not know {op!r}")

@@ -1,0 +1,116 @@
+"""The recorder's work: all journals into the event store, each in its order, nothing missing and nothing twice.
+
+What it has taken is there twice for a while: rows are committed at once and synced each second, and only then is the
+journal told that it needs nothing up to that place. After a crash it reads on from that place; what it meets a second
+time, the store knows.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from angarium.core.clock import Clock
+from angarium.core.errors import AngariumError
+from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
+from angarium.node.recorder.follow import NAME, JournalFollower
+from angarium.spool.files.cursors import read_cursors
+from angarium.spool.files.reader import FileJournalReader
+from angarium.spool.port import JournalReader
+
+BATCH = 1_000
+SYNC_S = 1.0
+
+
+class RecorderStatus(msgspec.Struct, frozen=True):
+    """How the recorder is doing. *lag_s* is how long ago that happened which it reads now, 0 when it has read all that
+    there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
+    """
+
+    lag_s: float = 0.0
+    taken: int = 0
+    error: str = ""
+
+
+class JournalRecorder:
+    """Reads the partitions in *folder*, those that come later too. Blocking, for one thread."""
+
+    def __init__(self, folder: Path, store: EventStore, clock: Clock) -> None:
+        self._folder = folder
+        self._store = store
+        self._clock = clock
+        self._followers: dict[Path, JournalFollower] = {}
+        self._synced_at = clock.now()
+        self._is_dirty = False
+        self.status = RecorderStatus()
+
+    def step(self) -> bool:
+        """Take a batch of each journal; return whether there was anything. Never raises for what the disk or a
+        database does: `status` says it, and all that is not sure to be kept is read again.
+        """
+        try:
+            self._find()
+            taken = sum(self._take(follower) for follower in self._followers.values())
+            if self._clock.now() - self._synced_at >= SYNC_S or not taken:
+                self.keep()
+        except (EventStoreError, AngariumError, OSError) as error:
+            self._again(str(error))
+            return False
+        if not taken:
+            self.status = RecorderStatus(0.0, self.status.taken)
+        return taken > 0
+
+    def keep(self) -> None:
+        """Have the store keep what was taken, and then the journals let go of it. Raises EventStoreError, OSError."""
+        if self._is_dirty:
+            self._store.sync()
+            for follower in self._followers.values():
+                follower.keep()
+            self._is_dirty = False
+        self._synced_at = self._clock.now()
+
+    def run(self, is_stopping: Callable[[], bool], wait: Callable[[float], object]) -> None:
+        """Go on until *is_stopping*, and then until all is read. *wait* waits for so many seconds, or less."""
+        pause_s = 0.05
+        while True:
+            stopping = is_stopping()
+            if self.step():
+                pause_s = 0.05
+                continue
+            if stopping:
+                return
+            wait(pause_s)
+            pause_s = min(0.5 if not self.status.error else 5.0, pause_s * 2)
+
+    def follow(self, path: Path, reader: JournalReader, place: int) -> None:
+        """Read a partition's journal too, from *place* on."""
+        self._followers[path] = JournalFollower(reader, place)
+
+    def _find(self) -> None:
+        """Begin to follow partitions that are new, so that they keep what has not been read."""
+        for journal in self._folder.glob("*/journal"):
+            path = journal.parent
+            if path not in self._followers and (path / "cursors").is_dir():
+                reader = FileJournalReader(path)
+                place = read_cursors(path / "cursors").get(NAME)
+                if place is None:
+                    reader.commit(NAME, -1)
+                self.follow(path, reader, -1 if place is None else place)
+
+    def _take(self, follower: JournalFollower) -> int:
+        told = follower.read(BATCH)
+        if told:
+            self._store.take(told)
+            self._is_dirty = True
+            lag_s = max(0.0, self._clock.now() - _at(told[-1]))
+            self.status = RecorderStatus(lag_s, self.status.taken + len(told))
+        return len(told)
+
+    def _again(self, error: str) -> None:
+        for follower in self._followers.values():
+            follower.again()
+        self.status = RecorderStatus(self.status.lag_s, self.status.taken, error)
+
+
+def _at(told: Told) -> float:
+    return told.message.received_at if isinstance(told, ReceivedMail) else told.at

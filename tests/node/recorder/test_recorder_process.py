@@ -1,0 +1,107 @@
+"""The recorder of a real node: what was sent is found, and one that is killed loses and doubles nothing."""
+
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from angarium.core.ids import parse_id
+from angarium.events.fields import MAIL
+from angarium.events.port import FoundMail, Whose
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.query.parser import parse
+from angarium.query.values import Now
+from angarium.testing.lab import Lab
+from angarium.testing.node import ANGARIUM, Node
+
+pytestmark = pytest.mark.process
+
+CONFIG = 'Relay_Hosts = ( "127.0.0.1" ) Routes = ( "127.0.0.1:{port}" )'
+SCRIPT = "on rcpt to bad@*: reply 550 5.1.1 no such user here\n"
+
+
+@pytest.fixture
+def node(lab: Lab) -> Any:
+    with Node(CONFIG.format(port=lab.sink(SCRIPT).port)) as running:
+        yield running
+
+
+def send(node: Node, recipients: list[str], subject: str) -> None:
+    with smtplib.SMTP("127.0.0.1", node.smtp_port) as client:
+        for recipient in recipients:
+            text = f"Subject: {subject}\r\nX-PM-Tag: welcome\r\n\r\nhello\r\n"
+            client.sendmail("shop@example.org", [recipient], text.encode())
+
+
+def search(node: Node, *words: str) -> list[dict[str, Any]]:
+    command = [str(ANGARIUM), "search", "--json", "--data", str(node.data), *words]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [dict(each) for each in json.loads(done.stdout)["found"]]
+
+
+def test_mail_is_found_by_command_while_the_node_runs_and_after(node: Node) -> None:
+    send(node, ["good@example.com", "bad@example.com"], "=?utf-8?q?Ihre_K=C3=BCche?=")
+    node.program.wait_until(lambda: len(search(node, "kuche AND -status:queued")) == 2, "both ends")
+    (bounced,) = search(node, "kuche", "AND", "status:bounced")
+    assert (bounced["address"], bounced["subject"], bounced["tags"], bounced["reply"]) == (
+        "bad@example.com",
+        "Ihre Küche",
+        ["welcome"],
+        "550 5.1.1 no such user here",
+    )
+    assert node.stop() == 0
+    (found,) = search(node, '"no such user"')
+    assert found == bounced
+
+
+def test_a_wrong_query_is_told_with_its_place(node: Node) -> None:
+    command = [str(ANGARIUM), "search", "--data", str(node.data), "to:bob AND red^4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["to:bob AND red^4", "              ^"]
+
+
+def test_a_recorder_that_is_killed_loses_and_doubles_nothing(node: Node) -> None:
+    recipients = [f"r{number}@example.com" for number in range(200)]
+    sessions = [
+        threading.Thread(target=send, args=(node, recipients[first::4], "letter")) for first in range(4)
+    ]
+    for session in sessions:
+        session.start()
+    killed: set[int] = set()
+    while any(session.is_alive() for session in sessions) or len(killed) < 3:
+        node.program.wait_until(lambda: set(node.recorder_pids) - killed, "a new recorder")
+        before = len(everything(node.data))
+        node.program.wait_until(
+            lambda before=before: len(everything(node.data)) > min(before, len(recipients) - 1),
+            "more to be taken",
+        )
+        (pid,) = node.recorder_pids
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    for session in sessions:
+        session.join()
+    assert node.stop() == 0
+    found = everything(node.data)
+    assert sorted(mail.address for mail in found) == sorted(recipients)
+    store = SqliteEventStore(node.data / "events")
+    for mail in found:
+        timeline = store.timeline(parse_id(mail.message), Whose())
+        assert timeline is not None
+        assert [each.type for each in timeline.happenings] == ["received", "delivered"]
+    store.close()
+
+
+def everything(data: Path) -> list[FoundMail]:
+    """What has been taken so far."""
+    store = SqliteEventStore(data / "events")
+    found = store.search(parse("letter", MAIL, Now(0.0)), Whose(), limit=1000).found
+    store.close()
+    return found
