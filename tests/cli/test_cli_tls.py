@@ -72,3 +72,35 @@ def test_what_is_wrong_is_said_as_the_node_would(show, tmp_path, more, problem):
     answer = show(listener(issued.both, more))
     assert answer.exit_code == 1
     assert problem in answer.output
+
+
+@pytest.fixture
+def trust(tmp_path):
+    def run(config="", *words):
+        file = tmp_path / "angarium.conf"
+        file.write_text(config)
+        places = ["--config", str(file), "--data", str(tmp_path / "data")]
+        return CliRunner().invoke(main, ["tls", "trust", *places, *words])
+
+    return run
+
+
+def test_what_an_authority_has_issued_needs_no_telling_unless_it_is_ones_own(trust, tmp_path):
+    authority = CertificateAuthority(tmp_path)
+    config = listener(authority.issue("mail.test").both)
+    result = trust(config)
+    assert result.exit_code == 1
+    assert "No listener shows a certificate that is signed by itself" in result.output
+    result = trust(config, "--ca", str(authority.file), "--for", "curl")
+    assert result.exit_code == 0
+    assert f"curl --cacert {authority.file} --ssl-reqd" in result.output
+    assert "smtps://localhost:465" in result.output
+    assert ", an authority's\n" in result.output
+
+
+def test_a_file_with_blanks_in_its_name_can_be_pasted_too(trust, tmp_path):
+    ensure_own_certificate(tmp_path / "my data", "localhost", datetime.now(UTC).timestamp())
+    result = trust("", "--ca", str(tmp_path / "my data/tls/certificate.pem"))
+    assert f"NODE_EXTRA_CA_CERTS='{tmp_path}/my data/tls/certificate.pem' node app.js" in result.output
+    assert f'cafile="{tmp_path}/my data/tls/certificate.pem"' in result.output
+    assert "\nPHP: " in result.output

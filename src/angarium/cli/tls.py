@@ -9,11 +9,13 @@ import msgspec
 
 from angarium.cli.identity.store import StorePlace, in_use
 from angarium.cli.options import config_option, configured_data_option, finish, json_option
-from angarium.cli.output import amount, print_json, print_table
-from angarium.cli.tables import Column, Row
+from angarium.cli.output import amount, print_json, print_lines, print_table
+from angarium.cli.tables import Column, Row, Toned, clean
 from angarium.cli.times import span, when
+from angarium.cli.trusting import TRUSTING, how_to_trust
 from angarium.config.load import load_config
 from angarium.config.model import Config
+from angarium.config.stanza_names import listen_address
 from angarium.tls.certificate import TlsProblem, read_certificate
 from angarium.tls.server.contexts import Pair, Socket, TlsPlan, make_context, socket_plan, sockets_of
 from angarium.tls.server.own import own_pair
@@ -67,16 +69,115 @@ def tls_command() -> None:
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show the certificates in the files that the configuration names. Exit code 1 when one is of no use."""
-    place = in_use(StorePlace(config, data))
-    loaded = load_config(place.config)
-    folder = (place.data or loaded.globals.data_directory).absolute()
-    question = _Question(loaded, own_pair(folder), time.time())
-    found = [shown for socket in sockets_of(loaded) for shown in _of_socket(question, socket)]
+    question = _question(StorePlace(config, data))
+    found = _all_shown(question)
     if as_json:
         print_json(found)
     else:
         print_table(_COLUMNS, [_row(shown, question.now) for shown in found])
     finish(not any(shown.problem for shown in found))
+
+
+class TrustLines(msgspec.Struct, frozen=True):
+    """A certificate that clients must be told to trust: what to paste, by the kind of program. *names* are the hosts it
+    is for, none for an authority's.
+    """
+
+    certificate: str
+    names: tuple[str, ...]
+    fingerprint: str
+    not_after: float
+    programs: dict[str, tuple[str, ...]]
+
+
+@tls_command.command("trust")
+@click.option(
+    "--for",
+    "program",
+    type=click.Choice(list(TRUSTING), case_sensitive=False),
+    help="Only for programs of this kind.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The certificate of your own authority, where that has issued what the listeners show.",
+)
+@config_option("Configuration file.")
+@configured_data_option
+@json_option
+def trust_command(
+    program: str | None, ca: Path | None, config: Path | None, data: Path | None, as_json: bool
+) -> None:
+    """Print the lines that make programs trust a certificate that no public authority has issued.
+
+    Exit code 1 when there is no such certificate.
+    """
+    question = _question(StorePlace(config, data))
+    shown = _all_shown(question)
+    files = [ca] if ca is not None else _self_signed(shown)
+    kinds = list(TRUSTING) if program is None else [program]
+    trusts = [_trust(file, _url(question, file, shown), kinds) for file in files]
+    if as_json:
+        print_json(trusts)
+    else:
+        for trust in trusts:
+            _print_trust(trust, question.now)
+        if not trusts:
+            click.echo(
+                "No listener shows a certificate that is signed by itself. For one of your own authority: --ca"
+            )
+    finish(bool(trusts))
+
+
+def _self_signed(found: list[Shown]) -> list[Path]:
+    files = [one.certificate for one in found if one.subject and one.subject == one.issuer]
+    return [Path(file) for file in dict.fromkeys(files)]
+
+
+def _url(question: _Question, file: Path, found: list[Shown]) -> str:
+    """Return where a socket can be reached that shows the certificate in *file*, by a name that it may have."""
+    usual = [one for one in found if one.certificate == str(file)] or found
+    one = min(usual, key=lambda one: one.begins != "STARTTLS")
+    address = listen_address(one.listen)
+    is_here = address.host.startswith("127.") or address.host == "::1"
+    scheme = "smtp" if one.begins == "STARTTLS" else "smtps"
+    return f"{scheme}://{'localhost' if is_here else question.config.globals.hostname}:{address.port}"
+
+
+def _trust(file: Path, url: str, kinds: list[str]) -> TrustLines:
+    certificate = read_certificate(file)
+    how = how_to_trust(str(file.absolute()), url)
+    lines = {kind: how[kind] for kind in kinds}
+    names = () if certificate.is_authority else certificate.names
+    return TrustLines(str(file), names, certificate.fingerprint, certificate.not_after, lines)
+
+
+def _print_trust(trust: TrustLines, now: float) -> None:
+    what = f"for {', '.join(trust.names)}" if trust.names else "an authority's"
+    how = " They must connect by one of its names." if trust.names else ""
+    print_lines(
+        [
+            f"{trust.certificate}, until {when(trust.not_after, now)}, {what}",
+            f"SHA-256 {trust.fingerprint}",
+            f"It is no secret: copy it to the clients' machines.{how}",
+        ]
+    )
+    for kind, lines in trust.programs.items():
+        print_lines(["", Toned(f"{kind}: {TRUSTING[kind].note}", "bright")])
+        for line in lines:  # whole, however wide the terminal is: they are pasted
+            click.echo(f"  {clean(line)}")
+
+
+def _question(place: StorePlace) -> _Question:
+    place = in_use(place)
+    loaded = load_config(place.config)
+    folder = (place.data or loaded.globals.data_directory).absolute()
+    return _Question(loaded, own_pair(folder), time.time())
+
+
+def _all_shown(question: _Question) -> list[Shown]:
+    return [shown for socket in sockets_of(question.config) for shown in _of_socket(question, socket)]
 
 
 def _of_socket(question: _Question, socket: Socket) -> list[Shown]:

@@ -31,6 +31,8 @@ class Certificate(NamedTuple):
     """SHA-256 of the certificate, in hexadecimal."""
     chain: int
     """How many certificates the file holds."""
+    is_authority: bool
+    """Whether it may issue others (RFC 5280 §4.2.1.9)."""
 
     def is_expired(self, now: float) -> bool:
         """Whether its time is over."""
@@ -66,7 +68,15 @@ def _certificate(path: Path, chain: list[x509.Certificate]) -> Certificate:
         _key(own),
         own.fingerprint(hashes.SHA256()).hex(),
         len(chain),
+        _is_authority(own),
     )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
