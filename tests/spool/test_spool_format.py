@@ -243,7 +243,7 @@ def test_a_newer_version_of_a_record_is_not_guessed_at(play, engine):
 
     play(day)
     append(engine.path, 1, version=VERSION + 1)
-    with pytest.raises(SpoolError, match="version 3: a newer program's"):
+    with pytest.raises(SpoolError, match="has format 3, which a newer Angarium has written"):
         play(day)
 
 

@@ -104,6 +104,7 @@ class Supervisor:
         )
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
+        self._unusable = ""
         self._started_at = self.clock.now()
         self._count_start()
         self._operations = NodeOperations(self)
@@ -115,7 +116,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT.
 
         Raises CannotListen, TlsProblem, or ControlError when another node runs on the same data, before anything
-        has begun.
+        has begun; and AngariumError when a worker has found a spool that no worker could use.
         """
         self._http.claim()
         try:
@@ -143,6 +144,8 @@ class Supervisor:
             self._sockets.close()  # else the kernel goes on taking connections that no worker will greet
             await self._workers.stop(seconds, self._hurrying)
             await self._recorder.stop()
+            if self._unusable:
+                raise AngariumError(self._unusable)
         finally:
             await self._http.stop()
             self._sockets.close()
@@ -230,6 +233,9 @@ class Supervisor:
         """See workers.WorkersOwner."""
         if op == "lease":
             self._lease(index, args)
+        elif op == "unusable":
+            self._unusable = args["reason"]
+            self._stopping.set()
         elif op == "give_back":
             self._authority.release(index, args["key"], args["count"])
             self._tell_holders()

@@ -15,6 +15,7 @@ import uvloop
 
 from angarium.node.link import Link
 from angarium.node.service import WorkerService
+from angarium.spool.port import NewerFormat
 
 _ALONE_S, _LAST_S = 5, 10
 """A worker whose supervisor is gone drains that long. A signal ends it then: none is left to kill one that hangs."""
@@ -40,7 +41,11 @@ class Worker:
 
     async def _start(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Begin the service; return what was recovered."""
-        service = await WorkerService.begin(spec, self._link, self._sockets, self._counts_fd)
+        try:
+            service = await WorkerService.begin(spec, self._link, self._sockets, self._counts_fd)
+        except NewerFormat as error:
+            self._link.tell("unusable", reason=str(error))
+            raise
         # What start-up made stays for good: spare the collector from walking it again and again.
         gc.collect()
         gc.freeze()

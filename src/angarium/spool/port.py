@@ -23,6 +23,16 @@ class SpoolError(AngariumError):
     """The spool could not keep what it was asked to keep. Nothing of it will be delivered; answer 4xx."""
 
 
+class NewerFormat(SpoolError):
+    """*what* is of a format that this program does not know yet. Nothing of it was touched."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} has format {found}, which a newer Angarium has written, and this one reads no newer one than "
+            f"{known}: start that version, or restore the data folder from before the upgrade"
+        )
+
+
 class SpoolFull(SpoolError):
     """The disk or the spool's own limit is reached: answer 452. It recovers by itself."""
 

@@ -21,7 +21,7 @@ from angarium.spool.codec import (
 )
 from angarium.spool.contents import KeptContent
 from angarium.spool.engine import SpoolEngine
-from angarium.spool.port import RecoveryReport, SpoolError
+from angarium.spool.port import NewerFormat, RecoveryReport
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.store import NewContent, NewMessage, Settling
@@ -86,7 +86,7 @@ class Recovery:
 
     def _take(self, record: Record, generation: int) -> None:
         if record.version > VERSION:
-            raise SpoolError(f"the journal has records of version {record.version}: a newer program's")
+            raise NewerFormat("the journal of the spool", record.version, VERSION)
         if record.kind == ACCEPT:
             self._accepted(record, generation)
         elif record.kind == EVENT:

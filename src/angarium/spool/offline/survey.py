@@ -17,6 +17,7 @@ from angarium.spool.codec import (
     EVENT,
     FACT,
     KINDS,
+    VERSION,
     Damage,
     End,
     Record,
@@ -28,8 +29,9 @@ from angarium.spool.contents import KeptContent
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.reader import is_in_use, opened_log
 from angarium.spool.files.segment import SegmentLog
-from angarium.spool.port import SpoolError
+from angarium.spool.port import NewerFormat, SpoolError
 from angarium.spool.residents import Live
+from angarium.spool.sqlite.schema import SCHEMA_VERSION
 
 
 @dataclass(slots=True)
@@ -116,6 +118,8 @@ def survey(path: Path, disk: Disk | None = None) -> Survey:
 
 
 def _take(found: Survey, facts: SegmentSurvey, generation: int, item: Record | Damage | End) -> None:
+    if isinstance(item, Record) and item.version > VERSION:
+        raise NewerFormat(f"the journal of {found.path}", item.version, VERSION)
     if isinstance(item, End):
         facts.used_bytes, facts.torn_bytes = item.offset, item.torn_bytes
     elif isinstance(item, Damage):
@@ -168,9 +172,22 @@ def open_store(path: Path) -> sqlite3.Connection | None:
     # without a writer and its log, SQLite need not (and then does not) make separate files beside the database
     at_rest = not (path / "settled.db-wal").exists() and not is_in_use(path)
     try:
-        return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
+        store = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
     except sqlite3.Error as exc:
         raise SpoolError(f"the settled store of {path} cannot be read: {exc}") from exc
+    version = _version_of(store)
+    if version > SCHEMA_VERSION:
+        store.close()
+        raise NewerFormat(f"the settled store {database}", version, SCHEMA_VERSION)
+    return store
+
+
+def _version_of(store: sqlite3.Connection) -> int:
+    """Return the format of a settled store; 0 when it cannot be read, which is told by who reads it."""
+    try:
+        return int(store.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error:
+        return 0
 
 
 def stored_messages(path: Path) -> Iterator[tuple[Message, list[int]]]:
@@ -199,7 +216,7 @@ def stored_contents(path: Path) -> set[bytes]:
         return set()
     with closing(store):
         try:
-            is_old = store.execute("PRAGMA user_version").fetchone()[0] < 2
+            is_old = _version_of(store) < 2
             return (
                 set() if is_old else {content_id for (content_id,) in store.execute("SELECT id FROM content")}
             )

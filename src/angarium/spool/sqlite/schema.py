@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from angarium.spool.port import SpoolError
+from angarium.spool.port import NewerFormat
 
 SCHEMA_VERSION = 2
 ROWS_PER_STATEMENT = 256
@@ -69,7 +69,7 @@ _T = TypeVar("_T")
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables if they are not there, and forget the leases of the last process. Raises SpoolError for a
+    """Make the tables if they are not there, and forget the leases of the last process. Raises NewerFormat for a
     database of another format.
     """
     for pragma in _PRAGMAS:
@@ -79,9 +79,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         changes = f"{SCHEMA} {_CONTENT}" if version == 0 else _FROM_1
         db.executescript(f"BEGIN; {changes} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:
-        raise SpoolError(
-            f"the settled store {path} has format {version}; this program reads {SCHEMA_VERSION}"
-        )
+        raise NewerFormat(f"the settled store {path}", version, SCHEMA_VERSION)
     db.execute("UPDATE recipient SET leased = 0 WHERE leased = 1")
     db.execute("DELETE FROM flow WHERE queued = 0 AND held = 0")
     db.execute("UPDATE flow SET changed = 0 WHERE changed = 1")
