@@ -1,8 +1,12 @@
 """Every problem of a configuration at once, each with its place and what to write instead."""
 
 import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -10,9 +14,11 @@ from hypothesis import strategies as st
 
 from angarium.config.build import NAMES, RULE
 from angarium.config.known import KNOWN_OPTIONS, KNOWN_STANZAS
-from angarium.config.load import parse_config
-from angarium.config.options import RECORDS
-from angarium.config.problems import ConfigErrors
+from angarium.config.load import load_config, parse_config
+from angarium.config.options import RECORDS, Option
+from angarium.config.problems import ConfigErrors, Position, SourceText
+from angarium.config.reading import BadValue
+from angarium.config.syntax import Scalar
 from angarium.config.tables import OPTIONS, family
 
 
@@ -292,3 +298,58 @@ def test_whatever_is_written_there_is_a_configuration_or_problems(pieces: list[s
     except ConfigErrors:
         return
     assert config.outbound("default", "x").retry_interval > 0
+
+
+names = st.sampled_from([*(option.name for option in OPTIONS), *NAMES.values(), "include"])
+marks = st.sampled_from([*"{}()[]=,;:#\"'“”’\n\t \\/*-–−0159.@$%\x00\u200b\u00a0é", "/*", "*/", "//", "://"])
+values = st.sampled_from(["true", "-1", "9" * 20, "none", "x.com", "*.x.com", "::1", "10/8", "/(/", "AUTH X"])
+
+
+def told(read: Callable[[], object]) -> ConfigErrors | None:
+    try:
+        read()
+    except ConfigErrors as errors:
+        return errors
+    return None
+
+
+@given(st.lists(names | marks | values | st.characters(), max_size=40).map("".join) | st.text(max_size=200))
+def test_any_text_is_a_configuration_or_problems_with_their_places(text: str) -> None:
+    errors = told(lambda: parse_config(text))
+    for problem in errors.problems if errors else ():
+        assert 1 <= problem.line <= text.count("\n") + 1
+        assert problem.column >= 1
+        assert problem.message
+        assert problem.render()
+
+
+@given(st.binary(max_size=200))
+def test_any_file_is_a_configuration_or_problems(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "any.conf"
+        path.write_bytes(data)
+        errors = told(lambda: load_config(path))
+    assert errors is None or errors.render()
+
+
+@given(st.sampled_from([option for option in OPTIONS if option.family != "listen"]), st.text(max_size=30))
+def test_any_value_is_taken_and_shown_or_refused(option: Option, text: str) -> None:
+    with suppress(BadValue):
+        value = option.read(Scalar(text, True, Position(SourceText("", ""), 0)))
+        assert option.show(value) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "piece", ["Foo{} = 1\n", "Domain x{}.com {{ }}\n", 'Domain "*.{}.com" {{ }}\n', "A = “{}”\n"]
+)
+def test_checking_takes_time_linear_in_the_text(piece: str) -> None:
+    def seconds(count: int) -> float:
+        text = "".join(piece.format(number) for number in range(count))
+        started = time.thread_time()
+        with suppress(ConfigErrors):
+            parse_config(text)
+        return time.thread_time() - started
+
+    # a disturbed machine makes one measurement longer; time that grows with the square makes all of them
+    assert min(seconds(5_000) for _ in range(3)) < 20 * max(seconds(500) for _ in range(3)) + 0.5

@@ -2,13 +2,15 @@
 
 import pickle
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.config.patterns import Pattern, read_pattern
+from angarium.config.patterns import Pattern, glob_pattern, read_pattern
 from angarium.config.reading import BadValue
+from angarium.config.values import domains
 
 EXPLODING = ["(a+)+$", "(a|a)*b", "(a|aa)+$", "([a-z]+)*[0-9]", r"(.*a){20}$", r"^(\s*\S+\s*)*$"]
 
@@ -56,6 +58,25 @@ def test_a_pattern_goes_to_other_processes_and_is_equal_there() -> None:
     copy = pickle.loads(pickle.dumps(pattern))
     assert copy == pattern
     assert copy.is_in("MX12")
+
+
+@given(st.text("ab*?.[]+\\$", max_size=8), st.text("ab.[]+\\$\n", max_size=8))
+def test_a_glob_means_what_it_means_to_a_shell_but_for_brackets(glob: str, text: str) -> None:
+    escaped = glob.replace("[", "[[]")
+    assert glob_pattern(glob).is_in(text) == fnmatchcase(text, escaped)
+
+
+@pytest.mark.parametrize("glob", ["*a" * 120 + "*b", "?" * 250 + "*", "*?" * 120])
+def test_a_glob_with_many_stars_answers_all_the_same(glob: str) -> None:
+    assert domains(glob).contains("a" * 253) in (True, False)
+
+
+@given(
+    st.lists(st.sampled_from(["a.b", "*.b", "*.a.b", "*b", "a?b", "*"])),
+    st.sampled_from(["b", "a.b", "x.a.b", "axb", "c"]),
+)
+def test_a_set_of_domains_holds_what_one_of_its_globs_matches(globs: list[str], domain: str) -> None:
+    assert domains(*globs).contains(domain) == any(fnmatchcase(domain, glob) for glob in globs)
 
 
 @given(

@@ -25,11 +25,17 @@ def test_a_rule_has_a_stage_conditions_and_deeds() -> None:
     assert (rule.stage, rule.share, rule.every, rule.first) == ("final", 0.05, 3, 2)
     assert rule.deed == Deed(delay_s=2, drip_s=0.1, reply=Reply(451, "4.3.0", "a, b: c"), close=True)
     assert rule.recipient is not None
-    assert rule.recipient.match("me@x.example")
-    assert not rule.recipient.match("me@x.example.org")
+    assert rule.recipient.is_in("me@x.example")
+    assert not rule.recipient.is_in("me@x.example.org")
     assert rule.sender is not None
-    assert rule.sender.match("")
-    assert not rule.sender.match("a@b")
+    assert rule.sender.is_in("")
+    assert not rule.sender.is_in("a@b")
+
+
+def test_no_address_makes_a_pattern_take_long() -> None:
+    [rule] = parse_script(r"on rcpt to /^(a+)+@/: hang").rules
+    assert rule.recipient is not None
+    assert not rule.recipient.is_in("a" * 60)
 
 
 def test_a_reply_may_have_several_lines() -> None:
@@ -53,6 +59,7 @@ def test_a_reply_may_have_several_lines() -> None:
         ("on mail to: hang", "condition 'to' lacks its value"),
         ("on mail at noon: hang", "unknown condition 'at'; there are to, from"),
         ("on rcpt to /(/: hang", "/(/ is not a regular expression"),
+        ("on rcpt to /(?=a)b/: hang", "/(?=a)b/ is not a regular expression: the pattern"),
         ("on mail share 5: hang", "share is a percentage from 0% to 100%, not '5'"),
         ("on mail share x%: hang", "share is a percentage"),
         ("on mail every x: hang", "every needs a whole number, not 'x'"),

@@ -45,6 +45,14 @@ class Pattern:
         object.__setattr__(self, "ignores_case", state[1])
 
 
+def glob_pattern(glob: str) -> Pattern:
+    """Return what matches all of a text as *glob* does: `*` stands for any characters, `?` for one."""
+    body = "".join(
+        {"*": ".*", "?": "."}.get(piece) or re2.escape(piece) for piece in re.split(r"(\*|\?)", glob)
+    )
+    return Pattern(f"^(?s:{body})$")
+
+
 def read_pattern(text: str, *, ignores_case: bool = False) -> Pattern:
     """Return *text* as a pattern. Raises BadValue that says what is wrong, and what to write."""
     if len(text) > LONGEST:

@@ -53,7 +53,7 @@ def domain_glob(text: str) -> str:
     if not _GLOB.search(text) or "@" in text or "://" in text:
         return _plain_name(text)
     name = domain_name(text)
-    if not re.fullmatch(r"[a-z0-9_.*?-]+", name) or name.endswith("."):
+    if not re.fullmatch(r"[a-z0-9_.*?-]{1,253}", name) or name.endswith("."):
         raise BadValue(f'"{text}" matches no domain', 'write "example.com" or "*.example.com"')
     return name
 

@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Final, Literal, NamedTuple
+
+from angarium.config.patterns import Pattern, glob_pattern
 
 
 class Where(NamedTuple):
@@ -188,15 +189,22 @@ class DomainSet:
         return frozenset(pattern for pattern in self.patterns if not _is_glob(pattern))
 
     @cached_property
-    def _globs(self) -> re.Pattern[str] | None:
-        globs = [translate(pattern) for pattern in self.patterns if _is_glob(pattern)]
-        return re.compile("|".join(globs)) if globs else None
+    def _parents(self) -> frozenset[str]:
+        """The domains whose subdomains are all meant, `x.com` of `*.x.com`."""
+        return frozenset(pattern[2:] for pattern in self.patterns if _is_subdomains(pattern))
+
+    @cached_property
+    def _globs(self) -> tuple[Pattern, ...]:
+        others = (pattern for pattern in self.patterns if _is_glob(pattern) and not _is_subdomains(pattern))
+        return tuple(map(glob_pattern, others))
 
     def contains(self, domain: str) -> bool:
         """Whether *domain*, in lower-case A-labels, matches one of the patterns."""
         if domain in self._exact:
             return True
-        return self._globs is not None and self._globs.match(domain) is not None
+        if self._parents and any(parent in self._parents for parent in _parents_of(domain)):
+            return True
+        return any(glob.is_in(domain) for glob in self._globs)
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
@@ -239,6 +247,17 @@ def _plain(network: _Network) -> _Network:
     if network.version == 4 or network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
         return network
     return ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
+
+
+def _is_subdomains(pattern: str) -> bool:
+    return pattern.startswith("*.") and not _is_glob(pattern[2:])
+
+
+def _parents_of(domain: str) -> Iterator[str]:
+    at = domain.find(".")
+    while at >= 0:
+        yield domain[at + 1 :]
+        at = domain.find(".", at + 1)
 
 
 def _is_glob(pattern: str) -> bool:

@@ -76,10 +76,10 @@ class Conduct:
         return None
 
     def _applies(self, number: int, rule: SinkRule, sender: str, recipients: Iterable[str]) -> bool:
-        if rule.sender is not None and not rule.sender.match(sender.lower()):
+        if rule.sender is not None and not rule.sender.is_in(sender.lower()):
             return False
         pattern = rule.recipient
-        if pattern is not None and not any(pattern.match(recipient.lower()) for recipient in recipients):
+        if pattern is not None and not any(pattern.is_in(recipient.lower()) for recipient in recipients):
             return False
         if rule.above and self.counters.open_connections <= rule.above:
             return False

@@ -10,10 +10,11 @@ on final share 5%: delay 2; reply 451 4.3.0 try later; close
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fnmatch import translate
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
+from angarium.config.patterns import Pattern, glob_pattern, read_pattern
+from angarium.config.reading import BadValue
 from angarium.core.errors import AngariumError
 from angarium.core.reply import Reply, reply_from_lines
 
@@ -94,8 +95,8 @@ class SinkRule:
     stage: SinkStage
     deed: Deed
     line: int
-    recipient: re.Pattern[str] | None = None
-    sender: re.Pattern[str] | None = None
+    recipient: Pattern | None = None
+    sender: Pattern | None = None
     share: float | None = None
     every: int = 0
     first: int = 0
@@ -261,16 +262,17 @@ def _conditions(rule: SinkRule, words: list[str]) -> SinkRule:
     return rule
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(text: str) -> Pattern:
     """Read `*@example.com`, `<>` for the null sender, or `/regular expression/`, which may match a part."""
     if text == "<>":
-        return re.compile(r"\Z")
+        return glob_pattern("")
     if not (text.startswith("/") and text.endswith("/") and len(text) > 1):
-        return re.compile(translate(text.lower()))
+        return glob_pattern(text.lower())
     try:
-        return re.compile(f".*(?:{text[1:-1]})", re.IGNORECASE | re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"{text} is not a regular expression: {error}") from None
+        return read_pattern(text[1:-1], ignores_case=True)
+    except BadValue as bad:
+        hint = f"; {bad.hint}" if bad.hint else ""
+        raise ValueError(f"{text} is not a regular expression: {bad}{hint}") from None
 
 
 def _share(text: str) -> float:
