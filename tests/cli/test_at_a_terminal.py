@@ -28,6 +28,7 @@ def at_terminal(tmp_path):
 
 def queues(now):
     reason = {
+        "kind": "limit",
         "option": "Outbound_Throttle_Messages",
         "where": "/etc/angarium/angarium.conf:12",
         "text": "throttle 50/60 of binding_group warm-up-2026 in force for this destination",

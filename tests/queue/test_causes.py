@@ -7,6 +7,7 @@ import pytest
 from angarium.core.reasons import HoldReason
 from angarium.core.reply import Reply
 from angarium.queue.causes import Silence
+from angarium.queue.explain import Seen
 from angarium.queue.plan import RouteFailure
 from angarium.testing.simulation import REFUSED, SimulatedPeer, Simulation, plan_to
 
@@ -96,18 +97,18 @@ def test_a_silent_peer_is_named_with_what_is_awaited_of_it_and_since_when(simula
     sim.send("fast.example", count=2)
     sim.run(30)
     ((_, conn),) = sim.open
-    silences = {conn: Silence("the banner", sim.now - 31, "Banner_Timeout")}
-    tarpit, fast = (row.held_by[0] for row in sim.scheduler.status(sim.now, silences))
+    silences = {conn: Silence("the banner", sim.now - 31, "Banner_Timeout", sim.now + 69)}
+    tarpit, fast = (row.held_by[0] for row in sim.scheduler.status(sim.now, Seen(silences)))
     assert (tarpit.kind, tarpit.option, tarpit.where) == ("silent", "Banner_Timeout", "angarium.conf:1")
     assert (tarpit.host, tarpit.address) == ("tarpit.example", "tarpit.example:25")
-    assert (tarpit.since, tarpit.waiting) == (sim.now - 31, 3)
+    assert (tarpit.since, tarpit.next_try, tarpit.waiting) == (sim.now - 31, sim.now + 69, 3)
     assert tarpit.text == "silent at tarpit.example:25 (tarpit.example): the banner is awaited"
     assert fast.text == (
         "Server_Max_Outbound_Connections 1 of global; 1 of them with silent peers: "
         "tarpit.example:25 (tarpit.example)"
     )
-    just_now = {conn: Silence("the banner", sim.now - 1, "Banner_Timeout")}
-    assert sim.scheduler.status(sim.now, just_now)[0].held_by[0].kind == "moving"
+    just_now = {conn: Silence("the banner", sim.now - 1, "Banner_Timeout", sim.now + 99)}
+    assert sim.scheduler.status(sim.now, Seen(just_now))[0].held_by[0].kind == "moving"
 
 
 def test_what_a_peer_said_is_told_with_its_host(simulate: Simulate) -> None:

@@ -14,6 +14,7 @@ from angarium.core.reply import Reply
 from angarium.engine.shown import describe_queue
 from angarium.node.merge import Answers, merge_queues
 from angarium.queue.causes import Silence
+from angarium.queue.explain import Seen
 from angarium.queue.states import may_happen
 from angarium.spool.port import Selection
 from angarium.testing.simulation import REFUSED, TOO_MANY, SimulatedPeer, Simulation, plan_to
@@ -183,7 +184,8 @@ class Interleavings(RuleBasedStateMachine):
     @invariant()
     def each_waiting_recipient_is_under_one_cause_of_its_queue_and_of_the_node(self):
         said = [
-            scheduler.status(self.sim.now, self.silences(n)) for n, scheduler in enumerate(self.sim.workers)
+            scheduler.status(self.sim.now, Seen(self.silences(n)))
+            for n, scheduler in enumerate(self.sim.workers)
         ]
         for row in chain.from_iterable(said):
             waiting = row.active + row.stored + row.held
@@ -199,7 +201,10 @@ class Interleavings(RuleBasedStateMachine):
     def silences(self, worker):
         """Every other connection has said nothing for a while."""
         connections = [conn for owner, conn in self.sim.open if owner == worker and conn % 2]
-        return {conn: Silence("the banner", self.sim.now - conn, "Banner_Timeout") for conn in connections}
+        return {
+            conn: Silence("the banner", self.sim.now - conn, "Banner_Timeout", self.sim.now)
+            for conn in connections
+        }
 
     def teardown(self):
         """With peers that accept, everything that may go goes."""

@@ -10,9 +10,9 @@ import click
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
-from angarium.cli.times import brief, moment, relative
+from angarium.cli.times import moment, relative
 from angarium.cli.where import connect
-from angarium.cli.words import STATE_TONES
+from angarium.cli.words import STATE_TONES, next_try, recipient_lines
 from angarium.core.operations import MessageHistory, RecipientRow
 
 _RECIPIENT_COLUMNS = (
@@ -94,10 +94,10 @@ def _print_recipients(recipients: list[RecipientRow]) -> None:
 
 
 def _recipient(row: RecipientRow) -> Row:
-    due = brief(relative(row.due_at, time.time())) if row.state == "queued" else "-"
+    now = time.time()
     state = Toned(row.state, STATE_TONES.get(row.state, ""))
-    cells: list[Cell] = [row.recipient, state, row.binding, row.domain, str(row.attempts), due]
-    return Row(cells, [Toned(row.last_reply)] if row.last_reply else [])
+    cells: list[Cell] = [row.recipient, state, row.binding, row.domain, str(row.attempts), next_try(row, now)]
+    return Row(cells, recipient_lines(row, now))
 
 
 def event_lines(event: dict[str, Any]) -> list[Cell]:

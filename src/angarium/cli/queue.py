@@ -8,9 +8,9 @@ import click
 from angarium.cli.options import data_option, json_option
 from angarium.cli.output import amount, emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned, clean
-from angarium.cli.times import brief, relative, span
+from angarium.cli.times import brief, span
 from angarium.cli.where import connect
-from angarium.cli.words import QUEUE_COLUMNS, STATE_TONES, headline, queue_rows
+from angarium.cli.words import QUEUE_COLUMNS, STATE_TONES, headline, next_try, queue_rows, recipient_lines
 from angarium.core.operations import Queues, RecipientRow, Recipients
 
 _RECIPIENT_COLUMNS = (
@@ -105,7 +105,6 @@ def _print_recipients(domain: str, recipients: Recipients) -> None:
 
 def recipient_row(row: RecipientRow, now: float) -> Row:
     """Return a recipient as a row of the listing."""
-    due = brief(relative(row.due_at, now)) if row.state == "queued" else "-"
     age = brief(span(now - row.received_at)) if row.received_at is not None else "-"
     cells: list[Cell] = [
         row.message,
@@ -113,8 +112,8 @@ def recipient_row(row: RecipientRow, now: float) -> Row:
         f"<{row.sender}>",
         Toned(row.state, STATE_TONES.get(row.state, "")),
         str(row.attempts),
-        due,
+        next_try(row, now),
         age,
         size(row.size),
     ]
-    return Row(cells, [Toned(row.last_reply)] if row.last_reply else [])
+    return Row(cells, recipient_lines(row, now))

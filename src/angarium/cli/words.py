@@ -6,7 +6,7 @@ from typing import Final
 from angarium.cli.output import amount
 from angarium.cli.tables import Cell, Column, Row, Tone, Toned
 from angarium.cli.times import brief, relative, span, when
-from angarium.core.operations import Health, QueueRow, QueueTotals
+from angarium.core.operations import Health, QueueRow, QueueTotals, RecipientRow
 from angarium.core.reasons import HoldReason
 
 QUEUE_COLUMNS = (
@@ -66,8 +66,12 @@ def _domains(reason: HoldReason) -> str:
 
 def why(reason: HoldReason, now: float) -> str:
     """Return the sentence of *reason*, since when it is so, and when it goes on by itself."""
+    return f"{_cause(reason, now)}{_next(reason, now)}"
+
+
+def _cause(reason: HoldReason, now: float) -> str:
     since = f", since {span(now - reason.since)}" if reason.since is not None else ""
-    return f"{reason}{since}{_next(reason, now)}"
+    return f"{reason}{since}"
 
 
 def _next(reason: HoldReason, now: float) -> str:
@@ -119,3 +123,52 @@ def health_told(health: Health) -> list[Toned]:
     lines = lines or [Toned("Ready: takes mail.", "good")]
     lines += [Toned(f"Unwell: {reason}", "bad") for reason in health.unwell]
     return lines + [Toned(f"Note: {note}", "warn") for note in health.notes or ()]
+
+
+def next_try(row: RecipientRow, now: float) -> str:
+    """Return how soon a recipient is tried, `-` if that is not known, as a table has it."""
+    at = row.due_at if row.held_by is None and row.state == "queued" else row.next_try
+    return brief(relative(at, now))
+
+
+def recipient_lines(row: RecipientRow, now: float) -> list[Cell]:
+    """Say of a recipient why it waits, what was said last, and what comes next."""
+    reason = row.held_by
+    lines: list[Cell] = [] if reason is None else [Toned(f"why: {_cause(reason, now)}", "warn")]
+    if row.last_reply and (reason is None or row.last_reply != reason.reply):
+        lines.append(Toned(_last_reply(row, now)))
+    if reason is not None:
+        lines.append(f"next: {_what_comes(row, reason, now)}")
+    return lines
+
+
+def _last_reply(row: RecipientRow, now: float) -> str:
+    if row.last_reply_at is None:
+        return row.last_reply
+    by = f" by {row.last_host}" if row.last_host else ""
+    at = f"{when(row.last_reply_at, now)} ({relative(row.last_reply_at, now)})"
+    return f"last reply at {at}{by}: {row.last_reply}"
+
+
+def _what_comes(row: RecipientRow, reason: HoldReason, now: float) -> str:
+    if row.state == "held":
+        words = "nothing by itself"
+    elif reason.kind == "delivering":
+        words = "the peer's answer, or the end of its time"
+    else:
+        words = f"{_moment(row, now)}, {_way(row)}"
+    if row.expires_at is None:
+        return words
+    return f"{words}; given up {when(row.expires_at, now)} ({relative(row.expires_at, now)})"
+
+
+def _moment(row: RecipientRow, now: float) -> str:
+    if row.next_try is None:
+        return "as soon as that is over"
+    return f"{when(row.next_try, now)} ({relative(row.next_try, now)})"
+
+
+def _way(row: RecipientRow) -> str:
+    if row.plan is None:
+        return f"to the hosts that DNS then names for {row.domain}"
+    return f"to {', '.join(row.plan.addresses)} ({row.plan.why})"

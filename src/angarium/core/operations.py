@@ -228,7 +228,13 @@ class Queues(msgspec.Struct, frozen=True):
 
 
 class RecipientRow(msgspec.Struct, frozen=True):
-    """One recipient that waits. *due_at* is when it is tried next, of no meaning while it is held."""
+    """One recipient that waits, or of a message also one that has ended.
+
+    *due_at* is when it is tried next at the earliest, of no meaning while it is held. It has been as it is *since*
+    then. *last_reply* was said at *last_reply_at*, by *last_host*, empty if that was this node. *held_by* is what holds
+    it now, None of one that has ended; *next_try* when that ends by itself, None if that is not known; *plan* where it
+    goes then, None while DNS is still to be asked. It is given up at *expires_at*.
+    """
 
     message: str
     recipient: str
@@ -243,6 +249,13 @@ class RecipientRow(msgspec.Struct, frozen=True):
     size: int = 0
     lane: str = ""
     tenant: str = ""
+    since: float | None = None
+    last_reply_at: float | None = None
+    last_host: str = ""
+    held_by: HoldReason | None = None
+    next_try: float | None = None
+    plan: Plan | None = None
+    expires_at: float | None = None
 
 
 class Recipients(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ Kind = Literal[
     "held",  # set aside by an operator
     "held_ambiguous",  # set aside, since it may have been delivered
     "held_feedback",  # mail to this node
+    "delivering",  # a connection has it; only said of a recipient, since it does not wait
     "moving",  # it waits for nothing but its turn
     "others",  # causes that a list has no room for
 ]
@@ -166,6 +167,11 @@ def _silent(reason: HoldReason) -> str:
     return f"silent at {_peer(reason)}: {reason.detail} is awaited"
 
 
+def _delivering(reason: HoldReason) -> str:
+    awaited = f": {reason.detail} is awaited" if reason.detail else ""
+    return f"being delivered at {_peer(reason)}{awaited}"
+
+
 def _resting(reason: HoldReason) -> str:
     return f"all addresses of {_host(reason)} are resting{_said(reason)}"
 
@@ -229,6 +235,7 @@ _SENTENCES: Final[dict[Kind, Callable[[HoldReason], str]]] = {
     "held": lambda reason: "held; `angarium release` lets it go",
     "held_ambiguous": _held_ambiguous,
     "held_feedback": lambda reason: "mail to this node, kept for its reader",
+    "delivering": _delivering,
     "moving": _detail,
     "others": _detail,
 }

@@ -299,9 +299,12 @@ class Connection(asyncio.Protocol):
         if self.is_over:
             return None
         if self._transport is None:
-            return Silence("the connection", self._started_at, "Connect_Timeout")
-        awaits = self._machine.awaits
-        return None if awaits is None else Silence(awaits[0], awaits[2], TIMEOUT_OPTIONS[awaits[1]])
+            until = self._started_at + self.command.options.connect_timeout
+            return Silence("the connection", self._started_at, "Connect_Timeout", until)
+        awaits, deadline = self._machine.awaits, self._machine.deadline
+        if awaits is None or deadline is None:
+            return None
+        return Silence(awaits[0], awaits[2], TIMEOUT_OPTIONS[awaits[1]], deadline)
 
     @property
     def held_bytes(self) -> int:

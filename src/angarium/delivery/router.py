@@ -102,6 +102,11 @@ class Router:
             self._since = max(since, self._since)
         return len(gone)
 
+    def known(self, queue: QueueKey) -> RoutePlan | None:
+        """Return the plan for *queue* that was made last, None if there is none. Asks nothing."""
+        kept = self._plans.get(queue)
+        return None if kept is None else kept.plan
+
     async def resolve(self, queue: QueueKey, now: float, since: float = 0.0) -> RoutePlan | RouteFailure:
         """Return the plan for *queue*, from memory while it holds, or why there is none.
 

@@ -6,10 +6,9 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
 from angarium.engine.turn import Turn
-from angarium.queue.causes import Silences
 from angarium.queue.census import Census
 from angarium.queue.commands import Command, ConnectFailure, Result
-from angarium.queue.explain import QueueStatus
+from angarium.queue.explain import Explainer, QueueStatus, Seen
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Selection
@@ -44,9 +43,14 @@ class LiveScheduler:
         """Whether a fresh recipient of *tenant* may stay in memory; else have it accepted as settled."""
         return self._scheduler.has_room(tenant)
 
-    def status(self, silences: Silences) -> list[QueueStatus]:
+    def status(self, seen: Seen) -> list[QueueStatus]:
         """Every queue and what holds it, fullest first."""
-        return self._scheduler.status(self._now(), silences)
+        return self._scheduler.status(self._now(), seen)
+
+    @property
+    def explainer(self) -> Explainer:
+        """Says what holds mail."""
+        return self._scheduler.explainer
 
     # -- mail
 

@@ -30,13 +30,13 @@ from angarium.core.records import Event, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.engine.enter import recipients_of
 from angarium.engine.live import LiveScheduler
+from angarium.engine.looks import Looks
 from angarium.engine.page import Pager
 from angarium.engine.record import Recorder
 from angarium.engine.reports.report import QUIET
 from angarium.engine.resolve import WayFinder
-from angarium.engine.shown import describe_event, describe_message, describe_queue, describe_recipient
+from angarium.engine.shown import describe_event, describe_message, describe_queue
 from angarium.engine.view import ConfigView
-from angarium.engine.way_out import WayOut
 from angarium.queue.commands import WriteEvents
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Selection, Spool
@@ -60,7 +60,7 @@ class Operator:
         recorder: Recorder,
         way_finder: WayFinder,
         pager: Pager,
-        way_out: WayOut,
+        looks: Looks,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -70,7 +70,7 @@ class Operator:
         self._recorder = recorder
         self._way_finder = way_finder
         self._pager = pager
-        self._way_out = way_out
+        self._looks = looks
         self._now = clock.now
         self._log = log
         self._turn = asyncio.Lock()
@@ -203,13 +203,10 @@ class Operator:
             domain=routing_domain(config, target, each.path.domain),
         )
 
-    def queues(self, args: QueuesArgs) -> list[QueueRow]:
+    async def queues(self, args: QueuesArgs) -> list[QueueRow]:
         """Describe every queue with mail that matches: numbers, next try, last reply and what holds it."""
-        return [
-            describe_queue(status)
-            for status in self._scheduler.status(self._way_out.silences())
-            if args.domain in (None, status.queue.domain) and args.binding in (None, status.queue.binding)
-        ]
+        found = await self._looks.queues(Selection(domain=args.domain, binding=args.binding))
+        return [describe_queue(status) for status in found]
 
     async def recipients(self, args: RecipientsArgs) -> list[RecipientRow]:
         """List recipients that match, those in memory first."""
@@ -217,7 +214,7 @@ class Operator:
         rows = self._scheduler.census.matching(selection, limit)
         if len(rows) < limit:
             rows = rows + await self._spool.select(selection, None, limit - len(rows))
-        return [describe_recipient(each) for each in rows]
+        return await self._looks.recipients(rows)
 
     async def message(self, args: MessageArgs) -> MessageHistory:
         """Tell all that is known of a message: nothing when this worker has never had it."""
@@ -228,7 +225,7 @@ class Operator:
         states = _states(message, events, self._view.config) if message is not None else []
         return MessageHistory(
             describe_message(message) if message is not None else {"id": args.id},
-            [describe_recipient(each) for each in states],
+            self._looks.described(states, {(each.message, each.index): each for each in events}),
             [describe_event(each, message) for each in events],
         )
 

@@ -28,6 +28,10 @@ class Routes(Protocol):
         """Plan the way to *domains*, or to all, by nothing that was learnt before *since*."""
         ...
 
+    def known(self, queue: QueueKey) -> RoutePlan | None:
+        """Return the plan for *queue* that is at hand, None if there is none. Asks nothing."""
+        ...
+
     def reconfigure(self, config: Config, local_addresses: Iterable[str] | None = None) -> None:
         """Plan by *config*, and by this machine's addresses if they are given, from now on."""
         ...
@@ -59,6 +63,10 @@ class WayFinder:
             retry_at = self._clock.now() + _AGAIN_S
             outcome = RouteFailure(Reply(451, "4.3.0", "[internal] routing failed; see the log"), retry_at)
         self._scheduler.resolved(command.queue, outcome)
+
+    def known(self, queue: QueueKey) -> RoutePlan | None:
+        """Return the way to *queue* as it was found last, None when it is to be asked for."""
+        return self._routes.known(queue)
 
     def reconfigure(self) -> None:
         """Obey the configuration in force from now on, and ask the DNS anew."""

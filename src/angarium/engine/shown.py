@@ -7,8 +7,10 @@ from msgspec.structs import asdict
 from angarium.core.ids import MessageId, format_id
 from angarium.core.operations import Plan, QueueRow, RecipientRow
 from angarium.core.options import as_mapping
-from angarium.core.records import Attempt, Event, Message, Recipient
-from angarium.queue.explain import QueueStatus
+from angarium.core.reasons import HoldReason
+from angarium.core.records import TERMINAL, Attempt, Event, Message, Recipient
+from angarium.queue.explain import QueueStatus, addresses_of
+from angarium.queue.plan import RoutePlan
 
 
 def describe_queue(status: QueueStatus) -> QueueRow:
@@ -27,7 +29,7 @@ def describe_queue(status: QueueStatus) -> QueueRow:
         last_reply=str(last.reply) if last else "",
         last_reply_at=last.at if last else None,
         held_by=status.held_by,
-        plan=Plan(status.route) if status.route else None,
+        plan=Plan(status.route, status.addresses) if status.route else None,
     )
 
 
@@ -55,9 +57,20 @@ def describe_message(message: Message) -> dict[str, Any]:
     }
 
 
-def describe_recipient(recipient: Recipient) -> RecipientRow:
-    """Return a waiting recipient for showing."""
+def describe_recipient(
+    recipient: Recipient,
+    event: Event | None,
+    reason: HoldReason | None,
+    plan: RoutePlan | None,
+    ends_at: float | None,
+) -> RecipientRow:
+    """Return a recipient for showing.
+
+    *event* is its last, None if it had none; *reason* is what holds it, None if it has ended; *plan* is where it goes
+    next, as far as that is known.
+    """
     message = recipient.message
+    waits = recipient.state not in TERMINAL
     return RecipientRow(
         message=format_id(message.id),
         recipient=recipient.path.address,
@@ -72,6 +85,13 @@ def describe_recipient(recipient: Recipient) -> RecipientRow:
         size=message.size,
         lane="bulk" if message.lane else "transactional",
         tenant=message.tenant,
+        since=event.at if event is not None else message.received_at,
+        last_reply_at=event.at if event is not None and event.reply is not None else None,
+        last_host=event.attempt.host if event is not None and event.attempt is not None else "",
+        held_by=reason,
+        next_try=reason.next_try if reason is not None else None,
+        plan=Plan(plan.why, addresses_of(plan)) if plan is not None and waits else None,
+        expires_at=ends_at if waits else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from angarium.config.model import Config
 from angarium.core.records import Message, QueueKey, Recipient
-from angarium.queue.retry import sweep_at
+from angarium.queue.retry import expires_at, sweep_at
 from angarium.queue.routing import routing_domain
 
 
@@ -20,6 +20,12 @@ class ConfigView:
         """Return the queue that a recipient waits in unless an event has moved it."""
         domain = routing_domain(self.config, message.binding, message.recipients[index].domain)
         return QueueKey(message.binding, domain)
+
+    def ends_at(self, recipient: Recipient) -> float | None:
+        """Return when *recipient* is given up, None for mail to us, which waits for its reader."""
+        if recipient.message.fate == "feedback":
+            return None
+        return expires_at(recipient, self.config.outbound(recipient.binding, recipient.domain))
 
     def expires_at(self, recipient: Recipient) -> float:
         """Return when a settled recipient is given up: its last try was due some time before."""

@@ -21,6 +21,7 @@ from angarium.engine.expiry import Expiry
 from angarium.engine.facts import FactWriter
 from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
+from angarium.engine.looks import Looks
 from angarium.engine.operate import Operator
 from angarium.engine.page import Pager
 from angarium.engine.pump import Leases, Pump
@@ -94,6 +95,7 @@ async def assemble(config: Config, ports: Ports) -> Engine:
     )
 
     expiry = Expiry(view, spool, recorder, clock, log)
+    looks = Looks(view, spool, scheduler, way_finder, way_out, clock)
     return Engine(
         view=view,
         spool=spool,
@@ -102,7 +104,7 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         way_finder=way_finder,
         way_out=way_out,
         traces=traces,
-        operator=Operator(view, spool, scheduler, recorder, way_finder, pager, way_out, clock, log),
+        operator=Operator(view, spool, scheduler, recorder, way_finder, pager, looks, clock, log),
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
         facts=FactWriter(spool, clock, counters),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),

@@ -67,7 +67,7 @@ class WorkerOperations:
         }
 
     async def _queues(self, args: dict[str, Any]) -> list[QueueRow]:
-        return self._operator.queues(msgspec.convert(args, QueuesArgs))
+        return await self._operator.queues(msgspec.convert(args, QueuesArgs))
 
     async def _recipients(self, args: dict[str, Any]) -> list[RecipientRow]:
         return await self._operator.recipients(msgspec.convert(args, RecipientsArgs))

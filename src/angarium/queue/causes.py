@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from angarium.config.model import OutboundOptions
 from angarium.config.values import Where
 from angarium.core.reasons import HoldReason, Kind
-from angarium.core.records import QueueKey
+from angarium.core.records import Event, QueueKey
 from angarium.core.reply import Reply
 from angarium.queue.plan import DNS_SILENT
 from angarium.queue.queues import Holding, PooledConnection, Queue, Said
@@ -31,11 +31,12 @@ _OPTION = re.compile(r"\b(?:Use_IPv6|Skip_Hosts|Prohibited_Hosts|Gateway|Routes)
 
 
 class Silence(NamedTuple):
-    """What an open or opening connection waits for, in words, since when; and the option that ends the wait."""
+    """What is awaited of a peer, in words, and since when; the option that ends the wait, and when it does."""
 
     awaited: str
     since: float
     option: str
+    until: float
 
 
 Silences = Mapping[int, Silence]
@@ -104,9 +105,29 @@ class Causes:
         """`Suspend_Delivery`."""
         return self._reason(key, "suspended", "Suspend_Delivery")
 
-    def held(self, key: QueueKey) -> HoldReason:
-        """Mail that was set aside."""
-        return self._reason(key, "held")
+    def delivering(self, connection: PooledConnection) -> HoldReason:
+        """What a recipient that *connection* has waits for."""
+        silence = self._silences.get(connection.id)
+        option = silence.option if silence is not None else ""
+        made = self._reason(connection.queue.key, "delivering", option)
+        return replace(
+            made,
+            host=connection.address.host,
+            address=str(connection.address),
+            detail=silence.awaited if silence is not None else "",
+            since=silence.since if silence is not None else connection.busy_since,
+        )
+
+    # -- mail that was set aside
+
+    def held(self, key: QueueKey, event: Event | None = None, *, is_feedback: bool = False) -> HoldReason:
+        """Why mail is held whose last event was *event*, None if that is not known."""
+        if is_feedback:
+            return self._reason(key, "held_feedback")
+        if event is None or event.type not in ("ambiguous", "intent"):
+            return replace(self._reason(key, "held"), since=event.at if event is not None else None)
+        made = self._reason(key, "held_ambiguous", "Ambiguous_Delivery", said=said_in(event))
+        return replace(made, since=event.at)
 
     def _paused(self, key: QueueKey) -> HoldReason:
         return self._reason(key, "paused", detail=self._state.paused)
@@ -130,7 +151,8 @@ class Causes:
         made = self._reason(
             queue.key, "silent", silence.option, host=longest.address.host, detail=silence.awaited
         )
-        return replace(made, address=_place(longest), since=silence.since)
+        until = silence.until
+        return replace(made, address=_place(longest), since=silence.since, next_try=until, last_try=until)
 
     def _is_silent(self, connection: PooledConnection) -> bool:
         silence = self._silences.get(connection.id)
@@ -257,6 +279,13 @@ class Causes:
 
     # -- mail that was put off
 
+    def of_event(self, key: QueueKey, event: Event | None) -> HoldReason:
+        """Why mail waits for its time whose last event was *event*, None if there was none."""
+        if event is None:
+            return self._reason(key, "scheduled")
+        made = self.of_put_off(key, said_in(event), is_ambiguous=event.type == "ambiguous")
+        return replace(made, since=event.at)
+
     def of_put_off(self, key: QueueKey, said: Said | None, is_ambiguous: bool = False) -> HoldReason:
         """Why mail waits of which *said* was said last, None if nothing is known to have been."""
         if said is None or said.reply.code < 300:
@@ -307,6 +336,16 @@ class Causes:
             where = self._state.config.where(option, binding=key.binding, domain=key.domain)
             known = self._places[option, id(options)] = options, _text(where)
         return known[1]
+
+
+def said_in(event: Event) -> Said | None:
+    """Return what was said in *event*, None if nothing was."""
+    if event.reply is None:
+        return None
+    attempt = event.attempt
+    return (
+        Said(event.at, event.reply, attempt.host, attempt.stage) if attempt else Said(event.at, event.reply)
+    )
 
 
 _PASSING = {"paging": "is being read from the settled store"}

@@ -13,10 +13,9 @@ from collections.abc import Collection, Sequence
 from random import Random
 
 from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
-from angarium.queue.causes import Silences
 from angarium.queue.census import Census
 from angarium.queue.commands import Command, ConnectFailure, Result, Settle
-from angarium.queue.explain import NOBODY_SILENT, Explainer, QueueStatus
+from angarium.queue.explain import NOTHING_SEEN, Explainer, QueueStatus, Seen
 from angarium.queue.memory import Memory
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.pool import Pool
@@ -46,6 +45,7 @@ class Scheduler:
         self._pool = Pool(self._state, self._memory, self._reachability)
         self._renewing: list[Queue] = []
         self.census = Census(self._state, self._memory)
+        self.explainer = Explainer(self._state, self._memory, self._reachability)
 
     # --- outputs
 
@@ -67,11 +67,9 @@ class Scheduler:
         """Whether a fresh recipient of *tenant* may stay in memory; else have it accepted as settled."""
         return self._memory.residence.has_room(tenant)
 
-    def status(self, now: float, silences: Silences = NOBODY_SILENT) -> list[QueueStatus]:
-        """Every queue and what holds it, fullest first. *silences* say what connections wait for. Looks at everything
-        in memory: for operators only.
-        """
-        return Explainer(self._state, self._memory, self._reachability).status(now, silences)
+    def status(self, now: float, seen: Seen = NOTHING_SEEN) -> list[QueueStatus]:
+        """Every queue and what holds it, fullest first. Looks at everything in memory: for operators only."""
+        return self.explainer.status(now, seen)
 
     # --- inputs: mail
 

@@ -20,6 +20,7 @@ from angarium.spool.leftovers import Leftovers
 from angarium.spool.offers import Offers
 from angarium.spool.port import (
     Body,
+    FlowLook,
     LargeBodyWriter,
     RecoveryReport,
     Selection,
@@ -283,6 +284,16 @@ class Partition:
     ) -> list[Recipient]:
         """See `Spool.select`."""
         return await self._waiting.select(selection, after, limit)
+
+    async def look(self, flows: Sequence[Flow], now: float, most: int) -> Mapping[Flow, FlowLook]:
+        """See `Spool.look`."""
+        return await self._waiting.look(flows, now, most)
+
+    async def last_events(
+        self, keys: Sequence[tuple[MessageId, int]]
+    ) -> Mapping[tuple[MessageId, int], Event]:
+        """See `Spool.last_events`."""
+        return await self._waiting.last_events(keys)
 
     def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """See `Spool.due_to_expire`."""

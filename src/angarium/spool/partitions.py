@@ -16,6 +16,7 @@ from angarium.core.records import Event, Fact, Flow, FlowSummary, Message, Recip
 from angarium.spool.homes import Homes
 from angarium.spool.port import (
     Body,
+    FlowLook,
     LargeBodyWriter,
     RecoveryReport,
     Selection,
@@ -184,6 +185,22 @@ class Partitions:
             self._homes.note(spool, (each.message for each in found))
         return list(islice(merge(*pieces, key=lambda recipient: recipient.key), limit))
 
+    async def look(self, flows: Sequence[Flow], now: float, most: int) -> Mapping[Flow, FlowLook]:
+        """See `Spool.look`."""
+        looks: dict[Flow, FlowLook] = {}
+        for found in await asyncio.gather(*[spool.look(flows, now, most) for spool in self._held]):
+            for flow, look in found.items():
+                known = looks.get(flow)
+                looks[flow] = look if known is None else _both(known, look, most)
+        return looks
+
+    async def last_events(
+        self, keys: Sequence[tuple[MessageId, int]]
+    ) -> Mapping[tuple[MessageId, int], Event]:
+        """See `Spool.last_events`."""
+        pieces = await asyncio.gather(*[spool.last_events(keys) for spool in self._held])
+        return {key: event for piece in pieces for key, event in piece.items()}
+
     async def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """See `Spool.due_to_expire`. One partition after the other."""
         for spool in self._held:
@@ -256,3 +273,9 @@ def _once(then: Then | None, parts: int) -> Then | None:
             told(first)
 
     return part_done
+
+
+def _both(a: FlowLook, b: FlowLook, most: int) -> FlowLook:
+    lasts = [last for last in (a.last_due, b.last_due) if last is not None]
+    later = sorted(a.later + b.later, key=lambda row: row.due_at)
+    return FlowLook(a.due + b.due, max(lasts, default=None), later[:most], (a.held + b.held)[:most])

@@ -85,6 +85,26 @@ class Selection(NamedTuple):
         return self.binding in (None, binding) and self.domain in (None, domain)
 
 
+class StoredRow(NamedTuple):
+    """A settled recipient as operators are told of it: when it is due, and its last event, None if that is not kept."""
+
+    due_at: float
+    event: Event | None
+
+
+class FlowLook(NamedTuple):
+    """A closer look at what the settled store holds of one flow, without what is in memory.
+
+    *due* queued rows could be tried now. *last_due* is when the last of all queued ones is due, None without any.
+    *later* are those not yet due, the earliest first, and *held* those set aside: some of them, up to a limit.
+    """
+
+    due: int
+    last_due: float | None
+    later: list[StoredRow]
+    held: list[StoredRow]
+
+
 class RecoveryReport(NamedTuple):
     """What a start found. *torn_bytes* were an unfinished last write; *damaged* records were set aside in a
     file. *unknown* are records of kinds that a newer program has written, which were passed over.
@@ -221,6 +241,16 @@ class Spool(Protocol):
 
         They are for building events from and showing; they are not taken into memory as `page` does.
         """
+        ...
+
+    async def look(self, flows: Sequence[Flow], now: float, most: int) -> Mapping[Flow, FlowLook]:
+        """Look at flows of the settled store, at up to *most* rows of each kind in each."""
+        ...
+
+    async def last_events(
+        self, keys: Sequence[tuple[MessageId, int]]
+    ) -> Mapping[tuple[MessageId, int], Event]:
+        """Return the last event of each of these that has settled, in memory or not, as far as it is kept."""
         ...
 
     def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:

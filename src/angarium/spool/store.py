@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Message, Recipient
-from angarium.spool.port import Selection
+from angarium.spool.port import FlowLook, Selection
 
 ExpiryPlace = tuple[float, bytes, int]
 """Where a row stands in the order of expiry: when it expires, its message and index."""
@@ -137,6 +137,14 @@ class SettledStore(Protocol):
 
     def count(self, selection: Selection) -> int:
         """Return how many rows match, without the leased ones."""
+        ...
+
+    def look(self, flows: Iterable[Flow], now: float, most: int) -> dict[Flow, FlowLook]:
+        """Look at the flows that are here, at up to *most* rows of each kind in each. Leased rows are passed by."""
+        ...
+
+    def last_events(self, keys: Iterable[tuple[MessageId, int]]) -> dict[tuple[MessageId, int], Event]:
+        """Return the last event of each row that is here, leased or not, as far as it is kept."""
         ...
 
     def due_to_expire(

@@ -53,6 +53,10 @@ class NoWay:
         never: asyncio.Future[RouteFailure] = asyncio.get_running_loop().create_future()
         return await never
 
+    def known(self, queue: QueueKey) -> RoutePlan | None:
+        """See engine.resolve.Routes."""
+        return None
+
     def forget(self, *domains: str, since: float = 0.0) -> int:
         """See engine.resolve.Routes."""
         self.forgotten.append(domains)

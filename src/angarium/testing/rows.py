@@ -20,7 +20,7 @@ from angarium.spool.codec import Damage, End, Image, Record, Seal, decode_event,
 from angarium.spool.disk import RealDisk
 from angarium.spool.files.large import LargeBodyFiles
 from angarium.spool.log import Buffers, Epoch
-from angarium.spool.port import Selection, SpoolError, SpoolFull
+from angarium.spool.port import FlowLook, Selection, SpoolError, SpoolFull, StoredRow
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.store import (
     KEPT_EVENTS,
@@ -413,6 +413,30 @@ class RowStore:
         """See `SettledStore.events`."""
         found = [data for key, kept in self._now.events.items() if key[0] == message_id for _, data in kept]
         return sorted(map(decode_event, found), key=lambda event: (event.at, event.index, event.seq))
+
+    def look(self, flows: Iterable[Flow], now: float, most: int) -> dict[Flow, FlowLook]:
+        """See `SettledStore.look`."""
+        return {flow: self._look(flow, now, most) for flow in flows if self._of(flow)}
+
+    def _look(self, flow: Flow, now: float, most: int) -> FlowLook:
+        queued = sorted((row.due, key) for key, row in self._of(flow).items() if not row.held)
+        later = [StoredRow(due, self._last(key)) for due, key in queued if due > now]
+        held = [StoredRow(row.due, self._last(key)) for key, row in self._of(flow).items() if row.held]
+        return FlowLook(
+            len(queued) - len(later), queued[-1][0] if queued else None, later[:most], held[:most]
+        )
+
+    def _of(self, flow: Flow) -> dict[Key, SettledRow]:
+        return {key: row for key, row in self._now.rows.items() if row.flow == flow and not row.leased}
+
+    def last_events(self, keys: Iterable[Key]) -> dict[Key, Event]:
+        """See `SettledStore.last_events`."""
+        found = ((key, self._last(key)) for key in keys)
+        return {key: event for key, event in found if event is not None}
+
+    def _last(self, key: Key) -> Event | None:
+        kept = self._now.events.get(key, ())
+        return decode_event(max(kept)[1]) if kept else None
 
     def summaries(self) -> Changes:
         """See `SettledStore.summaries`."""

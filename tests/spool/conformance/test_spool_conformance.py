@@ -345,6 +345,37 @@ def test_selection_and_count_by_domain_binding_message_and_state(play):
     play(day)
 
 
+def test_a_look_at_a_flow_tells_what_is_due_and_of_the_others_their_last_events(play):
+    async def day(spool):
+        recipients = await spool.take(make_message(*["a.example"] * 6), b"body")
+        now_due, first, second, third, held, leased = recipients
+        for each, due_at in (
+            (now_due, NOW),
+            (first, NOW + 60),
+            (second, NOW + 61),
+            (third, NOW + 90),
+            (leased, NOW),
+        ):
+            await spool.tell(each, "queued", due_at=due_at)
+        await spool.tell(held, "held")
+        flow = now_due.flow
+        assert await spool.spool.look([flow], NOW + 5, 10) == {}
+        await spool.settle(*recipients)
+        [paged] = await spool.spool.page(flow, NOW, 1)
+        look = (await spool.spool.look([flow, flow._replace(domain="b.example")], NOW + 5, 2))[flow]
+        assert (look.due, look.last_due) == (1, NOW + 90)
+        later = [(row.due_at, row.event.index) for row in look.later]
+        assert later == [(NOW + 60, first.index), (NOW + 61, second.index)]
+        assert [(row.event.type, row.event.index) for row in look.held] == [("held", held.index)]
+        events = await spool.spool.last_events([paged.key, third.key, (paged.key[0], 99)])
+        assert {key: event.type for key, event in events.items()} == {
+            paged.key: "delayed",
+            third.key: "delayed",
+        }
+
+    play(day)
+
+
 def test_selecting_in_pieces_gives_each_row_once(play):
     async def day(spool):
         recipients = [

@@ -12,7 +12,7 @@ from functools import partial
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, FlowSummary, Recipient
 from angarium.spool.contents import KeptContent
-from angarium.spool.port import Selection
+from angarium.spool.port import FlowLook, Selection
 from angarium.spool.residents import Live
 from angarium.spool.settings import SpoolSettings
 from angarium.spool.settlement.settler import Settler, Write
@@ -173,6 +173,16 @@ class Waiting:
         self.flush()
         found = await self.settler.ask(lambda store: store.select(selection, after, limit))
         return self._brought_up(found, lambda r: _matches(selection, r))[0]
+
+    async def look(self, flows: Sequence[Flow], now: float, most: int) -> dict[Flow, FlowLook]:
+        """See `Spool.look`."""
+        self.flush()
+        return await self.settler.ask(lambda store: store.look(flows, now, most))
+
+    async def last_events(self, keys: Sequence[tuple[MessageId, int]]) -> dict[tuple[MessageId, int], Event]:
+        """See `Spool.last_events`."""
+        self.flush()
+        return await self.settler.ask(lambda store: store.last_events(keys))
 
     async def due_to_expire(self, now: float, limit: int) -> AsyncIterator[list[Recipient]]:
         """See `Spool.due_to_expire`."""

@@ -19,7 +19,8 @@ from angarium.core.records import Event, Flow, Message, Recipient
 from angarium.core.reply import Reply
 from angarium.spool.codec import decode_event, decode_message, encode
 from angarium.spool.disk import Disk
-from angarium.spool.port import Selection, SpoolError
+from angarium.spool.port import FlowLook, Selection, SpoolError
+from angarium.spool.sqlite import looks
 from angarium.spool.sqlite.flows import StoredFlows
 from angarium.spool.sqlite.reserve import begin_anew, reserve
 from angarium.spool.sqlite.schema import (
@@ -312,6 +313,15 @@ class SqliteStore:
         if selection.message is not None:
             return len(self.select(selection, None, MAX_ROWS))
         return self._flows.count(selection)
+
+    def look(self, flows: Iterable[Flow], now: float, most: int) -> dict[Flow, FlowLook]:
+        """See `SettledStore.look`."""
+        numbers = ((flow, self._flows.known_number(flow)) for flow in flows)
+        return {flow: looks.look(self.db, no, now, most) for flow, no in numbers if no is not None}
+
+    def last_events(self, keys: Iterable[tuple[MessageId, int]]) -> dict[tuple[MessageId, int], Event]:
+        """See `SettledStore.last_events`."""
+        return looks.last_events(self.db, keys)
 
     def due_to_expire(
         self, now: float, after: ExpiryPlace, limit: int
