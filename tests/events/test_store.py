@@ -371,3 +371,11 @@ def test_a_file_of_a_newer_format_is_refused(store: SqliteEventStore, tmp_path: 
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(EventStoreError, match="has format 99; this program reads 1"):
         store.take([reception(2)])
+
+
+def test_a_file_has_its_name_when_its_tables_are_there(store: SqliteEventStore, tmp_path: Path) -> None:
+    (tmp_path / "events" / "2026-11-30.new").write_bytes(b"half of a file, left by one who was killed")
+    assert found(store, "roof") == []
+    store.take([reception(1)])
+    assert found(store, "roof") == ["bob@example.com"]
+    assert [path.suffix for path in (tmp_path / "events").iterdir() if path.name.count("-") == 2] == [".db"]

@@ -88,6 +88,9 @@ def test_a_recorder_that_is_killed_loses_and_doubles_nothing(node: Node) -> None
         killed.add(pid)
     for session in sessions:
         session.join()
+    node.program.wait_until(
+        lambda: all(mail.state == "delivered" for mail in everything(node.data)), "all ends"
+    )
     assert node.stop() == 0
     found = everything(node.data)
     assert sorted(mail.address for mail in found) == sorted(recipients)
@@ -100,8 +103,12 @@ def test_a_recorder_that_is_killed_loses_and_doubles_nothing(node: Node) -> None
 
 
 def everything(data: Path) -> list[FoundMail]:
-    """What has been taken so far."""
+    """What has been taken of it so far."""
     store = SqliteEventStore(data / "events")
     found = store.search(parse("letter", MAIL, Now(0.0)), Whose(), limit=1000).found
     store.close()
     return found
+
+
+def delivered(data: Path) -> list[FoundMail]:
+    return [mail for mail in everything(data) if mail.state == "delivered"]

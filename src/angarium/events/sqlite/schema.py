@@ -13,7 +13,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from angarium.core.files import open_own
+from angarium.core.files import create_anew
 
 SCHEMA_VERSION = 1
 INDEX_BITS = 20
@@ -56,17 +56,28 @@ _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384",
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Open or make a day's file. Raises sqlite3.Error, OSError; and ValueError for a file of a newer format."""
-    os.close(open_own(path, os.O_RDWR | os.O_CREAT))
+    if not path.exists():
+        _make(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     for pragma in _PRAGMAS:
         db.execute(f"PRAGMA {pragma}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         db.close()
         raise ValueError(f"has format {version}; this program reads {SCHEMA_VERSION}")
     return db
+
+
+def _make(path: Path) -> None:
+    """Make a day's file. It has its name when its tables are there: others look for it all the time."""
+    unfinished = path.with_suffix(".new")
+    os.close(create_anew(unfinished))
+    db = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    finally:
+        db.close()
+    unfinished.replace(path)
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
