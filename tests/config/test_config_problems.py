@@ -169,6 +169,27 @@ def problems(text: str) -> list[str]:
             "Binding_Group g { } Binding_Rule r { Use_Binding_Group = g }",
             "1:58 the binding group g has no bindings | declare one in it",
         ),
+        (
+            'Binding_Rule r { Use_Binding = default Header = [ "X-A" = "/^news/" ] }',
+            '1:49 Header: the pattern "/^news/" matches nothing: slashes are part of it here | write "^news"',
+        ),
+        (
+            'Binding_Rule r { Use_Binding = default Header = [ "X-A:" = "news" ] }',
+            '1:49 Header: "X-A:" is not the name of a header field | write "X-A"',
+        ),
+        (
+            'Binding_Rule r { Use_Binding = default Header = ( "X-A" "news" ) }',
+            '1:49 Header: takes a dictionary | write [ "X-Campaign" = "^news" ]',
+        ),
+        (
+            "Binding_Rule r { Use_Binding = ( a b ) }",
+            "1:32 Use_Binding: takes one value, not a list | ",
+        ),
+        (
+            "Binding_Rule r { Use_Binding = default Sender = x }",
+            "1:40 Sender cannot stand in Binding_Rule | "
+            "it takes Listener, Peer, Sender_Domain, Header, Use_Binding, Use_Binding_Group",
+        ),
         ("Binding_Rule { }", '1:1 Binding_Rule needs a name | write Binding_Rule "…" { … }'),
         (
             "Binding warm { } Binding_Rule r { Use_Binding = wrm }",

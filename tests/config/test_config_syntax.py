@@ -150,8 +150,24 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
         ("A: 1", "1:1 A: is not the name of an option | names have letters, digits and _: write A"),
         ("A-B = 1", "1:1 A-B is not the name of an option | names have letters, digits and _: write A_B"),
         ("// a", "1:1 // is not the name of an option | comments begin with #"),
-        ("A 1", "1:3 after A, 1 stands where = or { should | write A = 1"),
-        ('A "b c"', '1:3 after A, "b c" stands where = or { should | write A = "b c"'),
+        (
+            'A "b c"',
+            '1:3 after A, "b c" stands where = or { should | '
+            'write A = "b c" for an option, A "b c" { … } for a stanza',
+        ),
+        ("A := b", "1:3 after A, : stands where = or { should | write A = …"),
+        ("A => b", "1:4 => cannot stand here | write A = and the value"),
+        (
+            "<A b>",
+            "1:1 <A is not the name of an option | write NAME = VALUE, or NAME { … }",
+        ),
+        (
+            "A = 10.0.0.0/8 ::1",
+            "1:16 ::1 is not the name of an option | "
+            "put a value that has spaces into double quotes, and a list into ( )",
+        ),
+        ("A = b // c", "1:7 // is not the name of an option | comments begin with #"),
+        ("include\nA = b", '1:1 include names no file | write include "conf.d", without ='),
         (
             "A = b c",
             "1:7 c has neither a value nor a stanza | put a value that has spaces into double quotes",
@@ -175,7 +191,7 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
         (
             'Domain "a" "b" { }',
             '1:8 after Domain, "a" stands where = or { should | '
-            "put a value that has spaces into double quotes; a stanza has one name",
+            'put a value that has spaces into double quotes; a stanza is Domain "a" { … }',
         ),
         (
             "A = 604,800",

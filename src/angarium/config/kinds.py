@@ -77,9 +77,14 @@ def _perms(value: Value) -> int:
 
 
 def _path(value: Value) -> Path:
-    text = scalar(value, '"/path"')
+    return _path_of(scalar(value, '"/path"'))
+
+
+def _path_of(text: str) -> Path:
     if not text:
         raise BadValue("the path is empty", 'write "/path"')
+    if text.startswith(("~", "$")) or "${" in text:
+        raise BadValue(f'"{text}": nothing is put in for ~ and variables here', "write the path in full")
     return Path(text)
 
 
@@ -172,7 +177,7 @@ def _routes(value: Value) -> tuple[Route, ...]:
 
 def _route(text: str) -> Route:
     if "://" not in text:
-        host, port = ("__mx__", None) if text == "__mx__" else host_port(text)
+        host, port = ("__mx__", None) if text == "__mx__" else _relay(text)
         return Route(host, port)
     scheme, _, rest = text.partition("://")
     if scheme.lower() != "smtp":
@@ -307,9 +312,7 @@ def _optional_path(value: Value) -> Path | None:
 
 def _paths(value: Value) -> tuple[Path, ...]:
     texts = [value.text] if isinstance(value, Scalar) else scalars(value, '( "/one.pem" "/other.pem" )')
-    if not all(texts):
-        raise BadValue("a path is empty", 'write "/path"')
-    return tuple(map(Path, texts))
+    return tuple(map(_path_of, texts))
 
 
 def _header_names(value: Value) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class _Parser:
             raise self.problem(name, f"{_show(name)} cannot start an option or a stanza", advice)
         after = self.peek(1)
         if name.text.lower() in ("include", "readonly_include"):
-            if not after.is_scalar:
+            if not after.is_scalar or (after.starts_line and self.peek(2).kind in ("=", "{")):
                 self.index += 1
                 raise self.problem(
                     name, f"{name.text} names no file", f'write {name.text} "conf.d", without ='
@@ -66,7 +66,9 @@ class _Parser:
             self.index += 2
             return Include(self.scalar(after), name.text.lower() != "include", self.at(name))
         if not _NAME.match(name.text):
-            raise self.problem(name, f"{name.text} is not the name of an option", _instead_of(name.text))
+            is_value = self.follows_value(name) and not name.text.startswith("//")
+            instead = f"{_SPACES}, and a list into ( )" if is_value else _instead_of(name.text)
+            raise self.problem(name, f"{name.text} is not the name of an option", instead)
         self.index += 1
         return self.rest_of_item(name)
 
@@ -119,6 +121,8 @@ class _Parser:
             return self.list_value()
         if token.kind == "[":
             return self.dict_value()
+        if token.text == ">" and token.kind == "word":
+            raise self.problem(token, "=> cannot stand here", f"write {name.text} = and the value")
         if not token.is_scalar or (token.starts_line and self.peek(1).kind == "="):
             raise self.problem(name, f"{name.text} has no value", "write a value after =")
         self.index += 1
@@ -200,13 +204,23 @@ class _Parser:
             return f"nothing is appended: write {name.text} = and the whole value"
         if token.text.startswith("/"):
             return 'put a pattern into double quotes: "/…/"'
-        if not name.starts_line and token.is_scalar and self.tokens[self.index - 2].is_scalar:
+        if token.text == ":":
+            return f"write {name.text} = …"
+        if self.follows_value(name):
             return _SPACES
         if token.kind == "(":
             return f"write {name.text} = ( … ) for a list; a stanza has one name"
-        if token.is_scalar and self.peek(1).starts_line:
-            return f"write {name.text} = {_show(token)}"
-        return f"{_SPACES}; a stanza has one name" if token.is_scalar else _FORMS
+        if not token.is_scalar:
+            return _FORMS
+        stanza = f"{name.text} {_show(token)} {{ … }}"
+        if self.peek(1).starts_line:
+            return f"write {name.text} = {_show(token)} for an option, {stanza} for a stanza"
+        return f"{_SPACES}; a stanza is {stanza}"
+
+    def follows_value(self, name: Token) -> bool:
+        """Whether *name*, which stands last or is the present token, stands behind a value on its line."""
+        at = self.index if self.token is name else self.index - 1
+        return not name.starts_line and self.tokens[at - 1].is_scalar and self.tokens[at - 2].kind == "="
 
     # small things
 
@@ -242,6 +256,8 @@ def _instead_of(name: str) -> str:
     """Say what to write where *name* stands, for what other languages have there."""
     if name.startswith(("//", "--", "!")):
         return "comments begin with #"
+    if name.startswith("<"):
+        return _FORMS
     if set(name) <= {";"}:
         return "nothing ends with ; here: take it out"
     plain = name.rstrip(":;+").replace("-", "_")

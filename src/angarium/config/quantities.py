@@ -22,6 +22,7 @@ _SPANS = {
     **dict.fromkeys(("d", "day", "days"), 86_400),
     **dict.fromkeys(("w", "week", "weeks"), 604_800),
 }
+_WITH_UNITS = re.compile(r"(?:[0-9]{1,9}\s*[a-z]+\s*){1,4}")
 _PER = re.compile(r"([0-9]{1,12})\s*(?:/|per)\s*([0-9]{0,9})\s*([a-z]+)")
 _DASHES = str.maketrans("−–—", "---")
 NO_LIMIT = ("-1", "none", "unlimited")
@@ -34,7 +35,7 @@ def integer(value: Value) -> int:
     try:
         return whole_number(text)
     except BadValue as bad:
-        raise BadValue(str(bad), _plain_number(text)) from None
+        raise BadValue(str(bad), _plain_number(text) or bad.hint or "write a whole number") from None
 
 
 def size(value: Value) -> int:
@@ -65,9 +66,13 @@ def _scaled(value: Value, scales: Mapping[str, int], unit: str) -> int:
         return whole_number(text)
     except BadValue:
         pass
-    match = re.fullmatch(r"([0-9]{1,9})\s*([a-z]+)", text.lower())
-    if match and match[2] in scales:
-        raise BadValue(f"takes a number of {unit}", f"write {int(match[1]) * scales[match[2]]}")
+    parts = (
+        re.findall(r"([0-9]{1,9})\s*([a-z]+)\s*", text.lower()) if _WITH_UNITS.fullmatch(text.lower()) else []
+    )
+    if parts and all(word in scales for _, word in parts):
+        raise BadValue(
+            f"takes a number of {unit}", f"write {sum(int(n) * scales[word] for n, word in parts)}"
+        )
     raise BadValue(f'"{text}" is not a number of {unit}', _plain_number(text))
 
 

@@ -27,12 +27,16 @@ class BadValue(ValueError):
         self.hint = hint
 
 
+class WrongForm(BadValue):
+    """A value is a list where one value is wanted, or the like: nothing is wrong with its items."""
+
+
 def scalar(value: Value, form: str = "") -> str:
     """Return the text of a single value. Raises BadValue for a list or a dictionary."""
     if isinstance(value, Scalar):
         return value.text
     what = "list" if isinstance(value, ListValue) else "dictionary"
-    raise BadValue(f"takes one value, not a {what}", f"write {form}" if form else "")
+    raise WrongForm(f"takes one value, not a {what}", f"write {form}" if form else "")
 
 
 def scalars(value: Value, form: str) -> list[str]:
@@ -55,6 +59,8 @@ def faults(read: Callable[[Value], object], value: Value) -> list[tuple[Position
     for item in value.items if isinstance(value, ListValue) else ():
         try:
             read(ListValue((item,), item.at))
+        except WrongForm:
+            return []
         except BadValue as bad:
             found.append((item.at, bad))
     return found
@@ -64,11 +70,13 @@ def pairs(value: Value, form: str) -> list[tuple[str, str]]:
     """Return keys and values of a dictionary. Raises BadValue for anything else."""
     if isinstance(value, DictValue):
         return [(key.text, item.text) for key, item in value.items]
-    raise BadValue("takes a dictionary", f"write {form}")
+    raise WrongForm("takes a dictionary", f"write {form}")
 
 
 def whole_number(text: str) -> int:
     """Return a decimal number with an optional sign. Raises BadValue."""
+    if re.fullmatch(r"[+-]?[0-9]{19,}", text):
+        raise BadValue(f"{text[:20]}… is too large", "write at most 18 digits")
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise BadValue(f'"{text}" is not a whole number')
     return int(text)

@@ -9,7 +9,7 @@ from angarium.config.patterns import Pattern, read_pattern
 from angarium.config.problems import Position, ProblemList
 from angarium.config.reading import BadValue, faults, pairs, scalar, scalars
 from angarium.config.rules import BindingRule
-from angarium.config.syntax import Assignment, Scalar, Stanza, Value
+from angarium.config.syntax import Assignment, Include, Scalar, Stanza, Value
 from angarium.config.values import NO_DOMAINS, NOWHERE, Where
 from angarium.core.suggest import closest
 
@@ -22,6 +22,7 @@ class _Draft:
     at: Position
     values: dict[str, object] = field(default_factory=dict)
     places: dict[str, Position] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
 
 
 class RuleBuilder:
@@ -41,9 +42,9 @@ class RuleBuilder:
             if isinstance(item, Assignment) and item.name.lower() in _READ:
                 self.assign(draft, item)
             else:
-                self.problems.add(
-                    item.at, "this cannot stand in Binding_Rule", f"it takes {', '.join(CONDITIONS)}"
-                )
+                what = "an include" if isinstance(item, Include) else item.name
+                hint = f"it takes {', '.join(CONDITIONS)}"
+                self.problems.add(item.at, f"{what} cannot stand in Binding_Rule", hint)
 
     def assign(self, draft: _Draft, item: Assignment) -> None:
         """Take over one condition."""
@@ -55,6 +56,7 @@ class RuleBuilder:
             draft.values[name] = value
             draft.places[name] = item.value.at
         except BadValue as bad:
+            draft.wrong.add(name)
             for at, fault in faults(_READ[name], item.value) or [(item.value.at, bad)]:
                 self.problems.add(at, f"{item.name}: {fault}", fault.hint)
 
@@ -75,7 +77,7 @@ class RuleBuilder:
 
     def check_target(self, draft: _Draft) -> None:
         """A rule must say which binding, or from which group."""
-        targets = sum(name in draft.values for name in ("use_binding", "use_binding_group"))
+        targets = sum(name in {*draft.values, *draft.wrong} for name in ("use_binding", "use_binding_group"))
         if targets != 1:
             message = f"Binding_Rule {draft.name} has {'two targets' if targets else 'no target'}"
             self.problems.add(draft.at, message, "write either Use_Binding or Use_Binding_Group")
@@ -123,7 +125,13 @@ def _headers(value: Value) -> tuple[tuple[str, Pattern], ...]:
 
 def _header(name: str, text: str) -> tuple[str, Pattern]:
     if not re.fullmatch(r"[!-9;-~]+", name):
-        raise BadValue(f'"{name}" is not the name of a header field')
+        plain = name.rstrip(": ")
+        hint = f'write "{plain}"' if re.fullmatch(r"[!-9;-~]+", plain) else ""
+        raise BadValue(f'"{name}" is not the name of a header field', hint)
+    if len(text) > 2 and (re.match(r"/\^.*/$", text) or re.match(r"/.*\$/$", text)):
+        raise BadValue(
+            f'the pattern "{text}" matches nothing: slashes are part of it here', f'write "{text[1:-1]}"'
+        )
     return name.lower(), read_pattern(text)
 
 
