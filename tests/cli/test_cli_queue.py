@@ -82,7 +82,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
                 next_try=NOON,
                 reasons=[replace(RESTING, waiting=10)],
             ),
-            [f"10 recipients wait in 2 queues, 1 in flight, next try 12:00:00Z (now). Why: {RESTS}"],
+            [f"10 recipients wait in 2 queues, 1 in flight, next try 12:00:00Z (due). Why: {RESTS}"],
         ),
         (
             QueueTotals(waited_in=3, held=10, reasons=[THROTTLE, RESTING]),

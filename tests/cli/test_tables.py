@@ -57,7 +57,8 @@ def test_a_name_that_is_longer_than_its_column_pushes_the_rest_to_the_next_line(
         "01a1fdba29c3712cb8cc52757d868ff0  b@example.org            queued      2\n"
         "    sender <a@example.com>\n"
         "    451 4.2.1 later\n"
-        "01a1fdba29c3712cb8cc52757d868ff0  a.rather.long.name@mail.customer-of-ours.example\n"
+        "01a1fdba29c3712cb8cc52757d868ff0\n"
+        "                        a.rather.long.name@mail.customer-of-ours.example\n"
         "                                                           held       10\n"
         "    sender <a@example.com>"
     )

@@ -27,6 +27,7 @@ SECTIONS = {
     "See what happens, and why mail waits": {
         "queue": "queue",
         "message": "message",
+        "find": "find",
         "search": "search",
         "trace": "live",
         "top": "live",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from angarium.cli.find import message_called
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
@@ -26,14 +27,17 @@ _RECIPIENT_COLUMNS = (
 
 
 @click.command()
-@click.argument("message_id", metavar="ID")
+@click.argument("message_id", metavar="ID|MESSAGE-ID")
 @data_option
 @json_option
 def message_command(message_id: str, data: Path | None, as_json: bool) -> None:
-    """Tell the story of message ID: envelope, recipients, every event, and each attempt's dialogue with its timings.
+    """Tell the story of a message: envelope, recipients, every event, each attempt and how long its answers took.
 
-    Exit code 1 when the node does not know the message, or knows it no longer.
+    ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
+    beginning, with or without <>. Exit code 1 when the node does not know the message, or knows it no longer, and when
+    several begin like that: they are named.
     """
+    message_id, data = message_called(message_id, data)
     with connect(data) as client:
         history = client.call("message", {"id": message_id}, kind=MessageHistory)
     if as_json:
@@ -74,6 +78,7 @@ def _wishes(message: dict[str, Any]) -> list[str]:
     options, copies = message.get("options") or {}, message.get("copies") or {}
     told = {
         "account": f"{message['account']}, server {message['server']}" if message.get("account") else "",
+        "login": message.get("login") or "",
         "options": ", ".join(f"{name} {_shown(value)}" for name, value in options.items()),
         "copies": ", ".join(f"{address} ({role})" for address, role in copies.items()),
         "made of": message.get("submission") or "",

@@ -7,7 +7,9 @@ Whether there are colours was decided when the command began (`begin`).
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -28,10 +30,13 @@ _STYLES: Final[Mapping[Tone, dict[str, Any]]] = {
     "warn": {"fg": "yellow"},
     "bad": {"fg": "red", "bold": True},
 }
-_INSTANTS: Final = frozenset(("at", "oldest", "since", "next_try", "last_try", "not_before", "not_after"))
+_INSTANTS: Final = frozenset(
+    ("at", "oldest", "since", "next_try", "last_try", "not_before", "not_after", "complete_since")
+)
 """Fields that hold a time, beside those that end in `_at`."""
 _OF_OTHERS: Final = frozenset(("options", "metadata", "details", "fields"))
 """What is in these was named by others."""
+_MOMENT_S: Final = 0.5
 
 
 def begin(context: click.Context) -> None:
@@ -51,6 +56,25 @@ def console(*, stderr: bool = False) -> "Console":
     stream = sys.stderr if stderr else sys.stdout
     coloured = wants_colours(stream.isatty(), os.environ)
     return Console(stderr=stderr, color_system="auto" if coloured else None, highlight=False)
+
+
+@contextmanager
+def progress_of(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to be told how much of how much is done; a terminal shows it when that takes a while."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import Progress  # what is quick does not wait for it
+
+    began = time.monotonic()
+    with Progress(console=console(stderr=True), transient=True, auto_refresh=False) as progress:
+        task = progress.add_task(title, visible=False)
+
+        def told(done: int, total: int) -> None:
+            is_long = time.monotonic() - began > _MOMENT_S
+            progress.update(task, completed=done, total=total, visible=is_long, refresh=is_long)
+
+        yield told
 
 
 def print_json(value: Any) -> None:

@@ -130,7 +130,7 @@ class _Layout:
 
     def __init__(self, columns: Sequence[Column], rows: Iterable[Sequence[Toned]], width: int | None) -> None:
         self._columns = columns
-        self._room = width or 0
+        self._room = width
         self._widths = [columns_of(column.title) for column in columns]
         for cells in rows:
             self._widths = [
@@ -170,16 +170,18 @@ class _Layout:
         for number in self._beside:
             text, tone = cells[number]
             before = self._widths[number] - columns_of(text) if self._columns[number].numeric else 0
-            at = start + before
-            if end > max(0, start - _GAP):
-                if self._columns[number].flexible and end + _GAP + columns_of(text) <= self._room:
+            at, long = start + before, columns_of(text)
+            if self._room is not None and at + long > self._room:
+                at = max(0, self._room - long)
+            if end and at < end + _GAP:
+                if self._columns[number].flexible and end + _GAP + long <= (self._room or 0):
                     at = end + _GAP
                 else:
                     lines.append([])
                     end = 0
             if text:
                 lines[-1] += [Toned(" " * (at - end)), Toned(text, tone)]
-                end = at + columns_of(text)
+                end = at + long
             start += self._widths[number] + _GAP
         return [tuple(piece for piece in line if piece.text) for line in lines]
 

@@ -1,8 +1,12 @@
 """Times as people read them: the local clock with its offset from UTC, and how long ago or how soon. Pure."""
 
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+_SPAN = re.compile(r"(\d+) *(s|m|min|h|d|w)")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
 _NEAR_S = 43_200
 """Half a day: within it the date needs no saying."""
 
@@ -48,6 +52,11 @@ def relative(at: float | None, now: float) -> str:
     return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
 
 
+def upcoming(at: float | None, now: float) -> str:
+    """Return how soon a time comes; `due` when it has come, and what is meant has not happened yet."""
+    return relative(at, now) if at is None or at - now >= 1 else "due"
+
+
 def span(seconds: float | None) -> str:
     """Return a length of time in its two largest units; one that clocks make negative is none."""
     if seconds is None:
@@ -66,3 +75,24 @@ def brief(words: str) -> str:
     for unit, letter in ((" min", "m"), (" d", "d"), (" h", "h"), (" s", "s")):
         words = words.replace(unit, letter)
     return words
+
+
+def read_time(text: str, now: float) -> float:
+    """Return a time of the past: a span before *now* (`2h`, `3d`), a time of this day (`14:30`), `today`, `yesterday`,
+    or a date with or without a time of day. Without an offset it is the local clock's. Raises ValueError.
+    """
+    text = text.strip()
+    if span := _SPAN.fullmatch(text):
+        return max(0.0, now - int(span[1]) * _UNITS[span[2]])
+    midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in ("today", "yesterday"):
+        return (midnight - timedelta(days=text == "yesterday")).timestamp()
+    try:
+        if _CLOCK.fullmatch(text):
+            hour, minute, *second = map(int, text.split(":"))
+            return midnight.replace(hour=hour, minute=minute, second=second[0] if second else 0).timestamp()
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is no time; write 2h, 3d, 14:30, yesterday, 2026-01-31, or 2026-01-31T14:30+01:00"
+        ) from None

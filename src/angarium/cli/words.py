@@ -5,7 +5,7 @@ from typing import Final
 
 from angarium.cli.output import amount
 from angarium.cli.tables import Cell, Column, Row, Tone, Toned
-from angarium.cli.times import brief, relative, span, when
+from angarium.cli.times import brief, relative, span, upcoming, when
 from angarium.core.operations import Health, QueueRow, QueueTotals, RecipientRow
 from angarium.core.reasons import HoldReason
 
@@ -41,7 +41,7 @@ def headline(totals: QueueTotals, now: float) -> list[str]:
     verb = "waits" if totals.waiting == 1 else "wait"
     first = f"{amount(totals.waiting, 'recipient')} {verb} in {amount(totals.waited_in, 'queue')}{flight}"
     if totals.next_try is not None:
-        first += f", next try {when(totals.next_try, now)} ({relative(totals.next_try, now)})"
+        first += f", next try {when(totals.next_try, now)} ({upcoming(totals.next_try, now)})"
     return [_with_reason(first, totals, now), *(_reason(each, now) for each in totals.reasons[1:])]
 
 
@@ -90,7 +90,7 @@ def queue_rows(rows: list[QueueRow], now: float) -> list[Row]:
 def _numbers(row: QueueRow, now: float) -> list[Cell]:
     counts = (row.active, row.delayed, row.held, row.in_flight, row.connections)
     oldest = brief(span(now - row.oldest)) if row.oldest is not None else "-"
-    next_try = brief(relative(row.next_try, now))
+    next_try = brief(upcoming(row.next_try, now))
     return [
         Toned(row.domain, "bright"),
         row.binding,
@@ -128,7 +128,7 @@ def health_told(health: Health) -> list[Toned]:
 def next_try(row: RecipientRow, now: float) -> str:
     """Return how soon a recipient is tried, `-` if that is not known, as a table has it."""
     at = row.due_at if row.held_by is None and row.state == "queued" else row.next_try
-    return brief(relative(at, now))
+    return brief(upcoming(at, now))
 
 
 def recipient_lines(row: RecipientRow, now: float) -> list[Cell]:
@@ -165,7 +165,7 @@ def _what_comes(row: RecipientRow, reason: HoldReason, now: float) -> str:
 def _moment(row: RecipientRow, now: float) -> str:
     if row.next_try is None:
         return "as soon as that is over"
-    return f"{when(row.next_try, now)} ({relative(row.next_try, now)})"
+    return f"{when(row.next_try, now)} ({upcoming(row.next_try, now)})"
 
 
 def _way(row: RecipientRow) -> str:

@@ -126,7 +126,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     *fate* is `fail` bounce with, None otherwise. *submission* is what several messages made of one submission share
     (copies), the id of the first of them; empty: its own. *is_vouched* says that the sender logged in or that the
     operator named the peer: the reverse path is as good as their word. *mends_lines* has lines of more than 998 octets
-    encoded anew before the message is signed; False where there are none for sure. *content* names what it shares with
+    encoded anew before the message is signed; False where there are none for sure. *login* is the name of who logged in
+    (`Principal.name`), empty where nobody did. *content* names what it shares with
     other messages of its partition (`Content.id`), and *body_size* is then the size of that; empty where its body is
     its own.
     """
@@ -155,6 +156,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     mends_lines: bool = False
     fate: Fate = "deliver"
     content: bytes = b""
+    login: str = ""
 
     @property
     def size(self) -> int:

@@ -47,6 +47,7 @@ def describe_message(message: Message) -> dict[str, Any]:
         "envid": message.envid,
         "account": message.account,
         "server": message.server,
+        "login": message.login,
         "author_domain": message.author_domain,
         "options": dict(as_mapping(message.options)),
         "copies": {path.address: path.role for path in message.recipients if path.role},

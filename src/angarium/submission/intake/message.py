@@ -50,6 +50,7 @@ def message_of(
         origin=submission.origin,
         account=principal.account.id if principal is not None else 0,
         server=server.id if server is not None else 0,
+        login=principal.name if principal is not None else "",
         options=draft.options,
         author_domain=draft.author_domain,
         refusal=refusal_of(failing) if failing else None,

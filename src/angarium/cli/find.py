@@ -1,0 +1,187 @@
+"""Finding messages by what is remembered of them: in the spool's files, and so without the node's help."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from angarium.cli.options import Failure, data_option, finish, json_option
+from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of, warn
+from angarium.cli.tables import Cell, Column, Row, Toned
+from angarium.cli.times import read_time, relative, upcoming, when
+from angarium.cli.where import find_folder, spool_folder
+from angarium.cli.words import STATE_TONES
+from angarium.core.finding import MOST_FOUND, Finding, FoundMessage, FoundRecipient, Wanted
+from angarium.core.ids import format_id, parse_id
+from angarium.spool.offline.find import SpoolSource
+
+_COLUMNS = (
+    Column("RECEIVED"),
+    Column("MESSAGE"),
+    Column("SENDER", flexible=True, yields=True),
+    Column("RECIPIENT", flexible=True),
+    Column("STATE", flexible=True),
+)
+_CANDIDATES = 10
+_NICE = 10
+"""Reading beside a busy node must not cost its mail anything: this process goes behind all others."""
+
+
+class PastTime(click.ParamType[float]):
+    """A time of the past, as people write it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return epoch seconds."""
+        try:
+            return value if isinstance(value, float) else read_time(value, time.time())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("words", required=False, default="", metavar="[ANYTHING]")
+@click.option(
+    "--recipient", default="", metavar="ADDRESS", help="An address, a domain, or what is before the @."
+)
+@click.option("--sender", default="", metavar="ADDRESS", help="The same of the envelope sender; <> for none.")
+@click.option("--message-id", default="", help="The Message-ID field or its beginning, with or without <>.")
+@click.option("--id", "id_", default="", help="The beginning of the id that the node gave it.")
+@click.option("--tag", default="", help="A tag that was given with it.")
+@click.option("--login", default="", help="A part of the name of who logged in, or its number.")
+@click.option(
+    "--since", type=PastTime(), metavar="TIME", help="Received at or after it: 2h, 14:30, 2026-01-31 …"
+)
+@click.option("--until", type=PastTime(), metavar="TIME", help="Received before or at it.")
+@click.option("--before", default="", metavar="ID", help="Older than this message: the next page.")
+@click.option(
+    "--limit", type=click.IntRange(1, MOST_FOUND), default=20, show_default=True, help="How many to list."
+)
+@data_option
+@json_option
+def find_command(id_: str, data: Path | None, as_json: bool, **given: Any) -> None:
+    """List messages by what is remembered of them, newest first. Exit code 1 when none is found.
+
+    ANYTHING is the beginning of an id or of a Message-ID, an address, a domain, or a tag; of several options all must
+    be true. In addresses * stands for any characters, and a domain is found in either of its spellings, bücher.example
+    or xn--bcher-kva.example.
+
+    The spool's files are read: all that waits, and what has ended as long as its journal segments have not been used
+    again; how far back that reaches is said, and `angarium search` looks further. It works without a node, and costs a
+    running one nothing.
+    """
+    wanted = Wanted(id=id_, **given)
+    if wanted == Wanted(limit=wanted.limit):
+        raise click.UsageError("say what to look for: ANYTHING, --recipient, --sender, --since …")
+    finding = look(wanted, data)
+    if as_json:
+        print_json(finding)
+    else:
+        _print(wanted, finding)
+    finish(bool(finding.rows))
+
+
+def look(wanted: Wanted, data: Path | None) -> Finding:
+    """Return what is found in the spool of *data*. Raises NoNode when there is no folder, and SpoolError."""
+    source = SpoolSource(spool_folder(data))
+    os.nice(_NICE)
+    with progress_of("reading the spool") as progress:
+        return source.find(wanted, progress)
+
+
+def _print(wanted: Wanted, finding: Finding) -> None:
+    now = time.time()
+    if finding.rows:
+        print_table(_COLUMNS, [found_row(row, now) for row in finding.rows])
+    else:
+        print_lines(["Nothing was found."])
+    if finding.next:
+        print_lines([f"There are more; --before {finding.next} lists older ones"])
+    print_lines(Toned(line, "dim") for line in _horizon(wanted, finding, now))
+    warn(finding.problems)
+
+
+def _horizon(wanted: Wanted, finding: Finding, now: float) -> list[str]:
+    since = finding.complete_since
+    if since is None or (wanted.since is not None and wanted.since >= since):
+        return []
+    at = f"{when(since, now)} ({relative(since, now)})"
+    return [
+        f"What ended before {at} is not seen any more: its journal segments were used again "
+        "(Spool_History_Segments keeps more of them). `angarium search` looks further back."
+    ]
+
+
+def found_row(found: FoundMessage, now: float) -> Row:
+    """Return a message as a row of the listing."""
+    first = found.recipients[0]
+    more = found.recipient_count - 1
+    cells: list[Cell] = [
+        when(found.received_at, now),
+        found.message,
+        f"<{found.sender}>",
+        first.recipient + (f" and {more} more" if more else ""),
+        _states(found),
+    ]
+    told = [f"subject: {found.subject}", f"Message-ID: {found.message_id}", f"tags: {', '.join(found.tags)}"]
+    details: list[Cell] = [line for line in told if line.partition(": ")[2]]
+    if found.login:
+        details.append(f"by {found.login}")
+    return Row(cells, [*details, *_replies(found.recipients, now)])
+
+
+def _states(found: FoundMessage) -> Cell:
+    named = {state or "ended": count for state, count in found.states.items()}
+    worst = max(named, key=lambda state: ("good", "", "warn", "bad").index(STATE_TONES.get(state, "")))
+    text = ", ".join(f"{count} {state}" for state, count in named.items()) if len(named) > 1 else worst
+    return Toned(text, STATE_TONES.get(worst, ""))
+
+
+def _replies(recipients: list[FoundRecipient], now: float) -> list[Cell]:
+    """Return what was said last to the first of the recipients, and when it is tried again."""
+    first = recipients[0]
+    lines: list[Cell] = []
+    if first.last_reply:
+        at = f" at {when(first.at, now)} ({relative(first.at, now)})" if first.at is not None else ""
+        lines.append(Toned(f"last reply{at}: {first.last_reply}"))
+    if first.state == "queued" and first.attempts and first.due_at is not None:
+        lines.append(f"next try {when(first.due_at, now)} ({upcoming(first.due_at, now)})")
+    return lines
+
+
+def message_called(text: str, data: Path | None) -> tuple[str, Path | None]:
+    """Return the id of the message whose id or Message-ID begins with *text*, and the data folder it was found in.
+
+    A whole id is believed. Raises Failure when there is none, or when several fit: then it names them.
+    """
+    try:
+        return format_id(parse_id(text)), data
+    except ValueError:
+        folder = data or find_folder()
+    digits = text.replace("-", "").lower()
+    is_hex = len(digits) >= 4 and all(char in "0123456789abcdef" for char in digits)
+    questions = [Wanted(id=digits, limit=_CANDIDATES)] if is_hex else []
+    questions.append(Wanted(message_id=text, limit=_CANDIDATES))
+    for wanted in questions:
+        finding = look(wanted, folder)
+        if len(finding.rows) == 1:
+            return finding.rows[0].message, folder
+        if finding.rows:
+            raise Failure(_several(text, finding))
+    raise Failure(
+        f"no message is known whose id or Message-ID begins with {text!r}; `angarium find` looks for more"
+    )
+
+
+def _several(text: str, finding: Finding) -> str:
+    now = time.time()
+    count = f"more than {_CANDIDATES} messages" if finding.next else amount(len(finding.rows), "message")
+    lines = [f"{count} begin with {text!r}; write more of one:"]
+    for row in finding.rows:
+        more = f" and {row.recipient_count - 1} more" if row.recipient_count > 1 else ""
+        to = f"<{row.sender}> to <{row.recipients[0].recipient}>{more}"
+        lines.append(f"  {row.message}  {when(row.received_at, now)}  {to}")
+    return "\n".join(lines)
