@@ -104,3 +104,50 @@ def test_a_file_with_blanks_in_its_name_can_be_pasted_too(trust, tmp_path):
     assert f"NODE_EXTRA_CA_CERTS='{tmp_path}/my data/tls/certificate.pem' node app.js" in result.output
     assert f'cafile="{tmp_path}/my data/tls/certificate.pem"' in result.output
     assert "\nPHP: " in result.output
+
+
+@pytest.fixture
+def install(tmp_path):
+    def run(certificate, key):
+        places = ["--to", str(tmp_path / "tls.pem"), "--data", str(tmp_path / "data")]
+        return CliRunner().invoke(main, ["tls", "install", str(certificate), str(key), *places])
+
+    return run
+
+
+def test_a_certificate_is_installed_with_its_key_in_one_file(install, tmp_path):
+    issued = CertificateAuthority(tmp_path).issue("mail.test")
+    result = install(issued.certificate, issued.key)
+    assert result.exit_code == 0
+    assert "tls.pem is for mail.test, until " in result.output
+    assert "no node runs: it is read at the next start" in result.output
+    installed = tmp_path / "tls.pem"
+    assert issued.certificate.read_text() in installed.read_text()
+    assert issued.key.read_text() in installed.read_text()
+    assert installed.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_of_no_use_is_not_installed(install, tmp_path):
+    authority = CertificateAuthority(tmp_path)
+    one, other = authority.issue("one.test"), authority.issue("other.test")
+    over = authority.issue("over.test", ends=datetime.now(UTC) - timedelta(hours=1))
+    (tmp_path / "tls.pem").write_text("as it was")
+    for certificate, key, why in (
+        (one.certificate, other.key, "is not the key of"),
+        (over.certificate, over.key, "has expired; install one that holds"),
+        (tmp_path / "nothing", one.key, "no such file"),
+    ):
+        result = install(certificate, key)
+        assert result.exit_code == 1
+        assert why in result.output
+    assert (tmp_path / "tls.pem").read_text() == "as it was"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    issued = CertificateAuthority(tmp_path).issue("mail.test")
+    places = ["--to", str(tmp_path / "none/tls.pem"), "--data", str(tmp_path / "data")]
+    result = CliRunner().invoke(main, ["tls", "install", str(issued.certificate), str(issued.key), *places])
+    assert result.exit_code == 1
+    assert (
+        "none/tls.pem: no such file or directory; name a file in a folder of the node's user" in result.output
+    )

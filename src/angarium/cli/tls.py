@@ -7,17 +7,20 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from angarium.cli.client import NoNode
 from angarium.cli.identity.store import StorePlace, in_use
-from angarium.cli.options import config_option, configured_data_option, finish, json_option
+from angarium.cli.options import config_option, configured_data_option, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table
 from angarium.cli.tables import Column, Row, Toned, clean
 from angarium.cli.times import span, when
 from angarium.cli.trusting import TRUSTING, how_to_trust
+from angarium.cli.where import SeveralNodes, connect
 from angarium.config.load import load_config
 from angarium.config.model import Config
 from angarium.config.stanza_names import listen_address
 from angarium.tls.certificate import TlsProblem, read_certificate
 from angarium.tls.server.contexts import Pair, Socket, TlsPlan, make_context, socket_plan, sockets_of
+from angarium.tls.server.install import install_pair
 from angarium.tls.server.own import own_pair
 
 _COLUMNS = (
@@ -128,6 +131,48 @@ def trust_command(
                 "No listener shows a certificate that is signed by itself. For one of your own authority: --ca"
             )
     finish(bool(trusts))
+
+
+@tls_command.command("install")
+@click.argument("certificate", type=click.Path(path_type=Path))
+@click.argument("key", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What TLS_Certificate names, without TLS_Key; it is made the file of its folder's owner.",
+)
+@data_option
+@json_option
+def install_command(certificate: Path, key: Path, target: Path, data: Path | None, as_json: bool) -> None:
+    """Put the chain CERTIFICATE and its KEY into one file, and have a running node read it at once.
+
+    For the hooks of certbot, acme.sh and their like. A pair that is of no use is refused, and the file stays as it is.
+    Exit code 1 then, and when the node goes on with what it has.
+    """
+    installed = install_pair(Pair(certificate, key), target, time.time())
+    is_read = _have_it_read(data)
+    if as_json:
+        print_json({"file": str(target), "not_after": installed.not_after, "read_by_node": is_read})
+        return
+    when_read = "the node has read it" if is_read else "no node runs: it is read at the next start"
+    names = ", ".join(installed.names)
+    print_lines([f"{target} is for {names}, until {when(installed.not_after, time.time())}; {when_read}"])
+
+
+def _have_it_read(data: Path | None) -> bool:
+    """Have the running node read its configuration and certificates; False: none runs."""
+    try:
+        client = connect(data)
+    except SeveralNodes:
+        raise
+    except NoNode:
+        return False
+    with client:
+        client.call("reload", kind=dict)
+    return True
 
 
 def _self_signed(found: list[Shown]) -> list[Path]:
