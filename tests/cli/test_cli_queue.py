@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from angarium.cli.tables import table_lines
-from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows
+from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows, recipient_lines
 from angarium.core.errors import AngariumError
-from angarium.core.operations import Plan, QueueRow, QueueTotals
+from angarium.core.operations import Plan, QueueRow, QueueTotals, RecipientRow
 from angarium.core.reasons import HoldReason
 
 NOON = 1_700_049_600.0  # 12:00:00 UTC
@@ -165,6 +165,77 @@ def test_the_recipients_of_a_domain_are_listed(cli, control):
     ]
     asked = {"domain": "example.org", "state": "held", "limit": "2"}
     assert control.asked == [("recipients", asked)]
+
+
+PUT_OFF = HoldReason(
+    kind="put_off",
+    option="Retry_Interval",
+    host="mx.example.org",
+    reply="451 4.7.1 greylisted",
+    since=NOON - 8,
+)
+DELIVERING = HoldReason(
+    kind="delivering",
+    option="Body_Timeout",
+    host="mx.example.org",
+    address="192.0.2.1:25",
+    detail="the answer to the end of the message",
+    since=NOON - 31,
+)
+LIMIT = HoldReason(
+    kind="limit", option="Max_Outbound_Connections", where="a.conf:7", limit="2", scope="b::example.org"
+)
+MX = Plan("MX of example.org", ["mx.example.org 192.0.2.1:25", "mx2.example.org 192.0.2.2:25"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        (
+            {"held_by": PUT_OFF, "last_reply": PUT_OFF.reply, "next_try": NOON + 1200, "plan": MX},
+            [
+                "why: put off by mx.example.org: 451 4.7.1 greylisted (Retry_Interval, default), since 8 s",
+                "next: 12:20:00Z (in 20 min), to mx.example.org 192.0.2.1:25, mx2.example.org 192.0.2.2:25 "
+                "(MX of example.org)",
+            ],
+        ),
+        (
+            {
+                "held_by": LIMIT,
+                "last_reply": "451 4.7.1 greylisted",
+                "last_reply_at": NOON - 90,
+                "last_host": "mx.example.org",
+                "expires_at": NOON + 86_400,
+            },
+            [
+                "why: Max_Outbound_Connections 2 of b::example.org (a.conf:7)",
+                "last reply at 11:58:30Z (1 min ago) by mx.example.org: 451 4.7.1 greylisted",
+                "next: as soon as that is over, to the hosts that DNS then names for example.org; "
+                "given up 2023-11-16 12:00Z (in 1 d)",
+            ],
+        ),
+        (
+            {"held_by": DELIVERING, "plan": MX},
+            [
+                "why: being delivered at 192.0.2.1:25 (mx.example.org): the answer to the end of the message is "
+                "awaited (Body_Timeout, default), since 31 s",
+                "next: the peer's answer, or the end of its time",
+            ],
+        ),
+        (
+            {"state": "held", "held_by": HoldReason(kind="held"), "expires_at": NOON + 7200},
+            [
+                "why: held; `angarium release` lets it go",
+                "next: nothing by itself; given up 14:00:00Z (in 2 h)",
+            ],
+        ),
+        ({"state": "bounced", "last_reply": "550 5.1.1 no such user"}, ["550 5.1.1 no such user"]),
+    ],
+)
+def test_of_a_recipient_it_is_said_why_it_waits_and_what_comes_next(fields, lines):
+    row = RecipientRow("01a1fdba29c3712cb8cc52757d868ff0", "b@example.org", domain="example.org", **fields)
+    told = recipient_lines(row, NOON)
+    assert [each if isinstance(each, str) else each.text for each in told] == lines
 
 
 def test_a_domain_without_mail_is_told_so(cli, control):

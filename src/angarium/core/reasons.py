@@ -85,8 +85,11 @@ class HoldReason(msgspec.Struct, frozen=True, kw_only=True):
 
 def merged(reasons: Iterable[HoldReason], *, of_one_queue: bool = False) -> list[HoldReason]:
     """Put those of one cause together, those that hold most mail first. What they count is added up."""
+    given = list(reasons)
+    if len(given) < 2:
+        return [each if each.text else worded(each) for each in given]
     groups: dict[tuple[str, ...], list[HoldReason]] = {}
-    for reason in reasons:
+    for reason in given:
         groups.setdefault(reason.cause, []).append(reason)
     made = [_together(group, of_one_queue) for group in groups.values()]
     return sorted(made, key=lambda reason: (-reason.waiting, reason.cause, reason.domains))

@@ -8,7 +8,7 @@ from angarium.core.records import Flow, FlowSummary, QueueKey, Recipient
 from angarium.engine.turn import Turn
 from angarium.queue.census import Census
 from angarium.queue.commands import Command, ConnectFailure, Result
-from angarium.queue.explain import Explainer, QueueStatus, Seen
+from angarium.queue.explain import Explainer
 from angarium.queue.plan import RouteFailure, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.spool.port import Selection
@@ -42,10 +42,6 @@ class LiveScheduler:
     def has_room(self, tenant: str) -> bool:
         """Whether a fresh recipient of *tenant* may stay in memory; else have it accepted as settled."""
         return self._scheduler.has_room(tenant)
-
-    def status(self, seen: Seen) -> list[QueueStatus]:
-        """Every queue and what holds it, fullest first."""
-        return self._scheduler.status(self._now(), seen)
 
     @property
     def explainer(self) -> Explainer:

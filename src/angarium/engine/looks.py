@@ -25,6 +25,9 @@ MOST_IN_FLOW = 500
 MOST_TOLD = 1_000
 """Of so many listed recipients it is looked up who said what and when."""
 
+_AT_ONCE = 100
+"""After so many queues the loop has its turn: mail goes in and out meanwhile."""
+
 _PATIENCE_S = 2.0
 """The store answers in the order of its work, and not at all while the disk fails: then it is done without."""
 _SHARE = 20
@@ -53,9 +56,13 @@ class Looks:
 
     async def queues(self, selection: Selection) -> list[QueueStatus]:
         """Every queue with mail or connections that *selection* covers, and what holds it."""
-        looks = await self._looks(selection)
-        found = self._scheduler.status(Seen(self._way_out.silences(), looks))
-        return [status for status in found if selection.covers(*status.queue)]
+        seen = Seen(self._way_out.silences(), await self._looks(selection))
+        found: list[QueueStatus] = []
+        for row in self._scheduler.explainer.rows(self._now(), seen, selection):
+            found.append(row)
+            if len(found) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return found
 
     async def _looks(self, selection: Selection) -> Mapping[Flow, FlowLook]:
         """Look at the stored flows with most mail; again only after a while, as long as that took."""

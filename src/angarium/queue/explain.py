@@ -16,7 +16,7 @@ from angarium.queue.plan import RoutePlan
 from angarium.queue.queues import Queue, Said
 from angarium.queue.reachability import Reachability
 from angarium.queue.state import State
-from angarium.spool.port import FlowLook
+from angarium.spool.port import FlowLook, Selection
 
 
 class Seen(NamedTuple):
@@ -70,16 +70,16 @@ class Explainer:
         self._memory = memory
         self._reachability = reachability
 
-    def status(self, now: float, seen: Seen = NOTHING_SEEN) -> list[QueueStatus]:
-        """All queues that have mail or connections, those with most mail first."""
+    def rows(self, now: float, seen: Seen, selection: Selection) -> Iterator[QueueStatus]:
+        """Yield the queues that *selection* covers, in no order. What happens between two of them does no harm."""
         stored: dict[QueueKey, dict[Flow, FlowSummary]] = {}
         for flow, summary in self._memory.stored.summaries.items():
-            stored.setdefault(flow.queue, {})[flow] = summary
+            if selection.covers(flow.binding, flow.domain):
+                stored.setdefault(flow.queue, {})[flow] = summary
         causes = Causes(self._state, self._reachability, seen.silences, now)
-        keys = dict.fromkeys([*(QueueKey(*key) for key in self._state.queues), *stored])
-        rows = [self._row(key, stored.get(key, {}), seen.looks, causes, now) for key in keys]
-        rows.sort(key=lambda row: (-(row.active + row.in_flight + row.stored), row.queue))
-        return rows
+        active = [QueueKey(*key) for key in self._state.queues if selection.covers(*key)]
+        for key in dict.fromkeys([*active, *stored]):
+            yield self._row(key, stored.get(key, {}), seen.looks, causes, now)
 
     def _row(
         self,
@@ -197,11 +197,13 @@ def _shared_out(
     """Put *count* recipients under the causes *found* of some of them. Where more are there than were looked at, they
     are counted with most of those; where none was, under *otherwise*.
     """
+    if not found:
+        return [replace(otherwise, waiting=count)]
     groups = merged((replace(each, waiting=1) for each in found[:count]), of_one_queue=True)
     rest = count - min(count, len(found))
     if not rest:
         return groups
-    main, *others = groups or [otherwise]
+    main, *others = groups
     last_try = max((at for at in (main.last_try, last_due) if at is not None), default=None)
     return [replace(main, waiting=main.waiting + rest, last_try=last_try), *others]
 

@@ -69,7 +69,8 @@ class Scheduler:
 
     def status(self, now: float, seen: Seen = NOTHING_SEEN) -> list[QueueStatus]:
         """Every queue and what holds it, fullest first. Looks at everything in memory: for operators only."""
-        return self.explainer.status(now, seen)
+        rows = list(self.explainer.rows(now, seen, Selection()))
+        return sorted(rows, key=lambda row: (-(row.active + row.in_flight + row.stored), row.queue))
 
     # --- inputs: mail
 
