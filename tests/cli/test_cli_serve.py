@@ -36,7 +36,7 @@ def test_what_the_first_start_prints_can_be_pasted_and_its_result_is_seen(tmp_pa
         assert run(["python3", "-"], stdin=pasted[1].encode()) == "taken\n"
         (caught,) = node.wait_for('"event":"caught"')
         record = json.loads(caught.string)
-        assert (record["recipients"], record["subject"]) == (["someone@catch.test"], "Hello")
+        assert (record["to"], record["subject"]) == (["someone@catch.test"], "Hello")
         with open(record["file"], encoding="ascii") as file:
             assert file.read().endswith("\n\nIt works.\n")
         said = run([ANGARIUM, "try", "--data", tmp_path / "data"])
@@ -62,7 +62,7 @@ def test_with_catch_no_mail_leaves_whoever_it_is_for(tmp_path):
         node.wait_for("no mail leaves this machine")
         said = run([ANGARIUM, "try", "--to", "you@example.com", "--data", tmp_path / "data"])
         assert said.endswith("delivered\n")
-        node.wait_for('"recipients":\\["you@example.com"\\]')
+        node.wait_for('"to":\\["you@example.com"\\]')
 
 
 @pytest.mark.process

@@ -38,7 +38,7 @@ def test_one_to_be_drained_that_cannot_be_opened_is_left_alone_and_an_active_one
         spool.spool.recover()
         assert await spool.accept(make_message(), b"x") is None
         assert "p1 is in use by another process" in spool.spool.status().unwell
-        assert [r["left_alone"] for r in records_of(log) if r["level"] == "error"] == [str(folders[1])]
+        assert [r["folder"] for r in records_of(log) if r["level"] == "error"] == [str(folders[1])]
         with pytest.raises(SpoolError, match="in use"):
             await open_spools(folders[1:], SMALL, log, ManualClock(0.0), patience_s=0.0)
         await spool.spool.close()

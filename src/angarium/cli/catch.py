@@ -44,7 +44,7 @@ class CaughtMail:
             "caught",
             self._clock.now(),
             sender=message.reverse_path,
-            recipients=list(message.recipients),
+            to=list(message.recipients),
             subject=_subject(message.data),
             file=str(file),
         )

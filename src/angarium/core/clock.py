@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 LOOK_S: Final = 1.0
@@ -18,6 +19,11 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return the time in epoch seconds. Due times are kept in it, since they outlive the process."""
         ...
+
+
+def rfc3339(at: float) -> str:
+    """Return epoch seconds as UTC to the microsecond: `2026-11-30T14:02:10.250000Z` (RFC 3339)."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class SteadyTime:

@@ -1,4 +1,4 @@
-"""Structured logs: one wide line per session, attempt and state change.
+"""Structured logs: one wide line per session, attempt and state change, as `catalogue.logs` describes them.
 
 Lines are gathered and written in batches, so that logging costs the hot path an encoding and no system call. What is
 lost when the process is killed is a fraction of a second of log lines, never mail: the journal is the record.
@@ -7,10 +7,11 @@ lost when the process is killed is a fraction of a second of log lines, never ma
 import os
 import select
 import stat
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,17 +21,20 @@ LogFormat = Literal["json", "pretty"]
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
-_PIPE_BUF = 4096
+MOST_LINE: Final = 4096
+"""A line has at most so many bytes: what a pipe takes whole, so that no other process's lines come between."""
+_CUTS: Final = (600, 200, 60, 20)
+"""So many characters are left of a text in a line that would be longer, and a twentieth of that of a list's items."""
 _MOST_WAITING = 256
-"""So many pieces of at most `_PIPE_BUF` bytes are kept for a reader that has paused."""
+"""So many pieces of at most `MOST_LINE` bytes are kept for a reader that has paused."""
 _COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 
 
 class Log:
     """Writes to one file descriptor. Not for use by several threads.
 
-    *later* has what it is given called a moment later; without it every line is written at once. A line longer than a
-    pipe takes whole may be mixed with another process's; shorter ones never are.
+    *later* has what it is given called a moment later; without it every line is written at once. *fields* are those of
+    every record. Whatever the fields of a record hold, its line is one, and whole.
     """
 
     def __init__(
@@ -48,7 +52,9 @@ class Log:
         self._colours = _COLOURS if wants_colours(os.isatty(fd), os.environ) else {}
         self._fields = fields or {}
         self._lines: list[bytes] = []
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+        self._own = b"," + self._encode(self._fields)[1:-1] if self._fields else b""
+        self._second, self._stamp = 0, ""
         self._waiting: list[bytes] = []
         self._room: select.poll | None = None
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -82,17 +88,44 @@ class Log:
         if LEVELS[level] < LEVELS[self.level]:
             return
         render = self._pretty if self._format == "pretty" else self._json
-        self._lines.append(render(level, event, at, fields))
+        try:
+            line = render(level, event, at, fields)
+        except UnicodeError:
+            line = render(level, event, at, {name: _encodable(value) for name, value in fields.items()})
+        if len(line) > MOST_LINE:
+            line = self._cut(render, level, event, at, fields)
+        self._lines.append(line)
         if self._later is None:
             self.flush()
         elif len(self._lines) == 1:
             self._later(self.flush)
 
     def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
-        return self._encode({"at": at, "level": level, "event": event, **self._fields, **fields}) + b"\n"
+        second = int(at)
+        if second != self._second:
+            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        moment = f'{{"at":"{self._stamp}.{int((at - second) * 1e6):06d}Z","level":"{level}","event":"{event}"'
+        said = self._encode(fields)
+        return b"".join((moment.encode(), self._own, b"," if fields else b"", said[1:], b"\n"))
+
+    def _cut(
+        self,
+        render: Callable[[str, str, float, dict[str, Any]], bytes],
+        level: str,
+        event: str,
+        at: float,
+        fields: dict[str, Any],
+    ) -> bytes:
+        """Return the line with texts and lists shortened so far that it fits."""
+        for most in _CUTS:
+            shorter = {name: _shortened(name, value, most) for name, value in fields.items()}
+            line = render(level, event, at, {**shorter, "cut": True})
+            if len(line) <= MOST_LINE:
+                return line
+        return render(level, event, at, {"cut": True})
 
     def _pretty(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
-        time = datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        clock = datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         words = " ".join(
             f"{key}={_show(value)}"
             for key, value in {**self._fields, **fields}.items()
@@ -100,7 +133,7 @@ class Log:
         )
         colour = self._colours.get(level)
         name = f"{event:<12}" if colour is None else f"{colour}{event:<12}\x1b[0m"
-        return f"{time} {name} {words}\n".encode("utf-8", "replace")
+        return f"{clock} {name} {words}\n".encode("utf-8", "replace")
 
     def flush(self) -> None:
         """Write what was gathered. A log that is full, closed or not read never stops the mail: what it does not take
@@ -136,14 +169,32 @@ def _show(value: Any) -> str:
     return repr(text) if " " in text or not text.isprintable() else text
 
 
+def _encodable(value: Any) -> Any:
+    """Return *value* without what UTF-8 cannot say: halves of surrogate pairs, which stand for bytes that were none."""
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(part) for part in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _shortened(name: str, value: Any, most: int) -> Any:
+    """Return at most so many characters of a text, and a few items of a list. Of a traceback the end says more."""
+    if isinstance(value, dict):
+        return {part: _shortened("", value[part], most) for part in list(value)[: most // 20]}
+    if isinstance(value, list | tuple):
+        return [_shortened("", part, most) for part in value[: most // 20]]
+    if isinstance(value, int | float | None) or len(text := str(value)) <= most:
+        return value
+    return f"… {text[-3 * most :]}" if name == "traceback" else f"{text[:most]}…"
+
+
 def _pieces(lines: list[bytes]) -> list[bytes]:
     """Put lines together to pieces that a pipe with room takes whole, also when other processes write to it."""
     pieces: list[bytes] = []
-    room = 0
     for line in lines:
-        if pieces and len(line) <= room:
+        if pieces and len(pieces[-1]) + len(line) <= MOST_LINE:
             pieces[-1] += line
         else:
-            pieces += [line[at : at + _PIPE_BUF] for at in range(0, len(line), _PIPE_BUF)]
-        room = _PIPE_BUF - len(pieces[-1])
+            pieces.append(line)
     return pieces

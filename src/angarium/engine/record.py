@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from angarium.config.model import Config
-from angarium.core.clock import Clock
+from angarium.core.clock import Clock, rfc3339
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import TERMINAL, Attempt, Event, Message, Recipient
@@ -68,7 +68,7 @@ def _shown(event: Event, recipient: Recipient) -> dict[str, Any]:
         "attempts": event.attempts,
         "reply": str(event.reply) if event.reply else "",
         "note": event.note,
-        "next_at": round(event.due_at, 3) if event.state == "queued" else None,
+        "next_at": rfc3339(event.due_at) if event.state == "queued" else None,
         "age_s": round(event.at - recipient.message.received_at, 3),
     }
     attempt = event.attempt

@@ -69,7 +69,7 @@ async def open_spools(
             draining.append(await open_spool(folder, settings, log, clock, patience_s))
         except SpoolError as error:
             left.append(str(error))
-            log.error("spool", clock.now(), left_alone=str(folder), error=str(error))
+            log.error("spool", clock.now(), folder=str(folder), error=str(error))
     log.info("spool", clock.now(), drained=len(draining), left_alone=len(left))
     return Partitions(active, draining, left, max_resident=settings.max_resident)
 

@@ -134,7 +134,7 @@ class Supervisor:
             self._tasks.regularly(_COUNT_S, self._count)
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
-            self.log.info("listening", self.clock.now(), **self.addresses())
+            self.log.info("listening", self.clock.now(), addresses=self.addresses())
             if unused := passed_sockets().unused():
                 self.log.warning("listening", self.clock.now(), passed_in_vain=unused)
             await self._stopping.wait()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from angarium.core.catalogue.logs import faults_of
 from angarium.core.log import Level, Log
 
 
@@ -23,5 +24,13 @@ def text_of(log: Log) -> str:
 
 
 def records_of(log: Log) -> list[dict[str, Any]]:
-    """Return the same as records."""
-    return [msgspec.json.decode(line) for line in text_of(log).splitlines()]
+    """Return the same as records. Raises AssertionError for one that is not as the catalogue says."""
+    return [described(msgspec.json.decode(line)) for line in text_of(log).splitlines()]
+
+
+def described(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of a log. Raises AssertionError when it is not as the catalogue says."""
+    faults = list(faults_of(record))
+    if faults:
+        raise AssertionError("; ".join(faults))
+    return record

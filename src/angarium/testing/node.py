@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from angarium.testing.log import described
 from angarium.testing.programs import PATIENCE_S, Program, free_port, last_lines, run
 
 ANGARIUM = Path(sys.executable).with_name("angarium")
@@ -84,8 +85,8 @@ class Node:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The log lines so far, as records."""
-        return [json.loads(line) for line in self.program.log.splitlines() if line.startswith("{")]
+        """The log lines so far, as records. Raises AssertionError for one that is not as docs/logs.md says."""
+        return [described(json.loads(line)) for line in self.program.log.splitlines() if line.startswith("{")]
 
     def wait_for_event(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
         """Wait until the log has *count* records of *event* with these fields, and return all that it has.

@@ -1,12 +1,14 @@
-"""Writes the pages of what the product says of itself, by `python -m angarium.core.catalogue.docs metrics`:
-docs/metrics.md.
+"""Writes the pages of what the product says of itself, docs/metrics.md and docs/logs.md:
+`python -m angarium.core.catalogue.docs logs > docs/logs.md`.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from angarium.core.catalogue.logs import FIELDS, RECORDS, LogRecord
 from angarium.core.catalogue.metrics import METRICS, PREFIX, Metric
+from angarium.core.log import MOST_LINE
 
 _METRICS = """# Metrics
 
@@ -29,6 +31,74 @@ Values that a label has from the start:
 {bounds}A worker that is away (being started again, or reading its spool) is missing from the gauges until it is back.
 Scraping asks every worker once and costs well under a millisecond of each; every 5 to 60 seconds is fine.
 """
+
+_LOGS = """# The log
+
+The node writes one stream to standard error: a line for each session, message, attempt and state change, and for what
+happens to the node itself. To a terminal it is made for reading, else each line is one JSON object (`Log_Format`);
+`Log_Level` says what is left out. This page has every record and every field. It is made from the code; do not edit it.
+
+```
+{example}
+```
+
+What holds of every line:
+
+- It is whole: one object, UTF-8, ended by a line feed, of at most {most} bytes, so that the lines of several workers
+  never mix. What would be longer is shortened and has `cut`.
+- Times are UTC to the microsecond, as RFC 3339 has them. Fields that end in `_s` are seconds, in `_ms` milliseconds.
+- There is no password, key, token or text of a message in it, but for the subjects of caught mail. Addresses are.
+- Fields that say nothing are empty, null or absent. New records and fields may come with each version; those that are
+  here keep their meaning.
+
+The log is for people and for what they count by; the record of what became of mail is the journal. A log that is not
+read, or a full disk under it, never stops the mail: lines are left out instead.
+
+## Where it goes
+
+Under systemd to its journal, which rotates by itself:
+
+```
+journalctl -u angarium -o cat | jq 'select(.event == "bounced")'
+```
+
+The node opens no file, so there is none to be opened anew, and SIGHUP reads the configuration alone. Whoever sends
+standard error to a file with `2>>` rotates that by `copytruncate` of logrotate, or writes it through a program that
+rotates: `angarium serve 2>&1 | svlogd /var/log/angarium`.
+
+## Every record
+
+{records}
+
+## Every field
+
+| field | is | |
+|---|---|---|
+{fields}
+"""
+_EXAMPLE: Final = (
+    '{"at":"2026-11-30T14:02:10.250731Z","level":"info","event":"stopped","worker":0}',
+    '{"at":"2026-11-30T14:02:10.250731Z","level":"info","event":"auth","worker":0,"session":"1a22e4bd9d2.1",'
+    '"listener":"default","peer":"192.0.2.7:52988","mechanism":"PLAIN","user":"news","login":"login 7 \\"news\\"",'
+    '"account":3}',
+)
+"""Two whole records; a test holds them against the tables."""
+
+
+def logs_page() -> str:
+    """Return the text of docs/logs.md."""
+    return _LOGS.format(
+        example="\n".join(_EXAMPLE),
+        most=MOST_LINE,
+        records="\n".join(_record(name, record) for name, record in RECORDS.items()),
+        fields="\n".join(f"| `{name}` | {field.kind} | {field.sentence} |" for name, field in FIELDS.items()),
+    )
+
+
+def _record(name: str, record: LogRecord) -> str:
+    fields = ", ".join(f"`{field}`" for field in record.fields)
+    levels = " or ".join(f"`{level}`" for level in record.levels)
+    return f"- **`{name}`** ({levels}) {record.sentence}" + (f" Fields: {fields}." if fields else "")
 
 
 def metrics_page() -> str:
@@ -60,7 +130,7 @@ def _bounds() -> str:
     return "Upper ends of the buckets of the histograms:\n\n" + "\n".join(lines) + "\n\n" if lines else ""
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"metrics": metrics_page}
+PAGES: Final[dict[str, Callable[[], str]]] = {"metrics": metrics_page, "logs": logs_page}
 
 if __name__ == "__main__":
     sys.stdout.write(PAGES[sys.argv[1]]())

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from angarium.core.clock import rfc3339
 from angarium.core.records import Origin
 from angarium.core.reply import Reply
 from angarium.core.submission import Problem, Reason
@@ -150,7 +151,7 @@ class SessionLogin:
 
     def _turn_away(self, until: float) -> None:
         self._exchange = None
-        self._note("auth_failed", reason="blocked", until=until)
+        self._note("auth_failed", reason="blocked", again_at=rfc3339(until))
         self._reception.counters.add("auth_total", "blocked")
         self._conclude(blocked(until))
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from angarium.config.model import Config
-from angarium.core.clock import Clock
+from angarium.core.clock import Clock, rfc3339
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.tls.certificate import Certificate, TlsProblem, read_certificate
@@ -83,7 +83,7 @@ class CertificateWatch:
             self._warn(certificate, "expires soon; put a new one in its place")
 
     def _warn(self, certificate: Certificate, problem: str) -> None:
-        path, ends = str(certificate.path), certificate.not_after
+        path, ends = str(certificate.path), rfc3339(certificate.not_after)
         self._log.warning("tls", self._clock.now(), certificate=path, not_after=ends, problem=problem)
 
 
