@@ -1,4 +1,4 @@
-"""The pages on Exim and OpenSMTPD, "With a login": set up as they say, they hand their mail over, and to nobody else."""
+"""The pages on Exim and OpenSMTPD, "With a login": set up so, they hand their mail over, and to nobody else."""
 
 import uuid
 from collections.abc import Callable
@@ -47,7 +47,10 @@ def log_of(source: Exim | OpenSmtpd) -> str:
     return source.main_log() if isinstance(source, Exim) else source.program.log
 
 
-SOURCES: dict[str, Callable[[Service, Path, int, str], Exim | OpenSmtpd]] = {"exim": exim, "opensmtpd": opensmtpd}
+SOURCES: dict[str, Callable[[Service, Path, int, str], Exim | OpenSmtpd]] = {
+    "exim": exim,
+    "opensmtpd": opensmtpd,
+}
 
 REFUSALS = {
     ("exim", "authority"): "TLS session: (certificate verification failed)",
@@ -67,7 +70,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 def sent(source: Exim | OpenSmtpd) -> str:
     """Send a mail to an address of its own; return that without its domain."""
     user = uuid.uuid4().hex
-    source.sendmail("me@example.org", [f"{user}@local.example.com"], b"From: me@example.org\nSubject: x\n\ntext\n")
+    source.sendmail(
+        "me@example.org", [f"{user}@local.example.com"], b"From: me@example.org\nSubject: x\n\ntext\n"
+    )
     return user
 
 

@@ -94,7 +94,9 @@ def bodies_by_subject(mails: list[bytes]) -> dict[str, bytes]:
         assert b"\nX-Folded: one\n\ttwo" in header
         subject = re.search(rb"^Subject: (.*)$", header, re.MULTILINE)
         assert subject
-        encoded = b"\nContent-Transfer-Encoding: quoted-printable" in header  # by OpenSMTPD, for lines so long
+        encoded = (
+            b"\nContent-Transfer-Encoding: quoted-printable" in header
+        )  # by OpenSMTPD, for lines so long
         found[subject[1].decode()] = quopri.decodestring(body) if encoded else body
     return found
 
@@ -109,9 +111,7 @@ def test_mail_for_the_local_domain_arrives_by_lmtp(source: Source, dovecot: Dove
     assert bodies_by_subject(dovecot.messages("ann", len(BODIES))) == BODIES
 
 
-def test_one_message_for_both_goes_both_ways(
-    source: Source, postfix: Postfix, dovecot: DovecotLmtp
-) -> None:
+def test_one_message_for_both_goes_both_ways(source: Source, postfix: Postfix, dovecot: DovecotLmtp) -> None:
     recipients = ["ann@local.example.com", "bob@local.example.com", "b@example.com"]
     source.sendmail("a@example.org", recipients, b"Subject: x\n\nfor three\n")
     arrived = [*postfix.messages(1), *dovecot.messages("ann", 1), *dovecot.messages("bob", 1)]
