@@ -40,7 +40,7 @@ class Guest(Peer):
         for name, text in {**_accounts(users), **etc}.items():
             self._put(name, text.replace("PORT", str(self.port)))
         (self.directory / "start").write_text(start)
-        places = [f"{kind}.example.org", tree, self.directory]
+        places = [f"{kind}.example.org", str(tree), str(self.directory)]
         namespace = ["unshare", "--mount", "--uts", "--propagation", "private"]
         program = Program([*namespace, "sh", "-c", _LOOK_INSTALLED, "sh", *places], name=kind)
         self._start(program, lambda: program.wait_until(self._listens, "a listening socket"))
