@@ -287,3 +287,24 @@ def test_the_digest_of_a_listener_changes_with_what_its_sessions_notice(
     before, after = parse_config(BASE), parse_config(BASE + change, generation=2)
     pairs = zip(before.listeners, after.listeners, strict=True)
     assert {old.name for old, new in pairs if old.digest != new.digest} == changed
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            'Gateway = relay.example:587\nDomain "x.com" { TLS = no }',
+            'angarium.conf:2:1: Domain "x.com" has no effect: '
+            "its mail queues under the name of the gateway relay.example (angarium.conf:1)",
+        ),
+        ('Gateway = relay.example\nDomain "relay.example" { TLS = no }', None),
+        ("Gateway = relay.example\nDomain x.com { Gateway = none TLS = no }", None),
+        ("Gateway = relay.example\nDomain x.com { Routes = ( y.com ) TLS = no }", None),
+        ("Gateway = relay.example\nDomain x.com { }", None),
+        ("Gateway = relay.example\nDomain /x/ { Gateway = none } Domain x.com { TLS = no }", None),
+        ("Gateway = relay.example\nDomain x.com { TLS = no } Binding b { Gateway = none }", None),
+        ("Domain x.com { TLS = no } Binding b { Gateway = relay.example }", None),
+    ],
+)
+def test_a_domain_that_a_gateway_hides_is_a_warning(text: str, told: str | None) -> None:
+    assert [str(warning) for warning in parse_config(text).warnings] == ([told] if told else [])

@@ -362,7 +362,14 @@ def test_any_value_is_taken_and_shown_or_refused(option: Option, text: str) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "piece", ["Foo{} = 1\n", "Domain x{}.com {{ }}\n", 'Domain "*.{}.com" {{ }}\n', "A = “{}”\n"]
+    "piece",
+    [
+        "Foo{} = 1\n",
+        "Domain x{}.com {{ }}\n",
+        'Domain "*.{}.com" {{ }}\n',
+        "A = “{}”\n",
+        "Binding_Group g{0} {{ Binding b{0} {{ }} }}\n",
+    ],
 )
 def test_checking_takes_time_linear_in_the_text(piece: str) -> None:
     def seconds(count: int) -> float:

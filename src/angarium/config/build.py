@@ -95,6 +95,9 @@ class Builder:
 
     def wrong_option(self, scope: Scope, item: Assignment) -> None:
         """Say why *item* cannot stand in *scope*."""
+        if self.problems.is_full:  # guesses take time, and nobody would read this one
+            self.problems.add(item.at, f"unknown option {item.name}")
+            return
         name = item.name.lower()
         here = NAMES[scope.kind]
         if rows := options_named(name):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from angarium.config.build import Builder
+from angarium.config.effects import warn_of_hidden_domains
 from angarium.config.includes import IncludeReader
 from angarium.config.listeners import (
     check_bindings,
@@ -77,6 +78,7 @@ def _finish(
     sockets = smtp_sockets(root, problems)
     http = http_sockets(root, problems)
     check_overlap(root, problems)
+    warn_of_hidden_domains(root, warnings)
     hostname = socket.gethostname()
     draft = Config(root, (), (), http, hostname, generation)
     rules = builder.rules.finish(set(draft.bindings), draft.groups, set(sockets))

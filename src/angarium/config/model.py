@@ -28,7 +28,7 @@ from angarium.config.scopes import (
     Resolved,
     Scope,
     first_setting,
-    group_of,
+    groups_of_bindings,
     host_chain,
     inbound_chain,
     merged,
@@ -269,10 +269,11 @@ def _make(base: _Options, chain: list[Scope], family: Family) -> _Options:
 
 
 def _bindings(root: Scope) -> dict[str, BindingInfo]:
-    found = {DEFAULT: BindingInfo(DEFAULT, group_of(root, DEFAULT))}
+    grouped = groups_of_bindings(root)
+    found = {DEFAULT: BindingInfo(DEFAULT, grouped.get(DEFAULT, DEFAULT))}
     for parent in (root, *root.inside("binding_group")):
         for scope in parent.inside("binding"):
-            found[scope.name] = BindingInfo(scope.name, group_of(root, scope.name), scope.where)
+            found[scope.name] = BindingInfo(scope.name, grouped.get(scope.name, DEFAULT), scope.where)
     return found
 
 
@@ -284,8 +285,10 @@ def _gateways(root: Scope) -> frozenset[str]:
 
 
 def _groups(root: Scope, bindings: Mapping[str, BindingInfo]) -> dict[str, tuple[str, ...]]:
-    names = dict.fromkeys([DEFAULT, *(scope.name for scope in root.inside("binding_group"))])
-    return {name: tuple(info.name for info in bindings.values() if info.group == name) for name in names}
+    found: dict[str, list[str]] = {DEFAULT: [], **{group.name: [] for group in root.inside("binding_group")}}
+    for info in bindings.values():
+        found[info.group].append(info.name)
+    return {name: tuple(names) for name, names in found.items()}
 
 
 def _choose(name: str, *, host: bool, inbound: bool, binding: bool) -> Option:

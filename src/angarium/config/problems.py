@@ -121,9 +121,14 @@ class ProblemList:
         self.problems: list[ConfigProblem] = []
         self.dropped = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what is noted from here on is counted, and not told."""
+        return len(self.problems) >= self.limit
+
     def add(self, at: Position, message: str, hint: str = "") -> None:
         """Note that *message* is true of the place *at*."""
-        if len(self.problems) >= self.limit:
+        if self.is_full:
             self.dropped += 1
             return
         line, column = at.source.place(at.offset)

@@ -118,12 +118,13 @@ class Scope:
             yield from scope.walk()
 
 
-def group_of(root: Scope, binding: str) -> str:
-    """Return the name of the group that *binding* stands in."""
+def groups_of_bindings(root: Scope) -> dict[str, str]:
+    """Return, for each binding that stands in a group, the name of the first that it stands in."""
+    found: dict[str, str] = {}
     for group in root.inside("binding_group"):
-        if group.child("binding", binding) is not None:
-            return group.name
-    return DEFAULT
+        for binding in group.inside("binding"):
+            found.setdefault(binding.name, group.name)
+    return found
 
 
 def binding_scopes(root: Scope, group: str | None, binding: str | None) -> list[Scope]:
