@@ -59,7 +59,7 @@ def test_a_queue_is_shown_with_its_reason_its_last_reply_and_its_route():
         "gmail.com  warm       1204        0     0      12     3   2h 5m  in 10s\n"
         "    why: Outbound_Throttle_Messages 50/60 of binding_group warm (angarium.conf:12)\n"
         "    last reply at 11:59:00Z (1 min ago): 421 4.7.28 unusual rate\n"
-        "    route: MX of gmail.com 192.0.2.1:25\n"
+        "    route: MX of gmail.com: 192.0.2.1:25\n"
         "a.example  default       0        3     0       0     0      5s  -"
     )
 

@@ -209,4 +209,6 @@ def test_holds_are_shown_with_the_option_and_the_place_that_set_it():
     )
     assert str(limit) == "Max_Outbound_Connections 3 of a.b (angarium.conf:3)"
     assert str(HoldReason(kind="put_off", option="Retry_Interval")) == "put off (Retry_Interval, default)"
+    encrypted = HoldReason(kind="resting", option="TLS", host="mx", reply="451 [internal] STARTTLS required")
+    assert str(encrypted) == "all addresses of mx are resting: STARTTLS required (TLS, default)"
     assert str(HoldReason(kind="held")) == "held; `angarium release` lets it go"

@@ -40,7 +40,7 @@ def test_mail_that_was_put_off_and_mail_that_waits_for_its_probe_are_two_causes(
     found = by_kind(sim)
     assert (found["unreachable"].waiting, found["unreachable"].host) == (22, "x.example")
     assert (found["delayed"].waiting, found["delayed"].option) == (4, "MX_Failures_To_Delay")
-    assert found["delayed"].text == "delayed after 4 failures in a row: connection refused"
+    assert found["delayed"].text == "delayed after 4 failures in a row at x.example: connection refused"
     assert found["delayed"].where == "angarium.conf:1"
 
 
@@ -87,6 +87,51 @@ def test_no_way_to_a_domain_names_the_option_that_closes_it(simulate, reply, opt
     sim.run(1)
     [held] = causes(sim)
     assert (held.kind, held.option, held.text) == ("route", option, f"no route: {reply}")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("[internal] STARTTLS required but not advertised", "TLS"),
+        ("[internal] TLS negotiation failed: certificate has expired", "TLS"),
+        ("[internal] TLS_Certificate of the client: expired on 2026-01-01", "TLS_Certificate"),
+        ("[internal] AUTH PLAIN is configured but the peer offers no AUTH", "Outbound_SMTP_AUTH_Type"),
+        ("[internal] Outbound_SMTP_AUTH_User is not set; name who logs in", "Outbound_SMTP_AUTH_User"),
+        ("[internal] XCLIENT required but not advertised", "XCLIENT"),
+        ("[internal] cannot connect: connection refused", "Host_Failure_Retry"),
+        ("we want STARTTLS and AUTH first", "Host_Failure_Retry"),
+    ],
+)
+def test_a_failure_that_an_option_of_ours_brings_about_names_it(simulate, words, option) -> None:
+    sim = simulate("")
+    sim.peers["x.example"] = SimulatedPeer(refuses=Reply(451, "4.7.6", words))
+    sim.send("x.example", count=2)
+    sim.run(1)
+    sim.send("x.example")
+    sim.run(1)
+    found = by_kind(sim)
+    assert (found["resting"].option, found["resting"].waiting) == (option, 1)
+    expected = "Retry_Interval" if option == "Host_Failure_Retry" else option
+    assert (found["unreachable"].option, found["unreachable"].waiting) == (expected, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("cannot connect: too many open files", ""),
+        ("cannot connect: cannot assign requested address", "Bind_Address"),
+    ],
+)
+def test_a_failure_of_this_machine_names_the_binding_and_the_option_if_one_helps(
+    simulate, words, option
+) -> None:
+    sim = simulate("")
+    sim.peers["x.example"] = SimulatedPeer(refuses=Reply(451, "4.4.1", f"[internal] {words}"), fault="local")
+    sim.send("x.example", count=2)
+    sim.run(1)
+    [held] = causes(sim)
+    assert (held.kind, held.option, held.waiting) == ("local", option, 2)
+    assert held.text == f"binding default cannot open connections here: {words}"
 
 
 def test_a_silent_peer_is_named_with_what_is_awaited_of_it_and_since_when(simulate: Simulate) -> None:

@@ -109,11 +109,11 @@ def _details(row: QueueRow, now: float) -> list[Cell]:
     lines: list[Cell] = [
         Toned(f"why{f' {each.waiting}' if several else ''}: {why(each, now)}", "warn") for each in row.held_by
     ]
-    if row.last_reply:
+    if row.last_reply and all(each.reply != row.last_reply for each in row.held_by):
         at = f"{when(row.last_reply_at, now)} ({relative(row.last_reply_at, now)})"
         lines.append(Toned(f"last reply at {at}: {row.last_reply}"))
     if row.plan is not None:
-        lines.append(" ".join([f"route: {row.plan.why}", *row.plan.addresses]))
+        lines.append(f"route: {': '.join(filter(None, (row.plan.why, ', '.join(row.plan.addresses))))}")
     return lines
 
 

@@ -5,6 +5,7 @@ the time; instants, replies, domains and counts stand beside it, so that what ma
 adds up.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
@@ -77,10 +78,11 @@ class HoldReason(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """The sentence, with the option that would help and its place."""
-        if not self.option:
-            return self.text or sentence(self)
         text, place = self.text or sentence(self), self.where or "default"
-        return f"{text} ({place if self.option in text else f'{self.option}, {place}'})"
+        if not self.option:
+            return text
+        is_named = re.search(rf"\b{re.escape(self.option)}\b", text) is not None
+        return f"{text} ({place if is_named else f'{self.option}, {place}'})"
 
 
 def merged(reasons: Iterable[HoldReason], *, of_one_queue: bool = False) -> list[HoldReason]:
@@ -180,7 +182,8 @@ def _resting(reason: HoldReason) -> str:
 
 
 def _delayed(reason: HoldReason) -> str:
-    return f"delayed after {reason.detail}{_said(reason)}"
+    at = f" at {reason.host}" if reason.host else ""
+    return f"delayed after {reason.detail}{at}{_said(reason)}"
 
 
 def _local(reason: HoldReason) -> str:
@@ -198,8 +201,9 @@ def _dns(reason: HoldReason) -> str:
 
 
 def _put_off(reason: HoldReason) -> str:
-    by = f" by {reason.host}" if reason.host else ""
-    return f"put off{by}{_said(reason)}"
+    """A host puts mail off; where the words are our own, it only happened there."""
+    who = "at" if _words(reason.reply) != reason.reply else "by"
+    return f"put off{f' {who} {reason.host}' if reason.host else ''}{_said(reason)}"
 
 
 def _unreachable(reason: HoldReason) -> str:

@@ -26,8 +26,19 @@ SILENT_S = 5.0
 _NO_SESSION = ("connect", "banner", "ehlo", "tls", "auth", "xclient")
 """Stages of an attempt in which there was no session for mail."""
 _ROUTING = frozenset((DNS_SILENT, "4.4.4", "4.4.6"))
-_OPTION = re.compile(r"\b(?:Use_IPv6|Skip_Hosts|Prohibited_Hosts|Gateway|Routes)\b")
-"""Options that our own words name where one of them is why there is no way."""
+_REMEDIES = (
+    (
+        re.compile(
+            r"\b(?:Use_IPv6|Skip_Hosts|Prohibited_Hosts|Outbound_SMTP_AUTH_(?:User|Pass_File|Pass))\b"
+        ),
+        "",
+    ),
+    (re.compile(r"\bTLS_(?:Certificate|Key|CA|Ciphers)\b"), ""),
+    (re.compile(r"\b(?:STARTTLS|TLS|certificate)\b"), "TLS"),
+    (re.compile(r"\bXCLIENT\b"), "XCLIENT"),
+    (re.compile(r"\bAUTH\b"), "Outbound_SMTP_AUTH_Type"),
+)
+"""What our own words speak of, and the option that would change it; the one that they name where none is given."""
 
 
 class Silence(NamedTuple):
@@ -161,8 +172,8 @@ class Causes:
     def _no_route(self, queue: Queue) -> HoldReason:
         said = queue.last_reply
         kind: Kind = "dns" if said is not None and said.reply.enhanced == DNS_SILENT else "route"
-        option = "DNS_Servers" if kind == "dns" else _option_in(said.reply) if said is not None else ""
-        made = self._reason(queue.key, kind, option or "Retry_Interval", said=said)
+        option = "DNS_Servers" if kind == "dns" or said is None else _remedy(said.reply, "Retry_Interval")
+        made = self._reason(queue.key, kind, option, said=said)
         return replace(made, next_try=queue.route_retry_at, last_try=queue.route_retry_at)
 
     def _share_in_use(self, queue: Queue) -> HoldReason:
@@ -251,12 +262,11 @@ class Causes:
         addresses = list(self._reachability.addresses(queue))
         found = [(a, self._reachability.resting(queue, a, self._now)) for a in addresses]
         rests = [(address, rest) for address, rest in found if rest is not None]
-        made = self._reason(
-            queue.key, "resting", "Host_Failure_Retry", host=_hosts(a.host for a in addresses)
-        )
+        hosts = _hosts(address.host for address in addresses)
         if not rests:
-            return made
+            return self._reason(queue.key, "resting", "Host_Failure_Retry", host=hosts)
         address, last = max(rests, key=lambda each: each[1].since)
+        made = self._reason(queue.key, "resting", _remedy(last.reply, "Host_Failure_Retry"), host=hosts)
         until = min(rest.until for _, rest in rests)
         return replace(
             made,
@@ -270,7 +280,8 @@ class Causes:
 
     def _local(self, queue: Queue) -> HoldReason:
         rest = self._reachability.local_rest(queue, self._now)
-        made = self._reason(queue.key, "local", "Bind_Address")
+        has_run_out = rest is not None and "too many open files" in rest.reply.text
+        made = self._reason(queue.key, "local", "" if has_run_out else "Bind_Address")
         if rest is None:
             return made
         return replace(
@@ -295,10 +306,10 @@ class Causes:
             return self._reason(key, "ambiguous", "Ambiguous_Delivery", said=said)
         if said.stage in ("", "route") and reply.enhanced in _ROUTING and "[internal]" in reply.text:
             kind: Kind = "dns" if reply.enhanced == DNS_SILENT else "route"
-            option = "DNS_Servers" if kind == "dns" else _option_in(reply) or "Retry_Interval"
+            option = "DNS_Servers" if kind == "dns" else _remedy(reply, "Retry_Interval")
             return self._reason(key, kind, option, said=said)
         kind = "unreachable" if said.stage in _NO_SESSION else "put_off"
-        return self._reason(key, kind, "Retry_Interval", said=said)
+        return self._reason(key, kind, _remedy(reply, "Retry_Interval"), said=said)
 
     # -- helpers
 
@@ -364,6 +375,11 @@ def _hosts(hosts: Iterable[str]) -> str:
     return ", ".join(list(dict.fromkeys(hosts))[:3])
 
 
-def _option_in(reply: Reply) -> str:
-    found = _OPTION.search(reply.text)
-    return found[0] if found is not None else ""
+def _remedy(reply: Reply, otherwise: str) -> str:
+    """Return the option that changes what this node says in *reply*; *otherwise* if there is none or a peer spoke."""
+    if "[internal]" in reply.text:
+        for words, option in _REMEDIES:
+            found = words.search(reply.text)
+            if found is not None:
+                return option or found[0]
+    return otherwise
