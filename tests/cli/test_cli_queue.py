@@ -3,14 +3,17 @@
 import json
 import time
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from angarium.cli.tables import table_lines
 from angarium.cli.words import QUEUE_COLUMNS, headline, queue_rows, recipient_lines
+from angarium.core.descriptors import Descriptors
 from angarium.core.errors import AngariumError
 from angarium.core.operations import Plan, QueueRow, QueueTotals, RecipientRow
 from angarium.core.reasons import HoldReason
+from angarium.node.conditions import Needs, NodeFacts, WorkerFacts, conditions, health_of
 
 NOON = 1_700_049_600.0  # 12:00:00 UTC
 THROTTLE = HoldReason(
@@ -269,15 +272,22 @@ def test_status_of_a_healthy_node(cli, control):
     assert "  default on 127.0.0.1:2525" in result.stdout
 
 
+def health_with(workers):
+    """Return the health of a node whose workers say that of themselves, as it comes over the wire."""
+    facts = NodeFacts(hostname="mx.example.com", needs=Needs(10, "a limit"), descriptors=Descriptors(5, 99))
+    said = {index: WorkerFacts(**worker) for index, worker in workers.items()}
+    return msgspec.to_builtins(health_of(conditions(facts, said, {})))
+
+
 @pytest.mark.parametrize(
-    ("health", "line"),
+    ("workers", "line"),
     [
-        ({"not_ready": ["worker 1: reading its spool"]}, "Not ready: worker 1: reading its spool"),
-        ({"unwell": ["worker 0: a sync failed"]}, "Unwell: worker 0: a sync failed"),
+        ({1: {"recovered": False}}, "Not ready: worker 1: still reading its spool"),
+        ({0: {"unwell": "a sync failed"}}, "Unwell: worker 0: a sync failed"),
     ],
 )
-def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, health, line):
-    control.says["status"] = {**STATUS, "health": health}
+def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, workers, line):
+    control.says["status"] = {**STATUS, "health": health_with(workers)}
     result = cli("status")
     assert result.exit_code == 1
     assert line in result.stdout.splitlines()
@@ -285,10 +295,12 @@ def test_status_of_a_node_in_trouble_is_exit_code_1(cli, control, health, line):
 
 
 def test_a_note_on_the_machine_is_shown_and_is_no_trouble_of_the_node(cli, control):
-    control.says["status"] = {**STATUS, "health": {**STATUS["health"], "notes": ["no name server"]}}
+    control.says["status"] = {**STATUS, "health": health_with({0: {"note": "no name server"}})}
     result = cli("status")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[:2] == ["Ready: takes mail.", "Note: no name server"]
+    first, second, advice = result.stdout.splitlines()[:3]
+    assert (first, second) == ("Ready: takes mail.", "Note: no name server")
+    assert advice.strip().startswith("write a `nameserver` line, or set DNS_Servers")
 
 
 def test_reload_says_what_is_in_force(cli, control):

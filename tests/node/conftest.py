@@ -9,8 +9,10 @@ import pytest
 from angarium.cli.client import ControlClient
 from angarium.config.load import parse_config
 from angarium.config.model import Config
+from angarium.core.descriptors import Descriptors
 from angarium.core.errors import AngariumError
 from angarium.core.operations import NodeInfo, Stat
+from angarium.node.conditions import NodeFacts, needs_of
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
 from angarium.testing.programs import ProgramFailed
@@ -44,6 +46,11 @@ class FakeNode:
 
     def stats(self) -> list[Stat]:
         return [("worker_restarts_total", [], 1)]
+
+    def facts(self) -> NodeFacts:
+        return NodeFacts(
+            hostname="mx.example.com", needs=needs_of(self.config), descriptors=Descriptors(20, 1 << 20)
+        )
 
     async def reload(self) -> dict[str, Any]:
         return {"generation": 4, "changed_listeners": [], "needs_restart": [], "warnings": []}

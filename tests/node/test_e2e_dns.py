@@ -46,7 +46,9 @@ def test_without_a_name_server_mail_is_taken_and_it_is_said(lab, tmp_path, queue
         (note,) = json.loads(body)["notes"]
         assert (status, json.loads(body)["ok"]) == (200, True)
         assert note.startswith(f"no name server: {resolv_conf} names no server")
-        assert node.cli("status")["health"] == {"not_ready": [], "unwell": [], "notes": [note]}
+        health = node.cli("status")["health"]
+        assert (health["not_ready"], health["unwell"], health["notes"]) == ([], [], [note])
+        assert [each["name"] for each in health["conditions"]] == ["no_name_server"]
         assert node.wait_for_event("dns", 2, level="warning")[0]["problem"] == note
         node.reload()  # which is no reason to refuse it
         node.wait_for_event("reload", level="info")

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core.descriptors import Descriptors
 from angarium.core.errors import AngariumError
 from angarium.core.reasons import HoldReason
+from angarium.node.conditions import Needs, NodeFacts
 from angarium.node.merge import (
     Answers,
     merge_changes,
@@ -172,6 +174,7 @@ def test_an_error_that_all_workers_give_is_said_once():
     Answers({0: None}, {1: "away"}).need_one()
 
 
+AROUND = NodeFacts(hostname="mx.example.com", needs=Needs(100, "a limit"), descriptors=Descriptors(20, 1000))
 WELL = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
 
 
@@ -193,14 +196,14 @@ WELL = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
 def test_ready_means_that_every_worker_takes_mail_and_well_that_no_disk_call_failed(
     answers, not_ready, unwell
 ):
-    health = merge_health(answers)
+    health = merge_health(answers, AROUND)
     assert (health.not_ready, health.unwell) == (not_ready, unwell)
 
 
 def test_what_several_workers_note_of_the_machine_is_said_once():
     note = {**WELL, "note": "no name server"}
-    assert merge_health(Answers({0: note, 1: WELL, 2: note})).notes == ["no name server"]
-    assert not merge_health(Answers({0: {**WELL, "note": ""}})).notes
+    assert merge_health(Answers({0: note, 1: WELL, 2: note}), AROUND).notes == ["no name server"]
+    assert not merge_health(Answers({0: {**WELL, "note": ""}}), AROUND).notes
 
 
 def test_holds_are_shown_with_the_option_and_the_place_that_set_it():

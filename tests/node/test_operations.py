@@ -241,7 +241,7 @@ def test_status_tells_what_the_supervisor_knows_and_the_health_of_the_workers(no
     node.says["health"] = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
     answer = ask(node, "status")
     assert answer["node"]["generation"] == 3
-    assert answer["health"] == {"not_ready": [], "unwell": []}
+    assert answer["health"] == {"not_ready": [], "unwell": [], "conditions": []}
     assert answer["totals"]["active"] == 2
 
 

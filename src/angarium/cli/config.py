@@ -12,6 +12,9 @@ from angarium.config.explain import check, evaluate, read_question, show_effecti
 from angarium.config.load import load_config
 from angarium.config.model import Config
 from angarium.config.problems import ConfigProblem
+from angarium.core.descriptors import most_possible
+from angarium.dns.resolver import ResolverConfigError, configured_servers
+from angarium.node.conditions import around, needs_of
 from angarium.tls.client.check import check_tls, tls_warnings
 
 _config_option = click.option(
@@ -32,9 +35,20 @@ def check_command(file: Path, as_json: bool) -> None:
 
     def further(config: Config) -> list[ConfigProblem]:
         check_tls(config, time.time())
-        return tls_warnings(config)
+        return [*tls_warnings(config), *_around(file, config)]
 
     _answer(*check(file, further), as_json)
+
+
+def _around(file: Path, config: Config) -> list[ConfigProblem]:
+    """Return what a node with *config* would find the matter with this machine."""
+    options, note = config.globals, ""
+    try:
+        configured_servers(options)
+    except ResolverConfigError as error:
+        note = f"no name server: {error}; mail that needs DNS waits"
+    found = around(options.hostname, most_possible(), needs_of(config), note)
+    return [ConfigProblem(str(file), 0, 0, each.text, f"{each.advice} ({each.doc})") for each in found]
 
 
 @config_command.command("eval")

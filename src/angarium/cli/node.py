@@ -14,7 +14,7 @@ from angarium.cli.output import print_json, print_lines, warn
 from angarium.cli.tables import clean
 from angarium.cli.times import span
 from angarium.cli.where import connect
-from angarium.cli.words import headline, health_told
+from angarium.cli.words import conditions_told, headline
 from angarium.core.operations import Status
 
 
@@ -55,7 +55,7 @@ def status_command(data: Path | None, as_json: bool) -> None:
 
 def _print(status: Status) -> None:
     now, node = time.time(), status.node
-    print_lines(health_told(status.health))
+    print_lines(conditions_told(status.health))
     print_lines(headline(status.totals, now))
     where = f"{node.config}, generation {node.generation}" if node.config else "the built-in configuration"
     up = span(now - node.started_at)

@@ -1,12 +1,12 @@
 """The sentences that answer "why is my mail not moving": pure, from the merged answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from angarium.cli.output import amount
 from angarium.cli.tables import Cell, Column, Row, Tone, Toned
 from angarium.cli.times import brief, relative, span, upcoming, when
-from angarium.core.operations import Health, QueueRow, QueueTotals, RecipientRow
+from angarium.core.operations import Health, QueueRow, QueueTotals, RecipientRow, Severity
 from angarium.core.reasons import HoldReason
 
 QUEUE_COLUMNS = (
@@ -117,8 +117,20 @@ def _details(row: QueueRow, now: float) -> list[Cell]:
     return lines
 
 
+_CALLED: Final[Mapping[Severity, str]] = {"not_ready": "Not ready", "unwell": "Unwell", "note": "Note"}
+
+
+def conditions_told(health: Health) -> Iterator[Toned]:
+    """Say whether mail is taken, and of what is the matter what to do."""
+    if not health.not_ready:
+        yield Toned("Ready: takes mail.", "good")
+    for each in health.conditions:
+        yield Toned(f"{_CALLED[each.severity]}: {each.text}", "warn" if each.severity == "note" else "bad")
+        yield Toned(f"    {each.advice} ({each.doc})", "dim")
+
+
 def health_told(health: Health) -> list[Toned]:
-    """Say whether mail is taken, and what a person must look at."""
+    """Say whether mail is taken, and what a person must look at, in short."""
     lines = [Toned(f"Not ready: {reason}", "bad") for reason in health.not_ready]
     lines = lines or [Toned("Ready: takes mail.", "good")]
     lines += [Toned(f"Unwell: {reason}", "bad") for reason in health.unwell]

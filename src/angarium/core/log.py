@@ -61,6 +61,10 @@ class Log:
             self._room = select.poll()
             self._room.register(fd, select.POLLOUT)
         self._later = later
+        self.lost = 0
+        """Lines that could not be written and were not kept."""
+        self.unread = 0
+        """Those of them that were lost since the last one was written: more than 0, nobody reads the log."""
 
     def info(self, event: str, at: float, **fields: Any) -> None:
         """Log what happened in the course of business. *at* is epoch seconds."""
@@ -137,7 +141,7 @@ class Log:
 
     def flush(self) -> None:
         """Write what was gathered. A log that is full, closed or not read never stops the mail: what it does not take
-        is kept for the next time, and what gets too much is dropped.
+        is kept for the next time, and what gets too much is dropped and counted.
         """
         lines, self._lines = self._lines, []
         if self._room is None:
@@ -147,6 +151,7 @@ class Log:
         while self._waiting and self._has_room(self._room):
             self._write(self._waiting.pop(0))
         if self._waiting:
+            self._lose(self._waiting[_MOST_WAITING:])
             del self._waiting[_MOST_WAITING:]
             if self._later is not None:
                 self._later(self.flush)
@@ -161,7 +166,15 @@ class Log:
         try:
             os.write(self.fd, data)
         except OSError:
+            self._lose([data, *self._waiting])
             self._waiting.clear()
+        else:
+            self.unread = 0
+
+    def _lose(self, pieces: list[bytes]) -> None:
+        lines = sum(piece.count(b"\n") for piece in pieces)
+        self.lost += lines
+        self.unread += lines
 
 
 def _show(value: Any) -> str:

@@ -294,17 +294,46 @@ class Changed(msgspec.Struct, frozen=True):
     problems: list[str] = msgspec.field(default_factory=list)
 
 
+Severity = Literal["not_ready", "unwell", "note"]
+ConditionName = Literal[
+    "draining",
+    "worker_away",
+    "not_listening",
+    "refusing",
+    "disk_failed",
+    "descriptors_out",
+    "identity_store_silent",
+    "descriptors_short",
+    "no_name_server",
+    "name_servers_silent",
+    "hostname",
+    "log_unread",
+]
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One thing that is the matter. *text* is a sentence, *advice* says what to do, *doc* where more of it stands."""
+
+    name: ConditionName
+    severity: Severity
+    text: str
+    advice: str
+    doc: str
+
+
 class Health(msgspec.Struct, frozen=True):
     """How the node is. *not_ready* and *unwell* are sentences; both empty is what one wants to see.
 
     Not ready: mail would be refused now (a worker is away or recovers, the spool is full, it shuts down).
     Unwell: a person must look (a disk call failed), though mail may still be taken. *notes*, absent without any: the
-    node is well, but for what they say of the machine around it (no name server is known).
+    node is well, but for what they say of the machine around it (no name server is known). *conditions* are the same,
+    the worst first, with what to do.
     """
 
     not_ready: list[str] = msgspec.field(default_factory=list)
     unwell: list[str] = msgspec.field(default_factory=list)
     notes: list[str] | msgspec.UnsetType = msgspec.UNSET
+    conditions: list[Condition] = msgspec.field(default_factory=list)
 
 
 class NodeInfo(msgspec.Struct, frozen=True):

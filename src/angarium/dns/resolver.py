@@ -103,6 +103,8 @@ class Resolver:
         self._places = asyncio.Semaphore(settings.max_in_flight)
         self._favourite: SocketAddress | None = None
         self._closed = False
+        self.silent = ""
+        """What became of the last question, when no server answered it; empty: one has answered since."""
 
     async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
         """Return what DNS says. *name* may have a final dot and any case. Raises nothing.
@@ -126,6 +128,7 @@ class Resolver:
         if settings.servers != self._settings.servers:
             self._cache.clear()
             self._asking.clear()
+            self.silent = ""
         self._settings = settings
 
     async def close(self) -> None:
@@ -202,7 +205,7 @@ class Resolver:
         except ValueError as error:
             return Answer("nxdomain", note=str(error), ttl_s=self._settings.negative_ttl_s), None
         left = sorted(self._settings.servers, key=lambda server: server != self._favourite)
-        note = "no name server is known"
+        note, silent = "no name server is known", bool(left)
         for _ in range(ROUNDS):
             for server in tuple(left):
                 try:
@@ -213,11 +216,15 @@ class Resolver:
                 except OSError as error:
                     note = f"{server}: {error.strerror or error}"
                     continue
+                silent = False
+                self.silent = ""
                 if answer.status != "failure":
                     self._favourite = server
                     return answer, next_name
                 note = f"{server}: {answer.note}"
                 left.remove(server)
+        if silent:
+            self.silent = note
         return Answer("failure", note=note), None
 
     async def _exchange(self, server: SocketAddress, query: dns.message.Message) -> dns.message.QueryMessage:

@@ -23,6 +23,7 @@ from angarium.core.operations import (
     Recipients,
 )
 from angarium.core.reasons import merged, most
+from angarium.node.conditions import NodeFacts, WorkerFacts, conditions, health_of
 
 T = TypeVar("T")
 
@@ -148,20 +149,7 @@ def _parts(answers: Answers, kind: type[T]) -> list[T]:
     return [msgspec.convert(part, kind) for part in answers.results.values()]
 
 
-def merge_health(answers: Answers) -> Health:
-    """Say in sentences what keeps the node from being ready and well. A worker that is away makes it not
-    ready.
-    """
-    not_ready = answers.problems
-    unwell = []
-    for worker, part in sorted(answers.results.items()):
-        if not part["recovered"]:
-            not_ready.append(f"worker {worker}: still reading its spool")
-        elif not part.get("listening", True):
-            not_ready.append(f"worker {worker}: not listening")
-        if part["accepting"]:
-            not_ready.append(f"worker {worker}: refuses mail: {part['accepting']}")
-        if part["unwell"]:
-            unwell.append(f"worker {worker}: {part['unwell']}")
-    notes = dict.fromkeys(note for part in answers.results.values() if (note := part.get("note")))
-    return Health(not_ready, unwell, list(notes) or msgspec.UNSET)
+def merge_health(answers: Answers, node: NodeFacts) -> Health:
+    """Say what is the matter, by what *node* and its workers know. A worker that is away makes it not ready."""
+    workers = {index: msgspec.convert(part, WorkerFacts) for index, part in answers.results.items()}
+    return health_of(conditions(node, workers, answers.failures))

@@ -5,7 +5,7 @@ The same answers feed the HTTP health checks and metrics.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ from angarium.core.operations import (
     TraceArgs,
 )
 from angarium.delivery.tally import binding_zeros
+from angarium.node.conditions import KINDS, NodeFacts
 from angarium.node.merge import (
     Answers,
     merge_changes,
@@ -79,6 +80,10 @@ class NodePort(Protocol):
         """The supervisor's own counters and gauges."""
         ...
 
+    def facts(self) -> NodeFacts:
+        """What the supervisor knows of what may be the matter."""
+        ...
+
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again; return `generation`, `changed_listeners`, `needs_restart` and `warnings`.
 
@@ -115,11 +120,11 @@ class NodeOperations:
 
     async def health(self) -> Health:
         """How the node is, in sentences."""
-        return merge_health(await self._ask_all("health", {}, QUICK_S))
+        return merge_health(await self._ask_all("health", {}, QUICK_S), self._node.facts())
 
     async def stats(self) -> list[Stat]:
         """All numbers, of the workers that answer and of the supervisor."""
-        answers = await self._ask_all("stats", {}, QUICK_S)
+        answers, health = await asyncio.gather(self._ask_all("stats", {}, QUICK_S), self.health())
         parts = {worker: msgspec.convert(part, WorkerStats) for worker, part in answers.results.items()}
         workers = len(self._node.workers)
         own: list[Stat] = [
@@ -127,6 +132,7 @@ class NodeOperations:
             ("workers", [], workers),
             ("workers_ready", [], workers - len(answers.failures)),
             *binding_zeros(self._node.config),
+            *_counted(health),
         ]
         return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)})
 
@@ -242,6 +248,13 @@ class NodeOperations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _counted(health: Health) -> Iterator[Stat]:
+    """Yield 1 for each condition that holds, and 0 for each other."""
+    found = {each.name for each in health.conditions}
+    for name in KINDS:
+        yield "condition", [name], float(name in found)
 
 
 async def _told(progress: Subscription, acting: "asyncio.Task[Any]") -> AsyncIterator[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock, SystemClock
+from angarium.core.descriptors import descriptors
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
@@ -20,6 +21,7 @@ from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
 from angarium.node import drop_folder
 from angarium.node.assemble import Ports, assemble
+from angarium.node.conditions import WorkerFacts
 from angarium.node.doors import Doors
 from angarium.node.drop_folder import DropCollector
 from angarium.node.http.worker import WorkerHttp
@@ -41,6 +43,8 @@ from angarium.tls.server.own import own_pair
 
 _SWEEP_S = 1.0
 _FLUSH_S = 0.05
+_ANSWERED_BY_ALL = "invalid"
+"""A name that every name server says does not exist (RFC 6761, section 6.4)."""
 
 
 class WorkerService:
@@ -88,7 +92,10 @@ class WorkerService:
         }
         self._sweep()
         tasks = Tasks(log, clock)
-        self._regular = [tasks.regularly(LOOK_S, self._look_around)]
+        self._regular = [
+            tasks.regularly(LOOK_S, self._look_around),
+            tasks.regularly(LOOK_S, self._ask_silent_servers),
+        ]
         if drop is not None:
             self._regular.append(tasks.regularly(drop_folder.LOOK_S, drop.look))
 
@@ -167,7 +174,7 @@ class WorkerService:
             http=http,
             doors=doors,
             load=LoadWatch(engine, intake, reception, workers, clock, counters),
-            operations=WorkerOperations(index, link, engine, clock, counters),
+            operations=WorkerOperations(index, link, engine, clock, counters, log),
             drop=None if index else DropCollector(lambda: engine.view.config, clock, log),
             clock=clock,
             log=log,
@@ -253,13 +260,22 @@ class WorkerService:
         self._tls.follow(self._engine.view.config)
 
     async def _health(self, args: dict[str, Any]) -> Any:
-        return {
-            "accepting": self._load.admit(),  # ready means that the next client is not refused
-            "unwell": self._engine.spool.status().unwell,
-            "note": self._surroundings.seen.note,
-            "recovered": True,
-            "listening": len(self._doors),
-        }
+        self._log.flush()  # it may be read again
+        return WorkerFacts(
+            accepting=self._load.admit(),  # ready means that the next client is not refused
+            unwell=self._engine.spool.status().unwell,
+            note=self._surroundings.seen.note,
+            name_servers_silent=self._resolver.silent,
+            identity_silent_s=self._identities.directory.silent_s(),
+            listening=len(self._doors),
+            descriptors=descriptors(),
+            log_lost=self._log.unread,
+        )
+
+    async def _ask_silent_servers(self) -> None:
+        """Ask name servers that were silent again, so that what is said of them stays true when no mail needs them."""
+        if self._resolver.silent:
+            await self._resolver.query(_ANSWERED_BY_ALL, "A", self._clock.now())
 
 
 def _tell_failure(link: Link, address: str, mark: str, listener: str) -> None:

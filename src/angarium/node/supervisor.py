@@ -22,6 +22,7 @@ from angarium.config.model import Config
 from angarium.config.problems import ConfigErrors
 from angarium.config.source import ConfigSource
 from angarium.core.clock import Clock, SystemClock
+from angarium.core.descriptors import descriptors, raise_limit
 from angarium.core.errors import AngariumError
 from angarium.core.files import make_folder
 from angarium.core.log import Log
@@ -29,6 +30,7 @@ from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
 from angarium.core.tasks import Tasks
 from angarium.node import domain_watch
+from angarium.node.conditions import NodeFacts, around, needs_of
 from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.logs import make_log
@@ -184,6 +186,12 @@ class Supervisor:
     def _log_warnings(self) -> None:
         for warning in self.config.warnings:
             self.log.warning("config", self.clock.now(), text=str(warning))
+        if self._source.path is not None:  # what is built in is for this machine alone
+            found = around(self.config.globals.hostname, descriptors().most, needs_of(self.config))
+            for each in found:
+                self.log.warning(
+                    "condition", self.clock.now(), name=each.name, text=each.text, advice=each.advice
+                )
 
     def _workers_listen(self) -> bool:
         return bool(self._workers.running()) and not self._stopping.is_set()
@@ -295,6 +303,7 @@ class Supervisor:
 
     def stats(self) -> list[Stat]:
         """See NodePort."""
+        self.counters.set("log_lost_lines_total", self.log.lost)
         self._count_disk()
         return [(name, labels, value) for (name, *labels), value in self.counters.numbers()]
 
@@ -320,6 +329,17 @@ class Supervisor:
     def _count_config(self, loaded_at: float) -> None:
         self.counters.set("config_loaded_timestamp_seconds", loaded_at)
         self.counters.set("config_reload_failed", 0)
+
+    def facts(self) -> NodeFacts:
+        """See NodePort."""
+        self.log.flush()  # it may be read again
+        return NodeFacts(
+            hostname=self.config.globals.hostname,
+            needs=needs_of(self.config),
+            descriptors=descriptors(),
+            draining=self._stopping.is_set(),
+            log_lost=self.log.unread,
+        )
 
     def addresses(self) -> dict[str, str]:
         """Where each listener can be reached."""
@@ -413,6 +433,7 @@ def run(source: ConfigSource, data: Path | None, workers: int | None, starter: S
         _make(folder)
         count = workers or config.globals.workers or os.cpu_count() or 1
         log = make_log(config)
+        raise_limit()
         uvloop.run(Supervisor(source, config, folder, count, log, starter).run())
     except (AngariumError, OSError) as error:
         text = error.render() if isinstance(error, ConfigErrors) else str(error)

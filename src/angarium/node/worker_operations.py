@@ -9,6 +9,7 @@ import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.ids import parse_id
+from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import (
     ActArgs,
@@ -44,12 +45,14 @@ class WorkerOperations:
         engine: Engine,
         clock: Clock,
         counters: Counters,
+        log: Log,
     ) -> None:
         self._index = index
         self._link = link
         self._engine = engine
         self._clock = clock
         self._counters = counters
+        self._log = log
         self._operator = engine.operator
         self._since = self._count_at = time.monotonic()
 
@@ -115,6 +118,7 @@ class WorkerOperations:
         for name, value in gauges.items():
             self._counters.set(name, value)
         usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._counters.set("log_lost_lines_total", self._log.lost)
         self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
         numbers = [(name, labels, value) for (name, *labels), value in self._counters.numbers()]
         return WorkerStats(self._since, numbers)

@@ -19,6 +19,11 @@ class Outage:
     def __bool__(self) -> bool:
         return self._since is not None
 
+    @property
+    def since(self) -> float | None:
+        """When it began to fail, in epoch seconds; None: it does not."""
+        return self._since
+
     def begins(self, error: Exception) -> None:
         """It failed."""
         if self._since is None:

@@ -24,6 +24,13 @@ _GIVEN = """\
 ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }} Prohibited_Hosts = ( )
 HTTP_Listener "default" {{ Listen "127.0.0.1:{http_port}" {{ }} }}
 """
+_AROUND = {
+    "Hostname": 'Hostname = "node.test"\n',
+    "Server_Max_Outbound_Connections": "Server_Max_Outbound_Connections = 4000\n",
+}
+"""Given as well, unless the test speaks of the option: a node tells of a machine that has no full name, or opens fewer
+files than the limits need.
+"""
 
 
 class Node:
@@ -64,6 +71,7 @@ class Node:
     def configure(self, config: str) -> None:
         """Write another configuration; it takes force with a reload or restart."""
         given = _GIVEN.format(smtp_port=self.smtp_port, http_port=self.http_port)
+        given += "".join(text for option, text in _AROUND.items() if option not in config)
         self.config_file.write_text(given + config)
 
     def cli(self, *arguments: str) -> Any:

@@ -7,6 +7,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         """End the server and remove its folder."""
-        self._program.stop()
+        self._program.stop(signal.SIGINT)  # which waits for no client
         self._program.kill_group()
         shutil.rmtree(self.directory)
 

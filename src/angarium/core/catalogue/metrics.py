@@ -6,6 +6,7 @@ docs/metrics.md is made from this table (`catalogue.docs`).
 
 from typing import Final, Literal, NamedTuple, get_args
 
+from angarium.core.operations import ConditionName
 from angarium.core.providers import OTHER, PROVIDERS
 from angarium.core.records import EventType, Stage
 from angarium.core.submission import Reason
@@ -265,6 +266,18 @@ METRICS: Final[dict[str, Metric]] = {
         "gauge",
         "1 since a reload was refused, until one succeeds.",
         look="1: what is in force is not what stands in the file; the log record `reload` says why.",
+    ),
+    "condition": Metric(
+        "gauge",
+        "1 while that is the matter with the node.",
+        (Label("name", get_args(ConditionName)),),
+        "1: `angarium status` says it in a sentence, and docs/operations.md what to do.",
+        is_worst=True,
+    ),
+    "log_lost_lines_total": Metric(
+        "counter",
+        "Lines of the log that were lost, since nobody read it or the disk did not take them.",
+        look="Growing: read the log, or have it written elsewhere. No mail waits for it.",
     ),
     "workers": Metric("gauge", "Workers that the node has."),
     "workers_ready": Metric(

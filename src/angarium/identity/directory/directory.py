@@ -124,6 +124,11 @@ class Directory:
         self._polled.set()
         self._polled = asyncio.Event()
 
+    def silent_s(self) -> float | None:
+        """For how many seconds the store has been silent, once that keeps senders out; None: it answers."""
+        now = self._clock.now()
+        return now - self._silence.since if self._silence.since is not None and self._is_stale(now) else None
+
     async def next_poll(self) -> None:
         """Wait until the store has been asked for changes once more, whether it answered or not."""
         await self._polled.wait()

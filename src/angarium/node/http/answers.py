@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from angarium.core.catalogue.metrics import PREFIX, unit_of
 from angarium.core.metrics import BUCKET, family_of, metric_of
-from angarium.core.operations import Health, Stat
+from angarium.core.operations import Condition, Health, Stat
 
 
 def make_app(
@@ -25,11 +25,14 @@ def make_app(
     """Return the application; `operations.NodeOperations` has both functions. *more* are the routes of the dialects."""
 
     async def healthz(request: Request) -> Response:
-        return health_answer((await health()).unwell)
+        found = await health()
+        return health_answer(
+            found.unwell, conditions=[each for each in found.conditions if each.severity == "unwell"]
+        )
 
     async def readyz(request: Request) -> Response:
         found = await health()
-        return health_answer(found.not_ready, found.notes or ())
+        return health_answer(found.not_ready, found.notes or (), found.conditions)
 
     async def show_metrics(request: Request) -> Response:
         body, content_type = exposition(await stats(), request.headers.get("accept", ""))
@@ -47,10 +50,15 @@ def make_app(
     return app
 
 
-def health_answer(reasons: list[str], notes: Sequence[str] = ()) -> Response:
-    """Return 200 without *reasons*, else 503 with them. *notes*, where there are any, are told with either."""
+def health_answer(
+    reasons: list[str], notes: Sequence[str] = (), conditions: Sequence[Condition] = ()
+) -> Response:
+    """Return 200 without *reasons*, else 503 with them. *notes* and *conditions*, where there are any, are told with
+    either.
+    """
+    told = {"notes": notes, "conditions": conditions}
     said: dict[str, object] = {"ok": not reasons, "reasons": reasons}
-    body = msgspec.json.encode(said | {"notes": notes} if notes else said)
+    body = msgspec.json.encode(said | {name: values for name, values in told.items() if values})
     headers = {"Cache-Control": "no-store"}
     return Response(body, 503 if reasons else 200, headers, "application/json")
 
