@@ -24,6 +24,34 @@ def test_a_log_that_nobody_reads_holds_nobody_up_and_goes_on_when_it_is_read():
     numbers = [json.loads(line)["number"] for line in came.splitlines()]
     assert numbers == list(range(len(numbers)))
     assert 250 < len(numbers) < 5000
+    assert log.lost == 5000 - len(numbers)
+    assert log.unread == 0  # it is read again
+    os.close(writer)
+    os.close(reader)
+
+
+def test_lines_are_counted_that_nobody_will_read_any_more():
+    reader, writer = os.pipe()
+    log = Log(writer, fmt="json")
+    os.close(reader)
+    for number in range(3):
+        log.info("attempt", 1.0, number=number)
+    assert (log.lost, log.unread) == (3, 3)
+    os.close(writer)
+
+
+def test_it_is_unread_once_a_line_is_lost_and_not_before():
+    reader, writer = os.pipe()
+    log = Log(writer, fmt="json")
+    number = 0
+    while not log.lost:
+        assert log.unread == 0
+        log.info("attempt", 1.0, number=number, text="x" * 1000)
+        number += 1
+    assert log.unread == log.lost
+    os.read(reader, 1 << 20)
+    log.flush()
+    assert (log.unread, log.lost > 0) == (0, True)
     os.close(writer)
     os.close(reader)
 

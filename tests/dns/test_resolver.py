@@ -176,6 +176,38 @@ def test_a_silent_server_ends_in_a_failure_at_the_deadline_and_the_failure_is_re
     run(scenario)
 
 
+def test_servers_are_silent_from_a_question_without_an_answer_to_the_next_answer() -> None:
+    async def scenario() -> None:
+        clock = ManualClock(1000.0)
+        async with ScriptedDns("lost.test !drop\nbroken.test !servfail") as server:
+            settings = ResolverSettings(servers=(server.address,), timeout_s=0.05, deadline_s=0.5)
+            resolver = Resolver(settings, clock)
+            assert resolver.silent == ""
+            await resolver.query("lost.test", "MX")
+            assert "did not answer within 0.05 s" in resolver.silent
+            clock.at += 10
+            await resolver.query("broken.test", "MX")  # which is an answer
+            assert resolver.silent == ""
+            clock.at += 10
+            await asyncio.gather(resolver.query("lost.test", "A"), resolver.query("broken.test", "A"))
+            assert resolver.silent == ""  # it is the name, not the server
+
+    run(scenario)
+
+
+def test_other_servers_are_not_silent_before_they_were_asked() -> None:
+    async def scenario() -> None:
+        async with ScriptedDns() as server:
+            gone = server.address
+        resolver = Resolver(ResolverSettings(servers=(gone,), timeout_s=1, deadline_s=1))
+        await resolver.query("example.com", "MX")
+        assert str(gone.port) in resolver.silent
+        resolver.reconfigure(ResolverSettings(servers=(gone, gone)))
+        assert resolver.silent == ""
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("trouble", ["servfail", "refused", "notimp"])
 def test_a_server_that_refuses_is_a_failure_that_says_why(trouble: str) -> None:
     async def scenario() -> None:

@@ -419,15 +419,18 @@ class TestSilence:
             town.clock.at += 1.5
             await directory.poll()
             assert directory.current(principal) is principal
+            assert directory.silent_s() is None  # nobody is kept out by it yet
             town.clock.at += 0.6
             await directory.poll()
             assert directory.current(principal) is UNCHECKED
+            assert directory.silent_s() == pytest.approx(0.6)
             with pytest.raises(StoreError):
                 await directory.authenticate(plain(login.username, secret), PEER)
             with pytest.raises(StoreError):
                 await directory.secrets_for("SCRAM-SHA-256", login.username)
             end_silence(town)
             await directory.poll()
+            assert directory.silent_s() is None
             assert directory.current(principal) is principal
             await let_in(directory, login.username, secret)
 

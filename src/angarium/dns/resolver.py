@@ -103,8 +103,9 @@ class Resolver:
         self._places = asyncio.Semaphore(settings.max_in_flight)
         self._favourite: SocketAddress | None = None
         self._closed = False
+        self._heard_at = float("-inf")
         self.silent = ""
-        """What became of the last question, when no server answered it; empty: one has answered since."""
+        """What became of a question that no server answered; empty: one has answered since, that or another."""
 
     async def query(self, name: str, type: RecordType, since: float = 0.0) -> Answer:
         """Return what DNS says. *name* may have a final dot and any case. Raises nothing.
@@ -169,11 +170,13 @@ class Resolver:
 
     async def _resolve(self, question: Question) -> Answer:
         async with self._places:
+            asked_at = self._clock.now()
             try:
                 async with asyncio.timeout(self._settings.deadline_s):
                     answer = await self._follow(question)
             except TimeoutError:
                 answer = Answer("failure", note=f"no answer within {self._settings.deadline_s:g} s")
+                self._missed(answer.note, asked_at)
         return self._with_kept_ttl(answer)
 
     def _with_kept_ttl(self, answer: Answer) -> Answer:
@@ -205,7 +208,7 @@ class Resolver:
         except ValueError as error:
             return Answer("nxdomain", note=str(error), ttl_s=self._settings.negative_ttl_s), None
         left = sorted(self._settings.servers, key=lambda server: server != self._favourite)
-        note, silent = "no name server is known", bool(left)
+        note, asked_at = "no name server is known", self._clock.now()
         for _ in range(ROUNDS):
             for server in tuple(left):
                 try:
@@ -216,16 +219,20 @@ class Resolver:
                 except OSError as error:
                     note = f"{server}: {error.strerror or error}"
                     continue
-                silent = False
-                self.silent = ""
+                self._heard_at, self.silent = self._clock.now(), ""
                 if answer.status != "failure":
                     self._favourite = server
                     return answer, next_name
                 note = f"{server}: {answer.note}"
                 left.remove(server)
-        if silent:
-            self.silent = note
+            if left:
+                self._missed(note, asked_at)
         return Answer("failure", note=note), None
+
+    def _missed(self, note: str, asked_at: float) -> None:
+        """Take down that what was asked then has no answer yet, unless a server answers other questions."""
+        if self._heard_at < asked_at:
+            self.silent = note
 
     async def _exchange(self, server: SocketAddress, query: dns.message.Message) -> dns.message.QueryMessage:
         async with asyncio.timeout(self._settings.timeout_s):
