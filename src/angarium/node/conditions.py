@@ -22,42 +22,46 @@ _HTTP: Final = 512
 _LIMIT: Final = "raise it: LimitNOFILE in the service's unit, or `ulimit -n` before the start"
 
 
-class Kind(NamedTuple):
+class ConditionKind(NamedTuple):
     """Of a condition: how bad it is, and what to do about it."""
 
     severity: Severity
     advice: str
 
 
-KINDS: Final[dict[ConditionName, Kind]] = {
-    "draining": Kind("not_ready", "wait for its end, or send SIGTERM once more: then no peer is waited for"),
-    "worker_away": Kind(
+KINDS: Final[dict[ConditionName, ConditionKind]] = {
+    "draining": ConditionKind(
+        "not_ready", "wait for its end, or send SIGTERM once more: then no peer is waited for"
+    ),
+    "worker_away": ConditionKind(
         "not_ready",
         "wait: a spool is read, or a worker is started again; the log's `worker` says how one ended",
     ),
-    "not_listening": Kind("not_ready", "wait; if it stays so, look for `bug` in the log"),
-    "refusing": Kind("not_ready", "do as the reply says: free space, or let mail leave; it ends by itself"),
-    "disk_failed": Kind(
+    "not_listening": ConditionKind("not_ready", "wait; if it stays so, look for `bug` in the log"),
+    "refusing": ConditionKind(
+        "not_ready", "do as the reply says: free space, or let mail leave; it ends by itself"
+    ),
+    "disk_failed": ConditionKind(
         "unwell",
         "look at the disk (`dmesg`), then run `angarium spool check`; new mail goes to a fresh segment",
     ),
-    "descriptors_out": Kind("not_ready", _LIMIT),
-    "identity_store_silent": Kind(
+    "descriptors_out": ConditionKind("not_ready", _LIMIT),
+    "identity_store_silent": ConditionKind(
         "not_ready", "start its database, or look at the disk it is on; logins go on by themselves then"
     ),
-    "descriptors_short": Kind("note", f"{_LIMIT}, or lower the option"),
-    "no_name_server": Kind(
+    "descriptors_short": ConditionKind("note", f"{_LIMIT}, or lower the option"),
+    "no_name_server": ConditionKind(
         "note", "write a `nameserver` line, or set DNS_Servers and reload; then `angarium flush --all`"
     ),
-    "name_servers_silent": Kind(
+    "name_servers_silent": ConditionKind(
         "note",
         "start the name server, or set DNS_Servers to one that answers, reload, `angarium flush --all`",
     ),
-    "hostname": Kind(
+    "hostname": ConditionKind(
         "note",
         'write the name that the address of this machine has in the DNS: Hostname = "mail.example.com"',
     ),
-    "log_unread": Kind(
+    "log_unread": ConditionKind(
         "note", "read it, or have it written elsewhere: to a file, or to the journal of a service"
     ),
 }
