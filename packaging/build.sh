@@ -36,7 +36,7 @@ build_environment() {
 # Where Debian has the files of a service, beside /opt.
 build_tree() {
     local root=$1 doc=$1/usr/share/doc/angarium
-    mkdir -p "$root"/{usr/bin,etc/angarium,lib/systemd/system,usr/share/man,usr/share/lintian/overrides,"$doc"} "$doc"
+    mkdir -p "$root"/{usr/bin,etc/angarium,lib/systemd/system,usr/share/man} "$doc"
     ln -s /opt/angarium/bin/angarium "$root/usr/bin/angarium"
     install -m 0644 packaging/angarium.conf "$root/etc/angarium/"
     install -m 0644 packaging/angarium.service packaging/angarium.socket "$root/lib/systemd/system/"
@@ -46,6 +46,8 @@ build_tree() {
     cp -r docs/* README.md "$doc/"
     gzip -9n "$root"/usr/share/man/man1/*
     gzip -9nc CHANGELOG.md > "$doc/changelog.gz"
+    printf 'angarium (%s) stable; urgency=medium\n\n  * Built by script/package.\n\n -- %s  %s\n' "$2" \
+        "Angarium maintainers <maintainers@angarium.invalid>" "$(date -R)" | gzip -9n > "$doc/changelog.Debian.gz"
     copyright > "$doc/copyright"
 }
 
@@ -56,7 +58,7 @@ Upstream-Name: angarium
 Comment: The packages of Python in /opt/angarium/lib have their licences beside them, in the folders that end in dist-info.
 
 Files: *
-Copyright: the Angarium maintainers
+Copyright: 2026 the Angarium maintainers
 License: Apache-2.0
  On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.
 END
@@ -68,17 +70,17 @@ control() {
         -e "s/@SIZE@/$(du -sk --exclude=DEBIAN "$root" | cut -f1)/" "packaging/deb/$3.control" > "$root/DEBIAN/control"
 }
 
-build_deb() {
-    local full="$version-$1" root=build/deb/angarium mta=build/deb/angarium-mta
+# The tree of angarium_….deb, and that of angarium-mta_….deb, which has links alone.
+build_trees() {
+    local full=$1 root=build/deb/angarium mta=build/deb/angarium-mta page
     build_wheel
     rm -rf build/deb
     mkdir -p "$root/DEBIAN" "$mta"/{DEBIAN,usr/sbin,usr/lib,usr/bin,usr/share/man/man1,usr/share/doc}
     build_environment "$PWD/$root"
-    build_tree "$root"
+    build_tree "$root" "$full"
     install -m 0755 packaging/deb/{postinst,prerm,postrm} "$root/DEBIAN/"
     install -m 0644 packaging/deb/templates "$root/DEBIAN/"
     echo /etc/angarium/angarium.conf > "$root/DEBIAN/conffiles"
-    control "$root" "$full" angarium
 
     ln -s /opt/angarium/bin/angarium "$mta/usr/sbin/sendmail"
     ln -s ../sbin/sendmail "$mta/usr/lib/sendmail"
@@ -88,10 +90,44 @@ build_deb() {
         ln -s angarium-sendmail.1.gz "$mta/usr/share/man/man1/$page.1.gz"
     done
     ln -s angarium "$mta/usr/share/doc/angarium-mta"
-    control "$mta" "$full" angarium-mta
+}
 
-    for package in "$root" "$mta"; do
-        chmod -R u+rwX,go+rX,go-w "$package"
-        dpkg-deb --root-owner-group -Zxz --build "$package" dist
+pack_debs() {
+    local full=$1 package
+    rm -f dist/angarium_*.deb dist/angarium-mta_*.deb
+    for package in angarium angarium-mta; do
+        control "build/deb/$package" "$full" "$package"
+        chmod -R u+rwX,go+rX,go-w "build/deb/$package"
+        dpkg-deb --root-owner-group -Zzstd --build "build/deb/$package" dist
     done
+}
+
+build_deb() {
+    build_trees "$version-$1"
+    pack_debs "$version-$1"
+}
+
+# A Debian to begin with: an image of that name where BASE says so, else one that mmdebstrap makes from Debian's packages.
+build_base() {
+    local name=localhost/angarium-base container
+    if [ -n "${BASE:-}" ]; then echo "$BASE"; return; fi
+    mkdir -p build
+    [ -f build/debian.tar ] || mmdebstrap --quiet --variant=apt --format=tar bookworm build/debian.tar
+    container=$(buildah from scratch)
+    buildah add --quiet "$container" build/debian.tar / >/dev/null
+    buildah commit --quiet "$container" "$name" >/dev/null
+    buildah rm "$container" >/dev/null
+    echo "$name"
+}
+
+# --isolation chroot: no other program is needed, nor what a container in a container lacks. --format docker: the format of the
+# OCI has no health check.
+build_image() {
+    local base
+    base=$(build_base)
+    buildah build --quiet --isolation chroot --format docker --build-arg "BASE=$base" \
+        --file packaging/Containerfile --tag "localhost/angarium:$version" . >/dev/null
+    rm -f "dist/angarium-$version.image.tar"
+    buildah push --quiet "localhost/angarium:$version" "docker-archive:dist/angarium-$version.image.tar:angarium:$version"
+    echo "dist/angarium-$version.image.tar"
 }

@@ -1,6 +1,7 @@
 """For the packages: what script/package builds, once for all tests of a worker."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,17 +23,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(source: Path, step: str, within_s: float = PATIENCE_S) -> None:
+@pytest.fixture(scope="session")
+def build(source: Path) -> Callable[..., None]:
     """Do a step of script/package in the copy."""
-    run(
-        ["bash", "-euo", "pipefail", "-c", f"cd {source}; source packaging/build.sh; {step}"],
-        timeout_s=within_s,
-    )
+
+    def do(step: str, within_s: float = PATIENCE_S) -> None:
+        script = f"cd {source}; source packaging/build.sh; {step}"
+        run(["bash", "-euo", "pipefail", "-c", script], timeout_s=within_s)
+
+    return do
 
 
 @pytest.fixture(scope="session")
-def wheel(source: Path) -> Path:
+def wheel(source: Path, build: Callable[..., None]) -> Path:
     """The wheel, made as script/package makes it."""
-    build(source, "build_wheel")
+    build("build_wheel")
     (found,) = (source / "dist").glob("angarium-*.whl")
     return found

@@ -92,6 +92,36 @@ def test_the_sender_is_the_user_who_calls(machine: Machine) -> None:
     assert machine.sink.to("you@user.test")[0].reverse_path == address
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["-f", "A <a@x.test>, b@x.test", "you@list.test"], 64, "write one address"),
+        (["you@list.test", "two words"], 65, "these are no addresses: two words"),
+        ([], 64, "there are no recipients on the command line, and no -t"),
+        (["-t"], 64, "there are no recipients in To, Cc or Bcc"),
+        (["-bd"], 64, "a node is started with `angarium serve`"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(machine: Machine, words: list[str], status: int, said: str) -> None:
+    ended = sendmail(machine.node, *words, text="hello\n")
+    assert ended.status == status
+    assert said in ended.said
+
+
+def test_addresses_may_be_written_as_in_a_header(machine: Machine) -> None:
+    words = ["-f", "Me <me@list.test>", "A <a@list.test>, b@list.test", '"C, D" <c@list.test>']
+    assert sendmail(machine.node, *words, text="hello\n").status == 0
+    machine.mail("c@list.test")
+    (message,) = machine.sink.to("c@list.test")
+    assert set(message.recipients) == {"a@list.test", "b@list.test", "c@list.test"}
+    assert message.reverse_path == "me@list.test"
+
+
+def test_a_place_that_is_none_is_told() -> None:
+    ended = sendmail(None, "you@example.org", text="hello\n", ANGARIUM_SUBMISSION="somewhere")
+    assert (ended.status, ended.said) == (64, "sendmail: somewhere is neither a path nor HOST:PORT\n")
+
+
 @pytest.mark.parametrize("program", ["sendmail", "angarium"])
 def test_by_the_name_of_sendmail_it_is_sendmail(machine: Machine, tmp_path: Path, program: str) -> None:
     link = tmp_path / program

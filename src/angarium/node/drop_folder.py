@@ -16,7 +16,7 @@ from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.sendmail.drop import FOLDER_MODE, Collected, collect, waiting
-from angarium.sendmail.place import place_of
+from angarium.sendmail.place import SubmissionPlace, place_of
 from angarium.sendmail.submit import submit
 
 LOOK_S: Final = 2.0
@@ -37,19 +37,21 @@ class DropCollector:
 
     async def look(self) -> None:
         """Take in what is there, oldest first, in a thread. The node's refusals for now leave it for the next look."""
-        place = place_of(self._config())
-        if place.drop is None:
-            return
+        config = self._config()
+        if config.globals.drop_directory is not None:
+            await self._look(place_of(config), config.globals.drop_directory)
+
+    async def _look(self, place: SubmissionPlace, folder: Path) -> None:
         try:
             if place.address is None:
                 raise AngariumError("no listener takes mail without a login; give one a Unix socket")
-            done = await asyncio.to_thread(_collect, place.drop, place.address)
+            done = await asyncio.to_thread(_collect, folder, place.address)
         except (AngariumError, OSError) as error:
-            self._complain(f"mail in {place.drop} waits: {error}")
+            self._complain(f"mail in {folder} waits: {error}")
             return
         for each in done:
             self._tell(each)
-        self._complain("".join(f"mail in {place.drop} waits: {each.problem}" for each in done if each.stays))
+        self._complain("".join(f"mail in {folder} waits: {each.problem}" for each in done if each.stays))
 
     def _tell(self, done: Collected) -> None:
         if done.problem is None:

@@ -17,8 +17,13 @@ def listed(written: Written) -> list[str]:
     resent = tuple(b"resent-" + name for name in names)
     found = []
     for value in written.values(*(resent if any(map(written.has, resent)) else names)):
-        names_in_it = read_mailboxes(value, takes_local=True)
-        if not names_in_it.is_whole:
-            raise NotSent(f"these are no addresses: {value[:200]}", os.EX_DATAERR)
-        found += [mailbox.address for mailbox in names_in_it.mailboxes]
+        found += addresses_in(value)
     return found
+
+
+def addresses_in(value: str) -> list[str]:
+    """Return the addresses of a list, as a field holds it. Raises NotSent."""
+    found = read_mailboxes(value, takes_local=True)
+    if not found.is_whole:
+        raise NotSent(f"these are no addresses: {value[:200]}", os.EX_DATAERR)
+    return [mailbox.address for mailbox in found.mailboxes]

@@ -66,9 +66,9 @@ def _become(*command: str) -> NoReturn:
 
 def _send(arguments: SendmailArguments) -> int:
     caller = _caller()
-    written = read_message(sys.stdin.buffer.read(), arguments.ends_at_dot)
+    written = read_message(_input(arguments.ends_at_dot), arguments.ends_at_dot)
     recipients = expand(_recipients(arguments, written), read_aliases(_text(_ALIASES)), caller.host)
-    sender = caller.address if arguments.sender is None else _whole(arguments.sender, caller)
+    sender = caller.address if arguments.sender is None else _sender(arguments.sender, caller)
     text = compose(
         written, caller, _author(arguments, written, sender, caller), time.time(), os.urandom(12).hex()
     )
@@ -78,8 +78,20 @@ def _send(arguments: SendmailArguments) -> int:
     return os.EX_OK
 
 
+def _input(ends_at_dot: bool) -> bytes:
+    """Return what is written to standard input; at a terminal a dot ends it, as nobody hangs up there."""
+    if not ends_at_dot:
+        return sys.stdin.buffer.read()
+    lines = []
+    for line in sys.stdin.buffer:
+        lines.append(line)
+        if line in (b".\n", b".\r\n"):
+            break
+    return b"".join(lines)
+
+
 def _recipients(arguments: SendmailArguments, written: Written) -> list[str]:
-    found = list(arguments.recipients)
+    found = [each for word in arguments.recipients for each in _addresses(word)]
     if arguments.reads_recipients:
         from angarium.sendmail.listed import listed  # see above
 
@@ -92,6 +104,15 @@ def _recipients(arguments: SendmailArguments, written: Written) -> list[str]:
     return found
 
 
+def _addresses(word: str) -> list[str]:
+    """Return the addresses in a word of the command line: most often it is one."""
+    if not set(word) & set(' ,<>()"'):
+        return [word]
+    from angarium.sendmail.listed import addresses_in  # see above
+
+    return addresses_in(word)
+
+
 def _author(arguments: SendmailArguments, written: Written, sender: str, caller: MailUser) -> str:
     """Return the mailbox for a From that is missing."""
     if written.has(b"from"):
@@ -101,8 +122,13 @@ def _author(arguments: SendmailArguments, written: Written, sender: str, caller:
     return mailbox(arguments.full_name or caller.full_name, sender or caller.address).replace("\r\n", "\n")
 
 
-def _whole(address: str, caller: MailUser) -> str:
-    return f"{address}@{caller.host}" if address and "@" not in address else address
+def _sender(word: str, caller: MailUser) -> str:
+    if not word:
+        return ""
+    found = _addresses(word)
+    if len(found) != 1:
+        raise SendmailUsage(f"-f {word}: write one address")
+    return found[0] if "@" in found[0] else f"{found[0]}@{caller.host}"
 
 
 # -- to the node

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from angarium.sendmail.errors import NotNow, NotSent
+from angarium.sendmail.errors import NotNow, NotSent, SendmailUsage
 from angarium.sendmail.posting import Posting
 
 _CONNECT_S: Final = 10.0
@@ -32,9 +32,11 @@ def submit(address: str, posting: Posting, trace: Callable[[str], None] = lambda
 
 
 def connect(address: str) -> socket.socket:
-    """Return a connection to *address*. Raises OSError."""
+    """Return a connection to *address*. Raises OSError, or SendmailUsage for what is no address."""
     if not address.startswith("/"):
         host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise SendmailUsage(f"{address} is neither a path nor HOST:PORT")
         sock = socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S)
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -63,7 +63,7 @@ _PROCESS = (
 _SPOOL = (
     _fixed("Data_Directory", k.PATH, "", "Folder of all that the node keeps; `--data` goes before it."),
     _fixed("SpoolBase", k.PATH, "", "Folder of the spool (default: `spool` in the data folder)."),
-    _fixed(
+    _row(
         "Drop_Directory",
         k.OPTIONAL_PATH,
         "",
