@@ -208,11 +208,13 @@ new file mode 100644
 
 PHP = 'mail("php@users.test", "subject", "from php\\n.\\n", "Bcc: hidden@users.test") or exit(1);'
 
+GIT = "git -c user.email=me@example.org -c user.name=Me send-email"
+
 SENDERS = {
     "mail": ("echo from mail | mail -s subject mail@users.test", "nobody"),
     "php": (f"php -r '{PHP}'", "nobody"),
     "git": (
-        "git -c user.email=me@example.org -c user.name=Me send-email --quiet --confirm=never --from=me@example.org --to=git@users.test /tmp/from.patch",
+        f"{GIT} --quiet --confirm=never --from=me@example.org --to=git@users.test /tmp/from.patch",
         "root",
     ),
     "sendmail": (
