@@ -33,6 +33,8 @@ class FakeControl:
         self.says: dict[str, Any] = {}
         self.items: dict[str, list[Any]] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.endless: set[str] = set()
+        """Streams that go on, with nothing more to say."""
 
     async def handle(self, request: Request) -> Response:
         op = request.path_params["op"]
@@ -49,6 +51,8 @@ class FakeControl:
     async def _items(self, op: str, answer: Any) -> AsyncIterator[Any]:
         for item in self.items.get(op, []):
             yield Progress(**item) if op == "act" else item
+        if op in self.endless:
+            await asyncio.Event().wait()
         if isinstance(answer, Exception):
             raise answer
         if answer is not None:

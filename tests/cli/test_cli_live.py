@@ -3,7 +3,7 @@
 import json
 
 from angarium.cli.glance import Rates, glance_lines
-from angarium.cli.live import trace_args
+from angarium.cli.trace import trace_args
 from angarium.core.operations import Glance, Health, NodeInfo, Queues, QueueTotals
 
 ID = "01a1fdba29c3712cb8cc52757d868ff0"
@@ -83,14 +83,23 @@ def test_a_glance_in_words():
     ]
 
 
-def test_top_in_a_pipe_prints_one_view_after_the_other(cli, control):
+def test_top_in_a_pipe_is_printed_once_with_rates(cli, control):
+    control.items["top"] = [glance(1000.0), glance(1001.0, delivered=7), glance(1002.0)]
+    control.endless.add("top")
+    control.says["top"] = None
+    result = cli("top")
+    assert (result.exit_code, result.stdout.count("up 1 h")) == (0, 1)
+    assert "delivered 7.0" in result.stdout
+
+
+def test_top_in_a_pipe_prints_as_many_views_as_it_is_told_to(cli, control):
     control.items["top"] = [glance(1000.0), glance(1001.0, delivered=7), glance(1002.0)]
     control.says["top"] = None
     result = cli("top", "--count", "2", "--interval", "0.5")
     assert "per second: one moment" in result.stdout
     assert "delivered 7.0" in result.stdout
     assert result.stdout.count("up 1 h") == 2
-    assert control.asked == [("top", {"interval_s": "0.5", "limit": "20"})]
+    assert control.asked == [("top", {"interval_s": "0.5", "limit": "20", "sort": "waiting"})]
 
 
 def test_top_as_json_is_a_line_per_view(cli, control):

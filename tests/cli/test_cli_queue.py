@@ -115,13 +115,13 @@ def test_the_listing_begins_with_the_answer_and_says_what_it_left_out(cli, contr
     assert lines[3].split()[:3] == ["example.com", "default", "2"]
     assert lines[-1] == "3 more queues; --all lists them"
     assert result.stderr == "angarium: worker 1: reading its spool; the answer is without it\n"
-    assert control.asked == [("queues", {"limit": "1"})]
+    assert control.asked == [("queues", {"limit": "1", "sort": "waiting"})]
 
 
 def test_all_asks_for_every_queue_and_options_narrow_it(cli, control):
     control.says["queues"] = queues([])
-    cli("queue", "--all", "--domain", "Example.com", "--binding", "b")
-    assert control.asked == [("queues", {"domain": "Example.com", "binding": "b"})]
+    cli("queue", "--all", "--domain", "Example.com", "--binding", "b", "--sort", "oldest")
+    assert control.asked == [("queues", {"domain": "Example.com", "binding": "b", "sort": "oldest"})]
 
 
 def test_the_listing_as_json_is_one_document(cli, control):

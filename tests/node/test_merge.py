@@ -98,6 +98,27 @@ def test_a_limit_keeps_the_heaviest_queues_and_the_totals_of_all():
     assert (queues.totals.queues, queues.totals.waiting, queues.totals.oldest) == (10, 55, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("sort", "domains"),
+    [
+        ("waiting", ["c.example", "b.example", "a.example"]),
+        ("oldest", ["b.example", "c.example", "a.example"]),
+        ("flight", ["a.example", "c.example", "b.example"]),
+        ("next", ["c.example", "a.example", "b.example"]),
+        ("domain", ["a.example", "b.example", "c.example"]),
+    ],
+)
+def test_queues_are_sorted_before_a_limit_leaves_some_out(sort, domains):
+    rows = [
+        queue("a.example", active=1, in_flight=9, next_try=7.0),
+        queue("b.example", active=2, oldest=1.0),
+        queue("c.example", active=3, oldest=2.0, next_try=5.0),
+    ]
+    answers = Answers({0: rows[:1], 1: rows[1:]})
+    assert [row.domain for row in merge_queues(answers, None, sort).rows] == domains
+    assert [row.domain for row in merge_queues(answers, 2, sort).rows] == domains[:2]
+
+
 def test_a_queue_with_nothing_but_open_connections_is_not_one_that_mail_waits_in():
     rows = [queue("idle.example", connections=1), queue("busy.example", held=1)]
     totals = merge_queues(Answers({0: rows}), None).totals

@@ -29,8 +29,8 @@ SECTIONS = {
         "message": "message",
         "find": "find",
         "search": "search",
-        "trace": "live",
-        "top": "live",
+        "trace": "trace",
+        "top": "top",
     },
     "Change what waits": {
         "flush": "actions",

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -11,7 +12,7 @@ from angarium.cli.tables import Cell, Column, Row, Toned, clean
 from angarium.cli.times import brief, span
 from angarium.cli.where import connect
 from angarium.cli.words import QUEUE_COLUMNS, STATE_TONES, headline, next_try, queue_rows, recipient_lines
-from angarium.core.operations import Queues, RecipientRow, Recipients
+from angarium.core.operations import QueueOrder, Queues, RecipientRow, Recipients
 
 _RECIPIENT_COLUMNS = (
     Column("MESSAGE"),
@@ -30,6 +31,13 @@ _RECIPIENT_COLUMNS = (
 @click.option("--binding", help="Only the queues of this binding.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list.")
 @click.option("--all", "everything", is_flag=True, help="List every queue.")
+@click.option(
+    "--sort",
+    type=click.Choice(get_args(QueueOrder)),
+    default="waiting",
+    show_default=True,
+    help="What comes first: most waiting, oldest mail, most in flight, next try, or by name.",
+)
 @data_option
 @json_option
 @click.pass_context
@@ -39,17 +47,18 @@ def queue_command(
     binding: str | None,
     limit: int,
     everything: bool,
+    sort: QueueOrder,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """List the queues with most mail, and say what holds them.
+    """List the queues with most mail, or as they are sorted, and say what holds them.
 
     A queue is a binding and a routing domain. ACTIVE recipients are due, DELAYED wait for their time, HELD were set
     aside; the first line says what holds most of them.
     """
     if ctx.invoked_subcommand is not None:
         return
-    args = {"domain": domain, "binding": binding, "limit": None if everything else limit}
+    args = {"domain": domain, "binding": binding, "limit": None if everything else limit, "sort": sort}
     with connect(data) as client:
         queues = client.call("queues", args, kind=Queues)
     if as_json:

@@ -15,6 +15,8 @@ Tone = Literal["", "bright", "dim", "good", "warn", "bad"]
 
 _GAP = 2
 _INDENT = "    "
+_ENOUGH = 16
+"""So many columns let a name be known."""
 
 
 class Toned(NamedTuple):
@@ -76,6 +78,24 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Row], width: int | Non
     return lines
 
 
+def cut_lines(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[tuple[Toned, ...]]:
+    """Return a table with a line for each row, for a view that comes and goes: what has no room is cut or left out."""
+    told = [[_toned(cell) for cell in row.cells] for row in rows]
+    layout = _Layout(columns, told, width, enough=_ENOUGH)
+    head = [Toned(each.title, "bright") for each in columns]
+    return [layout.place(layout.cut(cells))[0] for cells in [head, *told]]
+
+
+def cut(text: str, width: int) -> str:
+    """Return *text* in at most *width* columns, with an ellipsis where something is missing."""
+    if columns_of(text) <= width:
+        return text
+    kept = text[: max(0, width - 1)]
+    while columns_of(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…" if width > 0 else ""
+
+
 def wrapped(text: str, width: int | None) -> list[str]:
     """Return a line of printable text as lines of at most *width*, broken between words.
 
@@ -128,7 +148,14 @@ def _detail(detail: Cell, width: int | None) -> list[tuple[Toned, ...]]:
 class _Layout:
     """Which columns stand side by side, and how wide each is."""
 
-    def __init__(self, columns: Sequence[Column], rows: Iterable[Sequence[Toned]], width: int | None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[Toned]],
+        width: int | None,
+        enough: int | None = None,
+    ) -> None:
+        """With *enough*, no column yields while each of the flexible ones has so much room."""
         self._columns = columns
         self._room = width
         self._widths = [columns_of(column.title) for column in columns]
@@ -139,13 +166,13 @@ class _Layout:
         self._beside = list(range(len(columns)))
         self._under: list[int] = []
         if width is not None:
-            self._yield(width)
+            self._yield(width, enough)
             self._shrink(width)
 
-    def _yield(self, width: int) -> None:
+    def _yield(self, width: int, enough: int | None) -> None:
         """Take columns out that may yield, the last first, until the others fit."""
         for number in reversed(range(len(self._columns))):
-            if self._columns[number].yields and self._total() > width:
+            if self._columns[number].yields and self._total(enough) > width:
                 self._beside.remove(number)
                 self._under.insert(0, number)
 
@@ -158,8 +185,16 @@ class _Layout:
                 return
             self._widths[widest] -= 1
 
-    def _total(self) -> int:
-        return sum(self._widths[number] + _GAP for number in self._beside) - _GAP
+    def _total(self, enough: int | None = None) -> int:
+        return sum(self._needed(number, enough) + _GAP for number in self._beside) - _GAP
+
+    def _needed(self, number: int, enough: int | None) -> int:
+        wide = self._widths[number]
+        return wide if enough is None or not self._columns[number].flexible else min(wide, enough)
+
+    def cut(self, cells: Sequence[Toned]) -> list[Toned]:
+        """Return *cells* cut to the widths of their columns."""
+        return [Toned(cut(text, wide), tone) for (text, tone), wide in zip(cells, self._widths, strict=True)]
 
     def place(self, cells: Sequence[Toned]) -> list[tuple[Toned, ...]]:
         """Return the lines of a row. Names follow a name that was too long for its column, if there is room; all else

@@ -45,12 +45,17 @@ class SelectionArgs(msgspec.Struct, forbid_unknown_fields=True):
             self.message = format_id(parse_id(self.message))
 
 
+QueueOrder = Literal["waiting", "oldest", "flight", "next", "domain"]
+"""What comes first in a list of queues: most waiting, the oldest mail, most in flight, the next try, or by name."""
+
+
 class QueuesArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """*limit* None: every queue that matches."""
+    """*limit* None: every queue that matches. *sort* says which come first."""
 
     domain: str | None = None
     binding: str | None = None
     limit: Limit | None = None
+    sort: QueueOrder = "waiting"
 
     def __post_init__(self) -> None:
         if self.domain is not None:
@@ -134,10 +139,11 @@ class TraceArgs(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TopArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """How often a glance is sent, and with how many queues."""
+    """How often a glance is sent, with how many queues, and which of them come first."""
 
     interval_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 1.0
     limit: Limit = 20
+    sort: QueueOrder = "waiting"
 
 
 class ConfigEvalArgs(msgspec.Struct, forbid_unknown_fields=True):

@@ -3,10 +3,10 @@
 A domain's mail is spread over all partitions, so every worker has a part of each queue.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from angarium.core.operations import (
     Count,
     Health,
     MessageHistory,
+    QueueOrder,
     QueueRow,
     Queues,
     QueueTotals,
@@ -49,8 +50,8 @@ class Answers:
             raise AngariumError(reasons.pop() if len(reasons) == 1 else "; ".join(self.problems))
 
 
-def merge_queues(answers: Answers, limit: int | None) -> Queues:
-    """Add up the parts of each queue; return the *limit* queues (None: all) with most mail waiting, and the
+def merge_queues(answers: Answers, limit: int | None, sort: QueueOrder = "waiting") -> Queues:
+    """Add up the parts of each queue; return the first *limit* queues (None: all) as they are sorted, and the
     totals.
     """
     found: dict[tuple[str, str], QueueRow] = {}
@@ -62,7 +63,7 @@ def merge_queues(answers: Answers, limit: int | None) -> Queues:
     rows = list(found.values())
     for row in rows:
         row.held_by = merged(row.held_by, of_one_queue=True)
-    return Queues(_heaviest(rows, limit), total(rows, limit), answers.problems)
+    return Queues(_first(rows, limit, _ORDERS[sort]), total(rows, limit), answers.problems)
 
 
 def _add(row: QueueRow, more: QueueRow) -> None:
@@ -81,10 +82,18 @@ def _add(row: QueueRow, more: QueueRow) -> None:
     row.plan = row.plan or more.plan
 
 
-def _heaviest(rows: list[QueueRow], limit: int | None) -> list[QueueRow]:
-    def order(row: QueueRow) -> tuple[int, int, str, str]:
-        return -row.waiting, -row.in_flight, row.domain, row.binding
+_ORDERS: Final[Mapping[QueueOrder, Callable[[QueueRow], tuple[Any, ...]]]] = {
+    "waiting": lambda row: (-row.waiting, -row.in_flight, row.domain, row.binding),
+    "oldest": lambda row: (row.oldest is None, row.oldest or 0, row.domain, row.binding),
+    "flight": lambda row: (-row.in_flight, -row.waiting, row.domain, row.binding),
+    "next": lambda row: (row.next_try is None, row.next_try or 0, row.domain, row.binding),
+    "domain": lambda row: (row.domain, row.binding),
+}
 
+
+def _first(
+    rows: list[QueueRow], limit: int | None, order: Callable[[QueueRow], tuple[Any, ...]]
+) -> list[QueueRow]:
     return sorted(rows, key=order) if limit is None else nsmallest(limit, rows, key=order)
 
 

@@ -142,7 +142,7 @@ class NodeOperations:
         """
         asked = {"domain": args.domain, "binding": args.binding}
         answers = await self._ask_all("queues", asked, LOOK_S)
-        return await asyncio.to_thread(merge_queues, answers, args.limit)
+        return await asyncio.to_thread(merge_queues, answers, args.limit, args.sort)
 
     # -- asking
 
@@ -238,7 +238,7 @@ class NodeOperations:
         """The node at a glance, again and again."""
         while True:
             queues, health, stats = await asyncio.gather(
-                self.queues(QueuesArgs(limit=args.limit)), self.health(), self.stats()
+                self.queues(QueuesArgs(limit=args.limit, sort=args.sort)), self.health(), self.stats()
             )
             yield Glance(time.time(), self._node.describe(), health, queues, stats)
             await asyncio.sleep(args.interval_s)
