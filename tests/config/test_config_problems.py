@@ -102,7 +102,7 @@ def problems(text: str) -> list[str]:
         ),
         (
             "HTTP_Listener { Listen :80 { Idle_Time = 3 } }",
-            "1:30 Idle_Time cannot stand in Listen | it belongs into the global scope, "
+            "1:30 Idle_Time cannot stand in Listen of HTTP_Listener | it belongs into the global scope, "
             "ESMTP_Listener, Listen or Peer",
         ),
         ("Retry_Interval = 10m", "1:18 Retry_Interval: takes a number of seconds | write 600"),

@@ -99,11 +99,13 @@ class Builder:
             self.problems.add(item.at, f"unknown option {item.name}")
             return
         name = item.name.lower()
-        here = NAMES[scope.kind]
         if rows := options_named(name):
-            self.problems.add(
-                item.at, f"{rows[0].name} cannot stand in {here}", f"it belongs into {_places(rows)}"
-            )
+            hint = f"it belongs into {_places(rows)}"
+            if scope.kind == "listen" and _in_http(scope):
+                message = f"{rows[0].name} cannot stand in Listen of HTTP_Listener"
+            else:
+                message = f"{rows[0].name} cannot stand in {NAMES[scope.kind]}"
+            self.problems.add(item.at, message, hint)
         elif name in _SCOPE_OF or name == RULE.lower():
             self.problems.add(
                 item.at, f"{item.name} is a stanza, not an option", f'write {item.name} "…" {{ … }}'

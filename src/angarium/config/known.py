@@ -1,6 +1,7 @@
 """What Momentum 4 knows and Angarium does not serve: told apart from a misspelling, with what stands in its place.
 
-All names of Momentum's summary of configuration options are here or in the option table; a test has the list.
+All names of Momentum's summaries of configuration options, of 3 and of 4, are here or in the option table; a test has
+the list.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ _OPTIONS: _Groups = (
         "no option adapts itself to what peers answer yet",
         "",
         "Adaptive_Adjustment_Interval Adaptive_Adjustment_Notification_Interval Adaptive_Alert_Email_Destination "
+        "Adaptive_Alert_Email_Sender Bounce_Sweep_Interval "
         "Adaptive_Attempt_Threshold Adaptive_Default_Suspension Adaptive_Default_Suspension_Enabled Adaptive_Enabled "
         "Adaptive_FBL_Volume_Threshold Adaptive_Notification_Events Adaptive_Notification_Interval "
         "Adaptive_Positive_Adjustment_Interval Adaptive_Rejection_Rate_Suspension_Percentage Adaptive_Retry_Fuzz "
@@ -49,7 +51,7 @@ _OPTIONS: _Groups = (
         "ARP_All_Hosts Cluster_Group Control_Group Duravip_Balance_Set_Size Duravip_Follow Duravip_Preference "
         "Enable_Duravip Enabled Heartbeat_Start_Delay Heartbeats_Per_Sec If_Check_Interval If_Down_Limit "
         "Log_Active_Interval Log_Group Log_Idle_Interval NodeAddr NodeName Unconditional_Rebind View_Balance_Interval "
-        "View_Broadcast_Interval View_Mature_Time",
+        "View_Broadcast_Interval View_Mature_Time Watch_Interval",
     ),
     (
         "logins are no configuration: angarium logins create makes one",
@@ -79,7 +81,8 @@ _OPTIONS: _Groups = (
     (
         "bounces and complaints that come as mail are not read yet",
         "",
-        "Bounce_Behavior Bounce_Domains Bounce_Pattern Bounce_Suppress_List Enable_FBL_Header_Insertion "
+        "Bounce_Behavior Bounce_Cache_Size Bounce_Cache_TTL "
+        "Bounce_Domains Bounce_Pattern Bounce_Suppress_List Enable_FBL_Header_Insertion "
         "MDN_Failures_Notify",
     ),
     (
@@ -195,7 +198,7 @@ _OPTIONS: _Groups = (
     (
         "the service manager does that (docs/service.md)",
         "",
-        "Capabilities Chroot Group Pidfile Supplemental_Groups User",
+        "Capabilities Chroot Group Pidfile Privileges Supplemental_Groups User",
     ),
     (
         "the service manager does that (docs/service.md)",
@@ -279,6 +282,13 @@ _OPTIONS: _Groups = (
         "Send_8BitMime",
     ),
     ("DomainKeys has been replaced by DKIM", "write OpenDKIM_Sign", "DomainKeys"),
+    ("one option says whether mail is signed", "write OpenDKIM_Sign", "DKIM"),
+    (
+        "a worker that has said nothing for some time is started anew",
+        "write Worker_Timeout",
+        "Watchdog_Interval",
+    ),
+    ("a domain's hosts are named in its stanza", 'write Routes = ( "host" ) in Domain', "Force_MX"),
     (
         "a PROXY header is read, not sent",
         "",
@@ -322,8 +332,9 @@ _STANZAS: _Groups = (
     (
         "there are no clusters of nodes yet",
         "",
-        "Cluster ECCluster_Listener Manager MSGC_Client MSGC_Server MsgcServer_Listener Node Persist_IO Replicate "
-        "Topology",
+        "Cluster ECCluster_Listener Manager MBus_Daemon MSGC_Client "
+        "MSGC_Server MsgcServer_Listener Node Persist_IO Replicate "
+        "Subcluster Topology",
     ),
     (
         "the command angarium speaks over a socket in the data folder",
@@ -338,7 +349,7 @@ _STANZAS: _Groups = (
     (
         "the node signs for each domain that has a verified key: angarium domains add",
         "write OpenDKIM_Sign, DKIM_Headers and DKIM_Oversign_Headers at the top level",
-        "DKIM_Domain DK_Domain DK_Sign DomainKeys OpenARC OpenDKIM",
+        "DKIM DKIM_Domain DK_Domain DK_Sign DomainKeys OpenARC OpenDKIM",
     ),
     (
         "logging in to a peer needs no module",
