@@ -2,14 +2,18 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Table, exc, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from angarium.sql import engine
 from angarium.sql.errors import StoreError
 from angarium.sql.history import History
 from angarium.sql.kind import DatabaseKind
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 class Database:
@@ -86,6 +90,10 @@ class Database:
             ) from None
 
 
-def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def inserting(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """Return an INSERT into *table* that can be told what to do about rows that are there already."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if connection.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # two megabytes, which a node on SQLite does without
+
+    return postgresql.insert(table)
