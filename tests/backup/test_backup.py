@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from angarium.tls.server.own import own_pair
 
 BODY = b"Subject: hello\r\n\r\nhi\r\n"
 NO_LIMIT = Pace(None)
+FORMAT_1 = Path(__file__).parents[1] / "spool" / "format_1" / "spool.tar.gz"
 
 
 class Cut(BaseException):
@@ -317,3 +319,25 @@ def test_what_would_expire_at_the_start_is_counted(data: Path, tmp_path: Path) -
     there = partitions(tmp_path / "second/spool")
     assert hold_all(there, aging, last + 100, "a note") == (5, 3)
     assert hold_all(there, aging, last + 100, "a note") == (0, 0)
+
+
+def test_a_backup_of_an_older_format_is_restored(tmp_path: Path) -> None:
+    spool = tmp_path / "data/spool"
+    spool.mkdir(parents=True)
+    with tarfile.open(FORMAT_1) as archive:
+        archive.extractall(spool, filter="data")
+    expected = json.loads((spool / "expected.json").read_bytes())
+    (spool / "expected.json").unlink()
+    old = mail(tmp_path / "data")
+    back_up(source_of(tmp_path / "data"), tmp_path / "b")
+    put_back(tmp_path / "b", tmp_path / "second")
+    assert mail(tmp_path / "second") == old
+    held = hold_all(partitions(tmp_path / "second/spool"), SMALL, 0.0, "")
+    queued = [
+        each["state"] == "queued"
+        for message in expected.values()
+        for each in message["recipients"].values()
+        if message["fate"] == "deliver"
+    ]
+    assert held.recipients == sum(queued)
+    assert mail(tmp_path / "second") == old
