@@ -280,6 +280,25 @@ def health_with(workers):
 
 
 @pytest.mark.parametrize(
+    ("half_within_s", "most_within_s", "end"),
+    [
+        (0.0034, 0.025, "; 250 within 3 ms, 99 % within 25 ms"),
+        (0.8, 2.54, "; 250 within 800 ms, 99 % within 2.5 s"),
+    ],
+)
+def test_status_tells_what_happened_lately_and_how_long_a_250_takes(
+    cli, control, half_within_s, most_within_s, end
+):
+    counts = {"over_s": 60.0, "received": 812, "refused": 1, "delivered": 799, "delayed": 3, "bounced": 0}
+    within = {"half_within_s": half_within_s, "most_within_s": most_within_s}
+    control.says["status"] = {**STATUS, "lately": counts | within}
+    told = "Last 60 s: 812 received, 1 refused, 799 delivered, 3 delayed, 0 bounced"
+    assert cli("status").stdout.splitlines()[2] == told + end
+    control.says["status"] = {**STATUS, "lately": counts | dict.fromkeys(within)}
+    assert cli("status").stdout.splitlines()[2] == told
+
+
+@pytest.mark.parametrize(
     ("workers", "line"),
     [
         ({1: {"recovered": False}}, "Not ready: worker 1: still reading its spool"),

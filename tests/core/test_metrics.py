@@ -1,9 +1,14 @@
-"""Histograms, and whose a mail host is."""
+"""Histograms, whose a mail host is, and that what is counted stands in the table."""
+
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import angarium
+from angarium.core.catalogue.metrics import METRICS
 from angarium.core.metrics import Histogram
 from angarium.core.providers import OTHER, PROVIDERS, provider_of
 
@@ -58,3 +63,22 @@ def test_a_provider_is_known_by_the_domain_of_its_hosts(host, provider):
 @given(st.text())
 def test_whatever_a_host_is_called_there_are_no_more_providers(host):
     assert provider_of(host) in {*PROVIDERS, OTHER}
+
+
+def sources():
+    root = Path(angarium.__file__).parent
+    return [path.read_text() for path in root.rglob("*.py") if "catalogue" not in path.parts]
+
+
+def test_all_that_is_counted_stands_in_the_table_and_all_that_stands_there_is_counted():
+    counted = {
+        name
+        for text in sources()
+        for name in re.findall(
+            r'(?:counters\.(?:add|set|histogram|forget)\(|\b(?:values|numbers)\[)\s*"(\w+)"', text
+        )
+    }
+    assert len(counted) > 20
+    assert counted <= METRICS.keys()
+    said = set(re.findall(r'"(\w+)"', "".join(sources())))
+    assert METRICS.keys() - said == set()

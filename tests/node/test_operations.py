@@ -243,6 +243,7 @@ def test_status_tells_what_the_supervisor_knows_and_the_health_of_the_workers(no
     assert answer["node"]["generation"] == 3
     assert answer["health"] == {"not_ready": [], "unwell": [], "conditions": []}
     assert answer["totals"]["active"] == 2
+    assert answer["lately"] is None  # nobody has looked before
 
 
 def test_top_sends_glances_until_the_client_leaves(node):

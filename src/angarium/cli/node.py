@@ -14,7 +14,7 @@ from angarium.cli.output import print_json, print_lines, warn
 from angarium.cli.tables import clean
 from angarium.cli.times import span
 from angarium.cli.where import connect
-from angarium.cli.words import conditions_told, headline
+from angarium.cli.words import conditions_told, headline, lately_told
 from angarium.core.operations import Status
 
 
@@ -57,6 +57,8 @@ def _print(status: Status) -> None:
     now, node = time.time(), status.node
     print_lines(conditions_told(status.health))
     print_lines(headline(status.totals, now))
+    if status.lately is not None:
+        print_lines([lately_told(status.lately)])
     where = f"{node.config}, generation {node.generation}" if node.config else "the built-in configuration"
     up = span(now - node.started_at)
     print_lines([f"angarium {node.version}, process {node.pid}, up {up}, {node.workers} workers, {where}"])

@@ -6,7 +6,7 @@ from typing import Final
 from angarium.cli.output import amount
 from angarium.cli.tables import Cell, Column, Row, Tone, Toned
 from angarium.cli.times import brief, relative, span, upcoming, when
-from angarium.core.operations import Health, QueueRow, QueueTotals, RecipientRow, Severity
+from angarium.core.operations import Health, Lately, QueueRow, QueueTotals, RecipientRow, Severity
 from angarium.core.reasons import HoldReason
 
 QUEUE_COLUMNS = (
@@ -135,6 +135,22 @@ def health_told(health: Health) -> list[Toned]:
     lines = lines or [Toned("Ready: takes mail.", "good")]
     lines += [Toned(f"Unwell: {reason}", "bad") for reason in health.unwell]
     return lines + [Toned(f"Note: {note}", "warn") for note in health.notes or ()]
+
+
+def lately_told(lately: Lately) -> str:
+    """Say how much mail came and went just now, and how long a 250 took."""
+    counts = (
+        f"{lately.received:.0f} received, {lately.refused:.0f} refused, {lately.delivered:.0f} delivered, "
+        f"{lately.delayed:.0f} delayed, {lately.bounced:.0f} bounced"
+    )
+    line = f"Last {lately.over_s:.0f} s: {counts}"
+    if lately.half_within_s is None or lately.most_within_s is None:
+        return line
+    return f"{line}; 250 within {_short(lately.half_within_s)}, 99 % within {_short(lately.most_within_s)}"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def next_try(row: RecipientRow, now: float) -> str:

@@ -5,7 +5,7 @@ A worker counts in a `Counters`; the supervisor adds the workers' numbers up and
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, product
 from typing import Final
 
@@ -78,6 +78,25 @@ class Counters:
         for (name, *labels), histogram in self._histograms.items():
             if any(histogram.counts):
                 yield from histogram.numbers(name, tuple(labels))
+
+
+def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
+    """Return about what *share* of the values is not above, as Prometheus' `histogram_quantile` does; None without any.
+
+    *buckets* are upper ends in order, infinity last, each with how many values are at most so large.
+    """
+    total = buckets[-1][1] if buckets else 0
+    if total <= 0:
+        return None
+    wanted = share * total
+    lower_end, lower = 0.0, 0.0
+    for end, number in buckets[:-1]:
+        if number >= wanted:
+            return (
+                lower_end + (end - lower_end) * (wanted - lower) / (number - lower) if number > lower else end
+            )
+        lower_end, lower = end, number
+    return lower_end
 
 
 def zeros() -> dict[Key, float]:

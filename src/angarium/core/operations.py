@@ -358,13 +358,30 @@ class NodeInfo(msgspec.Struct, frozen=True):
     spool: str = ""
 
 
+class Lately(msgspec.Struct, frozen=True):
+    """What happened in the last *over_s* seconds: messages *received* and *refused* at the end of data, and recipients
+    *delivered*, *delayed* and *bounced*. *half_within_s* and *most_within_s* are about how long half and 99 % of the
+    messages waited for their 250, None without any.
+    """
+
+    over_s: float
+    received: float
+    refused: float
+    delivered: float
+    delayed: float
+    bounced: float
+    half_within_s: float | None
+    most_within_s: float | None
+
+
 class Status(msgspec.Struct, frozen=True):
-    """Answer to `status`."""
+    """Answer to `status`. *lately* is None just after the start."""
 
     node: NodeInfo
     health: Health
     totals: QueueTotals
     problems: list[str] = msgspec.field(default_factory=list)
+    lately: Lately | None = None
 
 
 class Glance(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ from angarium.node.merge import (
     merge_queues,
     merge_recipients,
 )
+from angarium.node.recent import RecentNumbers
 from angarium.node.streams import Subscription, Subscriptions
 from angarium.node.totals import RunningTotals, WorkerStats
 
@@ -106,6 +107,7 @@ class NodeOperations:
         self._node = node
         self._streams = Subscriptions()
         self._totals = RunningTotals()
+        self._recent = RecentNumbers()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def heard(self, op: str, args: dict[str, Any]) -> bool:
@@ -135,6 +137,13 @@ class NodeOperations:
             *_counted(health),
         ]
         return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)})
+
+    async def look(self) -> None:
+        """See how far the numbers are, so that of a worker that dies little is lost, and it can be told what happened
+        lately. Called every few seconds.
+        """
+        stats = await self.stats()
+        self._recent.note(time.monotonic(), stats)
 
     async def queues(self, args: QueuesArgs) -> Queues:
         """The queues that match, heaviest first. With very many queues the adding up takes a while, in a
@@ -168,8 +177,11 @@ class NodeOperations:
 
     async def status(self) -> Status:
         """What the node is, how it is, and what waits in all."""
-        queues, health = await asyncio.gather(self.queues(QueuesArgs(limit=0)), self.health())
-        return Status(self._node.describe(), health, queues.totals, queues.problems)
+        queues, health, stats = await asyncio.gather(
+            self.queues(QueuesArgs(limit=0)), self.health(), self.stats()
+        )
+        lately = self._recent.lately(time.monotonic(), stats)
+        return Status(self._node.describe(), health, queues.totals, queues.problems, lately)
 
     async def recipients(self, args: RecipientsArgs) -> Recipients:
         """The recipients that match, those due first first."""

@@ -133,7 +133,7 @@ class Supervisor:
             self._workers.start()
             self._tasks.start(self._manager.give_signs_of_life())
             self._recorder.start()
-            self._tasks.regularly(_COUNT_S, self._count)
+            self._tasks.regularly(_COUNT_S, self._operations.look)
             self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), addresses=self.addresses())
@@ -306,10 +306,6 @@ class Supervisor:
         self.counters.set("log_lost_lines_total", self.log.lost)
         self._count_disk()
         return [(name, labels, value) for (name, *labels), value in self.counters.numbers()]
-
-    async def _count(self) -> None:
-        """See what the workers have counted, so that of one that dies little is lost."""
-        await self._operations.stats()
 
     def _count_disk(self) -> None:
         try:
