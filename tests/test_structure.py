@@ -10,8 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple, get_args
 
 import angarium
+from angarium.core.catalogue.logs import COMMON, RECORDS
+from angarium.core.log import LEVELS
+from angarium.core.records import EventType
 
 ROOT = Path(angarium.__file__).parent
 ARCHITECTURE = Path(__file__).parents[1] / "docs/architecture.md"
@@ -237,3 +241,72 @@ def test_a_class_stands_in_one_file() -> None:
     """What is one thing is composed, not inherited piece by piece."""
     bases = [(each.__qualname__, base) for each in all_classes() for base in each.__bases__]
     assert [f"{name}({base.__qualname__})" for name, base in bases if not is_fit_for_a_base(base)] == []
+
+
+RECORDS_NAMED_ELSEWHERE = {
+    "engine/record.py": set(get_args(EventType)) - {"received"},
+    "sql/outage.py": {"identity_outage", "identity_outage_over"},
+    "submission/session/login.py": {"auth", "auth_failed"},
+}
+"""Modules that log records whose names they are given, and those names."""
+
+
+class LoggingCall(NamedTuple):
+    """A call that logs: the literal name of its record, None for another expression, and the fields it names."""
+
+    place: str
+    level: str
+    event: str | None
+    fields: frozenset[str]
+
+
+def literal(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def logging_calls() -> Iterator[LoggingCall]:
+    for path in MODULES:
+        if path == ROOT / "core/log.py" or path.is_relative_to(ROOT / "testing"):
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call):
+                yield from as_logging(node, f"{shown(path)}:{node.lineno}")
+
+
+def as_logging(call: ast.Call, place: str) -> Iterator[LoggingCall]:
+    function = call.func
+    fields = frozenset(keyword.arg for keyword in call.keywords if keyword.arg is not None)
+    if isinstance(function, ast.Name) and function.id == "say" and len(call.args) == 2:
+        yield LoggingCall(place, "", literal(call.args[0]), fields)
+    if not isinstance(function, ast.Attribute) or not ast.unparse(function.value).endswith("log"):
+        return
+    if function.attr == "fault":
+        yield LoggingCall(place, "error", "bug", fields)
+    elif function.attr == "add":
+        yield LoggingCall(place, str(literal(call.args[0])), literal(call.args[1]), fields)
+    elif function.attr in LEVELS:
+        yield LoggingCall(place, function.attr, literal(call.args[0]), fields)
+
+
+def faults_of_logging(call: LoggingCall) -> Iterator[str]:
+    if call.event is None:
+        if call.place.partition(":")[0] not in RECORDS_NAMED_ELSEWHERE:
+            yield f"{call.place}: the name of the record is not written there"
+    elif call.event not in RECORDS:
+        yield f"{call.place}: {call.event} is not in core/catalogue/logs.py"
+    else:
+        described = RECORDS[call.event]
+        yield from (
+            f"{call.place}: {call.event} has no field {field}"
+            for field in sorted(call.fields - {*described.fields, *COMMON})
+        )
+        if call.level and call.level not in described.levels:
+            yield f"{call.place}: {call.event} is not described for level {call.level}"
+
+
+def test_what_is_logged_is_described_in_the_catalogue() -> None:
+    calls = list(logging_calls())
+    assert len(calls) > 50
+    assert [fault for call in calls for fault in faults_of_logging(call)] == []
+    logged = {call.event for call in calls}.union(*RECORDS_NAMED_ELSEWHERE.values())
+    assert RECORDS.keys() - logged == set()

@@ -95,7 +95,8 @@ class Log:
         try:
             line = render(level, event, at, fields)
         except UnicodeError:
-            line = render(level, event, at, {name: _encodable(value) for name, value in fields.items()})
+            fields = {name: _encodable(value) for name, value in fields.items()}
+            line = render(level, event, at, fields)
         if len(line) > MOST_LINE:
             line = self._cut(render, level, event, at, fields)
         self._lines.append(line)

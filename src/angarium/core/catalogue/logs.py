@@ -146,7 +146,9 @@ FIELDS: Final[dict[str, LogField]] = {
     "option": LogField("text", "the option that names the file"),
     "path": LogField("text", "that file"),
     "file": LogField("text", "the file"),
-    "text": LogField("text", "what is said of the configuration, with file and line"),
+    "text": LogField("text", "what is the matter; of the configuration with file and line"),
+    "name": LogField("text", "which condition"),
+    "advice": LogField("text", "what to do"),
 }
 
 _PEER: Final = ("session", "listener", "peer")
@@ -266,6 +268,12 @@ RECORDS: Final[dict[str, LogRecord]] = {
     "start": LogRecord("The node could not start.", ("error",), ("error",)),
     "configuration": LogRecord("Which file is read, where none was named.", ("file", "note")),
     "config": LogRecord("The configuration has what may be a mistake.", ("text",), ("warning",)),
+    "condition": LogRecord(
+        "Something about the node or the machine that can be seen at the start; see "
+        "[what is the matter](operations.md#what-is-the-matter).",
+        ("name", "text", "advice"),
+        ("warning",),
+    ),
     "listening": LogRecord(
         "The sockets are open. A warning tells what is not as was asked for.",
         ("addresses", "problem", "passed_in_vain"),
