@@ -32,6 +32,24 @@ def test_a_bad_file_is_exit_code_1_with_every_problem(cli, tmp_path):
     assert (as_json.exit_code, len(json.loads(as_json.stdout)["problems"])) == (1, 2)
 
 
+def test_files_that_a_listener_or_a_peer_needs_are_looked_at(cli, tmp_path):
+    path, gone = tmp_path / "tls.conf", tmp_path / "gone.pem"
+    path.write_text(
+        f"TLS_CA = {gone}\n"
+        "ESMTP_Listener {\n"
+        f'  Listen "127.0.0.1:25" {{ TLS_Certificate = {gone} }}\n'
+        '  Listen "127.0.0.1:26" { TLS_Ciphers = "NOTHING" }\n'
+        '  Listen "127.0.0.1:27" { TLS_Verify_Mode = require }\n'
+        "}\n"
+    )
+    result = cli("config", "check", str(path), data=False)
+    assert result.exit_code == 1
+    assert f"{path}:1: " in result.stdout
+    assert f"{path}:3: {gone}: no such file or directory" in result.stdout
+    assert f'{path}:4: TLS_Ciphers "NOTHING" names no cipher' in result.stdout
+    assert f"{path}:5: TLS_Verify_Mode = require needs TLS_Client_CA" in result.stdout
+
+
 def test_a_value_and_what_set_it_from_a_file(cli, file):
     result = cli("config", "eval", "--config", file, "binding", "warm", "Retry_Interval")
     assert result.stdout.startswith(f"Retry_Interval = 60    {file}:2")

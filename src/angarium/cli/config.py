@@ -1,6 +1,7 @@
 """What the configuration says, and whether a file is good."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,11 +12,12 @@ from angarium.cli.where import connect
 from angarium.config.explain import check, evaluate, read_question, show_effective
 from angarium.config.load import load_config
 from angarium.config.model import Config
-from angarium.config.problems import ConfigProblem
+from angarium.config.problems import ConfigErrors, ConfigProblem
 from angarium.core.descriptors import most_possible
 from angarium.dns.resolver import ResolverConfigError, configured_servers
 from angarium.node.conditions import around, needs_of
 from angarium.tls.client.check import check_tls, tls_warnings
+from angarium.tls.server.check import check_listeners
 
 _config_option = click.option(
     "--config", type=click.Path(path_type=Path), help="Ask this file instead of the running node."
@@ -34,10 +36,22 @@ def check_command(file: Path, as_json: bool) -> None:
     """Read FILE and print every problem. Exit code 1 when there are any; warnings are none."""
 
     def further(config: Config) -> list[ConfigProblem]:
-        check_tls(config, time.time())
+        _raise_all(config, check_tls, check_listeners)
         return [*tls_warnings(config), *_around(file, config)]
 
     _answer(*check(file, further), as_json)
+
+
+def _raise_all(config: Config, *checks: Callable[[Config, float], None]) -> None:
+    """Raise ConfigErrors with what all *checks* find."""
+    problems: list[ConfigProblem] = []
+    for look in checks:
+        try:
+            look(config, time.time())
+        except ConfigErrors as errors:
+            problems += errors.problems
+    if problems:
+        raise ConfigErrors(problems)
 
 
 def _around(file: Path, config: Config) -> list[ConfigProblem]:
