@@ -39,6 +39,7 @@ FLOORS = {
     "backup": 4,
     "submission": 5,
     "delivery": 5,
+    "feedback": 5,
     "http": 6,
     "sendmail": 6,
     "node": 7,

@@ -29,6 +29,7 @@ SECTIONS = {
         "message": "message",
         "find": "find",
         "search": "search",
+        "bounce": "bounce",
         "trace": "trace",
         "top": "top",
     },

@@ -1,0 +1,95 @@
+"""What answers and returned mail mean."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from angarium.cli.options import Failure, json_option
+from angarium.cli.output import print_json, print_lines
+from angarium.cli.tables import Cell, Toned
+from angarium.feedback.classify import Verdict, classify
+from angarium.feedback.parts import MOST_BYTES
+from angarium.feedback.reading import ReportedRecipient, read_feedback
+from angarium.feedback.sections import REPLY
+
+
+@click.group()
+def bounce_command() -> None:
+    """Say what an answer or a returned mail means."""
+
+
+@bounce_command.command("classify")
+@click.argument("reply", nargs=-1, required=True)
+@click.option(
+    "--stage",
+    type=click.Choice(["mail", "rcpt", "data"]),
+    default="rcpt",
+    show_default=True,
+    help="The command that was answered: data is the whole message.",
+)
+@json_option
+def classify_command(reply: tuple[str, ...], stage: str, as_json: bool) -> None:
+    """Say why a peer that answers REPLY does not take mail, which rule says so, and what follows from it."""
+    answer = " ".join(reply)
+    code = REPLY.search(answer)
+    verdict = classify(answer, (code["status"] or "") if code else "", stage)
+    if as_json:
+        print_json(_record(verdict))
+    else:
+        print_lines(_lines(verdict))
+
+
+@bounce_command.command("read")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@json_option
+def read_command(file: Path, as_json: bool) -> None:
+    """Say what a returned mail in FILE (- for standard input) is, whom it is about, and why it came back."""
+    try:
+        with click.open_file(str(file), "rb") as opened:
+            feedback = read_feedback(opened.read(MOST_BYTES))
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    verdicts = [_verdict(each) for each in feedback.recipients]
+    if as_json:
+        recipients = [
+            {**each._asdict(), **_record(verdict)}
+            for each, verdict in zip(feedback.recipients, verdicts, strict=True)
+        ]
+        print_json({"kind": feedback.kind, "message_id": feedback.message_id, "complaint": feedback.complaint,
+                    "recipients": recipients})  # fmt: skip
+        return
+    about = feedback.message_id or "no message that it names"
+    print_lines([Toned(f"{feedback.kind.replace('_', ' ')}, about {about}")])
+    for each, verdict in zip(feedback.recipients, verdicts, strict=True):
+        print_lines([Toned(f"{each.address}: {each.action}", "bright"), f"    {each.reply}"])
+        if each.action in ("failed", "delayed") and feedback.kind == "bounce":
+            print_lines([f"    {line.text if isinstance(line, Toned) else line}" for line in _lines(verdict)])
+
+
+def _verdict(recipient: ReportedRecipient) -> Verdict:
+    return classify(recipient.reply, recipient.status, recipient.stage)
+
+
+def _record(verdict: Verdict) -> dict[str, Any]:
+    reason = verdict.reason
+    return {
+        "reason": reason.name,
+        "class": reason.number,
+        "class_name": reason.bounce_class.name,
+        "category": reason.bounce_class.category,
+        "fault": reason.fault,
+        "is_permanent": reason.is_permanent,
+        "rule": verdict.rule,
+    }
+
+
+def _lines(verdict: Verdict) -> list[Cell]:
+    reason, found = verdict.reason, verdict.reason.bounce_class
+    follows = "the address is suppressed" if reason.is_permanent else "nothing is suppressed"
+    rule = f"rule {verdict.rule!r}" if verdict.rule else "no rule knows these words"
+    return [
+        Toned(f"{reason.name}: {reason.about}", "bright"),
+        f"class {found.number}, {found.name} ({found.category}); {rule}",
+        f"at fault: {reason.fault}; {follows}",
+    ]
