@@ -93,8 +93,8 @@ def test_a_new_way_must_be_named(cli, node, action):
 
 
 def test_the_selections_can_be_combined(cli, node):
-    cli("release", "--binding", "b", "--state", "held", "--message", "01a1", "--yes")
-    selection = {"domain": None, "binding": "b", "message": "01a1", "state": "held"}
+    cli("release", "--binding", "b", "--state", "held", "--message", "01a1" * 8, "--yes")
+    selection = {"domain": None, "binding": "b", "message": "01a1" * 8, "state": "held"}
     assert node.asked[0][1]["selection"] == selection
 
 

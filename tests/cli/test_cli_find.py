@@ -118,6 +118,15 @@ def test_a_message_is_called_by_the_beginning_of_its_id_or_of_its_message_id(cli
     assert control.asked[-1] == ("message", {"id": spool[1]})
 
 
+def test_what_changes_mail_takes_the_same_names(cli, control, spool):
+    control.says["status"] = {"node": {}}
+    control.says["count"] = {"waiting": 1}
+    assert cli("hold", "--message", "two.1", "--dry-run").stdout == "1 recipient would be held\n"
+    assert control.asked[-1][1]["selection"]["message"] == spool[1]
+    assert "2 messages begin with 'two'" in cli("fail", "--message", "two", "--yes").stderr
+    assert "act" not in [op for op, _ in control.asked]
+
+
 def test_a_whole_id_is_asked_for_without_a_look_into_the_spool(cli, control):
     control.says["message"] = {"message": {"id": "0" * 32}}
     assert cli("message", "0" * 32).exit_code == 0

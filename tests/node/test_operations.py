@@ -55,6 +55,18 @@ def test_every_worker_is_asked_and_the_answers_merged(node):
     assert node.asked == [(n, "queues", {"domain": "example.com", "binding": None}) for n in (0, 1)]
 
 
+def test_a_domain_may_be_written_as_people_read_it(node):
+    node.says["queues"] = node.says["recipients"] = []
+    node.says["count"] = {"waiting": 0}
+    ask(node, "queues", {"domain": "Bücher.example"})
+    ask(node, "recipients", {"domain": "bücher.example"})
+    ask(node, "count", {"selection": {"domain": "bücher.example"}})
+    asked = [args.get("selection", args)["domain"] for worker, _, args in node.asked if worker == 0]
+    assert asked == ["xn--bcher-kva.example"] * 3
+    with pytest.raises(RequestRefused, match="domain"):
+        ask(node, "queues", {"domain": "bü_c\u2028her..example"})
+
+
 def test_a_worker_that_is_away_is_not_asked_but_named(node):
     node.gone = {1: "reading its spool"}
     node.says["queues"] = []

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from angarium.cli.called import message_called
 from angarium.cli.client import ControlClient
 from angarium.cli.options import Failure, data_option, json_option
 from angarium.cli.output import amount, console, print_json, warn
@@ -32,11 +33,17 @@ def selection_options(command: F) -> F:
     """Add the options that say which recipients, and those that all actions have."""
     for option in reversed(
         (
-            click.option("--domain", help="Recipients of this routing domain."),
-            click.option("--binding", help="Recipients of this binding."),
-            click.option("--message", help="Recipients of the message with this id."),
+            click.option("--domain", metavar="DOMAIN", help="Recipients of this routing domain."),
+            click.option("--binding", metavar="BINDING", help="Recipients of this binding."),
+            click.option(
+                "--message",
+                metavar="ID",
+                help="Recipients of this message: its id or Message-ID, or their beginning.",
+            ),
             click.option("--state", type=click.Choice(["queued", "held"]), help="Recipients in this state."),
-            click.option("--all", "everything", is_flag=True, help="All recipients of the node."),
+            click.option(
+                "--all", "everything", is_flag=True, help="All recipients of the node; must be said."
+            ),
             click.option("--yes", is_flag=True, help="Do not ask."),
             click.option("--dry-run", is_flag=True, help="Say how many, and change nothing."),
             data_option,
@@ -59,6 +66,8 @@ def _order(action: str, done: str, given: dict[str, Any], **more: Any) -> Order:
 
 def carry_out(order: Order, yes: bool, dry_run: bool, data: Path | None, as_json: bool) -> None:
     """Count, ask unless *yes*, change, and say what was changed."""
+    if order.selection["message"]:
+        order.selection["message"], data = message_called(order.selection["message"], data)
     with connect(data) as client:
         asked = {"selection": order.selection, "action": order.action}
         count = client.call("count", asked, kind=Count)
@@ -119,21 +128,33 @@ def _change(client: ControlClient, order: Order, waiting: int) -> Changed:
 @click.command()
 @selection_options
 def flush_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
-    """Make delayed mail due at once, and ask the DNS anew. Limits stay in force."""
+    """Have waiting mail tried now: what is delayed is due at once.
+
+    Also for the selected domains, without any mail as well: the DNS is asked anew, addresses that rest after failures
+    are tried at once, and a queue that is delayed as a whole is probed. Limits, throttles and Suspend_Delivery stay in
+    force: they let mail go as they did before. What is held stays held (see `release`), and tries are counted on.
+    """
     carry_out(_order("flush", "made due", given), yes, dry_run, data, as_json)
 
 
 @click.command()
 @selection_options
 def hold_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
-    """Set queued mail aside until it is released. It still expires."""
+    """Set queued mail aside until it is released.
+
+    It is not tried meanwhile, whatever falls due, and mail that comes later is not held. It still expires.
+    """
     carry_out(_order("hold", "held", given), yes, dry_run, data, as_json)
 
 
 @click.command()
 @selection_options
 def release_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, **given: Any) -> None:
-    """Give held mail back to its queues."""
+    """Give held mail back to its queues, due at once.
+
+    Also what was held after an attempt that may have delivered it (Ambiguous_Delivery = hold), so that it may be
+    delivered twice. As with `flush`, the DNS is asked anew, and addresses that rest are tried.
+    """
     carry_out(_order("release", "released", given), yes, dry_run, data, as_json)
 
 
@@ -144,7 +165,10 @@ def release_command(yes: bool, dry_run: bool, data: Path | None, as_json: bool, 
 def fail_command(
     yes: bool, dry_run: bool, data: Path | None, as_json: bool, quiet: bool, reason: str, **given: Any
 ) -> None:
-    """Give mail up: it is not delivered, and its senders are notified unless --quiet."""
+    """Give mail up: it is not delivered, and its senders are notified unless --quiet.
+
+    Nothing brings it back; `angarium spool export` writes it to files before.
+    """
     order = _order("fail", "failed", given, note=reason, quiet=quiet)
     carry_out(order, yes, dry_run, data, as_json)
 
@@ -152,12 +176,20 @@ def fail_command(
 @click.command()
 @selection_options
 @click.option(
-    "--to", "target", required=True, metavar="DOMAIN", help="The routing domain to deliver to instead."
+    "--to",
+    "target",
+    required=True,
+    metavar="DOMAIN",
+    help="The routing domain to deliver to instead, or HOST:PORT.",
 )
 def reroute_command(
     yes: bool, dry_run: bool, data: Path | None, as_json: bool, target: str, **given: Any
 ) -> None:
-    """Send mail by way of another domain's hosts. The recipients' addresses stay as they are."""
+    """Send mail by way of another domain's hosts; the recipients' addresses stay as they are.
+
+    What is queued is due at once, and held mail stays held. Mail that comes later goes its usual way: a Gateway or
+    Routes in the configuration changes that.
+    """
     carry_out(_order("reroute", "rerouted", given, target=target), yes, dry_run, data, as_json)
 
 
@@ -167,5 +199,9 @@ def reroute_command(
 def rebind_command(
     yes: bool, dry_run: bool, data: Path | None, as_json: bool, target: str, **given: Any
 ) -> None:
-    """Send mail from another binding."""
+    """Send mail from another binding: from its addresses, within its limits.
+
+    What is queued is due at once, and held mail stays held. Mail that comes later takes the binding that it would have
+    taken.
+    """
     carry_out(_order("rebind", "rebound", given, target=target), yes, dry_run, data, as_json)

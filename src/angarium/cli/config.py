@@ -33,7 +33,7 @@ def config_command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def check_command(file: Path, as_json: bool) -> None:
-    """Read FILE and print every problem. Exit code 1 when there are any; warnings are none."""
+    """Read FILE and print every problem. Exit code 1 when there are any; warnings are printed and do not count."""
 
     def further(config: Config) -> list[ConfigProblem]:
         _raise_all(config, check_tls, check_listeners)

@@ -11,10 +11,9 @@ from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import read_time, relative, upcoming, when
-from angarium.cli.where import find_folder, spool_folder
+from angarium.cli.where import spool_folder
 from angarium.cli.words import STATE_TONES
 from angarium.core.finding import MOST_FOUND, Finding, FoundMessage, FoundRecipient, Wanted
-from angarium.core.ids import format_id, parse_id
 from angarium.spool.offline.find import SpoolSource
 
 _COLUMNS = (
@@ -152,23 +151,18 @@ def _replies(recipients: list[FoundRecipient], now: float) -> list[Cell]:
     return lines
 
 
-def message_called(text: str, data: Path | None) -> tuple[str, Path | None]:
-    """Return the id of the message whose id or Message-ID begins with *text*, and the data folder it was found in.
+def id_beginning(text: str, folder: Path) -> str:
+    """Return the id of the one message in *folder* whose id or Message-ID begins with *text*.
 
-    A whole id is believed. Raises Failure when there is none, or when several fit: then it names them.
+    Raises Failure when there is none, or when several fit: then it names them.
     """
-    try:
-        return format_id(parse_id(text)), data
-    except ValueError:
-        folder = data or find_folder()
     digits = text.replace("-", "").lower()
     is_hex = len(digits) >= 4 and all(char in "0123456789abcdef" for char in digits)
     questions = [Wanted(id=digits, limit=_CANDIDATES)] if is_hex else []
-    questions.append(Wanted(message_id=text, limit=_CANDIDATES))
-    for wanted in questions:
+    for wanted in [*questions, Wanted(message_id=text, limit=_CANDIDATES)]:
         finding = look(wanted, folder)
         if len(finding.rows) == 1:
-            return finding.rows[0].message, folder
+            return finding.rows[0].message
         if finding.rows:
             raise Failure(_several(text, finding))
     raise Failure(

@@ -1,7 +1,8 @@
 """The `angarium` command. Each command's module is loaded when the command is used, so that all start fast.
 
-Because this loads late, the modules themselves do not: they import at the top what they need. There are two exceptions,
-for help must not wait for them: the node that `serve` runs, and the databases that modules of `cli.identity` open.
+Because this loads late, the modules themselves do not: they import at the top what they need. There are three
+exceptions, for help must not wait for them: the node that `serve` runs, the databases that modules of `cli.identity`
+open, and what reads spools where a message is called by a part of its name.
 """
 
 import importlib

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from angarium.cli.find import message_called
+from angarium.cli.called import message_called
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
@@ -31,8 +31,9 @@ _RECIPIENT_COLUMNS = (
 @data_option
 @json_option
 def message_command(message_id: str, data: Path | None, as_json: bool) -> None:
-    """Tell the story of a message: envelope, recipients, every event, each attempt and how long its answers took.
+    """Tell the story of a message: envelope, recipients, what happened and why it waits.
 
+    Of each attempt it says how far it came, over which connection, and how long each answer was waited for.
     ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
     beginning, with or without <>. Exit code 1 when the node does not know the message, or knows it no longer, and when
     several begin like that: they are named.

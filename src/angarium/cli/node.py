@@ -22,7 +22,11 @@ from angarium.core.operations import Status
 @data_option
 @json_option
 def reload_command(data: Path | None, as_json: bool) -> None:
-    """Have the node read its configuration again; a bad file leaves the old one in force."""
+    """Have the node read its configuration again; a bad file leaves the old one in force.
+
+    What changes only with a new start is said. Exit code 1 when the file has problems, which are all told; SIGHUP does
+    the same and writes them to the log.
+    """
     with connect(data) as client:
         result = client.call("reload", kind=dict)
     if as_json:
@@ -43,7 +47,10 @@ def reload_command(data: Path | None, as_json: bool) -> None:
 @data_option
 @json_option
 def status_command(data: Path | None, as_json: bool) -> None:
-    """Say whether the node takes mail, and what waits. Exit code 1 when it is not ready or unwell."""
+    """Say whether the node takes mail, and what waits.
+
+    Exit code 1 when it is not ready (mail would be refused now) or unwell (a person must look).
+    """
     with connect(data) as client:
         status = client.call("status", kind=Status)
     if as_json:

@@ -30,12 +30,23 @@ def data_option(command: F) -> F:
 
 
 def configured_data_option(command: F) -> F:
-    """Add --data where a configuration is read, which may name the folder: None when only that can say."""
+    """Add --data where a node is started: None when its configuration says which folder."""
     return click.option(
         "--data",
         type=click.Path(path_type=Path),
         envvar="ANGARIUM_DATA",
         show_default="ANGARIUM_DATA, Data_Directory, or ./data",
+        help="Data folder of the node.",
+    )(command)
+
+
+def found_data_option(command: F) -> F:
+    """Add --data where a running node or a configuration says which folder it is: None when only they can say."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="ANGARIUM_DATA",
+        show_default="ANGARIUM_DATA, ./data, where the node runs, or Data_Directory",
         help="Data folder of the node.",
     )(command)
 

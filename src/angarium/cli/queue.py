@@ -27,8 +27,8 @@ _RECIPIENT_COLUMNS = (
 
 
 @click.group(invoke_without_command=True)
-@click.option("--domain", help="Only the queues of this routing domain.")
-@click.option("--binding", help="Only the queues of this binding.")
+@click.option("--domain", metavar="DOMAIN", help="Only the queues of this routing domain.")
+@click.option("--binding", metavar="BINDING", help="Only the queues of this binding.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list.")
 @click.option("--all", "everything", is_flag=True, help="List every queue.")
 @click.option(
@@ -51,10 +51,11 @@ def queue_command(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """List the queues with most mail, or as they are sorted, and say what holds them.
+    """List the queues with most mail, and say what holds them.
 
     A queue is a binding and a routing domain. ACTIVE recipients are due, DELAYED wait for their time, HELD were set
-    aside; the first line says what holds most of them.
+    aside, those in FLIGHT are with a peer over so many CONNections; OLDEST is the age of the oldest. The first line
+    says what holds most of them, and under each queue stands why, what was said last, and where its mail goes.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -81,7 +82,7 @@ def _print_queues(queues: Queues) -> None:
 
 @queue_command.command("show")
 @click.argument("domain")
-@click.option("--binding", help="Only mail of this binding.")
+@click.option("--binding", metavar="BINDING", help="Only mail of this binding.")
 @click.option("--state", type=click.Choice(["queued", "held"]), help="Only recipients in this state.")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many to list."
@@ -91,7 +92,7 @@ def _print_queues(queues: Queues) -> None:
 def show_command(
     domain: str, binding: str | None, state: str | None, limit: int, data: Path | None, as_json: bool
 ) -> None:
-    """List the recipients that wait for DOMAIN, those due first first."""
+    """List the recipients that wait for DOMAIN, those due first first, and say why each waits and what comes next."""
     args = {"domain": domain, "binding": binding, "state": state, "limit": limit}
     with connect(data) as client:
         recipients = client.call("recipients", args, kind=Recipients)

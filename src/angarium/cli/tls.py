@@ -9,7 +9,7 @@ import msgspec
 
 from angarium.cli.client import NoNode
 from angarium.cli.identity.store import StorePlace, in_use
-from angarium.cli.options import config_option, configured_data_option, data_option, finish, json_option
+from angarium.cli.options import config_option, data_option, finish, found_data_option, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table
 from angarium.cli.tables import Column, Row, Toned, clean
 from angarium.cli.times import span, when
@@ -68,7 +68,7 @@ def tls_command() -> None:
 
 @tls_command.command("show")
 @config_option("Configuration file.")
-@configured_data_option
+@found_data_option
 @json_option
 def show_command(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show the certificates in the files that the configuration names. Exit code 1 when one is of no use."""
@@ -107,7 +107,7 @@ class TrustLines(msgspec.Struct, frozen=True):
     help="The certificate of your own authority, where that has issued what the listeners show.",
 )
 @config_option("Configuration file.")
-@configured_data_option
+@found_data_option
 @json_option
 def trust_command(
     program: str | None, ca: Path | None, config: Path | None, data: Path | None, as_json: bool

@@ -51,6 +51,7 @@ from angarium.node.merge import (
 from angarium.node.recent import RecentNumbers
 from angarium.node.streams import Subscription, Subscriptions
 from angarium.node.totals import RunningTotals, WorkerStats
+from angarium.smtp.address import domain_to_ascii
 
 QUICK_S = 5.0
 LOOK_S = 60.0
@@ -149,7 +150,7 @@ class NodeOperations:
         """The queues that match, heaviest first. With very many queues the adding up takes a while, in a
         thread.
         """
-        asked = {"domain": args.domain, "binding": args.binding}
+        asked = {"domain": _in_ascii(args.domain), "binding": args.binding}
         answers = await self._ask_all("queues", asked, LOOK_S)
         return await asyncio.to_thread(merge_queues, answers, args.limit, args.sort)
 
@@ -185,6 +186,7 @@ class NodeOperations:
 
     async def recipients(self, args: RecipientsArgs) -> Recipients:
         """The recipients that match, those due first first."""
+        args.domain = _in_ascii(args.domain)
         asked = msgspec.to_builtins(args)
         asked["limit"] = min(args.limit + 1, MOST_ROWS)
         return merge_recipients(await self._ask_all("recipients", asked), args.limit)
@@ -195,6 +197,7 @@ class NodeOperations:
 
     async def count(self, args: CountArgs) -> Count:
         """How many recipients an action would change."""
+        args.selection.domain = _in_ascii(args.selection.domain)
         answers = await self._ask_all("count", msgspec.to_builtins(args))
         answers.need_one()
         return merge_counts(answers)
@@ -214,6 +217,7 @@ class NodeOperations:
 
         When the client hangs up, what was begun is finished all the same.
         """
+        args.selection.domain = _in_ascii(args.selection.domain)
         progress = self._streams.open()
         asked = {**msgspec.to_builtins(args), "name": progress.name}
         acting = self._begin(self._ask_all("act", asked, None))
@@ -234,6 +238,7 @@ class NodeOperations:
 
     async def trace(self, args: TraceArgs) -> AsyncIterator[dict[str, Any]]:
         """What is said on outbound connections, after a first item that says what is traced."""
+        args.domain = _in_ascii(args.domain)
         lines = self._streams.open()
         asked = {**msgspec.to_builtins(args), "name": lines.name}
         try:
@@ -267,6 +272,11 @@ def _counted(health: Health) -> Iterator[Stat]:
     found = {each.name for each in health.conditions}
     for name in KINDS:
         yield "condition", [name], float(name in found)
+
+
+def _in_ascii(domain: str | None) -> str | None:
+    """Return a domain as queues have it, in A-labels. Raises AddressError for one that is none beyond ASCII."""
+    return domain if domain is None or domain.isascii() else domain_to_ascii(domain)
 
 
 async def _told(progress: Subscription, acting: "asyncio.Task[Any]") -> AsyncIterator[int]:

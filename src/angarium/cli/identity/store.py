@@ -13,7 +13,7 @@ import click
 
 from angarium.backup.unfinished import refuse_unfinished
 from angarium.cli.client import ControlClient, NoNode
-from angarium.cli.options import Failure, config_here, config_option, configured_data_option, json_option
+from angarium.cli.options import Failure, config_here, config_option, found_data_option, json_option
 from angarium.cli.output import print_json
 from angarium.cli.tables import clean
 from angarium.cli.where import USUAL, SeveralNodes, connect
@@ -57,7 +57,7 @@ def store_options(command: F) -> F:
     with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
         json_option,
-        configured_data_option,
+        found_data_option,
         config_option("Configuration file, which may say where the store is."),
     ):
         with_place = option(with_place)
