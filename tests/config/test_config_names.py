@@ -44,7 +44,8 @@ def problems(text: str) -> list[str]:
         ("mx.x.com:25", 'matches nothing: names are without a port | write "mx.x.com"'),
         ("192.0.2.1:25", 'matches nothing: names are without a port | write "192.0.2.1"'),
         ("[2001:db8::1]:25", 'matches nothing: names are without a port | write "2001:db8::1"'),
-        ("2001:db8:::1", "is neither a domain nor an address | "),
+        ("2001:db8:::1", 'is neither a domain nor an address | write "example.com" or "192.0.2.1"'),
+        ("[192.0.2.0/24]", "is a range of addresses, and no domain | write one address"),
         ("10.0.0.0/8", "is a range of addresses, and no domain | write one address"),
         ("x.com/path", 'is not a domain | write "x.com"'),
         ("127.1", "is not a domain | an address is written in full, as 192.0.2.1"),
@@ -53,6 +54,10 @@ def problems(text: str) -> list[str]:
         (
             "a.com, b-c.com",
             r'is not one domain | write a stanza for each, or name it "/^(a\.com|b-c\.com)$/"',
+        ),
+        (
+            "mx1.a.com., mx2.a.com.",
+            r'is not one domain | write a stanza for each, or name it "/^(mx1\.a\.com|mx2\.a\.com)$/"',
         ),
         ("a.com|b.com", r'is not one domain | write a stanza for each, or name it "/^(a\.com|b\.com)$/"'),
         ("x com", "is not a domain | write one name, without spaces, commas and bars"),
@@ -105,6 +110,11 @@ def test_a_pattern_that_can_never_match_is_refused_with_what_to_write(pattern: s
             '1:25 Listen: "mx.x.com" is not an IP address | '
             'write "192.0.2.1:25", "*:25", "[2001:db8::1]:25" or "/path"',
         ),
+        ('ESMTP_Listener { Listen "*:smtp" { } }', '1:25 Listen: "*:smtp" names a service | write "*:25"'),
+        (
+            'ESMTP_Listener { Listen "unix:/run/x" { } }',
+            '1:25 Listen: "unix:/run/x" is not an address | write "/run/x"',
+        ),
         (
             'ESMTP_Listener { Peer "0.0.0.0" { } }',
             '1:23 Peer: "0.0.0.0" is no address that a peer has | write 0.0.0.0/0 for all peers',
@@ -137,6 +147,7 @@ def test_other_stanzas_have_names_of_their_own_forms(text: str, expected: str) -
         ("mx.x.com", "names are not looked up here: write their addresses"),
         ("10.0.0.1, 10.0.0.2", "write each address or range by itself"),
         ("10.0.0.300", "write 192.0.2.0/24 or 2001:db8::/32"),
+        ("10.0.0.0/33", "a prefix is 0 to 32 bits for IPv4, and 0 to 128 for IPv6"),
         ("10.0.0.1-9", "write 192.0.2.0/24 or 2001:db8::/32"),
     ],
 )

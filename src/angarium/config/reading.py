@@ -162,6 +162,8 @@ def _range_meant(text: str) -> str:
     for meant in (_short_range, _from_to, _without_port):
         if found := meant(text):
             return f"write {found}"
+    if _network(text.partition("/")[0]):
+        return "a prefix is 0 to 32 bits for IPv4, and 0 to 128 for IPv6"
     if re.search(r"[\s,]", text.strip()):
         return "write each address or range by itself"
     if re.search(r"[g-z]", text.lower()):

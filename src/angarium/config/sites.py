@@ -173,9 +173,13 @@ def _url(text: str) -> BadValue | None:
 
 
 def _several(text: str) -> BadValue | None:
-    names = [part for part in _SEVERAL.split(text) if part]
+    names = [part.rstrip(".") for part in _SEVERAL.split(text) if part]
     if len(names) < 2:
-        return BadValue(f'"{text}" is not a domain', _meant(names[0])) if names and names != [text] else None
+        return (
+            BadValue(f'"{text}" is not a domain', _meant(names[0]))
+            if _SEVERAL.search(text) and names
+            else None
+        )
     if not all("." in name and is_host_name(name.lower()) for name in names):
         return BadValue(f'"{text}" is not a domain', "write one name, without spaces, commas and bars")
     pattern = "|".join(re.escape(name.lower()).replace(r"\-", "-") for name in names)
@@ -183,7 +187,7 @@ def _several(text: str) -> BadValue | None:
 
 
 def _range(text: str) -> BadValue | None:
-    head, slash, _ = text.partition("/")
+    head, slash, _ = text.strip("[]").partition("/")
     if not slash:
         return None
     if bare_address(head) is not None:
@@ -205,7 +209,7 @@ def _with_port(text: str) -> BadValue | None:
     try:
         host, _ = host_port(text)
     except BadValue:
-        return BadValue(f'"{text}" is neither a domain nor an address')
+        return BadValue(f'"{text}" is neither a domain nor an address', 'write "example.com" or "192.0.2.1"')
     return BadValue(f'"{text}" matches nothing: names are without a port', f'write "{host}"')
 
 

@@ -10,6 +10,7 @@ from angarium.config.sites import is_pattern, site_name
 from angarium.config.values import ListenAddress
 
 _ANY = {"": "0.0.0.0", "*": "0.0.0.0", "[*]": "::"}
+_SERVICES = {"smtp": 25, "smtps": 465, "submissions": 465, "submission": 587, "http": 80, "lmtp": 24}
 _NOBODY = {"0.0.0.0/32": "0.0.0.0/0", "::/128": "::/0"}
 
 
@@ -36,6 +37,10 @@ def listen_address(name: str) -> ListenAddress:
     form = 'write "192.0.2.1:25", "*:25", "[2001:db8::1]:25" or "/path"'
     if not colon:
         raise BadValue(f'"{name}" has no port', form)
+    if host.lower() == "unix":
+        raise BadValue(f'"{name}" is not an address', f'write "{port}"')
+    if port.lower() in _SERVICES:
+        raise BadValue(f'"{name}" names a service', f'write "{host}:{_SERVICES[port.lower()]}"')
     number = 0 if port == "0" else port_number(port)
     if host in _ANY:
         return ListenAddress(name, _ANY[host], number)
