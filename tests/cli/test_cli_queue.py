@@ -274,7 +274,7 @@ def test_status_of_a_healthy_node(cli, control):
 
 def health_with(workers):
     """Return the health of a node whose workers say that of themselves, as it comes over the wire."""
-    facts = NodeFacts(hostname="mx.example.com", needs=Needs(10, "a limit"), descriptors=Descriptors(5, 99))
+    facts = NodeFacts(hostname="mx.example.com", needs=Needs(10, "a limit"), descriptors=Descriptors(8, 99))
     said = {index: WorkerFacts(**worker) for index, worker in workers.items()}
     return msgspec.to_builtins(health_of(conditions(facts, said, {})))
 

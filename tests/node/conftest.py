@@ -49,7 +49,7 @@ class FakeNode:
 
     def facts(self) -> NodeFacts:
         return NodeFacts(
-            hostname="mx.example.com", needs=needs_of(self.config), descriptors=Descriptors(20, 1 << 20)
+            hostname="mx.example.com", needs=needs_of(self.config), descriptors=Descriptors(8, 1 << 20)
         )
 
     async def reload(self) -> dict[str, Any]:

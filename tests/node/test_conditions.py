@@ -21,7 +21,7 @@ from angarium.node.conditions import (
 )
 
 PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
-WELL = {"hostname": "mx.example.com", "needs": Needs(100, "a limit"), "descriptors": Descriptors(20, 1000)}
+WELL = {"hostname": "mx.example.com", "needs": Needs(100, "a limit"), "descriptors": Descriptors(8, 1000)}
 
 
 def found(node=None, away=None, **worker):
@@ -31,7 +31,7 @@ def found(node=None, away=None, **worker):
 
 
 def test_nothing_is_the_matter_with_a_node_that_is_well():
-    assert found(descriptors=Descriptors(992, 1000)) == []
+    assert found(descriptors=Descriptors(8, 1000)) == []
     assert health_of([]).not_ready == []
 
 
@@ -46,18 +46,18 @@ def test_nothing_is_the_matter_with_a_node_that_is_well():
         ("disk_failed", {"unwell": "a sync failed"}, "worker 0: a sync failed"),
         (
             "descriptors_out",
-            {"descriptors": Descriptors(993, 1000)},
-            "worker 0: no descriptors are left for connections: 993 of 1000 are open",
+            {"descriptors": Descriptors(7, 1000)},
+            "worker 0: 7 of the 1000 files and connections that it may open are left",
         ),
         (
             "descriptors_out",
-            {"node": {"descriptors": Descriptors(1000, 1000)}},
-            "the supervisor: no descriptors are left for connections: 1000 of 1000 are open",
+            {"node": {"descriptors": Descriptors(0, 1000)}},
+            "the supervisor: none of the 1000 files and connections that it may open are left",
         ),
         (
             "descriptors_short",
-            {"node": {"descriptors": Descriptors(5, 99)}},
-            "a process may open 99 files and connections, and a limit can take 100",
+            {"node": {"descriptors": Descriptors(8, 99)}},
+            "a process may open 99 files and connections, and a limit can need 100",
         ),
         (
             "identity_store_silent",

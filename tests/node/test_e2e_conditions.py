@@ -52,8 +52,8 @@ def test_descriptors_that_are_out():
                 status, body = node.get("/readyz")
         (first, second) = json.loads(body)["reasons"]
         assert status == 503
-        assert first.startswith("worker 0: no descriptors are left for connections: ")
-        assert second.startswith("worker 1: no descriptors are left for connections: ")
+        assert first.startswith("worker 0: none of the 4 files and connections")
+        assert second.startswith("worker 1: none of the 4 files and connections")
         assert names(node) == []
         assert 'angarium_condition{name="descriptors_out"} 0.0' in node.get("/metrics")[1]
 
@@ -127,7 +127,7 @@ def test_a_limit_on_descriptors_that_is_less_than_the_limits_need(tmp_path):
         "a process may open 600 files and connections, and Server_Max_Outbound_Connections = 5000"
         in said.stdout
     )
-    assert said.stdout.count("can take 7768") == 1
+    assert said.stdout.count("can need 7768") == 1
     assert (told["name"], told["level"]) == ("descriptors_short", "warning")
     assert told["text"].startswith("a process may open 600 files and connections")
 

@@ -195,7 +195,7 @@ def test_an_error_that_all_workers_give_is_said_once():
     Answers({0: None}, {1: "away"}).need_one()
 
 
-AROUND = NodeFacts(hostname="mx.example.com", needs=Needs(100, "a limit"), descriptors=Descriptors(20, 1000))
+AROUND = NodeFacts(hostname="mx.example.com", needs=Needs(100, "a limit"), descriptors=Descriptors(8, 1000))
 WELL = {"accepting": "", "unwell": "", "recovered": True, "listening": 1}
 
 

@@ -1,34 +1,34 @@
-"""File descriptors of this process: how many are open, and how many may be."""
+"""File descriptors of this process: how many it may have, and whether any are left."""
 
-import errno
 import os
 import resource
 from contextlib import suppress
-from pathlib import Path
+from typing import Final
 
 import msgspec
 
-_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
-_MOST_USEFUL = 1 << 20
+ENOUGH: Final = 8
+"""With fewer left a process takes no connection reliably."""
+_MOST_USEFUL: Final = 1 << 20
 """More than a process of ours could ever have open; a limit without end would be written out in full."""
 
 
 class Descriptors(msgspec.Struct, frozen=True):
-    """Of one process: so many are *open*, and *most* may be."""
+    """Of one process: *most* may be open, and so many are *left*, counted no further than ENOUGH."""
 
-    open: int
+    left: int
     most: int
 
 
 def descriptors() -> Descriptors:
-    """Return those of this process. Where none is left even for looking, all are open."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    try:
-        return Descriptors(len(os.listdir(_FOLDER)) - 1, most)  # the listing has one itself
-    except OSError as error:
-        if error.errno not in _OUT_OF_FILES:
-            raise
-        return Descriptors(most, most)
+    """Return those of this process. It tries: to count what is open takes the longer the more there are."""
+    tried: list[int] = []
+    with suppress(OSError):
+        while len(tried) < ENOUGH:
+            tried.append(os.open(os.devnull, os.O_RDONLY))
+    for descriptor in tried:
+        os.close(descriptor)
+    return Descriptors(len(tried), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def most_possible() -> int:
@@ -42,6 +42,3 @@ def raise_limit() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with suppress(OSError, ValueError):  # then it stays as it is, and is told of where it is too small
         resource.setrlimit(resource.RLIMIT_NOFILE, (most_possible(), hard))
-
-
-_FOLDER = "/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"

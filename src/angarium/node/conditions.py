@@ -9,12 +9,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from angarium.config.model import Config
-from angarium.core.descriptors import Descriptors
+from angarium.core.descriptors import ENOUGH, Descriptors
 from angarium.core.operations import Condition, ConditionName, Health, Severity
 
 _PAGE: Final = "docs/operations.md"
-_FEW: Final = 8
-"""With so few descriptors left a process takes no connection reliably."""
 _BASE: Final = 256
 """Descriptors of a worker besides those for mail: spool, identity store, DNS, links, certificates."""
 _HTTP: Final = 512
@@ -129,7 +127,7 @@ def conditions(
 
 def around(hostname: str, most_descriptors: int, needs: Needs, note: str = "") -> list[Condition]:
     """Return what is the matter with what a node finds around it, as can be said before it runs."""
-    facts = NodeFacts(hostname=hostname, needs=needs, descriptors=Descriptors(0, most_descriptors))
+    facts = NodeFacts(hostname=hostname, needs=needs, descriptors=Descriptors(ENOUGH, most_descriptors))
     return conditions(facts, {0: WorkerFacts(note=note)}, {})
 
 
@@ -149,7 +147,7 @@ def _of_node(node: NodeFacts, workers: Mapping[int, WorkerFacts]) -> Iterator[Co
     if node.descriptors.most < node.needs.descriptors:
         yield _condition(
             "descriptors_short",
-            f"a process may open {node.descriptors.most} files and connections, and {node.needs.why} can take "
+            f"a process may open {node.descriptors.most} files and connections, and {node.needs.why} can need "
             f"{node.needs.descriptors}",
         )
     if "." not in node.hostname.strip("."):
@@ -206,8 +204,8 @@ def _of_workers(
 
 
 def _descriptors(who: str, found: Descriptors) -> Iterator[Condition]:
-    if found.open > found.most - _FEW:
-        text = f"{who}: no descriptors are left for connections: {found.open} of {found.most} are open"
+    if found.left < ENOUGH:
+        text = f"{who}: {found.left or 'none'} of the {found.most} files and connections that it may open are left"
         yield _condition("descriptors_out", text)
 
 
