@@ -10,7 +10,7 @@ from angarium.config.problems import ConfigErrors
 from angarium.config.values import Where
 
 LEFTOVERS = (
-    *("b.conf~", "b.conf.bak", "b.conf.orig", "b.conf.rej", "b.conf.old", "b.conf.save"),
+    *("b.conf~", "b.conf.bak", "b.conf.orig", "b.conf.rej", "b.conf.old", "b.conf.save", "b.conf.disabled"),
     *("b.conf.dpkg-old", "b.conf.dpkg-dist", "b.conf.ucf-dist", "b.conf.rpmsave"),
     *("#b.conf#", ".b.conf", ".b.conf.swp"),
 )

@@ -27,10 +27,10 @@ _MAX_LINKS = 40
 _TOLD = 5
 
 _LEFTOVER = re.compile(
-    r"[.#]|.*(~|\.(bak|old|orig|rej|save|tmp|sw[a-p]|(dpkg|ucf)-[a-z]+|rpm(new|save|orig)))\Z",
+    r"[.#]|.*(~|\.(bak|old|orig|rej|save|tmp|sw[a-p]|disabled|(dpkg|ucf)-[a-z]+|rpm(new|save|orig)))\Z",
     re.IGNORECASE | re.DOTALL,
 )
-"""The names of hidden files, and of what editors, patch, dpkg and rpm put beside a file that they change."""
+"""The names of hidden files, and of what editors, patch, dpkg, rpm and people put beside a file that they change."""
 
 
 class _Open(NamedTuple):
@@ -135,7 +135,8 @@ class IncludeReader:
         left = sorted({path.name for path in paths} - {path.name for path in read})
         if left:
             more = f" and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
-            hint = "an include of several files takes *.conf, and no hidden files, backups and folders"
+            what = f"of a folder *{ending} is read, and" if ending else "a pattern takes"
+            hint = f"{what} no hidden files, backups and folders"
             self.warnings.add(at, f"{target}: left out {', '.join(left[:_TOLD])}{more}", hint)
         return read
 
