@@ -129,9 +129,7 @@ def test_many_files_left_out_are_counted(tmp_path: Path) -> None:
         (tmp_path / "parts" / name).touch()
     (warning,) = load_config(main).warnings
     assert warning.message.endswith("left out a, b, c, d, e and 2 more")
-    assert (
-        warning.hint == "an include of several files takes *.conf, and no hidden files, backups and folders"
-    )
+    assert warning.hint == "of a folder *.conf is read, and no hidden files, backups and folders"
 
 
 def test_an_include_may_be_a_pattern(tmp_path: Path) -> None:
