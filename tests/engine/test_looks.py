@@ -13,7 +13,7 @@ from angarium.core.records import Attempt, Recipient, Stage
 from angarium.core.reply import Reply
 from angarium.engine.engine import Engine
 from angarium.spool.embedded import open_partition
-from angarium.spool.port import SpoolError
+from angarium.spool.port import Selection, SpoolError
 from angarium.spool.settings import SpoolSettings
 from angarium.testing.clock import ManualClock
 from angarium.testing.engine import NoWay, engine_on
@@ -88,6 +88,16 @@ def test_stored_mail_is_under_the_cause_that_its_own_last_attempt_had(tmp_path: 
         assert greylisted.text == "put off by mx1.a.example: 451 4.7.1 greylisted"
         assert (greylisted.since, greylisted.next_try, greylisted.last_try) == (AT - 9, AT + 600, AT + 600)
         assert row.delayed + row.held == sum(each.waiting for each in row.held_by) == 9
+
+    play(tmp_path, story)
+
+
+def test_mail_to_this_node_is_not_told_as_mail_that_an_operator_could_release(tmp_path: Path) -> None:
+    async def story(engine: Engine, driver: SpoolDriver, clock: ManualClock) -> None:
+        assert await driver.accept(make_message("a.example", fate="feedback"), b"body", settled=True) is None
+        assert await engine.spool.count(Selection()) == 1
+        [row] = await engine.operator.queues(QueuesArgs())
+        assert [(each.kind, each.waiting) for each in row.held_by] == [("held_feedback", 1)]
 
     play(tmp_path, story)
 

@@ -72,6 +72,23 @@ def test_dns_that_fails_is_one_cause_whether_the_mail_was_tried_or_waits_for_the
     assert failing.next_try < sim.now + 60 < failing.last_try
 
 
+def test_what_a_peer_said_is_no_reason_for_a_missing_route(simulate: Simulate) -> None:
+    """The plan has run out, and DNS is silent, while a session of before ends."""
+    plans = [plan_to([["mx.x.example"]], now=0.0, lifetime_s=1.8e9 + 5)]
+    sim = simulate("", route=lambda queue, now: plans.pop() if plans else RouteFailure(SERVFAIL, now + 60))
+    slow = SimulatedPeer(transaction_s=9, answer=lambda recipient, now: ("transient", GREYLISTED))
+    sim.peers["mx.x.example"] = slow
+    sim.send("x.example")
+    sim.run(6)
+    sim.send("x.example", count=3)
+    sim.run(1)
+    sim.send("x.example", count=2)
+    sim.run(5)
+    found = by_kind(sim)
+    assert found["dns"].waiting == 1  # the other is tried over the old session
+    assert found["dns"].text == "DNS gives no answer about the mail hosts of x.example: SERVFAIL"
+
+
 @pytest.mark.parametrize(
     ("reply", "option"),
     [

@@ -170,7 +170,7 @@ class Causes:
         return silence is not None and self._now - silence.since >= SILENT_S
 
     def _no_route(self, queue: Queue) -> HoldReason:
-        said = queue.last_reply
+        said = queue.no_route
         kind: Kind = "dns" if said is not None and said.reply.enhanced == DNS_SILENT else "route"
         option = "DNS_Servers" if kind == "dns" or said is None else _remedy(said.reply, "Retry_Interval")
         made = self._reason(queue.key, kind, option, said=said)
@@ -304,7 +304,7 @@ class Causes:
         reply = said.reply
         if is_ambiguous:
             return self._reason(key, "ambiguous", "Ambiguous_Delivery", said=said)
-        if said.stage in ("", "route") and reply.enhanced in _ROUTING and "[internal]" in reply.text:
+        if not said.stage and reply.enhanced in _ROUTING and reply.text.startswith("[internal]"):
             kind: Kind = "dns" if reply.enhanced == DNS_SILENT else "route"
             option = "DNS_Servers" if kind == "dns" else _remedy(reply, "Retry_Interval")
             return self._reason(key, kind, option, said=said)
@@ -377,7 +377,7 @@ def _hosts(hosts: Iterable[str]) -> str:
 
 def _remedy(reply: Reply, otherwise: str) -> str:
     """Return the option that changes what this node says in *reply*; *otherwise* if there is none or a peer spoke."""
-    if "[internal]" in reply.text:
+    if reply.text.startswith("[internal]"):
         for words, option in _REMEDIES:
             found = words.search(reply.text)
             if found is not None:

@@ -132,7 +132,8 @@ class Explainer:
         for flow, summary in stored.items():
             look = looks.get(flow, _UNSEEN)
             if summary.held:
-                held = [causes.held(key, row.event) for row in look.held]
+                # An operator leaves an event; mail to us is held from the start.
+                held = [causes.held(key, each.event, is_feedback=each.event is None) for each in look.held]
                 yield from _shared_out(summary.held, held, causes.held(key), None)
             due_here = summary.queued if is_suspended else _due_of(summary, look, now)
             due += due_here

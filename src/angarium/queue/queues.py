@@ -69,8 +69,9 @@ class Queue:
     *counted_as* is the queue whose limits hold for it: itself, or another where domains share them (`Rollup_MX`).
     *resident* counts its recipients in memory, ready and in flight. *open* counts its ready or busy
     connections, *opening* those on their way. Its plan was asked for at *asked_at*, and is asked for anew if that was
-    before *asked_since*. *failures* counts consecutive failures of all addresses since
-    *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is probed next.
+    before *asked_since*; *no_route* is why there was none last. *failures* counts consecutive failures of all
+    addresses since *failing_since*; *delayed_until* is set while the whole queue is delayed, and says when it is
+    probed next.
     *round_at* is when the first address failed of a round in which all are tried, `NEVER` before that. The last
     transaction ended *moved_at* and took *moved_in_s*. Transactional mail waited last at *urgent_at*; *bulk_busy*
     connections are at work for bulk mail.
@@ -96,6 +97,7 @@ class Queue:
         "message_rules",
         "moved_at",
         "moved_in_s",
+        "no_route",
         "open",
         "opening",
         "opening_rules",
@@ -133,6 +135,7 @@ class Queue:
         self.resolving = False
         self.asked_at = self.asked_since = 0.0
         self.route_retry_at = 0.0
+        self.no_route: Said | None = None
         self.due: DueFlows | None = None
         self.paging = 0
         self.failures = 0
@@ -175,8 +178,8 @@ class Queue:
 
 
 class Said(NamedTuple):
-    """A reply, when it was said, by which host and at which stage of an attempt. Both are empty where no connection was
-    tried: then the words are our own.
+    """A reply, when it was said, by which host and at which stage of an attempt. Where no connection was tried there is
+    no host, and the words are our own.
     """
 
     at: float

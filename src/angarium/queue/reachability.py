@@ -71,7 +71,7 @@ class Reachability:
             return
         queue.plan = None
         queue.route_retry_at = outcome.retry_at
-        queue.last_reply = Said(now, outcome.reply)
+        queue.last_reply = queue.no_route = Said(now, outcome.reply)
         self._give_up(queue, outcome.reply, None, now, is_final=outcome.reply.is_permanent)
         if not outcome.reply.is_permanent:
             self._count_failure(queue, now)

@@ -20,11 +20,15 @@ MOST_SEARCHED = 10_000
 
 def look(db: sqlite3.Connection, no: int, now: float, most: int) -> FlowLook:
     """See `SettledStore.look`; *no* is the number of the flow."""
-    queued = db.execute("SELECT queued FROM flow WHERE no = ?", (no,)).fetchone()[0]
     (due,) = db.execute(f"SELECT count(*) {_QUEUED} AND due <= ?", (no, now)).fetchone()
     (last,) = db.execute(f"SELECT max(due) {_QUEUED}", (no,)).fetchone()
     later = db.execute(f"SELECT due, {_LAST} {_QUEUED} AND due > ? ORDER BY due LIMIT ?", (no, now, most))
-    held = db.execute(f"SELECT due, {_LAST} {_HELD} LIMIT ?", (no, most)) if queued <= MOST_SEARCHED else ()
+    (queued,) = db.execute("SELECT sum(queued) FROM flow WHERE no = ?", (no,)).fetchone()
+    held = (
+        db.execute(f"SELECT due, {_LAST} {_HELD} LIMIT ?", (no, most))
+        if (queued or 0) <= MOST_SEARCHED
+        else ()
+    )
     return FlowLook(due, last, _rows(later), _rows(held))
 
 
