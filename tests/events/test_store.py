@@ -25,7 +25,7 @@ NO_SUCH_USER = Reply(550, "5.1.1", "no such user here")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteEventStore]:
-    store = SqliteEventStore(tmp_path / "events")
+    store = SqliteEventStore(tmp_path / "events", judge=lambda event: "no_such_recipient")
     yield store
     store.close()
 
@@ -70,6 +70,8 @@ def test_a_mail_is_found_by_what_people_remember_of_it(store: SqliteEventStore) 
         "meta.n:3",
         "meta.order:*",
         "status:bounced",
+        "reason:no_such_recipient",
+        "reason:no_such*",
         'reply:"no such user"',
         "user",
         "reply:us*r",
@@ -144,13 +146,14 @@ def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
     )
     timeline = store.timeline(mail.message.id, Whose())
     assert timeline is not None
-    assert [(h.type, h.index, h.reply) for h in timeline.happenings] == [
-        ("received", None, ""),
-        ("delayed", 0, "451 4.7.1 later"),
-        ("delivered", 1, ""),
-        ("delivered", 0, "250 ok"),
-        ("open", 0, ""),
+    assert [(h.type, h.index, h.reply, h.reason) for h in timeline.happenings] == [
+        ("received", None, "", ""),
+        ("delayed", 0, "451 4.7.1 later", "no_such_recipient"),
+        ("delivered", 1, "", ""),
+        ("delivered", 0, "250 ok", ""),
+        ("open", 0, "", ""),
     ]
+    assert {r.reason for r in timeline.recipients} == {""}  # in the end nothing had failed
     assert timeline.happenings[4].details["address"] == "192.0.2.1"
     assert [(r.address, r.state, r.attempts) for r in timeline.recipients] == [
         ("a@example.com", "delivered", 2),

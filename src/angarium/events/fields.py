@@ -13,6 +13,7 @@ MAIL = QueryFields(
             "reply", "text", "What a peer, or this node, answered to an attempt that failed.", is_bare=True
         ),
         QueryField("status", "value", "What has become of it.", values=STATES),
+        QueryField("reason", "value", "Why it was not taken, in a word: see docs/bounces.md."),
         QueryField("stream", "value", "The message stream."),
         QueryField("campaign", "value", "The campaign."),
         QueryField("domain", "value", "The domain that it is routed to."),

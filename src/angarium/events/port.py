@@ -1,6 +1,6 @@
 """What the recorder and whoever asks see of an event store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -26,12 +26,16 @@ class ReceivedMail(NamedTuple):
 Told = ReceivedMail | Event | Fact
 """What the journals say, in the order of each journal. Said twice, it counts once."""
 
+Judge = Callable[[Event], str]
+"""Says in a word why an attempt that had an answer has failed."""
+
 
 class FoundMail(msgspec.Struct, frozen=True):
     """One recipient of one message, as a search finds it. Times are epoch seconds, *size* bytes.
 
     *state* is that of the recipient, *changed_at* when it became so, *due_at* when it is tried next (None: never),
-    *reply* the last one, in one line. A message of which only events are known has an empty *address* and *sender*.
+    *reply* the last one, in one line, and *reason* what it means in a word (empty: nothing has failed). A message of
+    which only events are known has an empty *address* and *sender*.
     """
 
     message: str
@@ -57,10 +61,12 @@ class FoundMail(msgspec.Struct, frozen=True):
     due_at: float | None
     attempts: int
     reply: str
+    reason: str
 
 
 class Happening(msgspec.Struct, frozen=True):
     """One thing that has happened. *index* is the recipient, None where it is about all of the message, or none.
+    *reason* is what the *reply* of a failure means, in a word.
 
     *details* are the attempt (stage, host, peer, timings …), a note, or what a fact says.
     """
@@ -70,6 +76,7 @@ class Happening(msgspec.Struct, frozen=True):
     message: str | None
     index: int | None
     reply: str
+    reason: str
     details: dict[str, Any]
 
 

@@ -50,11 +50,12 @@ def test_mail_is_found_by_command_while_the_node_runs_and_after(node: Node) -> N
     send(node, ["good@example.com", "bad@example.com"], "=?utf-8?q?Ihre_K=C3=BCche?=")
     node.program.wait_until(lambda: len(search(node, "kuche AND -status:queued")) == 2, "both ends")
     (bounced,) = search(node, "kuche", "AND", "status:bounced")
-    assert (bounced["address"], bounced["subject"], bounced["tags"], bounced["reply"]) == (
+    assert (bounced["address"], bounced["subject"], bounced["tags"], bounced["reply"], bounced["reason"]) == (
         "bad@example.com",
         "Ihre Küche",
         ["welcome"],
         "550 5.1.1 no such user here",
+        "no_such_recipient",
     )
     assert node.stop() == 0
     (found,) = search(node, '"no such user"')

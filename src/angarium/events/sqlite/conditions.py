@@ -22,7 +22,7 @@ _WHERE = {
 }
 _NUMBERS = {"size": "m.size", "attempts": "r.attempts", "date": "m.at"}
 _WORDS = {"stream": "m.stream", "campaign": "m.campaign", "listener": "m.listener", "domain": "r.domain",
-          "binding": "r.binding"}  # fmt: skip
+          "binding": "r.binding", "reason": "r.reason"}  # fmt: skip
 _TEXTS = {"to": "r.address", "from": "m.author", "subject": "m.subject", "reply": "r.reply"}
 
 

@@ -12,7 +12,7 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Event, Fact
 from angarium.core.reply import Reply
 from angarium.events.catalogue import STATES, kind_of
-from angarium.events.port import ReceivedMail, Told
+from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.sqlite.schema import INDEX_BITS, SCHEMA_VERSION, WHOLE, open_to_write
 from angarium.events.sqlite.words import NOTHING, StoredWords
 from angarium.query.words import words
@@ -34,15 +34,16 @@ INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attemp
 VALUES (?, ?, ?, ?, 0, 0, ?, NULL, 0, '')
 ON CONFLICT (no) DO UPDATE SET address = excluded.address"""
 _STATE = """
-INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reply)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reply, reason)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.binding, state = excluded.state,
   seq = excluded.seq, at = excluded.at, due = excluded.due, attempts = excluded.attempts,
-  reply = iif(excluded.reply = '', reply, excluded.reply)
+  reply = iif(excluded.reply = '', reply, excluded.reply),
+  reason = iif(excluded.reason = 1 AND excluded.state <> 1, reason, excluded.reason)
 WHERE excluded.seq > seq"""
 _EVENT = """
-INSERT OR IGNORE INTO event (recipient, seq, at, kind, server, stream, reply, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT OR IGNORE INTO event (recipient, seq, at, kind, server, stream, reply, reason, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class _Known(NamedTuple):
@@ -67,7 +68,8 @@ class EventDetail(msgspec.Struct, array_like=True, kw_only=True):
 class DayFile:
     """Writes a day's file. Raises sqlite3.Error throughout, and ValueError for a file of a newer format."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, judge: Judge) -> None:
+        self._judge = judge
         self._db = open_to_write(path)
         self._words = StoredWords(self._db)
         self._known: dict[bytes, _Known] = {}
@@ -228,11 +230,17 @@ class DayFile:
         number = (known.no << INDEX_BITS) | (told.index if 0 <= told.index < WHOLE else WHOLE)
         if isinstance(told, Event):
             return (number, told.seq, told.at, kind_of(told.type).number, known.server, known.stream,
-                    said(told.reply), _encode(_event_detail(told)))  # fmt: skip
+                    said(told.reply), self._reason(told), _encode(_event_detail(told)))  # fmt: skip
         seq = int.from_bytes(blake2b(told.id, digest_size=8).digest(), "big", signed=True) | 1 << 62
         reply = str(told.fields.get("reply", ""))
         return (number, seq, told.at, kind_of(told.kind).number, known.server or told.server, known.stream,
-                reply, _encode(EventDetail(fields={**told.fields, "kind": told.kind})))  # fmt: skip
+                reply, NOTHING, _encode(EventDetail(fields={**told.fields, "kind": told.kind})))  # fmt: skip
+
+    def _reason(self, event: Event) -> int:
+        """Return the number of the word that says why an attempt has failed."""
+        if event.reply is None or event.state == "delivered":
+            return NOTHING
+        return self._words.number(self._judge(event))
 
     def _note_failure(self, row: tuple[Any, ...]) -> None:
         made = self._db.execute(_EVENT, row)
@@ -244,13 +252,14 @@ class DayFile:
         due = event.due_at if event.state == "queued" else None
         domain, binding = self._words.numbers((event.domain, event.binding))
         state = STATES.index(event.state)
-        return number, domain, binding, state, event.seq, event.at, due, event.attempts, said(event.reply)
+        return (number, domain, binding, state, event.seq, event.at, due, event.attempts, said(event.reply),
+                self._reason(event))  # fmt: skip
 
 
 def _reception_row(message: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the row of the event that the message of a row was received."""
     no, _, at, _, server, stream, *_ = message
-    return (no << INDEX_BITS) | WHOLE, 0, at, kind_of("received").number, server, stream, "", None
+    return (no << INDEX_BITS) | WHOLE, 0, at, kind_of("received").number, server, stream, "", NOTHING, None
 
 
 def message_of(told: Told) -> MessageId | None:

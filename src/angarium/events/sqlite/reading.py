@@ -19,11 +19,13 @@ SELECT r.no, m.id, m.at, r.address, m.sender, m.author, m.subject, m.message_id,
   (SELECT text FROM word WHERE no = m.stream), (SELECT text FROM word WHERE no = m.campaign),
   (SELECT json_group_array(text) FROM tag JOIN word ON word.no = tag.word WHERE tag.message = m.no), m.metadata,
   (SELECT text FROM word WHERE no = r.domain), (SELECT text FROM word WHERE no = r.binding),
-  (SELECT text FROM word WHERE no = m.listener), r.state, r.at, r.due, r.attempts, r.reply
+  (SELECT text FROM word WHERE no = m.listener), r.state, r.at, r.due, r.attempts, r.reply,
+  (SELECT text FROM word WHERE no = r.reason)
 FROM recipient r JOIN message m ON m.no = r.no >> {INDEX_BITS}
 """
 _EVENTS = """
-SELECT recipient, at, kind, reply, detail FROM event WHERE recipient BETWEEN ? AND ? ORDER BY at, no"""
+SELECT recipient, at, kind, reply, (SELECT text FROM word WHERE no = reason), detail
+FROM event WHERE recipient BETWEEN ? AND ? ORDER BY at, no"""
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -77,7 +79,7 @@ def _scoped(wanted: Condition, scope: Whose) -> Condition:
 
 def _found(row: tuple[Any, ...]) -> FoundMail:
     (number, message, at, address, sender, author, subject, message_id, size, account, server, stream, campaign, tags,
-     metadata, domain, binding, listener, state, changed_at, due, attempts, reply) = row  # fmt: skip
+     metadata, domain, binding, listener, state, changed_at, due, attempts, reply, reason) = row  # fmt: skip
     return FoundMail(
         message=format_id(message),
         index=number & WHOLE,
@@ -102,11 +104,12 @@ def _found(row: tuple[Any, ...]) -> FoundMail:
         due_at=due,
         attempts=attempts,
         reply=reply,
+        reason=reason,
     )
 
 
 def _happening(
-    message: MessageId, recipient: int, at: float, kind: int, reply: str, detail: bytes | None
+    message: MessageId, recipient: int, at: float, kind: int, reply: str, reason: str, detail: bytes | None
 ) -> Happening:
     index = recipient & WHOLE
     return Happening(
@@ -115,6 +118,7 @@ def _happening(
         message=format_id(message),
         index=None if index == WHOLE else index,
         reply=reply,
+        reason=reason,
         details={} if detail is None else _said(_detail(detail)),
     )
 

@@ -35,11 +35,12 @@ CREATE INDEX tag_of ON tag (message);
 CREATE TABLE recipient (
   no INTEGER PRIMARY KEY, address TEXT NOT NULL, domain INTEGER NOT NULL, binding INTEGER NOT NULL,
   state INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, due REAL,
-  attempts INTEGER NOT NULL, reply TEXT NOT NULL);
+  attempts INTEGER NOT NULL, reply TEXT NOT NULL, reason INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX recipient_state ON recipient (state) WHERE state <> 1;
 CREATE TABLE event (
   no INTEGER PRIMARY KEY, recipient INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind INTEGER NOT NULL,
-  server INTEGER NOT NULL, stream INTEGER NOT NULL, reply TEXT NOT NULL, detail BLOB);
+  server INTEGER NOT NULL, stream INTEGER NOT NULL, reply TEXT NOT NULL, reason INTEGER NOT NULL DEFAULT 1,
+  detail BLOB);
 CREATE UNIQUE INDEX event_of ON event (recipient, seq);
 CREATE INDEX event_at ON event (server, at, kind, stream);
 CREATE VIRTUAL TABLE message_words USING fts5 ("from", subject, tag, content='', tokenize='ascii');

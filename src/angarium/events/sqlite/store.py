@@ -10,7 +10,7 @@ from pathlib import Path
 from angarium.core.files import make_folder
 from angarium.core.ids import MessageId
 from angarium.events.days import day_of, day_of_id, days_asked
-from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Timeline, Told, Whose
+from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Judge, Timeline, Told, Whose
 from angarium.events.sqlite.conditions import condition
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.reading import DayReader
@@ -21,10 +21,14 @@ _NEWEST = 1 << 62
 
 
 class SqliteEventStore:
-    """The days in *folder*, which is made when it is not there. Raises EventStoreError when it cannot be."""
+    """The days in *folder*, which is made when it is not there. Raises EventStoreError when it cannot be.
 
-    def __init__(self, folder: Path) -> None:
+    *judge* is for what is taken.
+    """
+
+    def __init__(self, folder: Path, judge: Judge = lambda event: "") -> None:
         self.folder = folder
+        self._judge = judge
         self._files: dict[str, DayFile] = {}
         self._unsynced: set[str] = set()
         self._readers = threading.local()
@@ -118,7 +122,7 @@ class SqliteEventStore:
 
     def _file(self, day: str) -> DayFile:
         """Return a day's file to write, with the ones used last kept open."""
-        file = self._files.pop(day, None) or DayFile(self._path(day))
+        file = self._files.pop(day, None) or DayFile(self._path(day), self._judge)
         self._files[day] = file
         while len(self._files) > _OPEN_AT_ONCE:
             oldest = next(iter(self._files))

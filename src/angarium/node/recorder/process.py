@@ -20,6 +20,7 @@ from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.node.link import Link
+from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.recorder import JournalRecorder
 
 _TELL_S = 1.0
@@ -58,7 +59,7 @@ class RecorderProcess:
             raise AngariumError(f"the recorder does not know {op!r}")
 
     def _start(self, spool: Path, events: Path) -> None:
-        store = SqliteEventStore(events)
+        store = SqliteEventStore(events, reason_of)
         self._recorder = recorder = JournalRecorder(spool, store, SystemClock())
 
         def work() -> None:
