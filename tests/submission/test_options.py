@@ -159,6 +159,7 @@ def test_the_message_goes_before_the_login_the_stream_the_server_and_the_account
 def test_the_message_knows_whose_it_is(tmp_path: Path) -> None:
     message = take(tmp_path, FROM + BODY, principal=a_principal()).message
     assert (message.account, message.server, message.tenant) == (7, 3, "account-7")
+    assert message.login == a_principal().name
     assert message.author_domain == "example.org"
 
 

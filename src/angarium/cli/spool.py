@@ -14,7 +14,7 @@ from angarium.spool.offline.check import PartitionCheck, check_spool
 from angarium.spool.offline.export import export_eml, export_mbox, open_mbox
 
 _COLUMNS = (
-    Column("PARTITION"),
+    Column("PARTITION", flexible=True),
     Column("IN USE"),
     Column("SEGMENTS", numeric=True),
     Column("USED", numeric=True),
@@ -22,8 +22,8 @@ _COLUMNS = (
     Column("SETTLED", numeric=True),
     Column("RECIPIENTS", numeric=True),
     Column("DAMAGED", numeric=True),
-    Column("TORN", numeric=True),
-    Column("UNKNOWN", numeric=True),
+    Column("TORN", numeric=True, yields=True),
+    Column("UNKNOWN", numeric=True, yields=True),
 )
 
 

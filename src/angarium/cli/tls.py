@@ -24,10 +24,10 @@ from angarium.tls.server.install import install_pair
 from angarium.tls.server.own import own_pair
 
 _COLUMNS = (
-    Column("LISTENER"),
+    Column("LISTENER", flexible=True),
     Column("LISTEN"),
     Column("TLS"),
-    Column("CERTIFICATE"),
+    Column("CERTIFICATE", flexible=True),
     Column("ENDS"),
     Column("LEFT", numeric=True),
 )

@@ -25,8 +25,7 @@ from angarium.cli.identity.store import (
     store_options,
 )
 from angarium.cli.identity.words import ACCOUNT_COLUMNS, account_row, lines, record
-from angarium.cli.output import print_json, print_table
-from angarium.cli.tables import clean
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.identity.records import Account
 
 
@@ -74,7 +73,7 @@ def show_command(account: str, place: StorePlace, as_json: bool) -> None:
     if as_json:
         print_json(record(found))
     else:
-        click.echo("\n".join(map(clean, lines(found, time.time()))))
+        print_lines(lines(found, time.time()))
 
 
 @accounts_command.command("change")

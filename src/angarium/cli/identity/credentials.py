@@ -10,7 +10,7 @@ from angarium.cli.identity.options import page_options, yes_option
 from angarium.cli.identity.pick import account_id, pick_credential, pick_server
 from angarium.cli.identity.store import StorePlace, confirm, open_store, say, store_options
 from angarium.cli.identity.words import CREDENTIAL_COLUMNS, credential_row, lines, record
-from angarium.cli.output import print_json, print_table
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.cli.tables import clean
 from angarium.identity.records import Credential, Kind
 
@@ -64,7 +64,7 @@ def _add_show(group: click.Group, noun: str, kinds: Collection[Kind]) -> None:
         if as_json:
             print_json(record(found))
         else:
-            click.echo("\n".join(map(clean, lines(found, time.time()))))
+            print_lines(lines(found, time.time()))
 
 
 def _add_switch(group: click.Group, noun: str, kinds: Collection[Kind], verb: str, sentence: str) -> None:

@@ -17,7 +17,7 @@ from angarium.cli.identity.words import (
     record,
 )
 from angarium.cli.options import finish
-from angarium.cli.output import print_json, print_table
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.cli.tables import clean
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain
@@ -108,7 +108,7 @@ def show_command(domain: str, account: str | None, place: StorePlace, as_json: b
     if as_json:
         print_json(record(found))
         return
-    click.echo("\n".join(map(clean, lines(found, time.time()))))
+    print_lines(lines(found, time.time()))
     click.echo()
     print_table(KEY_COLUMNS, [key_row(key, time.time()) for key in found.keys])
 

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -73,7 +73,7 @@ def moment(text: str) -> float | str:
     except ValueError as error:
         said = f"{text!r} is no time; write 90d, 12h, 2030-01-31, 2030-01-31T12:00:00Z or never"
         raise click.BadParameter(said) from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return found.timestamp()  # without an offset it is the local clock's, as times are shown
 
 
 def _added(*options: Callable[[Any], Any]) -> Callable[[F], F]:

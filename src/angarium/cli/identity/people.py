@@ -16,8 +16,7 @@ from angarium.cli.identity.store import (
     store_options,
 )
 from angarium.cli.identity.words import PERSON_COLUMNS, lines, person_row, record
-from angarium.cli.output import print_json, print_table
-from angarium.cli.tables import clean
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.identity.records import Person
 
 
@@ -68,7 +67,7 @@ def show_command(person: str, place: StorePlace, as_json: bool) -> None:
     if as_json:
         print_json(record(found))
     else:
-        click.echo("\n".join(map(clean, lines(found, time.time()))))
+        print_lines(lines(found, time.time()))
 
 
 @people_command.command("change")

@@ -32,8 +32,7 @@ from angarium.cli.identity.words import (
     server_row,
     stream_row,
 )
-from angarium.cli.output import print_json, print_table
-from angarium.cli.tables import clean
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.identity.limits import OF_ACCOUNTS
 from angarium.identity.records import Server
 
@@ -93,7 +92,7 @@ def show_command(server: str, place: StorePlace, as_json: bool) -> None:
     if as_json:
         print_json({**record(found), "streams": record(streams)})
         return
-    click.echo("\n".join(map(clean, lines(found, time.time()))))
+    print_lines(lines(found, time.time()))
     click.echo()
     print_table(STREAM_COLUMNS, [stream_row(stream) for stream in streams])
 

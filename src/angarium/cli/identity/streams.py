@@ -9,8 +9,7 @@ from angarium.cli.identity.options import changed, field_options, said_of, set_o
 from angarium.cli.identity.pick import pick_server
 from angarium.cli.identity.store import StorePlace, open_store, say, store_options
 from angarium.cli.identity.words import STREAM_COLUMNS, lines, record, stream_row
-from angarium.cli.output import print_json, print_table
-from angarium.cli.tables import clean
+from angarium.cli.output import print_json, print_lines, print_table
 from angarium.identity.records import Stream
 
 _server_option = click.option("--server", help="Whose stream; id or name; needed when there are several.")
@@ -69,7 +68,7 @@ def show_command(stream: str, server: str | None, place: StorePlace, as_json: bo
     if as_json:
         print_json(record(found))
     else:
-        click.echo("\n".join(map(clean, lines(found, time.time()))))
+        print_lines(lines(found, time.time()))
 
 
 @streams_command.command("change")

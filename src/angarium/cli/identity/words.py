@@ -11,62 +11,73 @@ from angarium.core.options import Options, as_mapping
 from angarium.identity.limits import Limits
 from angarium.identity.records import Account, Change, Credential, Domain, DomainKey, Person, Server, Stream
 
-ACCOUNT_COLUMNS = (Column("ID", numeric=True), Column("NAME"), Column("STATE"), Column("LIMITS"))
+ACCOUNT_COLUMNS = (
+    Column("ID", numeric=True),
+    Column("NAME", flexible=True),
+    Column("STATE"),
+    Column("LIMITS", flexible=True, yields=True),
+)
 SERVER_COLUMNS = (
     Column("ID", numeric=True),
     Column("ACCOUNT", numeric=True),
-    Column("NAME"),
+    Column("NAME", flexible=True),
     Column("STATE"),
-    Column("LIMITS"),
+    Column("LIMITS", flexible=True, yields=True),
 )
 STREAM_COLUMNS = (
     Column("ID"),
     Column("SERVER", numeric=True),
     Column("KIND"),
     Column("STATE"),
-    Column("NAME"),
+    Column("NAME", flexible=True),
 )
 PERSON_COLUMNS = (
     Column("ID", numeric=True),
     Column("ACCOUNT", numeric=True),
-    Column("EMAIL"),
+    Column("EMAIL", flexible=True),
     Column("STATE"),
-    Column("LAST USE"),
-    Column("NAME"),
+    Column("LAST USE", yields=True),
+    Column("NAME", flexible=True),
 )
 CREDENTIAL_COLUMNS = (
     Column("ID", numeric=True),
     Column("KIND"),
     Column("ACCOUNT", numeric=True),
     Column("SERVER", numeric=True),
-    Column("STREAM"),
-    Column("USER NAME"),
+    Column("STREAM", flexible=True),
+    Column("USER NAME", flexible=True),
     Column("STATE"),
-    Column("EXPIRES"),
-    Column("LAST USE"),
-    Column("LABEL"),
+    Column("EXPIRES", yields=True),
+    Column("LAST USE", yields=True),
+    Column("LABEL", flexible=True),
 )
 DOMAIN_COLUMNS = (
     Column("ID", numeric=True),
     Column("ACCOUNT", numeric=True),
-    Column("DOMAIN"),
+    Column("DOMAIN", flexible=True),
     Column("STATE"),
-    Column("CHECKED"),
-    Column("KEYS"),
+    Column("CHECKED", yields=True),
+    Column("KEYS", flexible=True, yields=True),
 )
 KEY_COLUMNS = (
     Column("ID", numeric=True),
-    Column("SELECTOR"),
+    Column("SELECTOR", flexible=True),
     Column("ALGORITHM"),
     Column("STATE"),
-    Column("MADE"),
-    Column("SEEN"),
+    Column("MADE", yields=True),
+    Column("SEEN", yields=True),
 )
-CHANGE_COLUMNS = (Column("ID", numeric=True), Column("AT"), Column("ACTOR"), Column("ACTION"), Column("WHAT"))
+CHANGE_COLUMNS = (
+    Column("ID", numeric=True),
+    Column("AT"),
+    Column("ACTOR", flexible=True),
+    Column("ACTION"),
+    Column("WHAT", flexible=True),
+)
 
 
 def record(value: Any) -> Any:
-    """Return a record for --json: options by name, times in epoch seconds."""
+    """Return a record for --json: options by name; what prints it makes dates of the times."""
     if isinstance(value, Options):
         return as_mapping(value)
     if isinstance(value, msgspec.Struct):
