@@ -47,6 +47,20 @@ def test_a_pattern_has_a_length() -> None:
         read_pattern("a" * 1_001)
 
 
+@pytest.mark.parametrize("text", ["((ab?){9}c?){99}", "(((a?){30}){30})", ".{900}", "((a|b|c){9}){99}"])
+def test_a_pattern_that_is_made_into_very_much_is_refused(text: str) -> None:
+    with pytest.raises(BadValue, match="steps") as caught:
+        read_pattern(text)
+    assert caught.value.hint == "write smaller counts, and none inside others"
+
+
+def test_a_list_of_names_as_long_as_a_pattern_may_be_is_not_too_much() -> None:
+    names = "|".join(f"domain{number}\\.example" for number in range(45))
+    assert len(names) < 1_000
+    assert read_pattern(f"^({names})$").is_in("domain44.example")
+    assert read_pattern(r"\pL+").is_in("ü")
+
+
 @pytest.mark.parametrize("text", ["Mx7.example.com", "mx7", "MÜLLER mx7"])
 def test_case_counts_unless_it_is_ignored(text: str) -> None:
     assert read_pattern("MX[0-9]|Ü", ignores_case=True).is_in(text)

@@ -15,6 +15,9 @@ from angarium.config.reading import BadValue
 
 LONGEST = 1_000
 """Characters that a pattern may have."""
+MOST_STEPS = 2_000
+"""Instructions of RE2 that a pattern may be made into: each may be looked at for each byte of a text, which is then
+some 10 ms for a header field. Only nested and very large counts need more."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Pattern:
     def is_in(self, text: str) -> bool:
         """Whether it matches anywhere in *text*. Lone surrogates count as the replacement character."""
         return self._compiled.search(text.encode("utf-8", "replace")) is not None
+
+    @property
+    def steps(self) -> int:
+        """How many instructions it is made into."""
+        return int(self._compiled.programsize)
 
     @cached_property
     def _compiled(self) -> Any:
@@ -63,6 +71,11 @@ def read_pattern(text: str, *, ignores_case: bool = False) -> Pattern:
     except (re2.error, UnicodeEncodeError) as error:
         problem = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else str(error)
         raise BadValue(f'the pattern "{text}" is wrong: {problem}', _hint(text)) from None
+    if pattern.steps > MOST_STEPS:
+        raise BadValue(
+            f'the pattern "{text}" is made of {pattern.steps} steps',
+            "write smaller counts, and none inside others",
+        )
     return pattern
 
 
