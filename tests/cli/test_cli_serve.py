@@ -30,7 +30,8 @@ def serve(folder, *arguments, **env):
 @pytest.mark.process
 def test_what_the_first_start_prints_can_be_pasted_and_its_result_is_seen(tmp_path):
     with serve(tmp_path, ANGARIUM_INIT="1") as node:
-        node.wait_for("Try +angarium try")
+        (line,) = node.wait_for(r"Try +(\S+) try; catch\.test")
+        assert line[1] == str(ANGARIUM)  # which is not on the path
         pasted = re.search(r"^python3 - <<'END'\n(.*?)^END$", node.log, re.MULTILINE | re.DOTALL)
         assert pasted is not None
         assert run(["python3", "-"], stdin=pasted[1].encode()) == "taken\n"
@@ -39,11 +40,11 @@ def test_what_the_first_start_prints_can_be_pasted_and_its_result_is_seen(tmp_pa
         assert (record["to"], record["subject"]) == (["someone@catch.test"], "Hello")
         with open(record["file"], encoding="ascii") as file:
             assert file.read().endswith("\n\nIt works.\n")
-        said = run([ANGARIUM, "try", "--data", tmp_path / "data"])
+        said = run([line[1], "try", "--data", tmp_path / "data"])
         assert "queued as" in said
         assert said.endswith(f"delivered\nkept in {tmp_path}/data/caught\n")
         (login,) = json.loads(run([ANGARIUM, "logins", "list", "--data", tmp_path / "data", "--json"]))
-        assert f"Login  {login['username']}" in node.log
+        assert f"Login  {login['username']}, password shown once" in node.log
 
 
 @pytest.mark.process
@@ -141,9 +142,10 @@ def test_they_do_not_where_that_would_change_more_than_an_address(tmp_path, text
 
 def test_the_summary_fits_into_a_terminal_and_breaks_no_word():
     data = Path("/home/me/some/where/angarium/data")
-    summary = Summary(WHERE, "f" * 32, data, None, data / "caught", False)
+    summary = Summary(WHERE, "f" * 32, data, None, Path("data/caught"), False)
     for width in (80, 120):
         lines = framed(summary.title, summary.lines(), width).splitlines()[1:]
+        assert len(lines) == 1 + 5 + 1
         assert len({len(line) for line in lines}) == 1
         assert len(lines[0]) <= width
     assert "f" * 32 in framed(summary.title, summary.lines(), 20)

@@ -111,31 +111,37 @@ class _Starter:
         self._first = first
         self._found = found
         self._login = ""
+        self._is_watched = catcher is not None or sys.stdout.isatty()
 
     async def sockets_are_open(self, start: "Start") -> None:
         """See Starter."""
         if self._found:
             path = self._source.path
             start.log.info("configuration", start.clock.now(), file=str(path), note="found in this folder")
-        if self._first:
-            with store_in(start.config, start.data, make=True) as opened:
-                recipient = f"someone@{CATCH_DOMAIN}" if self._catcher is not None else ANYBODY
-                make_first(opened, recipient=recipient)
-                self._login = _login(opened)
+        if self._first or self._is_watched:
+            self._look_for_login(start)
         if self._catcher is not None:
             await self._catcher.start(start.data, start.clock, start.log)
 
+    def _look_for_login(self, start: "Start") -> None:
+        with store_in(start.config, start.data, make=True) as opened:
+            if self._first:
+                recipient = f"someone@{CATCH_DOMAIN}" if self._catcher is not None else ANYBODY
+                make_first(opened, recipient=recipient)
+            self._login = _login(opened)
+
     def is_ready(self, start: "Start") -> None:
         """See Starter. Who runs a service reads records; who sits before it, a summary."""
-        if self._catcher is None and not sys.stdout.isatty():
+        if not self._is_watched:
             return
         summary = Summary(
             where=endpoints(start.config),
             login=self._login,
             data=start.data,
             config=self._source.path,
-            caught=start.data / CATCH_FOLDER if self._catcher is not None else None,
+            caught=_from_here(start.data / CATCH_FOLDER) if self._catcher is not None else None,
             catches_all=self._source.catches_all,
+            program=_called(),
         )
         width = shutil.get_terminal_size().columns
         click.echo(framed(summary.title, summary.lines(), width))
@@ -144,6 +150,18 @@ class _Starter:
         """See Starter."""
         if self._catcher is not None:
             await self._catcher.stop()
+
+
+def _from_here(path: Path) -> Path:
+    """Return the shorter way to write *path*."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _called() -> str:
+    """Return how a shell calls this command: by its name where that is found, else by the path it was started with."""
+    found = shutil.which("angarium")
+    return "angarium" if found and Path(found).samefile(sys.argv[0]) else sys.argv[0]
 
 
 def _login(opened: Opened) -> str:

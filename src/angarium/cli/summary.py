@@ -10,7 +10,9 @@ from angarium.config.source import CATCH_DOMAIN
 
 
 class Summary(NamedTuple):
-    """*login* is a user name, empty: not known; *config* None: built in; *caught* the folder of caught mail, if any."""
+    """*login* is a user name, empty: there is none; *config* None: built in; *caught* the folder of caught mail, if
+    there is one; *program* how this command is called.
+    """
 
     where: Endpoints
     login: str
@@ -18,6 +20,7 @@ class Summary(NamedTuple):
     config: Path | None
     caught: Path | None
     catches_all: bool
+    program: str = "angarium"
 
     @property
     def title(self) -> str:
@@ -51,13 +54,13 @@ class Summary(NamedTuple):
 
     def _password(self) -> str:
         if self.login:
-            return f"{self.login}, its password was shown once; another: angarium logins create NAME"
-        return "angarium logins list; another: angarium logins create NAME"
+            return f"{self.login}, password shown once"
+        return f"none yet: {self.program} logins create NAME"
 
     def _try(self) -> str:
         if self.caught is None:
-            return "angarium try --to YOUR@ADDRESS"
-        return f"angarium try; mail to anybody@{CATCH_DOMAIN} is kept in {self.caught}"
+            return f"{self.program} try --to YOUR@ADDRESS"
+        return f"{self.program} try; {CATCH_DOMAIN} stays in {self.caught}"
 
 
 def framed(title: str, lines: list[tuple[str, str]], width: int) -> str:

@@ -53,7 +53,12 @@ class _Mail(NamedTuple):
     help="Whom to write to; a node without a configuration file keeps mail to the default.",
 )
 @click.option(
-    "--from", "sender", default="try@localhost", show_default=True, metavar="ADDRESS", help="Who writes."
+    "--from",
+    "sender",
+    default=f"try@{CATCH_DOMAIN}",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Who writes.",
 )
 @click.option(
     "--login",
