@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from angarium.mime.addresses import FieldMailbox, ascii_domain, mailboxes, reads_alike, written
-from angarium.mime.words import decode_words
+from angarium.mime.addresses import FieldMailbox, ascii_domain, mailboxes, reads_alike
+from angarium.mime.words import decode_words, written
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.mime.addresses import read_mailboxes
 from angarium.sendmail.aliases import expand, read_aliases
 from angarium.sendmail.errors import NotSent
-from angarium.sendmail.listed import listed
+from angarium.sendmail.listed import addresses_in, listed
 from angarium.sendmail.message import MailUser, compose, local_date, read_message
 
 USER = MailUser(33, "www-data", "www-data", "web.example.com")
@@ -100,6 +101,21 @@ def recipients(header: str) -> list[str]:
 )
 def test_recipients_are_read_from_the_header(header: str, found: list[str]) -> None:
     assert recipients(header) == [f"{name}@example.org" for name in found]
+
+
+ODD = st.text(st.sampled_from('ab@.<>,"\\ ():;-_=?'), max_size=12)
+USUAL = st.sampled_from(["a@b.c", "A B <a@b.c>", "root", "<a>", '"a,b" <c@d>'])
+
+
+@given(st.lists(ODD | USUAL, max_size=4).map(",".join))
+def test_what_is_read_the_short_way_is_what_the_long_way_reads(value: str) -> None:
+    found = read_mailboxes(value, takes_local=True)
+    long = [mailbox.address for mailbox in found.mailboxes] if found.is_whole else None
+    try:
+        short = addresses_in(value)
+    except NotSent:
+        short = None
+    assert short == long
 
 
 def test_a_user_of_the_machine_needs_no_domain() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import idna
 
-from angarium.mime.words import decode_words, encode_words
+from angarium.mime.words import CONTROLS, decode_words
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|\[[^\]]*+\]?|[<>,:;()@]|[^"\[<>,:;()@ \t\r\n]++', re.S)
 _COMMENT_PART = re.compile(r"[^()\\]++|\\.?|[()]", re.S)
@@ -25,8 +25,6 @@ _LITERAL = re.compile(r"\[[0-9A-Za-z:.]+\]")
 _DOT_STRING = re.compile(
     r"[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]++(?:\.[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]++)*+"
 )
-_ATOMS = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~ ]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LONGEST_DOMAIN = 255
 _SAID_TWICE = re.compile(r"([-A-Za-z0-9.+_]++@[-A-Za-z0-9.]++)[ \t]*+(<\1>)")
 """An address for its own name, as scripts write it: whichever a reader takes, it is the same."""
@@ -135,7 +133,7 @@ def _hides_nothing(value: str) -> bool:
     if "=?" not in value:
         return True
     plain = decode_words(value)
-    return "=?" not in plain and plain.count("@") == value.count("@") and _CONTROLS.search(plain) is None
+    return "=?" not in plain and plain.count("@") == value.count("@") and CONTROLS.search(plain) is None
 
 
 def _is_one_domain(mailbox: FieldMailbox) -> bool:
@@ -167,18 +165,6 @@ def _inside(
         return []
     inside.append(token)
     return inside
-
-
-def written(name: str, address: str) -> str:
-    """Return a mailbox as a field holds it, all ASCII for an ASCII address. *name* may be anything."""
-    name = _CONTROLS.sub(" ", name).strip()
-    if not name:
-        return address
-    if not name.isascii():
-        return f"{encode_words(name)} <{address}>"
-    if _ATOMS.fullmatch(name) is None:
-        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
-    return f"{name} <{address}>"
 
 
 def ascii_domain(text: str) -> str | None:
@@ -256,7 +242,7 @@ def _joined(words: list[str]) -> str | None:
 def _is_local(text: str) -> bool:
     if text.startswith('"'):
         return (
-            _CONTROLS.search(text) is None
+            CONTROLS.search(text) is None
             and len(text) >= 2
             and text.endswith('"')
             and text.count('"', 1) == text.count('\\"', 1) + 1

@@ -1,4 +1,4 @@
-"""Encoded words (RFC 2047): text beyond ASCII in a header field, read and written."""
+"""Encoded words (RFC 2047): text beyond ASCII in a header field, read and written, and names beside an address."""
 
 import base64
 import binascii
@@ -17,6 +17,9 @@ _CHARSET = re.compile(
 that cannot be encoded again."""
 _ONE_WORD = re.compile(_WORD)
 _ITEM = re.compile(rf"(?:{_WORD}|[^,])++")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+"""What no name has in it: control characters, and what Unicode takes for the end of a line."""
+_ATOMS = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~ ]+")
 _WORD_OCTETS = 42
 """Octets of text in one word: with charset and base64 it stays below 75 characters (RFC 2047 §2)."""
 
@@ -46,6 +49,18 @@ def decode_list(text: str) -> list[str]:
 def encode_words(text: str) -> str:
     """Return *text* as encoded words in UTF-8, one a line of a folded field; characters stay whole."""
     return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(piece).decode()}?=" for piece in _pieces(text))
+
+
+def written(name: str, address: str) -> str:
+    """Return a mailbox as a field holds it, all ASCII for an ASCII address. *name* may be anything."""
+    name = CONTROLS.sub(" ", name).strip()
+    if not name:
+        return address
+    if not name.isascii():
+        return f"{encode_words(name)} <{address}>"
+    if _ATOMS.fullmatch(name) is None:
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name} <{address}>"
 
 
 def _pieces(text: str) -> list[bytes]:

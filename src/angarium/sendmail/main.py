@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from angarium.core.errors import AngariumError
+from angarium.mime.words import written as mailbox
 from angarium.sendmail.aliases import expand, read_aliases
 from angarium.sendmail.arguments import SendmailArguments, read_arguments
 from angarium.sendmail.drop import put
 from angarium.sendmail.errors import NotNow, NotSent, SendmailError, SendmailUsage
+from angarium.sendmail.listed import addresses_in, listed
 from angarium.sendmail.message import MailUser, Written, compose, read_message
 from angarium.sendmail.posting import Posting
 from angarium.sendmail.submit import connect, submit
@@ -91,10 +93,8 @@ def _input(ends_at_dot: bool) -> bytes:
 
 
 def _recipients(arguments: SendmailArguments, written: Written) -> list[str]:
-    found = [each for word in arguments.recipients for each in _addresses(word)]
+    found = [each for word in arguments.recipients for each in addresses_in(word)]
     if arguments.reads_recipients:
-        from angarium.sendmail.listed import listed  # see above
-
         found += listed(written)
     if not found:
         where = "in To, Cc or Bcc" if arguments.reads_recipients else "on the command line, and no -t"
@@ -104,28 +104,17 @@ def _recipients(arguments: SendmailArguments, written: Written) -> list[str]:
     return found
 
 
-def _addresses(word: str) -> list[str]:
-    """Return the addresses in a word of the command line: most often it is one."""
-    if not set(word) & set(' ,<>()"'):
-        return [word]
-    from angarium.sendmail.listed import addresses_in  # see above
-
-    return addresses_in(word)
-
-
 def _author(arguments: SendmailArguments, written: Written, sender: str, caller: MailUser) -> str:
     """Return the mailbox for a From that is missing."""
     if written.has(b"from"):
         return ""
-    from angarium.mime.addresses import written as mailbox  # see above
-
     return mailbox(arguments.full_name or caller.full_name, sender or caller.address).replace("\r\n", "\n")
 
 
 def _sender(word: str, caller: MailUser) -> str:
     if not word:
         return ""
-    found = _addresses(word)
+    found = addresses_in(word)
     if len(found) != 1:
         raise SendmailUsage(f"-f {word}: write one address")
     return found[0] if "@" in found[0] else f"{found[0]}@{caller.host}"

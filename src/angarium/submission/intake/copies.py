@@ -8,8 +8,9 @@ import msgspec
 from angarium.core.ids import MessageId
 from angarium.core.records import ForwardPath, Message
 from angarium.core.submission import CopyTo, Wishes
-from angarium.mime.addresses import mailboxes, written
+from angarium.mime.addresses import mailboxes
 from angarium.mime.header import HeaderBlock, Span, unfold
+from angarium.mime.words import written
 
 _MOST_CC_OCTETS = 16_384
 
