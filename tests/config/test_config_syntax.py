@@ -140,6 +140,7 @@ def test_a_syntax_error_is_told_at_its_place_and_once(text: str, expected: list[
         ("A = 'b’", "1:5 this text ends with ’, which is a typographic quote | write 'b'"),
         ("A = b”", '1:6 ” is a typographic quote | put the whole value into double quotes: "…"'),
         ("A = it's", '1:7 this text is not closed on its line | put the whole value into double quotes: "…"'),
+        ('A = "b"”', '1:8 ” is a typographic quote | put the whole value into double quotes: "…"'),
         ("A = `b`", '1:5 ` is a typographic quote | write "b"'),
         ('A = "b', '1:5 this text is not closed on its line | end it with "; write \\" for a quote inside'),
         ("A\u200b = 1", "1:2 an invisible character (U+200B) stands here | take it out"),

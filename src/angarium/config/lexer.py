@@ -63,7 +63,7 @@ def tokenize(source: SourceText, problems: ProblemList) -> list[Token]:
             offset = end
         else:
             wrong = _WRONG.get(match.lastgroup)
-            inside = wrong is not None and _goes_on(text, offset)
+            inside = wrong is not None and (match[0] in TYPOGRAPHIC or _goes_on(text, offset))
             if wrong is not None:
                 message, hint = wrong(match[0])
                 problems.add(Position(source, offset), message, _WHOLE if inside else hint)
