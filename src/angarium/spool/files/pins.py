@@ -8,17 +8,19 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from angarium.core.files import give_to_owner_of, open_own
 
 _PIN = ".pin"
+_numbers = count(1)
 
 
 @contextmanager
 def pinned(directory: Path, name: str) -> Iterator[None]:
     """From now on, and until the end, no segment of the journal is used again. Raises OSError."""
-    path = directory / f"{name}-{os.getpid()}{_PIN}"
+    path = directory / f"{name}-{os.getpid()}-{next(_numbers)}{_PIN}"
     fd = _locked(directory, path)
     try:
         yield
