@@ -140,8 +140,8 @@ q quits   sort: w [waiting]  o oldest  f flight  n next  d domain
 """
 TOP_120 = """\
 angarium 1.0, up 1 h, 2 workers. Ready: takes mail.
-per second: received 0, delivered 250, delayed 0, bounced 0, expired 0, sessions in 0, connections out 0, 0 B in; CPU 0
-    %
+per second: received 0, delivered 250, delayed 0, bounced 0, expired 0, sessions in 0, connections out 0, 0 B in; CPU
+    0 %
 now: sessions in 0, connections out 4, recipients active 0, in flight 0, delayed 0, held 0, journal 0 B in 0 segments
 1207 recipients wait in 2 queues. Nothing holds it.
 

@@ -112,6 +112,17 @@ def test_details_are_dim_unless_they_say_otherwise_and_are_broken_between_words(
     ]
 
 
+def test_a_number_is_not_parted_from_its_unit():
+    assert wrapped("it has waited for 2 h 5 min, since 18 s", 24) == [
+        "it has waited for 2 h",
+        "    5 min, since 18 s",
+    ]
+    assert wrapped("    why: it has been so, since 18 s", 33) == [
+        "    why: it has been so, since",
+        "        18 s",
+    ]
+
+
 def test_a_word_that_is_longer_than_the_terminal_stays_whole():
     assert wrapped("see https://example.com/a-very-long-address now", 20) == [
         "see",

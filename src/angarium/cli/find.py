@@ -9,7 +9,7 @@ import click
 
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of, warn
-from angarium.cli.tables import Cell, Column, Row, Toned
+from angarium.cli.tables import Cell, Column, Row, Toned, clean
 from angarium.cli.times import read_time, relative, upcoming, when
 from angarium.cli.where import spool_folder
 from angarium.cli.words import STATE_TONES
@@ -17,7 +17,7 @@ from angarium.core.finding import MOST_FOUND, Finding, FoundMessage, FoundRecipi
 from angarium.spool.offline.find import SpoolSource
 
 _COLUMNS = (
-    Column("RECEIVED"),
+    Column("RECEIVED", yields=True),
     Column("MESSAGE"),
     Column("SENDER", flexible=True, yields=True),
     Column("RECIPIENT", flexible=True),
@@ -177,5 +177,5 @@ def _several(text: str, finding: Finding) -> str:
     for row in finding.rows:
         more = f" and {row.recipient_count - 1} more" if row.recipient_count > 1 else ""
         to = f"<{row.sender}> to <{row.recipients[0].recipient}>{more}"
-        lines.append(f"  {row.message}  {when(row.received_at, now)}  {to}")
+        lines.append(f"  {row.message}  {when(row.received_at, now)}  {clean(to)}")
     return "\n".join(lines)

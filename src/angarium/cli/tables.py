@@ -5,6 +5,7 @@ too narrow, columns that may yield go under their row, and a name that is longer
 the next line. Without a width, for files and pipes, every row is one line.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from textwrap import TextWrapper
@@ -15,6 +16,10 @@ Tone = Literal["", "bright", "dim", "good", "warn", "bad"]
 
 _GAP = 2
 _INDENT = "    "
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:s|ms|min|h|d|B|KB|MB|GB)\b|%)")
+"""The blank between a number and its unit, where no line is broken."""
+_BOUND = "\0"
+"""Stands for such a blank meanwhile; it is not printable, so no text has it."""
 _ENOUGH = 16
 """So many columns let a name be known."""
 
@@ -112,7 +117,8 @@ def wrapped(text: str, width: int | None) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return wrapper.wrap(words)
+    lines = wrapper.wrap(_UNIT.sub(_BOUND, words))
+    return [line.replace(_BOUND, " ") for line in lines]
 
 
 def columns_of(text: str) -> int:
