@@ -142,6 +142,14 @@ def test_a_socket_is_passed_to_who_listens_there(listening: socket.socket) -> No
     again.close()
 
 
+def test_one_for_datagrams_is_not_listened_on() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        passed = PassedSockets([sock])
+        assert passed.take(ListenAddress("smtp", *sock.getsockname())) is None
+        assert passed.unused() == ["{}:{}".format(*sock.getsockname())]
+
+
 def test_a_unix_socket_is_passed_too(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "socket"))

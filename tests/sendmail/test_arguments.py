@@ -75,6 +75,7 @@ REFUSED = {
     "-N never,delay": "write never, or some of success,failure,delay",
     "-N sometimes": "write never, or some of success,failure,delay",
     "-R some": "write full or hdrs",
+    "-V größer": "write printable ASCII",
 }
 
 

@@ -100,6 +100,9 @@ def test_the_sender_is_the_user_who_calls(machine: Machine) -> None:
     [
         (["-f", "A <a@x.test>, b@x.test", "you@list.test"], 64, "write one address"),
         (["you@list.test", "two words"], 65, "these are no addresses: two words"),
+        (["you@list.test\r\nRCPT TO:<other@list.test>"], 65, "these are no addresses"),
+        (["-f", "me@list.test>\r\nRSET", "you@list.test"], 65, "these are no addresses"),
+        (["-f", "m\udcff", "you@list.test"], 65, "is no address"),
         ([], 64, "there are no recipients on the command line, and no -t"),
         (["-t"], 64, "there are no recipients in To, Cc or Bcc"),
         (["-bd"], 64, "a node is started with `angarium serve`"),

@@ -25,7 +25,7 @@ class PassedSockets:
     def take(self, address: ListenAddress) -> socket.socket | None:
         """Return a socket of the caller's own that listens at *address*; None when none was passed."""
         found = self._sockets.get(str(address))
-        if found is None:
+        if found is None or found.type != socket.SOCK_STREAM:
             return None
         self._taken.add(str(address))
         sock = found.dup()

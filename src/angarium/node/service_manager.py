@@ -15,6 +15,8 @@ from angarium.core.log import Log
 
 _LOOK_S: Final = 10.0
 _EXTENSION_S: Final = 60
+_LONGEST_START_S: Final = 3600.0
+"""A node that takes no mail by then never will: a worker that dies at each start must not hold a boot up for ever."""
 _NAMES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -60,11 +62,12 @@ class ServiceManager:
 
     async def give_signs_of_life(self) -> None:
         """Say that the event loop turns, twice in the time that the watchdog waits; and while the spool is being read,
-        that this may take longer than a start usually does. Until cancelled.
+        for an hour at most, that this may take longer than a start usually does. Until cancelled.
         """
+        begun_at = time.monotonic()
         while self._path:
             signs = ["WATCHDOG=1"] if self._watchdog_s is not None else []
-            if not self._is_ready:
+            if not self._is_ready and time.monotonic() - begun_at < _LONGEST_START_S:
                 signs += [f"EXTEND_TIMEOUT_USEC={_EXTENSION_S * 1_000_000}", "STATUS=reading the spool"]
             self._tell(*signs)
             await asyncio.sleep(min(_LOOK_S, (self._watchdog_s or _LOOK_S) / 2))

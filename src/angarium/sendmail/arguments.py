@@ -111,6 +111,12 @@ def _ret(value: str) -> str:
     return value.upper()
 
 
+def _envid(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise SendmailUsage(f"-V {value!r}: write printable ASCII")
+    return value
+
+
 def _without_brackets(value: str) -> str:
     return value[1:-1] if value.startswith("<") and value.endswith(">") else value
 
@@ -129,6 +135,6 @@ _READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "F": ("full_name", str),
     "N": ("notify", _notify),
     "R": ("ret", _ret),
-    "V": ("envid", str),
+    "V": ("envid", _envid),
     "C": ("config", str),
 }

@@ -99,9 +99,14 @@ def _recipients(arguments: SendmailArguments, written: Written) -> list[str]:
     if not found:
         where = "in To, Cc or Bcc" if arguments.reads_recipients else "on the command line, and no -t"
         raise SendmailUsage(f"there are no recipients {where}")
-    if wrong := [each for each in found if not each or not each.isprintable() or set(each) & set("<> ")]:
-        raise NotSent(f"{wrong[0]!r} is no address", os.EX_DATAERR)
-    return found
+    return [_checked(each) for each in found]
+
+
+def _checked(address: str) -> str:
+    """Return what may stand in a command of SMTP. Raises NotSent."""
+    if not address or not address.isprintable() or set(address) & set("<>"):
+        raise NotSent(f"{address!r} is no address", os.EX_DATAERR)
+    return address
 
 
 def _author(arguments: SendmailArguments, written: Written, sender: str, caller: MailUser) -> str:
@@ -117,7 +122,7 @@ def _sender(word: str, caller: MailUser) -> str:
     found = addresses_in(word)
     if len(found) != 1:
         raise SendmailUsage(f"-f {word}: write one address")
-    return found[0] if "@" in found[0] else f"{found[0]}@{caller.host}"
+    return _checked(found[0] if "@" in found[0] else f"{found[0]}@{caller.host}")
 
 
 # -- to the node
