@@ -117,7 +117,7 @@ def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
         (kinds.ROUTES, '( "[x.com]:25" )', '"[x.com]:25" is not host:port', 'write "x.com:25"'),
         (kinds.SIZE, "10M", "takes a number of bytes", "write 10485760"),
         (kinds.SECONDS, '"4 hours"', "takes a number of seconds", "write 14400"),
-        (kinds.SECONDS, "soon", '"soon" is not a number of seconds', ""),
+        (kinds.SECONDS, "soon", '"soon" is not a number of seconds', "write a whole number of seconds"),
         (
             kinds.THROTTLE,
             "10/0",
@@ -212,7 +212,7 @@ def test_a_value_is_read(kind: Kind, text: str, value: object) -> None:
         ),
         (kinds.OWN_NAME, '"a b"', '"a b" is not the name of a host', "write mta.example.com"),
         (kinds.BANNER, '"héllo"', "a greeting is one line of up to 500 ASCII characters", ""),
-        (kinds.SIZE, "ten", '"ten" is not a number of bytes', ""),
+        (kinds.SIZE, "ten", '"ten" is not a number of bytes', "write a whole number of bytes"),
         (kinds.PERMS, "rw", '"rw" is not a file mode', "write three octal digits, as 0660"),
         (kinds.PATH, '""', "the path is empty", 'write "/path"'),
         (kinds.SOCKETS, '( "localhost:53" )', '"localhost" is not an IP address', ""),
@@ -297,7 +297,11 @@ def test_no_limit_is_written_as_people_write_it_and_reads_back(option: Option) -
 
 
 @pytest.mark.parametrize(
-    "name", ["Max_Outbound_Connections", "Scope_Max_Outbound_Connections", "Max_Resident_Active_Queue"]
+    "name",
+    [
+        *("Max_Outbound_Connections", "Scope_Max_Outbound_Connections", "Server_Max_Outbound_Connections"),
+        *("Max_Resident_Active_Queue", "Max_DNS_TTL"),
+    ],
 )
 def test_where_none_at_all_could_be_meant_0_is_refused(name: str) -> None:
     with pytest.raises(BadValue, match="0 is too small") as caught:

@@ -69,7 +69,7 @@ _OPTIONS: _Groups = (
         "Always_Allow",
     ),
     (
-        "an operator is who may use the node's socket, or has a token (angarium tokens)",
+        "an operator is who may use the node's socket, or has a key with the grant node/manage",
         "",
         "AuthorizationParameters Enable_Authorization Control_Client_Timeout Timeout",
     ),

@@ -73,7 +73,9 @@ def _scaled(value: Value, scales: Mapping[str, int], unit: str) -> int:
         raise BadValue(
             f"takes a number of {unit}", f"write {sum(int(n) * scales[word] for n, word in parts)}"
         )
-    raise BadValue(f'"{text}" is not a number of {unit}', _plain_number(text))
+    raise BadValue(
+        f'"{text}" is not a number of {unit}', _plain_number(text) or f"write a whole number of {unit}"
+    )
 
 
 def _plain_number(text: str) -> str:

@@ -29,6 +29,8 @@ def _fixed(
     return _row(name, kind, unit, sentence, minimum, maximum, reload=False, no_limit=no_limit)
 
 
+_LONGEST_TTL = 2**32 - 1
+
 _PROCESS = (
     _row("Hostname", k.OWN_NAME, "", "The node's own name (default: the system's)."),
     _fixed("Workers", k.INT, "processes", "Worker processes; 0 = one per core.", 0, 256),
@@ -178,7 +180,7 @@ _DELIVERY = (
         "Open connections of the whole node (Momentum: 20000).",
         1,
         1_000_000,
-        no_limit=NoLimit(1_000_000),
+        no_limit=NoLimit(1_000_000, by_zero=False),
     ),
     _row(
         "Prohibited_Hosts",
@@ -206,7 +208,15 @@ _NAMES = (
     _row("DNS_Deadline", k.SECONDS, "s", "Wait for an answer in all.", 1, 300),
     _fixed("DNS_Cache_Size", k.INT, "entries", "Answers that a worker remembers.", 100, 10_000_000),
     _row("Min_DNS_TTL", k.SECONDS, "s", "Least time an answer is remembered.", 0, 86_400),
-    _row("Max_DNS_TTL", k.SECONDS, "s", "Longest time an answer is remembered.", 1, 2**32 - 1),
+    _row(
+        "Max_DNS_TTL",
+        k.SECONDS,
+        "s",
+        "Longest time an answer is remembered.",
+        1,
+        _LONGEST_TTL,
+        no_limit=NoLimit(_LONGEST_TTL, by_zero=False),
+    ),
     _row(
         "DNS_Negative_TTL", k.SECONDS, "s", "Longest time the absence of an answer is remembered.", 0, 86_400
     ),

@@ -156,7 +156,7 @@ _LIMITS = (
         1,
         1_000_000,
         ("binding_group", "binding"),
-        no_limit=NoLimit(1_000_000),
+        no_limit=NoLimit(1_000_000, by_zero=False),
     ),
     _row(
         "Outbound_Throttle_Messages",
