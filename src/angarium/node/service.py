@@ -29,7 +29,7 @@ from angarium.node.identities import WorkerIdentities
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.load import LoadWatch
-from angarium.node.logs import make_log
+from angarium.node.logs import hear_libraries, make_log
 from angarium.node.session_counts import SessionCounts
 from angarium.node.spools import open_spools, partition_folders
 from angarium.node.surroundings import LOOK_S, Surroundings
@@ -112,6 +112,7 @@ class WorkerService:
         clock, counters, rng = SystemClock(), Counters(), random.Random()
         later = partial(asyncio.get_running_loop().call_later, _FLUSH_S)
         log = make_log(config, later, worker=index)
+        hear_libraries(log, clock)
         session_counts = SessionCounts(counts_fd, workers, index)
 
         identities = WorkerIdentities(

@@ -33,7 +33,7 @@ from angarium.node import domain_watch
 from angarium.node.conditions import NodeFacts, around, needs_of
 from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
-from angarium.node.logs import make_log
+from angarium.node.logs import hear_libraries, make_log
 from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.passed_sockets import passed_sockets
@@ -120,6 +120,7 @@ class Supervisor:
         Raises CannotListen, TlsProblem, or ControlError when another node runs on the same data, before anything
         has begun; and AngariumError when a worker has found a spool that no worker could use.
         """
+        hear_libraries(self.log, self.clock)
         self._http.claim()
         try:
             self._open_sockets()

@@ -332,9 +332,9 @@ RECORDS: Final[dict[str, LogRecord]] = {
         "Mail was caught instead of sent: see `angarium serve --catch`.", ("sender", "to", "subject", "file")
     ),
     "bug": LogRecord(
-        "Something unforeseen. The mail concerned is put off; tell us.",
+        "Something unforeseen. The mail concerned is put off; tell us. At `debug`, what a library warns of.",
         ("error", "traceback", "message", "messages", "domain", "command", *_PEER),
-        ("error",),
+        ("error", "debug"),
     ),
 }
 
