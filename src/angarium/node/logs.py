@@ -39,7 +39,8 @@ class _Libraries(logging.Handler):
 
     def _take(self, record: logging.LogRecord) -> None:
         where = self.format(record).removeprefix(record.getMessage()).strip()
-        fields = {"error": f"{record.name}: {record.getMessage()}", "traceback": where}
-        self._log.add(
-            "error" if record.levelno >= logging.ERROR else "debug", "bug", self._clock.now(), fields
-        )
+        error, now = f"{record.name}: {record.getMessage()}", self._clock.now()
+        if record.levelno >= logging.ERROR:
+            self._log.error("bug", now, error=error, traceback=where)
+        else:
+            self._log.debug("bug", now, error=error, traceback=where)
