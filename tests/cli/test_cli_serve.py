@@ -67,6 +67,24 @@ def test_with_catch_no_mail_leaves_whoever_it_is_for(tmp_path):
 
 
 @pytest.mark.process
+def test_mail_that_was_not_caught_yet_is_by_the_next_node_whatever_its_port(tmp_path):
+    """Else it would go to whoever has the old port then."""
+    (tmp_path / "angarium.conf").write_text(
+        'Workers = 1\nSuspend_Delivery = true\nDomain "catch.test" { Routes = ( "smtp://127.0.0.1?port=9" ) }\n'
+    )
+    with serve(tmp_path) as before:
+        before.wait_for('"state":"ready"')
+        said = run(
+            ["sh", "-c", '"$0" "$@" || true', ANGARIUM, "try", "--wait", "0", "--data", tmp_path / "data"]
+        )
+        assert "queued as" in said
+    (tmp_path / "angarium.conf").unlink()
+    with serve(tmp_path) as after:
+        (delivered,) = after.wait_for('"event":"delivered"')
+    assert json.loads(delivered.string)["domain"] == "catch.test"
+
+
+@pytest.mark.process
 def test_a_configuration_in_this_folder_is_read_by_itself_and_named(tmp_path):
     (tmp_path / "angarium.conf").write_text('Hostname = "here.test"\nWorkers = 1\n')
     with serve(tmp_path) as node:

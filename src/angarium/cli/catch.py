@@ -55,11 +55,11 @@ class CaughtMail:
 
 
 class Catcher:
-    """A sink on a port of 127.0.0.1 that nobody has. *address* is `host:port`, known before it starts."""
+    """A sink on a port of 127.0.0.1 that nobody has. *address* is its URL as in `Routes`, known before it starts."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = "{}:{}".format(*self._socket.getsockname())
+        self.address = "smtp://{}?port={}".format(*self._socket.getsockname())
         self._sink: Sink | None = None
 
     async def start(self, data: Path, clock: Clock, log: Log) -> None:

@@ -144,7 +144,10 @@ class _Starter:
             program=_called(),
         )
         width = shutil.get_terminal_size().columns
-        click.echo(framed(summary.title, summary.lines(), width))
+        text = framed(summary.title, summary.lines(), width)
+        click.echo(
+            text.encode(sys.stdout.encoding or "ascii", "replace")
+        )  # a terminal may have no lines to draw with
 
     async def has_stopped(self) -> None:
         """See Starter."""
@@ -160,8 +163,8 @@ def _from_here(path: Path) -> Path:
 
 def _called() -> str:
     """Return how a shell calls this command: by its name where that is found, else by the path it was started with."""
-    found = shutil.which("angarium")
-    return "angarium" if found and Path(found).samefile(sys.argv[0]) else sys.argv[0]
+    found, own = shutil.which("angarium"), Path(sys.argv[0])
+    return "angarium" if found and own.exists() and own.samefile(found) else sys.argv[0]
 
 
 def _login(opened: Opened) -> str:

@@ -57,8 +57,8 @@ class ConfigSource:
             f'ESMTP_Listener "default" {{ Listen "127.0.0.1:{self.smtp_port}" {{ }} }}',
             f'HTTP_Listener "default" {{ Listen "127.0.0.1:{self.http_port}" {{ }} }}',
         ]
+        if self.catcher:  # by a route: it is found anew at each try, and the next catcher has another port
+            lines.append(f'Domain "{CATCH_DOMAIN}" {{ Routes = ( "{self.catcher}" ) }}')
         if self.catcher and self.catches_all:
-            lines.append(f'Gateway = "{self.catcher}"')
-        elif self.catcher:
-            lines.append(f'Domain "{CATCH_DOMAIN}" {{ Gateway = "{self.catcher}" }}')
+            lines.append(f'Gateway = "{CATCH_DOMAIN}"')
         return "".join(f"{line}\n" for line in lines)
