@@ -163,6 +163,34 @@ def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
     assert store.timeline(an_id(9, START - 5 * DAY_S), Whose()) is None
 
 
+def test_the_log_goes_on_where_it_was_left_over_all_days(store: SqliteEventStore) -> None:
+    old = reception(1, START - 3 * DAY_S, to=("old@example.com",))
+    new = reception(2, to=("new@example.com",))
+    everything = parse("", MAIL, NOW)
+    store.take([old, event(old, "delayed", "queued", 1, reply=Reply(451, "", "later"))])
+    first = store.log(everything, Whose(), after=0, limit=10)
+    assert [(each.type, each.address) for each in first] == [("received", ""), ("delayed", "old@example.com")]
+    store.take(
+        [new, event(old, "delivered", "delivered", 2, after_s=9e5), fact("login_failed", None, user="x")]
+    )
+    store.close()
+    again = SqliteEventStore(store.folder)
+    again.take([event(new, "delivered", "delivered", 1)])
+    then = again.log(everything, Whose(), after=first[-1].number, limit=10)
+    assert sorted((each.type, each.address) for each in then) == [
+        ("delivered", "new@example.com"),
+        ("delivered", "old@example.com"),
+        ("login_failed", ""),
+        ("received", ""),
+    ]
+    assert then[-1].address == "new@example.com"
+    assert len({each.number for each in first + then}) == 6
+    mine = parse("to:new", MAIL, NOW)
+    assert [each.type for each in again.log(mine, Whose(), after=0, limit=10)] == ["received", "delivered"]
+    assert [each.type for each in again.latest(mine, Whose(), limit=1)] == ["delivered"]
+    again.close()
+
+
 def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore, tmp_path: Path) -> None:
     refusal = fact("refusal", None, reply="550 5.7.1 no", peer="192.0.2.1:25")
     store.take([refusal, refusal, fact("refusal", None, 2, reply="550 5.7.1 no")])

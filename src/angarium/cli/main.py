@@ -30,6 +30,7 @@ SECTIONS = {
         "message": "message",
         "find": "find",
         "search": "search",
+        "events": "events",
         "bounce": "bounce",
         "trace": "trace",
         "top": "top",

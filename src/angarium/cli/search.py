@@ -13,7 +13,7 @@ from angarium.cli.times import when
 from angarium.cli.where import find_folder
 from angarium.cli.words import STATE_TONES
 from angarium.events.fields import MAIL
-from angarium.events.port import FoundMail, FoundMailPage, Whose
+from angarium.events.port import EventStore, FoundMail, FoundMailPage, Whose
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.query.nodes import Node
 from angarium.query.parser import parse
@@ -49,11 +49,8 @@ def search_command(
     docs/search.md for all of it. What was accepted up to a second ago is found, whether the node runs or not. Exit code
     1 when nothing is found.
     """
-    node = _read(" ".join(query))
-    folder = (data or find_folder()) / "events"
-    if not folder.is_dir():
-        raise Failure(f"there is no event store in {folder}; a node makes one when it runs")
-    store = SqliteEventStore(folder)
+    node = read_query(" ".join(query))
+    store = open_store(data)
     if counts:
         _print_count(store.count(node, Whose(), most=MOST_COUNTED + 1), as_json)
         return
@@ -65,7 +62,16 @@ def search_command(
     finish(bool(page.found))
 
 
-def _read(text: str) -> Node:
+def open_store(data: Path | None) -> EventStore:
+    """Return the event store of the node in *data*, None: in the folder that is found. Raises Failure, NoNode."""
+    folder = (data or find_folder()) / "events"
+    if not folder.is_dir():
+        raise Failure(f"there is no event store in {folder}; a node makes one when it runs")
+    return SqliteEventStore(folder)
+
+
+def read_query(text: str) -> Node:
+    """Return what a query means, with days of the local clock. Raises Failure, which points at what is wrong."""
     zone = datetime.now().astimezone().tzinfo or UTC
     try:
         return parse(text, MAIL, Now(time.time(), zone))

@@ -65,16 +65,17 @@ class FoundMail(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """One thing that has happened. *index* is the recipient, None where it is about all of the message, or none.
-    *reason* is what the *reply* of a failure means, in a word.
-
-    *details* are the attempt (stage, host, peer, timings …), a note, or what a fact says.
+    """One thing that has happened. *number* grows with each that is stored. *index* and *address* are the recipient's;
+    None and empty where it is about all of the message, or none. *reason* is what the *reply* of a failure means, in a
+    word. *details* are the attempt (stage, host, peer, timings …), a note, or what a fact says.
     """
 
+    number: int
     type: str
     at: float
     message: str | None
     index: int | None
+    address: str
     reply: str
     reason: str
     details: dict[str, Any]
@@ -118,6 +119,17 @@ class EventStore(Protocol):
 
     def count(self, node: Node, scope: Whose, *, most: int) -> int:
         """Return how many there are, counting up to *most*."""
+        ...
+
+    def log(self, node: Node, scope: Whose, *, after: int, limit: int) -> list[Happening]:
+        """Return what was stored after the happening numbered *after*, of mail that *node* asks for, oldest first.
+
+        Whoever asks again after the last number that he has got misses nothing and gets nothing twice.
+        """
+        ...
+
+    def latest(self, node: Node, scope: Whose, *, limit: int) -> list[Happening]:
+        """Return the last things that have happened to such mail, oldest first."""
         ...
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:

@@ -1,7 +1,7 @@
 """One day's file as it is written: what was told becomes rows, in one transaction, and what is there already stays."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,8 +42,8 @@ ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.bind
   reason = iif(excluded.reason = 1 AND excluded.state <> 1, reason, excluded.reason)
 WHERE excluded.seq > seq"""
 _EVENT = """
-INSERT OR IGNORE INTO event (recipient, seq, at, kind, server, stream, reply, reason, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT OR IGNORE INTO event (no, recipient, seq, at, kind, server, stream, reply, reason, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class _Known(NamedTuple):
@@ -70,13 +70,22 @@ class DayFile:
 
     def __init__(self, path: Path, judge: Judge) -> None:
         self._judge = judge
+        self._numbers: Iterator[int] = iter(())
         self._db = open_to_write(path)
         self._words = StoredWords(self._db)
         self._known: dict[bytes, _Known] = {}
         self._next = self._first_free()
 
-    def take(self, told: Sequence[Told]) -> None:
-        """Store what was told of messages of this day, or of none, in one transaction: all of it or nothing."""
+    @property
+    def last(self) -> int:
+        """The number of the event that was stored last, 0 for none."""
+        return int(self._db.execute("SELECT ifnull(max(no), 0) FROM event").fetchone()[0])
+
+    def take(self, told: Sequence[Told], numbers: Iterator[int]) -> None:
+        """Store what was told of messages of this day, or of none, in one transaction: all of it or nothing. Events get
+        *numbers*, which only grow.
+        """
+        self._numbers = numbers
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._learn(told)
@@ -138,7 +147,7 @@ class DayFile:
             _RECIPIENT, (row for no, r in new.values() for row in self._recipient_rows(no, r))
         )
         self._index(list(new.values()))
-        self._db.executemany(_EVENT, map(_reception_row, rows))
+        self._db.executemany(_EVENT, [(next(self._numbers), *_reception_row(row)) for row in rows])
         for row in rows:
             self._known[row[1]] = _Known(row[0], row[4], row[5], True)
 
@@ -206,9 +215,9 @@ class DayFile:
                 if row[0] not in latest or latest[row[0]].seq < each.seq:
                     latest[row[0]] = each
                 if each.reply is not None and each.state != "delivered":
-                    self._note_failure(row)
+                    self._note_failure((next(self._numbers), *row))
                     continue
-            plain.append(row)
+            plain.append((next(self._numbers), *row))
         self._db.executemany(_EVENT, plain)
         self._db.executemany(_STATE, [self._state_row(number, event) for number, event in latest.items()])
 
@@ -246,7 +255,7 @@ class DayFile:
         made = self._db.execute(_EVENT, row)
         if made.rowcount == 1:
             sql = "INSERT INTO reply_words (rowid, reply) VALUES (?, ?)"
-            self._db.execute(sql, (made.lastrowid, cut(row[6])))
+            self._db.execute(sql, (row[0], cut(row[7])))
 
     def _state_row(self, number: int, event: Event) -> tuple[Any, ...]:
         due = event.due_at if event.state == "queued" else None

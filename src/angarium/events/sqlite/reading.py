@@ -23,9 +23,14 @@ SELECT r.no, m.id, m.at, r.address, m.sender, m.author, m.subject, m.message_id,
   (SELECT text FROM word WHERE no = r.reason)
 FROM recipient r JOIN message m ON m.no = r.no >> {INDEX_BITS}
 """
-_EVENTS = """
-SELECT recipient, at, kind, reply, (SELECT text FROM word WHERE no = reason), detail
-FROM event WHERE recipient BETWEEN ? AND ? ORDER BY at, no"""
+_EVENT = f"""
+SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, (SELECT text FROM word WHERE no = e.reason), e.detail
+FROM event e LEFT JOIN message m ON m.no = e.recipient >> {INDEX_BITS} LEFT JOIN recipient r ON r.no = e.recipient
+"""
+_EVENTS = f"{_EVENT} WHERE e.recipient BETWEEN ? AND ? ORDER BY e.at, e.no"
+_OF_ANY = f"""EXISTS (SELECT 1 FROM recipient r
+  WHERE r.no BETWEEN m.no << {INDEX_BITS} AND (m.no << {INDEX_BITS}) + {WHOLE} AND ({{}}))"""
+"""What is about all of a message is of interest when one of its recipients is."""
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -58,7 +63,24 @@ class DayReader:
         if row is None:
             return None
         first = row[0] << INDEX_BITS
-        return [_happening(message, *event) for event in self._db.execute(_EVENTS, (first, first + WHOLE))]
+        return [_happening(event) for event in self._db.execute(_EVENTS, (first, first + WHOLE))]
+
+    @property
+    def last(self) -> int:
+        """The number of the event that was stored last, 0 for none."""
+        return int(self._db.execute("SELECT ifnull(max(no), 0) FROM event").fetchone()[0])
+
+    def log(
+        self, wanted: Condition, scope: Whose, after: int, limit: int, *, newest: bool
+    ) -> list[Happening]:
+        """Return what was stored after the event numbered *after* and is of mail that *wanted* finds, oldest first: the
+        first so many, or the *newest*.
+        """
+        where, values = _scoped(wanted, scope)
+        condition, twice = ("1", []) if (where, values) == ("(1)", []) else (_either(where), values * 2)
+        sql = f"{_EVENT} WHERE e.no > ? AND ({condition}) ORDER BY e.no {'DESC' if newest else 'ASC'} LIMIT ?"
+        rows = self._db.execute(sql, [after, *twice, limit]).fetchall()
+        return [_happening(row) for row in (reversed(rows) if newest else rows)]
 
     def close(self) -> None:
         """Close the file."""
@@ -108,15 +130,22 @@ def _found(row: tuple[Any, ...]) -> FoundMail:
     )
 
 
-def _happening(
-    message: MessageId, recipient: int, at: float, kind: int, reply: str, reason: str, detail: bytes | None
-) -> Happening:
+def _either(where: str) -> str:
+    """Return the condition that an event is of a recipient of interest, or of all of a message with one."""
+    is_whole = f"(e.recipient & {WHOLE}) = {WHOLE}"
+    return f"(r.no IS NOT NULL AND {where}) OR ({is_whole} AND {_OF_ANY.format(where)})"
+
+
+def _happening(row: tuple[Any, ...]) -> Happening:
+    number, message, recipient, address, at, kind, reply, reason, detail = row
     index = recipient & WHOLE
     return Happening(
+        number=number,
         type=BY_NUMBER[kind].name,
         at=at,
-        message=format_id(message),
+        message=None if message is None else format_id(message),
         index=None if index == WHOLE else index,
+        address=address or "",
         reply=reply,
         reason=reason,
         details={} if detail is None else _said(_detail(detail)),

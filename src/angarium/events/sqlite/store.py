@@ -5,16 +5,26 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from angarium.core.files import make_folder
 from angarium.core.ids import MessageId
 from angarium.events.days import day_of, day_of_id, days_asked
-from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Judge, Timeline, Told, Whose
+from angarium.events.port import (
+    EventStoreError,
+    FoundMail,
+    FoundMailPage,
+    Happening,
+    Judge,
+    Timeline,
+    Told,
+    Whose,
+)
 from angarium.events.sqlite.conditions import condition
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.reading import DayReader
-from angarium.query.nodes import Equal, Node
+from angarium.query.nodes import Equal, Everything, Node
 
 _OPEN_AT_ONCE = 40
 _NEWEST = 1 << 62
@@ -29,6 +39,7 @@ class SqliteEventStore:
     def __init__(self, folder: Path, judge: Judge = lambda event: "") -> None:
         self.folder = folder
         self._judge = judge
+        self._numbers: count[int] | None = None
         self._files: dict[str, DayFile] = {}
         self._unsynced: set[str] = set()
         self._readers = threading.local()
@@ -44,8 +55,18 @@ class SqliteEventStore:
             by_day.setdefault(day_of(each), []).append(each)
         for day, some in by_day.items():
             with self._answering(day):
-                self._file(day).take(some)
+                self._file(day).take(some, self._numbering())
             self._unsynced.add(day)
+
+    def _numbering(self) -> Iterator[int]:
+        """Return the numbers of the next events, one count over all days: what is stored later has a higher one."""
+        if self._numbers is None:
+            last = 0
+            for day in self._days(Everything()):
+                with self._answering(day):
+                    last = max(last, self._reader(day).last)
+            self._numbers = count(last + 1)
+        return self._numbers
 
     def sync(self) -> None:
         """See `EventStore.sync`."""
@@ -73,12 +94,28 @@ class SqliteEventStore:
 
     def count(self, node: Node, scope: Whose, *, most: int) -> int:
         """See `EventStore.count`."""
-        wanted, count = condition(node), 0
+        wanted, found = condition(node), 0
         for day in self._days(node):
-            if count < most:
+            if found < most:
                 with self._answering(day):
-                    count += self._reader(day).count(wanted, scope, most - count)
-        return count
+                    found += self._reader(day).count(wanted, scope, most - found)
+        return found
+
+    def log(self, node: Node, scope: Whose, *, after: int, limit: int) -> list[Happening]:
+        """See `EventStore.log`."""
+        return self._log(node, scope, after, limit, newest=False)
+
+    def latest(self, node: Node, scope: Whose, *, limit: int) -> list[Happening]:
+        """See `EventStore.latest`."""
+        return self._log(node, scope, 0, limit, newest=True)
+
+    def _log(self, node: Node, scope: Whose, after: int, limit: int, *, newest: bool) -> list[Happening]:
+        wanted, found = condition(node), []
+        for day in self._days(node):
+            with self._answering(day):
+                found += self._reader(day).log(wanted, scope, after, limit, newest=newest)
+        found.sort(key=lambda each: each.number)
+        return found[-limit:] if newest else found[:limit]
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""

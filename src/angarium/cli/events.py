@@ -1,0 +1,67 @@
+"""What has happened, as a list or as it happens."""
+
+import time
+from pathlib import Path
+
+import click
+
+from angarium.cli.options import data_option, json_option
+from angarium.cli.output import print_json_line, print_lines
+from angarium.cli.search import open_store, read_query
+from angarium.cli.tables import Toned
+from angarium.cli.times import moment
+from angarium.cli.words import STATE_TONES
+from angarium.events.port import Happening, Whose
+
+_LOOK_S = 0.5
+_AT_ONCE = 500
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the last to list."
+)
+@click.option(
+    "--after", type=click.IntRange(0), metavar="NUMBER", help="All that came after this one instead."
+)
+@click.option("--follow", is_flag=True, help="Go on as they happen, until Ctrl-C.")
+@data_option
+@json_option
+def events_command(
+    query: tuple[str, ...], limit: int, after: int | None, follow: bool, data: Path | None, as_json: bool
+) -> None:
+    """List what has happened last, oldest first: to all mail, or to mail that QUERY finds (`angarium search`).
+
+    Each happening has a number that only grows. With --json, one a line; a program that asks --after the last number it
+    has seen misses nothing and gets nothing twice.
+    """
+    node = read_query(" ".join(query))
+    store = open_store(data)
+    found = store.latest(node, Whose(), limit=limit) if after is None else []
+    place = after or 0
+    try:
+        while True:
+            for each in found:
+                _print(each, as_json)
+                place = each.number
+            found = (
+                store.log(node, Whose(), after=place, limit=_AT_ONCE) if follow or after is not None else []
+            )
+            if not found and not follow:
+                return
+            if not found:
+                time.sleep(_LOOK_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _print(happening: Happening, as_json: bool) -> None:
+    if as_json:
+        print_json_line(happening)
+        return
+    what = moment(happening.at), happening.type.ljust(12), happening.message or "-" * 32
+    words = (*what, happening.address, happening.reply)
+    reason = f"({happening.reason})" if happening.reason else ""
+    said = "  ".join(word for word in (*words, reason) if word)
+    print_lines([Toned(said, STATE_TONES.get(happening.type, ""))])
