@@ -91,8 +91,7 @@ def test_every_operation_is_as_the_document_says(app):
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("key", [OPERATOR, CUSTOMER])
+@pytest.mark.parametrize(("key", "seed"), [(OPERATOR, 2), (CUSTOMER, 3)])
 def test_every_operation_is_as_the_document_says_for_long(app, key, seed):
-    complaints, _ = follow(app, key, examples=100, seed=seed)
+    complaints, _ = follow(app, key, examples=40, seed=seed)
     assert not complaints, "\n\n".join(complaints)

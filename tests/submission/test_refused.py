@@ -184,6 +184,7 @@ def test_who_logged_in_hears_of_a_mistake_once_an_hour_and_of_another_one_at_onc
         assert [report.recipients[0].address for report in reports] == ["shop@out.example"] * 2
         first = await day.spool.load_body(reports[0])
         assert b"X-PM-Tag may have 1000 characters, not 1001" in first
+        assert b"of more of it within the hour there is no other report" in b" ".join(first.split())
         assert first.count(b"Action: failed") == 2  # both recipients in one report
         elsewhere = logged_in(refused_message(), "other@out.example")
         await day.enter(elsewhere)

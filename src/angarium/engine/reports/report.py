@@ -25,6 +25,9 @@ from angarium.spool.port import Body, LargeBody
 
 Action = Literal["failed", "delayed", "delivered", "relayed"]
 
+_MISTAKE = "mail with this mistake is not sent; of more of it within the hour there is no other report"
+"""What a report says in place of the note of mail that was taken only to be reported as failed (`Mistakes`)."""
+
 QUIET = "quietly: "
 """How the note of a `cancelled` event begins whose sender is not to be told."""
 
@@ -174,7 +177,7 @@ def _dsn_recipient(
         original=recipient.path.orcpt,
         reply=event.reply,
         remote=attempt.host if attempt is not None else "",
-        note=event.note,
+        note=event.note if recipient.message.fate != "fail" else _MISTAKE,
         last_attempt_at=event.at,
         retry_until=recipient.message.received_at + options.message_expiration
         if report.action == "delayed"
