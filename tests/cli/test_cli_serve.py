@@ -149,6 +149,7 @@ def test_sockets_of_the_command_line_take_the_place_of_the_files(tmp_path):
     [
         'ESMTP_Listener "a" { Listen "*:25" { } } ESMTP_Listener "b" { Listen "*:26" { } }',
         'ESMTP_Listener "a" { Listen "*:465" { Use_SSL = true } }',
+        'ESMTP_Listener "a" { Enable = false Listen "*:25" { } }',
     ],
 )
 def test_they_do_not_where_that_would_change_more_than_an_address(tmp_path, text):

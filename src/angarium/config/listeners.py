@@ -55,8 +55,13 @@ def put_sockets(
     if not addresses:
         return
     listeners = root.inside(kind)
-    if len(listeners) > 1 or any(_says_more(listen) for one in listeners for listen in one.inside("listen")):
-        why = "the file names several listeners, or says more of a socket than its address"
+    is_off = any(one.setting("listen", "enable") for one in listeners)
+    if (
+        len(listeners) > 1
+        or is_off
+        or any(_says_more(one) for outer in listeners for one in outer.inside("listen"))
+    ):
+        why = "the file names several listeners, turns one off, or says more of a socket than its address"
         problems.add_file(
             said_by, f"cannot stand in for what the file has: {why}", "write Listen in the file"
         )
