@@ -112,14 +112,14 @@ def test_a_folder_without_mail_is_told(cli, tmp_path):
     [lambda id_: id_[:14], lambda id_: id_[:8] + "-" + id_[8:15].upper(), lambda id_: "<two.1@x.example>"],
 )
 def test_a_message_is_called_by_the_beginning_of_its_id_or_of_its_message_id(cli, control, spool, called):
-    control.says["status"] = {"node": {}}
+    control.says["node"] = {}
     control.says["message"] = {"message": {"id": spool[1]}}
     assert cli("message", called(spool[1])).exit_code == 0
     assert control.asked[-1] == ("message", {"id": spool[1]})
 
 
 def test_what_changes_mail_takes_the_same_names(cli, control, spool):
-    control.says["status"] = {"node": {}}
+    control.says["node"] = {}
     control.says["count"] = {"waiting": 1}
     assert cli("hold", "--message", "two.1", "--dry-run").stdout == "1 recipient would be held\n"
     assert control.asked[-1][1]["selection"]["message"] == spool[1]
@@ -134,18 +134,18 @@ def test_a_whole_id_is_asked_for_without_a_look_into_the_spool(cli, control):
 
 
 def test_when_several_fit_they_are_named_and_none_is_shown(cli, control, spool):
-    control.says["status"] = {"node": {}}
+    control.says["node"] = {}
     result = cli("message", "two")
     assert (result.exit_code, result.stdout) == (1, "")
     first, *candidates = result.stderr.splitlines()
     assert first == "angarium: 2 messages begin with 'two'; write more of one:"
     assert [line.split()[0] for line in candidates] == [spool[2], spool[1]]
     assert candidates[0].endswith("<from@example.org> to <r0@c.example> and 2 more")
-    assert [op for op, _ in control.asked] == ["status"]
+    assert [op for op, _ in control.asked] == ["node"]
 
 
 def test_when_none_fits_it_is_told(cli, control, spool):
-    control.says["status"] = {"node": {}}
+    control.says["node"] = {}
     result = cli("message", "three@x")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(

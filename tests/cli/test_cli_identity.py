@@ -110,7 +110,7 @@ def test_the_running_node_says_which_configuration_is_in_force(cli, control, tmp
     config.write_text(f'Identity_Store = "sqlite:///{tmp_path}/other.db"\n')
     monkeypatch.chdir(tmp_path)
     for name in (str(config), "angarium.conf"):
-        control.says["status"] = {"node": {"config": name, "pid": os.getpid()}}
+        control.says["node"] = {"config": name, "pid": os.getpid()}
         result = cli("init", "--if-needed")
         assert result.exit_code == 0, result.stderr
         assert not (tmp_path / "identity" / "identity.db").exists()

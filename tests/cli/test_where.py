@@ -99,7 +99,7 @@ def test_who_stands_beside_a_data_folder_means_that_one_even_when_its_node_is_st
 
 
 def test_a_running_node_says_where_its_mail_is(control, tmp_path):
-    control.says["status"] = {"node": {"spool": "/mnt/fast/spool"}}
+    control.says["node"] = {"spool": "/mnt/fast/spool"}
     assert str(spool_folder(tmp_path)) == "/mnt/fast/spool"
 
 

@@ -1,9 +1,12 @@
 """Finding messages by what is remembered of them: in the spool's files, and so without the node's help."""
 
 import os
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import click
 
@@ -25,7 +28,9 @@ _COLUMNS = (
 )
 _CANDIDATES = 10
 _NICE = 10
-"""Reading beside a busy node must not cost its mail anything: this process goes behind all others."""
+"""Reading beside a busy node must not cost its mail anything."""
+
+T = TypeVar("T")
 
 
 class PastTime(click.ParamType[float]):
@@ -86,9 +91,29 @@ def find_command(id_: str, data: Path | None, as_json: bool, **given: Any) -> No
 def look(wanted: Wanted, data: Path | None) -> Finding:
     """Return what is found in the spool of *data*. Raises NoNode when there is no folder, and SpoolError."""
     source = SpoolSource(spool_folder(data))
-    os.nice(_NICE)
     with progress_of("reading the spool") as progress:
-        return source.find(wanted, progress)
+        return _behind_all_others(lambda: source.find(wanted, progress))
+
+
+def _behind_all_others(work: Callable[[], T]) -> T:
+    """Do *work* in a thread that all else on the machine goes before. Ctrl-C does not wait for it."""
+    done: SimpleQueue[T | Exception] = SimpleQueue()
+
+    def carry_out() -> None:
+        # of Linux, where each thread has a priority of its own
+        os.setpriority(
+            os.PRIO_PROCESS, threading.get_native_id(), max(_NICE, os.getpriority(os.PRIO_PROCESS, 0))
+        )
+        try:
+            done.put(work())
+        except Exception as error:  # noqa: BLE001 - raised by who waits for it
+            done.put(error)
+
+    threading.Thread(target=carry_out, daemon=True).start()
+    result = done.get()
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _print(wanted: Wanted, finding: Finding) -> None:

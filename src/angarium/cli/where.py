@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from angarium.cli.client import ControlClient, NoNode
+from angarium.cli.client import ControlClient, NoNode, RequestRefused
 from angarium.cli.tables import clean
 from angarium.node.socket_path import SOCKET_NAME
 
@@ -57,8 +57,8 @@ def spool_folder(data: Path | None) -> Path:
     folder = data or find_folder()
     try:
         with ControlClient(folder) as client:
-            return Path(client.call("status", kind=dict)["node"]["spool"])
-    except (NoNode, KeyError):
+            return Path(client.call("node", kind=dict)["spool"])
+    except (NoNode, RequestRefused, KeyError):
         inside = folder / "spool"
         return inside if inside.is_dir() else folder
 

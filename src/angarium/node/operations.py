@@ -184,6 +184,10 @@ class NodeOperations:
         lately = self._recent.lately(time.monotonic(), stats)
         return Status(self._node.describe(), health, queues.totals, queues.problems, lately)
 
+    def node(self) -> NodeInfo:
+        """What the node is, and where its files are. Workers that are busy or hang are not waited for."""
+        return self._node.describe()
+
     async def recipients(self, args: RecipientsArgs) -> Recipients:
         """The recipients that match, those due first first."""
         args.domain = _in_ascii(args.domain)

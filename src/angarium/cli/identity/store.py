@@ -123,7 +123,7 @@ def in_use(place: StorePlace, *, elsewhere: bool = True) -> StorePlace:
         return place
     try:
         with connect(place.data) if elsewhere else ControlClient(place.data or USUAL) as client:
-            node = client.call("status", kind=dict).get("node", {})
+            node = client.call("node", kind=dict)
     except SeveralNodes:
         raise
     except NoNode:

@@ -18,6 +18,7 @@ from angarium.core.operations import (
     Health,
     MessageArgs,
     MessageHistory,
+    NodeInfo,
     Progress,
     Queues,
     QueuesArgs,
@@ -37,6 +38,7 @@ class Operations(Protocol):
     """Who carries them out; `node.operations.NodeOperations` does. Raises AngariumError for what is refused."""
 
     async def status(self) -> Status: ...
+    def node(self) -> NodeInfo: ...
     async def health(self) -> Health: ...
     async def stats(self) -> list[Stat]: ...
     async def queues(self, args: QueuesArgs) -> Queues: ...
@@ -54,6 +56,11 @@ class Operations(Protocol):
 async def status(call: Operations) -> Status:
     """Say what the node is, whether it takes mail, and what waits in all."""
     return await call.status()
+
+
+def node(call: Operations) -> NodeInfo:
+    """Say what the node is and where its files are. No worker is asked."""
+    return call.node()
 
 
 async def health(call: Operations) -> Health:
@@ -121,6 +128,7 @@ async def top(call: Operations, query: TopArgs) -> AsyncIterator[Glance]:
 
 _HANDLERS: tuple[Callable[..., Any], ...] = (
     status,
+    node,
     health,
     stats,
     queues,
