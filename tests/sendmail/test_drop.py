@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.sendmail.drop import Collected, collect, put, waiting
-from angarium.sendmail.errors import NotNow, NotSent
+from angarium.sendmail.drop import MOST_BYTES, Collected, collect, put, waiting
+from angarium.sendmail.errors import NoAnswer, NotNow, NotSent
 from angarium.sendmail.posting import BadPosting, Posting, decode_posting
 
 MAIL = Posting("me@example.org", ("you@example.com",), b"Subject: x\r\n\r\nhello\r\n", "NEVER", "HDRS", "id")
@@ -57,6 +57,33 @@ def test_what_the_node_does_not_take_now_stays(tmp_path: Path) -> None:
 
     assert collect(path, full) == Collected(path.name, "452 no room", stays=True)
     assert waiting(tmp_path) == [path]
+
+
+def test_what_is_not_taken_for_days_is_set_aside(tmp_path: Path) -> None:
+    path = put(tmp_path, MAIL)
+    os.utime(path, (0, 0))
+
+    def full(posting: Posting) -> None:
+        raise NotNow("452 too many recipients")
+
+    assert collect(path, full) == Collected(path.with_suffix(".refused").name, "452 too many recipients")
+
+
+def test_a_node_that_does_not_answer_says_nothing_of_a_mail(tmp_path: Path) -> None:
+    path = put(tmp_path, MAIL)
+    os.utime(path, (0, 0))
+
+    def nobody(posting: Posting) -> None:
+        raise NoAnswer("no node")
+
+    assert collect(path, nobody) == Collected(path.name, "no node", stays=True, answered=False)
+    assert waiting(tmp_path) == [path]
+
+
+def test_what_no_node_would_read_is_not_left(tmp_path: Path) -> None:
+    with pytest.raises(NotSent, match="larger than"):
+        put(tmp_path, MAIL._replace(text=bytes(MOST_BYTES)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_refused_is_set_aside(tmp_path: Path) -> None:

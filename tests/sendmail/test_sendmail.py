@@ -5,13 +5,16 @@ import pwd
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from angarium.sendmail.drop import put
 from angarium.sendmail.main import _host
+from angarium.sendmail.posting import Posting
 from angarium.testing.lab import Lab, LabSink
 from angarium.testing.node import ANGARIUM, Node
 
@@ -205,6 +208,27 @@ def test_while_the_node_is_down_mail_waits_in_the_drop_folder(machine: Machine) 
     machine.node.wait_for_event("collected", error="it does not begin with an envelope")
     machine.node.program.wait_until(lambda: not list(machine.drop.glob("*.mail")), "an empty folder")
     assert [path.name for path in machine.drop.iterdir()] == ["laid.refused"]
+
+
+def test_a_mail_that_is_not_taken_now_holds_up_no_other(machine: Machine) -> None:
+    """One with more recipients than the node takes at a time is tried again, and again; nobody waits for it."""
+    many = Posting(
+        "me@example.org", tuple(f"u{number}@many.test" for number in range(1001)), b"Subject: x\r\n\r\n"
+    )
+    stuck = put(machine.drop, many)
+    os.utime(stuck, (time.time() - 3600, time.time() - 3600))
+    put(machine.drop, Posting("me@example.org", ("next@many.test",), b"Subject: x\r\n\r\n"))
+    machine.mail("next@many.test")
+    assert stuck.exists()
+    stuck.unlink()
+
+
+def test_many_recipients_are_handed_over_in_parts(machine: Machine) -> None:
+    everybody = [f"u{number}@parts.test" for number in range(1001)]
+    text = "Subject: x\nBcc: " + ",\n ".join(everybody) + "\n\nhello\n"
+    assert sendmail(machine.node, "-t", text=text).status == 0
+    machine.mail("u0@parts.test")
+    machine.mail("u1000@parts.test")
 
 
 def test_without_node_and_folder_the_caller_is_told_to_try_again(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from angarium.sendmail.submit import submit
 LOOK_S: Final = 2.0
 """How often is looked."""
 _AT_ONCE: Final = 100
+_AGAIN_S: Final = 60.0
+"""How long a mail that the node did not take is left alone. The others are not held up by it."""
 
 
 class DropCollector:
@@ -34,9 +36,10 @@ class DropCollector:
         self._clock = clock
         self._log = log
         self._trouble = ""
+        self._put_off: dict[str, float] = {}
 
     async def look(self) -> None:
-        """Take in what is there, oldest first, in a thread. The node's refusals for now leave it for the next look."""
+        """Take in what is there, oldest first, in a thread. What the node does not take now is left for later."""
         config = self._config()
         if config.globals.drop_directory is not None:
             await self._look(place_of(config), config.globals.drop_directory)
@@ -45,13 +48,20 @@ class DropCollector:
         try:
             if place.address is None:
                 raise AngariumError("no listener takes mail without a login; give one a Unix socket")
-            done = await asyncio.to_thread(_collect, folder, place.address)
+            done = await asyncio.to_thread(_collect, folder, place.address, self._not_yet())
         except (AngariumError, OSError) as error:
             self._complain(f"mail in {folder} waits: {error}")
             return
         for each in done:
             self._tell(each)
+            if each.stays and each.answered:
+                self._put_off[each.name] = self._clock.now() + _AGAIN_S
         self._complain("".join(f"mail in {folder} waits: {each.problem}" for each in done if each.stays))
+
+    def _not_yet(self) -> frozenset[str]:
+        now = self._clock.now()
+        self._put_off = {name: at for name, at in self._put_off.items() if at > now}
+        return frozenset(self._put_off)
 
     def _tell(self, done: Collected) -> None:
         if done.problem is None:
@@ -65,12 +75,12 @@ class DropCollector:
         self._trouble = trouble
 
 
-def _collect(folder: Path, address: str) -> list[Collected]:
-    """Hand over what waits, up to the first that the node does not take now. Raises OSError for the folder."""
+def _collect(folder: Path, address: str, put_off: frozenset[str]) -> list[Collected]:
+    """Hand over what waits but for *put_off*, as long as a node answers. Raises OSError for the folder."""
     done: list[Collected] = []
-    for path in _files(folder)[:_AT_ONCE]:
+    for path in [path for path in _files(folder) if path.name not in put_off][:_AT_ONCE]:
         done.append(_collect_one(path, address))
-        if done[-1].stays:
+        if not done[-1].answered:
             break
     return done
 

@@ -26,6 +26,10 @@ class NotSent(SendmailError):
 
 
 class NotNow(SendmailError):
-    """No node answers, or it has no room now: the same mail may be taken later."""
+    """The node does not take the mail now: the same mail may be taken later."""
 
     status = os.EX_TEMPFAIL
+
+
+class NoAnswer(NotNow):
+    """No node answers, or not to the end: it would be so for any mail."""

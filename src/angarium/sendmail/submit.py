@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from angarium.sendmail.errors import NotNow, NotSent, SendmailUsage
+from angarium.sendmail.errors import NoAnswer, NotNow, NotSent, SendmailUsage
 from angarium.sendmail.posting import Posting
 
 _CONNECT_S: Final = 10.0
@@ -18,15 +18,15 @@ _PIECE: Final = 1 << 20
 def submit(address: str, posting: Posting, trace: Callable[[str], None] = lambda line: None) -> str:
     """Send *posting* and return the node's answer. All recipients get it, or none.
 
-    *address* is a path, or HOST:PORT. *trace* hears each line of the dialogue. Raises NotNow when no node answers or it
-    takes nothing now, NotSent when it refuses. When the connection is lost behind the final dot the mail may have been
-    taken: that is NotNow as well.
+    *address* is a path, or HOST:PORT. *trace* hears each line of the dialogue. Raises NoAnswer when no node answers,
+    NotNow when it does not take the mail now, NotSent when it refuses. When the connection is lost behind the final dot
+    the mail may have been taken: that is NoAnswer as well.
     """
     try:
         with connect(address) as sock, sock.makefile("rb") as replies:
             return _Dialogue(sock, replies, trace).send(posting)
     except OSError as error:
-        raise NotNow(
+        raise NoAnswer(
             f"the node at {address} does not answer: {(error.strerror or str(error)).lower()}"
         ) from error
 
@@ -86,7 +86,7 @@ class _Dialogue:
         while not is_last:
             line = self._replies.readline(_PIECE).decode("utf-8", "replace").rstrip("\r\n")
             if not line[:3].isdigit():
-                raise NotNow("the node hung up" if not line else f"the node says no SMTP: {line[:100]}")
+                raise NoAnswer("the node hung up" if not line else f"the node says no SMTP: {line[:100]}")
             self._trace(line)
             lines.append(line)
             is_last = line[3:4] != "-"
