@@ -72,6 +72,11 @@ def test_nothing_is_the_matter_with_a_node_that_is_well():
             "no name server answers (192.0.2.1:53 did not answer within 5 s); mail is taken, and what needs DNS waits",
         ),
         (
+            "recorder_stands",
+            {"node": {"recorder": "its disk is full"}},
+            "what has happened to mail is not recorded: its disk is full; mail goes on",
+        ),
+        (
             "hostname",
             {"node": {"hostname": "mx1."}},
             "Hostname is 'mx1.', which is no full name: many hosts refuse mail of one who greets so",

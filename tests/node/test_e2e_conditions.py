@@ -132,6 +132,20 @@ def test_a_limit_on_descriptors_that_is_less_than_the_limits_need(tmp_path):
     assert told["text"].startswith("a process may open 600 files and connections")
 
 
+def test_a_recorder_that_cannot_open_its_store(tmp_path):
+    with Node(workers=1, folder=tmp_path) as node:
+        node.stop()
+        (node.data / "events").rmdir()
+        (node.data / "events").touch()
+        node.start()
+        wait_for(node, "recorder_stands")
+        status, body = node.get("/readyz")
+        assert status == 200
+        assert json.loads(body)["notes"][0].startswith("what has happened to mail is not recorded: ")
+        (node.data / "events").unlink()
+        wait_for(node)
+
+
 @pytest.mark.peer
 def test_an_identity_store_that_is_stopped(tmp_path):
     try:

@@ -312,6 +312,7 @@ ConditionName = Literal[
     "descriptors_short",
     "no_name_server",
     "name_servers_silent",
+    "recorder_stands",
     "hostname",
     "log_unread",
 ]

@@ -55,6 +55,9 @@ KINDS: Final[dict[ConditionName, ConditionKind]] = {
         "note",
         "start the name server, or set DNS_Servers to one that answers, reload, `angarium flush --all`",
     ),
+    "recorder_stands": ConditionKind(
+        "note", "do as it says; the log's `recorder` has more. Nothing is lost: it reads on where it stopped"
+    ),
     "hostname": ConditionKind(
         "note",
         'write the name that the address of this machine has in the DNS: Hostname = "mail.example.com"',
@@ -86,13 +89,16 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the supervisor knows. *needs* are the descriptors that the limits in force can take of one worker."""
+    """What the supervisor knows. *needs* are the descriptors that the limits in force can take of one worker,
+    *recorder* is why the recorder does not read, empty where it does.
+    """
 
     hostname: str
     needs: "Needs"
     descriptors: Descriptors
     draining: bool = False
     log_lost: int = 0
+    recorder: str = ""
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -154,6 +160,10 @@ def _of_node(node: NodeFacts, workers: Mapping[int, WorkerFacts]) -> Iterator[Co
         yield _condition(
             "hostname",
             f"Hostname is {node.hostname!r}, which is no full name: many hosts refuse mail of one who greets so",
+        )
+    if node.recorder and not node.draining:
+        yield _condition(
+            "recorder_stands", f"what has happened to mail is not recorded: {node.recorder}; mail goes on"
         )
     lost = node.log_lost + sum(worker.log_lost for worker in workers.values())
     if lost:

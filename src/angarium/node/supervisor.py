@@ -336,6 +336,7 @@ class Supervisor:
             descriptors=descriptors(),
             draining=self._stopping.is_set(),
             log_lost=self.log.unread,
+            recorder=self._recorder.problem,
         )
 
     def addresses(self) -> dict[str, str]:

@@ -37,6 +37,8 @@ class RecorderKeeper:
         self._process: asyncio.subprocess.Process | None = None
         self.status: RecorderStatus | None = None
         """What it has told of itself last, None while it is not running."""
+        self.problem = ""
+        """Why it does not read; empty: it does, or has just been started."""
 
     def start(self) -> None:
         """Start it, in the background."""
@@ -66,6 +68,7 @@ class RecorderKeeper:
                 ended = f"not started: {error!r}"
             if self._stopping.is_set():
                 return
+            self.problem = self.problem or f"it ended ({ended}) and is started again"
             lived_s = self._clock.now() - began_at
             wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
             self._counters.add("recorder_restarts_total")
@@ -91,7 +94,8 @@ class RecorderKeeper:
         try:
             await link.call("start", spool=str(self._spool), events=str(self._events))
         except AngariumError as error:
-            self._log.error("recorder", self._clock.now(), error=str(error))
+            self.problem = str(error)
+            self._log.error("recorder", self._clock.now(), error=self.problem)
             if process.returncode is None:
                 process.kill()
 
@@ -100,6 +104,7 @@ class RecorderKeeper:
             return False
         before = self.status or RecorderStatus()
         self.status = now = msgspec.convert(args, RecorderStatus)
+        self.problem = now.error
         self._counters.set("recorder_lag_seconds", now.lag_s)
         self._counters.add("recorder_taken_total", amount=now.taken - before.taken)
         if now.error and before.error != now.error:
