@@ -30,6 +30,26 @@ def test_a_log_that_nobody_reads_holds_nobody_up_and_goes_on_when_it_is_read():
     os.close(reader)
 
 
+def test_one_call_is_planned_at_a_time_however_long_nobody_reads():
+    reader, writer = os.pipe()
+    planned = []
+    log = Log(writer, fmt="json", later=planned.append)
+    for number in range(2000):
+        log.info("attempt", 1.0, number=number, text="x" * 1000)
+        if number % 10 == 0:
+            log.flush()  # as somebody does who asks whether it is read
+        if number % 25 == 0 and planned:
+            planned.pop()()
+        assert len(planned) <= 1
+    os.read(reader, 1 << 20)
+    while planned:
+        planned.pop()()
+        os.read(reader, 1 << 20)
+    assert log.unread == 0
+    os.close(writer)
+    os.close(reader)
+
+
 def test_lines_are_counted_that_nobody_will_read_any_more():
     reader, writer = os.pipe()
     log = Log(writer, fmt="json")

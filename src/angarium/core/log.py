@@ -61,6 +61,7 @@ class Log:
             self._room = select.poll()
             self._room.register(fd, select.POLLOUT)
         self._later = later
+        self._is_planned = False
         self.lost = 0
         """Lines that could not be written and were not kept."""
         self.unread = 0
@@ -102,8 +103,8 @@ class Log:
         self._lines.append(line)
         if self._later is None:
             self.flush()
-        elif len(self._lines) == 1:
-            self._later(self.flush)
+        elif not self._is_planned:
+            self._plan()
 
     def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
         second = int(at)
@@ -154,8 +155,17 @@ class Log:
         if self._waiting:
             self._lose(self._waiting[_MOST_WAITING:])
             del self._waiting[_MOST_WAITING:]
-            if self._later is not None:
-                self._later(self.flush)
+            self._plan()
+
+    def _plan(self) -> None:
+        """Have what is kept written in a moment: by one call, however often it is asked for."""
+        if self._later is not None and not self._is_planned:
+            self._is_planned = True
+            self._later(self._flush_as_planned)
+
+    def _flush_as_planned(self) -> None:
+        self._is_planned = False
+        self.flush()
 
     def _has_room(self, room: select.poll) -> bool:
         try:
