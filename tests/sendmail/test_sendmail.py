@@ -236,7 +236,10 @@ def test_without_node_and_folder_the_caller_is_told_to_try_again(tmp_path: Path)
         None, "you@example.org", text="hello\n", ANGARIUM_SUBMISSION="/nowhere", ANGARIUM_DROP="/nowhere"
     )
     assert ended.status == os.EX_TEMPFAIL
-    assert ended.said == "sendmail: cannot leave the mail in /nowhere: no such file or directory\n"
+    assert ended.said == (
+        "sendmail: the node at /nowhere does not answer: no such file or directory; the mail is not sent: "
+        "cannot leave the mail in /nowhere: no such file or directory\n"
+    )
 
 
 def test_a_configuration_in_which_everybody_logs_in_is_told(tmp_path: Path) -> None:

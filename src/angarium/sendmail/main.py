@@ -141,7 +141,10 @@ def _hand_over(posting: Posting, arguments: SendmailArguments) -> None:
             raise NotNow(
                 f"{error}; the mail is not sent, and there is no drop folder to leave it in"
             ) from error
-        path = put(folder, posting)
+        try:
+            path = put(folder, posting)
+        except NotNow as problem:
+            raise NotNow(f"{error}; the mail is not sent: {problem}") from error
         trace(f"{error}; the mail is in {path} and goes out when a node is there")
 
 
