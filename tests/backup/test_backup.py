@@ -341,3 +341,17 @@ def test_a_backup_of_an_older_format_is_restored(tmp_path: Path) -> None:
     ]
     assert held.recipients == sum(queued)
     assert mail(tmp_path / "second") == old
+
+
+def test_a_consumer_who_goes_on_reading_meanwhile_has_read_as_far_as_before(
+    data: Path, tmp_path: Path
+) -> None:
+    fill(data)
+    cursors = data / "spool/p0/cursors"
+    write_cursor(cursors, "recorder", -1)
+
+    def read_on(path: str, _count: int) -> None:
+        write_cursor(cursors, "recorder", 1 << 40)
+
+    back_up(source_of(data), tmp_path / "b", read_on)
+    assert (tmp_path / "b/data/spool/p0/cursors/recorder.cursor").read_text() == "-1\n"

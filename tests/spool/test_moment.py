@@ -12,8 +12,9 @@ import pytest
 from angarium.core.ids import MessageId
 from angarium.core.records import Recipient
 from angarium.spool.embedded import open_partition
+from angarium.spool.offline import moment as moments_of
 from angarium.spool.offline.check import check_partition
-from angarium.spool.offline.moment import STORE, Moment, moment_of
+from angarium.spool.offline.moment import STORE, Moment
 from angarium.spool.offline.survey import survey
 from angarium.spool.partition import Partition
 from angarium.spool.port import Selection
@@ -81,8 +82,8 @@ class Story:
 
 @contextmanager
 def held(path: Path) -> Iterator[Moment]:
-    with moment_of(path) as moment:
-        yield moment
+    with moments_of.held(path) as holding:
+        yield holding.take()
 
 
 def copied(moment: Moment, target: Path) -> Path:

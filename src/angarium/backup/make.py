@@ -1,8 +1,9 @@
 """Making a backup beside a running node.
 
-Everything is looked at first, and copied then: databases before the journals that they have read. So in what is
-restored no consumer of a journal is ahead of it. What is looked at is held (`sql.snapshot`, `spool.offline.moment`), by
-means that end with this process. The node is not asked for anything, and waits for nothing.
+Everything is looked at first, and copied then: how far consumers have read the journals, their databases, and then the
+journals. So in what is restored no consumer is ahead of a journal, nor misses a part of it. What is looked at is held
+(`sql.snapshot`, `spool.offline.moment`), by means that end with this process. The node is not asked for anything, and
+waits for nothing.
 """
 
 import fcntl
@@ -24,7 +25,8 @@ from angarium.backup.manifest import DATA, ELSEWHERE, FORMAT, NAME, FileEntry, M
 from angarium.backup.surroundings import Named, named_files, real
 from angarium.config.model import Config
 from angarium.core.files import create_anew, make_folder, sync_folder
-from angarium.spool.offline.moment import STORE, Moment, allow_many_files, moment_of
+from angarium.spool.offline.moment import STORE, Moment, allow_many_files
+from angarium.spool.offline.moment import held as holding
 from angarium.spool.offline.survey import partitions
 from angarium.sql.snapshot import BESIDE, Snapshot, is_sqlite
 
@@ -145,6 +147,7 @@ def _empty(folder: Path) -> None:
 
 def _look(source: Source, stack: ExitStack) -> _Held:
     held = _Held()
+    holdings = {path: stack.enter_context(holding(path)) for path in partitions(source.spool)}
     before = _identity_of(source.keys)
     for path, place in _files(source):
         _hold(held, path, place, stack)
@@ -153,8 +156,7 @@ def _look(source: Source, stack: ExitStack) -> _Held:
             "the secrets are being encrypted under a new key; take the backup when that is done"
         )
     held.at = time.time()
-    for path in partitions(source.spool):
-        held.moments[f"{_SPOOL}/{path.name}"] = stack.enter_context(moment_of(path))
+    held.moments = {f"{_SPOOL}/{path.name}": each.take() for path, each in holdings.items()}
     return held
 
 

@@ -49,28 +49,37 @@ class Moment(NamedTuple):
     in_use: bool
 
     def check(self, piece: Piece) -> None:
-        """Raise SpoolError unless a piece that was copied was still what it had been."""
+        """Raise SpoolError unless a segment that was copied was still what it had been.
+
+        A rotation may have been under way when it was pinned. Nobody writes to the other files when they are whole.
+        """
+        if not piece.name.startswith("journal/"):
+            return
         try:
             same = os.path.samestat(os.fstat(piece.fd), (self.path / piece.name).stat())
         except FileNotFoundError:
-            same = piece.name.startswith("large/")  # nobody writes to what has been removed
+            same = False
         if not same:
             raise SpoolError(f"{self.path / piece.name} was used again while it was copied; try again")
 
 
 @contextmanager
-def moment_of(path: Path) -> Iterator[Moment]:
-    """Hold a partition's present: its segments stay, and what else is removed can still be read.
+def held(path: Path) -> Iterator["Holding"]:
+    """Hold what a partition has from now on, and note how far its journal has been read.
 
     Raises SpoolError when it cannot be read.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            held.enter_context(pinned(path / "cursors", "backup"))
-            moment = _Taking(path, held).take()
+            stack.enter_context(pinned(path / "cursors", "backup"))
+            holding = Holding(path, stack)
         except OSError as error:
-            raise SpoolError(f"the spool partition {path} cannot be read: {error}") from error
-        yield moment
+            raise _unreadable(path, error) from error
+        yield holding
+
+
+def _unreadable(path: Path, error: OSError) -> SpoolError:
+    return SpoolError(f"the spool partition {path} cannot be read: {error}")
 
 
 def allow_many_files() -> None:
@@ -79,17 +88,28 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class _Taking:
-    """Makes a `Moment`. What it opens is closed with *held*."""
+class Holding:
+    """A partition whose segments stay. What is opened is closed with *held*."""
 
     def __init__(self, path: Path, held: ExitStack) -> None:
         self._path = path
         self._held = held
         self._pieces: list[Piece] = []
         self._names: set[str] = set()
+        self._open_all("cursors", ".cursor")
+        self._unread = pinned_by_cursors(path / "cursors")
 
     def take(self) -> Moment:
-        """Return it. Raises SpoolError, OSError."""
+        """Return the present, once. Consumers of the journal that were looked at since `held` have not read further.
+
+        Raises SpoolError.
+        """
+        try:
+            return self._take()
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
+    def _take(self) -> Moment:
         self._open_all("large")
         with self._resting() as at_rest:
             if at_rest:
@@ -100,7 +120,6 @@ class _Taking:
             self._segments(durable)
         self._open_all("large")  # those that came in between
         self._open_all("damaged")
-        self._open_all("cursors", ".cursor")
         return Moment(self._path, self._pieces, store, not at_rest)
 
     @contextmanager
@@ -150,7 +169,7 @@ class _Taking:
         for generation in [each for each in log.segments if each > newest]:
             os.close(log.segments.pop(generation).fd)
         log.needed()
-        first = min(log.first, pinned_by_cursors(self._path / "cursors"))
+        first = min(log.first, self._unread)
         for segment in log.from_generation(first):
             room = os.fstat(segment.fd).st_size
             end = log.ends.get(segment.generation, room)
