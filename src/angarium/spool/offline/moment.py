@@ -64,7 +64,7 @@ class Moment(NamedTuple):
 
 
 @contextmanager
-def held(path: Path) -> Iterator["Holding"]:
+def held(path: Path) -> Iterator["HeldPartition"]:
     """Hold what a partition has from now on, and note how far its journal has been read.
 
     Raises SpoolError when it cannot be read.
@@ -72,7 +72,7 @@ def held(path: Path) -> Iterator["Holding"]:
     with ExitStack() as stack:
         try:
             stack.enter_context(pinned(path / "cursors", "backup"))
-            holding = Holding(path, stack)
+            holding = HeldPartition(path, stack)
         except OSError as error:
             raise _unreadable(path, error) from error
         yield holding
@@ -88,7 +88,7 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class Holding:
+class HeldPartition:
     """A partition whose segments stay. What is opened is closed with *held*."""
 
     def __init__(self, path: Path, held: ExitStack) -> None:
