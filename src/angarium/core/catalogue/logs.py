@@ -135,6 +135,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "kept_generation": LogField("number", "of the configuration that stays in force"),
     "changed_listeners": LogField("list", "listeners whose sessions end, to begin anew"),
     "needs_restart": LogField("list", "options whose change takes a restart"),
+    "warnings": LogField("list", "what is taken of the configuration, and worth a look"),
     "servers": LogField("list", "the name servers asked from now on"),
     "verified": LogField("yes or no", "whether the domain's records prove it now"),
     "what": LogField("text", "what cannot be done"),
@@ -294,7 +295,7 @@ RECORDS: Final[dict[str, LogRecord]] = {
     ),
     "reload": LogRecord(
         "The configuration was read again, or was refused and the old one stays in force.",
-        ("generation", "changed_listeners", "needs_restart", "kept_generation", "error"),
+        ("generation", "changed_listeners", "needs_restart", "warnings", "kept_generation", "error"),
         ("info", "error"),
     ),
     "draining": LogRecord(
