@@ -23,10 +23,11 @@ from angarium.core.records import (
     TlsFacts,
     reception_of,
 )
+from angarium.events.sqlite.day import EventDetail
 from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
-DURABLE = [Attempt, Content, Event, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
+DURABLE = [Attempt, Content, Event, EventDetail, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
 WIRE_ORDER = {"Reply"}
 """Said in the order in which it stands on the wire: code, enhanced code, text."""
 
