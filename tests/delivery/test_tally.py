@@ -10,7 +10,7 @@ from angarium.core.address import Address
 from angarium.core.metrics import Counters
 from angarium.core.records import Attempt
 from angarium.core.reply import Reply
-from angarium.delivery.tally import MOST_BINDINGS, Tally, binding_labels, binding_zeros
+from angarium.delivery.tally import ALL_OF_FIRST, MOST_BINDINGS, ONE_IN, Tally, binding_labels, binding_zeros
 from angarium.engine.view import ConfigView
 from angarium.queue.commands import Result, Verdict
 from angarium.testing.caller import LOOPS, OutboundCaller, a_message, run_on
@@ -70,10 +70,21 @@ def test_each_stage_is_counted_and_the_transaction_is_their_sum():
     tally, counters = tally_of()
     tally.transaction("mx.yahoodns.net", (("mail", 20.0), ("rcpt", 0.0), ("final", 4000.0)))
     numbers = dict(counters.numbers())
+    numbers = dict(counters.numbers())
     assert numbers["attempt_stage_seconds_bucket", "final", "2.5"] == 0
     assert numbers["attempt_stage_seconds_bucket", "final", "5.0"] == 1
-    assert numbers["attempt_stage_seconds_count", "rcpt"] == 1
+    assert ("attempt_stage_seconds_count", "rcpt") not in numbers  # it was not waited for
     assert numbers["transaction_seconds_sum", "yahoo"] == pytest.approx(4.02)
+
+
+def test_of_very_many_transactions_samples_are_timed_and_all_attempts_counted():
+    tally, counters = tally_of()
+    for _ in range(ALL_OF_FIRST + 80 * ONE_IN):
+        tally.transaction("mx.small.test", (("mail", 20.0),))
+        tally.ended([result("delivered")])
+    numbers = dict(counters.numbers())
+    assert numbers["transaction_seconds_count", "other"] == ALL_OF_FIRST + 80
+    assert numbers["attempts_total", "other", "delivered"] == ALL_OF_FIRST + 80 * ONE_IN
 
 
 @pytest.mark.parametrize("loop", LOOPS)

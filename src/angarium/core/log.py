@@ -54,7 +54,9 @@ class Log:
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
         self._own = b"," + self._encode(self._fields)[1:-1] if self._fields else b""
-        self._second, self._stamp = 0, ""
+        self._second, self._stamp = -1, b""
+        self._heads: dict[tuple[str, str], bytes] = {}
+        """What stands between the time and the fields, by level and event."""
         self._waiting: list[bytes] = []
         self._room: select.poll | None = None
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -109,10 +111,20 @@ class Log:
     def _json(self, level: str, event: str, at: float, fields: dict[str, Any]) -> bytes:
         second = int(at)
         if second != self._second:
-            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        moment = f'{{"at":"{self._stamp}.{int((at - second) * 1e6):06d}Z","level":"{level}","event":"{event}"'
+            self._second = second
+            self._stamp = time.strftime('{"at":"%Y-%m-%dT%H:%M:%S.', time.gmtime(second)).encode()
+        head = self._heads.get((level, event))
+        if head is None:
+            text = f'Z","level":"{level}","event":"{event}"'
+            head = self._heads[level, event] = text.encode() + self._own
         said = self._encode(fields)
-        return b"".join((moment.encode(), self._own, b"," if fields else b"", said[1:], b"\n"))
+        return b"%b%06d%b%b%b\n" % (
+            self._stamp,
+            (at - second) * 1e6,
+            head,
+            b"," if fields else b"",
+            said[1:],
+        )
 
     def _cut(
         self,

@@ -30,7 +30,8 @@ class Histogram:
 
     def observe(self, value: float) -> None:
         """Count *value*; less than nothing, which only a clock that was set can make of a time, as 0."""
-        value = max(0.0, value)
+        if value < 0:
+            value = 0.0
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 

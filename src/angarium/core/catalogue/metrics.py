@@ -159,7 +159,8 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "attempt_stage_seconds": Metric(
         "histogram",
-        "How long peers took over each stage of a connection or a transaction.",
+        "How long peers took over each stage of a connection or a transaction, unless it was answered with the one "
+        "before; of a worker's transactions after the first thousand, every eighth.",
         (Label("stage", get_args(Stage)),),
         "Slow `connect`: the network; slow `banner` or `mail`: peers hold us off; slow `final`: they scan before they "
         "answer.",
@@ -167,7 +168,8 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "transaction_seconds": Metric(
         "histogram",
-        "How long peers took over whole transactions, by provider.",
+        "How long peers took over whole transactions, by provider; of a worker's after the first thousand, every "
+        "eighth.",
         (_PROVIDERS,),
         "Growing at one provider: it holds us off, or has trouble.",
         bounds=_TRANSACTIONS,

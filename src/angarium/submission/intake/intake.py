@@ -71,7 +71,9 @@ class Intake:
         self._files = files
         self._clock = clock
         self._log = log
-        self._notes = Notes(log, counters or Counters(), facts or NoFacts())
+        counters = counters or Counters()
+        self._acceptance = counters.histogram("acceptance_seconds")
+        self._notes = Notes(log, counters, facts or NoFacts())
         self._rng = rng
         self._tasks = Tasks(log, clock)
 
@@ -178,7 +180,7 @@ class Intake:
         try:
             if error is None:
                 receipt = Receipt(tuple(map(_ID, messages)), arrival.failing)
-                self._notes.durable(self._clock.now() - arrival.at)
+                self._acceptance.observe(self._clock.now() - arrival.at)
                 for message in messages:
                     self._notes.received(message, arrival.failing)
             else:

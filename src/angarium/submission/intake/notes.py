@@ -22,11 +22,6 @@ class Notes:
         self._log = log
         self._counters = counters
         self._facts = facts
-        self._acceptance = counters.histogram("acceptance_seconds")
-
-    def durable(self, took_s: float) -> None:
-        """What was submitted is durable, after so many seconds."""
-        self._acceptance.observe(took_s)
 
     def count(self, problems: Sequence[Problem]) -> None:
         """Count a message that is refused, or taken to fail, for *problems*."""
