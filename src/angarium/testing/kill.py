@@ -237,9 +237,9 @@ async def _last_mail(node: Node, ledger: Ledger, patience_s: float) -> None:
 
 
 def queued(node: Node) -> int:
-    """Return how many recipients are queued, in memory and settled."""
+    """Return how many recipients wait, in whatever state; -1: the node does not say."""
     text = node.get("/metrics")[1]
-    found = re.findall(r"^angarium_recipients_(?:active|settled) (\S+)$", text, re.MULTILINE)
+    found = re.findall(r"^angarium_recipients\{[^}]*\} (\S+)$", text, re.MULTILINE)
     return sum(int(float(number)) for number in found) if found else -1
 
 
