@@ -15,6 +15,7 @@ from angarium.spool.codec import (
     FACT,
     LARGE,
     MAX_OFFSET,
+    VERSION,
     Record,
     decode_content,
     decode_event,
@@ -26,7 +27,7 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.cursors import write_cursor
 from angarium.spool.files.durable import read_mark
 from angarium.spool.files.segment import SegmentLog
-from angarium.spool.port import HEAD_BYTES, JournalEntry
+from angarium.spool.port import HEAD_BYTES, JournalEntry, NewerFormat
 from angarium.spool.settings import SpoolSettings
 
 EVERYTHING = 1 << 63
@@ -42,7 +43,8 @@ class FileJournalReader:
     def entries(self, after: int = -1) -> Iterator[JournalEntry]:
         """Yield the durable records behind position *after*, oldest first, intact ones only.
 
-        Beside a running writer, what it has not synced yet is left for the next call. Raises OSError.
+        Beside a running writer, what it has not synced yet is left for the next call. Raises OSError, or
+        NewerFormat at a record that a newer program has written.
         """
         with opened_log(self.path, self.disk) as (log, durable):
             place = max(0, after)
@@ -58,6 +60,8 @@ class FileJournalReader:
                         yield entry
 
     def _entry(self, record: Record, place: int) -> JournalEntry | None:
+        if record.version > VERSION:
+            raise NewerFormat(f"the journal of {self.path}", record.version, VERSION)
         if record.kind == ACCEPT:
             message = decode_message(record.meta)
             head = self._head(record, message.id)
