@@ -70,6 +70,22 @@ def test_a_reader_beside_the_writer_gets_every_durable_record_once_and_in_order(
     assert len(list(FileJournalReader(engine.path).entries())) == 6
 
 
+def test_a_reader_that_follows_opens_no_segment_while_nothing_is_written(play, engine, monkeypatch):
+    async def day(spool):
+        await spool.take(make_message("a.example"), b"x")
+        reader = FileJournalReader(engine.path)
+        (entry,) = reader.entries()
+        with monkeypatch.context() as patched:
+            patched.setattr("angarium.spool.files.reader.opened_log", lambda *_: pytest.fail("opened"))
+            assert list(reader.entries(entry.position)) == []
+        await spool.take(make_message("b.example"), b"y")
+        (new,) = reader.entries(entry.position)
+        assert new.message.recipients[0].domain == "b.example"
+        assert len(list(reader.entries())) == 2  # from the beginning, all the same
+
+    play(day)
+
+
 def test_a_reader_does_not_see_what_is_not_durable_yet(play, engine):
     class Disk(RealDisk):
         tell = staticmethod(lambda: None)

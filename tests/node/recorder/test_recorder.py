@@ -141,7 +141,7 @@ def test_nothing_is_missing_and_nothing_twice_whatever_fails(
         for _ in range(rng.randint(1, 30)):
             clock.at += rng.random()
             recorder.step()
-    while recorder.step() or recorder.status.error:
+    while recorder.step(is_last=True) or recorder.status.error:
         clock.at += 1
     assert journal.kept == len(told) - 1
     now = Now(clock.now())

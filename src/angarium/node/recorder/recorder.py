@@ -1,8 +1,8 @@
 """The recorder's work: all journals into the event store, each in its order, nothing missing and nothing twice.
 
-What it has taken is there twice for a while: rows are committed at once and synced each second, and only then is the
-journal told that it needs nothing up to that place. After a crash it reads on from that place; what it meets a second
-time, the store knows.
+What it has taken is there twice for a while: rows are committed at once and synced each ten seconds (each sync makes
+the journal's wait, and with it a 250), and only then is the journal told that it needs nothing up to that place. After
+a crash it reads on from that place; what it meets a second time, the store knows.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,8 @@ from angarium.spool.files.reader import FileJournalReader
 from angarium.spool.port import JournalReader
 
 BATCH = 1_000
-SYNC_S = 1.0
+SYNC_S = 10.0
+FIND_S = 1.0
 
 
 class RecorderStatus(msgspec.Struct, frozen=True):
@@ -41,17 +42,20 @@ class JournalRecorder:
         self._clock = clock
         self._followers: dict[Path, JournalFollower] = {}
         self._synced_at = clock.now()
+        self._found_at = 0.0
         self._is_dirty = False
         self.status = RecorderStatus()
 
-    def step(self) -> bool:
-        """Take a batch of each journal; return whether there was anything. Never raises for what the disk or a
-        database does: `status` says it, and all that is not sure to be kept is read again.
+    def step(self, *, is_last: bool = False) -> bool:
+        """Take a batch of each journal; return whether there was anything. *is_last*: when there is nothing more, what
+        was taken is to be kept at once. Never raises for what the disk or a database does: `status` says it, and all
+        that is not sure to be kept is read again.
         """
         try:
-            self._find()
+            if self._clock.now() - self._found_at >= FIND_S:
+                self._find()
             taken = sum(self._take(follower) for follower in self._followers.values())
-            if self._clock.now() - self._synced_at >= SYNC_S or not taken:
+            if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
                 self.keep()
         except (EventStoreError, AngariumError, OSError) as error:
             self._again(str(error))
@@ -74,7 +78,7 @@ class JournalRecorder:
         pause_s = 0.05
         while True:
             stopping = is_stopping()
-            if self.step():
+            if self.step(is_last=stopping):
                 pause_s = 0.05
                 continue
             if stopping:
@@ -88,6 +92,7 @@ class JournalRecorder:
 
     def _find(self) -> None:
         """Begin to follow partitions that are new, so that they keep what has not been read."""
+        self._found_at = self._clock.now()
         for journal in self._folder.glob("*/journal"):
             path = journal.parent
             if path not in self._followers and (path / "cursors").is_dir():

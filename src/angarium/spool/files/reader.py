@@ -39,6 +39,8 @@ class FileJournalReader:
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path
         self.disk = disk or RealDisk()
+        self._ended: tuple[int, _WriterState] | None = None
+        """The last record that there was, and how far the writer was then."""
 
     def entries(self, after: int = -1) -> Iterator[JournalEntry]:
         """Yield the durable records behind position *after*, oldest first, intact ones only.
@@ -46,6 +48,18 @@ class FileJournalReader:
         Beside a running writer, what it has not synced yet is left for the next call. Raises OSError, or
         NewerFormat at a record that a newer program has written.
         """
+        state = _writer_state(self.path)
+        if self._ended == (after, state):
+            return  # it is asked all the time by whoever follows, and nothing has been written since
+        last = after
+        for found, place in self._records(after):
+            if entry := self._entry(found, place):
+                last = place
+                yield entry
+        self._ended = last, state
+
+    def _records(self, after: int) -> Iterator[tuple[Record, int]]:
+        """Yield the durable records behind *after* with their positions."""
         with opened_log(self.path, self.disk) as (log, durable):
             place = max(0, after)
             first, start = place >> 32, place & MAX_OFFSET
@@ -56,8 +70,8 @@ class FileJournalReader:
                     place = position(generation, found.offset)
                     if place >= durable:
                         return
-                    if place > after and isinstance(found, Record) and (entry := self._entry(found, place)):
-                        yield entry
+                    if place > after and isinstance(found, Record):
+                        yield found, place
 
     def _entry(self, record: Record, place: int) -> JournalEntry | None:
         if record.version > VERSION:
@@ -101,6 +115,14 @@ class FileJournalReader:
         given up. Raises OSError.
         """
         write_cursor(self.path / "cursors", name, place)
+
+
+_WriterState = tuple[bool, int]
+"""Whether a process writes the partition, and the position before which all is durable."""
+
+
+def _writer_state(path: Path) -> _WriterState:
+    return is_in_use(path), read_mark(path / "durable").durable
 
 
 @contextmanager
