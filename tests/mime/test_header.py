@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from angarium.mime.header import Field, HeaderBlock, cut, mended
@@ -206,6 +206,7 @@ def test_no_bytes_are_too_odd(data: bytes) -> None:
 @given(
     st.lists(lines, max_size=8).map(b"".join), st.sampled_from([b"", b"\r", b"\r\n", b"\n", b"text\r\n\r\n"])
 )
+@example(b"From: a\r\n\n", b"\r\n")
 def test_the_end_is_where_line_by_line_reading_finds_it(head: bytes, rest: bytes) -> None:
     """Headers as nearly all are take a short way, whose end must be that of the long one."""
     data = head + rest

@@ -68,7 +68,7 @@ class HeaderBlock:
             return cls(b"", 2 if data[0] == 13 else 1, True)
         last = data.find(b"\n\r\n")  # where the last line that may be the header's has its end
         body_at = last + 3
-        lone = data.find(b"\n\n", 0, None if last < 0 else last)
+        lone = data.find(b"\n\n", 0, None if last < 0 else last + 1)
         if lone >= 0:
             last, body_at = lone, lone + 2
         is_found = last >= 0
