@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from angarium.cli.message import attempt_lines
+from angarium.cli.attempts import attempt_lines
 
 ID = "01a1fdba29c3712cb8cc52757d868ff0"
 AT = 1_700_049_600.25

@@ -4,19 +4,30 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of, warn
 from angarium.cli.tables import Cell, Column, Row, Toned, clean
 from angarium.cli.times import read_time, relative, upcoming, when
-from angarium.cli.where import spool_folder
+from angarium.cli.where import find_folder, spool_folder
 from angarium.cli.words import STATE_TONES
-from angarium.core.finding import MOST_FOUND, Finding, FoundMessage, FoundRecipient, Wanted
+from angarium.core.finding import (
+    MOST_FOUND,
+    Finding,
+    FoundMessage,
+    FoundRecipient,
+    Wanted,
+    merge_findings,
+)
+from angarium.events.finding import EventSource
+from angarium.events.sqlite.store import SqliteEventStore
 from angarium.spool.offline.find import SpoolSource
 
 _COLUMNS = (
@@ -73,9 +84,9 @@ def find_command(id_: str, data: Path | None, as_json: bool, **given: Any) -> No
     be true. In addresses * stands for any characters, and a domain is found in either of its spellings, bücher.example
     or xn--bcher-kva.example.
 
-    The spool's files are read: all that waits, and what has ended as long as its journal segments have not been used
-    again; how far back that reaches is said, and `angarium search` looks further. It works without a node, and costs a
-    running one nothing.
+    The spool's files are read, and what the recorder has kept (without logins, Message-IDs whole, addresses by their
+    words); how far back that reaches is said where it is not all. It works without a node, and costs a running one
+    nothing.
     """
     wanted = Wanted(id=id_, **given)
     if wanted == Wanted(limit=wanted.limit):
@@ -89,10 +100,30 @@ def find_command(id_: str, data: Path | None, as_json: bool, **given: Any) -> No
 
 
 def look(wanted: Wanted, data: Path | None) -> Finding:
-    """Return what is found in the spool of *data*. Raises NoNode when there is no folder, and SpoolError."""
-    source = SpoolSource(spool_folder(data))
+    """Return what is found in the spool of *data*, and in the event store beside it, which looks further back. Raises
+    NoNode when there is no folder, SpoolError and EventStoreError.
+    """
+    folder = data or find_folder()
+    source = SpoolSource(spool_folder(folder))
     with progress_of("reading the spool") as progress:
-        return _behind_all_others(lambda: source.find(wanted, progress))
+        found = _behind_all_others(lambda: source.find(wanted, progress))
+    if wanted.login or not (folder / "events").is_dir():
+        return found
+    store = SqliteEventStore(folder / "events")
+    merged = merge_findings([found, EventSource(store).find(wanted, _unheard)], wanted.limit)
+    return msgspec.structs.replace(merged, complete_since=_earlier(found.complete_since, store))
+
+
+def _unheard(done: int, of: int) -> None:
+    """Hear of progress that is no more than a moment."""
+
+
+def _earlier(complete_since: float | None, store: SqliteEventStore) -> float | None:
+    """Return since when all is known: the event store may reach back further than the spool."""
+    first = next(iter(store.sizes()), None)
+    if complete_since is None or first is None:
+        return complete_since
+    return min(complete_since, datetime.fromisoformat(f"{first}T00:00:00+00:00").timestamp())
 
 
 def _behind_all_others(work: Callable[[], T]) -> T:
@@ -135,7 +166,7 @@ def _horizon(wanted: Wanted, finding: Finding, now: float) -> list[str]:
     at = f"{when(since, now)} ({relative(since, now)})"
     return [
         f"What ended before {at} is not seen any more: its journal segments were used again "
-        "(Spool_History_Segments keeps more of them). `angarium search` looks further back."
+        "(Spool_History_Segments keeps more of them)."
     ]
 
 

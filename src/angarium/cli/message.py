@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from angarium.cli.attempts import attempt_lines
 from angarium.cli.called import message_called
+from angarium.cli.kept import tell_kept
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
@@ -35,12 +37,14 @@ def message_command(message_id: str, data: Path | None, as_json: bool) -> None:
 
     Of each attempt it says how far it came, over which connection, and how long each answer was waited for.
     ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
-    beginning, with or without <>. Exit code 1 when the node does not know the message, or knows it no longer, and when
-    several begin like that: they are named.
+    beginning, with or without <>. What the node has forgotten is told as the recorder has kept it.
+    Exit code 1 when nobody knows the message, and when several begin like that: they are named.
     """
     message_id, data = message_called(message_id, data)
     with connect(data) as client:
         history = client.call("message", {"id": message_id}, kind=MessageHistory)
+    if history.message is None and tell_kept(message_id, data, as_json):
+        return
     if as_json:
         print_json(history)
         finish(history.message is not None)
@@ -118,29 +122,3 @@ def event_lines(event: dict[str, Any]) -> list[Cell]:
         if event["attempt"]
         else lines
     )
-
-
-def attempt_lines(attempt: dict[str, Any]) -> list[str]:
-    """Return one attempt: the connection, and how long each answer of the peer was waited for."""
-    tls = f", {attempt['tls']}" if attempt["tls"] else ""
-    peer = f"{attempt['host']} {attempt['peer']}".strip() or "no connection"
-    source = f" from {attempt['source']}" if attempt["source"] else ""
-    first = f"    {attempt['method']} to {peer}{source}{tls}, session {attempt['session'] or '-'}"
-    steps = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in attempt["timings"])
-    lines = [first, f"    reached {attempt['stage']}" + (f": {steps}" if steps else "")]
-    return lines + (tls_lines(facts) if (facts := attempt.get("tls_facts")) else [])
-
-
-def tls_lines(facts: dict[str, Any]) -> list[str]:
-    """Return what an encrypted connection has shown, or why it was none."""
-    proved = {"host": "the certificate proves the host", "ca": "the certificate proves its issuer"}
-    names = ", ".join(facts["names"])
-    words = [
-        proved.get(facts["verified"], ""),
-        facts["problem"],
-        f"certificate for {names}" if names else "",
-        f"until {moment(facts['not_after'])}" if facts["not_after"] else "",
-        "session resumed" if facts["resumed"] else "",
-    ]
-    said = "; ".join(word for word in words if word)
-    return [f"    TLS: {said}"] if said else []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -60,6 +61,24 @@ def test_mail_is_found_by_command_while_the_node_runs_and_after(node: Node) -> N
     assert node.stop() == 0
     (found,) = search(node, '"no such user"')
     assert found == bounced
+
+
+def test_a_message_that_the_node_has_forgotten_is_told_from_what_was_kept(node: Node) -> None:
+    send(node, ["bad@example.com"], "forgotten")
+    node.program.wait_until(lambda: bool(search(node, "forgotten AND status:bounced")), "the end")
+    (found,) = search(node, "forgotten")
+    assert node.stop() == 0
+    shutil.rmtree(node.data / "spool")
+    node.start()
+    done = subprocess.run(
+        [str(ANGARIUM), "message", found["message"], "--data", str(node.data)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "as the recorder has kept it" in done.stdout
+    assert "bounced    bad@example.com  550 5.1.1 no such user here  (no_such_recipient)" in done.stdout
+    assert "reached rcpt" in done.stdout
 
 
 def test_a_wrong_query_is_told_with_its_place(node: Node) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from angarium.core.ids import MessageId, format_id
+from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, STATES
 from angarium.events.port import FoundMail, Happening, Whose
 from angarium.events.sqlite.conditions import Condition
@@ -154,8 +155,18 @@ def _happening(row: tuple[Any, ...]) -> Happening:
 
 def _said(detail: EventDetail) -> dict[str, Any]:
     """Return what a detail says, by name, without what it does not say."""
-    fields = {name: getattr(detail, name) for name in ("attempts", "due_at", "note", "attempt")}
+    fields = {name: getattr(detail, name) for name in ("attempts", "due_at", "note")}
+    if detail.attempt is not None:
+        fields["attempt"] = msgspec.to_builtins(_by_name(msgspec.convert(detail.attempt, Attempt)))
     return {**{name: value for name, value in fields.items() if value}, **detail.fields}
+
+
+def _by_name(attempt: Attempt) -> dict[str, Any]:
+    facts = attempt.tls_facts
+    return {
+        **msgspec.structs.asdict(attempt),
+        "tls_facts": None if facts is None else msgspec.structs.asdict(facts),
+    }
 
 
 def _meta(metadata: bytes | None, name: str) -> str:

@@ -1,0 +1,62 @@
+"""A message that the node has forgotten, as the recorder has kept it."""
+
+import time
+from pathlib import Path
+
+from angarium.cli.attempts import attempt_lines
+from angarium.cli.output import print_json, print_lines, print_table, size
+from angarium.cli.tables import Cell, Column, Row, Toned
+from angarium.cli.times import moment, relative
+from angarium.cli.where import find_folder
+from angarium.cli.words import STATE_TONES
+from angarium.core.ids import parse_id
+from angarium.events.port import FoundMail, Happening, Timeline, Whose
+from angarium.events.sqlite.store import SqliteEventStore
+
+_COLUMNS = (Column("RECIPIENT", flexible=True), Column("STATE"), Column("TRIES", numeric=True))
+
+
+def tell_kept(message_id: str, data: Path | None, as_json: bool) -> bool:
+    """Print what the event store has of a message; return whether it has any. Raises EventStoreError."""
+    folder = (data or find_folder()) / "events"
+    timeline = SqliteEventStore(folder).timeline(parse_id(message_id), Whose()) if folder.is_dir() else None
+    if timeline is None:
+        return False
+    if as_json:
+        print_json(timeline)
+    else:
+        _print(message_id, timeline)
+    return True
+
+
+def _print(message_id: str, timeline: Timeline) -> None:
+    for mail in timeline.recipients[:1]:
+        print_lines(_envelope(message_id, mail))
+    print_table(_COLUMNS, [_recipient(mail) for mail in timeline.recipients])
+    addresses = {mail.index: mail.address for mail in timeline.recipients}
+    print_lines(line for each in timeline.happenings for line in _lines(each, addresses))
+
+
+def _envelope(message_id: str, mail: FoundMail) -> list[Cell]:
+    return [
+        Toned(f"message {message_id}, {size(mail.size)}, as the recorder has kept it", "bright"),
+        f"    received {moment(mail.at)}, {relative(mail.at, time.time())}, at listener {mail.listener}",
+        f"    from     <{mail.sender}>",
+        f"    subject  {mail.subject}",
+    ]
+
+
+def _recipient(mail: FoundMail) -> Row:
+    cells: list[Cell] = [mail.address, Toned(mail.state, STATE_TONES.get(mail.state, "")), str(mail.attempts)]
+    return Row(cells, [Toned(mail.reply)] if mail.reply else [])
+
+
+def _lines(happening: Happening, addresses: dict[int, str]) -> list[Cell]:
+    of = "" if happening.index is None else addresses.get(happening.index, "")
+    reason = f"({happening.reason})" if happening.reason else ""
+    words = (moment(happening.at), happening.type.ljust(9), of, happening.reply, reason)
+    said: list[Cell] = [
+        Toned("  ".join(word for word in words if word), STATE_TONES.get(happening.type, "bright"))
+    ]
+    attempt = happening.details.get("attempt")
+    return said + [Toned(line, "dim") for line in (attempt_lines(attempt) if attempt else ())]
