@@ -63,5 +63,14 @@ def test_all_recipients_are_counted_by_their_state(source: EventSource) -> None:
     assert (row.recipient_count, row.states) == (2, {"bounced": 1, "queued": 1})
 
 
-def test_logins_are_not_kept(source: EventSource) -> None:
+def test_what_cannot_be_looked_for_finds_nothing(source: EventSource) -> None:
     assert found(source, login="shop", tag="news") == []
+    assert found(source, sender="<>") == []
+
+
+def test_a_domain_is_found_in_either_spelling(tmp_path: Path) -> None:
+    store = SqliteEventStore(tmp_path / "idn")
+    store.take([reception(3, to=("eva@xn--bcher-kva.example",))])
+    for text in ("bücher.example", "eva@BÜCHER.example", "xn--bcher-kva.example", "e*@bücher.example"):
+        assert len(found(EventSource(store), recipient=text)) == 1, text
+    store.close()

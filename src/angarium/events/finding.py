@@ -4,16 +4,18 @@ from itertools import groupby
 
 from angarium.core.finding import MOST_RECIPIENTS, Finding, FoundMessage, FoundRecipient, Progress, Wanted
 from angarium.events.port import EventStore, FoundMail, Whose
+from angarium.mime.addresses import ascii_domain
 from angarium.query.nodes import Between, Equal, Like, Node, Phrase
 from angarium.query.parser import all_of, any_of
 from angarium.query.words import folded, words
 
+_NOBODY = "<>"
 _RECIPIENTS_AT_ONCE = 5_000
 """Of so many recipients it is looked which messages they are of."""
 
 
 class EventSource:
-    """Implements `MessageSource`. Logins are not kept here: who asks for one finds nothing."""
+    """Implements `MessageSource`. What it cannot look for finds nothing: logins, which are not kept, and no sender."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -21,7 +23,7 @@ class EventSource:
     def find(self, wanted: Wanted, progress: Progress) -> Finding:
         """See `MessageSource.find`."""
         progress(0, 1)
-        if wanted.login:
+        if wanted.login or wanted.sender == _NOBODY:
             return Finding([])
         limit = min(wanted.limit * MOST_RECIPIENTS, _RECIPIENTS_AT_ONCE)
         page = self._store.search(query_of(wanted), Whose(), limit=limit)
@@ -60,7 +62,15 @@ def _begins(field: str, text: str) -> Node:
 
 
 def _address(field: str, text: str) -> list[Node]:
-    """Return what an address asks for, by its words; nothing where there are none. Beside a star a word may go on."""
+    """Return what an address or a domain asks for, by its words, in either spelling; nothing where there are none."""
+    local, at, domain = text.rpartition("@")
+    spellings = dict.fromkeys((text, f"{local}{at}{ascii_domain(domain) or domain}"))
+    found = [each for spelling in spellings if (each := _spelt(field, spelling)) is not None]
+    return [any_of(found)] if found else []
+
+
+def _spelt(field: str, text: str) -> Node | None:
+    """Return what a text with stars asks for: beside a star a word may go on."""
     found: list[Node] = []
     pieces = text.split("*")
     for place, piece in enumerate(pieces):
@@ -68,7 +78,7 @@ def _address(field: str, text: str) -> list[Node]:
         whole = tuple(words(piece))[is_cut:]
         if whole:
             found.append(Phrase(field, whole, is_open))
-    return [all_of(found)] if found else []
+    return all_of(found) if found else None
 
 
 def _message(name: str, mails: list[FoundMail]) -> FoundMessage:
