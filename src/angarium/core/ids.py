@@ -20,6 +20,11 @@ def new_id(now: float) -> MessageId:
     return MessageId(int(now * 1000).to_bytes(6, "big") + noise)
 
 
+def made_at(message_id: bytes) -> float:
+    """Return when an id was made, in epoch seconds, to the millisecond."""
+    return int.from_bytes(message_id[:6], "big") / 1000
+
+
 def format_id(message_id: bytes) -> str:
     """Return the 32 hex digits that name a message to people and in logs."""
     return message_id.hex()

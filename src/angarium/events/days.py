@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from angarium.core.ids import made_at
 from angarium.events.port import ReceivedMail, Told
 from angarium.query.nodes import And, Between, Node
 
@@ -13,7 +14,7 @@ def day_at(at: float) -> str:
 
 def day_of_id(message: bytes) -> str:
     """Return the day of the message with this id."""
-    return day_at(int.from_bytes(message[:6], "big") / 1000)
+    return day_at(made_at(message))
 
 
 def day_of(told: Told) -> str:

@@ -130,3 +130,8 @@ class Link(asyncio.Protocol):
             raise
         if kind == "call":
             self._send(answer)
+
+
+async def refuse_calls(op: str, args: dict[str, Any]) -> Any:
+    """The `Handler` of a supervisor, which is told things and asked nothing."""
+    raise AngariumError(f"the supervisor does not know {op!r}")

@@ -1,7 +1,6 @@
 """The workers as processes: started, kept running, watched, told things, ended."""
 
 import asyncio
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -9,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from angarium.core.clock import Clock
-from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
-from angarium.node.link import CallFailed, Link, LinkLost
+from angarium.node.link import CallFailed, Link, LinkLost, refuse_calls
+from angarium.node.restarts import Restarts, how_ended, pause
 from angarium.node.session_counts import SessionCounts
 
-_RESTART_S = (0.2, 10.0)
-_STABLE_S = 30.0
 _GRACE_S = 10.0
 
 
@@ -147,20 +144,17 @@ class Workers:
             worker.kill()
 
     async def _keep_running(self, index: int) -> None:
-        wait_s = _RESTART_S[0]
+        restarts = Restarts()
         while not self._stopping.is_set():
             began_at = self._clock.now()
             ended = await self._live(index)
             if self._stopping.is_set():
                 return
             lived_s = self._clock.now() - began_at
-            wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
+            wait_s = restarts.after(lived_s)
             self._counters.add("worker_restarts_total")
             self._say_error(index, ended=ended, lived_s=lived_s, again_in_s=wait_s)
-            try:
-                await asyncio.wait_for(self._stopping.wait(), wait_s)
-            except TimeoutError:
-                continue
+            await pause(wait_s, self._stopping)
 
     async def _live(self, index: int) -> str:
         """Start a worker and wait for its end; return how it ended."""
@@ -171,7 +165,7 @@ class Workers:
         self._tasks.start(self._bring_up(worker))
         code = await worker.process.wait()
         self._forget(worker)
-        return _how(code)
+        return how_ended(code)
 
     async def _spawn(self, index: int) -> WorkerProcess:
         link_ours, link_theirs = socket.socketpair()
@@ -183,7 +177,7 @@ class Workers:
         )
         link_theirs.close()
         sockets_theirs.close()
-        link = await Link.connect(link_ours, _refuse, self._hears(index), lambda: None)
+        link = await Link.connect(link_ours, refuse_calls, self._hears(index), lambda: None)
         worker = WorkerProcess(index, process, link, sockets_ours)
         self._workers[index] = worker
         return worker
@@ -241,11 +235,3 @@ class Workers:
 def _tell_to_drain(workers: Iterable[WorkerProcess], seconds: float) -> None:
     for worker in workers:
         worker.link.tell("drain", seconds=seconds)
-
-
-async def _refuse(op: str, args: dict[str, Any]) -> Any:
-    raise AngariumError(f"the supervisor does not know {op!r}")
-
-
-def _how(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from angarium.core.ids import MessageId
+from angarium.core.ids import MessageId, made_at
 from angarium.core.records import Event, Fact
 from angarium.core.reply import Reply
 from angarium.events.catalogue import STATES, kind_of
@@ -75,11 +75,6 @@ class DayFile:
         self._words = StoredWords(self._db)
         self._known: dict[bytes, _Known] = {}
         self._next = self._first_free()
-
-    @property
-    def last(self) -> int:
-        """The number of the event that was stored last, 0 for none."""
-        return int(self._db.execute("SELECT ifnull(max(no), 0) FROM event").fetchone()[0])
 
     def take(self, told: Sequence[Told], numbers: Iterator[int]) -> None:
         """Store what was told of messages of this day, or of none, in one transaction: all of it or nothing. Events get
@@ -228,10 +223,10 @@ class DayFile:
             return _Known(0, told.server, NOTHING, True)
         known = self._known.get(told.message)
         if known is None:
-            at = int.from_bytes(told.message[:6], "big") / 1000
             known = self._known[told.message] = _Known(self._number(), 0, NOTHING, False)
             self._db.execute(
-                "INSERT INTO message (no, id, at) VALUES (?, ?, ?)", (known.no, told.message, at)
+                "INSERT INTO message (no, id, at) VALUES (?, ?, ?)",
+                (known.no, told.message, made_at(told.message)),
             )
         return known
 

@@ -13,11 +13,10 @@ from angarium.core.errors import AngariumError
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
-from angarium.node.link import Link
+from angarium.node.link import Link, refuse_calls
 from angarium.node.recorder.recorder import RecorderStatus
+from angarium.node.restarts import Restarts, how_ended, pause
 
-_RESTART_S = (0.2, 10.0)
-_STABLE_S = 30.0
 _LAST_S = 10.0
 """So long it may read on after the workers have ended; what it has not read then, it reads at the next start."""
 
@@ -59,7 +58,7 @@ class RecorderKeeper:
             await process.wait()
 
     async def _keep_running(self) -> None:
-        wait_s = _RESTART_S[0]
+        restarts = Restarts()
         while not self._stopping.is_set():
             began_at = self._clock.now()
             try:
@@ -70,10 +69,10 @@ class RecorderKeeper:
                 return
             self.problem = self.problem or f"it ended ({ended}) and is started again"
             lived_s = self._clock.now() - began_at
-            wait_s = _RESTART_S[0] if lived_s > _STABLE_S else min(wait_s * 2, _RESTART_S[1])
+            wait_s = restarts.after(lived_s)
             self._counters.add("recorder_restarts_total")
             self._log.error("recorder", self._clock.now(), ended=ended, lived_s=lived_s, again_in_s=wait_s)
-            await asyncio.wait((self._tasks.start(self._stopping.wait()),), timeout=wait_s)
+            await pause(wait_s, self._stopping)
 
     async def _live(self) -> str:
         """Start the process and wait for its end; return how it ended."""
@@ -83,12 +82,12 @@ class RecorderKeeper:
             sys.executable, "-m", "angarium.node.recorder.process", str(fd), pass_fds=(fd,)
         )
         theirs.close()
-        self._link = link = await Link.connect(ours, _refuse, self._hear, lambda: None)
+        self._link = link = await Link.connect(ours, refuse_calls, self._hear, lambda: None)
         self._tasks.start(self._bring_up(link, process))
         code = await process.wait()
         link.close()
         self._link = self._process = self.status = None
-        return f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
+        return how_ended(code)
 
     async def _bring_up(self, link: Link, process: asyncio.subprocess.Process) -> None:
         try:
@@ -110,7 +109,3 @@ class RecorderKeeper:
         if now.error and before.error != now.error:
             self._log.error("recorder", self._clock.now(), error=now.error)
         return True
-
-
-async def _refuse(op: str, args: dict[str, Any]) -> Any:
-    raise AngariumError(f"the supervisor does not know {op!r}")
