@@ -2,18 +2,29 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from angarium.core.ids import MessageId, made_at
+from angarium.core.ids import made_at
 from angarium.core.records import Event, Fact
-from angarium.core.reply import Reply
 from angarium.events.catalogue import STATES, kind_of
 from angarium.events.port import Judge, ReceivedMail, Told
-from angarium.events.sqlite.schema import INDEX_BITS, SCHEMA_VERSION, WHOLE, open_to_write
+from angarium.events.rows import (
+    INDEX_BITS,
+    WHOLE,
+    detail_of,
+    due_of,
+    has_failed,
+    kind_number_of,
+    message_of,
+    number_of,
+    reply_of,
+    said,
+    sequence_of,
+)
+from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
 from angarium.events.sqlite.words import NOTHING, StoredWords
 from angarium.query.words import words
 
@@ -53,16 +64,6 @@ class _Known(NamedTuple):
     server: int
     stream: int
     is_whole: bool
-
-
-class EventDetail(msgspec.Struct, array_like=True, kw_only=True):
-    """What of an event or a fact is in no column. Durable: fields may only be appended, each with a default."""
-
-    attempts: int = 0
-    due_at: float | None = None
-    note: str = ""
-    attempt: Any = None
-    fields: dict[str, Any] = {}
 
 
 class DayFile:
@@ -206,12 +207,11 @@ class DayFile:
         for each in told:
             known = self._message_known(each)
             row = self._event_row(each, known)
-            if isinstance(each, Event):
-                if row[0] not in latest or latest[row[0]].seq < each.seq:
-                    latest[row[0]] = each
-                if each.reply is not None and each.state != "delivered":
-                    self._note_failure((next(self._numbers), *row))
-                    continue
+            if isinstance(each, Event) and (row[0] not in latest or latest[row[0]].seq < each.seq):
+                latest[row[0]] = each
+            if has_failed(each):
+                self._note_failure((next(self._numbers), *row))
+                continue
             plain.append((next(self._numbers), *row))
         self._db.executemany(_EVENT, plain)
         self._db.executemany(_STATE, [self._state_row(number, event) for number, event in latest.items()])
@@ -231,20 +231,13 @@ class DayFile:
         return known
 
     def _event_row(self, told: Event | Fact, known: _Known) -> tuple[Any, ...]:
-        number = (known.no << INDEX_BITS) | (told.index if 0 <= told.index < WHOLE else WHOLE)
-        if isinstance(told, Event):
-            return (number, told.seq, told.at, kind_of(told.type).number, known.server, known.stream,
-                    said(told.reply), self._reason(told), _encode(_event_detail(told)))  # fmt: skip
-        seq = int.from_bytes(blake2b(told.id, digest_size=8).digest(), "big", signed=True) | 1 << 62
-        reply = str(told.fields.get("reply", ""))
-        return (number, seq, told.at, kind_of(told.kind).number, known.server or told.server, known.stream,
-                reply, NOTHING, _encode(EventDetail(fields={**told.fields, "kind": told.kind})))  # fmt: skip
+        server = known.server if isinstance(told, Event) else known.server or told.server
+        return (number_of(told, known.no), sequence_of(told), told.at, kind_number_of(told), server,
+                known.stream, reply_of(told), self._reason(told), detail_of(told))  # fmt: skip
 
-    def _reason(self, event: Event) -> int:
+    def _reason(self, told: Event | Fact) -> int:
         """Return the number of the word that says why an attempt has failed."""
-        if event.reply is None or event.state == "delivered":
-            return NOTHING
-        return self._words.number(self._judge(event))
+        return self._words.number(self._judge(told)) if has_failed(told) else NOTHING
 
     def _note_failure(self, row: tuple[Any, ...]) -> None:
         made = self._db.execute(_EVENT, row)
@@ -253,10 +246,9 @@ class DayFile:
             self._db.execute(sql, (row[0], cut(row[7])))
 
     def _state_row(self, number: int, event: Event) -> tuple[Any, ...]:
-        due = event.due_at if event.state == "queued" else None
         domain, binding = self._words.numbers((event.domain, event.binding))
         state = STATES.index(event.state)
-        return (number, domain, binding, state, event.seq, event.at, due, event.attempts, said(event.reply),
+        return (number, domain, binding, state, event.seq, event.at, due_of(event), event.attempts, said(event.reply),
                 self._reason(event))  # fmt: skip
 
 
@@ -266,23 +258,8 @@ def _reception_row(message: tuple[Any, ...]) -> tuple[Any, ...]:
     return (no << INDEX_BITS) | WHOLE, 0, at, kind_of("received").number, server, stream, "", NOTHING, None
 
 
-def message_of(told: Told) -> MessageId | None:
-    """Return the message that something was told of, None for none."""
-    return told.message.id if isinstance(told, ReceivedMail) else told.message
-
-
-def said(reply: Reply | None) -> str:
-    """Return a reply in one line, empty for none."""
-    return "" if reply is None else str(reply)
-
-
 def cut(*texts: str) -> str:
     """Return the words of *texts* as the index wants them, with something between two texts that is no word, so that no
     phrase goes from one into the next.
     """
     return " · ".join(" ".join(words(text)) for text in texts)
-
-
-def _event_detail(event: Event) -> EventDetail:
-    due = event.due_at if event.state == "queued" else None
-    return EventDetail(attempts=event.attempts, due_at=due, note=event.note, attempt=event.attempt)

@@ -4,9 +4,9 @@ A message's day is that of its id, and all that ever happens to it lies in that 
 one file, the state of a recipient and its last reply can be searched, and what is told twice meets itself. A file goes
 as a whole when its mail is too old.
 
-Numbers stand for words (`word`). A recipient's number is made of its message's and its index, so that an event finds it
-without asking: `message << 20 | index`. Message 0 is none: what happened at the door. Full-text tables have no content
-of their own; they get words that are cut already (`query.words`), hence the plain tokenizer.
+Numbers stand for words (`word`), and a recipient's number is as `rows` says. Message 0 is none: what happened at the
+door. Full-text tables have no content of their own; they get words that are cut already (`query.words`), hence the
+plain tokenizer.
 """
 
 import os
@@ -16,9 +16,6 @@ from pathlib import Path
 from angarium.core.files import create_anew
 
 SCHEMA_VERSION = 1
-INDEX_BITS = 20
-WHOLE = (1 << INDEX_BITS) - 1
-"""The index of what is about all recipients of a message."""
 
 _TABLES = """
 CREATE TABLE word (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, folded TEXT NOT NULL);

@@ -10,24 +10,15 @@ from pathlib import Path
 
 from angarium.core.files import make_folder
 from angarium.core.ids import MessageId
-from angarium.events.days import day_of, day_of_id, days_asked
-from angarium.events.port import (
-    EventStoreError,
-    FoundMail,
-    FoundMailPage,
-    Happening,
-    Judge,
-    Timeline,
-    Told,
-    Whose,
-)
-from angarium.events.sqlite.conditions import condition
+from angarium.events import over_days
+from angarium.events.days import day_of, day_of_id
+from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
+from angarium.events.reading import DayReader
 from angarium.events.sqlite.day import DayFile
-from angarium.events.sqlite.reading import DayReader
-from angarium.query.nodes import Equal, Everything, Node
+from angarium.events.sqlite.reading import DayFileReader, cannot
+from angarium.query.nodes import Node
 
 _OPEN_AT_ONCE = 40
-_NEWEST = 1 << 62
 
 
 class SqliteEventStore:
@@ -62,9 +53,8 @@ class SqliteEventStore:
         """Return the numbers of the next events, one count over all days: what is stored later has a higher one."""
         if self._numbers is None:
             last = 0
-            for day in self._days(Everything()):
-                with self._answering(day):
-                    last = max(last, self._reader(day).last)
+            for day in self._days():
+                last = max(last, self._day(day).last)
             self._numbers = count(last + 1)
         return self._numbers
 
@@ -79,57 +69,24 @@ class SqliteEventStore:
 
     def search(self, node: Node, scope: Whose, *, limit: int, after: str | None = None) -> FoundMailPage:
         """See `EventStore.search`."""
-        wanted = condition(node)
-        newest, below = _place(after) if after else ("9999-12-31", _NEWEST)
-        found: list[tuple[str, int, FoundMail]] = []
-        for day in self._days(node):
-            if day <= newest and len(found) <= limit:
-                with self._answering(day):
-                    rows = self._reader(day).mail(
-                        wanted, scope, below if day == newest else _NEWEST, limit + 1 - len(found)
-                    )
-                found += [(day, number, mail) for number, mail in rows]
-        last = found[limit - 1] if len(found) > limit else None
-        return FoundMailPage([mail for *_, mail in found[:limit]], last and f"{last[0]}.{last[1]}")
+        return over_days.search(self._days(), self._day, node, scope, limit, after)
 
     def count(self, node: Node, scope: Whose, *, most: int) -> int:
         """See `EventStore.count`."""
-        wanted, found = condition(node), 0
-        for day in self._days(node):
-            if found < most:
-                with self._answering(day):
-                    found += self._reader(day).count(wanted, scope, most - found)
-        return found
+        return over_days.count(self._days(), self._day, node, scope, most)
 
     def log(self, node: Node, scope: Whose, *, after: int, limit: int) -> list[Happening]:
         """See `EventStore.log`."""
-        return self._log(node, scope, after, limit, newest=False)
+        return over_days.log(self._days(), self._day, node, scope, after, limit, newest=False)
 
     def latest(self, node: Node, scope: Whose, *, limit: int) -> list[Happening]:
         """See `EventStore.latest`."""
-        return self._log(node, scope, 0, limit, newest=True)
-
-    def _log(self, node: Node, scope: Whose, after: int, limit: int, *, newest: bool) -> list[Happening]:
-        wanted, found = condition(node), []
-        for day in self._days(node):
-            with self._answering(day):
-                found += self._reader(day).log(wanted, scope, after, limit, newest=newest)
-        found.sort(key=lambda each: each.number)
-        return found[-limit:] if newest else found[:limit]
+        return over_days.log(self._days(), self._day, node, scope, 0, limit, newest=True)
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
         day = day_of_id(message)
-        if not self._path(day).exists():
-            return None
-        wanted = condition(Equal("id", message.hex()))
-        with self._answering(day):
-            reader = self._reader(day)
-            happenings = reader.happenings(message, scope)
-            if happenings is None:
-                return None
-            rows = reader.mail(wanted, scope, _NEWEST, -1)
-        return Timeline([mail for _, mail in reversed(rows)], happenings)
+        return over_days.timeline(self._day(day), message, scope) if self._path(day).exists() else None
 
     def sizes(self) -> Mapping[str, int]:
         """See `EventStore.sizes`."""
@@ -151,11 +108,9 @@ class SqliteEventStore:
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}.db"
 
-    def _days(self, node: Node) -> list[str]:
-        """Return the days that are there and may have what is asked for, newest first."""
-        first, last = days_asked(node)
-        days = (path.stem for path in self.folder.glob("*.db"))
-        return sorted((day for day in days if first <= day <= last), reverse=True)
+    def _days(self) -> list[str]:
+        """Return the days that are there."""
+        return [path.stem for path in self.folder.glob("*.db")]
 
     def _file(self, day: str) -> DayFile:
         """Return a day's file to write, with the ones used last kept open."""
@@ -166,19 +121,21 @@ class SqliteEventStore:
             self._files.pop(oldest).close()
         return file
 
-    def _open_readers(self) -> dict[str, DayReader]:
-        readers: dict[str, DayReader] | None = getattr(self._readers, "by_day", None)
+    def _open_readers(self) -> dict[str, DayFileReader]:
+        readers: dict[str, DayFileReader] | None = getattr(self._readers, "by_day", None)
         if readers is None:
             readers = self._readers.by_day = {}
         return readers
 
-    def _reader(self, day: str) -> DayReader:
+    def _day(self, day: str) -> DayReader:
+        """Return a day to be asked, with the ones used last kept open."""
         readers = self._open_readers()
-        reader = readers.pop(day, None) or DayReader(self._path(day))
+        with self._answering(day):
+            reader = readers.pop(day, None) or DayFileReader(self._path(day))
         readers[day] = reader
         while len(readers) > _OPEN_AT_ONCE:
             readers.pop(next(iter(readers))).close()
-        return reader
+        return reader.day
 
     def _sync_folder(self) -> None:
         """Have the names of new files survive a power cut."""
@@ -196,11 +153,4 @@ class SqliteEventStore:
         try:
             yield
         except (sqlite3.Error, ValueError, OSError) as exc:
-            raise EventStoreError(f"the event store's {self._path(day)} does not answer: {exc}") from exc
-
-
-def _place(after: str) -> tuple[str, int]:
-    day, _, number = after.partition(".")
-    if not number.isascii() or not number.isdigit() or len(number) > 18:
-        raise EventStoreError(f"{after!r} is no place that a page has ended at; leave it out to begin anew")
-    return day, int(number)
+            raise cannot(self._path(day), exc) from exc

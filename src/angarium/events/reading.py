@@ -1,0 +1,174 @@
+"""One day as it is asked, in whatever database its tables are."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.core.ids import MessageId, format_id
+from angarium.core.records import Attempt
+from angarium.events.catalogue import BY_NUMBER, STATES
+from angarium.events.conditions import Conditions, scoped
+from angarium.events.day_sql import DaySql
+from angarium.events.port import FoundMail, Happening, Whose
+from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
+from angarium.query.nodes import Everything, Node
+from angarium.query.words import folded
+
+Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Asks a database, given SQL and what its question marks stand for, and returns the rows."""
+
+_detail = msgspec.msgpack.Decoder(EventDetail).decode
+_metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+class DayReader:
+    """Asks *ask* for what is in a day's tables, as *sql* wants it. Raises what *ask* raises."""
+
+    def __init__(self, ask: Ask, sql: DaySql) -> None:
+        self._ask = ask
+        self._sql = sql
+        self._conditions = Conditions(sql)
+
+    def mail(self, node: Node, scope: Whose, below: int, limit: int) -> list[tuple[int, FoundMail]]:
+        """Return the newest of what *node* finds, each with its number, all of which are below *below*."""
+        where, values = self._conditions.scoped(node, scope)
+        sql = f"{self._mail()} WHERE r.no < ? AND {where} ORDER BY r.no DESC LIMIT ?"
+        return [(row[0], _found(row)) for row in self._ask(sql, [below, *values, limit])]
+
+    def count(self, node: Node, scope: Whose, most: int) -> int:
+        """Return how many *node* finds, counting up to *most*."""
+        where, values = self._conditions.scoped(node, scope)
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self._mails()} WHERE {where} LIMIT ?) counted"
+        return int(self._ask(sql, [*values, most])[0][0])
+
+    def happenings(self, message: MessageId, scope: Whose) -> list[Happening] | None:
+        """Return everything that happened to a message, in order; None when it is not there, or not in *scope*."""
+        where, values = scoped(("m.id = ?", [message]), scope)
+        found = self._ask(f"SELECT m.no FROM {self._sql.prefix}message m WHERE {where}", values)
+        if not found:
+            return None
+        first = found[0][0] << INDEX_BITS
+        sql = f"{self._event()} WHERE e.recipient BETWEEN ? AND ? ORDER BY e.at, e.no"
+        return [_happening(row) for row in self._ask(sql, [first, first + WHOLE])]
+
+    @property
+    def last(self) -> int:
+        """The number of the event that was stored last, 0 for none."""
+        return int(self._ask(f"SELECT coalesce(max(no), 0) FROM {self._sql.prefix}event", [])[0][0])
+
+    def log(self, node: Node, scope: Whose, after: int, limit: int, *, newest: bool) -> list[Happening]:
+        """Return what was stored after the event numbered *after* and is of mail that *node* finds, oldest first: the
+        first so many, or the *newest*.
+        """
+        condition, values = self._sql.everything, list[Any]()
+        if node != Everything() or scope != Whose():
+            where, values = self._conditions.scoped(node, scope)
+            condition, values = self._either(where), values * 2
+        order = "DESC" if newest else "ASC"
+        sql = f"{self._event()} WHERE e.no > ? AND ({condition}) ORDER BY e.no {order} LIMIT ?"
+        rows = self._ask(sql, [after, *values, limit])
+        return [_happening(row) for row in (reversed(rows) if newest else rows)]
+
+    def _mails(self) -> str:
+        prefix = self._sql.prefix
+        return f"{prefix}recipient r JOIN {prefix}message m ON m.no = r.no >> {INDEX_BITS}"
+
+    def _mail(self) -> str:
+        word = self._word
+        return f"""
+            SELECT r.no, m.id, m.at, r.address, m.sender, m.author, m.subject, m.message_id, m.size, m.account,
+              m.server, {word("m.stream")}, {word("m.campaign")}, {self._sql.tags}, m.metadata,
+              {word("r.domain")}, {word("r.binding")}, {word("m.listener")}, r.state, r.at, r.due, r.attempts, r.reply,
+              {word("r.reason")}
+            FROM {self._mails()}"""
+
+    def _event(self) -> str:
+        prefix = self._sql.prefix
+        return f"""
+            SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail
+            FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
+              LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""
+
+    def _word(self, column: str) -> str:
+        return f"(SELECT text FROM {self._sql.prefix}word WHERE no = {column})"
+
+    def _either(self, where: str) -> str:
+        """Return the condition that an event is of a recipient of interest, or of all of a message with one."""
+        return f"""(r.no IS NOT NULL AND {where}) OR ((e.recipient & {WHOLE}) = {WHOLE} AND EXISTS (
+            SELECT 1 FROM {self._sql.prefix}recipient r
+            WHERE r.no BETWEEN m.no << {INDEX_BITS} AND (m.no << {INDEX_BITS}) + {WHOLE} AND ({where})))"""
+
+
+def meta(metadata: bytes | None, name: str) -> str:
+    """Return the value of a name in a message's metadata, folded; empty for none."""
+    return folded_meta(_metadata(metadata).get(name, "")) if metadata else ""
+
+
+def folded_meta(value: Any) -> str:
+    """Return a value of the metadata as it is searched."""
+    return folded(value if isinstance(value, str) else json.dumps(value))
+
+
+def _found(row: tuple[Any, ...]) -> FoundMail:
+    (number, message, at, address, sender, author, subject, message_id, size, account, server, stream, campaign, tags,
+     metadata, domain, binding, listener, state, changed_at, due, attempts, reply, reason) = row  # fmt: skip
+    return FoundMail(
+        message=format_id(message),
+        index=number & WHOLE,
+        at=at,
+        address=address,
+        sender=sender,
+        author=author,
+        subject=subject,
+        message_id=message_id,
+        size=size,
+        account=account,
+        server=server,
+        stream=stream,
+        campaign=campaign,
+        tags=json.loads(tags),
+        metadata=_metadata(metadata) if metadata else {},
+        domain=domain,
+        binding=binding,
+        listener=listener,
+        state=STATES[state],
+        changed_at=changed_at,
+        due_at=due,
+        attempts=attempts,
+        reply=reply,
+        reason=reason,
+    )
+
+
+def _happening(row: tuple[Any, ...]) -> Happening:
+    number, message, recipient, address, at, kind, reply, reason, detail = row
+    index = recipient & WHOLE
+    return Happening(
+        number=number,
+        type=BY_NUMBER[kind].name,
+        at=at,
+        message=None if message is None else format_id(message),
+        index=None if index == WHOLE else index,
+        address=address or "",
+        reply=reply,
+        reason=reason,
+        details={} if detail is None else _said(_detail(detail)),
+    )
+
+
+def _said(detail: EventDetail) -> dict[str, Any]:
+    """Return what a detail says, by name, without what it does not say."""
+    fields = {name: getattr(detail, name) for name in ("attempts", "due_at", "note")}
+    if detail.attempt is not None:
+        fields["attempt"] = msgspec.to_builtins(_by_name(msgspec.convert(detail.attempt, Attempt)))
+    return {**{name: value for name, value in fields.items() if value}, **detail.fields}
+
+
+def _by_name(attempt: Attempt) -> dict[str, Any]:
+    facts = attempt.tls_facts
+    return {
+        **msgspec.structs.asdict(attempt),
+        "tls_facts": None if facts is None else msgspec.structs.asdict(facts),
+    }

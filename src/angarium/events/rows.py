@@ -1,0 +1,82 @@
+"""What the tables of a day have in their rows, in whatever database: numbers, and what is kept of an event."""
+
+from hashlib import blake2b
+from typing import Any, TypeGuard
+
+import msgspec
+
+from angarium.core.ids import MessageId
+from angarium.core.records import Event, Fact
+from angarium.core.reply import Reply
+from angarium.events.catalogue import kind_of
+from angarium.events.port import ReceivedMail, Told
+
+INDEX_BITS = 20
+"""A recipient's number is made of its message's and its index, so that an event finds it without asking:
+`message << 20 | index`.
+"""
+WHOLE = (1 << INDEX_BITS) - 1
+"""The index of what is about all recipients of a message."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class EventDetail(msgspec.Struct, array_like=True, kw_only=True):
+    """What of an event or a fact is in no column. Durable: fields may only be appended, each with a default."""
+
+    attempts: int = 0
+    due_at: float | None = None
+    note: str = ""
+    attempt: Any = None
+    fields: dict[str, Any] = {}
+
+
+def message_of(told: Told) -> MessageId | None:
+    """Return the message that something was told of, None for none."""
+    return told.message.id if isinstance(told, ReceivedMail) else told.message
+
+
+def said(reply: Reply | None) -> str:
+    """Return a reply in one line, empty for none."""
+    return "" if reply is None else str(reply)
+
+
+def number_of(told: Event | Fact, message: int) -> int:
+    """Return the number of the recipient, given that of the message, or of all of the message."""
+    return (message << INDEX_BITS) | (told.index if 0 <= told.index < WHOLE else WHOLE)
+
+
+def sequence_of(told: Event | Fact) -> int:
+    """Return what tells *told* from all else that happened to its recipient."""
+    if isinstance(told, Event):
+        return told.seq
+    return int.from_bytes(blake2b(told.id, digest_size=8).digest(), "big", signed=True) | 1 << 62
+
+
+def detail_of(told: Event | Fact) -> bytes:
+    """Return what is in no column, encoded."""
+    if isinstance(told, Fact):
+        return _encode(EventDetail(fields={**told.fields, "kind": told.kind}))
+    return _encode(
+        EventDetail(attempts=told.attempts, due_at=due_of(told), note=told.note, attempt=told.attempt)
+    )
+
+
+def due_of(event: Event) -> float | None:
+    """Return when the recipient is tried next, in epoch seconds; None: never."""
+    return event.due_at if event.state == "queued" else None
+
+
+def reply_of(told: Event | Fact) -> str:
+    """Return what was answered, in one line."""
+    return said(told.reply) if isinstance(told, Event) else str(told.fields.get("reply", ""))
+
+
+def kind_number_of(told: Event | Fact) -> int:
+    """Return the number of its kind."""
+    return kind_of(told.type if isinstance(told, Event) else told.kind).number
+
+
+def has_failed(told: Event | Fact) -> TypeGuard[Event]:
+    """Whether it is an attempt that was answered, and not taken."""
+    return isinstance(told, Event) and told.reply is not None and told.state != "delivered"
