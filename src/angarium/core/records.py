@@ -53,6 +53,7 @@ EventType = Literal[
     "flushed",  # due at once, by the operator
     "rerouted",  # its routing domain was changed
     "rebound",  # its binding was changed
+    "read",  # mail to us, which has been read: what it says is written down as facts
 ]
 
 Stage = Literal[
@@ -129,7 +130,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     encoded anew before the message is signed; False where there are none for sure. *login* is the name of who logged in
     (`Principal.name`), empty where nobody did. *content* names what it shares with
     other messages of its partition (`Content.id`), and *body_size* is then the size of that; empty where its body is
-    its own.
+    its own. *return_domain* is where each recipient has a return path of its own (`render.return_path`), which leaves
+    in place of *reverse_path*; empty: that one leaves.
     """
 
     id: MessageId
@@ -157,6 +159,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     fate: Fate = "deliver"
     content: bytes = b""
     login: str = ""
+    return_domain: str = ""
 
     @property
     def size(self) -> int:
@@ -249,8 +252,15 @@ FactKind = Literal[
     "unsubscribe",  # a recipient wants no more
     "complaint",  # a recipient has called it unwanted
     "late_bounce",  # it failed after it had been delivered
+    "auto_reply",  # a program has answered for a recipient
+    "feedback",  # mail to us of which nothing follows: a delay, a report of success, words, what belongs to no mail
     "left_out",  # so many facts were not written down, by kind: there were too many of them
 ]
+
+_MAIL_TO_US: Final = ("by", "mail", "from", "to", "subject")
+"""What is said of the mail that tells a fact: how the message that it is about was found (`return_path`: by an address
+that this node has signed, `message_id`, `trace`), its own id, and its envelope and subject.
+"""
 
 FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
     "reception": ("listener", "peer", "helo", "protocol", "session", "sender", "recipients", "size"),
@@ -258,9 +268,22 @@ FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
     "login_failed": ("listener", "peer", "session", "mechanism", "user", "reason"),
     "open": ("address", "agent"),
     "click": ("address", "agent", "url"),
-    "unsubscribe": ("address", "agent"),
-    "complaint": ("type", "agent"),
-    "late_bounce": ("reply", "class"),
+    "unsubscribe": ("address", "agent", *_MAIL_TO_US),
+    "complaint": ("type", "agent", *_MAIL_TO_US),
+    "late_bounce": ("reply", "status", "class", "reason", "reported", *_MAIL_TO_US),
+    "auto_reply": _MAIL_TO_US,
+    "feedback": (
+        "about",
+        "why",
+        "reply",
+        "status",
+        "class",
+        "reason",
+        "type",
+        "reported",
+        "text",
+        *_MAIL_TO_US,
+    ),
     "left_out": ("refusal", "login_failed"),
 }
 """What the facts of each kind may say in their *fields*. What is not known is left out."""

@@ -57,11 +57,16 @@ _ALL: Final = (
     HappeningKind("flushed", 23, "operator", "It is tried at once, by command."),
     HappeningKind("rerouted", 24, "operator", "It goes to another domain's hosts, by command."),
     HappeningKind("rebound", 25, "operator", "It leaves by another binding, by command."),
+    HappeningKind("read", 26, "feedback", "It was mail to this node, and has been read."),
     HappeningKind("open", 30, "reader", "The recipient has looked at the message."),
     HappeningKind("click", 31, "reader", "The recipient has followed a link in it."),
     HappeningKind("unsubscribe", 32, "reader", "The recipient wants no more."),
     HappeningKind("complaint", 40, "feedback", "The recipient has called it unwanted."),
     HappeningKind("late_bounce", 41, "feedback", "It failed after a peer had taken it."),
+    HappeningKind("auto_reply", 42, "feedback", "A program has answered for the recipient."),
+    HappeningKind(
+        "feedback", 43, "feedback", "Mail came back of which nothing follows, or which belongs to no mail."
+    ),
     HappeningKind("unknown", 99, "feedback", "A newer program has written what this one does not know."),
 )
 

@@ -30,6 +30,7 @@ TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
     ("held", "cancelled"): frozenset({"cancelled"}),
     ("held", "rerouted"): frozenset({"held"}),
     ("held", "rebound"): frozenset({"held"}),
+    ("held", "read"): frozenset({"delivered"}),
 }
 
 

@@ -174,6 +174,7 @@ _EVENTS: Final[dict[EventType, str]] = {
     "flushed": "It is due at once.",
     "rerouted": "Its routing domain was changed.",
     "rebound": "Its binding was changed.",
+    "read": "Mail to this node, a bounce or the like, was read.",
 }
 
 RECORDS: Final[dict[str, LogRecord]] = {
