@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from angarium.core.records import Attempt
 from angarium.core.reply import Reply
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStoreError, FoundMail, ReceivedMail, Told, Whose
@@ -196,6 +197,25 @@ def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore
     store.take([refusal, refusal, fact("refusal", None, 2, reply="550 5.7.1 no")])
     assert rows(tmp_path, "SELECT count(*) FROM event") == [(2,)]
     assert rows(tmp_path, "SELECT count(*) FROM message") == [(0,)]
+
+
+def test_what_is_counted_of_an_event_stands_in_columns(store: SqliteEventStore, tmp_path: Path) -> None:
+    mail = reception(1, to=("bob@example.com",), track_links="html")
+    attempt = Attempt(started_at=START, stage="final", host="gmail-smtp-in.l.google.com")
+    store.take([mail, event(mail, "delivered", "delivered", attempt=attempt, domain="relay.example.net")])
+    store.take([fact("open", mail, 1, machine="prefetch"), fact("open", mail, 2)])
+    word = "(SELECT text FROM word WHERE no = {})".format
+    sql = f"SELECT {word('binding')}, {word('provider')}, tries, machine FROM event ORDER BY no"
+    assert rows(tmp_path, sql) == [
+        ("default", "", 0, 0),
+        ("default", "google", 1, 0),
+        ("", "", 0, 1),
+        ("", "", 0, 0),
+    ]
+    assert rows(tmp_path, f"SELECT {word('home')}, {word('domain')} FROM recipient") == [
+        ("example.com", "relay.example.net")
+    ]
+    assert rows(tmp_path, "SELECT traits FROM message") == [(2,)]
 
 
 def rows(tmp_path: Path, sql: str) -> list[Any]:

@@ -6,7 +6,8 @@ from typing import Any, TypeGuard
 import msgspec
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Fact
+from angarium.core.providers import provider_of
+from angarium.core.records import Event, Fact, Message
 from angarium.core.reply import Reply
 from angarium.events.catalogue import kind_of
 from angarium.events.port import ReceivedMail, Told
@@ -17,6 +18,11 @@ INDEX_BITS = 20
 """
 WHOLE = (1 << INDEX_BITS) - 1
 """The index of what is about all recipients of a message."""
+
+OPENS_TRACKED = 1
+CLICKS_TRACKED = 2
+TO_US = 4
+"""Bits of what a message is: its opens and clicks are seen, or it is mail to this node, which is no sending."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -80,3 +86,23 @@ def kind_number_of(told: Event | Fact) -> int:
 def has_failed(told: Event | Fact) -> TypeGuard[Event]:
     """Whether it is an attempt that was answered, and not taken."""
     return isinstance(told, Event) and told.reply is not None and told.state != "delivered"
+
+
+def provider_tried(event: Event) -> str:
+    """Return the provider whose host was tried (`core.providers`); empty: none was."""
+    return provider_of(event.attempt.host) if event.attempt is not None and event.attempt.host else ""
+
+
+def is_of_machine(told: Event | Fact) -> bool:
+    """Whether a program did it, and no person: it prefetches or scans."""
+    return isinstance(told, Fact) and bool(told.fields.get("machine"))
+
+
+def traits_of(message: Message) -> int:
+    """Return what sort of message it is, as bits: `OPENS_TRACKED` …"""
+    options = message.options
+    return (
+        OPENS_TRACKED * bool(options.track_opens)
+        | CLICKS_TRACKED * (options.track_links not in (None, "none"))
+        | TO_US * (message.fate == "feedback")
+    )

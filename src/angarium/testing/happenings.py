@@ -1,8 +1,8 @@
 """Mail as the journals tell of it, for tests of what is made of that."""
 
 from angarium.core.ids import MessageId
-from angarium.core.options import Options
-from angarium.core.records import Event, EventType, Fact, ForwardPath, Message, Origin, State
+from angarium.core.options import Options, TrackLinks
+from angarium.core.records import Attempt, Event, EventType, Fact, Fate, ForwardPath, Message, Origin, State
 from angarium.core.reply import Reply
 from angarium.events.port import ReceivedMail
 from angarium.events.summary import MailSummary
@@ -31,6 +31,10 @@ def reception(
     account: int = 0,
     server: int = 0,
     size: int = 1000,
+    track_opens: bool | None = None,
+    track_links: TrackLinks | None = None,
+    binding: str = "default",
+    fate: Fate = "deliver",
 ) -> ReceivedMail:
     """A message that was accepted, by number."""
     message = Message(
@@ -38,7 +42,7 @@ def reception(
         received_at=at,
         reverse_path="bounces@shop.example.org",
         recipients=tuple(ForwardPath(address=each, domain=each.rpartition("@")[2]) for each in to),
-        binding="default",
+        binding=binding,
         lane=0,
         tenant="a",
         trace=b"",
@@ -46,7 +50,15 @@ def reception(
         origin=Origin(listener="submission"),
         account=account,
         server=server,
-        options=Options(tags=tags or None, stream=stream, campaign=campaign, metadata=metadata),
+        options=Options(
+            tags=tags or None,
+            stream=stream,
+            campaign=campaign,
+            metadata=metadata,
+            track_opens=track_opens,
+            track_links=track_links,
+        ),
+        fate=fate,
     )
     return ReceivedMail(message, MailSummary(subject, author, message_id))
 
@@ -60,6 +72,9 @@ def event(
     index: int = 0,
     after_s: float = 1.0,
     reply: Reply | None = None,
+    attempt: Attempt | None = None,
+    domain: str = "",
+    binding: str = "default",
 ) -> Event:
     """An event of a recipient, so many seconds after its message came."""
     return Event(
@@ -69,11 +84,12 @@ def event(
         index=index,
         seq=seq,
         state=state,
-        binding="default",
-        domain=of.message.recipients[index].domain,
+        binding=binding,
+        domain=domain or of.message.recipients[index].domain,
         attempts=seq,
         due_at=of.message.received_at + after_s + 60,
         reply=reply,
+        attempt=attempt,
     )
 
 

@@ -17,12 +17,15 @@ from angarium.events.rows import (
     detail_of,
     due_of,
     has_failed,
+    is_of_machine,
     kind_number_of,
     message_of,
     number_of,
+    provider_tried,
     reply_of,
     said,
     sequence_of,
+    traits_of,
 )
 from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
 from angarium.events.sqlite.words import NOTHING, StoredWords
@@ -35,15 +38,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 _MESSAGE = """
 INSERT INTO message (no, id, at, account, server, stream, campaign, listener, sender, author, subject, message_id,
-  size, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  size, traits, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET at = excluded.at, account = excluded.account, server = excluded.server,
   stream = excluded.stream, campaign = excluded.campaign, listener = excluded.listener, sender = excluded.sender,
   author = excluded.author, subject = excluded.subject, message_id = excluded.message_id, size = excluded.size,
-  metadata = excluded.metadata"""
+  traits = excluded.traits, metadata = excluded.metadata"""
 _RECIPIENT = """
-INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reply)
-VALUES (?, ?, ?, ?, 0, 0, ?, NULL, 0, '')
-ON CONFLICT (no) DO UPDATE SET address = excluded.address"""
+INSERT INTO recipient (no, address, home, domain, binding, state, seq, at, due, attempts, reply)
+VALUES (?, ?, ?, ?, ?, 0, 0, ?, NULL, 0, '')
+ON CONFLICT (no) DO UPDATE SET address = excluded.address, home = excluded.home"""
 _STATE = """
 INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reply, reason)
 VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -53,8 +56,9 @@ ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.bind
   reason = iif(excluded.reason = 1 AND excluded.state <> 1, reason, excluded.reason)
 WHERE excluded.seq > seq"""
 _EVENT = """
-INSERT OR IGNORE INTO event (no, recipient, seq, at, kind, server, stream, reply, reason, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT OR IGNORE INTO event (no, recipient, seq, at, kind, server, stream, reply, reason, binding, provider, tries,
+  machine, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class _Known(NamedTuple):
@@ -143,7 +147,9 @@ class DayFile:
             _RECIPIENT, (row for no, r in new.values() for row in self._recipient_rows(no, r))
         )
         self._index(list(new.values()))
-        self._db.executemany(_EVENT, [(next(self._numbers), *_reception_row(row)) for row in rows])
+        self._db.executemany(
+            _EVENT, [(next(self._numbers), *self._reception_row(no, each)) for no, each in new.values()]
+        )
         for row in rows:
             self._known[row[1]] = _Known(row[0], row[4], row[5], True)
 
@@ -166,6 +172,7 @@ class DayFile:
             summary.subject,
             summary.message_id,
             message.size,
+            traits_of(message),
             _encode(options.metadata) if options.metadata else None,
         )
 
@@ -174,7 +181,7 @@ class DayFile:
         binding = self._words.number(message.binding)
         for index, path in enumerate(message.recipients):
             domain = self._words.number(path.domain)
-            yield (no << INDEX_BITS) | index, path.address, domain, binding, message.received_at
+            yield (no << INDEX_BITS) | index, path.address, domain, domain, binding, message.received_at
 
     def _index(self, new: Sequence[tuple[int, ReceivedMail]]) -> None:
         self._db.executemany(
@@ -230,13 +237,29 @@ class DayFile:
             )
         return known
 
+    def _reception_row(self, no: int, reception: ReceivedMail) -> tuple[Any, ...]:
+        """Return the row of the event that a message was received."""
+        message, stream = reception.message, self._words.number(reception.message.options.stream or "")
+        return ((no << INDEX_BITS) | WHOLE, 0, message.received_at, kind_of("received").number, message.server, stream,
+                "", NOTHING, self._words.number(message.binding), NOTHING, 0, 0, None)  # fmt: skip
+
     def _event_row(self, told: Event | Fact, known: _Known) -> tuple[Any, ...]:
         server = known.server if isinstance(told, Event) else known.server or told.server
         return (number_of(told, known.no), sequence_of(told), told.at, kind_number_of(told), server,
-                known.stream, reply_of(told), self._reason(told), detail_of(told))  # fmt: skip
+                known.stream, reply_of(told), self._reason(told), *self._attempt(told), is_of_machine(told),
+                detail_of(told))  # fmt: skip
+
+    def _attempt(self, told: Event | Fact) -> tuple[int, int, int]:
+        """Return by which binding and at which provider it was tried, and how often it had been then."""
+        if isinstance(told, Fact):
+            return NOTHING, NOTHING, 0
+        binding, provider = self._words.numbers((told.binding, provider_tried(told)))
+        return binding, provider, told.attempts
 
     def _reason(self, told: Event | Fact) -> int:
-        """Return the number of the word that says why an attempt has failed."""
+        """Return the number of the word that says why an attempt has failed, or what a fact says."""
+        if isinstance(told, Fact):
+            return self._words.number(str(told.fields.get("reason", "")))
         return self._words.number(self._judge(told)) if has_failed(told) else NOTHING
 
     def _note_failure(self, row: tuple[Any, ...]) -> None:
@@ -250,12 +273,6 @@ class DayFile:
         state = STATES.index(event.state)
         return (number, domain, binding, state, event.seq, event.at, due_of(event), event.attempts, said(event.reply),
                 self._reason(event))  # fmt: skip
-
-
-def _reception_row(message: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the row of the event that the message of a row was received."""
-    no, _, at, _, server, stream, *_ = message
-    return (no << INDEX_BITS) | WHOLE, 0, at, kind_of("received").number, server, stream, "", NOTHING, None
 
 
 def cut(*texts: str) -> str:

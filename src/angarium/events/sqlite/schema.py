@@ -25,19 +25,22 @@ CREATE TABLE message (
   account INTEGER NOT NULL DEFAULT 0, server INTEGER NOT NULL DEFAULT 0,
   stream INTEGER NOT NULL DEFAULT 1, campaign INTEGER NOT NULL DEFAULT 1, listener INTEGER NOT NULL DEFAULT 1,
   sender TEXT NOT NULL DEFAULT '', author TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
-  message_id TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0, metadata BLOB);
+  message_id TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0,
+  traits INTEGER NOT NULL DEFAULT 0, metadata BLOB);
 CREATE INDEX message_named ON message (lower(message_id)) WHERE message_id <> '';
 CREATE TABLE tag (word INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (word, message)) WITHOUT ROWID;
 CREATE INDEX tag_of ON tag (message);
 CREATE TABLE recipient (
-  no INTEGER PRIMARY KEY, address TEXT NOT NULL, domain INTEGER NOT NULL, binding INTEGER NOT NULL,
+  no INTEGER PRIMARY KEY, address TEXT NOT NULL, home INTEGER NOT NULL DEFAULT 1,
+  domain INTEGER NOT NULL, binding INTEGER NOT NULL,
   state INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, due REAL,
   attempts INTEGER NOT NULL, reply TEXT NOT NULL, reason INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX recipient_state ON recipient (state) WHERE state <> 1;
 CREATE TABLE event (
   no INTEGER PRIMARY KEY, recipient INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind INTEGER NOT NULL,
   server INTEGER NOT NULL, stream INTEGER NOT NULL, reply TEXT NOT NULL, reason INTEGER NOT NULL DEFAULT 1,
-  detail BLOB);
+  binding INTEGER NOT NULL DEFAULT 1, provider INTEGER NOT NULL DEFAULT 1, tries INTEGER NOT NULL DEFAULT 0,
+  machine INTEGER NOT NULL DEFAULT 0, detail BLOB);
 CREATE UNIQUE INDEX event_of ON event (recipient, seq);
 CREATE INDEX event_at ON event (server, at, kind, stream);
 CREATE VIRTUAL TABLE message_words USING fts5 ("from", subject, tag, content='', tokenize='ascii');
