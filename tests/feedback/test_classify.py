@@ -70,6 +70,68 @@ def test_no_such_user_means_another_thing_to_the_sender_and_to_the_whole_message
     assert classify("550 user unknown", stage="mail").reason.name == "sender_refused"
 
 
+def test_where_the_command_is_not_known_the_code_of_a_mailbox_that_is_there_is_believed() -> None:
+    assert classify("550 5.2.1 <a@b.test>... User unknown", "5.2.1").reason.name == "refused_by_recipient"
+    assert (
+        classify("550 5.2.1 <a@b.test>... User unknown", "5.2.1", "rcpt").reason.name == "no_such_recipient"
+    )
+
+
+def test_a_text_that_any_550_has_leaves_it_to_code_and_command() -> None:
+    text = "550 Requested action not taken: mailbox unavailable"
+    assert classify(text).reason.name == "refused_by_recipient"
+    assert classify(text, stage="rcpt").reason.name == "no_such_recipient"
+    assert classify(text, "5.1.1").reason.name == "no_such_recipient"
+    assert classify(text, "5.7.1").reason.name == "policy"
+
+
+def test_what_may_pass_by_its_own_code_is_not_hard() -> None:
+    assert classify("550 5.1.1 no such user", "5.1.1").is_hard
+    assert not classify("450 4.1.1 no such user", "4.1.1").is_hard
+    assert not classify("NXDOMAIN: Domain name not found", "4.0.0").is_hard
+
+
+def test_what_an_answer_quotes_is_looked_at_and_not_what_stands_before_it() -> None:
+    assert classify("5.1.0 - Unknown address error 552-'mailbox is full'").reason.name == "mailbox_full"
+    assert classify("5.3.0 - Other mail system problem 550-'no such user'").reason.name == "no_such_recipient"
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        ("421 4.7.28 Gmail has detected an unusual rate of mail", "google: quota"),
+        ("450 4.2.1 The user you are trying to contact is receiving mail too quickly", "google: quota"),
+        ("421 4.7.0 This message is suspicious due to the very low reputation of the IP", "google: reputation"),
+        ("421 4.7.29 Your email has been rate limited: no TLS connection", "google: TLS"),
+        ("421 4.7.0 [TSS04] Messages temporarily deferred", "yahoo: reputation"),
+        ("553 5.7.1 [BL21] Connections not accepted from IP addresses on Spamhaus PBL", "yahoo: blocked"),
+        ("554 Message not accepted for policy reasons. [PH01]", "yahoo: content"),
+        ("451 4.7.650 The mail server has been temporarily rate limited (S775)", "microsoft: reputation"),
+        ("550 5.7.1 messages weren't sent since part of their network is on our block list (S3150)",
+         "microsoft: reputation"),
+        ("550 5.7.606 Access denied, banned sending IP", "microsoft: blocked"),
+        ("451 4.7.500 Server busy. Please try again later (AS1020)", "microsoft: rate"),
+        ("550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", "microsoft: no such recipient"),
+        ("554 5.7.1 [CS01] Message rejected due to local policy", "apple: content"),
+        ("421 4.1.0 192.0.2.1 Throttled - try again later RL000001", "comcast: rate"),
+        ("421 mwinf5c77 ME Service refuse. OFR_999 [999]", "orange: connections"),
+        ("550 5.5.0 Adresse destinataire invalide. OFR_416", "orange: no such recipient"),
+        ("550 Ip frequency limited", "qq: rate"),
+        ("421 HL:REP 163 smtp9", "netease: reputation"),
+    ],
+)  # fmt: skip
+def test_providers_have_codes_of_their_own(answer: str, rule: str) -> None:
+    assert classify(answer).rule == rule
+
+
+def test_what_one_provider_means_another_may_not() -> None:
+    denied = "550 Mailbox unavailable or access denied"
+    assert classify(denied, stage="rcpt", provider="qq").rule == "qq: the mailbox takes too much"
+    assert classify(denied, stage="rcpt").rule == "mailbox unavailable, said to RCPT"
+    banner = "554 IP=192.0.2.1 - None/bad reputation. (NOWL)"
+    assert classify(f"host mx00.t-online.de said: {banner}").rule == "t-online: blocked"
+
+
 def test_only_the_recipients_own_faults_are_permanent() -> None:
     assert {reason.fault for reason in REASONS.values() if reason.is_permanent} == {"recipient"}
     assert {reason.number for reason in REASONS.values()} <= CLASSES.keys()

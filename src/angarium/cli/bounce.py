@@ -8,6 +8,7 @@ import click
 from angarium.cli.options import Failure, json_option
 from angarium.cli.output import print_json, print_lines
 from angarium.cli.tables import Cell, Toned
+from angarium.core.providers import provider_of
 from angarium.feedback.classify import Verdict, classify
 from angarium.feedback.parts import MOST_BYTES
 from angarium.feedback.reading import ReportedRecipient, read_feedback
@@ -28,12 +29,15 @@ def bounce_command() -> None:
     show_default=True,
     help="The command that was answered: data is the whole message.",
 )
+@click.option(
+    "--host", default="", metavar="NAME", help="The host that answered: some providers mean another thing."
+)
 @json_option
-def classify_command(reply: tuple[str, ...], stage: str, as_json: bool) -> None:
+def classify_command(reply: tuple[str, ...], stage: str, host: str, as_json: bool) -> None:
     """Say why a peer that answers REPLY does not take mail, which rule says so, and what follows from it."""
     answer = " ".join(reply)
     code = REPLY.search(answer)
-    verdict = classify(answer, (code["status"] or "") if code else "", stage)
+    verdict = classify(answer, (code["status"] or "") if code else "", stage, provider_of(host))
     if as_json:
         print_json(_record(verdict))
     else:

@@ -23,6 +23,8 @@ _ENDS = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """Where words end and the returned message begins, in a mail of one part."""
+_UNFOLDED = re.compile(rb"(?im)(;[ \t]*\r?\n)(?=(?:boundary|charset|report-type|type|name)=)")
+"""Where a parameter of a field stands in a line of its own without the white space that such lines begin with."""
 _FIELDS = re.compile(r"^([!-9;-~]{2,60}):[ \t]*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 
 
@@ -31,7 +33,7 @@ class MailParts(NamedTuple):
 
     *reports* are the groups of fields of its machine-readable part, *report_type* that part's subtype: a feedback
     report, or the status of a delivery. *returned* are fields of the message that it is about, as far as they are
-    there.
+    there; *inside* is that message, if it is here as a whole.
     """
 
     header: dict[str, str]
@@ -39,29 +41,38 @@ class MailParts(NamedTuple):
     reports: list[dict[str, str]]
     report_type: str
     returned: dict[str, str]
+    inside: "Message[str, str] | None" = None
 
 
 def take_apart(mail: bytes) -> MailParts:
     """Return the parts of any bytes that claim to be a mail."""
-    message = message_from_bytes(mail[:MOST_BYTES], policy=policy.compat32)
+    return parts_of(message_from_bytes(_UNFOLDED.sub(rb"\1 ", mail[:MOST_BYTES]), policy=policy.compat32))
+
+
+def parts_of(message: "Message[str, str]") -> MailParts:
+    """Return the parts of a mail that was read already."""
     header = _header(message)
     texts: list[str] = []
     reports: list[dict[str, str]] = []
     report_type = ""
     returned: dict[str, str] = {}
+    inside: Message[str, str] | None = None
     for part in _leaves(message):
-        kind = part.get_content_type()
+        kind = part.get_content_type().split()[0]  # a parameter may follow without a semicolon
         if kind in ("message/delivery-status", "message/global-delivery-status", "message/feedback-report"):
             report_type = kind.partition("/")[2]
             reports += _groups(part)
         elif kind in ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"):
             returned = returned or fields_of(_returned(part))
+            inside = inside or _inside(part)
+        elif part is not message and part["from"] and part["received"]:
+            returned = returned or _header(part)  # a message that stands where a part should
         elif kind == "text/plain" or not (texts or part.is_multipart() or kind.startswith("text/")):
             texts.append(_text(part))
         elif kind == "text/html":
             texts.append(_without_tags(_text(part)))
     text, rest = _split("\n".join(texts)[:_MOST_TEXT])
-    return MailParts(header, text, reports, report_type, returned or fields_of(rest))
+    return MailParts(header, text, reports, report_type, returned or fields_of(rest), inside)
 
 
 def _leaves(message: "Message[str, str]") -> "list[Message[str, str]]":
@@ -97,6 +108,11 @@ def _returned(part: "Message[str, str]") -> str:
         messages = [each for each in inside[:1] if isinstance(each, Message)]
         return "\n".join(f"{name}: {value}" for each in messages for name, value in each.items())
     return _text(part)
+
+
+def _inside(part: "Message[str, str]") -> "Message[str, str] | None":
+    held = part.get_payload()
+    return held[0] if isinstance(held, list) and held and isinstance(held[0], Message) else None
 
 
 def fields_of(text: str) -> dict[str, str]:

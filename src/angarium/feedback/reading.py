@@ -4,10 +4,11 @@ and the many that keep to none of them). Pure, and for any bytes.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from angarium.feedback.parts import MailParts, fields_of, take_apart
+from angarium.feedback.parts import MailParts, fields_of, parts_of, take_apart
 from angarium.feedback.sections import (
     ANY_ADDRESS,
     REPLY,
@@ -84,7 +85,10 @@ class Feedback(NamedTuple):
 
 def read_feedback(mail: bytes) -> Feedback:
     """Return what *mail*, header block and body, says."""
-    parts = take_apart(mail)
+    return _read(take_apart(mail))
+
+
+def _read(parts: MailParts) -> Feedback:
     if complaint := _complaint(parts):
         return complaint
     if reported := tuple(_reported(parts)):
@@ -92,7 +96,7 @@ def read_feedback(mail: bytes) -> Feedback:
     if _is_auto_reply(parts):
         return Feedback("auto_reply", message_id=_answered(parts), returned=parts.returned)
     if _is_of_a_program(parts):
-        return _bounce(parts, tuple(_named_in_text(parts)))
+        return _told_inside(parts) or _bounce(parts, tuple(_named_in_text(parts)))
     return Feedback("other", message_id=_answered(parts), returned=parts.returned)
 
 
@@ -100,6 +104,17 @@ def _bounce(parts: MailParts, recipients: tuple[ReportedRecipient, ...]) -> Feed
     return Feedback(
         "bounce", recipients, _bare(parts.returned.get("message-id", "")), returned=parts.returned
     )
+
+
+def _told_inside(parts: MailParts) -> Feedback | None:
+    """Return what the returned message says, where it is a report itself, and the outer one names nobody: a gateway
+    has wrapped what another server reported.
+    """
+    if parts.inside is None or ANY_ADDRESS.search(parts.text):
+        return None
+    inner = parts_of(parts.inside)
+    reported = tuple(_reported(inner))
+    return _bounce(inner, reported) if reported else None
 
 
 def _answered(parts: MailParts) -> str:
@@ -159,8 +174,10 @@ def _of_fields(
     group: dict[str, str], address: str, told: list[Section], parts: MailParts
 ) -> ReportedRecipient:
     status = _first_status(group.get("status", ""))
-    diagnostic = _diagnostic(group.get("diagnostic-code", ""))
-    original = _typed(group.get("original-recipient", "")) or group.get("x-actual-recipient", "")
+    diagnostic = _whole(_diagnostic(group.get("diagnostic-code", "")), parts.text) or _comment(
+        group.get("status", "")
+    )
+    original = _typed(group.get("original-recipient", "")) or _typed(group.get("x-actual-recipient", ""))
     words = told[-1].reply if told else essence(parts.text)
     stage = (
         stage_of(diagnostic) or next((each.stage for each in told if each.stage), "") or stage_of(parts.text)
@@ -173,6 +190,24 @@ def _of_fields(
         original if original != address else "",
         stage,
     )
+
+
+def _whole(diagnostic: str, text: str) -> str:
+    """Return all lines of an answer of which a report has kept the first (`552-5.7.0 …`), where its transcript has
+    them.
+    """
+    if not re.match(r"[245]\d\d-", diagnostic):
+        return diagnostic
+    start = text.find(f"<<< {diagnostic}")
+    lines = text[max(0, start) :].split("\n")[:20] if start >= 0 else []
+    said = [line[4:] for line in takewhile(lambda line: line.startswith("<<< "), lines)]
+    return in_line(" ".join(said)) or diagnostic
+
+
+def _comment(status: str) -> str:
+    """Return what a status says in words: `4.0.0 (host name lookup failure)`."""
+    found = re.search(r"\(([^()]{4,200})\)", status)
+    return in_line(found[1]) if found else ""
 
 
 def _has_words(diagnostic: str) -> bool:
@@ -250,7 +285,11 @@ def _likely(parts: MailParts) -> list[Section]:
     known = _addresses(parts.header, "x-failed-recipients")
     known |= _addresses(parts.returned, "to", "x-envelope-to", "cc", "envelope-to")
     senders = _addresses(parts.header, "to") | _addresses(parts.returned, "from", "return-path", "sender")
-    found = [each for each in sections(parts.text) if not _NEVER_A_RECIPIENT.search(each.address)]
+    found = [
+        each
+        for each in sections(parts.text)
+        if not (each.is_sender or _NEVER_A_RECIPIENT.search(each.address))
+    ]
     first = [each for each in found if each.is_first]
     likely = [each for each in found if each.address.lower() in known]
     strangers = [each for each in found if each.address.lower() not in senders]

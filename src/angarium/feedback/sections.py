@@ -20,6 +20,11 @@ Stage = Literal["", "mail", "rcpt", "data"]
 _FIRST_IN_LINE = re.compile(rf"[\s<*\-\"'>]*(?:[45]\d\d[ -](?:\d\.\d\.\d )?<?)?{ADDRESS}")
 """An address that comes first, but for bullets and a code."""
 _BULLET = re.compile(r"^[\s<*\-\"'>]+")
+_ENVELOPE = re.compile(r"(?i)[\s>*]*(?:rcpt to|mail from|from|to|cc|sender|reply-to|subject) ?:[\s<\"]*")
+"""What stands before an address where a report tells what was asked for, and not what came of it."""
+_OF_SENDER = re.compile(r"(?i)[\s>*]*(?:mail from|from|sender|reply-to)\b")
+_IN_TRANSCRIPT = re.compile(r"(?:[45]\d\d )[^\n]*?\.\.\. ?")
+"""A line of a transcript (sendmail's): code, whom it is about, what is said of that."""
 _TOLD = re.compile(
     r"(?i)the error that the other server returned was:|the response (?:from the remote server )?was:"
 )
@@ -37,12 +42,15 @@ _STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = (
 
 
 class Section(NamedTuple):
-    """What is said of an *address*. *is_first*: it stands first in its line, as in a list of those that failed."""
+    """What is said of an *address*. *is_first*: it stands first in its line, as in a list of those that failed.
+    *is_sender*: it is told as the one that the mail was from.
+    """
 
     address: str
     is_first: bool
     reply: str
     stage: Stage
+    is_sender: bool = False
 
 
 def sections(text: str) -> list[Section]:
@@ -60,11 +68,26 @@ def _section(
     text: str, start: int, end: int, address: str, is_first: bool, firsts: list[tuple[int, str]]
 ) -> Section:
     line = text[start:end]
+    if _ENVELOPE.fullmatch(line.removesuffix(address)):
+        return Section(address, False, "", "", _OF_SENDER.match(line) is not None)
     before = _BULLET.sub("", line).removesuffix(address) if is_first else line
     later = islice(firsts, bisect_left(firsts, (end, "")), None)
     until = next((at for at, name in islice(later, 50) if name != address.lower()), len(text))
-    words = f"{before}{text[end : min(until, end + _REACH)]}"
+    after = text[end : min(until, end + _REACH)]
+    if _IN_TRANSCRIPT.match(f"{before}{after}"):
+        after = _one_of_transcript(after)
+    words = f"{before}{after}"
     return Section(address, is_first, essence(words), stage_of(words[:1_500]))
+
+
+def _one_of_transcript(text: str) -> str:
+    """Return *text* up to the next line that is about another recipient or host."""
+    lines = text.split("\n")
+    others = ("while talking to", "... while talking to", ">>> ")
+    for number, line in enumerate(lines[1:], 1):
+        if _IN_TRANSCRIPT.match(line) or line.lower().startswith(others):
+            return "\n".join(lines[:number])
+    return text
 
 
 def essence(text: str) -> str:

@@ -22,12 +22,20 @@ def test_the_stage_counts() -> None:
     assert judged(None, "rcpt") == ""
 
 
+def test_whose_host_it_is_counts() -> None:
+    reply = Reply(550, "", "Mailbox unavailable or access denied")
+    at_qq = Attempt(started_at=0.0, stage="rcpt", host="mx3.qq.com")
+    bounced = event(reception(1), "bounced", "bounced", reply=reply)
+    assert reason_of(msgspec.structs.replace(bounced, attempt=at_qq)) == "rate"
+    assert judged(reply, "rcpt") == "no_such_recipient"
+
+
 def test_what_is_different_in_each_answer_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def counting(answer: str, status: str, stage: str) -> Verdict:
+    def counting(answer: str, status: str, stage: str, provider: str) -> Verdict:
         asked.append(answer)
-        return classify(answer, status, stage)
+        return classify(answer, status, stage, provider)
 
     monkeypatch.setattr("angarium.node.recorder.judge.classify", counting)
     replies = [

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from angarium.core.providers import OTHER, provider_of
 from angarium.core.records import Event, Stage
 from angarium.feedback.classify import classify
 
@@ -17,9 +18,10 @@ def reason_of(event: Event) -> str:
         return ""
     stage: Stage | None = event.attempt.stage if event.attempt is not None else None
     answer = _OWN_NUMBERS.sub("*", f"{event.reply.code} {event.reply.text}")
-    return _judged(answer, event.reply.enhanced, _STAGES.get(stage or "", ""))
+    provider = provider_of(event.attempt.host) if event.attempt is not None else OTHER
+    return _judged(answer, event.reply.enhanced, _STAGES.get(stage or "", ""), provider)
 
 
 @lru_cache(maxsize=10_000)
-def _judged(answer: str, status: str, stage: str) -> str:
-    return classify(answer, status, stage).reason.name
+def _judged(answer: str, status: str, stage: str, provider: str) -> str:
+    return classify(answer, status, stage, provider).reason.name
