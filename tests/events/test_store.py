@@ -192,6 +192,22 @@ def test_the_log_goes_on_where_it_was_left_over_all_days(store: SqliteEventStore
     again.close()
 
 
+def test_the_log_is_asked_by_type_and_says_whose_it_is(store: SqliteEventStore) -> None:
+    old = reception(1, START - 3 * DAY_S, account=3, server=7, stream="news", binding="b1")
+    new = reception(2)
+    store.take([old, event(old, "bounced", "bounced", 1, reply=Reply(550, "5.1.1", "no such user"))])
+    store.take([new, event(new, "delayed", "queued", 1), event(new, "bounced", "bounced", 2)])
+    everything, types = parse("", MAIL, NOW), ("bounced", "late_bounce")
+    found = store.log(everything, Whose(), after=0, limit=10, types=types)
+    assert [each.type for each in found] == ["bounced", "bounced"]
+    assert found[-1].number == store.last()
+    assert store.log(everything, Whose(), after=found[-1].number, limit=10, types=types) == []
+    before = store.latest(everything, Whose(), limit=10, types=types, before=found[-1].number)
+    assert [each.number for each in before] == [found[0].number]
+    assert (found[0].account, found[0].server, found[0].stream) == (3, 7, "news")
+    assert (found[0].domain, found[0].binding) == ("example.com", "default")
+
+
 def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore, tmp_path: Path) -> None:
     refusal = fact("refusal", None, reply="550 5.7.1 no", peer="192.0.2.1:25")
     store.take([refusal, refusal, fact("refusal", None, 2, reply="550 5.7.1 no")])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from angarium.core.ids import MessageId
 from angarium.events.days import days_asked
 from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Happening, Timeline, Whose
-from angarium.events.reading import DayReader
+from angarium.events.reading import DayReader, Span
 from angarium.events.rows import WHOLE
 from angarium.query.nodes import Equal, Node
 
@@ -40,12 +40,12 @@ def count(days: Iterable[str], opened: Open, node: Node, scope: Whose, most: int
 
 
 def log(
-    days: Iterable[str], opened: Open, node: Node, scope: Whose, after: int, limit: int, *, newest: bool
+    days: Iterable[str], opened: Open, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool
 ) -> list[Happening]:
     """See `EventStore.log`; *newest*: `EventStore.latest`."""
     found: list[Happening] = []
     for day in _asked(days, node):
-        found += opened(day).log(node, scope, after, limit, newest=newest)
+        found += opened(day).log(node, scope, span, limit, newest=newest)
     found.sort(key=lambda each: each.number)
     return found[-limit:] if newest else found[:limit]
 

@@ -67,7 +67,9 @@ class FoundMail(msgspec.Struct, frozen=True):
 class Happening(msgspec.Struct, frozen=True):
     """One thing that has happened. *number* grows with each that is stored. *index* and *address* are the recipient's;
     None and empty where it is about all of the message, or none. *reason* is what the *reply* of a failure means, in a
-    word. *details* are the attempt (stage, host, peer, timings …), a note, or what a fact says.
+    word. *account*, *server* and *stream* are whose mail it is, 0 and empty for nobody's, *domain* and *binding* the
+    queue, *provider* whose host was tried (empty: none). *details* are the attempt (stage, host, peer, timings …), a
+    note, or what a fact says.
     """
 
     number: int
@@ -79,6 +81,12 @@ class Happening(msgspec.Struct, frozen=True):
     reply: str
     reason: str
     details: dict[str, Any]
+    account: int = 0
+    server: int = 0
+    stream: str = ""
+    domain: str = ""
+    binding: str = ""
+    provider: str = ""
 
 
 class FoundMailPage(msgspec.Struct, frozen=True):
@@ -121,15 +129,34 @@ class EventStore(Protocol):
         """Return how many there are, counting up to *most*."""
         ...
 
-    def log(self, node: Node, scope: Whose, *, after: int, limit: int) -> list[Happening]:
-        """Return what was stored after the happening numbered *after*, of mail that *node* asks for, oldest first.
+    def log(
+        self, node: Node, scope: Whose, *, after: int, limit: int, types: Sequence[str] = ()
+    ) -> list[Happening]:
+        """Return what was stored after the happening numbered *after*, of mail that *node* asks for, oldest first. Only
+        those of *types* (`catalogue.KINDS`); empty: of all.
 
         Whoever asks again after the last number that he has got misses nothing and gets nothing twice.
         """
         ...
 
-    def latest(self, node: Node, scope: Whose, *, limit: int) -> list[Happening]:
-        """Return the last things that have happened to such mail, oldest first."""
+    def latest(
+        self,
+        node: Node,
+        scope: Whose,
+        *,
+        limit: int,
+        types: Sequence[str] = (),
+        before: int | None = None,
+    ) -> list[Happening]:
+        """Return the last things that have happened to such mail, oldest first; the last that are numbered below
+        *before*, None: of all.
+        """
+        ...
+
+    def last(self) -> int:
+        """Return the number of what was stored last, 0 for none. To be asked by whoever takes: what another thread is
+        storing may get lower numbers.
+        """
         ...
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:

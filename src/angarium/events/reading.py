@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from angarium.core.ids import MessageId, format_id
 from angarium.core.records import Attempt
-from angarium.events.catalogue import BY_NUMBER, STATES
+from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
-from angarium.events.day_sql import DaySql
+from angarium.events.day_sql import Condition, DaySql
 from angarium.events.port import FoundMail, Happening, Whose
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
 from angarium.query.nodes import Everything, Node
@@ -21,6 +21,25 @@ Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+class Span(NamedTuple):
+    """Events numbered above *after* and below *before* (None: all those), of *types* (empty: of all)."""
+
+    after: int
+    before: int | None = None
+    types: Sequence[str] = ()
+
+    def condition(self) -> Condition:
+        """Return the condition that an event `e` is in it."""
+        parts, values = ["e.no > ?"], [self.after]
+        if self.before is not None:
+            parts.append("e.no < ?")
+            values.append(self.before)
+        if self.types:
+            parts.append(f"e.kind IN ({','.join('?' * len(self.types))})")
+            values += [KINDS[name].number for name in self.types]
+        return " AND ".join(parts), values
 
 
 class DayReader:
@@ -58,17 +77,16 @@ class DayReader:
         """The number of the event that was stored last, 0 for none."""
         return int(self._ask(f"SELECT coalesce(max(no), 0) FROM {self._sql.prefix}event", [])[0][0])
 
-    def log(self, node: Node, scope: Whose, after: int, limit: int, *, newest: bool) -> list[Happening]:
-        """Return what was stored after the event numbered *after* and is of mail that *node* finds, oldest first: the
-        first so many, or the *newest*.
-        """
+    def log(self, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool) -> list[Happening]:
+        """Return what is in *span* and of mail that *node* finds, oldest first: the first so many, or the *newest*."""
         condition, values = self._sql.everything, list[Any]()
         if node != Everything() or scope != Whose():
             where, values = self._conditions.scoped(node, scope)
             condition, values = self._either(where), values * 2
         order = "DESC" if newest else "ASC"
-        sql = f"{self._event()} WHERE e.no > ? AND ({condition}) ORDER BY e.no {order} LIMIT ?"
-        rows = self._ask(sql, [after, *values, limit])
+        within, bounds = span.condition()
+        sql = f"{self._event()} WHERE {within} AND ({condition}) ORDER BY e.no {order} LIMIT ?"
+        rows = self._ask(sql, [*bounds, *values, limit])
         return [_happening(row) for row in (reversed(rows) if newest else rows)]
 
     def _mails(self) -> str:
@@ -87,7 +105,9 @@ class DayReader:
     def _event(self) -> str:
         prefix = self._sql.prefix
         return f"""
-            SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail
+            SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail,
+              coalesce(m.account, 0), e.server, {self._word("e.stream")}, {self._word("r.domain")},
+              {self._word("e.binding")}, {self._word("e.provider")}
             FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
               LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""
 
@@ -143,7 +163,8 @@ def _found(row: tuple[Any, ...]) -> FoundMail:
 
 
 def _happening(row: tuple[Any, ...]) -> Happening:
-    number, message, recipient, address, at, kind, reply, reason, detail = row
+    (number, message, recipient, address, at, kind, reply, reason, detail, account, server, stream, domain, binding,
+     provider) = row  # fmt: skip
     index = recipient & WHOLE
     return Happening(
         number=number,
@@ -155,6 +176,12 @@ def _happening(row: tuple[Any, ...]) -> Happening:
         reply=reply,
         reason=reason,
         details={} if detail is None else _said(_detail(detail)),
+        account=account,
+        server=server,
+        stream=stream,
+        domain=domain or "",
+        binding=binding,
+        provider=provider,
     )
 
 

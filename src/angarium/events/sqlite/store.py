@@ -13,7 +13,7 @@ from angarium.core.ids import MessageId
 from angarium.events import over_days
 from angarium.events.days import day_of, day_of_id
 from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
-from angarium.events.reading import DayReader
+from angarium.events.reading import DayReader, Span
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.reading import DayFileReader, cannot
 from angarium.query.nodes import Node
@@ -75,13 +75,29 @@ class SqliteEventStore:
         """See `EventStore.count`."""
         return over_days.count(self._days(), self._day, node, scope, most)
 
-    def log(self, node: Node, scope: Whose, *, after: int, limit: int) -> list[Happening]:
+    def log(
+        self, node: Node, scope: Whose, *, after: int, limit: int, types: Sequence[str] = ()
+    ) -> list[Happening]:
         """See `EventStore.log`."""
-        return over_days.log(self._days(), self._day, node, scope, after, limit, newest=False)
+        span = Span(after, types=types)
+        return over_days.log(self._days(), self._day, node, scope, span, limit, newest=False)
 
-    def latest(self, node: Node, scope: Whose, *, limit: int) -> list[Happening]:
+    def latest(
+        self,
+        node: Node,
+        scope: Whose,
+        *,
+        limit: int,
+        types: Sequence[str] = (),
+        before: int | None = None,
+    ) -> list[Happening]:
         """See `EventStore.latest`."""
-        return over_days.log(self._days(), self._day, node, scope, 0, limit, newest=True)
+        span = Span(0, before, types)
+        return over_days.log(self._days(), self._day, node, scope, span, limit, newest=True)
+
+    def last(self) -> int:
+        """See `EventStore.last`."""
+        return max((self._day(day).last for day in self._days()), default=0)
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
