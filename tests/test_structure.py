@@ -35,6 +35,7 @@ FLOORS = {
     "spool": 3,
     "identity": 3,
     "events": 3,
+    "suppressions": 3,
     "engine": 4,
     "backup": 4,
     "submission": 5,
@@ -49,6 +50,7 @@ FLOORS = {
 
 SIDEWAYS = {
     ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
+    ("identity", "angarium.suppressions.store"),  # its database has their tables, too
     ("cli", "angarium.node"),  # `angarium serve` starts the node
     ("cli", "angarium.testing.sink"),  # `angarium sink`
 }

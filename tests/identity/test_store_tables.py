@@ -16,6 +16,7 @@ from angarium.identity.store import schema
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
+from angarium.suppressions.store import schema as suppressions
 from angarium.testing.programs import PATIENCE_S
 
 SECRET = "hunter2"
@@ -27,9 +28,9 @@ def everything_told(error: BaseException) -> str:
 
 
 def described(connection: Connection) -> dict[str, object]:
-    """Return all there is to say of the tables, in words that can be compared."""
+    """Return all there is to say of the tables of this room, in words that can be compared."""
     looking = inspect(connection)
-    tables = set(looking.get_table_names()) - {"alembic_version"}
+    tables = set(looking.get_table_names()) & set(schema.metadata.tables)
     return {
         table: {
             "columns": sorted(  # a column that is added later comes last, wherever its field stands
@@ -51,7 +52,8 @@ def test_migrations_make_the_tables_of_the_schema(empty_url: str, request: pytes
     with database.reading() as connection:
         migrated = described(connection)
     with database.writing() as connection:
-        connection.execute(text("DROP TABLE alembic_version"))
+        for table in ("alembic_version", *suppressions.metadata.tables):
+            connection.execute(text(f"DROP TABLE {table}"))
         schema.metadata.drop_all(connection)
         schema.metadata.create_all(connection)
         made = described(connection)
@@ -99,11 +101,13 @@ def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
 
 def test_a_store_of_a_newer_version_is_left_alone(database: Database) -> None:
     with database.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = '9999' WHERE version_num LIKE '0%'")
+        )
     with pytest.raises(StoreError, match="newer Angarium"):
         database.migrate()
     with database.reading() as connection:
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+        assert "9999" in set(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 def test_the_file_of_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from angarium.sql.changes import ChangeLog
 from angarium.sql.copying import Progress
 from angarium.sql.database import Database
 from angarium.sql.errors import Conflict, StoreError
+from angarium.suppressions.store import schema as suppressions
 
-_TABLES = metadata.sorted_tables
+_TABLES = [*metadata.sorted_tables, *suppressions.metadata.sorted_tables]
+_COUNTERS = (generation, suppressions.changes)
 
 
 class Copied(NamedTuple):
@@ -65,5 +67,5 @@ def copy_store(
 
 
 def _rows(connection: Connection) -> dict[str, int]:
-    """The row that counts the changes is there in an empty store, too."""
-    return copying.counts(connection, [table for table in _TABLES if table is not generation])
+    """The rows that count the changes are there in an empty store, too."""
+    return copying.counts(connection, [table for table in _TABLES if table not in _COUNTERS])

@@ -9,9 +9,13 @@ from angarium.config.model import Config
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.sql.kind import DatabaseKind
+from angarium.suppressions import store as suppressions
 
 IDENTITY: Final = DatabaseKind(
-    "identity store", "Identity_Store", "identity.db", (Path(__file__).parent / "migrations",)
+    "identity store",
+    "Identity_Store",
+    "identity.db",
+    (Path(__file__).parent / "migrations", Path(suppressions.__file__).parent / "migrations"),
 )
 
 

@@ -18,6 +18,7 @@ from angarium.identity.store.servers import Servers
 from angarium.identity.store.streams import MessageStreams
 from angarium.sql.changes import ChangeLog
 from angarium.sql.database import Database
+from angarium.suppressions.store.ledger import Suppressions
 
 
 class IdentityStore:
@@ -36,5 +37,6 @@ class IdentityStore:
         self.credentials = Credentials(log, ring)
         self.domains = Domains(log, ring)
         self.secrets = SecretRotation(log)
+        self.suppressions = Suppressions(database, log, now)
         self.audit = AuditLog(log)
         self.generation = log.generation

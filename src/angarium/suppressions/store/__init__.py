@@ -1,0 +1,1 @@
+"""The truth about suppressions, in the database of the identity store."""
