@@ -89,10 +89,28 @@ def test_what_is_shown_only_grows_and_is_all_that_was_seen(happenings):
     assert shown[-1] == everything
 
 
-def test_gauges_of_a_worker_that_is_away_are_not_counted():
+def test_what_a_worker_that_is_away_held_in_memory_is_not_counted():
     totals = RunningTotals()
-    totals.merge({0: counted(1, ("queues", [], 2)), 1: counted(1, ("queues", [], 3))})
-    assert value_of(totals.merge({0: counted(1, ("queues", [], 2))}), "queues") == 2
+    totals.merge({n: counted(1, ("connections_open", [], 2 + n)) for n in (0, 1)})
+    assert value_of(totals.merge({0: counted(1, ("connections_open", [], 2))}), "connections_open") == 2
+
+
+def test_mail_of_a_worker_that_does_not_answer_waits_all_the_same():
+    totals = RunningTotals()
+
+    def waiting(**parts: tuple[float, int]) -> float | None:
+        numbers = {
+            int(worker[1:]): counted(since, ("recipients", ["delayed"], value))
+            for worker, (since, value) in parts.items()
+        }
+        return value_of(totals.merge(numbers, (0, 1)), "recipients", "delayed")
+
+    assert waiting() is None
+    assert waiting(w0=(1, 0)) is None  # of worker 1 nothing is known yet: there may be mail
+    assert waiting(w0=(1, 0), w1=(1, 2)) == 2
+    assert waiting(w0=(1, 1)) == 3  # worker 1 is slow, or is being started again
+    assert waiting(w0=(1, 0), w1=(9, 1)) == 1
+    assert waiting(w0=(1, 0), w1=(1, 5)) == 1  # what its predecessor said comes late
 
 
 def test_all_that_is_known_beforehand_is_shown_from_the_start():

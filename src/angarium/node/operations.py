@@ -137,7 +137,7 @@ class NodeOperations:
             *binding_zeros(self._node.config),
             *_counted(health),
         ]
-        return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)})
+        return self._totals.merge({**parts, _SUPERVISOR: WorkerStats(0, own)}, self._node.workers)
 
     async def look(self) -> None:
         """See how far the numbers are, so that of a worker that dies little is lost, and it can be told what happened

@@ -1,6 +1,6 @@
 """What several processes have counted made one. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -26,28 +26,37 @@ class RunningTotals:
     def __init__(self) -> None:
         self._kept: dict[Key, float] = zeros()
         self._seen: dict[int, tuple[float, dict[Key, float]]] = {}
+        self._gauges: dict[int, dict[Key, float]] = {}
 
-    def merge(self, parts: Mapping[int, WorkerStats]) -> list[Stat]:
-        """Take what each worker counts now; return the node's numbers, those of one metric together.
+    def merge(self, parts: Mapping[int, WorkerStats], workers: Collection[int] = ()) -> list[Stat]:
+        """Take what each of the *workers* that answer counts now; return the node's numbers, those of one metric
+        together.
 
-        Counters of a worker that is away stay as they were last seen; its gauges are gone with it.
+        Of a worker that is away, counters and what is on its disk stay as they were last seen; its other gauges are
+        gone with it. A sum of what is on disk is not told before all *workers* have told their part: it would be less.
         """
-        gauges: dict[Key, float] = {}
         for worker, part in parts.items():
-            counters: dict[Key, float] = {}
-            for name, labels, value in part.numbers:
-                key = (name, *labels)
-                if is_counter(name):
-                    counters[key] = value
-                elif metric_of(name).is_worst:
-                    gauges[key] = max(gauges.get(key, 0), value)
-                else:
-                    gauges[key] = gauges.get(key, 0) + value
+            numbers = {(name, *labels): value for name, labels, value in part.numbers}
+            counters = {key: value for key, value in numbers.items() if is_counter(key[0])}
             self._see(worker, part.since, counters)
+            if part.since == self._seen[worker][0]:
+                self._gauges[worker] = {key: numbers[key] for key in numbers.keys() - counters.keys()}
         sums = dict(self._kept)
-        for _, numbers in self._seen.values():
-            _add_up(sums, numbers)
-        return [(key[0], list(key[1:]), value) for key, value in sorted((sums | gauges).items(), key=_place)]
+        for _, counters in self._seen.values():
+            _add_up(sums, counters)
+        sums |= self._merged_gauges(parts, is_whole=self._gauges.keys() >= set(workers))
+        return [(key[0], list(key[1:]), value) for key, value in sorted(sums.items(), key=_place)]
+
+    def _merged_gauges(self, here: Collection[int], *, is_whole: bool) -> dict[Key, float]:
+        merged: dict[Key, float] = {}
+        for worker, gauges in self._gauges.items():
+            for key, value in gauges.items():
+                metric = metric_of(key[0])
+                if not (is_whole if metric.on_disk else worker in here):
+                    continue
+                before = merged.get(key, 0)
+                merged[key] = max(before, value) if metric.is_worst else before + value
+        return merged
 
     def _see(self, worker: int, since: float, counters: dict[Key, float]) -> None:
         """Note what a worker has counted, unless newer is known: who asks twice at once may hear it in any order."""

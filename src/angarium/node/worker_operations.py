@@ -26,13 +26,11 @@ from angarium.core.operations import (
 )
 from angarium.engine.engine import Engine
 from angarium.node.link import Link
+from angarium.node.standing import Standing
 from angarium.node.totals import WorkerStats
 
 Operation = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the arguments that came over the link; returns what goes back. Raises AngariumError, or ValueError."""
-
-_COUNT_SHARE = 500
-"""Counting who waits takes at most this part of a worker's time."""
 
 
 class WorkerOperations:
@@ -54,7 +52,8 @@ class WorkerOperations:
         self._counters = counters
         self._log = log
         self._operator = engine.operator
-        self._since = self._count_at = time.monotonic()
+        self._standing = Standing(engine.scheduler.census.standing, counters)
+        self._since = time.monotonic()
 
     def operations(self) -> dict[str, Operation]:
         """Return what is answered, by name."""
@@ -106,7 +105,7 @@ class WorkerOperations:
 
     async def _stats(self, args: dict[str, Any]) -> WorkerStats:
         status = self._engine.spool.status()
-        self._count_standing()
+        self._standing.count(self._clock.now(), status.settled_recipients)
         gauges = {
             "connections_open": self._engine.way_out.connections,
             "queues": self._engine.scheduler.census.queues,
@@ -122,16 +121,3 @@ class WorkerOperations:
         self._counters.set("cpu_seconds_total", usage.ru_utime + usage.ru_stime)
         numbers = [(name, labels, value) for (name, *labels), value in self._counters.numbers()]
         return WorkerStats(self._since, numbers)
-
-    def _count_standing(self) -> None:
-        """Count who waits. That takes the longer the more do, so it is not done anew for everyone who asks."""
-        began = time.monotonic()
-        if began < self._count_at:
-            return
-        now = self._clock.now()
-        for state, (number, oldest) in self._engine.scheduler.census.standing().items():
-            self._counters.set("recipients", number, state)
-            age_s = 0.0 if oldest is None else max(0.0, now - oldest)
-            self._counters.set("oldest_recipient_seconds", age_s, state)
-        ended = time.monotonic()
-        self._count_at = ended + _COUNT_SHARE * (ended - began)

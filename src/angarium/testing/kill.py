@@ -224,16 +224,23 @@ def _kill(pid: int) -> None:
 
 
 async def _last_mail(node: Node, ledger: Ledger, patience_s: float) -> None:
-    """Wait until all that was acknowledged has arrived and the queues are empty, or the time is up."""
+    """Wait until all that was acknowledged has arrived and nothing else waits, or the time is up."""
     give_up_at = time.monotonic() + patience_s
     while time.monotonic() < give_up_at:
-        if not ledger.outstanding and await asyncio.to_thread(queued, node) == 0:
+        if not ledger.outstanding and await asyncio.to_thread(_is_empty, node):
             return
         ledger.changed.clear()
         try:
             await asyncio.wait_for(ledger.changed.wait(), 0.5)
         except TimeoutError:
             continue
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether nothing waits, neither by the numbers nor in the journals: those have a letter as well that has bounced
+    and whose report is being written.
+    """
+    return queued(node) == 0 and not any(found.recipients for found in check_spool(node.data / "spool"))
 
 
 def queued(node: Node) -> int:

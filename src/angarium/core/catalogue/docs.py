@@ -14,9 +14,10 @@ _METRICS = """# Metrics
 
 `GET /metrics` on the HTTP listener gives these in Prometheus' text format, or as OpenMetrics to whoever asks for that.
 Numbers are added up over the workers; counters and histograms go on when a worker is started again: of one that died
-the last five seconds may be missing. Labels are few and bounded: there is none with a domain or an address. The
-queues by domain are in `angarium queue --json`. Counters begin at 0 with every value of a label that is known
-beforehand.
+the last five seconds may be missing. Of a worker that does not answer, mail that waits and the journal's size are as it
+said last; while one has said nothing yet since the node was started, they are not given at all. Labels are few and
+bounded: there is none with a domain or an address. The queues by domain are in `angarium queue --json`. Counters begin
+at 0 with every value of a label that is known beforehand.
 
 This page is made from the code; do not edit it.
 

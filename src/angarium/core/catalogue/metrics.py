@@ -26,7 +26,7 @@ class Label(NamedTuple):
 class Metric(NamedTuple):
     """One metric. *help* is a sentence, *look* what an operator makes of it. *bounds* are the upper ends of the buckets
     of a histogram, without infinity. Of a gauge the workers' numbers are added up, or with *is_worst* the largest is
-    taken.
+    taken. One that is *on_disk* is still true of a worker that does not answer: what it said last counts.
     """
 
     kind: Kind
@@ -35,6 +35,7 @@ class Metric(NamedTuple):
     look: str = ""
     bounds: tuple[float, ...] = ()
     is_worst: bool = False
+    on_disk: bool = False
 
 
 def unit_of(name: str) -> str:
@@ -211,6 +212,7 @@ METRICS: Final[dict[str, Metric]] = {
         (_STATES,),
         "`delayed` grows while destinations put off or are dead: `angarium queue` says why. `held` is set aside until "
         "somebody decides.",
+        on_disk=True,
     ),
     "oldest_recipient_seconds": Metric(
         "gauge",
@@ -218,14 +220,16 @@ METRICS: Final[dict[str, Metric]] = {
         (_STATES,),
         "`active` above a few minutes: something holds mail that is due.",
         is_worst=True,
+        on_disk=True,
     ),
-    "queues": Metric("gauge", "Queues (binding and domain) with mail."),
+    "queues": Metric("gauge", "Queues (binding and domain) with mail.", on_disk=True),
     # the machine
-    "journal_bytes": Metric("gauge", "Bytes of live journal segments."),
+    "journal_bytes": Metric("gauge", "Bytes of live journal segments.", on_disk=True),
     "journal_segments": Metric(
         "gauge",
         "Live journal segments.",
         look="Staying near the limit: stragglers keep old segments; they are settled by force, which costs writes.",
+        on_disk=True,
     ),
     "resident_body_bytes": Metric("gauge", "Bytes of message bodies kept in memory."),
     "memory_held_bytes": Metric(
