@@ -61,6 +61,7 @@ SECTIONS = {
         "spool": "spool",
         "backup": "backup",
         "restore": "backup",
+        "templates": "templates",
         "sink": "sink",
         "try": "trial",
         "sendmail": "sendmail",
