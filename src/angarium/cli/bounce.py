@@ -10,6 +10,7 @@ from angarium.cli.output import print_json, print_lines
 from angarium.cli.tables import Cell, Toned
 from angarium.core.providers import provider_of
 from angarium.feedback.classify import Verdict, classify
+from angarium.feedback.consequences import Consequence, Earlier, Occurrence, SuppressionRules, follows
 from angarium.feedback.parts import MOST_BYTES
 from angarium.feedback.reading import ReportedRecipient, read_feedback
 from angarium.feedback.sections import REPLY
@@ -83,17 +84,31 @@ def _record(verdict: Verdict) -> dict[str, Any]:
         "class_name": reason.bounce_class.name,
         "category": reason.bounce_class.category,
         "fault": reason.fault,
-        "is_permanent": reason.is_permanent,
+        "is_permanent": verdict.is_hard,
         "rule": verdict.rule,
+        "follows": _follows(verdict)._asdict(),
     }
+
+
+_THEN = {
+    "nothing": "nothing follows",
+    "note": "nothing follows yet",
+    "suppress": "the address is suppressed",
+}
+
+
+def _follows(verdict: Verdict) -> Consequence:
+    """Return what follows from a bounce with this verdict, by the rules that hold where nothing else is said."""
+    return follows(Occurrence("bounced", verdict), Earlier(), SuppressionRules())
 
 
 def _lines(verdict: Verdict) -> list[Cell]:
     reason, found = verdict.reason, verdict.reason.bounce_class
-    follows = "the address is suppressed" if reason.is_permanent else "nothing is suppressed"
+    then = _follows(verdict)
     rule = f"rule {verdict.rule!r}" if verdict.rule else "no rule knows these words"
     return [
         Toned(f"{reason.name}: {reason.about}", "bright"),
         f"class {found.number}, {found.name} ({found.category}); {rule}",
-        f"at fault: {reason.fault}; {follows}",
+        f"at fault: {reason.fault}",
+        f"{_THEN[then.effect]}: {then.why} (rule {then.rule!r})",
     ]
