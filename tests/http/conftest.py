@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from angarium.http.manage.routes import make_manage_routes
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.identity.domains.check import DomainReport, RecordCheck
 from angarium.identity.domains.records import records_for
 from angarium.identity.grants import GRANTS
@@ -181,19 +182,31 @@ def make_api() -> MakeApi:
 
 
 @pytest.fixture
-def api_over(keys: Keys, dns: Checker) -> MakeApi:
+def events(tmp_path: Path) -> Iterator[SqliteEventStore]:
+    kept = SqliteEventStore(tmp_path / "events")
+    yield kept
+    kept.close()
+
+
+def made(store: Any, events: Any, keys: Keys, dns: Checker) -> Starlette:
+    ports = ManagePorts(store, events, dns, lambda: "mail.example.net")
+    return Starlette(routes=make_manage_routes(ports, keys))
+
+
+@pytest.fixture
+def api_over(keys: Keys, dns: Checker, events: SqliteEventStore) -> MakeApi:
     """Makes the API over a store."""
 
     def make(store: Any) -> Api:
-        return Api(Starlette(routes=make_manage_routes(store, keys, dns, lambda: "mail.example.net")))
+        return Api(made(store, events, keys, dns))
 
     return make
 
 
 @pytest.fixture
-def app(store: IdentityStore, keys: Keys, dns: Checker) -> Starlette:
+def app(store: IdentityStore, events: SqliteEventStore, keys: Keys, dns: Checker) -> Starlette:
     """The API as an application, to be asked by something else."""
-    return Starlette(routes=make_manage_routes(store, keys, dns, lambda: "mail.example.net"))
+    return made(store, events, keys, dns)
 
 
 @pytest.fixture

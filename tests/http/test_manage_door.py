@@ -47,11 +47,15 @@ def test_the_peer_is_told_to_whoever_checks_the_key(api, keys):
     assert keys.peers == ["192.0.2.7"]
 
 
+def path_of(endpoint):
+    """Return a path of *endpoint* that names one thing or another."""
+    names = {name: 1 if kind is int else "outbound" for name, kind in endpoint.parameters.items()}
+    return PREFIX + endpoint.path.format(**names)
+
+
 def test_every_route_wants_a_key(api):
     for endpoint in ENDPOINTS:
-        path = PREFIX + endpoint.path.format(
-            account=1, server=1, stream="outbound", person=1, key=1, token=1, login=1, domain=1
-        )
+        path = path_of(endpoint)
         assert_problem(api(endpoint.method, path, key=None), 401, "not-authenticated")
 
 
@@ -70,9 +74,7 @@ def test_every_route_but_the_grants_needs_its_grant(api, keys):
     for endpoint in ENDPOINTS:
         if endpoint.grant is None:
             continue
-        path = PREFIX + endpoint.path.format(
-            account=1, server=1, stream="outbound", person=1, key=1, token=1, login=1, domain=1
-        )
+        path = path_of(endpoint)
         answer = api(endpoint.method, path, key="weak")
         assert_problem(answer, 403, "not-allowed")
         assert endpoint.grant in answer.json["detail"]

@@ -26,12 +26,15 @@ LINES = st.text(
 NAMES = LINES.filter(lambda text: bool(text.strip()) and not text.strip().isdecimal())
 DOMAINS = st.builds("{}.{}".format, LABELS, st.sampled_from(("example", "example.com", "example.net")))
 
+QUERIES = st.sampled_from(("", "to:bob AND roof", "status:bounced", '"red roof" -tag:x', "date:7d size:>1k"))
+
 FORMATS = {
     "line": LINES,
     "name": NAMES,
     "domain": DOMAINS,
     "label": LABELS,
     "email": st.builds("{}@{}".format, LABELS, DOMAINS),
+    "query": QUERIES,
     "cidr": (st.ip_addresses() | st.builds("{}/24".format, st.ip_addresses(v=4))).map(str),
 }
 """Texts of the formats that the document names, where JSON Schema has no word of its own."""

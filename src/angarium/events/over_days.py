@@ -1,10 +1,11 @@
 """Questions that go over the days, newest first, until there is enough."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from angarium.core.ids import MessageId
 from angarium.events.days import days_asked
-from angarium.events.port import EventStoreError, FoundMail, FoundMailPage, Happening, Timeline, Whose
+from angarium.events.port import PLACE, FoundMail, FoundMailPage, Happening, NoSuchPlace, Timeline, Whose
 from angarium.events.reading import DayReader, Span
 from angarium.events.rows import WHOLE
 from angarium.query.nodes import Equal, Node
@@ -66,7 +67,7 @@ def _asked(days: Iterable[str], node: Node) -> list[str]:
 
 
 def _place(after: str) -> tuple[str, int]:
+    if re.fullmatch(PLACE, after) is None:
+        raise NoSuchPlace(f"{after!r} is no place that a page has ended at; leave it out to begin anew")
     day, _, number = after.partition(".")
-    if not number.isascii() or not number.isdigit() or len(number) > 18:
-        raise EventStoreError(f"{after!r} is no place that a page has ended at; leave it out to begin anew")
     return day, int(number)

@@ -16,6 +16,14 @@ class EventStoreError(AngariumError):
     """The event store cannot be read or written."""
 
 
+class NoSuchPlace(EventStoreError):
+    """A listing cannot go on at a place that none has ended at."""
+
+
+PLACE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{1,18}"
+"""What the places look like that pages of mail end at."""
+
+
 class ReceivedMail(NamedTuple):
     """A message that was accepted, and what its header says."""
 
@@ -122,7 +130,9 @@ class EventStore(Protocol):
         ...
 
     def search(self, node: Node, scope: Whose, *, limit: int, after: str | None = None) -> FoundMailPage:
-        """Return what *node* asks for. Raises EventStoreError, also for an *after* that no page has given."""
+        """Return what *node* asks for. Raises EventStoreError; NoSuchPlace for an *after* that no page has
+        given.
+        """
         ...
 
     def count(self, node: Node, scope: Whose, *, most: int) -> int:

@@ -10,6 +10,25 @@ from angarium.http.upstream import away
 WORKER_PATHS: Final = frozenset[str]()
 """What ends in a message or a fact, and is answered by the worker that has the connection. No dialect is served yet."""
 
+RECORDER_PATHS: Final = frozenset(("/manage/v1",))
+"""What the recorder answers, with all that is below."""
+
+
+class PathFront:
+    """An ASGI application: *parts* answer the paths that they are named by and all below, *rest* answers all else."""
+
+    def __init__(self, parts: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+        self._parts = parts
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope["path"]
+        for name, part in self._parts.items():
+            if path == name or path.startswith(f"{name}/"):
+                return await part(scope, receive, send)
+        return await self._rest(scope, receive, send)
+
 
 class Front:
     """An ASGI application: *own* has what is answered here, by whole path; *rest* answers all else."""

@@ -41,18 +41,19 @@ class Upstream:
     """An ASGI application that has another process answer. While that is away, it answers 503.
 
     When one side hangs up, so does this on the other. An answer that breaks off in the middle ends the client's
-    connection, so that half of it is not taken for the whole.
+    connection, so that half of it is not taken for the whole. *away* is the answer while nobody answers.
     """
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, away: ASGIApp = _AWAY) -> None:
         self._connect = connect
+        self._away = away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             reader, writer = await self._connect()
         except OSError:
-            await _AWAY(scope, receive, send)
+            await self._away(scope, receive, send)
             return
         request, answer = _PassedRequest(scope, receive, writer), _PassedAnswer(scope, send)
         sending = asyncio.get_running_loop().create_task(request.pass_on())
@@ -60,7 +61,7 @@ class Upstream:
             await answer.pass_back(reader, request)
         except (OSError, httptools.HttpParserError):
             if not answer.has_begun and not request.is_abandoned:
-                await _AWAY(scope, receive, send)
+                await self._away(scope, receive, send)
         finally:
             sending.cancel()
             writer.transport.abort()

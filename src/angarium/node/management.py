@@ -1,4 +1,4 @@
-"""The identity store as the supervisor opens it: tables brought up to date, and what manages identities served."""
+"""What is managed and read of a node by HTTP, as the recorder serves it; and sending domains, which it watches."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.events.port import EventStore
 from angarium.http.api.caller import Caller
-from angarium.http.autoconfig import make_autoconfig_routes
-from angarium.http.manage.routes import make_manage_routes
+from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.identity.directory.api_keys import ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
 from angarium.identity.records import Domain
@@ -23,26 +23,23 @@ from angarium.node.domain_watch import DomainWatch
 
 
 class Management:
-    """*config_of* returns the configuration in force."""
+    """*config_of* returns the configuration in force. Of a node that is prepared. Raises KeyRingError."""
 
-    def __init__(self, config_of: Callable[[], Config], data: Path, clock: Clock, log: Log) -> None:
+    def __init__(
+        self, config_of: Callable[[], Config], data: Path, events: EventStore, clock: Clock, log: Log
+    ) -> None:
         self._database = open_database(store_url(config_of(), data))
-        self._key_file = key_file(config_of(), data)
+        ring = KeyRing.load_or_create(key_file(config_of(), data))
+        self._store = IdentityStore(self._database, ring, clock.now)
+        self._events = events
         self._config_of = config_of
         self._clock = clock
         self._log = log
-        self._store: IdentityStore
-
-    def prepare(self) -> None:
-        """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
-        self._store = IdentityStore(self._database, KeyRing.load_or_create(self._key_file), self._clock.now)
-        self._database.migrate()
 
     def routes(self) -> list[BaseRoute]:
-        """Return what HTTP serves of identities, once prepared."""
+        """Return what is to be served."""
         keys = _Keys(ApiKeys(self._database), self._clock)
-        manage = make_manage_routes(self._store, keys, self._check, self._hostname)
-        return [*manage, *make_autoconfig_routes(self._config_of)]
+        return make_manage_routes(ManagePorts(self._store, self._events, self._check, self._hostname), keys)
 
     async def watch_domains(self) -> None:
         """Look sending domains up in the DNS again that are due."""

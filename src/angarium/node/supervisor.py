@@ -29,12 +29,12 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
 from angarium.core.tasks import Tasks
-from angarium.node import domain_watch
+from angarium.http.autoconfig import make_autoconfig_routes
+from angarium.identity.store.place import prepare_store
 from angarium.node.conditions import NodeFacts, around, needs_of
 from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.logs import hear_libraries, make_log
-from angarium.node.management import Management
 from angarium.node.operations import NodeOperations
 from angarium.node.passed_sockets import passed_sockets
 from angarium.node.recorder.keeper import RecorderKeeper
@@ -99,10 +99,9 @@ class Supervisor:
         self._workers = Workers(self, workers, self.clock, log, self.counters)
         self._authority = Authority()
         self._sockets = Sockets()
-        self._management = Management(lambda: self.config, data, self.clock, log)
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._recorder = RecorderKeeper(
-            spool_folder(data, config), data / "events", self.clock, log, self.counters
+            lambda: self.config, data, spool_folder(data, config), self.clock, log, self.counters
         )
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
@@ -127,15 +126,14 @@ class Supervisor:
             self._certificates.prepare(self.config)
             await self._complain_of_tls()
             self._log_warnings()
-            self._management.prepare()
+            prepare_store(self.config, self.data)
             await self._starter.sockets_are_open(self._start)
-            await self._http.start(self._management.routes())
+            await self._http.start(make_autoconfig_routes(lambda: self.config))
             self._obey_signals()
             self._workers.start()
             self._tasks.start(self._manager.give_signs_of_life())
             self._recorder.start()
             self._tasks.regularly(_COUNT_S, self._operations.look)
-            self._tasks.regularly(domain_watch.LOOK_S, self._management.watch_domains)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), addresses=self.addresses())
             if unused := passed_sockets().unused():
@@ -374,6 +372,7 @@ class Supervisor:
         for worker in self._workers.running():
             if await self._done(worker, "config", **spec):
                 self._sockets.send(worker.sockets, self._http.public)
+        self._recorder.configure()
         return {
             "generation": config.generation,
             "changed_listeners": changed,

@@ -7,6 +7,8 @@ import signal
 import smtplib
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from angarium.query.parser import parse
 from angarium.query.values import Now
 from angarium.testing.lab import Lab
 from angarium.testing.node import ANGARIUM, Node
+from angarium.testing.programs import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -132,3 +135,37 @@ def everything(data: Path) -> list[FoundMail]:
 
 def delivered(data: Path) -> list[FoundMail]:
     return [mail for mail in everything(data) if mail.state == "delivered"]
+
+
+def ask(node: Node, key: str, path: str) -> Any:
+    """Return what the manage API answers. A recorder that starts on a busy machine is waited for."""
+    found: list[Any] = []
+
+    def answered() -> bool:
+        url = f"http://127.0.0.1:{node.http_port}/manage/v1{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                found.append(json.load(answer))
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != 503:
+                raise
+        return bool(found)
+
+    node.program.wait_until(answered, f"an answer to {path}")
+    return found[0]
+
+
+def test_what_is_read_and_managed_is_answered_by_the_recorder_and_by_its_successor(node: Node) -> None:
+    key = node.cli("init")["key"]["secret"]
+    send(node, ["bob@example.com", "bad@example.com"], "Your roof")
+    node.program.wait_until(lambda: bool(search(node, "status:bounced")), "the bounce")
+    (mail,) = ask(node, key, "/messages?query=roof%20AND%20status:bounced")["data"]
+    assert mail["address"] == "bad@example.com"
+    os.kill(node.recorder_pids[0], signal.SIGKILL)
+    told = ask(node, key, f"/messages/{mail['message']}")
+    assert [each["type"] for each in told["events"]] == ["received", "bounced"]
+    assert ask(node, key, "/accounts")["data"]
+    assert node.stop() == 0
+    assert not (node.data / "recorder.sock").exists()

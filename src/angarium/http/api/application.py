@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from angarium.events.port import EventStoreError
 from angarium.http.api.decoding import decode_body, decode_query
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
@@ -151,6 +152,8 @@ async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -
         raise HttpProblem("invalid", str(error), [FieldError(pointer, str(error))]) from error
     except StoreError as error:
         raise unavailable() from error
+    except EventStoreError as error:
+        raise unavailable("the event store") from error
 
 
 def _response(endpoint: Endpoint, path: str, answer: Any) -> Response:

@@ -35,11 +35,17 @@ SORTS: Final[dict[str, Sort]] = {
 }
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field. *pointer* is a JSON pointer into the body, or the query parameter's name."""
+class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is wrong with one field. *pointer* is a JSON pointer into the body, or the query parameter's name.
+
+    Of a text that cannot be read, *position* is how many characters stand before what is wrong, and *shown* is the text
+    round it with a caret below the place.
+    """
 
     pointer: str
     detail: str
+    position: int | None = None
+    shown: str = ""
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,10 +86,7 @@ class HttpProblem(AngariumError):
         )
 
 
-def unavailable() -> HttpProblem:
+def unavailable(what: str = "the identity store") -> HttpProblem:
     """Return the problem of a store that is silent."""
-    return HttpProblem(
-        "unavailable",
-        "the identity store does not answer; try again in a moment",
-        headers={"Retry-After": "5"},
-    )
+    said = f"{what} does not answer; try again in a moment"
+    return HttpProblem("unavailable", said, headers={"Retry-After": "5"})

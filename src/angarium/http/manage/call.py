@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from angarium.core.options import Options
+from angarium.events.port import EventStore, Whose
 from angarium.http.api.caller import Caller
 from angarium.http.api.problem import HttpProblem
 from angarium.http.manage.bodies import Id
@@ -49,6 +50,7 @@ class Call:
     """A request whose key is known. *actor* is how the audit log names who did it, *hostname* is the node's name."""
 
     store: IdentityStore
+    events: EventStore
     check: Checker
     caller: Caller
     actor: str
@@ -78,6 +80,10 @@ class Call:
         if wanted is None:
             return None if self.operator else self.caller.account.id
         return self.account_of(wanted)
+
+    def whose(self, wanted: int | None) -> Whose:
+        """Return whose mail is looked at: that of the account *wanted*, or of all that the key may see."""
+        return Whose(self.listed(wanted))
 
     def operators_only(self, what: str) -> None:
         """Raise HttpProblem unless the key is for the whole node."""
@@ -119,13 +125,14 @@ class Call:
         """Return a page of *rows*, which were asked for with `query.limit + 1`; *at* tells a row's id."""
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        return Page([view(row) for row in shown], self._next(at(shown[-1])) if more else None)
+        return Page([view(row) for row in shown], self.next_path(at(shown[-1])) if more else None)
 
     def part(self, shown: list[V], query: PageQuery) -> Page[V]:
         """Return a page of *shown*, which is all that there is and has no ids."""
         end = (query.after or 0) + query.limit
         rest = shown[query.after or 0 : end]
-        return Page(rest, self._next(end) if len(shown) > end else None)
+        return Page(rest, self.next_path(end) if len(shown) > end else None)
 
-    def _next(self, after: int | str) -> str:
+    def next_path(self, after: int | str) -> str:
+        """Return the path of the page that begins after that place."""
         return f"{self.path}?{urlencode({**self.query, 'after': after})}"

@@ -1,10 +1,12 @@
 """The manage API, served: its table of endpoints, and what a call of theirs may touch."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from angarium.events.port import EventStore
 from angarium.http.api.application import make_routes
 from angarium.http.api.caller import Authenticator, Caller
 from angarium.http.api.keys import KeyGate
@@ -13,24 +15,29 @@ from angarium.http.manage.table import MANAGE
 from angarium.identity.store.store import IdentityStore
 
 
-def make_manage_routes(
-    store: IdentityStore,
-    authenticator: Authenticator,
-    domain_checker: Checker,
-    hostname: Callable[[], str] = lambda: "",
-) -> list[BaseRoute]:
-    """Return the manage API as routes to be mounted at the top of an application.
+class ManagePorts(NamedTuple):
+    """What the handlers work with, each by a field of `Call`.
 
     *hostname* tells the node's name, to which bounces come; without it the records about bounces are left out.
     """
 
+    store: IdentityStore
+    events: EventStore
+    check: Checker
+    hostname: Callable[[], str] = lambda: ""
+
+
+def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list[BaseRoute]:
+    """Return the manage API as routes to be mounted at the top of an application."""
+
     def call(caller: Caller, request: Request) -> Call:
         return Call(
-            store=store,
-            check=domain_checker,
+            store=ports.store,
+            events=ports.events,
+            check=ports.check,
             caller=caller,
             actor=_actor(caller),
-            hostname=hostname(),
+            hostname=ports.hostname(),
             path=request.url.path,
             query=dict(request.query_params),
         )

@@ -2,7 +2,8 @@
 says in a sentence what to write instead.
 
 The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
-line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain.
+line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain;
+`query` is the search language.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from angarium.dialects.postmark.names import RESERVED_STREAMS
+from angarium.events.port import PLACE
 from angarium.identity import checks
 from angarium.identity.grants import GRANTS
+from angarium.query.parser import LONGEST
 from angarium.sql.checks import Check
 
 
@@ -48,3 +51,6 @@ Networks = Annotated[tuple[Annotated[str, _told(format="cidr")], ...], _told(max
 Grants = Annotated[tuple[Annotated[str, _told(enum=list(GRANTS))], ...], _told(minItems=1)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """After 1970 and before the year 10000."""
+QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
+MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
+EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]

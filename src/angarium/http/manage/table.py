@@ -4,7 +4,7 @@ from typing import Final
 
 from angarium import __version__
 from angarium.http.api.endpoint import Api, Endpoint, resource
-from angarium.http.manage import accounts, audit, credentials, domains, people
+from angarium.http.manage import accounts, audit, credentials, domains, happened, people
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
@@ -113,6 +113,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "POST", "/domains/{domain}/rotate", domains.rotate_domain, "sending_domains/manage", conflicts=True
     ),
     Endpoint("GET", "/grants", credentials.list_grants, None),
+    Endpoint("GET", "/messages", happened.list_messages, "message_events/view"),
+    Endpoint("GET", "/messages/{message}", happened.show_message, "message_events/view"),
+    Endpoint("GET", "/events", happened.list_events, "message_events/view"),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
@@ -121,5 +124,5 @@ MANAGE: Final = Api(
     ENDPOINTS,
     "Angarium manage API",
     __version__,
-    "Accounts, servers, streams, people, keys, tokens, logins and sending domains.",
+    "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them.",
 )

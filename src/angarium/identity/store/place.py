@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 
 from angarium.config.model import Config
+from angarium.identity.secrets import KeyRing
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.sql.kind import DatabaseKind
@@ -44,6 +45,16 @@ def shown_url(url: str) -> str:
 def key_file(config: Config, data: Path) -> Path:
     """Return the path of the key file: `Secrets_Key_File`, or one in the data folder."""
     return config.globals.secrets_key_file or data / "identity" / "secrets.key"
+
+
+def prepare_store(config: Config, data: Path) -> None:
+    """Make the key file and the tables, if they are not there. Raises KeyRingError or StoreError."""
+    database = open_database(store_url(config, data))
+    try:
+        KeyRing.load_or_create(key_file(config, data))
+        database.migrate()
+    finally:
+        database.close()
 
 
 def open_database(url: str) -> Database:

@@ -1,8 +1,8 @@
-"""What HTTP serves of the node as a whole: health, numbers, identities, autoconfig; and its operators.
+"""What the supervisor serves of the node as a whole: health, numbers, autoconfig; and its operators.
 
-It touches no mail, and stands together here, so that it can become a separate process. Clients come by way of the
-workers, which take what connects to the public sockets. What no worker takes is taken here: while they read their
-spools, are started again or stand still, the node can be asked how it is.
+Clients come by way of the workers, which take what connects to the public sockets. What no worker takes is taken here:
+while they read their spools, are started again or stand still, the node can be asked how it is. What the recorder
+answers is passed on to it.
 """
 
 import socket
@@ -18,7 +18,6 @@ from angarium.config.model import Config
 from angarium.config.records import ListenOptions
 from angarium.core.accepting import SharedListener
 from angarium.core.clock import Clock
-from angarium.core.files import bind_unix
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
@@ -27,15 +26,15 @@ from angarium.http.operate.routes import make_operate_routes
 from angarium.http.upstream import Behind
 from angarium.node.control import ControlServer
 from angarium.node.http.answers import make_app
+from angarium.node.http.recorder import with_recorder
 from angarium.node.operations import NodeOperations
-from angarium.node.socket_path import HTTP_SOCKET_NAME, SOCKET_NAME, short_name
+from angarium.node.socket_path import HTTP_SOCKET_NAME, SOCKET_NAME, listen_private
 from angarium.node.sockets import address_of, open_listening, place_of
 
 LEAVE_TO_WORKERS_S: Final = 0.5
 """A connection that no worker has taken for so long is taken here, if they took no other either."""
 _BEHIND_BOUNDS: Final = Bounds(8192, NODE_BOUNDS.answers)
 """Connections are counted where clients have them."""
-_BACKLOG: Final = 1024
 
 
 class NodeHttp:
@@ -55,6 +54,7 @@ class NodeHttp:
         log: Log,
         worker_paths: Iterable[str] = WORKER_PATHS,
     ) -> None:
+        self._data = data
         self._path = data / HTTP_SOCKET_NAME
         self._operations = operations
         self._worker_paths = worker_paths
@@ -82,7 +82,7 @@ class NodeHttp:
     async def start(self, routes: Sequence[BaseRoute]) -> None:
         """Serve *routes* beside what the node says of itself, on the sockets that are open."""
         app = self._app(routes)
-        behind = _open_private(self._path)
+        behind = listen_private(self._path)
         self._servers = [
             HttpServer(Behind(app), [behind], _BEHIND_BOUNDS),
             HttpServer(_LastConnection(Front(no_worker(self._worker_paths), app))),
@@ -120,7 +120,8 @@ class NodeHttp:
         return SharedListener(sock.dup(), self._take, turns.leave_s, self._clock, self._log, turns.is_left)
 
     def _app(self, routes: Sequence[BaseRoute]) -> ASGIApp:
-        return make_app(self._operations.health, self._operations.stats, routes)
+        own = make_app(self._operations.health, self._operations.stats, routes)
+        return with_recorder(own, self._data)
 
     def _take(self, connection: socket.socket, address: Any) -> None:
         self._tasks.start(self._direct.take(connection, lambda: None))
@@ -157,14 +158,3 @@ class _LastConnection:
             await send(message)
 
         await self._app(scope, receive, send_on)
-
-
-def _open_private(path: Path) -> socket.socket:
-    """Listen at *path* for our own user alone. What is there is left by a node that has ended."""
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short_name(path) as name:
-        bind_unix(sock, name, 0o600)
-    sock.listen(_BACKLOG)
-    sock.setblocking(False)
-    return sock

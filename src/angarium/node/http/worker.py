@@ -1,6 +1,5 @@
 """HTTP in a worker: what ends in a message or a fact is answered here, all else by the process behind."""
 
-import asyncio
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,9 @@ from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, HttpServer
 from angarium.http.front import Front
 from angarium.http.upstream import Upstream
+from angarium.node.http.recorder import with_recorder
 from angarium.node.session_counts import HttpCounts
-from angarium.node.socket_path import HTTP_SOCKET_NAME, short_name
+from angarium.node.socket_path import HTTP_SOCKET_NAME, connect_private
 
 
 class WorkerHttp:
@@ -25,7 +25,8 @@ class WorkerHttp:
     def __init__(
         self, own: Mapping[str, ASGIApp], data: Path, workers: int, counts: HttpCounts, clock: Clock, log: Log
     ) -> None:
-        front = Front(own, Upstream(lambda: _connect(data / HTTP_SOCKET_NAME)))
+        rest = Upstream(lambda: connect_private(data / HTTP_SOCKET_NAME))
+        front = Front(own, with_recorder(rest, data))
         self._server = HttpServer(front, bounds=NODE_BOUNDS.share(workers))
         self._counts = counts
         self._clock = clock
@@ -64,8 +65,3 @@ class WorkerHttp:
     def _take(self, connection: socket.socket, address: Any) -> None:
         self._counts.enter()
         self._tasks.start(self._server.take(connection, self._counts.leave))
-
-
-async def _connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    with short_name(path) as name:
-        return await asyncio.open_unix_connection(name)

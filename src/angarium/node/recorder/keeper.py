@@ -1,13 +1,16 @@
 """The recorder as the supervisor's: started, kept running, ended last of all."""
 
 import asyncio
+import pickle
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.log import Log
@@ -22,11 +25,23 @@ _LAST_S = 10.0
 
 
 class RecorderKeeper:
-    """Keeps one recorder process running on the journals in *spool*. It never holds up the mail."""
+    """Keeps one recorder process running on the journals in *spool*. It never holds up the mail.
 
-    def __init__(self, spool: Path, events: Path, clock: Clock, log: Log, counters: Counters) -> None:
+    *config_of* returns the configuration in force.
+    """
+
+    def __init__(
+        self,
+        config_of: Callable[[], Config],
+        data: Path,
+        spool: Path,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+    ) -> None:
+        self._config_of = config_of
+        self._data = data
         self._spool = spool
-        self._events = events
         self._clock = clock
         self._log = log
         self._counters = counters
@@ -42,6 +57,11 @@ class RecorderKeeper:
     def start(self) -> None:
         """Start it, in the background."""
         self._tasks.start(self._keep_running())
+
+    def configure(self) -> None:
+        """Have it obey the configuration that is in force now."""
+        if self._link is not None:
+            self._link.tell("config", config=pickle.dumps(self._config_of()))
 
     async def stop(self) -> None:
         """Have it read all that there is, and end it."""
@@ -91,7 +111,8 @@ class RecorderKeeper:
 
     async def _bring_up(self, link: Link, process: asyncio.subprocess.Process) -> None:
         try:
-            await link.call("start", spool=str(self._spool), events=str(self._events))
+            config = pickle.dumps(self._config_of())
+            await link.call("start", data=str(self._data), spool=str(self._spool), config=config)
         except AngariumError as error:
             self.problem = str(error)
             self._log.error("recorder", self._clock.now(), error=self.problem)

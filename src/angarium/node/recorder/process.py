@@ -1,29 +1,40 @@
 """Entry of the recorder process: `python -m angarium.node.recorder.process LINK_FD`.
 
-The work is done in a thread; the event loop beside it only listens to the supervisor, and tells it how things are. It
-ends when it is told to stop and has read everything, or when the supervisor is gone: then at once, since the next one
-reads on from where it was.
+The journals are read in a thread; the event loop beside it listens to the supervisor, tells it how things are, and
+serves by HTTP what reads or manages, with a thread for each question. It ends when it is told to stop and has read
+everything, or when the supervisor is gone: then at once, since the next one reads on from where it was.
 """
 
 import asyncio
 import os
+import pickle
 import signal
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
+from angarium.config.model import Config
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
+from angarium.core.tasks import Tasks
 from angarium.events.sqlite.store import SqliteEventStore
+from angarium.node import domain_watch
+from angarium.node.http.recorder import RecorderHttp
 from angarium.node.link import Link
+from angarium.node.logs import hear_libraries, make_log
+from angarium.node.management import Management
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.recorder import JournalRecorder
 
 _TELL_S = 1.0
+_QUESTIONS = 16
+"""So many are answered at a time; others wait."""
 _NICE = 10
 """Where the workers need all there is, it gets a tenth of a core, and lags: mail goes first."""
 
@@ -35,9 +46,13 @@ class RecorderProcess:
         self._link = Link(self._handle, lambda op, args: False, self._supervisor_lost)
         self._ended = asyncio.Event()
         self._stopping = threading.Event()
+        self._clock = SystemClock()
+        self._config: Config
         self._recorder: JournalRecorder | None = None
         self._thread: threading.Thread | None = None
+        self._http: RecorderHttp | None = None
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
 
     async def run(self, link: socket.socket) -> None:
         """Serve until all is read after `stop`."""
@@ -54,15 +69,35 @@ class RecorderProcess:
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
         if op == "start":
-            self._start(Path(args["spool"]), Path(args["events"]))
+            self._config = pickle.loads(args["config"])
+            await self._start(Path(args["data"]), Path(args["spool"]))
+        elif op == "config":
+            self._config = pickle.loads(args["config"])
+            self._log.level = self._config.globals.log_level
         elif op == "stop":
             self._stopping.set()
+            if self._http is not None:
+                await self._http.stop()
         else:
             raise AngariumError(f"the recorder does not know {op!r}")
 
-    def _start(self, spool: Path, events: Path) -> None:
-        store = SqliteEventStore(events, reason_of)
-        self._recorder = recorder = JournalRecorder(spool, store, SystemClock())
+    async def _start(self, data: Path, spool: Path) -> None:
+        self._log = make_log(self._config)
+        hear_libraries(self._log, self._clock)
+        store = SqliteEventStore(data / "events", reason_of)
+        self._record(JournalRecorder(spool, store, self._clock), store)
+        management = Management(lambda: self._config, data, store, self._clock, self._log)
+        self._http = RecorderHttp(data, management.routes())
+        try:
+            await self._http.start()
+        except OSError as error:
+            raise AngariumError(f"the recorder's socket cannot be opened: {error.strerror}") from error
+        self._tasks = Tasks(self._log, self._clock)
+        self._tasks.regularly(domain_watch.LOOK_S, management.watch_domains)
+
+    def _record(self, recorder: JournalRecorder, store: SqliteEventStore) -> None:
+        """Read the journals, in a thread."""
+        self._recorder = recorder
 
         def work() -> None:
             try:
@@ -88,7 +123,7 @@ def main() -> None:
     async def serve() -> None:
         await RecorderProcess().run(socket.socket(fileno=int(sys.argv[1])))
 
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+"""What became of mail, asked by HTTP: searched, told as a story, and as a log in order."""
+
+import pytest
+
+from angarium.core.reply import Reply
+from angarium.http.manage.table import PREFIX
+from angarium.testing.happenings import START, event, reception
+
+CUSTOMER = "customer-key"
+OTHERS, OWN = 1, 2
+GONE = Reply(550, "5.1.1", "no such user")
+
+
+@pytest.fixture
+def mails(events):
+    """Three messages: one of account 1 that is delivered, and two of account 2 that bounce and wait."""
+    told = [
+        reception(1, START, to=("ann@example.com",), account=OTHERS, subject="Your roof"),
+        reception(2, START + 1, to=("bob@example.com", "cid@example.com"), account=OWN, subject="A red roof"),
+        reception(3, START + 2, to=("dan@example.com",), account=OWN, subject="Nothing"),
+    ]
+    first, second, _ = told
+    events.take(
+        [
+            *told,
+            event(first, "delivered", "delivered", reply=Reply(250, "", "queued")),
+            event(second, "bounced", "bounced", reply=GONE),
+        ]
+    )
+    return [each.message.id.hex() for each in told]
+
+
+def found(answer):
+    assert answer.status == 200, answer.body
+    return [mail["address"] for mail in answer.json["data"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "addresses"),
+    [
+        ("", ["dan@example.com", "cid@example.com", "bob@example.com", "ann@example.com"]),
+        ("roof", ["cid@example.com", "bob@example.com", "ann@example.com"]),
+        ("roof%20AND%20red", ["cid@example.com", "bob@example.com"]),
+        ("status:bounced", ["bob@example.com"]),
+        ("to:ann", ["ann@example.com"]),
+        ("reply:%22such%20user%22", ["bob@example.com"]),
+        ("account:2%20-red", ["dan@example.com"]),
+        ("nothing-like-it", []),
+    ],
+)
+def test_mail_is_searched_and_the_newest_comes_first(api, mails, query, addresses):
+    assert found(api("GET", f"{PREFIX}/messages?query={query}")) == addresses
+
+
+def test_an_account_sees_its_own_mail_only(api, mails):
+    assert "ann@example.com" not in found(api("GET", f"{PREFIX}/messages", key=CUSTOMER))
+    assert api("GET", f"{PREFIX}/messages?account={OTHERS}", key=CUSTOMER).status == 404
+    assert api("GET", f"{PREFIX}/messages/{mails[0]}", key=CUSTOMER).status == 404
+    assert api("GET", f"{PREFIX}/messages/{mails[1]}", key=CUSTOMER).status == 200
+    log = api("GET", f"{PREFIX}/events", key=CUSTOMER).json["data"]
+    assert {each["message"] for each in log} == set(mails[1:])
+    assert found(api("GET", f"{PREFIX}/messages?account={OTHERS}")) == ["ann@example.com"]
+
+
+def test_pages_follow_each_other_and_say_how_many_there_are(api, mails):
+    path, pages = f"{PREFIX}/messages?limit=3&count=true", []
+    while path:
+        answer = api("GET", path)
+        pages.append(found(answer))
+        assert answer.json["total"] == {"count": 4, "is_more": False}
+        path = answer.json["next"]
+    assert [len(page) for page in pages] == [3, 1]
+    assert len({address for page in pages for address in page}) == 4
+    assert api("GET", f"{PREFIX}/messages").json["total"] is None
+
+
+def test_a_message_is_told_as_a_story(api, mails):
+    told = api("GET", f"{PREFIX}/messages/{mails[1]}").json
+    assert told["id"] == mails[1]
+    assert [(mail["address"], mail["status"]) for mail in told["recipients"]] == [
+        ("bob@example.com", "bounced"),
+        ("cid@example.com", "queued"),
+    ]
+    assert [(each["type"], each["address"]) for each in told["events"]] == [
+        ("received", ""),
+        ("bounced", "bob@example.com"),
+    ]
+    assert told["recipients"][0]["accepted_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("name", ["0" * 32, "nonsense", "00000000-0000-7000-8000-000000000000"])
+def test_a_message_that_nobody_knows_is_not_there(api, mails, name):
+    assert api("GET", f"{PREFIX}/messages/{name}").status == 404
+
+
+def test_the_log_is_read_on_from_where_one_was(api, mails):
+    path, numbers = f"{PREFIX}/events?limit=2", []
+    while path:
+        answer = api("GET", path)
+        numbers += [each["number"] for each in answer.json["data"]]
+        path = answer.json["next"]
+    assert len(numbers) == 5
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_wrong_query_is_pointed_at(api):
+    answer = api("GET", f"{PREFIX}/messages?query=to:bob%20AND%20red%5E4")
+    assert answer.status == 400
+    (error,) = answer.json["errors"]
+    assert (error["pointer"], error["position"]) == ("query", 14)
+    assert error["shown"].splitlines() == ["to:bob AND red^4", "              ^"]
+    assert "leave out ^" in error["detail"]
+
+
+@pytest.mark.parametrize("after", ["x", "2026-01-01", "2026-01-01.x", "1", "..%2F..%2Fetc.1"])
+def test_a_place_that_no_page_has_given_is_refused(api, after):
+    assert api("GET", f"{PREFIX}/messages?after={after}").status == 400
+
+
+def test_an_event_store_that_does_not_answer_is_told(api, events, mails):
+    next(events.folder.glob("*.db")).write_bytes(b"not a database" * 100)
+    answer = api("GET", f"{PREFIX}/messages")
+    assert answer.status == 503
+    assert "event store" in answer.json["detail"]
+    assert answer.headers["retry-after"] == "5"
