@@ -18,6 +18,7 @@ from angarium.delivery.attempt import (
     NeedIntent,
     NeedKeys,
     NeedRender,
+    NeedReturnPath,
     NeedSignature,
     Payload,
     Unmet,
@@ -193,6 +194,15 @@ def test_who_gets_a_text_of_ones_own_shares_no_transaction(rendering: Rendering,
     while ready:
         taken.append(len(ready.take(10, rendering.is_personal)))
     assert taken == batches
+
+
+def test_a_return_path_of_its_own_is_put_on_last() -> None:
+    message = msgspec.structs.replace(SIGNED, return_domain="bounces.example.com")
+    command = deliver(message)
+    needs, payload = drive(attempt(command, HOLD), answers(BODY, {NeedReturnPath: "b-1@bounces.example.com"}))
+    assert kinds(needs) == [NeedBody, NeedKeys, NeedSignature, NeedReturnPath, NeedIntent]
+    assert needs[3] == NeedReturnPath(command.recipients[0])
+    assert payload == Payload(SIGNATURE + SIGNED.trace, BODY, "b-1@bounces.example.com")
 
 
 def test_a_personal_text_is_made_before_it_is_signed() -> None:

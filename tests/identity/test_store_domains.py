@@ -81,6 +81,15 @@ def test_a_question_without_an_answer_changes_nothing(store: IdentityStore, doma
     assert (again.keys, again.verified_at, again.checked_at) == (checked.keys, AT + 1, AT + 2)
 
 
+def test_a_return_path_counts_while_it_leads_here(store: IdentityStore, domain: Domain) -> None:
+    assert domain.return_path_seen_at is None
+    assert store.domains.mark_checked(domain.id, {}, AT + 1, return_path=True).return_path_seen_at == AT + 1
+    assert store.domains.mark_checked(domain.id, {}, AT + 2).return_path_seen_at == AT + 1  # nobody answered
+    assert store.domains.mark_checked(domain.id, {}, AT + 3, return_path=False).return_path_seen_at is None
+    store.domains.mark_checked(domain.id, {}, AT + 4, return_path=True)
+    assert store.domains.change(domain.id, return_path="b", actor=ME).return_path_seen_at is None
+
+
 def test_a_domain_whose_records_are_gone_is_not_verified(store: IdentityStore, domain: Domain) -> None:
     rsa, ed25519 = domain.keys
     store.domains.mark_checked(domain.id, {rsa.id: True, ed25519.id: True}, AT + 1)

@@ -14,6 +14,7 @@ from angarium.core.waiting import WaitingCount
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import UNCHECKED, Principal, Refused, revoked
 from angarium.identity.usage.buckets import ALLOWED, Allowed, Bucket, Exceeded
+from angarium.render.return_path import SignedReturnPaths
 from angarium.smtp.sasl.exchange import Claim, Secrets
 from angarium.smtp.sasl.scram import scram_verifier
 from angarium.sql.errors import StoreError
@@ -28,6 +29,7 @@ from angarium.testing.programs import PATIENCE_S
 
 NOW = 1_900_000_000.0
 SALT = b"0123456789abcdef"
+RETURNS = SignedReturnPaths(lambda: (b"the node's own key",))
 
 
 class Directory:
@@ -213,10 +215,10 @@ class Wire:
 
 
 class Door:
-    """A reception and what it stands on. *config* is about the listener `default`."""
+    """A reception and what it stands on. *config* is about the listener `default`, *node* about the node."""
 
-    def __init__(self, config: str = "") -> None:
-        text = f'Hostname = mx.test\nESMTP_Listener "default" {{ Auth_Failure_Delay = 0\n{config} }}'
+    def __init__(self, config: str = "", node: str = "") -> None:
+        text = f'Hostname = mx.test\n{node}\nESMTP_Listener "default" {{ Auth_Failure_Delay = 0\n{config} }}'
         self.directory, self.usage, self.intake, self.session_counts = (
             Directory(),
             Usage(),
@@ -246,6 +248,7 @@ class Door:
             self.counters,
             access,
             facts=self,
+            returns=RETURNS,
         )
 
     def note(self, kind: str, *, account: int = 0, server: int = 0, **fields: Any) -> None:

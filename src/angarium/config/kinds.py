@@ -89,11 +89,30 @@ def _path_of(text: str) -> Path:
 
 
 def _mailbox(value: Value) -> str:
-    text = scalar(value, '"name@example.com"')
+    return _mailbox_of(scalar(value, '"name@example.com"'))
+
+
+def _mailbox_of(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain or re.search(r"[\s<>\"\\,;:]", text):
         raise BadValue(f'"{text}" is not an address', "write name@example.com")
     return text
+
+
+def _optional_mailbox(value: Value) -> str | None:
+    return None if _is_none(value) else _mailbox(value)
+
+
+def _mailboxes(value: Value) -> tuple[str, ...]:
+    return tuple(map(_mailbox_of, scalars(value, "( fbl@example.com )")))
+
+
+def _optional_domain(value: Value) -> str | None:
+    return None if _is_none(value) else _domain(value)
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Scalar) and value.text.lower() == "none"
 
 
 def _retries(value: Value) -> int | None:
@@ -376,6 +395,9 @@ HEADER_NAMES = Kind("header names", "( From Subject )", _header_names)
 PROTOCOLS = Kind("TLS versions", '"+ALL" | "TLSv1.3"', _protocols, show=lambda value: quoted(":".join(value)))  # type: ignore[arg-type]
 PATH = Kind("path", '"/path"', _path)
 MAILBOX = Kind("address", "name@example.com", _mailbox)
+OPTIONAL_MAILBOX = Kind("address", "name@example.com | none", _optional_mailbox, none="none")
+MAILBOXES = Kind("addresses", "( fbl@example.com )", _mailboxes)
+OPTIONAL_DOMAIN = Kind("domain", "example.com | none", _optional_domain, none="none")
 RETRIES = Kind("number", "auto | none | N", _retries, none="auto")
 THROTTLE = Kind("throttle", '"N" | "N/S"', throttle, none="0")
 SHARED_LIMIT = Kind("number", "N | -1", _shared_limit)

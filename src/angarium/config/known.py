@@ -79,11 +79,14 @@ _OPTIONS: _Groups = (
         "Blackhole",
     ),
     (
-        "bounces and complaints that come as mail are not read yet",
+        "mail that is returned is found by its signed return path, or by its Message-ID",
+        "write Bounce_Domain, or Bounce_Domains where senders choose their own return paths",
+        "Bounce_Pattern Enable_FBL_Header_Insertion",
+    ),
+    (
+        "a bounce is an event, and is passed on to nobody",
         "",
-        "Bounce_Behavior Bounce_Cache_Size Bounce_Cache_TTL "
-        "Bounce_Domains Bounce_Pattern Bounce_Suppress_List Enable_FBL_Header_Insertion "
-        "MDN_Failures_Notify",
+        "Bounce_Behavior Bounce_Cache_Size Bounce_Cache_TTL Bounce_Suppress_List MDN_Failures_Notify",
     ),
     (
         "opens and clicks are not tracked yet",
@@ -377,9 +380,14 @@ _STANZAS: _Groups = (
         "Reception_Timing Reception_Timing_Logger Sendmail_Logger Syslog_IO",
     ),
     (
-        "bounces and complaints that come as mail are not read yet",
+        "complaints are read without a module",
+        "write Feedback_Addresses, see docs/bounces.md",
+        "FBL",
+    ),
+    (
+        "what replies mean is a table of Angarium's own, see docs/bounces.md",
         "",
-        "Bounce_Classifier_Override FBL Live_Bounce_Updates",
+        "Bounce_Classifier_Override Live_Bounce_Updates",
     ),
     (
         "opens and clicks are not tracked yet",

@@ -278,6 +278,14 @@ class GlobalOptions:
     # identity
     identity_store: Secret | None = None
     secrets_key_file: Path | None = None
+    # mail that comes back
+    bounce_domain: str | None = None
+    bounce_domains: DomainSet = NO_DOMAINS
+    feedback_addresses: tuple[str, ...] = ()
+    postmaster_address: str | None = None
+    return_path_lifetime: int = 2_592_000
+    feedback_max_size: int = 10_485_760
+    feedback_per_minute: int = 1200
     # memory
     max_resident_messages: int = 65_536
     body_cache_size: int = 134_217_728

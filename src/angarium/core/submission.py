@@ -6,7 +6,7 @@ the door, or the dialect whose words it stood in, puts into words.
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -219,7 +219,8 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     *principal* is who logged in, None where none did; *is_known* says that the sender needs no login: its wishes
     count, and its mail is signed. *wishes* are what the door was asked for besides the content, what counts first
     before the others, and all before what the message's own header asks for. What login, stream, server and account say
-    is the principal's, and comes last.
+    is the principal's, and comes last. *fate* is that of the message (`records.Fate`): what is mail to this node is
+    read, and has no principal.
     """
 
     id: MessageId
@@ -230,6 +231,7 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     principal: P | None = None
     is_known: bool = False
     wishes: tuple[Wishes, ...] = ()
+    fate: Literal["deliver", "feedback"] = "deliver"
 
 
 class Receipt(msgspec.Struct, frozen=True):

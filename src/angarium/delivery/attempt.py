@@ -1,6 +1,6 @@
 """What an attempt needs on its way from the scheduler's command to the wire, and in which order. Pure.
 
-    body ─► rendering ─► keys ─► lines made short ─► signature ─► intent ─► what leaves      `attempt`
+    body ─► rendering ─► keys ─► lines made short ─► signature ─► return path ─► intent ─► what leaves    `attempt`
     7-bit form ─► keys ─► signature ─► what leaves instead                                   `conversion`
 
 Both are generators: each yields what it needs next, is sent that, and returns what leaves. `delivery.handover` drives
@@ -20,7 +20,7 @@ import msgspec
 
 from angarium.config.records import OutboundOptions
 from angarium.core.errors import AngariumError
-from angarium.core.records import Message
+from angarium.core.records import Message, Recipient
 from angarium.core.reply import Reply
 from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.mime.lines import has_long_line
@@ -77,14 +77,23 @@ class NeedIntent(msgspec.Struct):
     command: Deliver
 
 
-Need = NeedBody | NeedRender | NeedKeys | NeedSignature | NeedIntent
+class NeedReturnPath(msgspec.Struct):
+    """The address that mail of *recipient* comes back to, signed. Empty: that of its sender."""
+
+    recipient: Recipient
+
+
+Need = NeedReturnPath | NeedBody | NeedRender | NeedKeys | NeedSignature | NeedIntent
 
 
 class Payload(msgspec.Struct):
-    """What leaves: *head*, whole lines, and then *body*."""
+    """What leaves: *head*, whole lines, and then *body*. *return_path* takes the place of the message's reverse path,
+    unless it is empty.
+    """
 
     head: bytes
     body: Body
+    return_path: str = ""
 
 
 Course = Generator[Need, Any, Payload]
@@ -115,6 +124,8 @@ def attempt(command: Deliver, options: OutboundOptions, rendering: Rendering = R
         payload = yield from _signed(message, body, keys, options, is_own=is_own)
     else:
         payload = Payload(message.trace, body)
+    if message.return_domain:
+        payload.return_path = yield NeedReturnPath(recipient)
     if options.ambiguous_delivery == "hold":
         yield NeedIntent(command)
     return payload

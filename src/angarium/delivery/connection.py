@@ -107,6 +107,7 @@ class Connection(asyncio.Protocol):
         self.body: Body = b""
         self.is_over = False
         self._recipients: list[Recipient] = []
+        self._return_path = ""
         self._started_at = clock.now()
         self._settings = settings
         self._machine = ClientMachine(settings)
@@ -229,9 +230,12 @@ class Connection(asyncio.Protocol):
 
     # -- what the owner asks
 
-    def deliver(self, command: Deliver, body: Body, head: bytes) -> None:
-        """Begin a transaction on this ready, idle connection. *head* leaves before *body*: whole lines."""
+    def deliver(self, command: Deliver, body: Body, head: bytes, return_path: str = "") -> None:
+        """Begin a transaction on this ready, idle connection. *head* leaves before *body*: whole lines. *return_path*,
+        unless empty, is what mail comes back to instead of the message's reverse path.
+        """
         self.queue = command.queue
+        self._return_path = return_path
         self.body = body
         self._recipients = command.recipients
         self._started_at = now = self._clock.now()
@@ -453,9 +457,9 @@ class Connection(asyncio.Protocol):
     def _transaction(self, body: Body, head: bytes) -> Transaction:
         recipients, options = self._recipients, self.command.options
         if options.xclient == "no":
-            return transaction_of(recipients, body, head)
+            return transaction_of(recipients, body, head, return_path=self._return_path)
         xclient = xclient_of(recipients[0].message, options.ehlo_hostname, self._source)
-        return transaction_of(recipients, body, head, xclient)
+        return transaction_of(recipients, body, head, xclient, return_path=self._return_path)
 
     def _leave(self) -> None:
         """Close with the peer: it counts the session until it has ended it too, or `QUIT_Timeout` is over."""

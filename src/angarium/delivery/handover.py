@@ -19,6 +19,7 @@ from angarium.delivery.attempt import (
     NeedIntent,
     NeedKeys,
     NeedRender,
+    NeedReturnPath,
     NeedSignature,
     Payload,
     Unmet,
@@ -32,6 +33,7 @@ from angarium.delivery.smtputf8 import is_measured, with_header
 from angarium.engine.record import EventWriter
 from angarium.queue.commands import Deliver, Result, Verdict
 from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
+from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
 
 _PIECE = 262_144
@@ -69,7 +71,7 @@ class _Delivery(msgspec.Struct):
 
     def leave(self, payload: Payload) -> None:
         """Give what leaves to the connection."""
-        self.connection.deliver(self.command, payload.body, payload.head)
+        self.connection.deliver(self.command, payload.body, payload.head, payload.return_path)
 
     def refuse(self, unmet: Unmet) -> None:
         """Nothing leaves."""
@@ -127,6 +129,7 @@ class Handover:
         changed: Callable[[], None],
         keys: KeyFinder | None,
         rendering: Rendering = RENDERING,
+        returns: ReturnPaths | None = None,
     ) -> None:
         """*changed* is called whenever `intents.is_writing` may have become False."""
         self.is_draining = False
@@ -137,8 +140,10 @@ class Handover:
         self._finished = finished
         self._rendering = rendering
         self._signer = Signer(keys, clock)
+        self._returns = returns
         self._tasks = Tasks(log, clock)
         self._answers: dict[type, Callable[[Any], Any]] = {
+            NeedReturnPath: self._return_path,
             NeedBody: self._body,
             NeedRender: self._rendered,
             NeedKeys: self._signer.keys,
@@ -225,6 +230,12 @@ class Handover:
         self._finished(command.conn, results, usable)
 
     # -- answers: what is known at once, or a coroutine that finds out
+
+    def _return_path(self, need: NeedReturnPath) -> str:
+        message = need.recipient.message
+        if self._returns is None:
+            return ""
+        return self._returns.address("bounce", message.id, need.recipient.index, message.return_domain)
 
     def _body(self, need: NeedBody) -> Body | Coroutine[Any, Any, Body]:
         body = self._spool.body_now(need.message)

@@ -16,11 +16,14 @@ from angarium.engine.trace import TraceHub
 from angarium.engine.view import ConfigView
 from angarium.queue.causes import Silences
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result
+from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Spool
 
 
 class Outbound:
-    """Carries out `Connect`, `Deliver` and `Quit`: an `engine.way_out.WayOut`. Without *keys* nothing is signed."""
+    """Carries out `Connect`, `Deliver` and `Quit`: an `engine.way_out.WayOut`. Without *keys* nothing is signed, and
+    without *returns* mail comes back to its sender.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Outbound:
         writer: EventWriter,
         traces: TraceHub,
         keys: KeyFinder | None,
+        returns: ReturnPaths | None,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -43,7 +47,9 @@ class Outbound:
         self._changed = asyncio.Event()
         self._dialer = Dialer(self, traces, clock, log, counters)
         self._connections = self._dialer.connections
-        self._handover = Handover(spool, writer, clock, log, self.finished, self._changed.set, keys)
+        self._handover = Handover(
+            spool, writer, clock, log, self.finished, self._changed.set, keys, returns=returns
+        )
 
     # -- commands
 

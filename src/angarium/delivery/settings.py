@@ -1,5 +1,7 @@
 """From options and records to what the client machine wants. Pure."""
 
+import msgspec
+
 from angarium.config.records import OutboundOptions
 from angarium.core.records import Message, Recipient
 from angarium.delivery.smtputf8 import header_needs_smtputf8
@@ -64,16 +66,23 @@ def bind_ip(options: OutboundOptions, peer_ip: str) -> str | None:
 
 
 def transaction_of(
-    recipients: list[Recipient], body: Body, head: bytes, xclient: XclientAttributes = ()
+    recipients: list[Recipient],
+    body: Body,
+    head: bytes,
+    xclient: XclientAttributes = (),
+    *,
+    return_path: str = "",
 ) -> Transaction:
     """Return the transaction that hands *recipients*, all of one message, over; *head* leaves before *body*.
 
-    *xclient* tells where the message came from, if the peer is to know.
+    *xclient* tells where the message came from, if the peer is to know. Where mail comes back to a *return_path* of
+    ours, the peer is asked for no other notifications than it makes anyway: the sender would not get them.
     """
     message = recipients[0].message
+    paths = [recipient.path for recipient in recipients]
     return Transaction(
-        message.reverse_path,
-        [recipient.path for recipient in recipients],
+        return_path or message.reverse_path,
+        [msgspec.structs.replace(path, notify=0) for path in paths] if return_path else paths,
         head,
         body if isinstance(body, bytes) else None,
         len(body) if isinstance(body, bytes) else message.body_size,

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from angarium.config.values import CidrSet
@@ -71,13 +72,17 @@ class Refused(NamedTuple):
     reply: Reply = BAD_LOGIN
 
 
+_NO_RETURN_PATHS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Principal:
     """Somebody who was let in, with everything that decides what they may do.
 
     *name* is for logs and events: `login 7 "newsletter"`. *stream* is the one it is bound to. *options* are those of
-    the login or key. *verified_domains* are the account's, in A-labels. *stamp* differs when the secret does: who has
-    the same key in another copy of the store may be somebody else.
+    the login or key. *verified_domains* are the account's, in A-labels, and *return_paths* has the return path
+    of each of them that leads here. *stamp* differs when the secret does: who has the same key in another copy of the
+    store may be somebody else.
     """
 
     kind: Kind
@@ -91,6 +96,7 @@ class Principal:
     grants: frozenset[str] = frozenset()
     networks: tuple[str, ...] = ()
     verified_domains: frozenset[str] = field(default=frozenset(), repr=False)
+    return_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
     enabled: bool = True
     expires_at: float | None = None
     stamp: bytes = field(default=b"", repr=False)
@@ -135,6 +141,7 @@ def principal_of_credential(
     *,
     grants: frozenset[str],
     verified_domains: frozenset[str],
+    return_paths: Mapping[str, str] = _NO_RETURN_PATHS,
     digest: bytes = b"",
     seen: Seen = (0, 0),
 ) -> Principal:
@@ -153,6 +160,7 @@ def principal_of_credential(
         grants=grants if credential.kind == "api_key" else frozenset((SEND_GRANT,)),
         networks=credential.networks,
         verified_domains=verified_domains,
+        return_paths=return_paths,
         enabled=credential.enabled,
         expires_at=credential.expires_at,
         stamp=hashlib.sha256(digest).digest(),
@@ -168,6 +176,7 @@ def principal_of_person(
     *,
     password: str,
     verified_domains: frozenset[str],
+    return_paths: Mapping[str, str] = _NO_RETURN_PATHS,
     seen: Seen = (0, 0),
 ) -> Principal:
     """Return who a person is when sending: the account's first server, every optional feature off.
@@ -184,6 +193,7 @@ def principal_of_person(
         options=PERSON_OPTIONS,
         grants=frozenset((SEND_GRANT,)),
         verified_domains=verified_domains,
+        return_paths=return_paths,
         enabled=person.enabled,
         stamp=hashlib.sha256(password.encode()).digest(),
         seen=seen,

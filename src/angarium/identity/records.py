@@ -203,7 +203,8 @@ class DomainKey(msgspec.Struct, frozen=True):
 class Domain(msgspec.Struct, frozen=True):
     """A sending domain of an account, in lower-case A-labels. Verified: at least one of its keys was found in the DNS.
 
-    *return_path* is the name under it that bounces come back to, `bounces.example.com`.
+    *return_path* is the name under it that bounces come back to, `bounces.example.com`. *return_path_seen_at* is when
+    it was last found in the DNS to lead here; None: it does not.
     """
 
     id: int
@@ -214,6 +215,7 @@ class Domain(msgspec.Struct, frozen=True):
     verified_at: float | None = None
     checked_at: float | None = None
     return_path: str = ""
+    return_path_seen_at: float | None = None
     keys: tuple[DomainKey, ...] = ()
 
 

@@ -47,6 +47,7 @@ class KeyRing:
         self.path = path
         self._keys = tuple(keys)
         self._former: tuple[NodeKey, ...] = ()
+        self._derived: dict[bytes, tuple[tuple[NodeKey, ...], tuple[bytes, ...]]] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -66,6 +67,17 @@ class KeyRing:
     def derived(self, purpose: bytes) -> bytes:
         """Return a key for *purpose* that is the same in every process of the node until the oldest key is dropped."""
         return hmac.digest(self._keys[-1].key, purpose, "sha256")
+
+    def all_derived(self, purpose: bytes) -> tuple[bytes, ...]:
+        """Return a key for *purpose* of each of the node's keys, the newest first, and then of those that were dropped
+        since this ring was read.
+        """
+        keys = (*self._keys, *self._former)
+        found = self._derived.get(purpose)
+        if found is None or found[0] != keys:
+            made = tuple(hmac.digest(key.key, purpose, "sha256") for key in keys)
+            found = self._derived[purpose] = keys, made
+        return found[1]
 
     def refresh(self) -> None:
         """Read the file again. Raises KeyRingError."""

@@ -34,6 +34,7 @@ from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
 from angarium.node.spools import settings_of
 from angarium.queue.scheduler import Scheduler
+from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Spool
 from angarium.spool.settings import SpoolSettings
 
@@ -43,7 +44,8 @@ class Ports:
     """What differs between a worker, a test and a drill.
 
     *routes* plans by the configuration that `assemble` is given. *leases* says who answers for the limits that
-    *workers* share, given who is to hear it. Without *keys* nothing is signed.
+    *workers* share, given who is to hear it. Without *keys* nothing is signed, and without *returns* mail comes back to
+    its sender.
     """
 
     clock: Clock
@@ -55,6 +57,7 @@ class Ports:
     workers: int = 1
     waiting: WaitingMail = NOTHING_WAITS
     keys: KeyFinder | None = None
+    returns: ReturnPaths | None = None
     rng: Random = field(default_factory=Random)
 
 
@@ -80,7 +83,9 @@ async def assemble(config: Config, ports: Ports) -> Engine:
     way_finder = WayFinder(view, ports.routes, scheduler, clock, log)
     pager = Pager(spool, scheduler, failing, clock, log)
     traces = TraceHub()
-    way_out = Outbound(view, scheduler, spool, writer, traces, ports.keys, clock, log, counters)
+    way_out = Outbound(
+        view, scheduler, spool, writer, traces, ports.keys, ports.returns, clock, log, counters
+    )
     pump = Pump(
         scheduler,
         turn,

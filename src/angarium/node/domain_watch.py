@@ -5,6 +5,7 @@ Only domains that were checked once by request. A name server that does not answ
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Final
 
 from angarium.core.clock import Clock
@@ -56,7 +57,10 @@ class DomainWatch:
         now = self._clock.now()
         try:
             after = await asyncio.to_thread(
-                self._store.domains.mark_checked, domain.id, report.keys_found, now
+                partial(self._store.domains.mark_checked, return_path=report.return_path_found),
+                domain.id,
+                report.keys_found,
+                now,
             )
         except NotFound:
             return  # deleted meanwhile
@@ -64,6 +68,10 @@ class DomainWatch:
         if was != is_now:
             say = self._log.info if is_now else self._log.warning
             say("domain", now, domain=domain.name, account=domain.account, verified=is_now)
+        if domain.return_path_seen_at is not None and after.return_path_seen_at is None:
+            self._log.warning(
+                "domain", now, domain=domain.name, account=domain.account, return_path=domain.return_path
+            )
 
     def _all(self) -> Iterator[Domain]:
         after: int | None = None

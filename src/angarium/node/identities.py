@@ -1,24 +1,34 @@
 """The identity store as a worker opens it: who logs in, what they have used, whose keys sign."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
+from angarium.core.tasks import Tasks
 from angarium.core.waiting import WaitingMail
 from angarium.identity.directory.directory import Directory
+from angarium.identity.errors import KeyRingError
 from angarium.identity.guard.guard import Guard
 from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.usage.usage import Usage
+from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.submission.intake.quota import Quota
 from angarium.submission.session.access import Access
 
+READ_KEYS_S: Final = 60.0
+
 
 class WorkerIdentities:
-    """A worker's: who logs in, what they may still send, whose keys sign. For what it tells see `Access`."""
+    """A worker's: who logs in, what they may still send, whose keys sign, where mail comes back to. For what it tells
+    see `Access`.
+    """
 
     def __init__(
         self,
@@ -33,6 +43,10 @@ class WorkerIdentities:
         self._database = open_database(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._database, ring, clock, log)
+        self.returns = SignedReturnPaths(partial(ring.all_derived, PURPOSE))
+        self._ring = ring
+        self._clock = clock
+        self._log = log
         self._usage = Usage(self._database, clock, log)
         self.quota = Quota(self._usage, waiting, clock)
         guard = Guard(ring.derived(b"trusted logins"))
@@ -49,9 +63,18 @@ class WorkerIdentities:
         await self.directory.start()
         await self._usage.start()
         await self._trust.start()
+        self._reading = Tasks(self._log, self._clock).regularly(READ_KEYS_S, self._read_keys)
+
+    async def _read_keys(self) -> None:
+        """Sign return paths with the newest of the keys, which another process may have made."""
+        try:
+            await asyncio.to_thread(self._ring.refresh)
+        except KeyRingError as error:
+            self._log.error("secrets", self._clock.now(), error=str(error))
 
     async def close(self) -> None:
         """Give back what was reserved, write what was noted."""
+        self._reading.cancel()
         await self._trust.close()
         await self._usage.close()
         await self.directory.close()

@@ -140,6 +140,7 @@ class WorkerService:
                 workers=workers,
                 waiting=session_counts,
                 keys=identities.directory,
+                returns=identities.returns,
                 rng=rng,
             ),
         )
@@ -152,7 +153,16 @@ class WorkerService:
         tls = TlsContexts(own_pair(data), clock, log)
         tls.follow(config)
         reception = Reception(
-            config, intake, session_counts, clock, log, counters, identities.access, tls, engine.facts
+            config,
+            intake,
+            session_counts,
+            clock,
+            log,
+            counters,
+            identities.access,
+            tls,
+            engine.facts,
+            identities.returns,
         )
         # What answers http.front.WORKER_PATHS goes into the table.
         http = WorkerHttp({}, data, workers, session_counts.http, clock, log)

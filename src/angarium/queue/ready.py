@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from angarium.core.records import Message, Recipient
-from angarium.render.pipeline import is_personal
+from angarium.render.pipeline import goes_alone
 
 LANES = 2
 
@@ -36,14 +36,14 @@ class _Lane:
             self.turns.appendleft(tenant)
         mail.appendleft(recipient)
 
-    def take(self, limit: int, is_personal: Callable[[Message], bool]) -> list[Recipient]:
+    def take(self, limit: int, alone: Callable[[Message], bool]) -> list[Recipient]:
         tenant = self.turns.popleft()
         mail = self.mail[tenant]
         first = mail.popleft()
         batch = [first]
         message_id = first.message.id
         while mail and len(batch) < limit and mail[0].message.id == message_id:
-            if is_personal(first.message):
+            if alone(first.message):
                 break
             batch.append(mail.popleft())
         if mail:
@@ -116,15 +116,15 @@ class ReadyQueue:
         for recipient in reversed(list(recipients)):
             self._enter(recipient).put_back(recipient)
 
-    def take(self, limit: int, is_personal: Callable[[Message], bool] = is_personal) -> list[Recipient]:
+    def take(self, limit: int, alone: Callable[[Message], bool] = goes_alone) -> list[Recipient]:
         """Take the next recipient, and up to *limit* in all that follow it and are of the same message, unless that
-        is personal.
+        one goes *alone*.
         """
         lane = self._transactional
         if lane is None or not lane.turns:
             lane = self._bulk
         assert lane is not None
-        batch = lane.take(limit, is_personal)
+        batch = lane.take(limit, alone)
         self.count -= len(batch)
         if lane is self._transactional:
             self.urgent -= len(batch)

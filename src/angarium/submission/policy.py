@@ -1,8 +1,6 @@
 """What a listener decides about a session, a recipient and a message. Pure: facts in, a reply or a value out."""
 
-from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
 
 from angarium.config.records import InboundOptions
 from angarium.core.records import BULK, TRANSACTIONAL, Lane
@@ -56,10 +54,6 @@ _LANES: dict[str, Lane] = {
 }
 
 
-Place = Literal["relay", "ours", "no"]
-"""What an address is to us: mail for it goes on, is for this node to read (*feedback*), or is refused."""
-
-
 @dataclass(frozen=True, slots=True)
 class Relay:
     """Whether mail may pass, by who the peer is (for the whole session) and by who the sender is (for one mail).
@@ -81,17 +75,11 @@ class Relay:
         is_known = counts or not peer_ip or options.relay_hosts.contains(peer_ip)
         return cls(options, is_known or options.open_relay, is_known)
 
-    def place(self, sender_domain: str, recipient_domain: str, ours: Container[str] = ()) -> Place:
-        """Return what becomes of mail for *recipient_domain*. *ours* are domains whose mail this node reads, from
-        any sender. (reference: relaying, any of these.)
-        """
-        if recipient_domain in ours:
-            return "ours"
+    def may_pass(self, sender_domain: str, recipient_domain: str) -> bool:
+        """Whether mail for *recipient_domain* is passed on; what this node reads itself is asked for before."""
         if self.peer_may or self.options.relay_domains.contains(recipient_domain):
-            return "relay"
-        if sender_domain and self.options.relay_for_sending_domains.contains(sender_domain):
-            return "relay"
-        return "no"
+            return True
+        return bool(sender_domain) and self.options.relay_for_sending_domains.contains(sender_domain)
 
 
 def xclient_names(options: InboundOptions, peer_ip: str) -> tuple[str, ...]:

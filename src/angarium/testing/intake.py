@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from angarium.config.load import parse_config
 from angarium.config.records import InboundOptions
@@ -176,6 +176,7 @@ class IntakeDesk:
         is_counted: bool = True,
         instead: Content | None = None,
         wishes: tuple[Wishes, ...] = (),
+        fate: Literal["deliver", "feedback"] = "deliver",
         **options: Any,
     ) -> Taken:
         """Hand in *text*; with *pieces* as a large body that comes in so many bytes at a time. *is_counted*: the
@@ -199,7 +200,7 @@ class IntakeDesk:
         envelope = Envelope("from@example.org", "example.org", _paths(recipients))
         answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         submission = Submission(
-            message_id, envelope, instead or content, origin, policy, principal, may, wishes
+            message_id, envelope, instead or content, origin, policy, principal, may, wishes, fate
         )
         reservation = None
         if principal is not None and is_counted:

@@ -123,7 +123,9 @@ def verify_command(domain: str, account: str | None, place: StorePlace, as_json:
         found = pick_domain(opened.store, domain, account)
         report = asyncio.run(_check(opened, found))
         now = time.time()
-        checked = opened.store.domains.mark_checked(found.id, report.keys_found, now, actor=opened.actor)
+        checked = opened.store.domains.mark_checked(
+            found.id, report.keys_found, now, return_path=report.return_path_found, actor=opened.actor
+        )
     if as_json:
         checks = [_check_record(check) for check in report.checks]
         print_json({"domain": record(checked), "checks": checks})
@@ -166,7 +168,10 @@ def _verdict(domain: Domain) -> str:
     if domain.verified_at is None:
         return f"{domain.name} is not verified: none of its keys was found in the DNS, and its mail is not signed"
     signing = sum(1 for key in domain.keys if key.state == "active")
-    return f"{domain.name} is verified; its mail is signed with {signing} of its keys"
+    told = f"{domain.name} is verified; its mail is signed with {signing} of its keys"
+    if domain.return_path_seen_at is None:
+        return told
+    return f"{told}, and bounces come back to {domain.return_path}"
 
 
 @domains_command.command("change")

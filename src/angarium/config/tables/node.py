@@ -122,6 +122,61 @@ _IDENTITY = (
     ),
 )
 
+_RETURNS = (
+    _row(
+        "Bounce_Domain",
+        k.OPTIONAL_DOMAIN,
+        "",
+        "Domain whose mail comes to this node: bounces go there of senders who log in and whose own domain has no "
+        "return path, see [bounces](bounces.md).",
+    ),
+    _row(
+        "Bounce_Domains",
+        k.DOMAINS,
+        "",
+        "Domains of which all mail is read as bounces and complaints, whatever is before the @, from anybody.",
+    ),
+    _row(
+        "Feedback_Addresses",
+        k.MAILBOXES,
+        "",
+        "Addresses besides `fbl@` and `complaints@` of the node's own domains whose mail is read as bounces and "
+        "complaints.",
+    ),
+    _row(
+        "Postmaster_Address",
+        k.OPTIONAL_MAILBOX,
+        "",
+        "Who gets what people write to `postmaster@`, `abuse@` and `mailer-daemon@` of the node's own domains "
+        "(default: it is kept as an event).",
+    ),
+    _row(
+        "Return_Path_Lifetime",
+        k.SECONDS,
+        "s",
+        "How long after a message was accepted its bounces are taken.",
+        3600,
+        10**8,
+    ),
+    _row(
+        "Feedback_Max_Size",
+        k.SIZE,
+        "bytes",
+        "Largest bounce or complaint that is taken; of a large one the first megabyte is read.",
+        65_536,
+        1 << 30,
+    ),
+    _row(
+        "Feedback_Per_Minute",
+        k.INT,
+        "messages",
+        "Bounces and complaints that a worker takes from one address in a minute; more are answered 451; 0 = no limit.",
+        0,
+        10**9,
+        no_limit=NoLimit(0),
+    ),
+)
+
 _MEMORY = (
     _fixed(
         "Max_Resident_Messages",
@@ -222,4 +277,4 @@ _NAMES = (
     ),
 )
 
-ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_IDENTITY, *_MEMORY, *_DELIVERY, *_NAMES)
+ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_IDENTITY, *_RETURNS, *_MEMORY, *_DELIVERY, *_NAMES)

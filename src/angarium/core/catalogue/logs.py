@@ -59,6 +59,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "login": LogField("text", "who has logged in, as `angarium` names logins"),
     "binding": LogField("text", "the binding"),
     "domain": LogField("text", "the routing domain; of `domain` records the sending domain"),
+    "return_path": LogField("text", "the domain that bounces come back to, or are to"),
     # a session in
     "session": LogField("text", "the session, the same in all records about it"),
     "listener": LogField("text", "the listener's name"),
@@ -316,10 +317,11 @@ RECORDS: Final[dict[str, LogRecord]] = {
         ("info", "warning"),
     ),
     "domain": LogRecord(
-        "A sending domain's records prove it, or prove it no more.",
-        ("domain", "account", "verified", "error", "again_in_s"),
+        "A sending domain's records prove it, or prove it no more; or its return path does not lead here any more.",
+        ("domain", "account", "verified", "return_path", "error", "again_in_s"),
         ("info", "warning"),
     ),
+    "secrets": LogRecord("The file with the node's keys cannot be read.", ("error",), ("error",)),
     "identity_outage": LogRecord("The identity store does not answer.", ("what", "error"), ("error",)),
     "identity_outage_over": LogRecord("It answers again.", ("what", "lasted_s")),
     "accept": LogRecord(

@@ -123,6 +123,20 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("code", ("451", "452", "550", "552", "554")),),
         "`452` growing: the spool is full or nearly so; see `/readyz`. `5xx`: clients send what is not taken.",
     ),
+    "feedback_total": Metric(
+        "counter",
+        "Bounces, complaints and other mail to the node itself that was taken: to be read, or passed on to "
+        "`Postmaster_Address`.",
+        (Label("becomes", ("read", "passed_on")),),
+        'Its rate beside that of `events_total{type="delivered"}` is how much comes back.',
+    ),
+    "feedback_refused_total": Metric(
+        "counter",
+        "Recipients of such mail that were refused, by reason.",
+        (Label("reason", ("altered", "expired", "unknown", "size", "rate")),),
+        "`altered` growing: somebody makes return paths up. `rate`: a host sends more than `Feedback_Per_Minute`, and "
+        "comes again later.",
+    ),
     "problems_total": Metric(
         "counter",
         "Messages refused, or taken and reported as failed, for what they say, by reason.",

@@ -84,7 +84,7 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
         return None
     notify = recipient.path.notify
     if event.type == "delivered":
-        return _success_action(event) if notify & NOTIFY_SUCCESS else None
+        return _success_action(event, message) if notify & NOTIFY_SUCCESS else None
     if event.type in ("bounced", "expired", "cancelled"):
         wanted = not notify or bool(notify & NOTIFY_FAILURE)
         quiet = event.type == "cancelled" and event.note.startswith(QUIET)
@@ -96,8 +96,9 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
     return None
 
 
-def _success_action(event: Event) -> Action | None:
-    if event.attempt is not None and event.attempt.dsn_passed:
+def _success_action(event: Event, message: Message) -> Action | None:
+    # With a return path of ours the wish was not passed on: what the peer writes would come to us (`transaction_of`).
+    if event.attempt is not None and event.attempt.dsn_passed and not message.return_domain:
         return None
     # Over LMTP the mail is in the mailbox; over SMTP it has merely gone further, out of our sight.
     return "delivered" if event.attempt is not None and event.attempt.method == "LMTP" else "relayed"

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from angarium.http.manage.bodies import DomainChange, DomainNew, changes
 from angarium.http.manage.call import AccountQuery, Call, PageQuery
 from angarium.http.manage.views import DomainView, Page, domain_view
-from angarium.identity.domains.check import RecordCheck
+from angarium.identity.domains.check import DomainReport, RecordCheck
 from angarium.identity.domains.records import DnsRecord, Purpose, RecordKind, records_for
 from angarium.identity.records import Domain
 
@@ -84,7 +83,7 @@ async def verify_domain(call: Call, domain: int) -> ReportView:
     """Ask the DNS for the records of a domain. Keys that are found sign from then on."""
     found = await asyncio.to_thread(_seen, call, domain)
     report = await call.check(found)
-    checked = await asyncio.to_thread(_note, call, domain, report.keys_found)
+    checked = await asyncio.to_thread(_note, call, domain, report)
     return ReportView(domain_view(checked), tuple(check_view(check) for check in report.checks))
 
 
@@ -119,5 +118,7 @@ def _seen(call: Call, domain: int) -> Domain:
     return found
 
 
-def _note(call: Call, domain: int, found: Mapping[int, bool]) -> Domain:
-    return call.store.domains.mark_checked(domain, found, time.time(), actor=call.actor)
+def _note(call: Call, domain: int, report: DomainReport) -> Domain:
+    return call.store.domains.mark_checked(
+        domain, report.keys_found, time.time(), return_path=report.return_path_found, actor=call.actor
+    )

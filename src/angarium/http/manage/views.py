@@ -107,6 +107,7 @@ class DomainView(msgspec.Struct, frozen=True):
     verified_at: datetime | None
     checked_at: datetime | None
     return_path: str
+    return_path_seen_at: datetime | None
     keys: tuple[DomainKeyView, ...]
 
 

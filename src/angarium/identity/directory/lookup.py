@@ -48,6 +48,7 @@ class Household:
 
     account: Account
     verified_domains: frozenset[str]
+    return_paths: Mapping[str, str]
     first_server: int | None
     servers: dict[int, tuple[Server, Mapping[str, Stream]]] = field(default_factory=dict)
 
@@ -152,6 +153,7 @@ class Lookup:
             streams,
             grants=implied(credential.grants),
             verified_domains=household.verified_domains,
+            return_paths=household.return_paths,
             digest=row["digest"],
             seen=self._seen,
         )
@@ -170,6 +172,7 @@ class Lookup:
             streams,
             password=row["password"],
             verified_domains=household.verified_domains,
+            return_paths=household.return_paths,
             seen=self._seen,
         )
         return Found(principal, password=row["password"])
@@ -206,11 +209,17 @@ def _household(connection: Connection, account: int) -> Household:
     row = connection.execute(select(schema.accounts).where(where)).mappings().one()
     first = select(func.min(schema.servers.c.id)).where(schema.servers.c.account == account)
     domains = schema.domains.c
-    verified = select(domains.name).where(
-        domains.account == account, domains.enabled, domains.verified_at.is_not(None)
-    )
+    verified = connection.execute(
+        select(domains.name, domains.return_path, domains.return_path_seen_at).where(
+            domains.account == account, domains.enabled, domains.verified_at.is_not(None)
+        )
+    ).all()
+    paths = {name: path for name, path, seen_at in verified if path and seen_at is not None}
     return Household(
-        record_of(row, Account), frozenset(connection.scalars(verified)), connection.scalar(first)
+        record_of(row, Account),
+        frozenset(name for name, *_ in verified),
+        MappingProxyType(paths),
+        connection.scalar(first),
     )
 
 

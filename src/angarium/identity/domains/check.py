@@ -49,6 +49,14 @@ class DomainReport:
         }
 
     @property
+    def return_path_found(self) -> bool | None:
+        """Whether the return path leads here; None: nobody could be asked, or nobody is to be."""
+        status = next(
+            (each.status for each in self.checks if each.record.purpose == "return_path"), "unknown"
+        )
+        return None if status == "unknown" else status == "found"
+
+    @property
     def is_verified(self) -> bool:
         """Whether at least one key was seen as it should be."""
         return any(self.keys_found.values())

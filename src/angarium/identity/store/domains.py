@@ -65,7 +65,8 @@ class Domains:
             new = differing(domain, fields, _changes_of(domain))
             if not new:
                 return domain
-            change.set(schema.domains, id, **new)
+            unseen = {"return_path_seen_at": None} if "return_path" in new else {}
+            change.set(schema.domains, id, **new, **unseen)
             change.note("change", f"domain {id}", domain.account, before_of(domain, new), new)
             return fetch_domain(change.connection, id)
 
@@ -97,11 +98,18 @@ class Domains:
             return fetch_domain(change.connection, domain)
 
     def mark_checked(
-        self, domain: int, found: Mapping[int, bool], at: float, *, actor: str = "domain check"
+        self,
+        domain: int,
+        found: Mapping[int, bool],
+        at: float,
+        *,
+        return_path: bool | None = None,
+        actor: str = "domain check",
     ) -> Domain:
         """Keep what a look at the DNS found, by key id (see `after_check`); no key found any more: not verified.
 
-        A key that is not in *found* could not be asked for and stays as it is. Raises NotFound.
+        A key that is not in *found* could not be asked for and stays as it is. *return_path* says whether that was
+        found; None: it could not be asked for. Raises NotFound.
         """
         with self._log.changing(actor) as change:
             before = fetch_domain(change.connection, domain)
@@ -115,7 +123,14 @@ class Domains:
                         verified_at=new.verified_at,
                         retired_at=new.retired_at,
                     )
-            change.set(schema.domains, domain, checked_at=at, verified_at=_verified_at(before, keys, at))
+            seen_at = before.return_path_seen_at if return_path is None else at if return_path else None
+            change.set(
+                schema.domains,
+                domain,
+                checked_at=at,
+                verified_at=_verified_at(before, keys, at),
+                return_path_seen_at=seen_at,
+            )
             after = fetch_domain(change.connection, domain)
             change.note("check", f"domain {domain}", before.account, _states(before), _states(after))
             return after
@@ -193,6 +208,7 @@ def _verified_at(domain: Domain, keys: Iterable[DomainKey], at: float) -> float 
 def _states(domain: Domain) -> dict[str, object]:
     return {
         "verified": domain.verified_at is not None,
+        "return_path": domain.return_path_seen_at is not None,
         "keys": {key.selector: key.state for key in domain.keys},
     }
 

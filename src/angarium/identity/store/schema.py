@@ -93,6 +93,7 @@ domains = Table(
     Column("verified_at", Float),
     Column("checked_at", Float),
     Column("return_path", String(253), nullable=False, default=""),
+    Column("return_path_seen_at", Float),
     UniqueConstraint("account", "name"),
     **_NUMBERS,
 )

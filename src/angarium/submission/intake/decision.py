@@ -17,15 +17,17 @@ from angarium.queue.binding import DEFAULT, BindingFacts, choose_binding, member
 from angarium.submission.intake.bounds import copies_problems, recipient_problems
 from angarium.submission.intake.copies import NO_COPIES, Copies, plan_copies
 from angarium.submission.intake.draft import MessageDraft, dialect_of
+from angarium.submission.intake.returns import return_domain_of
 
 
 class Decision(NamedTuple):
     """What becomes of a message: with anything *refused* it is not taken; with anything *failing* it is taken only to
-    be reported as failed, and has no copies.
+    be reported as failed, and has no copies. *return_domain* is that of `Message`.
     """
 
     binding: str = DEFAULT
     copies: Copies = NO_COPIES
+    return_domain: str = ""
     refused: tuple[Problem, ...] = ()
     failing: tuple[Problem, ...] = ()
 
@@ -49,7 +51,7 @@ def decide(
         problems += recipient_problems(submission, uncounted, copies)
         problems += copies_problems(copies, size, config.globals.spool_max_journal_size)
     if not problems:  # as is usual
-        return Decision(binding, copies)
+        return Decision(binding, copies, return_domain_of(submission, draft, config.globals.bounce_domain))
     refused = _refused(problems, submission.principal)
     return Decision(refused=refused) if refused else Decision(binding, failing=problems)
 

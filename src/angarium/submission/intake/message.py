@@ -54,9 +54,10 @@ def message_of(
         options=draft.options,
         author_domain=draft.author_domain,
         refusal=refusal_of(failing) if failing else None,
-        fate="fail" if failing else "deliver",
+        fate="fail" if failing else submission.fate,
         is_vouched=vouched,
         mends_lines=stored.long_lines and policy.mends_lines and vouched,
+        return_domain=decision.return_domain,
     )
 
 

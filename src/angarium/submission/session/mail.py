@@ -14,6 +14,7 @@ from angarium.spool.port import SpoolError
 from angarium.sql.errors import StoreError
 from angarium.submission.intake.quota import Reservation
 from angarium.submission.intake.spill import Spill
+from angarium.submission.own_addresses import NOT_TOGETHER, Purpose, purpose_of
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,
@@ -26,10 +27,12 @@ from angarium.submission.policy import (
     storage_problem,
 )
 from angarium.submission.replies import UNCHECKED, closing, reply_for, reply_to
+from angarium.submission.session.access import Owners
 from angarium.submission.session.connection import SessionConnection
 from angarium.submission.session.login import SessionLogin
 from angarium.submission.session.peer import SessionPeer
 from angarium.submission.session.reception import Reception
+from angarium.submission.session.to_us import TransactionToUs
 
 _FAULT = reply_to(Problem(Reason.FAULT))
 
@@ -58,6 +61,7 @@ class SessionMail:
         "_recipients",
         "_reservation",
         "_spill",
+        "_to_us",
         "accepted",
         "began_at",
         "bytes",
@@ -75,6 +79,7 @@ class SessionMail:
         self._peer = peer
         self._login = login
         self._connection = connection
+        self._to_us = TransactionToUs(reception, peer)
         self._mail: MailCommand | None = None
         self._recipients: list[ForwardPath] = []
         self._message_id: MessageId | None = None
@@ -135,10 +140,17 @@ class SessionMail:
                     return NO_RECIPIENT_DOMAIN
                 address = f"{address}@{domain}"
         path = ForwardPath(address=address, domain=domain, notify=command.notify, orcpt=command.orcpt)
+        if self._reception.own.concern(address, domain):
+            answer = self._take_to_us(path)
+            if answer is not None:
+                return answer
+        if self._to_us.purpose:
+            return NOT_TOGETHER
         if principal is not None:
             return self._take_counted(path)
-        place = self._peer.relay.place(self._mail.domain, domain)
-        return RELAYING_DENIED if place == "no" else self._take(path)
+        if self._peer.relay.may_pass(self._mail.domain, domain):
+            return self._take(path)
+        return self._refuses_relaying(path)
 
     def on_data(self) -> Reply | None:
         """See MailHandler."""
@@ -152,7 +164,9 @@ class SessionMail:
     def on_growth(self, size: int) -> Reply | None:
         """See MailHandler."""
         counts, network = self._reception.session_counts, self._peer.network
-        refusal = refuses_growth(self._peer.options, size, counts.held_by(network) - self._held)
+        refusal = self._to_us.refuses_size(size) or refuses_growth(
+            self._peer.options, size, counts.held_by(network) - self._held
+        )
         if refusal is None:
             counts.hold(network, size - self._held)
             self._held = size
@@ -184,6 +198,7 @@ class SessionMail:
         """See MailHandler."""
         self._mail = None
         self._recipients = []
+        self._to_us.purpose = ""
         self.began_at = self._failed = None
         if self._held:
             self._let_go()
@@ -247,6 +262,43 @@ class SessionMail:
         self._recipients.append(path)
         return answers.RECIPIENT_OK
 
+    def _take_to_us(self, path: ForwardPath) -> Reply | None:
+        """Take a recipient that is this node's own; None: it is not."""
+        assert self._mail is not None
+        is_first = not self._recipients
+        found = self._to_us.judge(path, self._mail.size, is_first=is_first, submits=self._submits)
+        return self._take(path) if isinstance(found, str) else found
+
+    def _refuses_relaying(self, path: ForwardPath) -> Reply | None:
+        """Refuse what would be relayed, but for what every domain of the accounts here has to take (RFC 2142)."""
+        purpose, access = purpose_of(path.address.rpartition("@")[0]), self._reception.access
+        if purpose is None or access is None:
+            return RELAYING_DENIED
+        owners = access.owners.now(path.domain)
+        if owners is not None:
+            return self._take_as(purpose, path, owners)
+        self._reception.tasks.start(self._take_as_later(purpose, path, access.owners))
+        return None
+
+    def _take_as(self, purpose: Purpose, path: ForwardPath, owners: frozenset[int]) -> Reply:
+        assert self._mail is not None
+        if not owners:
+            return RELAYING_DENIED
+        found = self._to_us.joins(purpose, self._mail.size, is_first=not self._recipients)
+        return found if isinstance(found, Reply) else self._take(path)
+
+    async def _take_as_later(self, purpose: Purpose, path: ForwardPath, asked: Owners) -> None:
+        try:
+            owners = await asked.get(path.domain)
+        except StoreError:
+            self._connection.answer(UNCHECKED)
+        except Exception:
+            self._connection.answer(UNCHECKED)
+            raise
+        else:
+            if not self._connection.machine.closing:
+                self._connection.answer(self._take_as(purpose, path, owners))
+
     def _take_counted(self, path: ForwardPath) -> Reply | None:
         assert self._reservation is not None
         answer = self._reservation.take_now(1)
@@ -288,12 +340,13 @@ class SessionMail:
     def _spill_piece(self, piece: bytes) -> None:
         if self._spill is None:
             assert self._message_id is not None
+            is_for_us = bool(self._to_us.purpose)
             self._spill = self._reception.intake.spill(
                 self._message_id,
                 self._connection.slow_down,
                 self._peer.settings.policy,
-                self._login.principal,
-                self._peer.relay.is_known,
+                None if is_for_us else self._login.principal,
+                self._peer.relay.is_known and not is_for_us,
             )
         self._spill.add(piece)
 
@@ -305,7 +358,7 @@ class SessionMail:
     # -- the end of data
 
     def _take_in(self, rest: bytes, spill: Spill | None) -> None:
-        refusal, self._failed = self._failed or self._refuses_end(), None
+        refusal, self._failed = self._failed or self._refuses_end(len(rest)), None
         if refusal is not None:
             self._refuse(spill, refusal)
         elif spill is None:
@@ -314,10 +367,12 @@ class SessionMail:
             spill.add(rest)
             self._reception.tasks.start(self._submit_large(spill))
 
-    def _refuses_end(self) -> Reply | None:
+    def _refuses_end(self, size: int) -> Reply | None:
         """Return why the message whose end has come is not taken: its text may have come for hours, and the login may
         by now be one that could not begin it.
         """
+        if self._to_us.purpose:
+            return self._to_us.refuses_size(size)
         principal = self._login.principal
         found = self._login.current(principal) if principal is not None else None
         return reply_to(found) if isinstance(found, Problem) else None
@@ -353,6 +408,8 @@ class SessionMail:
             self._login.principal,
             self._peer.relay.is_known,
         )
+        if self._to_us.purpose:
+            submission = self._as_to_us(submission)
         # put aside before the answer, behind which the next transaction may begin at once
         reservation, self._reservation = self._reservation, None
         try:
@@ -360,6 +417,25 @@ class SessionMail:
         except Exception:
             self._reservation = reservation
             raise
+
+    def _as_to_us(self, submission: Submission[Principal]) -> Submission[Principal]:
+        """Return a submission for this node itself as what it is: mail of somebody from elsewhere, to be read here or
+        passed on. Nothing of a login's quota is used for it.
+        """
+        content, envelope = submission.content, submission.envelope
+        assert isinstance(content, Raw)
+        passed = self._to_us.end(list(envelope.recipients), content.head)
+        self._to_us.purpose = ""
+        self._give_back()
+        if passed is not None:
+            envelope = msgspec.structs.replace(envelope, recipients=passed)
+        return msgspec.structs.replace(
+            submission,
+            envelope=envelope,
+            principal=None,
+            is_known=False,
+            fate="feedback" if passed is None else "deliver",
+        )
 
     def _answer(self, receipt: Receipt) -> None:
         """Say what became of the message."""

@@ -12,8 +12,10 @@ from angarium.core.metrics import Counters
 from angarium.core.peers import network_of
 from angarium.core.reply import Reply
 from angarium.core.tasks import Tasks
+from angarium.render.return_path import ReturnPaths
 from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.ports import Facts, NoFacts
+from angarium.submission.own_addresses import FeedbackRate, OwnAddresses
 from angarium.submission.policy import RECONFIGURED, SHUTTING_DOWN
 from angarium.submission.session.access import Access
 from angarium.submission.session.settings import Settings
@@ -79,7 +81,9 @@ class OpenSession(Protocol):
 
 
 class Reception:
-    """What the SMTP sessions of one worker share. Without *access* there is no AUTH; without *tls* no encryption."""
+    """What the SMTP sessions of one worker share. Without *access* there is no AUTH; without *tls* no encryption;
+    without *returns* no return path is known.
+    """
 
     def __init__(
         self,
@@ -92,8 +96,12 @@ class Reception:
         access: Access | None = None,
         tls: TlsContexts | None = None,
         facts: Facts | None = None,
+        returns: ReturnPaths | None = None,
     ) -> None:
         self.config = config
+        self.own = OwnAddresses.of(config.globals, returns)
+        self.feedback_rate = FeedbackRate()
+        self._returns = returns
         self.intake = intake
         self.session_counts = session_counts
         self.clock = clock
@@ -139,6 +147,7 @@ class Reception:
     def reconfigure(self, config: Config, changed: set[str]) -> None:
         """Obey a new configuration; sessions of *changed* listeners end with 421 at their next boundary."""
         self.config = config
+        self.own = OwnAddresses.of(config.globals, self._returns)
         self.settings = self._settings_by(config)
         self.intake.config = config
         for session in list(self.sessions):
