@@ -23,7 +23,7 @@ from angarium.core.records import (
     TlsFacts,
     reception_of,
 )
-from angarium.events.sqlite.day import EventDetail
+from angarium.events.rows import EventDetail
 from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
