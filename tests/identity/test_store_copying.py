@@ -75,6 +75,8 @@ def test_a_copy_has_every_row_and_can_be_changed(
     assert copied.rows == {name: len(rows) for name, rows in everything(target).items()} | {
         "audit": copied.rows["audit"],
         "suppression_causes": 0,
+        "suppression_notes": 0,
+        "suppression_reading": 0,
     }
     moved = IdentityStore(target, ring, clock.now)
     assert moved.accounts.get("shop") == store.accounts.get("shop")

@@ -19,6 +19,7 @@ from angarium.identity.store.streams import MessageStreams
 from angarium.sql.changes import ChangeLog
 from angarium.sql.database import Database
 from angarium.suppressions.store.ledger import Suppressions
+from angarium.suppressions.store.notebook import Notebook
 
 
 class IdentityStore:
@@ -38,5 +39,6 @@ class IdentityStore:
         self.domains = Domains(log, ring)
         self.secrets = SecretRotation(log)
         self.suppressions = Suppressions(database, log, now)
+        self.suppression_notes = Notebook(database, log, self.suppressions, now)
         self.audit = AuditLog(log)
         self.generation = log.generation

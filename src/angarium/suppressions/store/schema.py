@@ -79,6 +79,45 @@ changes = Table(
 )
 
 
+notes = Table(
+    "suppression_notes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("once", LargeBinary(16), nullable=False),  # of account, message and the address that was sent to
+    Column("state", String(10), nullable=False),
+    Column("account", ID, nullable=False),  # a foreign key in the database: they go with their account
+    Column("what", Text, nullable=False),
+    Column("scope", String(60), nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("message", LargeBinary(16), nullable=False),
+    Column("sent_to", Text, nullable=False),
+    Column("event", BigInteger, nullable=False),
+    Column("rule", String(60), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("failure", String(40), nullable=False),
+    Column("bounce_class", Integer, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("provider", String(60), nullable=False),
+    Column("burst", Text, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("changed_at", Float),
+    Column("changed_by", String(200), nullable=False),
+    UniqueConstraint("once"),
+    Index("ix_suppression_notes_what", "account", "what", "at"),
+    Index("ix_suppression_notes_state", "state", "burst"),
+    **_NUMBERS,
+)
+
+reading = Table(
+    "suppression_reading",
+    metadata,
+    Column("reader", String(200), primary_key=True),  # an event store that causes are read from
+    Column("number", BigInteger, nullable=False),
+)
+
+
 @event.listens_for(changes, "after_create")
 def _begin_counting(_table: object, connection: Connection, **_more: object) -> None:
     """The first migration does the same: there is always one row to lock."""
