@@ -1,42 +1,34 @@
-"""What the event store keeps, and how it is found again."""
+"""What an event store keeps, and how it is found again, whatever database it is in."""
 
 import random
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
+import threading
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from angarium.core.records import Attempt
+from angarium.core.records import Event
 from angarium.core.reply import Reply
 from angarium.events.fields import MAIL
-from angarium.events.port import EventStoreError, FoundMail, ReceivedMail, Told, Whose
-from angarium.events.sqlite.store import SqliteEventStore
+from angarium.events.port import EventStore, EventStoreError, FoundMail, ReceivedMail, Told, Whose
 from angarium.query.matching import matches
+from angarium.query.nodes import Everything
 from angarium.query.parser import parse
 from angarium.query.values import Now
+from angarium.testing.event_stores import EventStores
 from angarium.testing.happenings import DAY_S, START, an_id, event, fact, reception
 
 NOW = Now(START + 3 * DAY_S)
 NO_SUCH_USER = Reply(550, "5.1.1", "no such user here")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteEventStore]:
-    store = SqliteEventStore(tmp_path / "events", judge=lambda event: "no_such_recipient")
-    yield store
-    store.close()
-
-
-def found(store: SqliteEventStore, query: str, scope: Whose = Whose()) -> list[str]:  # noqa: B008 - immutable
+def found(store: EventStore, query: str, scope: Whose = Whose()) -> list[str]:  # noqa: B008 - immutable
     """The addresses that a query finds, newest first."""
     return [mail.address for mail in store.search(parse(query, MAIL, NOW), scope, limit=100).found]
 
 
-def test_a_mail_is_found_by_what_people_remember_of_it(store: SqliteEventStore) -> None:
+def test_a_mail_is_found_by_what_people_remember_of_it(store: EventStore) -> None:
     mail = reception(
         1,
         to=("bob@example.com",),
@@ -92,7 +84,7 @@ def test_a_mail_is_found_by_what_people_remember_of_it(store: SqliteEventStore) 
         assert found(store, query) == ["bob@example.com"], query
 
 
-def test_the_newest_comes_first_over_days_and_pages(store: SqliteEventStore) -> None:
+def test_the_newest_comes_first_over_days_and_pages(store: EventStore) -> None:
     mails = [reception(n, START + n * DAY_S / 4, to=(f"r{n}@example.com",)) for n in range(12)]
     random.Random(1).shuffle(mails)
     for mail in sorted(mails, key=lambda each: each.message.id):
@@ -111,12 +103,12 @@ def test_the_newest_comes_first_over_days_and_pages(store: SqliteEventStore) -> 
     assert store.count(parse("roof", MAIL, NOW), Whose(), most=7) == 7
 
 
-def test_a_place_that_no_page_ended_at_is_refused(store: SqliteEventStore) -> None:
+def test_a_place_that_no_page_ended_at_is_refused(store: EventStore) -> None:
     with pytest.raises(EventStoreError, match="leave it out"):
         store.search(parse("roof", MAIL, NOW), Whose(), limit=5, after="2026-11-30.x")
 
 
-def test_each_recipient_is_found_for_itself(store: SqliteEventStore) -> None:
+def test_each_recipient_is_found_for_itself(store: EventStore) -> None:
     mail = reception(1, to=("ann@example.com", "bob@example.net"))
     store.take([mail, event(mail, "delivered", "delivered", index=1)])
     assert found(store, "to:bob") == ["bob@example.net"]
@@ -124,7 +116,7 @@ def test_each_recipient_is_found_for_itself(store: SqliteEventStore) -> None:
     assert sorted(found(store, "roof")) == ["ann@example.com", "bob@example.net"]
 
 
-def test_an_account_sees_its_own_mail_only(store: SqliteEventStore) -> None:
+def test_an_account_sees_its_own_mail_only(store: EventStore) -> None:
     mine = reception(1, to=("a@example.com",), account=1, server=10)
     theirs = reception(2, to=("b@example.com",), account=2, server=20)
     store.take([mine, theirs])
@@ -134,7 +126,7 @@ def test_an_account_sees_its_own_mail_only(store: SqliteEventStore) -> None:
     assert store.timeline(theirs.message.id, Whose(account=1)) is None
 
 
-def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
+def test_the_timeline_has_everything_in_order(store: EventStore) -> None:
     mail = reception(1, to=("a@example.com", "b@example.com"))
     store.take(
         [
@@ -164,7 +156,7 @@ def test_the_timeline_has_everything_in_order(store: SqliteEventStore) -> None:
     assert store.timeline(an_id(9, START - 5 * DAY_S), Whose()) is None
 
 
-def test_the_log_goes_on_where_it_was_left_over_all_days(store: SqliteEventStore) -> None:
+def test_the_log_goes_on_where_it_was_left_over_all_days(store: EventStore, stores: EventStores) -> None:
     old = reception(1, START - 3 * DAY_S, to=("old@example.com",))
     new = reception(2, to=("new@example.com",))
     everything = parse("", MAIL, NOW)
@@ -174,8 +166,7 @@ def test_the_log_goes_on_where_it_was_left_over_all_days(store: SqliteEventStore
     store.take(
         [new, event(old, "delivered", "delivered", 2, after_s=9e5), fact("login_failed", None, user="x")]
     )
-    store.close()
-    again = SqliteEventStore(store.folder)
+    again = stores.again()
     again.take([event(new, "delivered", "delivered", 1)])
     then = again.log(everything, Whose(), after=first[-1].number, limit=10)
     assert sorted((each.type, each.address) for each in then) == [
@@ -189,10 +180,9 @@ def test_the_log_goes_on_where_it_was_left_over_all_days(store: SqliteEventStore
     mine = parse("to:new", MAIL, NOW)
     assert [each.type for each in again.log(mine, Whose(), after=0, limit=10)] == ["received", "delivered"]
     assert [each.type for each in again.latest(mine, Whose(), limit=1)] == ["delivered"]
-    again.close()
 
 
-def test_the_log_is_asked_by_type_and_says_whose_it_is(store: SqliteEventStore) -> None:
+def test_the_log_is_asked_by_type_and_says_whose_it_is(store: EventStore) -> None:
     old = reception(1, START - 3 * DAY_S, account=3, server=7, stream="news", binding="b1")
     new = reception(2)
     store.take([old, event(old, "bounced", "bounced", 1, reply=Reply(550, "5.1.1", "no such user"))])
@@ -208,41 +198,17 @@ def test_the_log_is_asked_by_type_and_says_whose_it_is(store: SqliteEventStore) 
     assert (found[0].domain, found[0].binding) == ("example.com", "default")
 
 
-def test_what_happened_at_the_door_belongs_to_no_message(store: SqliteEventStore, tmp_path: Path) -> None:
+def test_what_happened_at_the_door_belongs_to_no_message(store: EventStore) -> None:
     refusal = fact("refusal", None, reply="550 5.7.1 no", peer="192.0.2.1:25")
     store.take([refusal, refusal, fact("refusal", None, 2, reply="550 5.7.1 no")])
-    assert rows(tmp_path, "SELECT count(*) FROM event") == [(2,)]
-    assert rows(tmp_path, "SELECT count(*) FROM message") == [(0,)]
+    happenings = store.latest(Everything(), Whose(), limit=10)
+    assert [(each.type, each.message, each.reply) for each in happenings] == [
+        ("refusal", None, "550 5.7.1 no")
+    ] * 2
+    assert store.count(Everything(), Whose(), most=10) == 0
 
 
-def test_what_is_counted_of_an_event_stands_in_columns(store: SqliteEventStore, tmp_path: Path) -> None:
-    mail = reception(1, to=("bob@example.com",), track_links="html")
-    attempt = Attempt(started_at=START, stage="final", host="gmail-smtp-in.l.google.com")
-    store.take([mail, event(mail, "delivered", "delivered", attempt=attempt, domain="relay.example.net")])
-    store.take([fact("open", mail, 1, machine="prefetch"), fact("open", mail, 2)])
-    word = "(SELECT text FROM word WHERE no = {})".format
-    sql = f"SELECT {word('binding')}, {word('provider')}, tries, machine FROM event ORDER BY no"
-    assert rows(tmp_path, sql) == [
-        ("default", "", 0, 0),
-        ("default", "google", 1, 0),
-        ("", "", 0, 1),
-        ("", "", 0, 0),
-    ]
-    assert rows(tmp_path, f"SELECT {word('home')}, {word('domain')} FROM recipient") == [
-        ("example.com", "relay.example.net")
-    ]
-    assert rows(tmp_path, "SELECT traits FROM message") == [(2,)]
-
-
-def rows(tmp_path: Path, sql: str) -> list[Any]:
-    found: list[Any] = []
-    for path in sorted((tmp_path / "events").glob("*.db")):
-        with sqlite3.connect(path) as db:
-            found += db.execute(sql).fetchall()
-    return found
-
-
-def state_of(store: SqliteEventStore, mails: list[ReceivedMail]) -> list[Any]:
+def state_of(store: EventStore, mails: list[ReceivedMail]) -> list[Any]:
     """All that can be asked of some messages, without the order in which it was told."""
     timelines = [store.timeline(mail.message.id, Whose()) for mail in mails]
     return [
@@ -263,22 +229,21 @@ def life(number: int, ends: int) -> tuple[ReceivedMail, list[Told]]:
     return mail, later[:ends]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ends=st.lists(st.integers(0, 4), min_size=1, max_size=4),
     seed=st.integers(0, 10_000),
     sizes=st.lists(st.integers(1, 5), min_size=30, max_size=30),
 )
 def test_told_late_twice_and_in_any_order_it_comes_to_the_same(
-    tmp_path_factory: pytest.TempPathFactory, ends: list[int], seed: int, sizes: list[int]
+    lasting_stores: EventStores, ends: list[int], seed: int, sizes: list[int]
 ) -> None:
     lives = [life(number, end) for number, end in enumerate(ends, 1)]
     told: list[Told] = [each for mail, later in lives for each in (mail, *later)]
     rng = random.Random(seed)
     confused = told + rng.sample(told, rng.randint(0, len(told)))
     rng.shuffle(confused)
-    folder = tmp_path_factory.mktemp("stores")
-    straight, shuffled = SqliteEventStore(folder / "a"), SqliteEventStore(folder / "b")
+    straight, shuffled = lasting_stores.new(), lasting_stores.new()
     straight.take(told)
     for size in sizes:
         shuffled.take(confused[:size])
@@ -291,8 +256,8 @@ def test_told_late_twice_and_in_any_order_it_comes_to_the_same(
         assert set(keys(straight.search(asked, Whose(), limit=100).found)) == set(
             keys(shuffled.search(asked, Whose(), limit=100).found)
         ), query
-    straight.close()
-    shuffled.close()
+    lasting_stores.done_with(straight)
+    lasting_stores.done_with(shuffled)
 
 
 def keys(found: list[FoundMail]) -> list[tuple[str, int]]:
@@ -347,20 +312,20 @@ QUERIES = st.recursive(
 class Library:
     """A store, and everything in it."""
 
-    def __init__(self, store: SqliteEventStore) -> None:
+    def __init__(self, store: EventStore) -> None:
         self.store = store
         self.everything = store.search(parse("", MAIL, NOW), Whose(), limit=1000).found
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+def library(lasting_stores: EventStores) -> Library:
     """A store of random mail, and all of it."""
     rng = random.Random(7)
-    store = SqliteEventStore(tmp_path_factory.mktemp("library") / "events")
-    for number in range(120):
+    store = lasting_stores.new()
+    for number in range(80):
         mail = reception(
             number,
-            START + number * 1800,
+            START + number * 2700,
             to=tuple(rng.choices(["red@red.test", "roof.x@red.test", "roof@x.test", "red.roof@x.test"], k=2)),
             subject=" ".join(rng.sample(WORDS, rng.randint(0, 4))),
             tags=tuple(rng.sample(["red", "Roof", "a b"], rng.randint(0, 2))),
@@ -374,8 +339,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
             store.take(
                 [event(mail, "bounced", "bounced", reply=Reply(550, "", rng.choice(["red roof", "no"])))]
             )
-    yield Library(store)
-    store.close()
+    return Library(store)
 
 
 def values_of(mail: FoundMail, field: str) -> list[str | float]:
@@ -400,7 +364,7 @@ def values_of(mail: FoundMail, field: str) -> list[str | float]:
     return plain[field]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(query=QUERIES)
 def test_the_store_finds_what_matches_one_by_one(library: Library, query: str) -> None:
     node = parse(query, MAIL, NOW)
@@ -409,40 +373,49 @@ def test_the_store_finds_what_matches_one_by_one(library: Library, query: str) -
     assert library.store.count(node, Whose(), most=1000) == len(expected)
 
 
-def test_what_fails_in_the_middle_leaves_nothing_and_is_taken_again(
-    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_in_the_middle_leaves_nothing_and_is_taken_again(stores: EventStores) -> None:
+    fails = [True]
+
+    def judge(event: Event) -> str:
+        if fails:
+            raise EventStoreError("the power went")
+        return "no_such_recipient"
+
+    store = stores.new(judge)
     mails = [reception(n, to=(f"r{n}@example.com",)) for n in range(3)]
     bounce = event(mails[2], "bounced", "bounced", reply=NO_SUCH_USER)
     store.take(mails[:1])
-
-    def fails(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("angarium.events.sqlite.day.DayFile._note_failure", fails)
-        with pytest.raises(EventStoreError, match="disk I/O error"):
-            store.take([*mails[1:], bounce])
+    with pytest.raises(EventStoreError, match="the power went"):
+        store.take([*mails[1:], bounce])
     assert found(store, "roof") == ["r0@example.com"]
+    fails.clear()
     store.take([*mails[1:], bounce])
     store.sync()
     assert sorted(found(store, "roof")) == [f"r{n}@example.com" for n in range(3)]
     assert found(store, "user") == ["r2@example.com"]
 
 
-def test_a_file_of_a_newer_format_is_refused(store: SqliteEventStore, tmp_path: Path) -> None:
-    store.take([reception(1)])
-    store.close()
-    (path,) = (tmp_path / "events").glob("*.db")
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 99")
-    with pytest.raises(EventStoreError, match="has format 99; this program reads 1"):
-        store.take([reception(2)])
+def test_whoever_follows_the_log_misses_nothing_while_another_writes(stores: EventStores) -> None:
+    store, follower = stores.new(), stores.again()
+    ended = threading.Event()
 
+    def write() -> None:
+        try:
+            for number in range(100):
+                days = random.Random(number).sample(range(3), 2)
+                mails = [reception(number * 3 + day, START + day * DAY_S) for day in days]
+                store.take([each for mail in mails for each in (mail, event(mail, "delivered", "delivered"))])
+        finally:
+            ended.set()
 
-def test_a_file_has_its_name_when_its_tables_are_there(store: SqliteEventStore, tmp_path: Path) -> None:
-    (tmp_path / "events" / "2026-11-30.new").write_bytes(b"half of a file, left by one who was killed")
-    assert found(store, "roof") == []
-    store.take([reception(1)])
-    assert found(store, "roof") == ["bob@example.com"]
-    assert [path.suffix for path in (tmp_path / "events").iterdir() if path.name.count("-") == 2] == [".db"]
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: list[int] = []
+    is_last = False
+    while not is_last:
+        is_last = ended.is_set()
+        while found := follower.log(Everything(), Whose(), after=seen[-1] if seen else 0, limit=7):
+            seen += [each.number for each in found]
+    writer.join()
+    assert seen == [each.number for each in follower.latest(Everything(), Whose(), limit=1000)]
+    assert len(seen) == 400

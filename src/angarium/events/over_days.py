@@ -3,12 +3,10 @@
 import re
 from collections.abc import Callable, Iterable
 
-from angarium.core.ids import MessageId
 from angarium.events.days import days_asked
-from angarium.events.port import PLACE, FoundMail, FoundMailPage, Happening, NoSuchPlace, Timeline, Whose
+from angarium.events.port import PLACE, FoundMail, FoundMailPage, Happening, NoSuchPlace, Whose
 from angarium.events.reading import DayReader, Span
-from angarium.events.rows import WHOLE
-from angarium.query.nodes import Equal, Node
+from angarium.query.nodes import Node
 
 _NEWEST = 1 << 62
 
@@ -41,23 +39,27 @@ def count(days: Iterable[str], opened: Open, node: Node, scope: Whose, most: int
 
 
 def log(
-    days: Iterable[str], opened: Open, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool
+    days: Callable[[], Iterable[str]],
+    opened: Open,
+    node: Node,
+    scope: Whose,
+    span: Span,
+    limit: int,
+    *,
+    newest: bool,
 ) -> list[Happening]:
-    """See `EventStore.log`; *newest*: `EventStore.latest`."""
+    """See `EventStore.log`; *newest*: `EventStore.latest`.
+
+    While one day is asked more is stored, in other days too, and in new ones. What is numbered above that which was
+    there at the beginning is left for the next time: what is below it might have come to a day that was asked already.
+    """
+    end = max((opened(day).last for day in days()), default=0) + 1
+    span = span._replace(before=end if span.before is None else min(end, span.before))
     found: list[Happening] = []
-    for day in _asked(days, node):
+    for day in _asked(days(), node) if end > span.after + 1 else ():
         found += opened(day).log(node, scope, span, limit, newest=newest)
     found.sort(key=lambda each: each.number)
     return found[-limit:] if newest else found[:limit]
-
-
-def timeline(day: DayReader, message: MessageId, scope: Whose) -> Timeline | None:
-    """See `EventStore.timeline`; *day* is that of the message."""
-    happenings = day.happenings(message, scope)
-    if happenings is None:
-        return None
-    rows = day.mail(Equal("id", message.hex()), scope, _NEWEST, WHOLE)
-    return Timeline([mail for _, mail in reversed(rows)], happenings)
 
 
 def _asked(days: Iterable[str], node: Node) -> list[str]:

@@ -11,7 +11,7 @@ from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
 from angarium.events.day_sql import Condition, DaySql
-from angarium.events.port import FoundMail, Happening, Whose
+from angarium.events.port import FoundMail, Happening, Timeline, Whose
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
 from angarium.query.nodes import Everything, Node
 from angarium.query.words import folded
@@ -62,15 +62,19 @@ class DayReader:
         sql = f"SELECT count(*) FROM (SELECT 1 FROM {self._mails()} WHERE {where} LIMIT ?) counted"
         return int(self._ask(sql, [*values, most])[0][0])
 
-    def happenings(self, message: MessageId, scope: Whose) -> list[Happening] | None:
-        """Return everything that happened to a message, in order; None when it is not there, or not in *scope*."""
+    def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
+        """Return all that is known of a message; None when it is not there, or not in *scope*."""
         where, values = scoped(("m.id = ?", [message]), scope)
         found = self._ask(f"SELECT m.no FROM {self._sql.prefix}message m WHERE {where}", values)
         if not found:
             return None
         first = found[0][0] << INDEX_BITS
-        sql = f"{self._event()} WHERE e.recipient BETWEEN ? AND ? ORDER BY e.at, e.no"
-        return [_happening(row) for row in self._ask(sql, [first, first + WHOLE])]
+        recipients = f"{self._mail()} WHERE r.no BETWEEN ? AND ? ORDER BY r.no"
+        happenings = f"{self._event()} WHERE e.recipient BETWEEN ? AND ? ORDER BY e.at, e.no"
+        return Timeline(
+            [_found(row) for row in self._ask(recipients, [first, first + WHOLE])],
+            [_happening(row) for row in self._ask(happenings, [first, first + WHOLE])],
+        )
 
     @property
     def last(self) -> int:

@@ -80,7 +80,7 @@ class SqliteEventStore:
     ) -> list[Happening]:
         """See `EventStore.log`."""
         span = Span(after, types=types)
-        return over_days.log(self._days(), self._day, node, scope, span, limit, newest=False)
+        return over_days.log(self._days, self._day, node, scope, span, limit, newest=False)
 
     def latest(
         self,
@@ -93,7 +93,7 @@ class SqliteEventStore:
     ) -> list[Happening]:
         """See `EventStore.latest`."""
         span = Span(0, before, types)
-        return over_days.log(self._days(), self._day, node, scope, span, limit, newest=True)
+        return over_days.log(self._days, self._day, node, scope, span, limit, newest=True)
 
     def last(self) -> int:
         """See `EventStore.last`."""
@@ -102,7 +102,7 @@ class SqliteEventStore:
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
         day = day_of_id(message)
-        return over_days.timeline(self._day(day), message, scope) if self._path(day).exists() else None
+        return self._day(day).timeline(message, scope) if self._path(day).exists() else None
 
     def sizes(self) -> Mapping[str, int]:
         """See `EventStore.sizes`."""

@@ -1,0 +1,121 @@
+"""The one connection that writes, and what it knows of the days that are there.
+
+What was taken is visible at once and may be lost with the server's power until `sync`, as it is in SQLite. So the
+connection is never made anew in silence: when it breaks, what was taken since is told to be unsure, and told again.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine
+
+from angarium.events.days import day_of
+from angarium.events.port import EventStoreError, Judge, Told
+from angarium.events.postgres.day import DayTables
+from angarium.events.postgres.schema import FORMAT, SCHEMA, base_statements, day_statements, schema_of
+from angarium.events.postgres.words import Cursor
+
+_LOCK = f"SELECT last, format FROM {SCHEMA}.series FOR UPDATE"
+_KEEP = f"UPDATE {SCHEMA}.series SET last = %s"
+_LOCK_S = 15
+_DAYS_KNOWN = 40
+
+
+class PostgresWriter:
+    """Writes by a connection of its own from *engine*. For one thread. Raises psycopg.Error, SQLAlchemyError and
+    EventStoreError; then nothing of what it was called with is stored, and nothing is sure that was not synced.
+    """
+
+    def __init__(self, engine: Engine, judge: Judge) -> None:
+        self._engine = engine
+        self._judge = judge
+        self._connection: psycopg.Connection[Any] | None = None
+        self._days: dict[str, DayTables] = {}
+        self._last = -1
+
+    def take(self, told: Sequence[Told]) -> None:
+        """Store what was told, all of it or nothing."""
+        by_day: dict[str, list[Told]] = {}
+        for each in told:
+            by_day.setdefault(day_of(each), []).append(each)
+        with self._writing() as cursor:
+            numbers = self._numbers(cursor)
+            for day, some in by_day.items():
+                self._tables(cursor, day).take(cursor, some, numbers)
+            last = next(numbers) - 1
+            cursor.execute(_KEEP, (last,))
+        self._last = last
+
+    def sync(self) -> None:
+        """Have all that was taken survive a power cut: a commit is on the disk when all before it are."""
+        with self._writing() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
+            cursor.execute(_KEEP.replace("%s", "last"))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._forget()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Cursor]:
+        """A transaction that is not waited for. Whatever fails in it, all that is in memory is forgotten."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                yield cursor
+        except BaseException:
+            self._forget()
+            if self._connection is not None and self._connection.closed:
+                self._connection = None
+            raise
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        made = self._engine.raw_connection()
+        connection = made.driver_connection
+        made.detach()  # from the pool, which would make it anew when it breaks
+        assert isinstance(connection, psycopg.Connection)
+        connection.rollback()
+        connection.autocommit = True
+        with connection.transaction():
+            if connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.series",)).fetchone() == (None,):
+                connection.execute(base_statements())
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(f"SET lock_timeout = '{_LOCK_S}s'")
+        return connection
+
+    def _numbers(self, cursor: Cursor) -> Iterator[int]:
+        """Return the numbers of the next events. Nobody else writes from here on, until the transaction ends."""
+        found = cursor.execute(_LOCK).fetchone()
+        assert found is not None
+        last, version = found
+        if version != FORMAT:
+            raise EventStoreError(
+                f"the event store in PostgreSQL has format {version}; this program reads {FORMAT}"
+            )
+        if last != self._last:  # somebody else has written
+            self._forget()
+        return count(last + 1)
+
+    def _tables(self, cursor: Cursor, day: str) -> DayTables:
+        """Return a day's tables, made where they are not there yet, with the ones used last kept in memory."""
+        tables = self._days.pop(day, None)
+        if tables is None:
+            there = cursor.execute("SELECT to_regnamespace(%s)", (schema_of(day),)).fetchone()
+            if there == (None,):
+                cursor.execute(day_statements(day))
+            tables = DayTables(day, self._judge)
+        self._days[day] = tables
+        while len(self._days) > _DAYS_KNOWN:
+            self._days.pop(next(iter(self._days)))
+        return tables
+
+    def _forget(self) -> None:
+        self._days.clear()
+        self._last = -1
