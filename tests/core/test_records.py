@@ -24,10 +24,14 @@ from angarium.core.records import (
     reception_of,
 )
 from angarium.events.rows import EventDetail
+from angarium.events.sqlite.detail import PackedAttempt, PackedDetail
 from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
-DURABLE = [Attempt, Content, Event, EventDetail, Fact, ForwardPath, Message, Options, Origin, Seal, TlsFacts]
+DURABLE = [
+    Attempt, Content, Event, EventDetail, Fact, ForwardPath, Message, Options, Origin, PackedAttempt, PackedDetail,
+    Seal, TlsFacts,
+]  # fmt: skip
 WIRE_ORDER = {"Reply"}
 """Said in the order in which it stands on the wire: code, enhanced code, text."""
 

@@ -1,6 +1,6 @@
 """From what a query means to SQL over one day's tables: conditions on a recipient `r` and its message `m`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from angarium.core.ids import parse_id
@@ -11,9 +11,9 @@ from angarium.events.port import Whose
 from angarium.query.nodes import And, Between, Equal, Everything, Like, Node, Not, Or, Phrase, Present
 
 _NUMBERS = {"size": "m.size", "attempts": "r.attempts", "date": "m.at"}
-_WORDS = {"stream": "m.stream", "campaign": "m.campaign", "listener": "m.listener", "domain": "r.domain",
+_WORDS = {"stream": "m.stream", "campaign": "m.campaign", "listener": "m.listener", "domain": "r.home",
           "binding": "r.binding", "reason": "r.reason"}  # fmt: skip
-_TEXTS = {"to": "r.address", "from": "m.author", "subject": "m.subject", "reply": "r.reply"}
+_TEXTS = {"to": "r.address", "from": "m.author", "subject": "m.subject", "reply": ""}
 
 
 class Conditions:
@@ -22,7 +22,7 @@ class Conditions:
     def __init__(self, sql: DaySql) -> None:
         self._sql = sql
         self._word = f"SELECT no FROM {sql.prefix}word WHERE"
-        self._tag = f"SELECT message FROM {sql.prefix}tag"
+        self._tag = f"EXISTS (SELECT 1 FROM {sql.prefix}tag WHERE message = m.no"
 
     def of(self, node: Node) -> Condition:
         """Return the condition that *node*, read with `fields.MAIL`, stands for."""
@@ -51,6 +51,14 @@ class Conditions:
         """Return the condition that *node* stands for, of mail in *scope*."""
         return scoped(self.of(node), scope)
 
+    def named(self, value: str) -> Condition:
+        """Return the condition that a message has an id of ours, or a Message-ID."""
+        try:
+            return "m.id = ?", [bytes(parse_id(value))]
+        except ValueError:
+            # folded by the query; the left part of a Message-ID may have capitals
+            return self._sql.message_id(value.strip("<>"))
+
     def _like(self, node: Like) -> Condition:
         if not node.field or node.field in _TEXTS:
             return self._sql.seen((node.field,) if node.field else MAIL.bare, node.glob)
@@ -60,7 +68,7 @@ class Conditions:
     def _word_field(self, field: str, test: str, value: str) -> Condition:
         """Return the condition that the word in a field passes a test of its folded form."""
         if field == "tag":
-            return f"m.no IN ({self._tag} WHERE word IN ({self._word} {test}))", [value]
+            return f"{self._tag} AND word IN ({self._word} {test}))", [value]
         if field in _WORDS:
             return f"{_WORDS[field]} IN ({self._word} {test})", [value]
         if field.startswith("meta."):
@@ -71,9 +79,9 @@ class Conditions:
 
     def _equal(self, field: str, value: str) -> Condition:
         if field == "status":
-            return "r.state = ?", [STATES.index(value)]
+            return f"r.state = {STATES.index(value)}", []  # said, so that an index of some states is used
         if field == "id":
-            return _named(value)
+            return self.named(value)
         if field in ("server", "account"):
             return f"m.{field} = ?", [int(value) if value.isascii() and value.isdigit() else -1]
         if not value:
@@ -83,11 +91,11 @@ class Conditions:
 
     def _present(self, field: str) -> Condition:
         if field == "tag":
-            return f"m.no IN ({self._tag})", []
+            return f"{self._tag})", []
         if field in _WORDS:
             return f"{_WORDS[field]} <> 1", []
         if field in _TEXTS:
-            return f"{_TEXTS[field]} <> ''", []
+            return f"{_TEXTS[field] or self._sql.reply} <> ''", []
         if field.startswith("meta."):
             return f"{self._sql.meta} <> ''", [field.removeprefix("meta.")]
         return self._sql.everything, []  # all else has a value always
@@ -124,14 +132,6 @@ def joined(operator: str, parts: Iterable[Condition]) -> Condition:
     return operator.join(f"({sql})" for sql, _ in each), [value for _, values in each for value in values]
 
 
-def by_table(fields: Iterable[str], tables: dict[str, str]) -> list[tuple[str, Sequence[str]]]:
-    """Return *fields* under the table that each is in."""
-    found: dict[str, list[str]] = {}
-    for field in fields:
-        found.setdefault(tables[field], []).append(field)
-    return list(found.items())
-
-
 def scoped(wanted: Condition, scope: Whose) -> Condition:
     """Return the condition *wanted* of mail in *scope*."""
     sql, values = wanted
@@ -143,12 +143,3 @@ def scoped(wanted: Condition, scope: Whose) -> Condition:
         parts.append(f"m.server IN ({','.join('?' * len(scope.servers)) or 'NULL'})")
         values += scope.servers
     return " AND ".join(parts), values
-
-
-def _named(value: str) -> Condition:
-    """Return the condition that a message has an id of ours, or a Message-ID."""
-    try:
-        return "m.id = ?", [bytes(parse_id(value))]
-    except ValueError:
-        # folded by the query; the left part of a Message-ID may have capitals
-        return "m.message_id <> '' AND lower(m.message_id) = ?", [value.strip("<>")]

@@ -1,12 +1,23 @@
 """What two databases say differently of the tables that a day has in each of them."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from angarium.query.nodes import Phrase
 
 Condition = tuple[str, list[Any]]
 """SQL, and what its question marks stand for."""
+
+
+class Lead(NamedTuple):
+    """A way to find recipients `r` with their messages `m`, the newest first: *source* stands behind FROM, with the
+    values of its question marks, *where* says which, and *number* is the recipient's, by which the source is ordered.
+    """
+
+    source: str
+    values: list[Any]
+    where: Condition
+    number: str = "r.no"
 
 
 class DaySql(Protocol):
@@ -35,6 +46,19 @@ class DaySql(Protocol):
     @property
     def tags(self) -> str:
         """The tags of a message `m`, as a list in JSON."""
+        ...
+
+    @property
+    def reply(self) -> str:
+        """What was answered last about a recipient `r`; empty for nothing."""
+        ...
+
+    def text(self, column: str) -> str:
+        """Return what a column of a message, its sender, author or subject, says."""
+        ...
+
+    def message_id(self, text: str) -> Condition:
+        """Return the condition that a message has this Message-ID, given in lower case."""
         ...
 
     def glob(self, glob: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ MAIL = QueryFields(
         QueryField("reason", "value", "Why it was not taken, in a word: see docs/bounces.md."),
         QueryField("stream", "value", "The message stream."),
         QueryField("campaign", "value", "The campaign."),
-        QueryField("domain", "value", "The domain that it is routed to."),
+        QueryField("domain", "value", "The domain of the address."),
         QueryField("binding", "value", "The binding that it leaves by."),
         QueryField("listener", "value", "The door it came in by."),
         QueryField("server", "value", "The number of the server it was sent with."),

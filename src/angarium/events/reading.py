@@ -10,7 +10,7 @@ from angarium.core.ids import MessageId, format_id
 from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
-from angarium.events.day_sql import Condition, DaySql
+from angarium.events.day_sql import Condition, DaySql, Lead
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
 from angarium.query.nodes import Everything, Node
@@ -18,6 +18,11 @@ from angarium.query.words import folded
 
 Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Asks a database, given SQL and what its question marks stand for, and returns the rows."""
+
+Leads = Callable[[Node, Whose], Sequence[Lead]]
+"""Returns how what a query asks for is found: it is what one of them finds."""
+Said = Callable[[bytes, float], dict[str, Any]]
+"""Returns what the detail of an event says, by name; given, too, when the event was."""
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -45,22 +50,33 @@ class Span(NamedTuple):
 class DayReader:
     """Asks *ask* for what is in a day's tables, as *sql* wants it. Raises what *ask* raises."""
 
-    def __init__(self, ask: Ask, sql: DaySql) -> None:
+    def __init__(self, ask: Ask, sql: DaySql, leads: Leads | None = None, said: Said | None = None) -> None:
         self._ask = ask
         self._sql = sql
         self._conditions = Conditions(sql)
+        self._all = f"{sql.prefix}recipient r JOIN {sql.prefix}message m ON m.no = r.no >> {INDEX_BITS}"
+        self._leads = leads or self._lead
+        self._said = said or said_in_full
 
     def mail(self, node: Node, scope: Whose, below: int, limit: int) -> list[tuple[int, FoundMail]]:
         """Return the newest of what *node* finds, each with its number, all of which are below *below*."""
-        where, values = self._conditions.scoped(node, scope)
-        sql = f"{self._mail()} WHERE r.no < ? AND {where} ORDER BY r.no DESC LIMIT ?"
-        return [(row[0], _found(row)) for row in self._ask(sql, [below, *values, limit])]
+        found: dict[int, FoundMail] = {}
+        for source, values, (where, wanted), number in self._leads(node, scope):
+            sql = f"{self._mail(source)} WHERE {number} < ? AND {where} ORDER BY {number} DESC LIMIT ?"
+            rows = self._ask(sql, [*values, below, *wanted, limit])
+            found |= {row[0]: _found(row) for row in rows if row[0] not in found}
+        return sorted(found.items(), reverse=True)[:limit]
 
     def count(self, node: Node, scope: Whose, most: int) -> int:
         """Return how many *node* finds, counting up to *most*."""
-        where, values = self._conditions.scoped(node, scope)
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self._mails()} WHERE {where} LIMIT ?) counted"
-        return int(self._ask(sql, [*values, most])[0][0])
+        leads = self._leads(node, scope)
+        each = " UNION ".join(f"SELECT r.no FROM {lead.source} WHERE {lead.where[0]}" for lead in leads)
+        asked = [value for lead in leads for value in (*lead.values, *lead.where[1])]
+        return int(self._ask(f"SELECT count(*) FROM ({each} LIMIT ?) counted", [*asked, most])[0][0])
+
+    def _lead(self, node: Node, scope: Whose) -> Sequence[Lead]:
+        """Find by a condition and nothing else, as the database can."""
+        return [Lead(self._all, [], self._conditions.scoped(node, scope))]
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """Return all that is known of a message; None when it is not there, or not in *scope*."""
@@ -69,11 +85,11 @@ class DayReader:
         if not found:
             return None
         first = found[0][0] << INDEX_BITS
-        recipients = f"{self._mail()} WHERE r.no BETWEEN ? AND ? ORDER BY r.no"
+        recipients = f"{self._mail(self._all)} WHERE r.no BETWEEN ? AND ? ORDER BY r.no"
         happenings = f"{self._event()} WHERE e.recipient BETWEEN ? AND ? ORDER BY e.at, e.no"
         return Timeline(
             [_found(row) for row in self._ask(recipients, [first, first + WHOLE])],
-            [_happening(row) for row in self._ask(happenings, [first, first + WHOLE])],
+            [self._happening(row) for row in self._ask(happenings, [first, first + WHOLE])],
         )
 
     @property
@@ -91,20 +107,16 @@ class DayReader:
         within, bounds = span.condition()
         sql = f"{self._event()} WHERE {within} AND ({condition}) ORDER BY e.no {order} LIMIT ?"
         rows = self._ask(sql, [*bounds, *values, limit])
-        return [_happening(row) for row in (reversed(rows) if newest else rows)]
+        return [self._happening(row) for row in (reversed(rows) if newest else rows)]
 
-    def _mails(self) -> str:
-        prefix = self._sql.prefix
-        return f"{prefix}recipient r JOIN {prefix}message m ON m.no = r.no >> {INDEX_BITS}"
-
-    def _mail(self) -> str:
-        word = self._word
+    def _mail(self, source: str) -> str:
+        word, text = self._word, self._sql.text
         return f"""
-            SELECT r.no, m.id, m.at, r.address, m.sender, m.author, m.subject, m.message_id, m.size, m.account,
-              m.server, {word("m.stream")}, {word("m.campaign")}, {self._sql.tags}, m.metadata,
-              {word("r.domain")}, {word("r.binding")}, {word("m.listener")}, r.state, r.at, r.due, r.attempts, r.reply,
-              {word("r.reason")}
-            FROM {self._mails()}"""
+            SELECT r.no, m.id, m.at, r.address, {text("m.sender")}, {text("m.author")}, {text("m.subject")},
+              m.message_id, m.size, m.account, m.server, {word("m.stream")}, {word("m.campaign")}, {self._sql.tags},
+              m.metadata, {word("r.home")}, {word("r.binding")}, {word("m.listener")}, r.state, r.at, r.due, r.attempts,
+              {self._sql.reply}, {word("r.reason")}
+            FROM {source}"""
 
     def _event(self) -> str:
         prefix = self._sql.prefix
@@ -123,6 +135,28 @@ class DayReader:
         return f"""(r.no IS NOT NULL AND {where}) OR ((e.recipient & {WHOLE}) = {WHOLE} AND EXISTS (
             SELECT 1 FROM {self._sql.prefix}recipient r
             WHERE r.no BETWEEN m.no << {INDEX_BITS} AND (m.no << {INDEX_BITS}) + {WHOLE} AND ({where})))"""
+
+    def _happening(self, row: tuple[Any, ...]) -> Happening:
+        (number, message, recipient, address, at, kind, reply, reason, detail, account, server, stream, domain, binding,
+         provider) = row  # fmt: skip
+        index = recipient & WHOLE
+        return Happening(
+            number=number,
+            type=BY_NUMBER[kind].name,
+            at=at,
+            message=None if message is None else format_id(message),
+            index=None if index == WHOLE else index,
+            address=address or "",
+            reply=reply,
+            reason=reason,
+            details={} if detail is None else self._said(detail, at),
+            account=account,
+            server=server,
+            stream=stream,
+            domain=domain or "",
+            binding=binding,
+            provider=provider,
+        )
 
 
 def meta(metadata: bytes | None, name: str) -> str:
@@ -166,31 +200,9 @@ def _found(row: tuple[Any, ...]) -> FoundMail:
     )
 
 
-def _happening(row: tuple[Any, ...]) -> Happening:
-    (number, message, recipient, address, at, kind, reply, reason, detail, account, server, stream, domain, binding,
-     provider) = row  # fmt: skip
-    index = recipient & WHOLE
-    return Happening(
-        number=number,
-        type=BY_NUMBER[kind].name,
-        at=at,
-        message=None if message is None else format_id(message),
-        index=None if index == WHOLE else index,
-        address=address or "",
-        reply=reply,
-        reason=reason,
-        details={} if detail is None else _said(_detail(detail)),
-        account=account,
-        server=server,
-        stream=stream,
-        domain=domain or "",
-        binding=binding,
-        provider=provider,
-    )
-
-
-def _said(detail: EventDetail) -> dict[str, Any]:
-    """Return what a detail says, by name, without what it does not say."""
+def said_in_full(data: bytes, at: float) -> dict[str, Any]:
+    """Return what an `EventDetail` says, by name, without what it does not say."""
+    detail = _detail(data)
     fields = {name: getattr(detail, name) for name in ("attempts", "due_at", "note")}
     if detail.attempt is not None:
         fields["attempt"] = msgspec.to_builtins(_by_name(msgspec.convert(detail.attempt, Attempt)))

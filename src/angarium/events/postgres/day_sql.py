@@ -17,6 +17,7 @@ class PostgresDaySql:
     """Implements `DaySql`, for one day."""
 
     everything = "TRUE"
+    reply = "r.reply"
     id_text = "encode(m.id, 'hex')"
     meta = "coalesce(m.meta ->> ?, '')"
 
@@ -26,6 +27,14 @@ class PostgresDaySql:
             f"array_to_json(ARRAY(SELECT w.text FROM {self.prefix}tag t JOIN {self.prefix}word w ON w.no = t.word "
             "WHERE t.message = m.no ORDER BY w.no))::text"
         )
+
+    def text(self, column: str) -> str:
+        """See `DaySql.text`."""
+        return column
+
+    def message_id(self, text: str) -> Condition:
+        """See `DaySql.message_id`."""
+        return "m.message_id <> '' AND lower(m.message_id) = ?", [text]
 
     def glob(self, glob: str) -> tuple[str, str]:
         """See `DaySql.glob`."""

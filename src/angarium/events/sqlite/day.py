@@ -1,20 +1,21 @@
 """One day's file as it is written: what was told becomes rows, in one transaction, and what is there already stays."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from angarium.core.ids import made_at
-from angarium.core.records import Event, Fact
+from angarium.core.ids import MessageId, made_at
+from angarium.core.records import Event, Fact, Message
 from angarium.events.catalogue import STATES, kind_of
 from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.rows import (
+    FIRST_FACT,
     INDEX_BITS,
     WHOLE,
-    detail_of,
     due_of,
     has_failed,
     is_of_machine,
@@ -23,42 +24,47 @@ from angarium.events.rows import (
     number_of,
     provider_tried,
     reply_of,
-    said,
     sequence_of,
     traits_of,
 )
-from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
-from angarium.events.sqlite.words import NOTHING, StoredWords
-from angarium.query.words import words
+from angarium.events.sqlite.detail import pack_event, pack_fact
+from angarium.events.sqlite.schema import REPLY_BITS, SCHEMA_VERSION, open_to_write
+from angarium.events.sqlite.words import NOTHING, Recent, SharedValues, StoredWords, cut, hash_of
 
-_MOST_KNOWN = 50_000
-_IDS_AT_ONCE = 500
+_AT_ONCE = 400
+_EVENT_REPLIES, _FACT_REPLIES = 1_000, 23
+"""So many replies of a recipient have a row of their own in the index; later ones share the last."""
 
 _encode = msgspec.msgpack.Encoder().encode
+_STATE_NUMBERS = {state: number for number, state in enumerate(STATES)}
+_DELIVERED = _STATE_NUMBERS["delivered"]
+_RECEIVED = kind_of("received").number
 
 _MESSAGE = """
 INSERT INTO message (no, id, at, account, server, stream, campaign, listener, sender, author, subject, message_id,
-  size, traits, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  named, size, traits, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET at = excluded.at, account = excluded.account, server = excluded.server,
   stream = excluded.stream, campaign = excluded.campaign, listener = excluded.listener, sender = excluded.sender,
-  author = excluded.author, subject = excluded.subject, message_id = excluded.message_id, size = excluded.size,
-  traits = excluded.traits, metadata = excluded.metadata"""
+  author = excluded.author, subject = excluded.subject, message_id = excluded.message_id, named = excluded.named,
+  size = excluded.size, traits = excluded.traits, metadata = excluded.metadata"""
 _RECIPIENT = """
-INSERT INTO recipient (no, address, home, domain, binding, state, seq, at, due, attempts, reply)
-VALUES (?, ?, ?, ?, ?, 0, 0, ?, NULL, 0, '')
+INSERT INTO recipient (no, address, home, domain, binding, state, seq, at, due, attempts, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (no) DO UPDATE SET address = excluded.address, home = excluded.home"""
 _STATE = """
-INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reply, reason)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reason)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.binding, state = excluded.state,
   seq = excluded.seq, at = excluded.at, due = excluded.due, attempts = excluded.attempts,
-  reply = iif(excluded.reply = '', reply, excluded.reply),
   reason = iif(excluded.reason = 1 AND excluded.state <> 1, reason, excluded.reason)
 WHERE excluded.seq > seq"""
 _EVENT = """
 INSERT OR IGNORE INTO event (no, recipient, seq, at, kind, server, stream, reply, reason, binding, provider, tries,
   machine, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_TAG = "INSERT OR IGNORE INTO tag (word, message) VALUES (?, ?)"
+_WORDS = 'INSERT INTO words (rowid, "to", "from", subject, tag, mark) VALUES (?, ?, ?, ?, ?, ?)'
+_REPLY = "INSERT INTO reply_words (rowid, reply) VALUES (?, ?)"
 
 
 class _Known(NamedTuple):
@@ -70,15 +76,55 @@ class _Known(NamedTuple):
     is_whole: bool
 
 
+class _Numbers(NamedTuple):
+    """The numbers of a message's words."""
+
+    stream: int
+    campaign: int
+    binding: int
+    tags: list[int]
+
+
+class _State(NamedTuple):
+    """What a recipient has come to, by its last event."""
+
+    domain: int
+    binding: int
+    state: int
+    seq: int
+    at: float
+    due: float | None
+    attempts: int
+    reason: int
+
+
+class _Rows:
+    """What a transaction is to write. *received* are recipients and what they begin with, *received_late* those of
+    which something was known before; *states* are by the recipient's number, *replies* of failures by that and the
+    sequence.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Any, ...]] = []
+        self.received: list[tuple[tuple[int, str, int], _State]] = []
+        self.received_late: list[tuple[tuple[int, str, int], _State]] = []
+        self.tags: list[tuple[int, int]] = []
+        self.words: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
+        self.states: dict[int, _State] = {}
+        self.replies: dict[tuple[int, int], str] = {}
+
+
 class DayFile:
     """Writes a day's file. Raises sqlite3.Error throughout, and ValueError for a file of a newer format."""
 
     def __init__(self, path: Path, judge: Judge) -> None:
         self._judge = judge
-        self._numbers: Iterator[int] = iter(())
+        self._numbers: Iterator[int] = count(1)
         self._db = open_to_write(path)
         self._words = StoredWords(self._db)
-        self._known: dict[bytes, _Known] = {}
+        self._shared = SharedValues(self._db)
+        self._known: Recent[MessageId, _Known] = Recent()
         self._next = self._first_free()
 
     def take(self, told: Sequence[Told], numbers: Iterator[int]) -> None:
@@ -89,8 +135,7 @@ class DayFile:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._learn(told)
-            self._receive([each for each in told if isinstance(each, ReceivedMail)])
-            self._note([each for each in told if not isinstance(each, ReceivedMail)])
+            self._write(self._rows_of(told))
             self._db.execute("COMMIT")
         except BaseException:
             self._forget()
@@ -116,8 +161,9 @@ class DayFile:
     def _forget(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self._known.clear()
+        self._known.forget()
         self._words.forget()
+        self._shared.forget()
         self._next = self._first_free()
 
     def _first_free(self) -> int:
@@ -125,103 +171,133 @@ class DayFile:
 
     def _learn(self, told: Sequence[Told]) -> None:
         """Have in memory which of the messages are in the file."""
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-        asked = list({i for each in told if (i := message_of(each)) is not None and i not in self._known})
-        for start in range(0, len(asked), _IDS_AT_ONCE):
-            some = asked[start : start + _IDS_AT_ONCE]
+        asked = list(
+            {i for each in told if (i := message_of(each)) is not None and self._known.get(i) is None}
+        )
+        for start in range(0, len(asked), _AT_ONCE):
+            some = asked[start : start + _AT_ONCE]
             sql = f"SELECT id, no, server, stream, listener FROM message WHERE id IN ({','.join('?' * len(some))})"
             for message_id, no, server, stream, listener in self._db.execute(sql, some):
-                self._known[message_id] = _Known(no, server, stream, listener != NOTHING)
+                self._known.put(message_id, _Known(no, server, stream, listener != NOTHING))
 
-    def _receive(self, receptions: Sequence[ReceivedMail]) -> None:
-        new: dict[bytes, tuple[int, ReceivedMail]] = {}
-        for reception in receptions:
-            known = self._known.get(reception.message.id)
-            if reception.message.id in new or (known is not None and known.is_whole):
-                continue
-            new[reception.message.id] = (known.no if known else self._number(), reception)
-        rows = [self._message_row(no, reception) for no, reception in new.values()]
-        self._db.executemany(_MESSAGE, rows)
-        self._db.executemany(
-            _RECIPIENT, (row for no, r in new.values() for row in self._recipient_rows(no, r))
-        )
-        self._index(list(new.values()))
-        self._db.executemany(
-            _EVENT, [(next(self._numbers), *self._reception_row(no, each)) for no, each in new.values()]
-        )
-        for row in rows:
-            self._known[row[1]] = _Known(row[0], row[4], row[5], True)
+    def _rows_of(self, told: Sequence[Told]) -> _Rows:
+        rows = _Rows()
+        for each in told:
+            if isinstance(each, ReceivedMail):
+                self._receive(each, rows)
+            else:
+                self._note(each, rows)
+        return rows
+
+    def _write(self, rows: _Rows) -> None:
+        self._index_replies(rows.replies)  # before their events are there
+        write = self._db.executemany
+        write(_MESSAGE, rows.messages)
+        write(_RECIPIENT, [(*row, *rows.states.pop(row[0], beginning)) for row, beginning in rows.received])
+        write(_RECIPIENT, [(*row, *beginning) for row, beginning in rows.received_late])
+        write(_TAG, rows.tags)
+        write(_WORDS, rows.words)
+        write(_EVENT, rows.events)
+        write(_STATE, [(number, *state) for number, state in rows.states.items()])
+
+    def _index_replies(self, replies: dict[tuple[int, int], str]) -> None:
+        asked = list(replies)
+        for start in range(0, len(asked), _AT_ONCE):
+            some = asked[start : start + _AT_ONCE]
+            marks = ",".join(["(?, ?)"] * len(some))
+            sql = f"SELECT recipient, seq FROM event WHERE (recipient, seq) IN (VALUES {marks})"
+            for found in self._db.execute(sql, [part for key in some for part in key]).fetchall():
+                del replies[found]
+        rows = {_reply_row(*key): cut(text) for key, text in replies.items()}
+        self._db.executemany(_REPLY, sorted(rows.items()))
+
+    def _receive(self, reception: ReceivedMail, rows: _Rows) -> None:
+        message = reception.message
+        before = self._known.get(message.id)
+        if before is not None and before.is_whole:
+            return
+        no = self._number() if before is None else before.no
+        numbers = self._numbers_of(message)
+        self._known.put(message.id, _Known(no, message.server, numbers.stream, True))
+        rows.messages.append(self._message_row(no, reception, numbers))
+        rows.tags += [(tag, no) for tag in numbers.tags]
+        rows.events.append((next(self._numbers), no << INDEX_BITS | WHOLE, 0, message.received_at, _RECEIVED,
+                            message.server, numbers.stream, "", NOTHING, numbers.binding, NOTHING, 0, 0,
+                            None))  # fmt: skip
+        recipients = rows.received if before is None else rows.received_late
+        marks = _marks(message, numbers)
+        texts = _texts(reception)
+        for index, path in enumerate(message.recipients):
+            number, home = no << INDEX_BITS | index, self._words.number(path.domain)
+            beginning = _State(home, numbers.binding, 0, 0, message.received_at, None, 0, NOTHING)
+            recipients.append(((number, path.address, home), beginning))
+            rows.words.append((number, cut(path.address), *texts, f"d{home} {marks}"))
 
     def _number(self) -> int:
         self._next += 1
         return self._next - 1
 
-    def _message_row(self, no: int, reception: ReceivedMail) -> tuple[Any, ...]:
+    def _numbers_of(self, message: Message) -> _Numbers:
+        options, number = message.options, self._words.number
+        return _Numbers(number(options.stream or ""), number(options.campaign or ""), number(message.binding),
+                        self._words.numbers(options.tags or ()))  # fmt: skip
+
+    def _message_row(self, no: int, reception: ReceivedMail, numbers: _Numbers) -> tuple[Any, ...]:
         message, summary = reception
-        options = message.options
+        metadata, text = message.options.metadata, self._shared.text
         return (
             no,
             message.id,
             message.received_at,
             message.account,
             message.server,
-            *self._words.numbers((options.stream or "", options.campaign or "", message.origin.listener)),
-            message.reverse_path,
-            summary.author,
-            summary.subject,
+            numbers.stream,
+            numbers.campaign,
+            self._words.number(message.origin.listener),
+            text(message.reverse_path),
+            text(summary.author),
+            text(summary.subject),
             summary.message_id,
+            hash_of(summary.message_id.lower().encode()) if summary.message_id else None,
             message.size,
             traits_of(message),
-            _encode(options.metadata) if options.metadata else None,
+            _encode(metadata) if metadata else None,
         )
 
-    def _recipient_rows(self, no: int, reception: ReceivedMail) -> Iterable[tuple[Any, ...]]:
-        message = reception.message
-        binding = self._words.number(message.binding)
-        for index, path in enumerate(message.recipients):
-            domain = self._words.number(path.domain)
-            yield (no << INDEX_BITS) | index, path.address, domain, domain, binding, message.received_at
+    def _note(self, told: Event | Fact, rows: _Rows) -> None:
+        """Note what happened, and of the recipient what it has come to."""
+        known = self._message_known(told)
+        number, seq, reply = number_of(told, known.no), sequence_of(told), reply_of(told)
+        reason, binding, provider, tries = self._judged(told)
+        if reply and (has_failed(told) or (isinstance(told, Fact) and known.no)):
+            rows.replies[number, seq] = reply
+        if isinstance(told, Event):
+            detail, server = pack_event(told, self._shared.number), known.server
+            self._bring(number, told, _State(self._words.number(told.domain), binding, _STATE_NUMBERS[told.state], seq,
+                                             told.at, due_of(told), told.attempts, reason), rows)  # fmt: skip
+        else:
+            detail, server = pack_fact(told, self._shared.number), known.server or told.server
+        rows.events.append((next(self._numbers), number, seq, told.at, kind_number_of(told), server, known.stream,
+                            reply, reason, binding, provider, tries, is_of_machine(told), detail))  # fmt: skip
 
-    def _index(self, new: Sequence[tuple[int, ReceivedMail]]) -> None:
-        self._db.executemany(
-            'INSERT INTO message_words (rowid, "from", subject, tag) VALUES (?, ?, ?, ?)',
-            [
-                (
-                    no,
-                    cut(message.reverse_path, summary.author),
-                    cut(summary.subject),
-                    cut(*message.options.tags or ()),
-                )
-                for no, (message, summary) in new
-            ],
-        )
-        self._db.executemany(
-            'INSERT INTO recipient_words (rowid, "to") VALUES (?, ?)',
-            [
-                ((no << INDEX_BITS) | index, cut(path.address))
-                for no, reception in new
-                for index, path in enumerate(reception.message.recipients)
-            ],
-        )
-        tags = {(word, no) for no, r in new for word in self._words.numbers(r.message.options.tags or ())}
-        self._db.executemany("INSERT OR IGNORE INTO tag (word, message) VALUES (?, ?)", tags)
+    def _judged(self, told: Event | Fact) -> tuple[int, int, int, int]:
+        """Return why it has failed, or what a fact gives as reason; by which binding and at which provider it was
+        tried, and how often it had been then.
+        """
+        number = self._words.number
+        if isinstance(told, Fact):
+            return number(str(told.fields.get("reason", ""))), NOTHING, NOTHING, 0
+        reason = number(self._judge(told)) if has_failed(told) else NOTHING
+        return reason, number(told.binding), number(provider_tried(told)), told.attempts
 
-    def _note(self, told: Sequence[Event | Fact]) -> None:
-        """Store what happened, and of each recipient what it has come to."""
-        plain: list[tuple[Any, ...]] = []
-        latest: dict[int, Event] = {}
-        for each in told:
-            known = self._message_known(each)
-            row = self._event_row(each, known)
-            if isinstance(each, Event) and (row[0] not in latest or latest[row[0]].seq < each.seq):
-                latest[row[0]] = each
-            if has_failed(each):
-                self._note_failure((next(self._numbers), *row))
-                continue
-            plain.append((next(self._numbers), *row))
-        self._db.executemany(_EVENT, plain)
-        self._db.executemany(_STATE, [self._state_row(number, event) for number, event in latest.items()])
+    def _bring(self, number: int, event: Event, now: _State, rows: _Rows) -> None:
+        """Note that a recipient has come to *now*. A reason stays until another is given, or it is delivered."""
+        before = rows.states.get(number)
+        if before is not None:
+            first, now = (before, now) if before.seq < now.seq else (now, before)
+            if now.reason == NOTHING and now.state != _DELIVERED:
+                now = now._replace(reason=first.reason)
+        rows.states[number] = now
 
     def _message_known(self, told: Event | Fact) -> _Known:
         """Return the message that *told* is about, written down as far as it is known; number 0 for none."""
@@ -230,53 +306,34 @@ class DayFile:
             return _Known(0, told.server, NOTHING, True)
         known = self._known.get(told.message)
         if known is None:
-            known = self._known[told.message] = _Known(self._number(), 0, NOTHING, False)
+            known = _Known(self._number(), 0, NOTHING, False)
+            self._known.put(told.message, known)
             self._db.execute(
                 "INSERT INTO message (no, id, at) VALUES (?, ?, ?)",
                 (known.no, told.message, made_at(told.message)),
             )
         return known
 
-    def _reception_row(self, no: int, reception: ReceivedMail) -> tuple[Any, ...]:
-        """Return the row of the event that a message was received."""
-        message, stream = reception.message, self._words.number(reception.message.options.stream or "")
-        return ((no << INDEX_BITS) | WHOLE, 0, message.received_at, kind_of("received").number, message.server, stream,
-                "", NOTHING, self._words.number(message.binding), NOTHING, 0, 0, None)  # fmt: skip
 
-    def _event_row(self, told: Event | Fact, known: _Known) -> tuple[Any, ...]:
-        server = known.server if isinstance(told, Event) else known.server or told.server
-        return (number_of(told, known.no), sequence_of(told), told.at, kind_number_of(told), server,
-                known.stream, reply_of(told), self._reason(told), *self._attempt(told), is_of_machine(told),
-                detail_of(told))  # fmt: skip
-
-    def _attempt(self, told: Event | Fact) -> tuple[int, int, int]:
-        """Return by which binding and at which provider it was tried, and how often it had been then."""
-        if isinstance(told, Fact):
-            return NOTHING, NOTHING, 0
-        binding, provider = self._words.numbers((told.binding, provider_tried(told)))
-        return binding, provider, told.attempts
-
-    def _reason(self, told: Event | Fact) -> int:
-        """Return the number of the word that says why an attempt has failed, or what a fact says."""
-        if isinstance(told, Fact):
-            return self._words.number(str(told.fields.get("reason", "")))
-        return self._words.number(self._judge(told)) if has_failed(told) else NOTHING
-
-    def _note_failure(self, row: tuple[Any, ...]) -> None:
-        made = self._db.execute(_EVENT, row)
-        if made.rowcount == 1:
-            sql = "INSERT INTO reply_words (rowid, reply) VALUES (?, ?)"
-            self._db.execute(sql, (row[0], cut(row[7])))
-
-    def _state_row(self, number: int, event: Event) -> tuple[Any, ...]:
-        domain, binding = self._words.numbers((event.domain, event.binding))
-        state = STATES.index(event.state)
-        return (number, domain, binding, state, event.seq, event.at, due_of(event), event.attempts, said(event.reply),
-                self._reason(event))  # fmt: skip
+def _texts(reception: ReceivedMail) -> tuple[str, str, str]:
+    """Return the words of sender, subject and tags."""
+    message, summary = reception
+    return cut(message.reverse_path, summary.author), cut(summary.subject), cut(*message.options.tags or ())
 
 
-def cut(*texts: str) -> str:
-    """Return the words of *texts* as the index wants them, with something between two texts that is no word, so that no
-    phrase goes from one into the next.
-    """
-    return " · ".join(" ".join(words(text)) for text in texts)
+def _marks(message: Message, numbers: _Numbers) -> str:
+    """Return what of a message is searched as a whole: a letter and a number each (`leads.SIGNS`)."""
+    marks = [
+        ("a", message.account, 0),
+        ("v", message.server, 0),
+        ("s", numbers.stream, NOTHING),
+        ("c", numbers.campaign, NOTHING),
+        *(("t", tag, NOTHING) for tag in numbers.tags),
+    ]
+    return " ".join([f"{sign}{number}" for sign, number, nothing in marks if number != nothing])
+
+
+def _reply_row(recipient: int, seq: int) -> int:
+    """Return the number of a reply's row in the index; those of facts lie behind the ones of events."""
+    place = min(seq, _EVENT_REPLIES) if seq < FIRST_FACT else _EVENT_REPLIES + 1 + seq % _FACT_REPLIES
+    return recipient << REPLY_BITS | place

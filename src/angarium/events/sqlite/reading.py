@@ -5,12 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from angarium.events.port import EventStoreError
+import msgspec
+
+from angarium.events.day_sql import Lead
+from angarium.events.port import EventStoreError, Whose
 from angarium.events.reading import DayReader, meta
 from angarium.events.sqlite.day_sql import SqliteDaySql
+from angarium.events.sqlite.detail import unpacked
+from angarium.events.sqlite.leads import SqliteLeads
 from angarium.events.sqlite.schema import open_to_read
+from angarium.events.sqlite.words import Recent
+from angarium.query.nodes import Node
 
 _SQL = SqliteDaySql()
+_MOST_SHARED = 2_000
 
 
 class DayFileReader:
@@ -20,7 +28,9 @@ class DayFileReader:
         self._path = path
         self._db = open_to_read(path)
         self._db.create_function("meta", 2, meta, deterministic=True)
-        self.day = DayReader(self._ask, _SQL)
+        self._find = SqliteLeads(self._db)
+        self._shared: Recent[int, Any] = Recent(_MOST_SHARED)
+        self.day = DayReader(self._ask, _SQL, self._leads, self._said)
 
     def close(self) -> None:
         """Close the file."""
@@ -31,6 +41,25 @@ class DayFileReader:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise cannot(self._path, error) from error
+
+    def _leads(self, node: Node, scope: Whose) -> Sequence[Lead]:
+        try:
+            return self._find(node, scope)
+        except sqlite3.Error as error:
+            raise cannot(self._path, error) from error
+
+    def _said(self, detail: bytes, at: float) -> dict[str, Any]:
+        return unpacked(detail, at, self._value)
+
+    def _value(self, number: int) -> Any:
+        """Return the shared value with this number."""
+        value = self._shared.get(number)
+        if value is None:
+            (value,) = self._ask("SELECT value FROM shared WHERE no = ?", [number])[0]
+            if isinstance(value, bytes):
+                value = msgspec.msgpack.decode(value)
+            self._shared.put(number, value)
+        return value
 
 
 def cannot(path: Path, error: Exception) -> EventStoreError:

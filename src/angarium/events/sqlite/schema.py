@@ -4,9 +4,14 @@ A message's day is that of its id, and all that ever happens to it lies in that 
 one file, the state of a recipient and its last reply can be searched, and what is told twice meets itself. A file goes
 as a whole when its mail is too old.
 
-Numbers stand for words (`word`), and a recipient's number is as `rows` says. Message 0 is none: what happened at the
-door. Full-text tables have no content of their own; they get words that are cut already (`query.words`), hence the
-plain tokenizer.
+Numbers stand for words that are searched (`word`) and for values that many rows share (`shared`; a sender, an author
+and a subject are text, or the number of one). A recipient's number is as `rows` says. Message 0 is none: what happened
+at the door.
+
+Full-text tables have no content of their own; they get words that are cut already (`query.words`), hence the plain
+tokenizer. There is a row for each recipient, with the words of its message and *marks*, a letter and the number of
+what is searched as a whole: so `domain:` or `tag:` beside two words of the subject is one look into one index. In
+`reply_words` a row is `recipient << REPLY_BITS` and a number for each reply.
 """
 
 import os
@@ -17,24 +22,28 @@ from angarium.core.files import create_anew
 
 SCHEMA_VERSION = 1
 
-_TABLES = """
+REPLY_BITS = 10
+
+_FULL_TEXT = "content='', columnsize=0, tokenize='ascii'"
+_TABLES = f"""
 CREATE TABLE word (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, folded TEXT NOT NULL);
 CREATE INDEX word_folded ON word (folded);
+CREATE TABLE shared (no INTEGER PRIMARY KEY, hash INTEGER NOT NULL, value NOT NULL);
+CREATE INDEX shared_hash ON shared (hash);
 CREATE TABLE message (
   no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, at REAL NOT NULL,
   account INTEGER NOT NULL DEFAULT 0, server INTEGER NOT NULL DEFAULT 0,
   stream INTEGER NOT NULL DEFAULT 1, campaign INTEGER NOT NULL DEFAULT 1, listener INTEGER NOT NULL DEFAULT 1,
-  sender TEXT NOT NULL DEFAULT '', author TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
-  message_id TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0,
+  sender NOT NULL DEFAULT '', author NOT NULL DEFAULT '', subject NOT NULL DEFAULT '',
+  message_id TEXT NOT NULL DEFAULT '', named INTEGER, size INTEGER NOT NULL DEFAULT 0,
   traits INTEGER NOT NULL DEFAULT 0, metadata BLOB);
-CREATE INDEX message_named ON message (lower(message_id)) WHERE message_id <> '';
-CREATE TABLE tag (word INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (word, message)) WITHOUT ROWID;
-CREATE INDEX tag_of ON tag (message);
+CREATE INDEX message_named ON message (named) WHERE named IS NOT NULL;
+CREATE TABLE tag (word INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (message, word)) WITHOUT ROWID;
 CREATE TABLE recipient (
   no INTEGER PRIMARY KEY, address TEXT NOT NULL, home INTEGER NOT NULL DEFAULT 1,
   domain INTEGER NOT NULL, binding INTEGER NOT NULL,
   state INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, due REAL,
-  attempts INTEGER NOT NULL, reply TEXT NOT NULL, reason INTEGER NOT NULL DEFAULT 1);
+  attempts INTEGER NOT NULL, reason INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX recipient_state ON recipient (state) WHERE state <> 1;
 CREATE TABLE event (
   no INTEGER PRIMARY KEY, recipient INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind INTEGER NOT NULL,
@@ -43,16 +52,25 @@ CREATE TABLE event (
   machine INTEGER NOT NULL DEFAULT 0, detail BLOB);
 CREATE UNIQUE INDEX event_of ON event (recipient, seq);
 CREATE INDEX event_at ON event (server, at, kind, stream);
-CREATE VIRTUAL TABLE message_words USING fts5 ("from", subject, tag, content='', tokenize='ascii');
-CREATE VIRTUAL TABLE recipient_words USING fts5 ("to", content='', tokenize='ascii');
-CREATE VIRTUAL TABLE reply_words USING fts5 (reply, content='', tokenize='ascii');
-CREATE VIRTUAL TABLE message_seen USING fts5vocab (message_words, instance);
-CREATE VIRTUAL TABLE recipient_seen USING fts5vocab (recipient_words, instance);
-CREATE VIRTUAL TABLE reply_seen USING fts5vocab (reply_words, instance);
+CREATE VIRTUAL TABLE words USING fts5 ("to", "from", subject, tag, mark, {_FULL_TEXT});
+CREATE VIRTUAL TABLE reply_words USING fts5 (reply, {_FULL_TEXT});
+INSERT INTO words (words, rank) VALUES ('automerge', 8);
+INSERT INTO reply_words (reply_words, rank) VALUES ('automerge', 8);
+CREATE VIRTUAL TABLE words_seen USING fts5vocab (words, instance);
+CREATE VIRTUAL TABLE reply_words_seen USING fts5vocab (reply_words, instance);
 INSERT INTO word VALUES (1, '', '');
 """
 
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY")
+_CHECKPOINT_PAGES = 4_000
+"""16 MB: the file is written, and synced, once for so much of the log."""
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "cache_size = -32768",
+    "temp_store = MEMORY",
+    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    f"journal_size_limit = {2 * 4096 * _CHECKPOINT_PAGES}",
+)
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
