@@ -1,0 +1,156 @@
+"""A message from fields: text, HTML, AMP, attachments, images in the text (RFC 2045, 2046, 2387; AMP for email).
+
+By hand, since it is in the way of every mail that comes by HTTP: a seventh of what the library takes. Line ends are
+CRLF, text is UTF-8, and nothing is longer than a line may be. Pure: what must be new in each message is an argument.
+"""
+
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from angarium.mime.build.fields import NamedMailbox, mailbox_field, parameter, text_field
+from angarium.mime.eightbit import base64_lines, is_seven_bit
+from angarium.mime.words import CONTROLS
+
+_KIND: Final = re.compile(r"[-A-Za-z0-9!#$&^_.+]{1,64}/[-A-Za-z0-9!#$&^_.+]{1,64}")
+_LINE_END: Final = re.compile(r"\r\n?|\n")
+_BYTES_LINE_END: Final = re.compile(rb"\r\n?|\n")
+_SEED: Final = re.compile(r"[^A-Za-z0-9]")
+_DENSE: Final = 5
+"""Where one byte in so many is not ASCII, base64 is shorter than quoted-printable."""
+
+Part = tuple[str, Sequence[bytes]]
+"""The header of a part, whole lines; and its body, without the line end that belongs to the boundary after it."""
+
+
+class Attachment(NamedTuple):
+    """A file that goes with the message. *kind* is `type/subtype`; what is none is `application/octet-stream`.
+    *content_id*, without angle brackets, makes it an image of the HTML part; empty: it is one of its own.
+    """
+
+    name: str
+    kind: str
+    content: bytes
+    content_id: str = ""
+
+
+class Composition(NamedTuple):
+    """What a message is made of. *fields* are further header fields, name and text, as they stand; None of *text*,
+    *html*, *amp*: there is no such part.
+    """
+
+    author: Sequence[NamedMailbox]
+    subject: str = ""
+    to: Sequence[NamedMailbox] = ()
+    cc: Sequence[NamedMailbox] = ()
+    reply_to: Sequence[NamedMailbox] = ()
+    fields: Sequence[tuple[str, str]] = ()
+    text: str | None = None
+    html: str | None = None
+    amp: str | None = None
+    attachments: Sequence[Attachment] = ()
+
+
+def compose(composition: Composition, *, seed: str) -> bytes:
+    """Return the message, header and body. *seed* makes its boundaries, the same for the same seed. Raises ValueError
+    for an address that cannot be one. Without Date and Message-ID unless *fields* have them.
+    """
+    header, body = _content(composition, _SEED.sub("", seed)[:40])
+    return b"".join([(_head(composition) + header + "\r\n").encode(), *body])
+
+
+def _head(composition: Composition) -> str:
+    lists = {
+        "From": composition.author,
+        "Reply-To": composition.reply_to,
+        "To": composition.to,
+        "Cc": composition.cc,
+    }
+    fields = [mailbox_field(name, mailboxes) for name, mailboxes in lists.items() if mailboxes]
+    fields.append(text_field("Subject", composition.subject))
+    fields += [text_field(name, text) for name, text in composition.fields]
+    return "".join([*fields, "MIME-Version: 1.0\r\n"])
+
+
+def _content(composition: Composition, seed: str) -> Part:
+    """Return mixed(alternative(text, amp, related(html, images)), files), without what holds one part only."""
+    images = [each for each in composition.attachments if each.content_id and composition.html is not None]
+    files = [each for each in composition.attachments if each not in images]
+    parts = [_text_part("plain", composition.text)] if composition.text is not None else []
+    if composition.amp is not None:
+        parts.append(_text_part("x-amp-html", composition.amp))
+    if composition.html is not None:
+        html = _text_part("html", composition.html)
+        related = [html, *(_file_part(image, "inline") for image in images)]
+        parts.append(_multipart("related", related, f"r{seed}", ';\r\n type="text/html"'))
+    content = _multipart("alternative", parts or [_text_part("plain", "")], f"a{seed}")
+    return _multipart("mixed", [content, *(_file_part(file, "attachment") for file in files)], f"m{seed}")
+
+
+def _multipart(
+    kind: Literal["mixed", "alternative", "related"], parts: list[Part], seed: str, more: str = ""
+) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    boundary = _boundary(parts, seed)
+    delimiter = f"--{boundary}\r\n".encode()
+    body: list[bytes] = []
+    for header, content in parts:
+        body += [delimiter, header.encode(), b"\r\n", *content, b"\r\n"]
+    body.append(f"--{boundary}--\r\n".encode())
+    return f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"{more}\r\n', body
+
+
+def _boundary(parts: list[Part], seed: str) -> str:
+    """Return what no line of *parts* begins with. Encoded parts have no `=_` in them (RFC 2045 §6.7)."""
+    boundary = f"=_{seed}"
+    while any(b"--" + boundary.encode() in piece for _, body in parts for piece in body):
+        boundary += "_"
+    return boundary
+
+
+def _text_part(subtype: str, text: str) -> Part:
+    body = _LINE_END.sub("\r\n", text).encode("utf-8", "replace")
+    body = body if body.endswith(b"\r\n") else body + b"\r\n"
+    encoding, encoded = _encoded(body)
+    charset = "us-ascii" if encoding == "7bit" else "utf-8"
+    return f"Content-Type: text/{subtype}; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n", [
+        encoded
+    ]
+
+
+def _encoded(body: bytes) -> tuple[str, bytes]:
+    if is_seven_bit(body):
+        return "7bit", body
+    if sum(byte > 127 for byte in body[:4096]) * _DENSE > len(body[:4096]):
+        return "base64", base64_lines(body)
+    return "quoted-printable", binascii.b2a_qp(body, istext=True)
+
+
+def _file_part(file: Attachment, disposition: str) -> Part:
+    kind = file.kind.lower() if _KIND.fullmatch(file.kind) else "application/octet-stream"
+    encoding, body = _file_body(kind, file.content)
+    if encoding == "base64" and kind.startswith(("message/", "multipart/")):
+        kind = "application/octet-stream"  # neither may be encoded (RFC 2046 §5)
+    name = file.name.replace("/", "_").replace("\\", "_")
+    header = f"Content-Type: {kind}{parameter('name', name)}\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    header += f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n"
+    if file.content_id:
+        header += f"Content-ID: <{_id(file.content_id)}>\r\n"
+    return header, [body]
+
+
+def _file_body(kind: str, content: bytes) -> tuple[str, bytes]:
+    """A message within goes as it is, if it can; all else in base64."""
+    if kind == "message/rfc822":
+        lines = _BYTES_LINE_END.sub(b"\r\n", content)
+        if is_seven_bit(lines):
+            return "7bit", lines
+    return "base64", base64_lines(content).removesuffix(b"\r\n")
+
+
+def _id(content_id: str) -> str:
+    """What a Content-ID may not hold goes: it ends with `>`, in one line, in ASCII."""
+    inside = CONTROLS.sub("", content_id.removeprefix("cid:")).strip("<> ")
+    return "".join(char if "!" <= char <= "~" and char not in "<>" else "_" for char in inside)
