@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from angarium.cli.event_store import events_config_option, open_events
 from angarium.cli.options import data_option, json_option
 from angarium.cli.output import print_json_line, print_lines
-from angarium.cli.search import open_store, read_query
+from angarium.cli.search import read_query
 from angarium.cli.tables import Toned
 from angarium.cli.times import moment
 from angarium.cli.words import STATE_TONES
@@ -26,10 +27,17 @@ _AT_ONCE = 500
     "--after", type=click.IntRange(0), metavar="NUMBER", help="All that came after this one instead."
 )
 @click.option("--follow", is_flag=True, help="Go on as they happen, until Ctrl-C.")
+@events_config_option
 @data_option
 @json_option
 def events_command(
-    query: tuple[str, ...], limit: int, after: int | None, follow: bool, data: Path | None, as_json: bool
+    query: tuple[str, ...],
+    limit: int,
+    after: int | None,
+    follow: bool,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """List what has happened last, oldest first: to all mail, or to mail that QUERY finds (`angarium search`).
 
@@ -37,7 +45,7 @@ def events_command(
     has seen misses nothing and gets nothing twice.
     """
     node = read_query(" ".join(query))
-    store = open_store(data)
+    store = open_events(data, config)
     found = store.latest(node, Whose(), limit=limit) if after is None else []
     place = after or 0
     try:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from angarium.cli.event_store import events_of
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of, warn
 from angarium.cli.tables import Cell, Column, Row, Toned, clean
@@ -27,7 +28,7 @@ from angarium.core.finding import (
     merge_findings,
 )
 from angarium.events.finding import EventSource
-from angarium.events.sqlite.store import SqliteEventStore
+from angarium.events.port import EventStore
 from angarium.spool.offline.find import SpoolSource
 
 _COLUMNS = (
@@ -107,9 +108,9 @@ def look(wanted: Wanted, data: Path | None) -> Finding:
     source = SpoolSource(spool_folder(folder))
     with progress_of("reading the spool") as progress:
         found = _behind_all_others(lambda: source.find(wanted, progress))
-    if wanted.login or not (folder / "events").is_dir():
+    store = None if wanted.login else events_of(folder)
+    if store is None:
         return found
-    store = SqliteEventStore(folder / "events")
     merged = merge_findings([found, EventSource(store).find(wanted, _unheard)], wanted.limit)
     return msgspec.structs.replace(merged, complete_since=_earlier(found.complete_since, store))
 
@@ -118,7 +119,7 @@ def _unheard(done: int, of: int) -> None:
     """Hear of progress that is no more than a moment."""
 
 
-def _earlier(complete_since: float | None, store: SqliteEventStore) -> float | None:
+def _earlier(complete_since: float | None, store: EventStore) -> float | None:
     """Return since when all is known: the event store may reach back further than the spool."""
     first = next(iter(store.sizes()), None)
     if complete_since is None or first is None:

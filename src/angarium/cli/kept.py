@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from angarium.cli.attempts import attempt_lines
+from angarium.cli.event_store import events_of
 from angarium.cli.output import print_json, print_lines, print_table, size
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import moment, relative
@@ -11,15 +12,14 @@ from angarium.cli.where import find_folder
 from angarium.cli.words import STATE_TONES
 from angarium.core.ids import parse_id
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
-from angarium.events.sqlite.store import SqliteEventStore
 
 _COLUMNS = (Column("RECIPIENT", flexible=True), Column("STATE"), Column("TRIES", numeric=True))
 
 
 def tell_kept(message_id: str, data: Path | None, as_json: bool) -> bool:
     """Print what the event store has of a message; return whether it has any. Raises EventStoreError."""
-    folder = (data or find_folder()) / "events"
-    timeline = SqliteEventStore(folder).timeline(parse_id(message_id), Whose()) if folder.is_dir() else None
+    store = events_of(data or find_folder())
+    timeline = None if store is None else store.timeline(parse_id(message_id), Whose())
     if timeline is None:
         return False
     if as_json:

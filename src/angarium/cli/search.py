@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
+from angarium.cli.event_store import events_config_option, open_events
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import when
-from angarium.cli.where import find_folder
 from angarium.cli.words import STATE_TONES
 from angarium.events.fields import MAIL
-from angarium.events.port import EventStore, FoundMail, FoundMailPage, Whose
-from angarium.events.sqlite.store import SqliteEventStore
+from angarium.events.port import FoundMail, FoundMailPage, Whose
 from angarium.query.nodes import Node
 from angarium.query.parser import parse
 from angarium.query.problem import QueryProblem
@@ -38,10 +37,17 @@ _COLUMNS = (
 )
 @click.option("--after", metavar="PLACE", help="Go on where a listing has ended.")
 @click.option("--count", "counts", is_flag=True, help=f"Say how many there are, up to {MOST_COUNTED:,}.")
+@events_config_option
 @data_option
 @json_option
 def search_command(
-    query: tuple[str, ...], limit: int, after: str | None, counts: bool, data: Path | None, as_json: bool
+    query: tuple[str, ...],
+    limit: int,
+    after: str | None,
+    counts: bool,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Find mail, newest first: by recipient, sender, subject, tag, reply; without QUERY, all of it.
 
@@ -50,7 +56,7 @@ def search_command(
     1 when nothing is found.
     """
     node = read_query(" ".join(query))
-    store = open_store(data)
+    store = open_events(data, config)
     if counts:
         _print_count(store.count(node, Whose(), most=MOST_COUNTED + 1), as_json)
         return
@@ -60,14 +66,6 @@ def search_command(
     else:
         _print(page)
     finish(bool(page.found))
-
-
-def open_store(data: Path | None) -> EventStore:
-    """Return the event store of the node in *data*, None: in the folder that is found. Raises Failure, NoNode."""
-    folder = (data or find_folder()) / "events"
-    if not folder.is_dir():
-        raise Failure(f"there is no event store in {folder}; a node makes one when it runs")
-    return SqliteEventStore(folder)
 
 
 def read_query(text: str) -> Node:

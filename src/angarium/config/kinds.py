@@ -325,6 +325,14 @@ def _database(value: Value) -> Secret:
     return Secret(url, re.sub(r"([?&]password=)[^&]*", r"\1***", shown))
 
 
+def _postgresql(value: Value) -> Secret:
+    """Read the URL of a database that has to be PostgreSQL."""
+    found = _database(value)
+    if not re.match(r"postgres(ql)?(\+psycopg)?://", found.value):
+        raise BadValue(f'"{found.shown}" is not PostgreSQL', 'write "postgresql://user@host/database"')
+    return found
+
+
 def _optional_path(value: Value) -> Path | None:
     return None if scalar(value, '"/path"') in ("", "none") else _path(value)
 
@@ -388,6 +396,7 @@ BOOL_OR_WITHOUT_LOGIN = Kind(
 PERMS = Kind("file mode", "0660", _perms, show="{:04o}".format)
 TEXT = Kind("string", '"text"', _text)
 DATABASE = Kind("string", '"text"', _database)
+POSTGRESQL = Kind("string", '"text"', _postgresql)
 SECRET = Kind("secret", '"secret"', _secret)
 OPTIONAL_PATH = Kind("path", '"/path" | none', _optional_path, none="none")
 PATHS = Kind("paths", '"/path" | ( "/one" "/other" )', _paths)

@@ -278,6 +278,8 @@ class GlobalOptions:
     # identity
     identity_store: Secret | None = None
     secrets_key_file: Path | None = None
+    # what has happened
+    event_database: Secret | None = None
     # mail that comes back
     bounce_domain: str | None = None
     bounce_domains: DomainSet = NO_DOMAINS

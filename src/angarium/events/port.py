@@ -176,3 +176,7 @@ class EventStore(Protocol):
     def sizes(self) -> Mapping[str, int]:
         """Return the bytes of each day, by its name (`2026-11-30`), oldest first."""
         ...
+
+    def close(self) -> None:
+        """Close what the writing thread and the calling one have open."""
+        ...

@@ -34,7 +34,14 @@ def open_engine(url: str, kind: DatabaseKind) -> Engine:
         parsed,
         hide_parameters=True,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": BUSY_S, "application_name": "angarium"},
+        connect_args={
+            "connect_timeout": BUSY_S,
+            "application_name": "angarium",
+            # a server that is gone without a word is not waited for longer (milliseconds); a busy one is
+            "tcp_user_timeout": BUSY_S * 1000,
+            "keepalives_idle": BUSY_S,
+            "keepalives_interval": 5,
+        },
     )
 
 

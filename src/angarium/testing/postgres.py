@@ -32,6 +32,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="angarium-pg-"))
+        self._data = self.directory / "data"
         self._databases = itertools.count(1)
         try:
             self._program = self._start()
@@ -68,21 +69,45 @@ class PostgresServer:
     ) -> None:
         self.stop()
 
+    def go_down(self) -> None:
+        """End the server for a while. What it had committed is kept."""
+        self._program.stop(signal.SIGINT)
+        self._program.kill_group()
+
+    def come_up(self) -> None:
+        """Start it again."""
+        self._program = self._launch()
+
     def _start(self) -> Program:
-        data = self.directory / "data"
         if os.geteuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
         run(
             _unprivileged(
-                [_binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]
+                [
+                    _binary("initdb"),
+                    "-D",
+                    self._data,
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "trust",
+                    "--no-sync",
+                    "-E",
+                    "UTF8",
+                ]
             )
         )
+        return self._launch()
+
+    def _launch(self) -> Program:
         settings = [f"unix_socket_directories={self.directory}", "listen_addresses=", *_QUICK]
         options = [argument for setting in settings for argument in ("-c", setting)]
         # its statistics and sockets are its own: nothing of the system's server is touched
         program = Program(
-            _unprivileged([_binary("postgres"), "-D", data, *options]), name="postgres", cwd=self.directory
+            _unprivileged([_binary("postgres"), "-D", self._data, *options]),
+            name="postgres",
+            cwd=self.directory,
         )
         try:
             program.wait_for("database system is ready to accept connections")

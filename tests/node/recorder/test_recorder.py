@@ -1,7 +1,7 @@
 """What the recorder takes from the journals, whatever fails on the way."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -164,3 +164,31 @@ def test_how_far_it_is_behind_is_told_and_a_quiet_system_is_not_behind(tmp_path:
     assert recorder.status.taken == 2
     assert not recorder.step()
     assert recorder.status.lag_s == 0
+
+
+def test_how_far_it_is_behind_grows_while_the_store_does_not_answer(tmp_path: Path) -> None:
+    clock = ManualClock(START + 1000)
+
+    class Silent(SqliteEventStore):
+        is_silent = False
+
+        def take(self, told: Sequence[Told]) -> None:
+            if self.is_silent:
+                raise EventStoreError("the server is away")
+            super().take(told)
+
+    store = Silent(tmp_path / "events")
+    recorder = JournalRecorder(tmp_path, store, clock)
+    journal = ScriptedJournal([])
+    recorder.follow(Path("p0"), journal, -1)
+    assert not recorder.step()
+    journal.told = told_of(1)
+    store.is_silent = True
+    for behind_s in (60, 120):
+        clock.at += 60
+        assert not recorder.step()
+        assert (recorder.status.lag_s, recorder.status.error) == (behind_s, "the server is away")
+    store.is_silent = False
+    while recorder.step():
+        pass
+    assert (recorder.status.lag_s, recorder.status.taken, recorder.status.error) == (0, 3, "")

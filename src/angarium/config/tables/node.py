@@ -177,6 +177,15 @@ _RETURNS = (
     ),
 )
 
+_EVENTS = (
+    _fixed(
+        "Event_Database",
+        k.POSTGRESQL,
+        "",
+        'Database of what has happened to mail, `"postgresql://user@host/name"` (default: SQLite in the data folder).',
+    ),
+)
+
 _MEMORY = (
     _fixed(
         "Max_Resident_Messages",
@@ -277,4 +286,13 @@ _NAMES = (
     ),
 )
 
-ROWS: tuple[Option, ...] = (*_PROCESS, *_SPOOL, *_IDENTITY, *_RETURNS, *_MEMORY, *_DELIVERY, *_NAMES)
+ROWS: tuple[Option, ...] = (
+    *_PROCESS,
+    *_SPOOL,
+    *_IDENTITY,
+    *_EVENTS,
+    *_RETURNS,
+    *_MEMORY,
+    *_DELIVERY,
+    *_NAMES,
+)

@@ -23,7 +23,8 @@ from angarium.config.model import Config
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.tasks import Tasks
-from angarium.events.sqlite.store import SqliteEventStore
+from angarium.events.place import open_event_store
+from angarium.events.port import EventStore
 from angarium.node import domain_watch
 from angarium.node.http.recorder import RecorderHttp
 from angarium.node.link import Link
@@ -84,7 +85,7 @@ class RecorderProcess:
     async def _start(self, data: Path, spool: Path) -> None:
         self._log = make_log(self._config)
         hear_libraries(self._log, self._clock)
-        store = SqliteEventStore(data / "events", reason_of)
+        store = open_event_store(self._config, data, reason_of)
         self._record(JournalRecorder(spool, store, self._clock), store)
         management = Management(lambda: self._config, data, store, self._clock, self._log)
         self._http = RecorderHttp(data, management.routes())
@@ -95,7 +96,7 @@ class RecorderProcess:
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, management.watch_domains)
 
-    def _record(self, recorder: JournalRecorder, store: SqliteEventStore) -> None:
+    def _record(self, recorder: JournalRecorder, store: EventStore) -> None:
         """Read the journals, in a thread."""
         self._recorder = recorder
 

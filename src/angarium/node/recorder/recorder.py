@@ -44,6 +44,7 @@ class JournalRecorder:
         self._synced_at = clock.now()
         self._found_at = 0.0
         self._is_dirty = False
+        self._read_up_to = clock.now()
         self.status = RecorderStatus()
 
     def step(self, *, is_last: bool = False) -> bool:
@@ -61,6 +62,7 @@ class JournalRecorder:
             self._again(str(error))
             return False
         if not taken:
+            self._read_up_to = self._clock.now()
             self.status = RecorderStatus(0.0, self.status.taken)
         return taken > 0
 
@@ -107,14 +109,17 @@ class JournalRecorder:
         if told:
             self._store.take(told)
             self._is_dirty = True
-            lag_s = max(0.0, self._clock.now() - _at(told[-1]))
-            self.status = RecorderStatus(lag_s, self.status.taken + len(told))
+            self._read_up_to = _at(told[-1])
+            self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
         return len(told)
 
     def _again(self, error: str) -> None:
         for follower in self._followers.values():
             follower.again()
-        self.status = RecorderStatus(self.status.lag_s, self.status.taken, error)
+        self.status = RecorderStatus(self._lag_s(), self.status.taken, error)
+
+    def _lag_s(self) -> float:
+        return max(0.0, self._clock.now() - self._read_up_to)
 
 
 def _at(told: Told) -> float:

@@ -1,0 +1,29 @@
+"""Where the event store is, and what it is opened with."""
+
+from pathlib import Path
+
+from angarium.config.model import Config
+from angarium.events.port import EventStore, Judge
+from angarium.events.sqlite.store import SqliteEventStore
+
+
+def events_folder(data: Path) -> Path:
+    """Return the folder in the data folder that the event store has, whether it is SQLite's or not."""
+    return data / "events"
+
+
+def has_events(config: Config, data: Path) -> bool:
+    """Whether there is, or will be, an event store to be asked."""
+    return config.globals.event_database is not None or events_folder(data).is_dir()
+
+
+def open_event_store(config: Config, data: Path, judge: Judge = lambda event: "") -> EventStore:
+    """Return the store in `Event_Database`, or SQLite in the data folder, which is made when it is not there. Raises
+    EventStoreError when it cannot be. *judge* is for what is taken.
+    """
+    url = config.globals.event_database
+    if url is None:
+        return SqliteEventStore(events_folder(data), judge)
+    from angarium.events.postgres.store import PostgresEventStore  # and the driver, for those who use it
+
+    return PostgresEventStore(url.value, judge)
