@@ -22,6 +22,7 @@ class Conditions:
     def __init__(self, sql: DaySql) -> None:
         self._sql = sql
         self._word = f"SELECT no FROM {sql.prefix}word WHERE"
+        self._tried = f"SELECT recipient FROM {sql.prefix}event WHERE provider <> 1"
         self._tag = f"EXISTS (SELECT 1 FROM {sql.prefix}tag WHERE message = m.no"
 
     def of(self, node: Node) -> Condition:
@@ -71,6 +72,8 @@ class Conditions:
             return f"{self._tag} AND word IN ({self._word} {test}))", [value]
         if field in _WORDS:
             return f"{_WORDS[field]} IN ({self._word} {test})", [value]
+        if field == "provider":
+            return f"r.no IN ({self._tried} AND provider IN ({self._word} {test}))", [value]
         if field.startswith("meta."):
             return test.replace("folded", self._sql.meta), [field.removeprefix("meta."), value]
         columns = {"id": self._sql.id_text, "server": "CAST(m.server AS TEXT)",
@@ -92,6 +95,8 @@ class Conditions:
     def _present(self, field: str) -> Condition:
         if field == "tag":
             return f"{self._tag})", []
+        if field == "provider":
+            return f"r.no IN ({self._tried})", []
         if field in _WORDS:
             return f"{_WORDS[field]} <> 1", []
         if field in _TEXTS:

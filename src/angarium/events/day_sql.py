@@ -1,12 +1,18 @@
 """What two databases say differently of the tables that a day has in each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from angarium.query.nodes import Phrase
 
 Condition = tuple[str, list[Any]]
 """SQL, and what its question marks stand for."""
+
+Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Asks a database, given SQL and what its question marks stand for, and returns the rows."""
+
+Said = Callable[[bytes, float], dict[str, Any]]
+"""Returns what the detail of an event says, by name; given, too, when the event was."""
 
 
 class Lead(NamedTuple):
@@ -71,4 +77,12 @@ class DaySql(Protocol):
 
     def seen(self, fields: Sequence[str], glob: str) -> Condition:
         """Return the condition that one word in one of the *fields* is as *glob* says."""
+        ...
+
+    def whole(self, number: str) -> str:
+        """Return the whole part of a number that is not negative."""
+        ...
+
+    def latency(self, seconds: str) -> str:
+        """Return the bucket of a time (`rollups.histogram`)."""
         ...

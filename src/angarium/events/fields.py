@@ -17,6 +17,11 @@ MAIL = QueryFields(
         QueryField("stream", "value", "The message stream."),
         QueryField("campaign", "value", "The campaign."),
         QueryField("domain", "value", "The domain of the address."),
+        QueryField(
+            "provider",
+            "value",
+            "The provider whose host was tried: google, outlook, …; of many small ones, other.",
+        ),
         QueryField("binding", "value", "The binding that it leaves by."),
         QueryField("listener", "value", "The door it came in by."),
         QueryField("server", "value", "The number of the server it was sent with."),

@@ -1,11 +1,12 @@
 """Questions that go over the days, newest first, until there is enough."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from angarium.events.days import days_asked
+from angarium.events.days import day_at, days_asked
 from angarium.events.port import PLACE, FoundMail, FoundMailPage, Happening, NoSuchPlace, Whose
 from angarium.events.reading import DayReader, Span
+from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.query.nodes import Node
 
 _NEWEST = 1 << 62
@@ -60,6 +61,27 @@ def log(
         found += opened(day).log(node, scope, span, limit, newest=newest)
     found.sort(key=lambda each: each.number)
     return found[-limit:] if newest else found[:limit]
+
+
+def counted(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[Counted]:
+    """See `CountedEvents.counted`."""
+    for day in _counted_days(days, wanted):
+        yield from opened(day).counter.counted(wanted)
+
+
+def replies(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[ReplyCount]:
+    """See `CountedEvents.replies`."""
+    for day in _counted_days(days, wanted):
+        yield from opened(day).counter.replies(wanted)
+
+
+def _counted_days(days: Iterable[str], wanted: CountQuery) -> list[str]:
+    """Return the days in which there can be anything to count: nothing happens to a message before it came."""
+    if wanted.window is None:
+        return sorted(days)
+    since, until = wanted.window
+    first = day_at(since) if wanted.basis == "acceptance" else ""
+    return sorted(day for day in days if first <= day <= day_at(until))
 
 
 def _asked(days: Iterable[str], node: Node) -> list[str]:

@@ -10,19 +10,15 @@ from angarium.core.ids import MessageId, format_id
 from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
-from angarium.events.day_sql import Condition, DaySql, Lead
+from angarium.events.day_sql import Ask, Condition, DaySql, Lead, Said
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
+from angarium.events.rollups.counting import DayCounter
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
 from angarium.query.nodes import Everything, Node
 from angarium.query.words import folded
 
-Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-"""Asks a database, given SQL and what its question marks stand for, and returns the rows."""
-
 Leads = Callable[[Node, Whose], Sequence[Lead]]
 """Returns how what a query asks for is found: it is what one of them finds."""
-Said = Callable[[bytes, float], dict[str, Any]]
-"""Returns what the detail of an event says, by name; given, too, when the event was."""
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -57,6 +53,7 @@ class DayReader:
         self._all = f"{sql.prefix}recipient r JOIN {sql.prefix}message m ON m.no = r.no >> {INDEX_BITS}"
         self._leads = leads or self._lead
         self._said = said or said_in_full
+        self.counter = DayCounter(ask, sql, self._said)
 
     def mail(self, node: Node, scope: Whose, below: int, limit: int) -> list[tuple[int, FoundMail]]:
         """Return the newest of what *node* finds, each with its number, all of which are below *below*."""

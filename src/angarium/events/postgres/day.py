@@ -41,7 +41,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
 _MESSAGE = ("no", "id", "at", "account", "server", "stream", "campaign", "listener", "sender", "author", "subject",
-            "message_id", "size", "traits", "metadata", "meta")  # fmt: skip
+            "message_id", "size", "traits", "came", "metadata", "meta")  # fmt: skip
 _RECIPIENT = ("no", "address", "home", "domain", "binding", "state", "seq", "at", "due", "attempts", "reply", "reason",
               "words")  # fmt: skip
 _STATE_AT, _SEQ_AT, _REPLY_AT, _REASON_AT, _WORDS_AT = map(
@@ -137,10 +137,11 @@ class DayTables:
             if known is not None and known.is_whole:
                 continue
             no = known.no if known else self._number()
-            message = self._message_row(no, reception)
+            came = next(numbers)
+            message = self._message_row(no, reception, came)
             batch.receive(message, self._recipient_rows(no, reception), was_there=known is not None)
             batch.tags |= {(self._words.number(tag), no) for tag in reception.message.options.tags or ()}
-            batch.events.append((next(numbers), *self._reception_row(no, reception)))
+            batch.events.append((came, *self._reception_row(no, reception)))
             self._known[reception.message.id] = _Known(no, message[4], message[5], True)
 
     def _number(self) -> int:
@@ -148,7 +149,7 @@ class DayTables:
         self._next += 1
         return self._next - 1
 
-    def _message_row(self, no: int, reception: ReceivedMail) -> tuple[Any, ...]:
+    def _message_row(self, no: int, reception: ReceivedMail, came: int) -> tuple[Any, ...]:
         message, summary = reception
         options, number = message.options, self._words.number
         metadata = options.metadata or None
@@ -156,7 +157,7 @@ class DayTables:
         return (no, bytes(message.id), message.received_at, message.account, message.server,
                 number(options.stream or ""), number(options.campaign or ""), number(message.origin.listener),
                 storable(message.reverse_path), storable(summary.author), storable(summary.subject),
-                storable(summary.message_id), message.size, traits_of(message), metadata and _encode(metadata),
+                storable(summary.message_id), message.size, traits_of(message), came, metadata and _encode(metadata),
                 meta and _json(meta).decode())  # fmt: skip
 
     def _recipient_rows(self, no: int, reception: ReceivedMail) -> Iterable[list[Any]]:
@@ -324,6 +325,7 @@ def _unreceived(no: int, message: MessageId) -> tuple[Any, ...]:
         "",
         "",
         "",
+        0,
         0,
         0,
         None,

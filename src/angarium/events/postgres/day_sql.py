@@ -8,6 +8,7 @@ from angarium.events.conditions import joined
 from angarium.events.day_sql import Condition
 from angarium.events.postgres.schema import schema_of
 from angarium.events.postgres.vectors import REPLY, WEIGHTS, phrase_query
+from angarium.events.rollups.histogram import MOST, PER_BUCKET, SMALLEST_S
 from angarium.query.nodes import Phrase
 
 _LITERAL = re.compile(r"[^\\*?]*")
@@ -39,6 +40,15 @@ class PostgresDaySql:
     def glob(self, glob: str) -> tuple[str, str]:
         """See `DaySql.glob`."""
         return "LIKE", "".join(map(_liked, re.findall(r"\\.|[^\\]", glob, re.DOTALL)))
+
+    def whole(self, number: str) -> str:
+        """See `DaySql.whole`."""
+        return f"CAST(floor({number}) AS bigint)"
+
+    def latency(self, seconds: str) -> str:
+        """See `DaySql.latency`."""
+        grown = f"floor(ln(({seconds}) / {SMALLEST_S}) / CAST({PER_BUCKET!r} AS double precision)) + 1"
+        return f"CASE WHEN {seconds} <= {SMALLEST_S} THEN 0 ELSE CAST(least({MOST}, {grown}) AS integer) END"
 
     def phrase(self, fields: Sequence[str], phrase: Phrase) -> Condition:
         """See `DaySql.phrase`."""

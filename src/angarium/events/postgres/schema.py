@@ -33,7 +33,8 @@ CREATE TABLE {day}.message (
   account bigint NOT NULL DEFAULT 0, server bigint NOT NULL DEFAULT 0,
   stream integer NOT NULL DEFAULT 1, campaign integer NOT NULL DEFAULT 1, listener integer NOT NULL DEFAULT 1,
   sender {text} DEFAULT '', author {text} DEFAULT '', subject {text} DEFAULT '', message_id {text} DEFAULT '',
-  size bigint NOT NULL DEFAULT 0, traits smallint NOT NULL DEFAULT 0, metadata bytea, meta jsonb);
+  size bigint NOT NULL DEFAULT 0, traits smallint NOT NULL DEFAULT 0, came bigint NOT NULL DEFAULT 0,
+  metadata bytea, meta jsonb);
 CREATE INDEX ON {day}.message USING hash (lower(message_id)) WHERE message_id <> '';
 CREATE TABLE {day}.tag (word integer NOT NULL, message bigint NOT NULL, PRIMARY KEY (word, message));
 CREATE INDEX ON {day}.tag (message);

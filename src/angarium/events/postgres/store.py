@@ -16,6 +16,7 @@ from angarium.events.postgres.schema import SCHEMA, days_in
 from angarium.events.postgres.words import storable
 from angarium.events.postgres.writing import PostgresWriter
 from angarium.events.reading import DayReader, Span
+from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.query.nodes import Node
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
@@ -97,6 +98,18 @@ class PostgresEventStore:
         return self._asked(
             lambda asking: asking.day(day).timeline(message, scope) if day in asking.days() else None
         )
+
+    def counted(self, wanted: CountQuery) -> Iterator[Counted]:
+        """See `CountedEvents.counted`."""
+        return iter(self._asked(lambda asking: list(over_days.counted(asking.days(), asking.day, wanted))))
+
+    def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
+        """See `CountedEvents.replies`."""
+        return iter(self._asked(lambda asking: list(over_days.replies(asking.days(), asking.day, wanted))))
+
+    def first_day(self) -> str | None:
+        """See `CountedEvents.first_day`."""
+        return self._asked(lambda asking: min(asking.days(), default=None))
 
     def sizes(self) -> Mapping[str, int]:
         """See `EventStore.sizes`."""

@@ -42,11 +42,11 @@ _RECEIVED = kind_of("received").number
 
 _MESSAGE = """
 INSERT INTO message (no, id, at, account, server, stream, campaign, listener, sender, author, subject, message_id,
-  named, size, traits, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  named, size, traits, came, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET at = excluded.at, account = excluded.account, server = excluded.server,
   stream = excluded.stream, campaign = excluded.campaign, listener = excluded.listener, sender = excluded.sender,
   author = excluded.author, subject = excluded.subject, message_id = excluded.message_id, named = excluded.named,
-  size = excluded.size, traits = excluded.traits, metadata = excluded.metadata"""
+  size = excluded.size, traits = excluded.traits, came = excluded.came, metadata = excluded.metadata"""
 _RECIPIENT = """
 INSERT INTO recipient (no, address, home, domain, binding, state, seq, at, due, attempts, reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -219,9 +219,10 @@ class DayFile:
         no = self._number() if before is None else before.no
         numbers = self._numbers_of(message)
         self._known.put(message.id, _Known(no, message.server, numbers.stream, True))
-        rows.messages.append(self._message_row(no, reception, numbers))
+        came = next(self._numbers)
+        rows.messages.append(self._message_row(no, reception, numbers, came))
         rows.tags += [(tag, no) for tag in numbers.tags]
-        rows.events.append((next(self._numbers), no << INDEX_BITS | WHOLE, 0, message.received_at, _RECEIVED,
+        rows.events.append((came, no << INDEX_BITS | WHOLE, 0, message.received_at, _RECEIVED,
                             message.server, numbers.stream, "", NOTHING, numbers.binding, NOTHING, 0, 0,
                             None))  # fmt: skip
         recipients = rows.received if before is None else rows.received_late
@@ -242,7 +243,7 @@ class DayFile:
         return _Numbers(number(options.stream or ""), number(options.campaign or ""), number(message.binding),
                         self._words.numbers(options.tags or ()))  # fmt: skip
 
-    def _message_row(self, no: int, reception: ReceivedMail, numbers: _Numbers) -> tuple[Any, ...]:
+    def _message_row(self, no: int, reception: ReceivedMail, numbers: _Numbers, came: int) -> tuple[Any, ...]:
         message, summary = reception
         metadata, text = message.options.metadata, self._shared.text
         return (
@@ -261,6 +262,7 @@ class DayFile:
             hash_of(summary.message_id.lower().encode()) if summary.message_id else None,
             message.size,
             traits_of(message),
+            came,
             _encode(metadata) if metadata else None,
         )
 

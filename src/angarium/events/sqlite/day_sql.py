@@ -41,6 +41,14 @@ class SqliteDaySql:
         """See `DaySql.glob`. What is marked by a backslash here stands in brackets there."""
         return "GLOB", re.sub(r"\\(.)|\[", lambda found: _in_brackets(found[1] or "["), glob, flags=re.DOTALL)
 
+    def whole(self, number: str) -> str:
+        """See `DaySql.whole`."""
+        return f"CAST({number} AS INTEGER)"
+
+    def latency(self, seconds: str) -> str:
+        """See `DaySql.latency`. A function that is made for each connection."""
+        return f"latency({seconds})"
+
     def phrase(self, fields: Sequence[str], phrase: Phrase) -> Condition:
         """See `DaySql.phrase`."""
         return joined(" OR ", ((sql, [match_of(columns, phrase)]) for sql, columns in _by_table(fields)))

@@ -10,6 +10,7 @@ import msgspec
 from angarium.events.day_sql import Lead
 from angarium.events.port import EventStoreError, Whose
 from angarium.events.reading import DayReader, meta
+from angarium.events.rollups.histogram import bucket_of
 from angarium.events.sqlite.day_sql import SqliteDaySql
 from angarium.events.sqlite.detail import unpacked
 from angarium.events.sqlite.leads import SqliteLeads
@@ -28,6 +29,7 @@ class DayFileReader:
         self._path = path
         self._db = open_to_read(path)
         self._db.create_function("meta", 2, meta, deterministic=True)
+        self._db.create_function("latency", 1, bucket_of, deterministic=True)
         self._find = SqliteLeads(self._db)
         self._shared: Recent[int, Any] = Recent(_MOST_SHARED)
         self.day = DayReader(self._ask, _SQL, self._leads, self._said)

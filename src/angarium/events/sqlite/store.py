@@ -14,6 +14,7 @@ from angarium.events import over_days
 from angarium.events.days import day_of, day_of_id
 from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
 from angarium.events.reading import DayReader, Span
+from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.reading import DayFileReader, cannot
 from angarium.query.nodes import Node
@@ -103,6 +104,18 @@ class SqliteEventStore:
         """See `EventStore.timeline`."""
         day = day_of_id(message)
         return self._day(day).timeline(message, scope) if self._path(day).exists() else None
+
+    def counted(self, wanted: CountQuery) -> Iterator[Counted]:
+        """See `CountedEvents.counted`."""
+        return over_days.counted(self._days(), self._day, wanted)
+
+    def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
+        """See `CountedEvents.replies`."""
+        return over_days.replies(self._days(), self._day, wanted)
+
+    def first_day(self) -> str | None:
+        """See `CountedEvents.first_day`."""
+        return min(self._days(), default=None)
 
     def sizes(self) -> Mapping[str, int]:
         """See `EventStore.sizes`."""
