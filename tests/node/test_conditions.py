@@ -77,6 +77,16 @@ def test_nothing_is_the_matter_with_a_node_that_is_well():
             "what has happened to mail is not recorded: its disk is full; mail goes on",
         ),
         (
+            "suppressions_held",
+            {"node": {"held": 25}},
+            "25 suppressions are held: very much of what a provider was sent failed at once",
+        ),
+        (
+            "suppressions_stand",
+            {"node": {"unsuppressed": "the identity store does not answer"}},
+            "nobody is suppressed for what fails: the identity store does not answer",
+        ),
+        (
             "hostname",
             {"node": {"hostname": "mx1."}},
             "Hostname is 'mx1.', which is no full name: many hosts refuse mail of one who greets so",

@@ -288,6 +288,11 @@ class GlobalOptions:
     return_path_lifetime: int = 2_592_000
     feedback_max_size: int = 10_485_760
     feedback_per_minute: int = 1200
+    suppress_gone_domains_after: int = 2
+    suppress_after_failures: int = 0
+    bounce_burst_percent: int = 20
+    bounce_burst_minimum: int = 20
+    bounce_burst_window: int = 600
     # memory
     max_resident_messages: int = 65_536
     body_cache_size: int = 134_217_728

@@ -313,6 +313,8 @@ ConditionName = Literal[
     "no_name_server",
     "name_servers_silent",
     "recorder_stands",
+    "suppressions_held",
+    "suppressions_stand",
     "hostname",
     "log_unread",
 ]

@@ -58,6 +58,13 @@ KINDS: Final[dict[ConditionName, ConditionKind]] = {
     "recorder_stands": ConditionKind(
         "note", "do as it says; the log's `recorder` has more. Nothing is lost: it reads on where it stopped"
     ),
+    "suppressions_held": ConditionKind(
+        "note",
+        "look at `angarium bounces held`, then let them suppress (`angarium bounces release`), or `… discard` them",
+    ),
+    "suppressions_stand": ConditionKind(
+        "note", "start its database, or look at the disk it is on; it goes on by itself where it stopped"
+    ),
     "hostname": ConditionKind(
         "note",
         'write the name that the address of this machine has in the DNS: Hostname = "mail.example.com"',
@@ -90,7 +97,8 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the supervisor knows. *needs* are the descriptors that the limits in force can take of one worker,
-    *recorder* is why the recorder does not read, empty where it does.
+    *recorder* is why the recorder does not read, empty where it does. *held* suppressions wait for somebody's word;
+    *unsuppressed* is why nothing is suppressed, empty where it is.
     """
 
     hostname: str
@@ -99,6 +107,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool = False
     log_lost: int = 0
     recorder: str = ""
+    held: int = 0
+    unsuppressed: str = ""
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -165,6 +175,11 @@ def _of_node(node: NodeFacts, workers: Mapping[int, WorkerFacts]) -> Iterator[Co
         yield _condition(
             "recorder_stands", f"what has happened to mail is not recorded: {node.recorder}; mail goes on"
         )
+    if node.held:
+        text = f"{node.held} suppressions are held: very much of what a provider was sent failed at once"
+        yield _condition("suppressions_held", text)
+    if node.unsuppressed and not node.draining:
+        yield _condition("suppressions_stand", f"nobody is suppressed for what fails: {node.unsuppressed}")
     lost = node.log_lost + sum(worker.log_lost for worker in workers.values())
     if lost:
         yield _condition("log_unread", f"nobody reads the log: {lost} lines are lost")

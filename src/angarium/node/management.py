@@ -30,7 +30,7 @@ class Management:
     ) -> None:
         self._database = open_database(store_url(config_of(), data))
         ring = KeyRing.load_or_create(key_file(config_of(), data))
-        self._store = IdentityStore(self._database, ring, clock.now)
+        self.store = IdentityStore(self._database, ring, clock.now)
         self._events = events
         self._config_of = config_of
         self._clock = clock
@@ -39,11 +39,11 @@ class Management:
     def routes(self) -> list[BaseRoute]:
         """Return what is to be served."""
         keys = _Keys(ApiKeys(self._database), self._clock)
-        return make_manage_routes(ManagePorts(self._store, self._events, self._check, self._hostname), keys)
+        return make_manage_routes(ManagePorts(self.store, self._events, self._check, self._hostname), keys)
 
     async def watch_domains(self) -> None:
         """Look sending domains up in the DNS again that are due."""
-        await DomainWatch(self._store, self._check, self._clock, self._log).try_to_look()
+        await DomainWatch(self.store, self._check, self._clock, self._log).try_to_look()
 
     def _hostname(self) -> str:
         return self._config_of().globals.hostname

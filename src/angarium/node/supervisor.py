@@ -335,6 +335,8 @@ class Supervisor:
             draining=self._stopping.is_set(),
             log_lost=self.log.unread,
             recorder=self._recorder.problem,
+            held=self._recorder.told.held,
+            unsuppressed=self._recorder.told.unsuppressed,
         )
 
     def addresses(self) -> dict[str, str]:

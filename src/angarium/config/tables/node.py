@@ -175,6 +175,40 @@ _RETURNS = (
         10**9,
         no_limit=NoLimit(0),
     ),
+    _row(
+        "Suppress_Gone_Domains_After",
+        k.INT,
+        "days",
+        "An address is suppressed when its domain did not exist on so many different days; 0 = never.",
+        0,
+        30,
+    ),
+    _row(
+        "Suppress_After_Failures",
+        k.INT,
+        "failures",
+        "So many failures of one class in a row, of whoever's fault, suppress as well; 0 = never.",
+        0,
+        1000,
+    ),
+    _row(
+        "Bounce_Burst_Percent",
+        k.INT,
+        "%",
+        "When so much of what a provider answers are hard bounces, they suppress nobody until somebody has looked at "
+        "them; 0 = always suppress.",
+        0,
+        100,
+    ),
+    _row(
+        "Bounce_Burst_Minimum",
+        k.INT,
+        "bounces",
+        "With fewer hard bounces than these there is no burst.",
+        1,
+        1_000_000,
+    ),
+    _row("Bounce_Burst_Window", k.SECONDS, "s", "The time in which they are counted.", 60, 86_400),
 )
 
 _EVENTS = (

@@ -320,5 +320,10 @@ METRICS: Final[dict[str, Metric]] = {
         "How long ago that happened which the recorder reads now; 0 when it has read all.",
         look="Growing: searches do not find the newest mail, and the journals take more of the disk.",
     ),
+    "suppressions_held": Metric(
+        "gauge",
+        "Suppressions that are held since much failed at once, and wait for somebody's word.",
+        look="Above 0: `angarium bounces held` says what failed; release it or discard it.",
+    ),
     "recorder_taken_total": Metric("counter", "Receptions, events and facts that the recorder has stored."),
 }

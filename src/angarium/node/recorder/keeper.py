@@ -54,6 +54,11 @@ class RecorderKeeper:
         self.problem = ""
         """Why it does not read; empty: it does, or has just been started."""
 
+    @property
+    def told(self) -> RecorderStatus:
+        """What it has told of itself last."""
+        return self.status or RecorderStatus()
+
     def start(self) -> None:
         """Start it, in the background."""
         self._tasks.start(self._keep_running())
@@ -122,10 +127,11 @@ class RecorderKeeper:
     def _hear(self, op: str, args: dict[str, Any]) -> bool:
         if op != "recorder":
             return False
-        before = self.status or RecorderStatus()
+        before = self.told
         self.status = now = msgspec.convert(args, RecorderStatus)
         self.problem = now.error
         self._counters.set("recorder_lag_seconds", now.lag_s)
+        self._counters.set("suppressions_held", now.held)
         self._counters.add("recorder_taken_total", amount=now.taken - before.taken)
         if now.error and before.error != now.error:
             self._log.error("recorder", self._clock.now(), error=now.error)

@@ -25,11 +25,15 @@ from angarium.core.errors import AngariumError
 from angarium.core.tasks import Tasks
 from angarium.events.place import open_event_store
 from angarium.events.port import EventStore
+from angarium.identity.store.store import IdentityStore
 from angarium.node import domain_watch
 from angarium.node.http.recorder import RecorderHttp
 from angarium.node.link import Link
 from angarium.node.logs import hear_libraries, make_log
 from angarium.node.management import Management
+from angarium.node.recorder.acting import Acting
+from angarium.node.recorder.causes import CauseWriter
+from angarium.node.recorder.deliveries import Deliveries
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.recorder import JournalRecorder
 
@@ -51,6 +55,7 @@ class RecorderProcess:
         self._config: Config
         self._recorder: JournalRecorder | None = None
         self._thread: threading.Thread | None = None
+        self._acting: Acting | None = None
         self._http: RecorderHttp | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
@@ -65,8 +70,10 @@ class RecorderProcess:
     async def _tell(self) -> None:
         while True:
             await asyncio.sleep(_TELL_S)
-            if self._recorder is not None:
-                self._link.tell("recorder", **msgspec.structs.asdict(self._recorder.status))
+            if self._recorder is not None and self._acting is not None:
+                said = msgspec.structs.asdict(self._recorder.status)
+                said |= {"held": self._acting.held, "unsuppressed": self._acting.problem}
+                self._link.tell("recorder", **said)
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
         if op == "start":
@@ -86,8 +93,8 @@ class RecorderProcess:
         self._log = make_log(self._config)
         hear_libraries(self._log, self._clock)
         store = open_event_store(self._config, data, reason_of)
-        self._record(JournalRecorder(spool, store, self._clock), store)
         management = Management(lambda: self._config, data, store, self._clock, self._log)
+        self._record(JournalRecorder(spool, store, self._clock), store, management.store)
         self._http = RecorderHttp(data, management.routes())
         try:
             await self._http.start()
@@ -96,19 +103,33 @@ class RecorderProcess:
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, management.watch_domains)
 
-    def _record(self, recorder: JournalRecorder, store: EventStore) -> None:
-        """Read the journals, in a thread."""
+    def _record(self, recorder: JournalRecorder, store: EventStore, identity: IdentityStore) -> None:
+        """Read the journals, in a thread, and act upon what they say in another."""
         self._recorder = recorder
+        deliveries = Deliveries()
+        recorder.on_taken = deliveries.note
+        writer = CauseWriter(
+            store,
+            identity,
+            deliveries,
+            lambda: self._config.globals,
+            reader=self._config.globals.hostname,
+            kept=lambda: recorder.kept,
+            now=self._clock.now,
+        )
+        self._acting = acting = Acting(writer, identity.suppression_notes, self._clock, self._log)
 
         def work() -> None:
             try:
                 recorder.run(self._stopping.is_set, self._stopping.wait)
+                acting.finish()
                 store.close()
             finally:
                 self._loop.call_soon_threadsafe(self._ended.set)
 
         self._thread = threading.Thread(target=work, name="recorder")
         self._thread.start()
+        acting.start()
 
     def _supervisor_lost(self) -> None:
         os._exit(0)

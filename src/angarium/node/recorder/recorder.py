@@ -5,7 +5,7 @@ the journal's wait, and with it a 250), and only then is the journal told that i
 a crash it reads on from that place; what it meets a second time, the store knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,11 +26,14 @@ FIND_S = 1.0
 class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recorder is doing. *lag_s* is how long ago that happened which it reads now, 0 when it has read all that
     there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
+    *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed.
     """
 
     lag_s: float = 0.0
     taken: int = 0
     error: str = ""
+    held: int = 0
+    unsuppressed: str = ""
 
 
 class JournalRecorder:
@@ -46,6 +49,10 @@ class JournalRecorder:
         self._is_dirty = False
         self._read_up_to = clock.now()
         self.status = RecorderStatus()
+        self.on_taken: Callable[[Sequence[Told]], None] = lambda told: None
+        """Told what was stored."""
+        self.kept = 0
+        """The number of the last happening that survives a power cut, as far as is known."""
 
     def step(self, *, is_last: bool = False) -> bool:
         """Take a batch of each journal; return whether there was anything. *is_last*: when there is nothing more, what
@@ -73,6 +80,7 @@ class JournalRecorder:
             for follower in self._followers.values():
                 follower.keep()
             self._is_dirty = False
+            self.kept = self._store.last()
         self._synced_at = self._clock.now()
 
     def run(self, is_stopping: Callable[[], bool], wait: Callable[[float], object]) -> None:
@@ -109,6 +117,7 @@ class JournalRecorder:
         if told:
             self._store.take(told)
             self._is_dirty = True
+            self.on_taken(told)
             self._read_up_to = _at(told[-1])
             self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
         return len(told)
