@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from angarium.events.news import StoredNews
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.identity.domains.check import DomainReport, RecordCheck
@@ -91,6 +92,10 @@ class Api:
         fields.update(headers or {})
         return asyncio.run(self._ask(method, path, sent, fields))
 
+    async def ask(self, method: str, path: str, *, key: str = OPERATOR) -> Answer:
+        """Ask within a loop that runs already."""
+        return await self._ask(method, path, [b""], {"authorization": f"Bearer {key}"})
+
     async def _ask(self, method: str, path: str, pieces: list[bytes], headers: dict[str, str]) -> Answer:
         name, _, query = path.partition("?")
         scope = {
@@ -114,7 +119,7 @@ class Api:
         said: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
-            return coming.pop(0) if coming else {"type": "http.disconnect"}
+            return coming.pop(0) if coming else await asyncio.get_running_loop().create_future()
 
         async def send(message: dict[str, Any]) -> None:
             said.append(message)
@@ -188,25 +193,32 @@ def events(tmp_path: Path) -> Iterator[SqliteEventStore]:
     kept.close()
 
 
-def made(store: Any, events: Any, keys: Keys, dns: Checker) -> Starlette:
-    ports = ManagePorts(store, events, dns, lambda: "mail.example.net")
+@pytest.fixture
+def news() -> StoredNews:
+    return StoredNews()
+
+
+def made(store: Any, events: Any, keys: Keys, dns: Checker, news: StoredNews) -> Starlette:
+    ports = ManagePorts(store, events, news, dns, lambda: "mail.example.net")
     return Starlette(routes=make_manage_routes(ports, keys))
 
 
 @pytest.fixture
-def api_over(keys: Keys, dns: Checker, events: SqliteEventStore) -> MakeApi:
+def api_over(keys: Keys, dns: Checker, events: SqliteEventStore, news: StoredNews) -> MakeApi:
     """Makes the API over a store."""
 
     def make(store: Any) -> Api:
-        return Api(made(store, events, keys, dns))
+        return Api(made(store, events, keys, dns, news))
 
     return make
 
 
 @pytest.fixture
-def app(store: IdentityStore, events: SqliteEventStore, keys: Keys, dns: Checker) -> Starlette:
+def app(
+    store: IdentityStore, events: SqliteEventStore, keys: Keys, dns: Checker, news: StoredNews
+) -> Starlette:
     """The API as an application, to be asked by something else."""
-    return made(store, events, keys, dns)
+    return made(store, events, keys, dns, news)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """What became of mail, asked by HTTP: searched, told as a story, and as a log in order."""
 
+import asyncio
+import json
+
 import pytest
 
 from angarium.core.reply import Reply
@@ -93,14 +96,80 @@ def test_a_message_that_nobody_knows_is_not_there(api, mails, name):
     assert api("GET", f"{PREFIX}/messages/{name}").status == 404
 
 
-def test_the_log_is_read_on_from_where_one_was(api, mails):
-    path, numbers = f"{PREFIX}/events?limit=2", []
-    while path:
-        answer = api("GET", path)
-        numbers += [each["number"] for each in answer.json["data"]]
-        path = answer.json["next"]
+def test_the_log_is_read_on_from_where_one_was(api, events, mails):
+    path, numbers, is_more = f"{PREFIX}/events?limit=2", [], True
+    while is_more:
+        page = api("GET", path).json
+        numbers += [each["number"] for each in page["data"]]
+        path, is_more = page["next"], page["is_more"]
     assert len(numbers) == 5
     assert numbers == sorted(set(numbers))
+    assert api("GET", path).json["data"] == []
+    events.take([reception(4, START + 86_400 * 3)])
+    (new,) = api("GET", path).json["data"]
+    assert new["number"] > numbers[-1]
+
+
+def test_who_asks_for_little_does_not_read_the_rest_again(api, mails):
+    page = api("GET", f"{PREFIX}/events?types=bounced,complaint&query=to:bob").json
+    assert [each["type"] for each in page["data"]] == ["bounced"]
+    assert page["last"] == max(each["number"] for each in api("GET", f"{PREFIX}/events").json["data"])
+    assert page["next"] == f"{PREFIX}/events?types=bounced%2Ccomplaint&query=to%3Abob&after={page['last']}"
+
+
+def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(api):
+    answer = api("GET", f"{PREFIX}/events?types=delivered,bounce")
+    assert (answer.status, list(answer.pointers)) == (400, ["types"])
+    assert "did you mean bounced?" in answer.json["detail"]
+
+
+def test_days_are_those_of_the_zone(api, events):
+    just_after_midnight_in_berlin = 1_796_079_900.0  # 2026-12-01T00:05 there, 2026-11-30T23:05 in UTC
+    events.take([reception(1, just_after_midnight_in_berlin)])
+    assert len(found(api("GET", f"{PREFIX}/messages?query=date:2026-12-01&zone=Europe/Berlin"))) == 1
+    assert found(api("GET", f"{PREFIX}/messages?query=date:2026-12-01")) == []
+    answer = api("GET", f"{PREFIX}/messages?zone=Mars/Olympus")
+    assert (answer.status, list(answer.pointers)) == (400, ["zone"])
+
+
+def test_what_is_exported_is_what_is_listed(api, mails):
+    for name in ("messages", "events"):
+        answer = api("GET", f"{PREFIX}/{name}/export?query=roof")
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        lines = [json.loads(line) for line in answer.body.splitlines()]
+        assert lines == api("GET", f"{PREFIX}/{name}?query=roof").json["data"]
+        assert len(lines) > 2
+        assert api("GET", f"{PREFIX}/{name}/export?query=nobody").body == b""
+        assert api("GET", f"{PREFIX}/{name}/export?query=red%5E4").status == 400
+
+
+def test_an_export_is_of_ones_own(api, mails):
+    for name in ("messages", "events"):
+        answer = api("GET", f"{PREFIX}/{name}/export", key=CUSTOMER)
+        assert {json.loads(line)["account"] for line in answer.body.splitlines()} == {OWN}
+
+
+def test_who_waits_is_answered_when_something_is_stored(app, events, news, make_api, mails):
+    api = make_api(app)
+    last = api("GET", f"{PREFIX}/events").json["last"]
+
+    async def somebody_waits():
+        while not news.waiting:  # noqa: ASYNC110 - nobody is told that somebody waits
+            await asyncio.sleep(0)
+
+    async def run():
+        asked = asyncio.create_task(api.ask("GET", f"{PREFIX}/events?after={last}&wait=60&query=to:new"))
+        await somebody_waits()
+        events.take([reception(5, START + 5, to=("other@example.com",))])
+        news.tell()
+        await somebody_waits()
+        assert not asked.done()
+        events.take([reception(6, START + 6, to=("new@example.com",))])
+        news.tell()
+        return await asked
+
+    (event_,) = asyncio.run(asyncio.wait_for(run(), 30)).json["data"]
+    assert event_["type"] == "received"
 
 
 def test_a_wrong_query_is_pointed_at(api):

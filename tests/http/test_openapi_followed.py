@@ -14,6 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import EngineEvent, NonFatalError, ScenarioFinished
 
+from angarium.events.news import MOST_WAITING
 from angarium.http.manage.table import PREFIX
 from angarium.identity.store import domains
 
@@ -35,6 +36,7 @@ FORMATS = {
     "label": LABELS,
     "email": st.builds("{}@{}".format, LABELS, DOMAINS),
     "query": QUERIES,
+    "zone": st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kolkata")),
     "cidr": (st.ip_addresses() | st.builds("{}/24".format, st.ip_addresses(v=4))).map(str),
 }
 """Texts of the formats that the document names, where JSON Schema has no word of its own."""
@@ -83,6 +85,12 @@ def follow(app, key, *, examples=2, seed=1):
 def keys_are_made_once(monkeypatch):
     """Signing keys take most of a second each."""
     monkeypatch.setattr(domains, "new_key", functools.cache(domains.new_key))
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_kept_waiting(news):
+    """Where many wait already, one more is answered at once."""
+    news.waiting = MOST_WAITING
 
 
 @pytest.mark.slow

@@ -6,12 +6,15 @@ from pathlib import Path
 import click
 
 from angarium.cli.event_store import events_config_option, open_events
-from angarium.cli.options import data_option, json_option
+from angarium.cli.exporting import export_events
+from angarium.cli.options import Failure, data_option, json_option
 from angarium.cli.output import print_json_line, print_lines
 from angarium.cli.search import read_query
 from angarium.cli.tables import Toned
 from angarium.cli.times import moment
 from angarium.cli.words import STATE_TONES
+from angarium.core.suggest import closest
+from angarium.events.catalogue import KINDS
 from angarium.events.port import Happening, Whose
 
 _LOOK_S = 0.5
@@ -26,6 +29,16 @@ _AT_ONCE = 500
 @click.option(
     "--after", type=click.IntRange(0), metavar="NUMBER", help="All that came after this one instead."
 )
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only of this type, as in docs/events.md; may be repeated.",
+)
+@click.option(
+    "--export", "exports", metavar="FILE", help="Write all of it to FILE as lines of JSON; - is the output."
+)
 @click.option("--follow", is_flag=True, help="Go on as they happen, until Ctrl-C.")
 @events_config_option
 @data_option
@@ -34,6 +47,8 @@ def events_command(
     query: tuple[str, ...],
     limit: int,
     after: int | None,
+    types: tuple[str, ...],
+    exports: str | None,
     follow: bool,
     config: Path | None,
     data: Path | None,
@@ -45,8 +60,12 @@ def events_command(
     has seen misses nothing and gets nothing twice.
     """
     node = read_query(" ".join(query))
+    _check(types)
     store = open_events(data, config)
-    found = store.latest(node, Whose(), limit=limit) if after is None else []
+    if exports is not None:
+        export_events(store, node, after or 0, types, exports)
+        return
+    found = store.latest(node, Whose(), limit=limit, types=types) if after is None else []
     place = after or 0
     try:
         while True:
@@ -54,7 +73,9 @@ def events_command(
                 _print(each, as_json)
                 place = each.number
             found = (
-                store.log(node, Whose(), after=place, limit=_AT_ONCE) if follow or after is not None else []
+                store.log(node, Whose(), after=place, limit=_AT_ONCE, types=types)
+                if follow or after is not None
+                else []
             )
             if not found and not follow:
                 return
@@ -62,6 +83,14 @@ def events_command(
                 time.sleep(_LOOK_S)
     except KeyboardInterrupt:
         return
+
+
+def _check(types: tuple[str, ...]) -> None:
+    for name in types:
+        if name not in KINDS:
+            near = closest(name, KINDS)
+            hint = f"did you mean {near}?" if near else f"known are: {', '.join(KINDS)}"
+            raise Failure(f"{name} is no type of event; {hint}")
 
 
 def _print(happening: Happening, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from angarium.cli.event_store import events_config_option, open_events
+from angarium.cli.exporting import export_mail
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table
 from angarium.cli.tables import Cell, Column, Row, Toned
@@ -36,6 +37,9 @@ _COLUMNS = (
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to list."
 )
 @click.option("--after", metavar="PLACE", help="Go on where a listing has ended.")
+@click.option(
+    "--export", "exports", metavar="FILE", help="Write all of it to FILE as lines of JSON; - is the output."
+)
 @click.option("--count", "counts", is_flag=True, help=f"Say how many there are, up to {MOST_COUNTED:,}.")
 @events_config_option
 @data_option
@@ -44,6 +48,7 @@ def search_command(
     query: tuple[str, ...],
     limit: int,
     after: str | None,
+    exports: str | None,
     counts: bool,
     config: Path | None,
     data: Path | None,
@@ -59,6 +64,9 @@ def search_command(
     store = open_events(data, config)
     if counts:
         _print_count(store.count(node, Whose(), most=MOST_COUNTED + 1), as_json)
+        return
+    if exports is not None:
+        export_mail(store, node, exports)
         return
     page = store.search(node, Whose(), limit=limit, after=after)
     if as_json:

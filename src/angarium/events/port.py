@@ -164,9 +164,7 @@ class EventStore(Protocol):
         ...
 
     def last(self) -> int:
-        """Return the number of what was stored last, 0 for none. To be asked by whoever takes: what another thread is
-        storing may get lower numbers.
-        """
+        """Return the number of what was stored last, 0 for none: all that has lower ones can be asked from now on."""
         ...
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:

@@ -10,6 +10,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
 from angarium.http.api.caller import Caller
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
@@ -26,12 +27,19 @@ class Management:
     """*config_of* returns the configuration in force. Of a node that is prepared. Raises KeyRingError."""
 
     def __init__(
-        self, config_of: Callable[[], Config], data: Path, events: EventStore, clock: Clock, log: Log
+        self,
+        config_of: Callable[[], Config],
+        data: Path,
+        events: EventStore,
+        news: StoredNews,
+        clock: Clock,
+        log: Log,
     ) -> None:
         self._database = open_database(store_url(config_of(), data))
         ring = KeyRing.load_or_create(key_file(config_of(), data))
         self.store = IdentityStore(self._database, ring, clock.now)
         self._events = events
+        self._news = news
         self._config_of = config_of
         self._clock = clock
         self._log = log
@@ -39,7 +47,8 @@ class Management:
     def routes(self) -> list[BaseRoute]:
         """Return what is to be served."""
         keys = _Keys(ApiKeys(self._database), self._clock)
-        return make_manage_routes(ManagePorts(self.store, self._events, self._check, self._hostname), keys)
+        ports = ManagePorts(self.store, self._events, self._news, self._check, self._hostname)
+        return make_manage_routes(ports, keys)
 
     async def watch_domains(self) -> None:
         """Look sending domains up in the DNS again that are due."""

@@ -16,6 +16,7 @@ from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judg
 from angarium.events.reading import DayReader, Span
 from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.events.sqlite.day import DayFile
+from angarium.events.sqlite.newest import NewestNumbers
 from angarium.events.sqlite.reading import DayFileReader, cannot
 from angarium.query.nodes import Node
 
@@ -35,6 +36,7 @@ class SqliteEventStore:
         self._files: dict[str, DayFile] = {}
         self._unsynced: set[str] = set()
         self._readers = threading.local()
+        self._newest = NewestNumbers(self._path, lambda day: self._day(day).last)
         try:
             make_folder(folder)
         except OSError as exc:
@@ -53,10 +55,7 @@ class SqliteEventStore:
     def _numbering(self) -> Iterator[int]:
         """Return the numbers of the next events, one count over all days: what is stored later has a higher one."""
         if self._numbers is None:
-            last = 0
-            for day in self._days():
-                last = max(last, self._day(day).last)
-            self._numbers = count(last + 1)
+            self._numbers = count(self.last() + 1)
         return self._numbers
 
     def sync(self) -> None:
@@ -81,7 +80,9 @@ class SqliteEventStore:
     ) -> list[Happening]:
         """See `EventStore.log`."""
         span = Span(after, types=types)
-        return over_days.log(self._days, self._day, node, scope, span, limit, newest=False)
+        return over_days.log(
+            lambda: self._days_above(after), self._day, node, scope, span, limit, newest=False
+        )
 
     def latest(
         self,
@@ -98,7 +99,7 @@ class SqliteEventStore:
 
     def last(self) -> int:
         """See `EventStore.last`."""
-        return max((self._day(day).last for day in self._days()), default=0)
+        return max(map(self._newest.in_day, self._days()), default=0)
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
@@ -140,6 +141,10 @@ class SqliteEventStore:
     def _days(self) -> list[str]:
         """Return the days that are there."""
         return [path.stem for path in self.folder.glob("*.db")]
+
+    def _days_above(self, number: int) -> list[str]:
+        """Return the days in which something has a higher number."""
+        return [day for day in self._days() if self._newest.in_day(day) > number]
 
     def _file(self, day: str) -> DayFile:
         """Return a day's file to write, with the ones used last kept open."""

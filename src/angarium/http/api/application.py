@@ -22,7 +22,7 @@ from angarium.http.api.decoding import decode_body, decode_query
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
 from angarium.http.api.problem import MEDIA_TYPE, FieldError, HttpProblem, unavailable
-from angarium.http.api.stream import streamed
+from angarium.http.api.stream import lined, streamed
 from angarium.sql.errors import Conflict, Invalid, NotFound, StoreError
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -139,7 +139,7 @@ def _too_large() -> HttpProblem:
 async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -> Any:
     try:
         if endpoint.streams:
-            return await streamed(endpoint.handler(call, **arguments))
+            return await (lined if endpoint.lines else streamed)(endpoint.handler(call, **arguments))
         if inspect.iscoroutinefunction(endpoint.handler):
             return await endpoint.handler(call, **arguments)
         return await asyncio.to_thread(endpoint.handler, call, **arguments)

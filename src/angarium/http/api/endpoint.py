@@ -32,7 +32,7 @@ class Api(NamedTuple):
 @dataclass(frozen=True)
 class Endpoint:
     """One method of one path. *grant* is what a key needs for it, None for any key. *conflicts*: what there is may
-    stand against what is asked.
+    stand against what is asked. *lines*: what the handler yields is answered as lines of JSON, not as events.
 
     The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
     """
@@ -43,6 +43,7 @@ class Endpoint:
     grant: str | None
     status: int = 200
     conflicts: bool = False
+    lines: bool = False
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class Endpoint:
 
     @property
     def answers(self) -> tuple[Any, ...]:
-        """What the body of the answer is, or one event of the stream: one of these; none when there is no body."""
+        """What the body of the answer is, or one item of the stream: one of these; none when there is no body."""
         answer = self.hints["return"]
         if self.streams:
             (answer,) = get_args(answer)
@@ -70,7 +71,7 @@ class Endpoint:
 
     @property
     def streams(self) -> bool:
-        """Whether the answer is a stream of events."""
+        """Whether the answer is a stream of items."""
         return inspect.isasyncgenfunction(self.handler)
 
     @property

@@ -8,6 +8,7 @@ import msgspec
 
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.problem import MEDIA_TYPE, SORTS, ProblemBody
+from angarium.http.api.stream import LINES_TYPE
 from angarium.http.api.stream import MEDIA_TYPE as EVENT_STREAM
 
 _REF = "#/components/schemas/{name}"
@@ -103,7 +104,9 @@ def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[s
 def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
     done: Schema = {"description": "Done."}
     if endpoint.answers:
-        media_type = EVENT_STREAM if endpoint.streams else "application/json"
+        media_type = "application/json"
+        if endpoint.streams:
+            media_type = LINES_TYPE if endpoint.lines else EVENT_STREAM
         schemas = [by_kind[kind] for kind in endpoint.answers]
         done["content"] = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ())]

@@ -1,4 +1,6 @@
-"""Answers without end: items as server-sent events, until the client hangs up (HTML, section 9.2)."""
+"""Answers that come piece by piece: items without end as server-sent events, until the client hangs up (HTML, section
+9.2), or as lines of JSON up to the last.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from angarium.core.errors import AngariumError
 
 MEDIA_TYPE = "text/event-stream"
+LINES_TYPE = "application/x-ndjson"
+_PIECE_BYTES = 65_536
 
 
 async def streamed(items: AsyncIterator[Any]) -> Response:
@@ -29,6 +33,24 @@ async def streamed(items: AsyncIterator[Any]) -> Response:
             yield _event("error", {"detail": str(error)})
 
     return StreamingResponse(events(), headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+
+
+async def lined(items: AsyncIterator[Any]) -> Response:
+    """Return *items* as lines. What is wrong before the first one is raised; what is wrong later breaks the answer off,
+    so that part of it is not taken for the whole.
+    """
+    first = await anext(items, None)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        piece = bytearray() if first is None else bytearray(msgspec.json.encode(first) + b"\n")
+        async for item in items:
+            piece += msgspec.json.encode(item) + b"\n"
+            if len(piece) >= _PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece)
+
+    return StreamingResponse(pieces(), headers={"Cache-Control": "no-store"}, media_type=LINES_TYPE)
 
 
 def event(item: Any) -> bytes:

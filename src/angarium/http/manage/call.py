@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from angarium.core.options import Options
+from angarium.events.news import StoredNews
 from angarium.events.port import EventStore, Whose
 from angarium.http.api.caller import Caller
 from angarium.http.api.problem import HttpProblem
@@ -51,6 +52,7 @@ class Call:
 
     store: IdentityStore
     events: EventStore
+    news: StoredNews
     check: Checker
     caller: Caller
     actor: str

@@ -1,79 +1,77 @@
 """The manage API: what became of messages, and everything that happened, as the recorder has kept it."""
 
+import asyncio
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Annotated, Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from angarium.core.ids import parse_id
+from angarium.core.suggest import closest
+from angarium.events.catalogue import KINDS
+from angarium.events.exporting import all_events, all_mail
 from angarium.events.fields import MAIL
-from angarium.events.port import FoundMail, Happening, NoSuchPlace
+from angarium.events.port import NoSuchPlace
+from angarium.events.views import EventView, MailView, event_view, mail_view
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Id
-from angarium.http.manage.call import Call, LimitQuery
-from angarium.http.manage.shapes import EventNumber, MessagePlace, QueryText
-from angarium.http.manage.views import Page
+from angarium.http.manage.call import Call
+from angarium.http.manage.shapes import EventNumber, EventTypes, MessagePlace, QueryText, ZoneName
 from angarium.query.nodes import Node
 from angarium.query.parser import parse
 from angarium.query.problem import QueryProblem
 from angarium.query.values import Now
 from angarium.sql.errors import NotFound
 
+T = TypeVar("T")
+
 MOST_COUNTED: Final = 10_000
+LONGEST_WAIT_S: Final = 60
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Wait = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_WAIT_S)]
 
 
-class MailQuery(LimitQuery):
-    """What mail is looked for; without `query` all of it. With `count`, how much there is, as well."""
+class MailAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What mail it is about; without `query` all of it. Days in it are those of `zone`, such as `Europe/Berlin`."""
 
     query: QueryText = ""
-    after: MessagePlace | None = None
+    zone: ZoneName = "UTC"
     account: Id | None = None
+
+
+class MailQuery(MailAsked):
+    """What mail is looked for. With `count`, how much there is, as well."""
+
+    after: MessagePlace | None = None
+    limit: Limit = 100
     count: bool = False
 
 
-class EventsQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What happened after the event numbered `after`, to mail that `query` finds."""
+class EventsAsked(MailAsked):
+    """What happened after the event numbered `after`, of these `types` (parted by commas; without, of all)."""
 
-    query: QueryText = ""
     after: EventNumber = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    account: Id | None = None
+    types: EventTypes = ""
+
+
+class EventsQuery(MailAsked):
+    """A page of what happened after the event numbered `after`, of these `types`. Where there is nothing, it is waited
+    for, up to `wait` seconds.
+    """
+
+    after: EventNumber = 0
+    types: EventTypes = ""
+    limit: Limit = 100
+    wait: Wait = 0
 
 
 class OneQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Whose message it is; without `account` one that the key may see."""
 
     account: Id | None = None
-
-
-class MailView(msgspec.Struct, frozen=True):
-    """One recipient of one message. *index* is its number in the message; *reason* says in a word why it failed."""
-
-    message: str
-    index: int
-    accepted_at: datetime
-    address: str
-    sender: str
-    author: str
-    subject: str
-    message_id: str
-    size: int
-    account: int
-    server: int
-    stream: str
-    campaign: str
-    tags: list[str]
-    metadata: dict[str, Any]
-    domain: str
-    binding: str
-    listener: str
-    status: str
-    changed_at: datetime
-    next_try_at: datetime | None
-    attempts: int
-    reply: str
-    reason: str
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -91,27 +89,15 @@ class MailPage(msgspec.Struct, frozen=True):
     total: Total | None
 
 
-class EventView(msgspec.Struct, frozen=True):
-    """One thing that happened. *index* and *address* are the recipient's, null and empty where it is about all of the
-    message, or none. *account*, *server* and *stream* say whose mail it is, 0 and empty for nobody's, *domain* and
-    *binding* the queue, *provider* whose host was tried. *details* are what its type says.
+class EventsPage(msgspec.Struct, frozen=True):
+    """The oldest first. *next* is the path that goes on behind it, whenever it is asked; *last* is the number up to
+    which all has been told; *is_more* says that there is more already.
     """
 
-    number: int
-    type: str
-    at: datetime
-    message: str | None
-    index: int | None
-    address: str
-    reply: str
-    reason: str
-    details: dict[str, Any]
-    account: int
-    server: int
-    stream: str
-    domain: str
-    binding: str
-    provider: str
+    data: list[EventView]
+    next: str
+    last: int
+    is_more: bool
 
 
 class MessageView(msgspec.Struct, frozen=True):
@@ -124,7 +110,7 @@ class MessageView(msgspec.Struct, frozen=True):
 
 def list_messages(call: Call, query: MailQuery) -> MailPage:
     """Search mail, newest first, in the language of docs/search.md."""
-    node, whose = _meant(query.query), call.whose(query.account)
+    node, whose = _meant(query), call.whose(query.account)
     try:
         page = call.events.search(node, whose, limit=query.limit, after=query.after)
     except NoSuchPlace as error:
@@ -132,6 +118,14 @@ def list_messages(call: Call, query: MailQuery) -> MailPage:
     count = call.events.count(node, whose, most=MOST_COUNTED + 1) if query.count else None
     total = None if count is None else Total(min(count, MOST_COUNTED), count > MOST_COUNTED)
     return MailPage([mail_view(mail) for mail in page.found], page.next and call.next_path(page.next), total)
+
+
+async def export_messages(call: Call, query: MailAsked) -> AsyncIterator[MailView]:
+    """Tell all mail that a query finds, newest first, one recipient a line."""
+    node, whose = _meant(query), call.whose(query.account)
+    async for page in _threaded(all_mail(call.events, node, whose)):
+        for mail in page:
+            yield mail_view(mail)
 
 
 def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
@@ -147,41 +141,71 @@ def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
     return MessageView(name.hex(), recipients, [event_view(each) for each in found.happenings])
 
 
-def list_events(call: Call, query: EventsQuery) -> Page[EventView]:
+async def list_events(call: Call, query: EventsQuery) -> EventsPage:
     """List what happened, oldest first: to all mail, or to mail that a query finds.
 
-    Each event has a number that only grows: who asks again after the last that he has got misses nothing and gets
+    Each event has a number that only grows: who goes on with `next`, at once or some day, misses nothing and gets
     nothing twice.
     """
-    found = call.events.log(
-        _meant(query.query), call.whose(query.account), after=query.after, limit=query.limit
-    )
-    more = len(found) == query.limit
-    return Page([event_view(each) for each in found], call.next_path(found[-1].number) if more else None)
+    until = asyncio.get_running_loop().time() + query.wait
+    after = query.after
+    while True:
+        coming = call.news.coming()
+        page = await asyncio.to_thread(_events, call, query, after)
+        after = page.last
+        left_s = until - asyncio.get_running_loop().time()
+        if page.data or not await call.news.wait(coming, left_s):
+            return page
 
 
-def mail_view(mail: FoundMail) -> MailView:
-    """Return a recipient of a message as it is shown."""
-    fields = msgspec.structs.asdict(mail)
-    at, due_at, status = fields.pop("at"), fields.pop("due_at"), fields.pop("state")
-    fields["changed_at"] = _moment(mail.changed_at)
-    next_try_at = None if due_at is None else _moment(due_at)
-    return MailView(**fields, accepted_at=_moment(at), status=status, next_try_at=next_try_at)
+async def export_events(call: Call, query: EventsAsked) -> AsyncIterator[EventView]:
+    """Tell everything that happened up to now, oldest first, one event a line."""
+    node, whose, types = _meant(query), call.whose(query.account), _types(query.types)
+    upto = await asyncio.to_thread(call.events.last)
+    pages = all_events(call.events, node, whose, after=query.after, upto=upto, types=types)
+    async for page in _threaded(pages):
+        for each in page:
+            yield event_view(each)
 
 
-def event_view(happening: Happening) -> EventView:
-    """Return something that happened as it is shown."""
-    return EventView(**{**msgspec.structs.asdict(happening), "at": _moment(happening.at)})
+def _events(call: Call, query: EventsQuery, after: int) -> EventsPage:
+    node, whose, types = _meant(query), call.whose(query.account), _types(query.types)
+    last = call.events.last()
+    found = call.events.log(node, whose, after=after, limit=query.limit, types=types)
+    is_more = len(found) == query.limit
+    last = found[-1].number if is_more else max([last, after, *(each.number for each in found[-1:])])
+    return EventsPage([event_view(each) for each in found], call.next_path(last), last, is_more)
 
 
-def _meant(text: str) -> Node:
-    """Return what a query means, with days of UTC. Raises HttpProblem, which points at what is wrong."""
+async def _threaded(items: Iterator[T]) -> AsyncIterator[T]:
+    """Yield *items*, each of which is waited for in a thread."""
+    none = object()
+    while (item := await asyncio.to_thread(next, items, none)) is not none:
+        yield item  # type: ignore[misc]
+
+
+def _meant(asked: MailAsked) -> Node:
+    """Return what a query means. Raises HttpProblem, which points at what is wrong."""
     try:
-        return parse(text, MAIL, Now(time.time()))
+        zone = ZoneInfo(asked.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        said = "is no time zone that is known here; write one such as Europe/Berlin, or leave it out for UTC"
+        raise HttpProblem("invalid", f"zone: {said}", [FieldError("zone", said)]) from error
+    try:
+        return parse(asked.query, MAIL, Now(time.time(), zone))
     except QueryProblem as problem:
         wrong = FieldError("query", str(problem), problem.at, problem.pointed())
         raise HttpProblem("invalid", f"query: {problem}", [wrong]) from problem
 
 
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
+def _types(text: str) -> Sequence[str]:
+    """Return the types that are named. Raises HttpProblem."""
+    names = [name for name in text.split(",") if name]
+    unknown = [name for name in names if name not in KINDS]
+    if unknown:
+        near = closest(unknown[0], KINDS)
+        said = f"{unknown[0]} is no type of event; " + (
+            f"did you mean {near}?" if near else f"known are: {', '.join(KINDS)}"
+        )
+        raise HttpProblem("invalid", f"types: {said}", [FieldError("types", said)])
+    return names

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
 from angarium.http.api.application import make_routes
 from angarium.http.api.caller import Authenticator, Caller
@@ -23,6 +24,7 @@ class ManagePorts(NamedTuple):
 
     store: IdentityStore
     events: EventStore
+    news: StoredNews
     check: Checker
     hostname: Callable[[], str] = lambda: ""
 
@@ -34,6 +36,7 @@ def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list
         return Call(
             store=ports.store,
             events=ports.events,
+            news=ports.news,
             check=ports.check,
             caller=caller,
             actor=_actor(caller),

@@ -3,7 +3,7 @@ says in a sentence what to write instead.
 
 The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
 line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain;
-`query` is the search language.
+`query` is the search language; `zone` the name of a time zone.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from angarium.dialects.postmark.names import RESERVED_STREAMS
+from angarium.events.catalogue import KINDS
 from angarium.events.port import PLACE
 from angarium.identity import checks
 from angarium.identity.grants import GRANTS
@@ -24,6 +25,7 @@ def _told(**schema: Any) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema=schema)
 
 
+_TYPE: Final = "|".join(KINDS)
 _LINE: Final = _told(maxLength=checks.LONGEST_TEXT, format="line")
 _NAME: Final = _told(minLength=1, maxLength=checks.LONGEST_TEXT, format="name")
 _DESCRIPTION: Final = _told(maxLength=checks.LONGEST_DESCRIPTION, format="line")
@@ -53,4 +55,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """After 1970 and before the year 10000."""
 QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
 MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
+EventTypes = Annotated[str, _told(pattern=f"^$|^({_TYPE})(,({_TYPE}))*$")]
+ZoneName = Annotated[str, _told(format="zone")]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]

@@ -114,8 +114,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     ),
     Endpoint("GET", "/grants", credentials.list_grants, None),
     Endpoint("GET", "/messages", happened.list_messages, "message_events/view"),
+    Endpoint("GET", "/messages/export", happened.export_messages, "message_events/view", lines=True),
     Endpoint("GET", "/messages/{message}", happened.show_message, "message_events/view"),
     Endpoint("GET", "/events", happened.list_events, "message_events/view"),
+    Endpoint("GET", "/events/export", happened.export_events, "message_events/view", lines=True),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from angarium.config.model import Config
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.tasks import Tasks
+from angarium.events.news import StoredNews
 from angarium.events.place import open_event_store
 from angarium.events.port import EventStore
 from angarium.identity.store.store import IdentityStore
@@ -93,8 +95,10 @@ class RecorderProcess:
         self._log = make_log(self._config)
         hear_libraries(self._log, self._clock)
         store = open_event_store(self._config, data, reason_of)
-        management = Management(lambda: self._config, data, store, self._clock, self._log)
-        self._record(JournalRecorder(spool, store, self._clock), store, management.store)
+        news = StoredNews()
+        management = Management(lambda: self._config, data, store, news, self._clock, self._log)
+        recorder = JournalRecorder(spool, store, self._clock, lambda: self._soon(news.tell))
+        self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())
         try:
             await self._http.start()
@@ -125,11 +129,15 @@ class RecorderProcess:
                 acting.finish()
                 store.close()
             finally:
-                self._loop.call_soon_threadsafe(self._ended.set)
+                self._soon(self._ended.set)
 
         self._thread = threading.Thread(target=work, name="recorder")
         self._thread.start()
         acting.start()
+
+    def _soon(self, what: Callable[[], object]) -> None:
+        """Have *what* called in the event loop."""
+        self._loop.call_soon_threadsafe(what)
 
     def _supervisor_lost(self) -> None:
         os._exit(0)

@@ -37,12 +37,18 @@ class RecorderStatus(msgspec.Struct, frozen=True):
 
 
 class JournalRecorder:
-    """Reads the partitions in *folder*, those that come later too. Blocking, for one thread."""
+    """Reads the partitions in *folder*, those that come later too. Blocking, for one thread.
 
-    def __init__(self, folder: Path, store: EventStore, clock: Clock) -> None:
+    *has_taken* is called when something was stored.
+    """
+
+    def __init__(
+        self, folder: Path, store: EventStore, clock: Clock, has_taken: Callable[[], object] = lambda: None
+    ) -> None:
         self._folder = folder
         self._store = store
         self._clock = clock
+        self._has_taken = has_taken
         self._followers: dict[Path, JournalFollower] = {}
         self._synced_at = clock.now()
         self._found_at = 0.0
@@ -116,6 +122,7 @@ class JournalRecorder:
         told = follower.read(BATCH)
         if told:
             self._store.take(told)
+            self._has_taken()
             self._is_dirty = True
             self.on_taken(told)
             self._read_up_to = _at(told[-1])

@@ -1,0 +1,54 @@
+"""What became of mail, at a terminal: exported as the API tells it."""
+
+import json
+
+import pytest
+
+from angarium.core.reply import Reply
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.testing.happenings import event, reception
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The data folder of a node that has taken three messages; one of them bounced."""
+    store = SqliteEventStore(tmp_path / "events")
+    told = [reception(number, to=(f"r{number}@example.com",)) for number in range(3)]
+    gone = Reply(550, "5.1.1", "no such user")
+    store.take([*told, event(told[1], "bounced", "bounced", reply=gone)])
+    store.close()
+    return tmp_path
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_mail_is_exported_in_the_shape_of_the_api(cli, data):
+    target = data / "mail.jsonl"
+    done = cli("search", "--data", str(data), "--export", str(target), "status:bounced OR status:queued")
+    assert done.output == f"3 recipients written to {target}\n"
+    found = lines(target)
+    assert [each["address"] for each in found] == ["r2@example.com", "r1@example.com", "r0@example.com"]
+    assert found[1]["status"] == "bounced"
+    assert found[1]["accepted_at"].endswith("Z")
+
+
+def test_events_are_exported_by_type_and_from_a_number_on(cli, data):
+    assert len(cli("events", "--data", str(data), "--export", "-").stdout.splitlines()) == 4
+    bounced = cli("events", "--data", str(data), "--export", "-", "--type", "bounced")
+    (line,) = bounced.stdout.splitlines()
+    number = json.loads(line)["number"]
+    assert cli("events", "--data", str(data), "--export", "-", "--after", str(number)).stdout == ""
+
+
+def test_a_file_that_cannot_be_written_is_told(cli, data):
+    done = cli("events", "--data", str(data), "--export", str(data / "nowhere" / "x"))
+    assert done.exit_code == 1
+    assert "cannot be written" in done.output
+
+
+def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(cli, data):
+    done = cli("events", "--data", str(data), "--type", "bounce")
+    assert done.exit_code == 1
+    assert "did you mean bounced?" in done.output
