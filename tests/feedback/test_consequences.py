@@ -66,13 +66,15 @@ def test_a_domain_that_does_not_exist_suppresses_after_two_different_days() -> N
     assert of(gone, Earlier(days=9), RULES._replace(gone_domain_days=0))[0] == "nothing"
 
 
-def test_complaints_and_unsubscriptions_suppress_as_the_stream_says() -> None:
+def test_complaints_and_unsubscriptions_suppress_in_their_stream_and_an_address_that_is_gone_everywhere() -> (
+    None
+):
     assert of(Occurrence("complaint", complaint="abuse")) == ("suppress", "complaint")
     assert of(Occurrence("unsubscribe")) == ("suppress", "unsubscription")
-    stream = SuppressionRules(hard_bounce=None, complaint="stream", unsubscribe=None)
-    assert follows(Occurrence("complaint"), NONE, stream).scope == "stream"
-    assert of(Occurrence("unsubscribe"), NONE, stream) == ("nothing", "unsubscription")
-    assert of(bounce("550 5.1.1 no such user"), NONE, stream) == ("nothing", "hard bounce")
+    assert {follows(Occurrence(type), NONE, RULES).scope for type in ("complaint", "unsubscribe")} == {
+        "stream"
+    }
+    assert follows(bounce("550 5.1.1 no such user"), NONE, RULES).scope == "account"
 
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "dmarc"])

@@ -14,6 +14,7 @@ from angarium.feedback.consequences import Consequence, Earlier, Occurrence, Sup
 from angarium.feedback.parts import MOST_BYTES
 from angarium.feedback.reading import ReportedRecipient, read_feedback
 from angarium.feedback.sections import REPLY
+from angarium.feedback.vendors import postmark_type
 
 
 @click.group()
@@ -77,7 +78,7 @@ def _verdict(recipient: ReportedRecipient) -> Verdict:
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
-    reason = verdict.reason
+    reason, then = verdict.reason, _follows(verdict)
     return {
         "reason": reason.name,
         "class": reason.number,
@@ -86,8 +87,14 @@ def _record(verdict: Verdict) -> dict[str, Any]:
         "fault": reason.fault,
         "is_permanent": verdict.is_hard,
         "rule": verdict.rule,
-        "follows": _follows(verdict)._asdict(),
+        "postmark": _postmark(reason.name),
+        "follows": {"effect": then.effect, "rule": then.rule, "why": then.why},
     }
+
+
+def _postmark(reason: str) -> str:
+    found = postmark_type("bounced", reason)
+    return found.name if found is not None else ""
 
 
 _THEN = {
@@ -108,7 +115,7 @@ def _lines(verdict: Verdict) -> list[Cell]:
     rule = f"rule {verdict.rule!r}" if verdict.rule else "no rule knows these words"
     return [
         Toned(f"{reason.name}: {reason.about}", "bright"),
-        f"class {found.number}, {found.name} ({found.category}); {rule}",
+        f"class {found.number}, {found.name} ({found.category}); Postmark: {_postmark(reason.name)}; {rule}",
         f"at fault: {reason.fault}",
         f"{_THEN[then.effect]}: {then.why} (rule {then.rule!r})",
     ]

@@ -44,29 +44,28 @@ class Earlier(NamedTuple):
 
 
 class SuppressionRules(NamedTuple):
-    """What the operator and the stream say. A scope of None: that does not suppress.
-
-    *gone_domain_days*: a domain that does not exist suppresses when that was so on so many different days. *in_a_row*:
-    so many failures in a row that are not the recipient's suppress as well. 0: never.
+    """What the operator says. *gone_domain_days*: a domain that does not exist suppresses when that was so on so many
+    different days. *in_a_row*: so many failures of one class in a row suppress, whoever is at fault. 0: never.
     """
 
-    hard_bounce: Scope | None = "account"
-    complaint: Scope | None = "account"
-    unsubscribe: Scope | None = "stream"
     gone_domain_days: int = 2
     in_a_row: int = 0
 
 
 class Consequence(NamedTuple):
-    """What follows. *why* says it in words, *rule* is the rule's name. *scope* and *reason* are set where something is
-    suppressed, or is remembered for that.
+    """What follows. *why* says it in words, *rule* is the rule's name. *reason* is set where something is suppressed,
+    or is remembered for that.
     """
 
     effect: Effect
     rule: str
     why: str
-    scope: Scope | None = None
     reason: Reason | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """An address that is gone is so for all; who complains or wants no more speaks of what they got."""
+        return "account" if self.reason == "hard_bounce" else "stream"
 
 
 FAILURES: Final = ("bounced", "late_bounce", "expired")
@@ -118,13 +117,13 @@ def _complaint(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> C
         return Consequence(
             "nothing", "no complaint", f"a report of the kind {what.complaint!r} complains of nothing"
         )
-    return _suppressed("complaint", rules.complaint, "complaint", "the recipient has called it unwanted")
+    return Consequence("suppress", "complaint", "the recipient has called it unwanted", "complaint")
 
 
 def _unsubscribe(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
     if what.type != "unsubscribe":
         return None
-    return _suppressed("unsubscribe", rules.unsubscribe, "unsubscription", "the recipient wants no more")
+    return Consequence("suppress", "unsubscription", "the recipient wants no more", "unsubscribe")
 
 
 def _unknown_reason(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
@@ -143,15 +142,15 @@ def _gone_domain(what: Occurrence, earlier: Earlier, rules: SuppressionRules) ->
         return Consequence("nothing", "gone domain", "a domain that does not exist suppresses nothing here")
     if days >= most:
         why = f"the domain did not exist on {days} different days"
-        return _suppressed("hard_bounce", rules.hard_bounce, "gone domain", why)
+        return Consequence("suppress", "gone domain", why, "hard_bounce")
     why = f"the domain did not exist on {days} of {most} different days: DNS may be wrong for a day"
-    return Consequence("note", "gone domain", why, rules.hard_bounce, "hard_bounce")
+    return Consequence("note", "gone domain", why, "hard_bounce")
 
 
 def _hard(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
     if what.type not in _BOUNCES or what.verdict is None or not what.verdict.is_hard:
         return None
-    return _suppressed("hard_bounce", rules.hard_bounce, "hard bounce", _HARD[what.verdict.reason.name])
+    return Consequence("suppress", "hard bounce", _HARD[what.verdict.reason.name], "hard_bounce")
 
 
 def _in_a_row(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
@@ -160,9 +159,9 @@ def _in_a_row(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Co
     number, most = earlier.in_a_row + 1, rules.in_a_row
     of = f"of class {what.verdict.reason.number} ({what.verdict.reason.bounce_class.name}) in a row"
     if number >= most:
-        return _suppressed("hard_bounce", rules.hard_bounce, "failures in a row", f"{number} failures {of}")
+        return Consequence("suppress", "failures in a row", f"{number} failures {of}", "hard_bounce")
     why = f"failure {number} of {most} {of}"
-    return Consequence("note", "failures in a row", why, rules.hard_bounce, "hard_bounce")
+    return Consequence("note", "failures in a row", why, "hard_bounce")
 
 
 def _others_fault(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
@@ -193,9 +192,3 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _in_a_row,
     _others_fault,
 )
-
-
-def _suppressed(reason: Reason, scope: Scope | None, rule: str, why: str) -> Consequence:
-    if scope is None:
-        return Consequence("nothing", rule, f"{why}; the stream says that this suppresses nothing")
-    return Consequence("suppress", rule, why, scope, reason)

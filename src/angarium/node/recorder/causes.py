@@ -25,7 +25,6 @@ from angarium.feedback.consequences import (
     follows,
 )
 from angarium.feedback.occurrences import TYPES, is_signed, occurrence_of
-from angarium.identity.records import DEFAULT_STREAMS
 from angarium.identity.store.store import IdentityStore
 from angarium.node.recorder.deliveries import Deliveries
 from angarium.query.nodes import Equal, Everything, Phrase
@@ -247,9 +246,9 @@ def _key_of(finding: _Finding) -> tuple[int, bytes, str]:
 
 def _scope(finding: _Finding, then: Consequence) -> str:
     happening = finding.happening
-    if then.scope != "stream" or not happening.server:
+    if then.scope != "stream" or not happening.stream:
         return EVERYTHING
-    return stream_scope(happening.server, happening.stream or next(iter(DEFAULT_STREAMS)))
+    return stream_scope(happening.server, happening.stream)
 
 
 def _class_of(finding: _Finding) -> int:
