@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from angarium.core.records import Fact
 from angarium.core.reply import Reply
 from angarium.http.manage.table import PREFIX
 from angarium.testing.happenings import START, event, reception
@@ -63,6 +64,18 @@ def test_an_account_sees_its_own_mail_only(api, mails):
     log = api("GET", f"{PREFIX}/events", key=CUSTOMER).json["data"]
     assert {each["message"] for each in log} == set(mails[1:])
     assert found(api("GET", f"{PREFIX}/messages?account={OTHERS}")) == ["ann@example.com"]
+
+
+def test_an_account_sees_what_was_refused_to_it_and_not_what_was_to_others(api, events):
+    def refused(number, account):
+        fields = {"reply": "550 5.7.1 not from here", "reason": "sender"}
+        return Fact(kind="refusal", id=b"%016d" % number, at=START, account=account, fields=fields)
+
+    events.take([refused(1, OWN), refused(2, OTHERS), refused(3, 0)])
+    (own,) = api("GET", f"{PREFIX}/events", key=CUSTOMER).json["data"]
+    assert (own["type"], own["account"], own["reply"]) == ("refusal", OWN, "550 5.7.1 not from here")
+    assert [each["account"] for each in api("GET", f"{PREFIX}/events").json["data"]] == [OWN, OTHERS, 0]
+    assert api("GET", f"{PREFIX}/events?query=bob", key=CUSTOMER).json["data"] == []
 
 
 def test_pages_follow_each_other_and_say_how_many_there_are(api, mails):

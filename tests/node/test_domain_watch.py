@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from angarium.core.records import Fact
 from angarium.dns.resolver import ResolverConfigError
 from angarium.identity.domains.check import DomainReport, RecordCheck
 from angarium.identity.domains.records import records_for
@@ -30,7 +31,8 @@ class Place:
         account = self.store.accounts.create("acme", **ME).id
         self.domain = self.store.domains.create(account, "acme.test", **ME).id
         self.log = kept_log()
-        self.watch = DomainWatch(self.store, self.check, self.clock, self.log)
+        self.noted = list[Fact]()
+        self.watch = DomainWatch(self.store, self.check, self.clock, self.log, self.noted.append)
 
     async def check(self, domain: Domain) -> DomainReport:
         self.asked.append(domain.name)
@@ -106,3 +108,19 @@ def test_a_dns_without_a_server_is_said_and_asked_again_the_next_time(place: Pla
     asyncio.run(DomainWatch(place.store, no_server, place.clock, place.log).try_to_look())
     assert "names no server" in text_of(place.log)
     assert place.is_verified
+
+
+def test_what_is_lost_and_found_is_written_down(place: Place) -> None:
+    place.verify()
+    place.a_day_later("found")
+    assert place.noted == []
+    place.a_day_later("missing")
+    place.a_day_later("missing")
+    (lost,) = place.noted
+    account = place.store.domains.get(place.domain).account
+    assert (lost.kind, lost.account, lost.fields["domain"]) == ("domain_lost", account, "acme.test")
+    assert any(name.startswith("TXT ") and "_domainkey.acme.test" in name for name in lost.fields["missing"])
+    place.a_day_later("found")
+    assert [(fact.kind, fact.fields) for fact in place.noted[1:]] == [
+        ("domain_found", {"domain": "acme.test"})
+    ]

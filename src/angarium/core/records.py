@@ -248,12 +248,16 @@ FactKind = Literal[
     "refusal",  # refused at the door: a session, an address, a message
     "login_failed",  # a login that failed
     "open",  # a recipient has looked at the message
+    "initial_open",  # the picture at the beginning of the message was asked for
     "click",  # a recipient has followed a link of it
     "unsubscribe",  # a recipient wants no more
+    "link_unsubscribe",  # a recipient has followed a link of the message that says so
     "complaint",  # a recipient has called it unwanted
     "late_bounce",  # it failed after it had been delivered
     "auto_reply",  # a program has answered for a recipient
     "feedback",  # mail to us of which nothing follows: a delay, a report of success, words, what belongs to no mail
+    "domain_lost",  # records in the DNS are gone: with a sending domain is no longer signed
+    "domain_found",  # they are there again
     "left_out",  # so many facts were not written down, by kind: there were too many of them
 ]
 
@@ -262,13 +266,20 @@ _MAIL_TO_US: Final = ("by", "mail", "from", "to", "subject")
 that this node has signed, `message_id`, `trace`), its own id, and its envelope and subject.
 """
 
+_BY_READER: Final = ("address", "agent", "method", "machine")
+"""What is said of who asked for a picture or followed a link: its IP address, what it calls itself, the method if it
+is not GET, and why it is taken for a program (`events.machines`), where it is.
+"""
+
 FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
     "reception": ("listener", "peer", "helo", "protocol", "session", "sender", "recipients", "size"),
     "refusal": ("listener", "peer", "session", "reply", "reason", "sender"),
     "login_failed": ("listener", "peer", "session", "mechanism", "user", "reason"),
-    "open": ("address", "agent"),
-    "click": ("address", "agent", "url"),
-    "unsubscribe": ("address", "agent", *_MAIL_TO_US),
+    "open": _BY_READER,
+    "initial_open": _BY_READER,
+    "click": (*_BY_READER, "url", "opened"),
+    "unsubscribe": (*_BY_READER, *_MAIL_TO_US),
+    "link_unsubscribe": (*_BY_READER, "url"),
     "complaint": ("type", "agent", *_MAIL_TO_US),
     "late_bounce": ("reply", "status", "class", "reason", "reported", *_MAIL_TO_US),
     "auto_reply": _MAIL_TO_US,
@@ -284,6 +295,8 @@ FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
         "text",
         *_MAIL_TO_US,
     ),
+    "domain_lost": ("domain", "missing"),
+    "domain_found": ("domain",),
     "left_out": ("refusal", "login_failed"),
 }
 """What the facts of each kind may say in their *fields*. What is not known is left out."""

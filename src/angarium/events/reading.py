@@ -13,7 +13,7 @@ from angarium.events.conditions import Conditions, scoped
 from angarium.events.day_sql import Ask, Condition, DaySql, Lead, Said
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
 from angarium.events.rollups.counting import DayCounter
-from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail
+from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail, of_account
 from angarium.query.nodes import Everything, Node
 from angarium.query.words import folded
 
@@ -100,6 +100,8 @@ class DayReader:
         if node != Everything() or scope != Whose():
             where, values = self._conditions.scoped(node, scope)
             condition, values = self._either(where), values * 2
+            if node == Everything() and scope.account is not None and scope.servers is None:
+                condition, values = f"({condition}) OR e.recipient = ?", [*values, of_account(scope.account)]
         order = "DESC" if newest else "ASC"
         within, bounds = span.condition()
         sql = f"{self._event()} WHERE {within} AND ({condition}) ORDER BY e.no {order} LIMIT ?"
@@ -119,7 +121,8 @@ class DayReader:
         prefix = self._sql.prefix
         return f"""
             SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail,
-              coalesce(m.account, 0), e.server, {self._word("e.stream")}, {self._word("r.domain")},
+              coalesce(m.account, -(e.recipient >> {INDEX_BITS})), e.server, {self._word("e.stream")},
+              {self._word("r.domain")},
               {self._word("e.binding")}, {self._word("e.provider")}
             FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
               LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""

@@ -51,8 +51,18 @@ def said(reply: Reply | None) -> str:
 
 
 def number_of(told: Event | Fact, message: int) -> int:
-    """Return the number of the recipient, given that of the message, or of all of the message."""
+    """Return the number of the recipient, given that of the message, or of all of the message.
+
+    What is about no message has the account that it concerns in the message's place, as a negative number.
+    """
+    if told.message is None:
+        return of_account(told.account if isinstance(told, Fact) else 0)
     return (message << INDEX_BITS) | (told.index if 0 <= told.index < WHOLE else WHOLE)
+
+
+def of_account(account: int) -> int:
+    """Return the number in the place of a recipient's for what concerns an account, and no message; 0 for nobody's."""
+    return (-account << INDEX_BITS) | WHOLE
 
 
 def sequence_of(told: Event | Fact) -> int:

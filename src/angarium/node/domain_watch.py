@@ -6,11 +6,13 @@ Only domains that were checked once by request. A name server that does not answ
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
+from angarium.core.ids import new_id
 from angarium.core.log import Log
+from angarium.core.records import Fact, FactKind
 from angarium.identity.domains.check import DomainReport
 from angarium.identity.records import Domain
 from angarium.identity.store.store import IdentityStore
@@ -29,15 +31,21 @@ def is_due(domain: Domain, now: float) -> bool:
 
 
 class DomainWatch:
-    """Checks what is due, one domain after the other. *check* asks the DNS."""
+    """Checks what is due, one domain after the other. *check* asks the DNS. *note* hears of what was lost or found."""
 
     def __init__(
-        self, store: IdentityStore, check: Callable[[Domain], Awaitable[DomainReport]], clock: Clock, log: Log
+        self,
+        store: IdentityStore,
+        check: Callable[[Domain], Awaitable[DomainReport]],
+        clock: Clock,
+        log: Log,
+        note: Callable[[Fact], object] = lambda fact: None,
     ) -> None:
         self._store = store
         self._check = check
         self._clock = clock
         self._log = log
+        self._note = note
 
     async def try_to_look(self) -> None:
         """Do `look`. A store that does not answer is asked again the next time, and so is the DNS without a server."""
@@ -68,6 +76,7 @@ class DomainWatch:
         if was != is_now:
             say = self._log.info if is_now else self._log.warning
             say("domain", now, domain=domain.name, account=domain.account, verified=is_now)
+            self._note(_fact(domain, report, now, is_found=is_now))
         if domain.return_path_seen_at is not None and after.return_path_seen_at is None:
             self._log.warning(
                 "domain", now, domain=domain.name, account=domain.account, return_path=domain.return_path
@@ -78,3 +87,13 @@ class DomainWatch:
         while page := self._store.domains.page(after=after, limit=_PAGE):
             yield from page
             after = page[-1].id
+
+
+def _fact(domain: Domain, report: DomainReport, now: float, *, is_found: bool) -> Fact:
+    """Return the fact that a domain was lost, and what of it, or found again."""
+    fields: dict[str, Any] = {"domain": domain.name}
+    if not is_found:
+        missing = [each.record for each in report.checks if each.record.required and each.status != "found"]
+        fields["missing"] = [f"{record.type} {record.name}" for record in missing]
+    kind: FactKind = "domain_found" if is_found else "domain_lost"
+    return Fact(kind=kind, id=new_id(now), at=now, account=domain.account, fields=fields)

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
+from angarium.core.records import Fact
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
@@ -50,9 +51,9 @@ class Management:
         ports = ManagePorts(self.store, self._events, self._news, self._check, self._hostname)
         return make_manage_routes(ports, keys)
 
-    async def watch_domains(self) -> None:
-        """Look sending domains up in the DNS again that are due."""
-        await DomainWatch(self.store, self._check, self._clock, self._log).try_to_look()
+    async def watch_domains(self, note: Callable[[Fact], object]) -> None:
+        """Look sending domains up in the DNS again that are due. *note* is told of what was lost or found."""
+        await DomainWatch(self.store, self._check, self._clock, self._log, note).try_to_look()
 
     def _hostname(self) -> str:
         return self._config_of().globals.hostname

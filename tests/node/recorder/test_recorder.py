@@ -192,3 +192,17 @@ def test_how_far_it_is_behind_grows_while_the_store_does_not_answer(tmp_path: Pa
     while recorder.step():
         pass
     assert (recorder.status.lag_s, recorder.status.taken, recorder.status.error) == (0, 3, "")
+
+
+def test_what_is_in_no_journal_is_stored_too_once_the_store_takes_it(tmp_path: Path) -> None:
+    clock, store = ManualClock(START + 1000), FailingStore(tmp_path, random.Random(3))
+    heard: list[int] = []
+    recorder = JournalRecorder(Path("nowhere"), store, clock, lambda: heard.append(1))
+    for number in range(5):
+        recorder.note(Fact(kind="domain_lost", id=b"%016d" % number, at=START, account=7))
+        for _ in range(9):
+            recorder.step()
+    log = store.log(Everything(), Whose(account=7), after=0, limit=100)
+    assert [(each.type, each.account, each.message) for each in log] == [("domain_lost", 7, None)] * 5
+    assert heard
+    store.close()

@@ -105,7 +105,7 @@ class RecorderProcess:
         except OSError as error:
             raise AngariumError(f"the recorder's socket cannot be opened: {error.strerror}") from error
         self._tasks = Tasks(self._log, self._clock)
-        self._tasks.regularly(domain_watch.LOOK_S, management.watch_domains)
+        self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
 
     def _record(self, recorder: JournalRecorder, store: EventStore, identity: IdentityStore) -> None:
         """Read the journals, in a thread, and act upon what they say in another."""

@@ -5,6 +5,7 @@ the journal's wait, and with it a 250), and only then is the journal told that i
 a crash it reads on from that place; what it meets a second time, the store knows.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
+from angarium.core.records import Fact
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
 from angarium.node.recorder.follow import NAME, JournalFollower
 from angarium.spool.files.cursors import read_cursors
@@ -21,6 +23,8 @@ from angarium.spool.port import JournalReader
 BATCH = 1_000
 SYNC_S = 10.0
 FIND_S = 1.0
+MOST_NOTED = 1_000
+"""So much of what is in no journal waits in memory."""
 
 
 class RecorderStatus(msgspec.Struct, frozen=True):
@@ -50,6 +54,7 @@ class JournalRecorder:
         self._clock = clock
         self._has_taken = has_taken
         self._followers: dict[Path, JournalFollower] = {}
+        self._noted: deque[Fact] = deque()
         self._synced_at = clock.now()
         self._found_at = 0.0
         self._is_dirty = False
@@ -68,7 +73,8 @@ class JournalRecorder:
         try:
             if self._clock.now() - self._found_at >= FIND_S:
                 self._find()
-            taken = sum(self._take(follower) for follower in self._followers.values())
+            taken = self._take_noted()
+            taken += sum(self._take(follower) for follower in self._followers.values())
             if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
                 self.keep()
         except (EventStoreError, AngariumError, OSError) as error:
@@ -78,6 +84,11 @@ class JournalRecorder:
             self._read_up_to = self._clock.now()
             self.status = RecorderStatus(0.0, self.status.taken)
         return taken > 0
+
+    def note(self, fact: Fact) -> None:
+        """Store a fact that is in no journal, soon. From any thread. Beyond `MOST_NOTED` that wait it is left out."""
+        if len(self._noted) < MOST_NOTED:
+            self._noted.append(fact)
 
     def keep(self) -> None:
         """Have the store keep what was taken, and then the journals let go of it. Raises EventStoreError, OSError."""
@@ -117,6 +128,17 @@ class JournalRecorder:
                 if place is None:
                     reader.commit(NAME, -1)
                 self.follow(path, reader, -1 if place is None else place)
+
+    def _take_noted(self) -> int:
+        """Take what is in no journal. It stays noted until it is stored: told twice, it counts once."""
+        noted = list(self._noted)
+        if noted:
+            self._store.take(noted)
+            self._has_taken()
+            self._is_dirty = True
+            for _ in noted:
+                self._noted.popleft()
+        return len(noted)
 
     def _take(self, follower: JournalFollower) -> int:
         told = follower.read(BATCH)
