@@ -31,6 +31,7 @@ SECTIONS = {
         "find": "find",
         "search": "search",
         "events": "events",
+        "bounces": "bounces",
         "bounce": "bounce",
         "trace": "trace",
         "top": "top",

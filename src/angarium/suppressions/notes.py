@@ -109,5 +109,6 @@ class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
     account: int | None = None
     what: str | None = None
     burst: str | None = None
+    message: MessageId | None = None
     since: float | None = None
     until: float | None = None

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from angarium.config.records import GlobalOptions
-from angarium.core.records import Attempt, Event
+from angarium.core.records import Attempt, Event, Origin
 from angarium.core.reply import Reply
 from angarium.events.port import ReceivedMail, Told
 from angarium.events.sqlite.store import SqliteEventStore
@@ -143,6 +144,14 @@ def test_what_this_node_has_failed_itself_suppresses_nobody(node: Node) -> None:
 def test_mail_of_nobodys_account_suppresses_nobody(node: Node) -> None:
     one = mail(1, account=0)
     node.take(one, bounced(one))
+    node.act()
+    assert node.causes() == []
+
+
+def test_who_gets_no_delivery_report_is_not_suppressed_for_that(node: Node) -> None:
+    one = mail(1)
+    made_here = ReceivedMail(structs.replace(one.message, origin=Origin()), one.summary)
+    node.take(made_here, bounced(made_here))
     node.act()
     assert node.causes() == []
 

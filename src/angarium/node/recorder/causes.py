@@ -13,6 +13,7 @@ from msgspec import structs
 
 from angarium.config.records import GlobalOptions
 from angarium.core.ids import MessageId, parse_id
+from angarium.core.records import Origin
 from angarium.events.days import day_at
 from angarium.events.port import EventStore, Happening, Whose
 from angarium.feedback.burst import BurstGuard, BurstLimits
@@ -170,12 +171,19 @@ class CauseWriter:
 
     def _follow(self, finding: _Finding, decided: _Decided) -> None:
         then = follows(finding.occurrence, self._earlier(finding, decided), self._rules())
+        if then.effect == "nothing" or self._is_report(finding):
+            return
         if then.effect == "note":
             decided.notes.append(_note(finding, then, "noted"))
-        elif then.effect == "suppress" and self._is_held(finding, then):
+        elif self._is_held(finding, then):
             decided.notes.append(_note(finding, then, "held", self._key(finding)))
-        elif then.effect == "suppress":
+        else:
             decided.causes.append(_cause(finding, then))
+
+    def _is_report(self, finding: _Finding) -> bool:
+        """Whether the mail was made here: who gets no delivery reports has sent mail, and may get other mail."""
+        node = all_of([Equal("id", finding.message.hex()), Equal("listener", Origin().listener)])
+        return self._events.count(node, Whose(), most=1) > 0
 
     def _is_held(self, finding: _Finding, then: Consequence) -> bool:
         """Whether it fails in a burst, and has not suppressed before."""

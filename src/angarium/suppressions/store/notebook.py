@@ -159,7 +159,7 @@ def _once(account: int, message: bytes, sent_to: str) -> bytes:
 
 
 def _conditions(selection: NoteFilter) -> list[ColumnElement[bool]]:
-    same = {name: getattr(selection, name) for name in ("state", "account", "what", "burst")}
+    same = {name: getattr(selection, name) for name in ("state", "account", "what", "burst", "message")}
     found: list[ColumnElement[bool]] = [
         _KEY[name] == value for name, value in same.items() if value is not None
     ]
