@@ -11,7 +11,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -137,7 +137,7 @@ async def _drill(
         node = await asyncio.to_thread(lambda: Node(config, workers=workers, folder=folder))
         address = ("127.0.0.1", node.smtp_port)
         injector = Injector(address, ledger, random, large_bytes=LARGE_BYTES, most=_MOST_OUTSTANDING)
-        killer = Killer(node, workers, random, report)
+        killer = Killer(node, workers, random)
         try:
             injecting = asyncio.create_task(injector.run(_SESSIONS))
             for number in range(kills):
@@ -146,26 +146,32 @@ async def _drill(
             await killer.ready()
             injector.stop()
             await injecting
-            await _last_mail(node, ledger, patience_s)
+            await last_mail(node, ledger, patience_s)
             await asyncio.to_thread(node.stop)
-            report.broken += _spool_problems(node.data)
+            report.broken += spool_problems(node.data)
         except AngariumError as error:
             report.broken.append(f"the node gave up: {error}")
         finally:
             await asyncio.to_thread(killer.close)
     _fill(report, ledger)
+    report.kills, report.slowest_s = killer.kills, killer.slowest_s
     report.seconds = time.monotonic() - began
     return report
 
 
 class Killer:
-    """Kills processes of a node and sees that it comes back: workers by the supervisor, the supervisor here."""
+    """Kills processes of a node and sees that it comes back: workers by the supervisor, the supervisor here.
 
-    def __init__(self, node: Node, workers: int, random: Random, report: KillReport) -> None:
+    *kinds* says what, and how often. *slowest_s* is the longest that a kill made the node unready.
+    """
+
+    def __init__(self, node: Node, workers: int, random: Random, kinds: Mapping[str, int] = KINDS) -> None:
+        self.kills: Counter[str] = Counter()
+        self.slowest_s = 0.0
         self._node = node
         self._workers = workers
         self._random = random
-        self._report = report
+        self._kinds = kinds
         self._orphaned: list[Program] = []
 
     async def kill(self) -> None:
@@ -173,15 +179,15 @@ class Killer:
         always, so that starting processes are hit as well.
         """
         await asyncio.sleep(self._random.uniform(*_PAUSE_S))
-        kind = self._random.choices(list(KINDS), list(KINDS.values()))[0]
+        kind = self._random.choices(list(self._kinds), list(self._kinds.values()))[0]
         if kind.startswith("worker") and len(self._node.pids) == 1:
             await self.ready()
         began = time.monotonic()
         await getattr(self, f"_kill_{kind}")()
-        self._report.kills[kind] += 1
+        self.kills[kind] += 1
         if self._random.random() < 0.75:
             await self.ready()
-            self._report.slowest_s = max(self._report.slowest_s, time.monotonic() - began)
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     async def ready(self) -> None:
         """Wait until all workers are there and take mail. Raises ProgramFailed when they do not come back."""
@@ -196,6 +202,16 @@ class Killer:
     async def _kill_workers(self) -> None:
         for pid in self._node.pids[1:]:
             _kill(pid)
+
+    async def _kill_recorder(self) -> None:
+        _kill(await self.recorder())
+
+    async def recorder(self) -> int:
+        """Return the process id of the recorder, once there is one: it is started again after a while."""
+        await asyncio.to_thread(
+            self._node.program.wait_until, lambda: bool(self._node.recorder_pids), "a recorder"
+        )
+        return self._node.recorder_pids[0]
 
     async def _kill_supervisor(self) -> None:
         """Its workers see that it is gone and end by themselves, while its successor starts."""
@@ -223,7 +239,7 @@ def _kill(pid: int) -> None:
         pass  # it has just ended by itself, as a worker does whose spool was taken
 
 
-async def _last_mail(node: Node, ledger: Ledger, patience_s: float) -> None:
+async def last_mail(node: Node, ledger: Ledger, patience_s: float) -> None:
     """Wait until all that was acknowledged has arrived and nothing else waits, or the time is up."""
     give_up_at = time.monotonic() + patience_s
     while time.monotonic() < give_up_at:
@@ -250,7 +266,7 @@ def queued(node: Node) -> int:
     return sum(int(float(number)) for number in found) if found else -1
 
 
-def _spool_problems(data: Path) -> list[str]:
+def spool_problems(data: Path) -> list[str]:
     """Say what a spool has that must be empty and whole."""
     problems = []
     for found in check_spool(data / "spool"):
