@@ -1,7 +1,9 @@
 """For all tests: what they may start, what a failure shows, and what chance may not decide."""
 
 import sys
+from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,10 +33,16 @@ sys.addaudithook(refuse_programs)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `unit` what says of itself neither `process` nor `peer`."""
+    """Mark as `unit` what says of itself neither `process` nor `peer`; modules that take long come first, so that in
+    the end no process of the tests waits for another.
+    """
+    weights: Counter[Path] = Counter()
     for item in items:
-        if not STARTS_PROGRAMS & {mark.name for mark in item.iter_markers()}:
+        marks = {mark.name for mark in item.iter_markers()}
+        if not STARTS_PROGRAMS & marks:
             item.add_marker(pytest.mark.unit)
+        weights[item.path] += 100 if STARTS_PROGRAMS & marks else 10 if "slow" in marks else 0
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
