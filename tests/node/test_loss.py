@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 
 from angarium.testing.loss import LossReport, run_loss_drill
-from angarium.testing.recorded import Said, differences
+from angarium.testing.recorded import Happened, differences
 
-RECEIVED = Said("received", 1.0, "0a", -1)
-DELIVERED = Said("delivered", 2.0, "0a", 0)
-OPENED = Said("open", 3.0, "0a", 0)
+RECEIVED = Happened("received", 1.0, "0a", -1)
+DELIVERED = Happened("delivered", 2.0, "0a", 0)
+OPENED = Happened("open", 3.0, "0a", 0)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_each_entry_of_the_journals_is_to_be_recorded_once(found, wrong):
 
 
 def test_of_many_differences_twenty_are_told_and_the_others_counted():
-    said = Counter(Said("open", float(n), "0a", 0) for n in range(25))
+    said = Counter(Happened("open", float(n), "0a", 0) for n in range(25))
     told = differences(said, Counter())
     assert (len(told), told[-1]) == (21, "… and 5 more")
 

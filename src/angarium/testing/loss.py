@@ -24,7 +24,7 @@ from angarium.testing.injector import Injector
 from angarium.testing.kill import CONFIG, LARGE_BYTES, SINK, Killer, last_mail, spool_problems
 from angarium.testing.ledger import Ledger
 from angarium.testing.node import Node
-from angarium.testing.recorded import Journals, Said, differences, keep_reading, stored
+from angarium.testing.recorded import Happened, JournalBooks, differences, keep_reading, stored
 from angarium.testing.sink.sink import Sink
 from angarium.testing.sink.store import SinkMessage
 
@@ -116,7 +116,7 @@ class _Drill:
             config = CONFIG % sink.address[1]
             node = await asyncio.to_thread(lambda: Node(config, workers=self._workers, folder=folder))
             killer = Killer(node, self._workers, Random(report.seed), KINDS)
-            journals = Journals(node.data / "spool")
+            journals = JournalBooks(node.data / "spool")
             try:
                 await asyncio.to_thread(journals.read)  # from now on nothing is forgotten
                 await self._under_load(node, killer, journals, progress, seconds)
@@ -143,7 +143,7 @@ class _Drill:
         self,
         node: Node,
         killer: Killer,
-        journals: Journals,
+        journals: JournalBooks,
         progress: Callable[[int, int], None],
         seconds: int,
     ) -> None:
@@ -203,7 +203,7 @@ class _Drill:
 
     # -- at the end
 
-    async def _catch_up(self, node: Node, killer: Killer, journals: Journals) -> None:
+    async def _catch_up(self, node: Node, killer: Killer, journals: JournalBooks) -> None:
         """Wait until the recorder has taken all, and says so. What is not durable by then, it syncs at its end."""
         began = time.monotonic()
         await killer.recorder()
@@ -216,7 +216,7 @@ class _Drill:
         )
         self._report.caught_up_s = time.monotonic() - began
 
-    def _compare(self, data: Path, journals: Journals) -> None:
+    def _compare(self, data: Path, journals: JournalBooks) -> None:
         """Hold journals, event store and the books of the mail against each other."""
         journals.read()
         report, said = self._report, journals.said()
@@ -257,7 +257,7 @@ def _last(data: Path) -> int:
         return store.last()
 
 
-def _counts(found: Counter[Said], due: Counter[str]) -> dict[str, tuple[int, int]]:
+def _counts(found: Counter[Happened], due: Counter[str]) -> dict[str, tuple[int, int]]:
     by_type: Counter[str] = Counter()
     for said, number in found.items():
         by_type[said.type] += number

@@ -21,7 +21,7 @@ _PAGE = 10_000
 _SHOWN = 20
 
 
-class Said(NamedTuple):
+class Happened(NamedTuple):
     """One thing that has happened, as a journal and the event store both tell it."""
 
     type: str
@@ -34,7 +34,7 @@ Key = tuple[object, ...]
 """What tells an entry of a journal from all others; said twice, it is one."""
 
 
-class Journals:
+class JournalBooks:
     """What the journals of the partitions in *folder* say, read beside the node's own recorder, and apart from it.
 
     Call `read` before there is any mail, and then often: what has been read the node may forget.
@@ -44,7 +44,7 @@ class Journals:
         self._folder = folder
         self._readers: dict[Path, FileJournalReader] = {}
         self._places: dict[Path, int] = {}
-        self._said: dict[Key, Said] = {}
+        self._said: dict[Key, Happened] = {}
         self.wrong: list[str] = []
 
     def read(self) -> None:
@@ -78,37 +78,37 @@ class Journals:
         }
         return [f"unread: {count} entries of the journal of {name}" for name, count in left.items() if count]
 
-    def said(self) -> Counter[Said]:
+    def said(self) -> Counter[Happened]:
         """Return what they have said so far."""
         return Counter(self._said.values())
 
 
-async def keep_reading(journals: Journals, every_s: float) -> None:
+async def keep_reading(journals: JournalBooks, every_s: float) -> None:
     """Read on every so many seconds, until cancelled."""
     while True:
         await asyncio.to_thread(journals.read)
         await asyncio.sleep(every_s)
 
 
-def _said(entry: JournalEntry) -> Iterator[tuple[Key, Said]]:
+def _said(entry: JournalEntry) -> Iterator[tuple[Key, Happened]]:
     if entry.message is not None:
         message = entry.message
-        yield ("received", message.id), Said("received", message.received_at, format_id(message.id), -1)
+        yield ("received", message.id), Happened("received", message.received_at, format_id(message.id), -1)
     elif entry.event is not None:
         event: Event = entry.event
         yield (
             ("event", event.message, event.index, event.seq),
-            Said(event.type, event.at, format_id(event.message), event.index),
+            Happened(event.type, event.at, format_id(event.message), event.index),
         )
     elif entry.fact is not None:
         fact: Fact = entry.fact
         about = "" if fact.message is None else format_id(fact.message)
-        yield ("fact", fact.id), Said(kind_of(fact.kind).name, fact.at, about, max(-1, fact.index))
+        yield ("fact", fact.id), Happened(kind_of(fact.kind).name, fact.at, about, max(-1, fact.index))
 
 
-def stored(store: EventStore) -> Counter[Said]:
+def stored(store: EventStore) -> Counter[Happened]:
     """Return all that *store* has. Raises EventStoreError."""
-    found: Counter[Said] = Counter()
+    found: Counter[Happened] = Counter()
     last = 0
     while page := store.log(Everything(), Whose(), after=last, limit=_PAGE):
         found.update(_said_again(each) for each in page)
@@ -116,11 +116,11 @@ def stored(store: EventStore) -> Counter[Said]:
     return found
 
 
-def _said_again(each: Happening) -> Said:
-    return Said(each.type, each.at, each.message or "", -1 if each.index is None else each.index)
+def _said_again(each: Happening) -> Happened:
+    return Happened(each.type, each.at, each.message or "", -1 if each.index is None else each.index)
 
 
-def differences(said: Counter[Said], found: Counter[Said]) -> list[str]:
+def differences(said: Counter[Happened], found: Counter[Happened]) -> list[str]:
     """Say what the store lacks, has twice, or has without anybody having said it."""
     wrong = [f"not recorded: {each}" for each in (said - found).elements()]
     wrong += [f"recorded twice: {each}" for each in (found - said).elements() if each in said]
