@@ -2,13 +2,14 @@
 
 import random
 import threading
+from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from angarium.core.records import Event
+from angarium.core.records import Event, EventType, State
 from angarium.core.reply import Reply
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStore, EventStoreError, FoundMail, ReceivedMail, Told, Whose
@@ -196,6 +197,36 @@ def test_the_log_is_asked_by_type_and_says_whose_it_is(store: EventStore) -> Non
     assert [each.number for each in before] == [found[0].number]
     assert (found[0].account, found[0].server, found[0].stream) == (3, 7, "news")
     assert (found[0].domain, found[0].binding) == ("example.com", "default")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_late_bounce_makes_a_delivery_worse_whenever_it_is_read(
+    store: EventStore, order: tuple[int, ...]
+) -> None:
+    mail = reception(1, to=("gone@example.com", "ann@example.com"))
+    gone = fact("late_bounce", mail, reply="550 5.1.1 no such mailbox", reason="no_such_recipient")
+    told = [mail, event(mail, "delivered", "delivered"), gone]
+    for number in order:
+        store.take([told[number]])
+    store.take([event(mail, "delivered", "delivered", index=1), gone])
+    timeline = store.timeline(mail.message.id, Whose())
+    assert timeline is not None
+    assert [(each.state, each.reason, each.reply) for each in timeline.recipients] == [
+        ("bounced", "no_such_recipient", "550 5.1.1 no such mailbox"),
+        ("delivered", "", ""),
+    ]
+    assert found(store, 'reply:"such mailbox"') == ["gone@example.com"]
+
+
+@pytest.mark.parametrize(("type", "state"), [("expired", "expired"), ("cancelled", "cancelled")])
+def test_a_late_bounce_makes_nothing_else_of_what_has_ended_otherwise(
+    store: EventStore, type: EventType, state: State
+) -> None:
+    mail = reception(1)
+    store.take([mail, event(mail, type, state), fact("late_bounce", mail, reply="550 gone")])
+    timeline = store.timeline(mail.message.id, Whose())
+    assert timeline is not None
+    assert [each.state for each in timeline.recipients] == [state]
 
 
 def test_what_happened_at_the_door_belongs_to_no_message(store: EventStore) -> None:

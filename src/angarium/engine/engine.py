@@ -11,6 +11,7 @@ from angarium.engine.live import LiveScheduler
 from angarium.engine.operate import Operator
 from angarium.engine.resolve import WayFinder
 from angarium.engine.sweep import Sweeper
+from angarium.engine.to_us import MailToUs
 from angarium.engine.trace import TraceHub
 from angarium.engine.view import ConfigView
 from angarium.engine.way_out import WayOut
@@ -31,6 +32,7 @@ class Engine:
     operator: Operator
     sweeper: Sweeper
     facts: FactWriter
+    to_us: MailToUs
     drain: Drain
 
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:

@@ -1,6 +1,7 @@
 """What becomes of decisions: into the journal, the log and the numbers, and reported to the sender."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock, rfc3339
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import TERMINAL, Attempt, Event, Message, Recipient
+from angarium.core.records import TERMINAL, Attempt, Event, Fact, Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.reports.mistakes import Mistakes
 from angarium.engine.reports.report import Action, Report, report_action, waits_for_report
@@ -33,11 +34,13 @@ class EventWriter:
         self._waited = [counters.histogram("queue_seconds", lane) for lane in _LANES]
         self._took = [counters.histogram("delivery_seconds", lane) for lane in _LANES]
 
-    def record(self, command: WriteEvents, then: Then | None = None) -> None:
-        """Write the events of *command* down; *then* is called when they are durable, or could not be made so."""
+    def record(self, command: WriteEvents, then: Then | None = None, *, facts: Sequence[Fact] = ()) -> None:
+        """Write *facts* and the events of *command* down; *then* is called when they are durable, or could not be made
+        so.
+        """
         for event, recipient in zip(command.events, command.recipients, strict=True):
             self.note(event, recipient)
-        self._spool.record(command.events, then)
+        self._spool.record(command.events, then, facts=facts)
 
     def note(self, event: Event, recipient: Recipient, *, logged: bool = True) -> None:
         """Count *event*, and log it unless it is told with others by their cause."""

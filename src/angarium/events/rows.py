@@ -9,7 +9,7 @@ from angarium.core.ids import MessageId
 from angarium.core.providers import provider_of
 from angarium.core.records import Event, Fact, Message
 from angarium.core.reply import Reply
-from angarium.events.catalogue import kind_of
+from angarium.events.catalogue import STATES, kind_of
 from angarium.events.port import ReceivedMail, Told
 
 INDEX_BITS = 20
@@ -99,6 +99,19 @@ def kind_number_of(told: Event | Fact) -> int:
 def has_failed(told: Event | Fact) -> TypeGuard[Event]:
     """Whether it is an attempt that was answered, and not taken."""
     return isinstance(told, Event) and told.reply is not None and told.state != "delivered"
+
+
+LATE_SEQ = 1 << 40
+"""The sequence of a state that a late bounce has made: no event that comes afterwards undoes it."""
+WORSENED = tuple(STATES.index(state) for state in ("queued", "held", "delivered"))
+"""The states, by their numbers, that it makes worse; the first two, since it may be read before the delivery is."""
+
+
+def is_late_bounce(told: Event | Fact) -> bool:
+    """Whether it says of a recipient that its mail has failed after a peer had taken it: that makes a delivery worse,
+    and nothing else.
+    """
+    return isinstance(told, Fact) and told.kind == "late_bounce" and 0 <= told.index < WHOLE
 
 
 def provider_tried(event: Event) -> str:

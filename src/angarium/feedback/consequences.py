@@ -72,7 +72,7 @@ FAILURES: Final = ("bounced", "late_bounce", "expired")
 """Types that say that mail has failed for good."""
 _BOUNCES: Final = ("bounced", "late_bounce")
 GONE: Final = "no_such_host"
-_WANTED: Final = ("not-spam", "auth-failure", "dmarc", "opt-out-list")
+WANTED: Final = ("not-spam", "auth-failure", "dmarc", "opt-out-list")
 """Kinds of feedback reports in which nobody complains (RFC 5965 §7.3, RFC 6591, RFC 7489)."""
 
 _HARD: Final = {
@@ -113,7 +113,7 @@ def _unsigned_for_several(what: Occurrence, earlier: Earlier, rules: Suppression
 def _complaint(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
     if what.type != "complaint":
         return None
-    if what.complaint in _WANTED:
+    if what.complaint in WANTED:
         return Consequence(
             "nothing", "no complaint", f"a report of the kind {what.complaint!r} complains of nothing"
         )

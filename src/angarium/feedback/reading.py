@@ -85,10 +85,11 @@ class Feedback(NamedTuple):
 
 def read_feedback(mail: bytes) -> Feedback:
     """Return what *mail*, header block and body, says."""
-    return _read(take_apart(mail))
+    return read_parts(take_apart(mail))
 
 
-def _read(parts: MailParts) -> Feedback:
+def read_parts(parts: MailParts) -> Feedback:
+    """Return what a mail says that was taken apart."""
     if complaint := _complaint(parts):
         return complaint
     if reported := tuple(_reported(parts)):

@@ -29,6 +29,7 @@ from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.resolve import Routes, WayFinder
 from angarium.engine.sweep import Sweeper
+from angarium.engine.to_us import MailToUs
 from angarium.engine.trace import TraceHub
 from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
@@ -112,5 +113,6 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         operator=Operator(view, spool, scheduler, recorder, way_finder, pager, looks, clock, log),
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
         facts=FactWriter(spool, clock, counters),
+        to_us=MailToUs(spool, writer, clock),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),
     )

@@ -25,6 +25,7 @@ from angarium.core.clock import Clock, SystemClock
 from angarium.core.descriptors import descriptors, raise_limit
 from angarium.core.errors import AngariumError
 from angarium.core.files import make_folder
+from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import NodeInfo, Stat
@@ -101,7 +102,13 @@ class Supervisor:
         self._sockets = Sockets()
         self._certificates = CertificateWatch(data, self.clock, log, self.counters)
         self._recorder = RecorderKeeper(
-            lambda: self.config, data, spool_folder(data, config), self.clock, log, self.counters
+            lambda: self.config,
+            data,
+            spool_folder(data, config),
+            self.clock,
+            log,
+            self.counters,
+            self.end_mail,
         )
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
@@ -270,6 +277,18 @@ class Supervisor:
                 self._workers.tell(index, "granted", key=key, count=count, retry_at=None, left=left)
             else:
                 self._workers.tell(index, "recall", key=key, count=count, rank=message.rank)
+
+    # -- what the recorder asks
+
+    async def end_mail(self, read: list[Any]) -> list[MessageId]:
+        """Have the workers write down what mail to this node says, and end it; return what has ended."""
+        ended: list[MessageId] = []
+        for index in self._workers.numbers:
+            try:
+                ended += await self._workers.ask(index, "end_mail", {"read": read})
+            except (LinkLost, CallFailed) as error:
+                self.log.warning("recorder", self.clock.now(), error=f"worker {index}: {error}")
+        return ended
 
     # -- operations.NodePort
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from angarium.core.clock import Clock
-from angarium.core.ids import parse_id
+from angarium.core.ids import MessageId, parse_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.operations import (
@@ -25,6 +25,7 @@ from angarium.core.operations import (
     TraceArgs,
 )
 from angarium.engine.engine import Engine
+from angarium.engine.to_us import ReadMail
 from angarium.node.link import Link
 from angarium.node.standing import Standing
 from angarium.node.totals import WorkerStats
@@ -66,6 +67,7 @@ class WorkerOperations:
             "trace_start": self._trace_start,
             "trace_stop": self._trace_stop,
             "stats": self._stats,
+            "end_mail": self._end_mail,
         }
 
     async def _queues(self, args: dict[str, Any]) -> list[QueueRow]:
@@ -87,6 +89,9 @@ class WorkerOperations:
             self._link.tell("progress", name=name, worker=self._index, done=done)
 
         return await self._operator.act(msgspec.convert(args, ActArgs), progress)
+
+    async def _end_mail(self, args: dict[str, Any]) -> list[MessageId]:
+        return await self._engine.to_us.end(msgspec.convert(args["read"], list[ReadMail]))
 
     async def _trace_start(self, args: dict[str, Any]) -> None:
         name = args.pop("name")

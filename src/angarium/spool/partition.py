@@ -140,8 +140,12 @@ class Partition:
             for fact in facts:
                 self._journal.append(Item(FACT, encode(fact), b"", None, None, refusable=True))
 
-    def record(self, events: Sequence[Event], then: Then | None = None) -> None:
+    def record(
+        self, events: Sequence[Event], then: Then | None = None, *, facts: Sequence[Fact] = ()
+    ) -> None:
         """See `Spool.record`."""
+        for fact in facts:
+            self._journal.append(Item(FACT, encode(fact), b"", None, None))
         last = len(events) - 1
         for number, event in enumerate(events):
             asks = then if number == last else None

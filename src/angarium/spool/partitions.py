@@ -97,13 +97,16 @@ class Partitions:
 
     # -- what becomes of it
 
-    def record(self, events: Sequence[Event], then: Then | None = None) -> None:
+    def record(
+        self, events: Sequence[Event], then: Then | None = None, *, facts: Sequence[Fact] = ()
+    ) -> None:
         """See `Spool.record`. Without events, what was told before to any partition is waited for."""
         parts = self._by_home(events, lambda event: event.message)
+        assert not facts or len(parts) == 1
         parts = parts or [(spool, []) for spool in self._held]
         told = _once(then, len(parts))
         for spool, part in parts:
-            spool.record(part, told)
+            spool.record(part, told, facts=facts)
 
     def expect(self, events: Sequence[Event]) -> None:
         """See `Spool.expect`."""

@@ -174,9 +174,13 @@ class Spool(Protocol):
         """Append facts. They ride on the next sync; while nothing can be written they are dropped."""
         ...
 
-    def record(self, events: Sequence[Event], then: Then | None = None) -> None:
-        """Append events. Without *then* they ride on the next sync, which comes within a second; with *then*
-        they ask for a sync of their own. Terminal events free the message's body once no recipient is left.
+    def record(
+        self, events: Sequence[Event], then: Then | None = None, *, facts: Sequence[Fact] = ()
+    ) -> None:
+        """Append *facts*, and then events; both are kept until they can be written. *facts* need events of one message:
+        what ends that is never there without them. Without *then* they ride on the next sync, which comes within a
+        second; with *then* they ask for a sync of their own. Terminal events free the message's body once no recipient
+        is left.
         """
         ...
 
@@ -274,13 +278,16 @@ class Spool(Protocol):
 
 HEAD_BYTES = 16_384
 """As much of a body as a reader of the journal gets: most header blocks are whole in it."""
+TO_US_BYTES = 1 << 20
+"""The same for mail to this node, which is read."""
 
 
 class JournalEntry(NamedTuple):
     """One record as a reader gets it. *position* orders records within a partition.
 
     Of *message*, *event*, *fact* and *content* there is what *kind* says. *head* is the beginning of the body that a
-    message or a content has, up to `HEAD_BYTES`; empty when the body was in a file of its own that is gone.
+    message or a content has, up to `HEAD_BYTES`, or `TO_US_BYTES`; empty when the body was in a file of its own that is
+    gone.
     """
 
     position: int

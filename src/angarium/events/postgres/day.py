@@ -19,10 +19,13 @@ from angarium.events.postgres.words import NOTHING, Cursor, NumberedWords, stora
 from angarium.events.reading import folded_meta
 from angarium.events.rows import (
     INDEX_BITS,
+    LATE_SEQ,
     WHOLE,
+    WORSENED,
     detail_of,
     due_of,
     has_failed,
+    is_late_bounce,
     is_of_machine,
     kind_number_of,
     message_of,
@@ -60,6 +63,10 @@ ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.bind
   reply = CASE WHEN excluded.reply = '' THEN r.reply ELSE excluded.reply END,
   reason = CASE WHEN excluded.reason = 1 AND excluded.state <> 1 THEN r.reason ELSE excluded.reason END
 WHERE excluded.seq > r.seq"""
+_LATE = f"""
+INSERT INTO {{day}}.recipient AS r ({{columns}}) VALUES ({{marks}})
+ON CONFLICT (no) DO UPDATE SET state = excluded.state, seq = excluded.seq, at = excluded.at, due = NULL,
+  reply = excluded.reply, reason = excluded.reason WHERE r.state IN ({", ".join(map(str, WORSENED))})"""
 _REPLY = """
 UPDATE {day}.recipient SET words = words || CAST(%s AS tsvector) WHERE no = %s AND length(words) < {most}"""
 
@@ -182,6 +189,8 @@ class DayTables:
             batch.events.append((next(numbers), *row))
             if isinstance(each, Event):
                 batch.apply(self._state_row(row[0], each), has_failed(each))
+            elif is_late_bounce(each):
+                batch.worsen(row[0], each.at, row[6], row[7])
 
     def _message_known(self, batch: "_Batch", told: Event | Fact) -> _Known:
         """Return the message that *told* is about, written down as far as it is known; number 0 for none."""
@@ -237,6 +246,7 @@ class _Batch:
         self._received_late: list[list[Any]] = []
         self._messages_late: list[tuple[Any, ...]] = []
         self._states: dict[int, list[Any]] = {}
+        self._late: list[list[Any]] = []
         self._replies: list[tuple[str, int]] = []
         self.messages: list[tuple[Any, ...]] = []
         self.tags: set[tuple[int, int]] = set()
@@ -277,6 +287,12 @@ class _Batch:
                 state[_REASON_AT] = fresh[_REASON_AT]
             fresh[:] = state
 
+    def worsen(self, number: int, at: float, reply: str, reason: int) -> None:
+        """A late bounce has come for a recipient."""
+        self._late.append([number, "", NOTHING, NOTHING, NOTHING, STATES.index("bounced"), LATE_SEQ, at, None, 0,
+                           reply, reason, ""])  # fmt: skip
+        self._replies.append((reply_vector(reply), number))
+
     def write(self) -> None:
         """Write all of it."""
         self._copy("message", _MESSAGE, self.messages)
@@ -286,6 +302,7 @@ class _Batch:
         self._update_messages()
         self._each(_RECEIVED_LATE, self._received_late)
         self._each(_STATE, list(self._states.values()))
+        self._each(_LATE, self._late)
         if self._replies:
             self._cursor.executemany(_REPLY.format(day=self._day, most=MOST_WORDS), self._replies)
 

@@ -15,9 +15,12 @@ from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.rows import (
     FIRST_FACT,
     INDEX_BITS,
+    LATE_SEQ,
     WHOLE,
+    WORSENED,
     due_of,
     has_failed,
+    is_late_bounce,
     is_of_machine,
     kind_number_of,
     message_of,
@@ -58,6 +61,11 @@ ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.bind
   seq = excluded.seq, at = excluded.at, due = excluded.due, attempts = excluded.attempts,
   reason = iif(excluded.reason = 1 AND excluded.state <> 1, reason, excluded.reason)
 WHERE excluded.seq > seq"""
+_LATE = f"""
+INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reason)
+VALUES (?, '', {NOTHING}, {NOTHING}, {_STATE_NUMBERS["bounced"]}, {LATE_SEQ}, ?, NULL, 0, ?)
+ON CONFLICT (no) DO UPDATE SET state = excluded.state, seq = excluded.seq, at = excluded.at, due = NULL,
+  reason = excluded.reason WHERE state IN ({", ".join(map(str, WORSENED))})"""
 _EVENT = """
 INSERT OR IGNORE INTO event (no, recipient, seq, at, kind, server, stream, reply, reason, binding, provider, tries,
   machine, detail)
@@ -101,7 +109,7 @@ class _State(NamedTuple):
 class _Rows:
     """What a transaction is to write. *received* are recipients and what they begin with, *received_late* those of
     which something was known before; *states* are by the recipient's number, *replies* of failures by that and the
-    sequence.
+    sequence; *late* are recipients that have bounced late, when and why.
     """
 
     def __init__(self) -> None:
@@ -112,6 +120,7 @@ class _Rows:
         self.words: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
         self.states: dict[int, _State] = {}
+        self.late: list[tuple[int, float, int]] = []
         self.replies: dict[tuple[int, int], str] = {}
 
 
@@ -199,6 +208,7 @@ class DayFile:
         write(_WORDS, rows.words)
         write(_EVENT, rows.events)
         write(_STATE, [(number, *state) for number, state in rows.states.items()])
+        write(_LATE, rows.late)
 
     def _index_replies(self, replies: dict[tuple[int, int], str]) -> None:
         asked = list(replies)
@@ -278,6 +288,8 @@ class DayFile:
             self._bring(number, told, _State(self._words.number(told.domain), binding, _STATE_NUMBERS[told.state], seq,
                                              told.at, due_of(told), told.attempts, reason), rows)  # fmt: skip
         else:
+            if is_late_bounce(told):
+                rows.late.append((number, told.at, reason))
             detail, server = pack_fact(told, self._shared.number), known.server or told.server
         rows.events.append((next(self._numbers), number, seq, told.at, kind_number_of(told), server, known.stream,
                             reply, reason, binding, provider, tries, is_of_machine(told), detail))  # fmt: skip

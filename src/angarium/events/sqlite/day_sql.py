@@ -4,13 +4,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from angarium.events.catalogue import KINDS
 from angarium.events.conditions import joined
 from angarium.events.day_sql import Condition
-from angarium.events.rows import FIRST_FACT
+from angarium.events.rows import FIRST_FACT, LATE_SEQ
 from angarium.events.sqlite.schema import REPLY_BITS
 from angarium.events.sqlite.words import hash_of
 from angarium.query.nodes import Between, Phrase
 
+_LATE_BOUNCE = KINDS["late_bounce"].number
 COLUMNS = ("to", "from", "subject", "tag")
 """Of `words`, those that have words."""
 IN_WORDS = "r.no IN (SELECT rowid FROM words WHERE words MATCH ?)"
@@ -26,8 +28,8 @@ class SqliteDaySql:
     meta = "meta(m.metadata, ?)"
     """A function that is made for each connection."""
     tags = "(SELECT json_group_array(text) FROM tag JOIN word ON word.no = tag.word WHERE tag.message = m.no)"
-    reply = f"""coalesce((SELECT reply FROM event WHERE recipient = r.no AND seq < {FIRST_FACT} AND reply <> ''
-      ORDER BY seq DESC LIMIT 1), '')"""
+    reply = f"""coalesce((SELECT reply FROM event WHERE recipient = r.no AND reply <> ''
+      AND (seq < {FIRST_FACT} OR (r.seq = {LATE_SEQ} AND kind = {_LATE_BOUNCE})) ORDER BY seq DESC LIMIT 1), '')"""
 
     def text(self, column: str) -> str:
         """See `DaySql.text`."""

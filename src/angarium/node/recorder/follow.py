@@ -6,6 +6,7 @@ from itertools import islice
 from angarium.core.records import Message
 from angarium.events.port import ReceivedMail, Told
 from angarium.events.summary import MailSummary, summary_of
+from angarium.node.recorder.desk import FeedbackDesk
 from angarium.spool.port import JournalEntry, JournalReader
 
 NAME = "recorder"
@@ -16,11 +17,13 @@ _CONTENTS = 1_000
 class JournalFollower:
     """Reads a partition from *place* on, the position up to which all has been taken; -1: from the beginning.
 
-    The reader's files stay open while there is more to read.
+    The reader's files stay open while there is more to read. Mail to this node is laid on the *desk*, and is nothing
+    that the store takes: what it says comes as facts.
     """
 
-    def __init__(self, reader: JournalReader, place: int) -> None:
+    def __init__(self, reader: JournalReader, place: int, desk: FeedbackDesk | None = None) -> None:
         self._reader = reader
+        self._desk = desk
         self._kept = place
         self._entries: Iterator[JournalEntry] | None = None
         self._contents: dict[bytes, MailSummary] = {}
@@ -40,30 +43,43 @@ class JournalFollower:
 
     def _next(self, most: int) -> list[Told]:
         told: list[Told] = []
+        before = self.place
         if self._entries is None:
             self._entries = iter(self._reader.entries(self.place))
         try:
             for entry in islice(self._entries, most):
-                self.place = entry.position
                 told += self._told(entry)
+                self.place = entry.position
         except BaseException:
             self._entries = None
             raise
-        if not told:
+        if self.place == before:
             self._entries = None
         return told
 
     def again(self) -> None:
         """Give all once more that has come since `keep`."""
         self.place, self._entries = self._kept, None
+        if self._desk is not None:
+            self._desk.forget(self)
 
     def keep(self) -> None:
-        """Note, durably, that all that was given has been taken. Raises OSError."""
-        if self.place != self._kept:
-            self._reader.commit(NAME, self.place)
-            self._kept = self.place
+        """Note, durably, that all that was given has been taken, up to mail that has not ended. Raises OSError."""
+        before = self._desk.before(self) if self._desk is not None else None
+        place = self.place if before is None else max(self._kept, min(self.place, before))
+        if place != self._kept:
+            self._reader.commit(NAME, place)
+            self._kept = place
 
     def _told(self, entry: JournalEntry) -> list[Told]:
+        if entry.message is not None and entry.message.fate == "feedback":
+            if self._desk is not None:
+                self._desk.came(self, self.place, entry.message, entry.head)
+            return []
+        if entry.event is not None and entry.event.type == "read":
+            if self._desk is not None:
+                self._desk.ended(entry.event.message)
+            return []
         if entry.message is not None:
             return [ReceivedMail(entry.message, self._summary(entry.message, entry.head))]
         if entry.content is not None:

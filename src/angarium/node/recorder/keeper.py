@@ -4,7 +4,7 @@ import asyncio
 import pickle
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.tasks import Tasks
@@ -27,7 +28,7 @@ _LAST_S = 10.0
 class RecorderKeeper:
     """Keeps one recorder process running on the journals in *spool*. It never holds up the mail.
 
-    *config_of* returns the configuration in force.
+    *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class RecorderKeeper:
         clock: Clock,
         log: Log,
         counters: Counters,
+        end_mail: Callable[[list[Any]], Awaitable[list[MessageId]]],
     ) -> None:
+        self._end_mail = end_mail
         self._config_of = config_of
         self._data = data
         self._spool = spool
@@ -107,7 +110,7 @@ class RecorderKeeper:
             sys.executable, "-m", "angarium.node.recorder.process", str(fd), pass_fds=(fd,)
         )
         theirs.close()
-        self._link = link = await Link.connect(ours, refuse_calls, self._hear, lambda: None)
+        self._link = link = await Link.connect(ours, self._answer, self._hear, lambda: None)
         self._tasks.start(self._bring_up(link, process))
         code = await process.wait()
         link.close()
@@ -123,6 +126,9 @@ class RecorderKeeper:
             self._log.error("recorder", self._clock.now(), error=self.problem)
             if process.returncode is None:
                 process.kill()
+
+    async def _answer(self, op: str, args: dict[str, Any]) -> Any:
+        return await self._end_mail(args["read"]) if op == "end_mail" else await refuse_calls(op, args)
 
     def _hear(self, op: str, args: dict[str, Any]) -> bool:
         if op != "recorder":

@@ -13,7 +13,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,16 @@ import uvloop
 from angarium.config.model import Config
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
+from angarium.core.ids import MessageId
+from angarium.core.records import Fact, Message
 from angarium.core.tasks import Tasks
+from angarium.engine.to_us import ReadMail
 from angarium.events.news import StoredNews
 from angarium.events.place import open_event_store
 from angarium.events.port import EventStore
+from angarium.feedback.matching import facts_of
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store.place import key_file
 from angarium.identity.store.store import IdentityStore
 from angarium.node import domain_watch
 from angarium.node.http.recorder import RecorderHttp
@@ -36,8 +43,11 @@ from angarium.node.management import Management
 from angarium.node.recorder.acting import Acting
 from angarium.node.recorder.causes import CauseWriter
 from angarium.node.recorder.deliveries import Deliveries
+from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
+from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
+from angarium.render.return_path import PURPOSE, SignedReturnPaths
 
 _TELL_S = 1.0
 _QUESTIONS = 16
@@ -97,7 +107,8 @@ class RecorderProcess:
         store = open_event_store(self._config, data, reason_of)
         news = StoredNews()
         management = Management(lambda: self._config, data, store, news, self._clock, self._log)
-        recorder = JournalRecorder(spool, store, self._clock, lambda: self._soon(news.tell))
+        desk = FeedbackDesk(self._reader(data, store), self._end_mail, self._clock)
+        recorder = JournalRecorder(spool, store, self._clock, lambda: self._soon(news.tell), desk)
         self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())
         try:
@@ -106,6 +117,24 @@ class RecorderProcess:
             raise AngariumError(f"the recorder's socket cannot be opened: {error.strerror}") from error
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
+
+    def _reader(self, data: Path, store: EventStore) -> Reader:
+        """Return what reads mail to this node. Raises KeyRingError."""
+        ring = KeyRing.load_or_create(key_file(self._config, data))
+        returns, mailings = (
+            SignedReturnPaths(partial(ring.all_derived, PURPOSE)),
+            StoredMailings(store, self._clock),
+        )
+
+        def read(message: Message, text: bytes) -> list[Fact]:
+            ring.refresh()  # a worker may have signed with a key that is new
+            return facts_of(message, text, returns, mailings)
+
+        return read
+
+    def _end_mail(self, read: list[ReadMail]) -> "Future[list[MessageId]]":
+        """Have the workers end mail. Called by the thread that reads."""
+        return asyncio.run_coroutine_threadsafe(self._link.call("end_mail", read=read), self._loop)
 
     def _record(self, recorder: JournalRecorder, store: EventStore, identity: IdentityStore) -> None:
         """Read the journals, in a thread, and act upon what they say in another."""

@@ -15,6 +15,7 @@ from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.records import Fact
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
+from angarium.node.recorder.desk import FeedbackDesk
 from angarium.node.recorder.follow import NAME, JournalFollower
 from angarium.spool.files.cursors import read_cursors
 from angarium.spool.files.reader import FileJournalReader
@@ -43,16 +44,22 @@ class RecorderStatus(msgspec.Struct, frozen=True):
 class JournalRecorder:
     """Reads the partitions in *folder*, those that come later too. Blocking, for one thread.
 
-    *has_taken* is called when something was stored.
+    *has_taken* is called when something was stored. Without a *desk* mail to this node stays as it is.
     """
 
     def __init__(
-        self, folder: Path, store: EventStore, clock: Clock, has_taken: Callable[[], object] = lambda: None
+        self,
+        folder: Path,
+        store: EventStore,
+        clock: Clock,
+        has_taken: Callable[[], object] = lambda: None,
+        desk: FeedbackDesk | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
         self._clock = clock
         self._has_taken = has_taken
+        self._desk = desk
         self._followers: dict[Path, JournalFollower] = {}
         self._noted: deque[Fact] = deque()
         self._synced_at = clock.now()
@@ -74,7 +81,10 @@ class JournalRecorder:
             if self._clock.now() - self._found_at >= FIND_S:
                 self._find()
             taken = self._take_noted()
-            taken += sum(self._take(follower) for follower in self._followers.values())
+            if self._desk is None or not self._desk.is_full:
+                taken += sum(self._take(follower) for follower in self._followers.values())
+            if self._desk is not None:
+                self._is_dirty = self._desk.work() or self._is_dirty
             if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
                 self.keep()
         except (EventStoreError, AngariumError, OSError) as error:
@@ -115,7 +125,7 @@ class JournalRecorder:
 
     def follow(self, path: Path, reader: JournalReader, place: int) -> None:
         """Read a partition's journal too, from *place* on."""
-        self._followers[path] = JournalFollower(reader, place)
+        self._followers[path] = JournalFollower(reader, place, self._desk)
 
     def _find(self) -> None:
         """Begin to follow partitions that are new, so that they keep what has not been read."""
@@ -141,15 +151,17 @@ class JournalRecorder:
         return len(noted)
 
     def _take(self, follower: JournalFollower) -> int:
+        before = follower.place
         told = follower.read(BATCH)
+        if follower.place != before:
+            self._is_dirty = True
         if told:
             self._store.take(told)
             self._has_taken()
-            self._is_dirty = True
             self.on_taken(told)
             self._read_up_to = _at(told[-1])
             self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
-        return len(told)
+        return len(told) or int(follower.place != before)
 
     def _again(self, error: str) -> None:
         for follower in self._followers.values():

@@ -27,7 +27,7 @@ from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.cursors import write_cursor
 from angarium.spool.files.durable import read_mark
 from angarium.spool.files.segment import SegmentLog
-from angarium.spool.port import HEAD_BYTES, JournalEntry, NewerFormat
+from angarium.spool.port import HEAD_BYTES, TO_US_BYTES, JournalEntry, NewerFormat
 from angarium.spool.settings import SpoolSettings
 
 EVERYTHING = 1 << 63
@@ -78,7 +78,8 @@ class FileJournalReader:
             raise NewerFormat(f"the journal of {self.path}", record.version, VERSION)
         if record.kind == ACCEPT:
             message = decode_message(record.meta)
-            head = self._head(record, message.id)
+            most = TO_US_BYTES if message.fate == "feedback" else HEAD_BYTES
+            head = self._head(record, message.id, most)
             return JournalEntry(place, "accept", message, None, record.body_offset, head=head)
         if record.kind == EVENT:
             return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
@@ -90,13 +91,13 @@ class FileJournalReader:
             return JournalEntry(place, "content", None, None, record.body_offset, content=content, head=head)
         return None
 
-    def _head(self, record: Record, body_id: MessageId) -> bytes:
+    def _head(self, record: Record, body_id: MessageId, most: int = HEAD_BYTES) -> bytes:
         """Return the beginning of a body; of one whose file is gone, since its message has ended, nothing."""
         if not record.flags & LARGE:
-            return bytes(record.body[:HEAD_BYTES])
+            return bytes(record.body[:most])
         try:
             with open(self.path / "large" / format_id(body_id), "rb") as file:
-                return file.read(HEAD_BYTES)
+                return file.read(most)
         except FileNotFoundError:
             return b""
 
