@@ -6,10 +6,12 @@ from collections.abc import Awaitable
 import msgspec
 import pytest
 
+from angarium.config.load import parse_config
 from angarium.core.records import ForwardPath, Recipient
 from angarium.core.reply import Reply
+from angarium.core.waiting import ACCOUNT_TENANT, account_of
 from angarium.engine.reports.collector import Collector
-from angarium.engine.reports.report import Report, is_collected, waits_for_report
+from angarium.engine.reports.report import Report, build_report, is_collected, waits_for_report
 from angarium.testing.programs import PATIENCE_S
 from angarium.testing.spool import NOW, make_message
 
@@ -124,10 +126,28 @@ def test_the_oldest_is_closed_when_very_many_are_open():
         ("delivered", 2, True, False),  # each crash before it is written delivers the mail twice
         ("delivered", 2, False, True),
         ("delayed", 2, False, True),
+        ("delayed", 2, True, True),  # nothing waits for it
     ],
 )
 def test_who_is_told_together(action, recipients, is_vouched, expected):
     assert is_collected(action, mail_to(recipients, is_vouched=is_vouched)) is expected
+
+
+def test_where_each_recipient_has_a_transaction_deliveries_are_told_together():
+    """With return paths of their own; and no delivery is made again for it (`waits_for_report`)."""
+    message = msgspec.structs.replace(mail_to(2, is_vouched=True), return_domain="bounces.example.com")
+    assert is_collected("relayed", message)
+    event = Recipient(message, 0, "default", "to.example").event("delivered", NOW, "delivered")
+    assert not waits_for_report(event, "relayed", message)
+
+
+def test_a_report_waits_in_the_account_that_has_caused_it():
+    """Its bounds count it (`Account_Max_Queued_Recipients`), and it has its turn among that account's mail."""
+    message = msgspec.structs.replace(
+        mail_to(2), tenant=f"{ACCOUNT_TENANT}7", reverse_path="shop@example.com"
+    )
+    made, _ = build_report(failure_of(message), b"Subject: x\r\n\r\nx\r\n", parse_config(""))
+    assert (account_of(made.tenant), made.account, made.return_domain) == (7, 0, "")
 
 
 @pytest.mark.parametrize(

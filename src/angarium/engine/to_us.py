@@ -7,6 +7,7 @@ import msgspec
 
 from angarium.core.clock import Clock
 from angarium.core.ids import MessageId
+from angarium.core.metrics import Counters
 from angarium.core.records import TERMINAL, Event, Fact, Recipient
 from angarium.engine.record import EventWriter
 from angarium.queue.commands import WriteEvents
@@ -25,10 +26,11 @@ class ReadMail(msgspec.Struct, frozen=True):
 class MailToUs:
     """Ends mail that was read. Told twice, it happens once."""
 
-    def __init__(self, spool: Spool, writer: EventWriter, clock: Clock) -> None:
+    def __init__(self, spool: Spool, writer: EventWriter, clock: Clock, counters: Counters) -> None:
         self._spool = spool
         self._writer = writer
         self._clock = clock
+        self._counters = counters
 
     async def end(self, read: Sequence[ReadMail]) -> list[MessageId]:
         """Write down what each mail says and that it was read; return those that have ended, now or before. Others are
@@ -48,6 +50,8 @@ class MailToUs:
         error = await written
         if error is not None:
             raise error
+        for fact in read.facts:
+            self._counters.add("feedback_read_total", fact.kind)
         return True
 
     def _event(self, recipient: Recipient, note: str) -> Event:

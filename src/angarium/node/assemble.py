@@ -113,6 +113,6 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         operator=Operator(view, spool, scheduler, recorder, way_finder, pager, looks, clock, log),
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
         facts=FactWriter(spool, clock, counters),
-        to_us=MailToUs(spool, writer, clock),
+        to_us=MailToUs(spool, writer, clock, counters),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),
     )

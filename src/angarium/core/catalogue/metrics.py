@@ -130,6 +130,13 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("becomes", ("read", "passed_on")),),
         'Its rate beside that of `events_total{type="delivered"}` is how much comes back.',
     ),
+    "feedback_read_total": Metric(
+        "counter",
+        "What mail to the node itself said when it was read, by the event that it became.",
+        (Label("type", ("late_bounce", "complaint", "auto_reply", "unsubscribe", "feedback")),),
+        "`feedback` growing beside the others: much comes back that belongs to no mail, or that nobody understands; "
+        "`angarium events --type feedback --json` shows it.",
+    ),
     "feedback_refused_total": Metric(
         "counter",
         "Recipients of such mail that were refused, by reason.",

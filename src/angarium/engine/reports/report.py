@@ -63,12 +63,21 @@ def waits_for_report(event: Event, action: Action, message: Message) -> bool:
     That a sender hears of a failure is worth it. That a stranger hears of a delivery is not, for then his mail would
     be delivered twice.
     """
-    return event.state in TERMINAL and (action == "failed" or message.is_vouched)
+    return event.state in TERMINAL and (action == "failed" or _hears_at_once(message))
 
 
 def is_collected(action: Action, message: Message) -> bool:
     """Whether what else becomes of *message* is waited for. Who may be trusted hears at once that his mail arrived."""
-    return len(message.recipients) > 1 and (action == "failed" or not message.is_vouched)
+    if len(message.recipients) < 2:
+        return False
+    return action in ("failed", "delayed") or not _hears_at_once(message)
+
+
+def _hears_at_once(message: Message) -> bool:
+    """Whether the sender hears of each delivery as it is made. Where each recipient has a transaction of his own, that
+    would be a report for each.
+    """
+    return message.is_vouched and not message.return_domain
 
 
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
