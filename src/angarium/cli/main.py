@@ -31,6 +31,7 @@ SECTIONS = {
         "find": "find",
         "search": "search",
         "events": "events",
+        "report": "reports.report",
         "bounces": "bounces",
         "bounce": "bounce",
         "trace": "trace",

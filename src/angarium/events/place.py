@@ -1,10 +1,16 @@
 """Where the event store is, and what it is opened with."""
 
 from pathlib import Path
+from typing import Protocol
 
 from angarium.config.model import Config
 from angarium.events.port import EventStore, Judge
+from angarium.events.rollups.port import CountedEvents
 from angarium.events.sqlite.store import SqliteEventStore
+
+
+class WholeEventStore(EventStore, CountedEvents, Protocol):
+    """An event store that can be counted, too: each that is opened here is one."""
 
 
 def events_folder(data: Path) -> Path:
@@ -17,7 +23,7 @@ def has_events(config: Config, data: Path) -> bool:
     return config.globals.event_database is not None or events_folder(data).is_dir()
 
 
-def open_event_store(config: Config, data: Path, judge: Judge = lambda event: "") -> EventStore:
+def open_event_store(config: Config, data: Path, judge: Judge = lambda event: "") -> WholeEventStore:
     """Return the store in `Event_Database`, or SQLite in the data folder, which is made when it is not there. Raises
     EventStoreError when it cannot be. *judge* is for what is taken.
     """

@@ -90,3 +90,8 @@ _ALL: Final = (
 )
 
 REASONS: Final = {reason.name: reason for reason in _ALL}
+
+
+def category_of(reason: str) -> Category:
+    """Return the category of a reason by its name; of one that is not known here, `Undetermined`."""
+    return REASONS.get(reason, REASONS["unknown"]).bounce_class.category

@@ -332,5 +332,15 @@ METRICS: Final[dict[str, Metric]] = {
         "Suppressions that are held since much failed at once, and wait for somebody's word.",
         look="Above 0: `angarium bounces held` says what failed; release it or discard it.",
     ),
-    "recorder_taken_total": Metric("counter", "Receptions, events and facts that the recorder has stored."),
+    "recorder_taken_total": Metric(
+        "counter",
+        "What the recorder has stored, by type: receptions, events, and facts as opens or complaints.",
+        (Label("type", ("received", "delivered", "bounced", "open", "click", "complaint", "late_bounce")),),
+    ),
+    "bounces_total": Metric(
+        "counter",
+        "Recipients that failed for good, by the category of the reason (docs/bounces.md).",
+        (Label("category", ("hard", "soft", "block", "admin", "undetermined")),),
+        "`block` growing: a peer does not want this node's mail; `angarium report --by provider` says who.",
+    ),
 }

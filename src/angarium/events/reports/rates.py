@@ -9,7 +9,7 @@ from angarium.events.rollups.measures import BOUNCED
 RATES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "delivered": ("delivered", ("delivered", "bounced")),
     "bounced": ("bounced_by_peers", ("delivered", "bounced_by_peers")),
-    "delayed": ("delayed_first", ("delivered", "bounced")),
+    "delayed": ("delayed_first", ("delivered_first", "delayed_first", "bounced")),
     "complained": ("complaints", ("delivered",)),
     "opened": ("unique_opens", ("delivered",)),
     "clicked": ("unique_clicks", ("delivered",)),

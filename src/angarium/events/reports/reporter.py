@@ -47,6 +47,8 @@ class KeptSums(Protocol):
         self, rollup: int, units: tuple[int, int], scope: Whose, values: tuple[str, ...] | None
     ) -> KeptRows: ...
 
+    def since(self) -> int | None: ...
+
     def servers(self, account: int) -> list[int]: ...
 
 
@@ -124,12 +126,11 @@ class MailReporter:
 
     def _notes(self, asked: "_Asked") -> list[str]:
         chosen = plan(asked.query.by, asked.query.per, asked.split, asked.period, asked.query.zone)
-        first = self._events.first_day()
-        if not chosen.from_events or first is None:
+        first, since = self._events.first_day(), self._sums.since()
+        if not chosen.from_events or first is None or since is None:
             return []
         kept_from = midnight_of(first)
-        missing = [part for part in chosen.from_events if part[0] < kept_from]
-        if not missing:
+        if since >= kept_from or all(begin >= kept_from for begin, _ in chosen.from_events):
             return []
         said = f"events are kept since {shown(kept_from)} UTC"
         return [f"{said}: what happened before is not in these numbers, which no sums are kept of"]

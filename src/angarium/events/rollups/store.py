@@ -15,6 +15,7 @@ import msgspec
 
 from angarium.core.files import create_anew
 from angarium.events.port import EventStoreError, Whose
+from angarium.events.rollups.port import QUARTER_S
 from angarium.events.rollups.tables import CellKey
 from angarium.events.rollups.tally import Cell, add
 from angarium.query.words import folded
@@ -162,6 +163,17 @@ class RollupsReader:
             upto = int(db.execute("SELECT upto FROM counted").fetchone()[0])
             rows = [(CellKey(*row[:5]), _decode(row[5])) for row in db.execute(sql, [rollup, *units, *asked])]
         return KeptRows(upto, rows)
+
+    def since(self) -> int | None:
+        """Return when the first quarter-hour began that is in the sums, in epoch seconds; None: none is. Raises
+        EventStoreError.
+        """
+        if not self._path.exists():
+            return None
+        first = "SELECT min(unit) FROM cell WHERE rollup = 1 AND owner = o.no"
+        with _answering(self._path), _opened(self._path) as db:
+            (unit,) = db.execute(f"SELECT min(({first})) FROM owner o").fetchone()
+        return None if unit is None else int(unit) * QUARTER_S
 
     def servers(self, account: int) -> list[int]:
         """Return the servers by which mail of *account* has come. Raises EventStoreError."""

@@ -138,7 +138,10 @@ class RecorderKeeper:
         self.problem = now.error
         self._counters.set("recorder_lag_seconds", now.lag_s)
         self._counters.set("suppressions_held", now.held)
-        self._counters.add("recorder_taken_total", amount=now.taken - before.taken)
+        for name, count in now.types.items():
+            self._counters.add("recorder_taken_total", name, amount=count - before.types.get(name, 0))
+        for name, count in now.bounces.items():
+            self._counters.add("bounces_total", name, amount=count - before.bounces.get(name, 0))
         if now.error and before.error != now.error:
             self._log.error("recorder", self._clock.now(), error=now.error)
         return True

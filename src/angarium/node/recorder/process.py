@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from angarium.core.tasks import Tasks
 from angarium.engine.to_us import ReadMail
 from angarium.events.news import StoredNews
 from angarium.events.place import open_event_store
-from angarium.events.port import EventStore
+from angarium.events.port import EventStore, Told
+from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
 from angarium.feedback.matching import facts_of
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file
@@ -42,6 +43,7 @@ from angarium.node.logs import hear_libraries, make_log
 from angarium.node.management import Management
 from angarium.node.recorder.acting import Acting
 from angarium.node.recorder.causes import CauseWriter
+from angarium.node.recorder.counting import SumsKeeper, TakenCounts
 from angarium.node.recorder.deliveries import Deliveries
 from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
@@ -68,6 +70,7 @@ class RecorderProcess:
         self._recorder: JournalRecorder | None = None
         self._thread: threading.Thread | None = None
         self._acting: Acting | None = None
+        self._counts = TakenCounts()
         self._http: RecorderHttp | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
@@ -85,6 +88,7 @@ class RecorderProcess:
             if self._recorder is not None and self._acting is not None:
                 said = msgspec.structs.asdict(self._recorder.status)
                 said |= {"held": self._acting.held, "unsuppressed": self._acting.problem}
+                said |= {"types": dict(self._counts.types), "bounces": dict(self._counts.bounces)}
                 self._link.tell("recorder", **said)
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
@@ -109,6 +113,7 @@ class RecorderProcess:
         management = Management(lambda: self._config, data, store, news, self._clock, self._log)
         desk = FeedbackDesk(self._reader(data, store), self._end_mail, self._clock)
         recorder = JournalRecorder(spool, store, self._clock, lambda: self._soon(news.tell), desk)
+        self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)
         self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())
         try:
@@ -137,10 +142,15 @@ class RecorderProcess:
         return asyncio.run_coroutine_threadsafe(self._link.call("end_mail", read=read), self._loop)
 
     def _record(self, recorder: JournalRecorder, store: EventStore, identity: IdentityStore) -> None:
-        """Read the journals, in a thread, and act upon what they say in another."""
+        """Read the journals, in a thread; act upon what they say, and keep its sums, in two others."""
         self._recorder = recorder
         deliveries = Deliveries()
-        recorder.on_taken = deliveries.note
+
+        def taken(told: Sequence[Told]) -> None:
+            deliveries.note(told)
+            self._counts.note(told)
+
+        recorder.on_taken = taken
         writer = CauseWriter(
             store,
             identity,
@@ -156,6 +166,7 @@ class RecorderProcess:
             try:
                 recorder.run(self._stopping.is_set, self._stopping.wait)
                 acting.finish()
+                self._sums.finish()
                 store.close()
             finally:
                 self._soon(self._ended.set)
@@ -163,6 +174,7 @@ class RecorderProcess:
         self._thread = threading.Thread(target=work, name="recorder")
         self._thread.start()
         acting.start()
+        self._sums.start()
 
     def _soon(self, what: Callable[[], object]) -> None:
         """Have *what* called in the event loop."""

@@ -31,7 +31,8 @@ MOST_NOTED = 1_000
 class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recorder is doing. *lag_s* is how long ago that happened which it reads now, 0 when it has read all that
     there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
-    *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed.
+    *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed. *types* and
+    *bounces* are what it has stored by type, and the bounces by category.
     """
 
     lag_s: float = 0.0
@@ -39,6 +40,8 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     error: str = ""
     held: int = 0
     unsuppressed: str = ""
+    types: dict[str, int] = {}
+    bounces: dict[str, int] = {}
 
 
 class JournalRecorder:

@@ -1,0 +1,1 @@
+"""The manage API: how much mail went where, and how it fared."""
