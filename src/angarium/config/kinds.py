@@ -111,6 +111,23 @@ def _optional_domain(value: Value) -> str | None:
     return None if _is_none(value) else _domain(value)
 
 
+_WEB_ORIGIN = re.compile(r"(?:(https?)://)?([^/?#@\s]+?)/?", re.IGNORECASE)
+
+
+def _web_origin(value: Value) -> str | None:
+    """Read a host with its scheme, https where none is said: `https://host[:port]`, lower case."""
+    if _is_none(value):
+        return None
+    text = scalar(value, '"https://clicks.example.com"')
+    match = _WEB_ORIGIN.fullmatch(text)
+    if match is None:
+        raise BadValue(
+            f'"{text}" has more than a scheme, a host and a port', 'write "https://clicks.example.com"'
+        )
+    host, port = host_port(match[2])
+    return f"{(match[1] or 'https').lower()}://{host.lower()}{f':{port}' if port is not None else ''}"
+
+
 def _is_none(value: Value) -> bool:
     return isinstance(value, Scalar) and value.text.lower() == "none"
 
@@ -407,6 +424,7 @@ MAILBOX = Kind("address", "name@example.com", _mailbox)
 OPTIONAL_MAILBOX = Kind("address", "name@example.com | none", _optional_mailbox, none="none")
 MAILBOXES = Kind("addresses", "( fbl@example.com )", _mailboxes)
 OPTIONAL_DOMAIN = Kind("domain", "example.com | none", _optional_domain, none="none")
+WEB_ORIGIN = Kind("web address", '"https://clicks.example.com" | none', _web_origin, none="none")
 RETRIES = Kind("number", "auto | none | N", _retries, none="auto")
 THROTTLE = Kind("throttle", '"N" | "N/S"', throttle, none="0")
 SHARED_LIMIT = Kind("number", "N | -1", _shared_limit)

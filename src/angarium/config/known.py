@@ -89,9 +89,9 @@ _OPTIONS: _Groups = (
         "Bounce_Behavior Bounce_Cache_Size Bounce_Cache_TTL Bounce_Suppress_List MDN_Failures_Notify",
     ),
     (
-        "opens and clicks are not tracked yet",
-        "",
-        "Click_Tracking_Enabled Click_Tracking_Scheme Open_Tracking_Enabled Open_Tracking_Scheme Tracking_Domain "
+        "whether opens and clicks are tracked is told by a message, its login, stream, server or account",
+        "write Tracking_Domain, with the scheme in it; links do not expire",
+        "Click_Tracking_Enabled Click_Tracking_Scheme Open_Tracking_Enabled Open_Tracking_Scheme "
         "Tracking_Link_Expiry",
     ),
     (

@@ -280,6 +280,8 @@ class GlobalOptions:
     secrets_key_file: Path | None = None
     # what has happened
     event_database: Secret | None = None
+    # what readers do
+    tracking_domain: str | None = None
     # mail that comes back
     bounce_domain: str | None = None
     bounce_domains: DomainSet = NO_DOMAINS

@@ -131,7 +131,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     (`Principal.name`), empty where nobody did. *content* names what it shares with
     other messages of its partition (`Content.id`), and *body_size* is then the size of that; empty where its body is
     its own. *return_domain* is where each recipient has a return path of its own (`render.return_path`), which leaves
-    in place of *reverse_path*; empty: that one leaves.
+    in place of *reverse_path*; empty: that one leaves. *tracking_url* is the scheme and host under which the opens and
+    clicks that its options ask for are tracked; empty: none are.
     """
 
     id: MessageId
@@ -160,6 +161,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     content: bytes = b""
     login: str = ""
     return_domain: str = ""
+    tracking_url: str = ""
 
     @property
     def size(self) -> int:

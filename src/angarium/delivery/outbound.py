@@ -16,13 +16,14 @@ from angarium.engine.trace import TraceHub
 from angarium.engine.view import ConfigView
 from angarium.queue.causes import Silences
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result
+from angarium.render.pipeline import Rendering
 from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Spool
 
 
 class Outbound:
     """Carries out `Connect`, `Deliver` and `Quit`: an `engine.way_out.WayOut`. Without *keys* nothing is signed, and
-    without *returns* mail comes back to its sender.
+    without *returns* mail comes back to its sender. *rendering* makes what each recipient gets.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Outbound:
         traces: TraceHub,
         keys: KeyFinder | None,
         returns: ReturnPaths | None,
+        rendering: Rendering,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -48,7 +50,7 @@ class Outbound:
         self._dialer = Dialer(self, traces, clock, log, counters)
         self._connections = self._dialer.connections
         self._handover = Handover(
-            spool, writer, clock, log, self.finished, self._changed.set, keys, returns=returns
+            spool, writer, clock, log, self.finished, self._changed.set, keys, rendering, returns
         )
 
     # -- commands

@@ -9,6 +9,7 @@ from angarium.engine.enter import Acceptance
 from angarium.engine.facts import FactWriter
 from angarium.engine.live import LiveScheduler
 from angarium.engine.operate import Operator
+from angarium.engine.readers import ReaderFacts
 from angarium.engine.resolve import WayFinder
 from angarium.engine.sweep import Sweeper
 from angarium.engine.to_us import MailToUs
@@ -33,6 +34,7 @@ class Engine:
     sweeper: Sweeper
     facts: FactWriter
     to_us: MailToUs
+    readers: ReaderFacts
     drain: Drain
 
     def recover(self) -> tuple[RecoveryReport, list[Recipient]]:

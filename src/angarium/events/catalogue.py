@@ -115,8 +115,8 @@ _ALL: Final = (
         "rebound", 25, "operator", "It leaves by another binding, by command.", (*_STATE, "due_at")
     ),
     HappeningKind("read", 26, "feedback", "It was mail to this node, and has been read.", _STATE),
-    _fact("open", 30, "reader", "The recipient has looked at the message.", is_later=True),
-    _fact("click", 31, "reader", "The recipient has followed a link in it.", is_later=True),
+    _fact("open", 30, "reader", "The recipient has looked at the message."),
+    _fact("click", 31, "reader", "The recipient has followed a link in it."),
     _fact(
         "unsubscribe",
         32,
@@ -134,8 +134,8 @@ _ALL: Final = (
         "link_unsubscribe",
         34,
         "reader",
-        "The recipient wants no more, by a link in the message.",
-        is_later=True,
+        "The recipient has followed a link that its sender has marked as the way out. Nothing follows from it, since "
+        "programs follow links, too.",
     ),
     _fact("complaint", 40, "feedback", "The recipient has called it unwanted."),
     _fact("late_bounce", 41, "feedback", "It failed after a peer had taken it. Others call it out of band."),

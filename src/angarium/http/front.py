@@ -6,9 +6,10 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from angarium.http.upstream import away
+from angarium.render.tracking.addresses import PREFIX
 
-WORKER_PATHS: Final = frozenset[str]()
-"""What ends in a message or a fact, and is answered by the worker that has the connection. No dialect is served yet."""
+WORKER_PATHS: Final = frozenset((PREFIX,))
+"""What ends in a message or a fact, and is answered by the worker that has the connection; see `Front`."""
 
 RECORDER_PATHS: Final = frozenset(("/manage/v1",))
 """What the recorder answers, with all that is below."""
@@ -31,7 +32,9 @@ class PathFront:
 
 
 class Front:
-    """An ASGI application: *own* has what is answered here, by whole path; *rest* answers all else."""
+    """An ASGI application: *own* has what is answered here, by whole path, or by a first segment with its slashes, for
+    all that begins so; *rest* answers all else.
+    """
 
     def __init__(self, own: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
         self._own = own
@@ -39,7 +42,9 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await self._own.get(scope["path"], self._rest)(scope, receive, send)
+        path = scope["path"]
+        own = self._own.get(path) or self._own.get(path[: path.find("/", 1) + 1], self._rest)
+        await own(scope, receive, send)
 
 
 def no_worker(paths: Iterable[str]) -> dict[str, ASGIApp]:

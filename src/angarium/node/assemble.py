@@ -25,6 +25,7 @@ from angarium.engine.looks import Looks
 from angarium.engine.operate import Operator
 from angarium.engine.page import Pager
 from angarium.engine.pump import Leases, Pump
+from angarium.engine.readers import ReaderFacts
 from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.resolve import Routes, WayFinder
@@ -35,6 +36,7 @@ from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
 from angarium.node.spools import settings_of
 from angarium.queue.scheduler import Scheduler
+from angarium.render.pipeline import RENDERING, Rendering
 from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Spool
 from angarium.spool.settings import SpoolSettings
@@ -46,7 +48,7 @@ class Ports:
 
     *routes* plans by the configuration that `assemble` is given. *leases* says who answers for the limits that
     *workers* share, given who is to hear it. Without *keys* nothing is signed, and without *returns* mail comes back to
-    its sender.
+    its sender. *rendering* makes what each recipient gets.
     """
 
     clock: Clock
@@ -59,6 +61,7 @@ class Ports:
     waiting: WaitingMail = NOTHING_WAITS
     keys: KeyFinder | None = None
     returns: ReturnPaths | None = None
+    rendering: Rendering = RENDERING
     rng: Random = field(default_factory=Random)
 
 
@@ -85,7 +88,17 @@ async def assemble(config: Config, ports: Ports) -> Engine:
     pager = Pager(spool, scheduler, failing, clock, log)
     traces = TraceHub()
     way_out = Outbound(
-        view, scheduler, spool, writer, traces, ports.keys, ports.returns, clock, log, counters
+        view,
+        scheduler,
+        spool,
+        writer,
+        traces,
+        ports.keys,
+        ports.returns,
+        ports.rendering,
+        clock,
+        log,
+        counters,
     )
     pump = Pump(
         scheduler,
@@ -114,5 +127,6 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         sweeper=Sweeper(scheduler, pump, way_out, recorder, expiry, spool, clock),
         facts=FactWriter(spool, clock, counters),
         to_us=MailToUs(spool, writer, clock, counters),
+        readers=ReaderFacts(spool, clock, counters),
         drain=Drain(scheduler, pump, way_out, recorder, clock, log),
     )

@@ -19,6 +19,8 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.usage.usage import Usage
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
+from angarium.render.tracking.addresses import PURPOSE as TRACKING
+from angarium.render.tracking.addresses import SignedTrackingAddresses
 from angarium.submission.intake.quota import Quota
 from angarium.submission.session.access import Access
 
@@ -44,6 +46,7 @@ class WorkerIdentities:
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._database, ring, clock, log)
         self.returns = SignedReturnPaths(partial(ring.all_derived, PURPOSE))
+        self.tracking = SignedTrackingAddresses(partial(ring.all_derived, TRACKING))
         self._ring = ring
         self._clock = clock
         self._log = log

@@ -19,6 +19,7 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
+from angarium.http.tracking import TrackingDoor
 from angarium.node import drop_folder
 from angarium.node.assemble import Ports, assemble
 from angarium.node.conditions import WorkerFacts
@@ -35,6 +36,8 @@ from angarium.node.spools import open_spools, partition_folders
 from angarium.node.surroundings import LOOK_S, Surroundings
 from angarium.node.waiting_mail import count_recovered, count_stored, stored_mail
 from angarium.node.worker_operations import WorkerOperations
+from angarium.render.pipeline import rendering_with
+from angarium.render.tracking.addresses import PREFIX
 from angarium.spool.port import RecoveryReport
 from angarium.submission.intake.intake import Intake
 from angarium.submission.session.reception import Reception
@@ -141,6 +144,7 @@ class WorkerService:
                 waiting=session_counts,
                 keys=identities.directory,
                 returns=identities.returns,
+                rendering=rendering_with(identities.tracking),
                 rng=rng,
             ),
         )
@@ -164,8 +168,9 @@ class WorkerService:
             engine.facts,
             identities.returns,
         )
-        # What answers http.front.WORKER_PATHS goes into the table.
-        http = WorkerHttp({}, data, workers, session_counts.http, clock, log)
+        # what answers http.front.WORKER_PATHS
+        own = {PREFIX: TrackingDoor(identities.tracking, engine.readers.note)}
+        http = WorkerHttp(own, data, workers, session_counts.http, clock, log)
         await http.start()
         doors = Doors(sockets, engine.view, reception, http, tls, session_counts, clock, log)
 
@@ -206,6 +211,7 @@ class WorkerService:
         self._sweeper.cancel()
         await self._identities.close()
         self._engine.facts.write()
+        self._engine.readers.write()
         await self._engine.spool.close()
         self._log.info("stopped", self._clock.now())
         self._log.flush()
@@ -222,6 +228,7 @@ class WorkerService:
         self._reception.sweep(self._clock.now())
         self._engine.sweeper.sweep()
         self._engine.facts.sweep()
+        self._engine.readers.sweep()
         self._load.admit()
         self._link.tell("alive")  # last: a worker in which one of these fails for long is replaced
 

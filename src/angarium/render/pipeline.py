@@ -2,15 +2,17 @@
 
 Pure, and the same each time for a message and a recipient, so that a retry sends the same bytes. It is gone when a
 connection is ready (`delivery.attempt`), in a thread. Recipients of a personal message share no transaction, nor do
-those with return paths of their own: each is handed out alone (`queue.ready`). So far no message is personal, and the
-way has no steps.
+those with return paths of their own: each is handed out alone (`queue.ready`).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message, Recipient
+from angarium.render.tracking.addresses import TrackingAddresses
+from angarium.render.tracking.mail import tracked_mail
 
 
 class GenerationFailure(AngariumError):
@@ -19,7 +21,7 @@ class GenerationFailure(AngariumError):
 
 def is_personal(message: Message) -> bool:
     """Whether each recipient of *message* gets another text."""
-    return False
+    return bool(message.tracking_url)
 
 
 def goes_alone(message: Message) -> bool:
@@ -29,8 +31,10 @@ def goes_alone(message: Message) -> bool:
     return is_personal(message) or bool(message.return_domain)
 
 
-def render(recipient: Recipient, body: bytes) -> bytes:
-    """Return what *recipient* gets of *body*. Raises GenerationFailure."""
+def render(recipient: Recipient, body: bytes, addresses: TrackingAddresses | None = None) -> bytes:
+    """Return what *recipient* gets of *body*; without *addresses* nothing is tracked. Raises GenerationFailure."""
+    if addresses is not None and recipient.message.tracking_url:
+        body = tracked_mail(recipient, body, addresses)
     return body
 
 
@@ -42,3 +46,8 @@ class Rendering(NamedTuple):
 
 
 RENDERING: Final = Rendering(is_personal, render)
+
+
+def rendering_with(addresses: TrackingAddresses) -> Rendering:
+    """Return a rendering in which opens and clicks come in by *addresses*."""
+    return Rendering(is_personal, partial(render, addresses=addresses))

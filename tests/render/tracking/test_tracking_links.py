@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from angarium.core.ids import MessageId
 from angarium.render.html.links import html_links
 from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked, TrackedKind
-from angarium.render.tracking.links import LinkRules, tracked_html, tracked_text
+from angarium.render.tracking.links import LinkRules, marked_targets, tracked_html, tracked_text
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 MESSAGE = MessageId(bytes(range(16)))
@@ -134,15 +134,22 @@ TEXT = [
 @pytest.mark.parametrize(("before", "after"), TEXT)
 def test_links_of_text(before: str, after: str) -> None:
     assert (
-        tracked_text(before, LinkRules(frozenset(["ours.test"]), untracked={"http://marked.test"}), address)
+        tracked_text(
+            before, LinkRules(frozenset(["ours.test"]), untracked=frozenset(["http://marked.test"])), address
+        )
         == after
     )
 
 
 def test_what_html_marks_the_text_leaves_alone() -> None:
-    rules = LinkRules()
-    html('<a data-pm-no-track href="http://a.test/?x=1&amp;y=2">', rules)
-    assert tracked_text("http://a.test/?x=1&y=2", rules, address) == "http://a.test/?x=1&y=2"
+    marked = marked_targets(
+        b'<a data-pm-no-track href="http://a.test/?x=1&amp;y=2"><a href="http://b.test">', "utf-8"
+    )
+    assert marked == {"http://a.test/?x=1&y=2"}
+    assert (
+        tracked_text("http://a.test/?x=1&y=2", LinkRules(untracked=marked), address)
+        == "http://a.test/?x=1&y=2"
+    )
 
 
 @given(

@@ -122,6 +122,16 @@ _IDENTITY = (
     ),
 )
 
+_TRACKING = (
+    _row(
+        "Tracking_Domain",
+        k.WEB_ORIGIN,
+        "",
+        'Where readers\' programs reach the HTTP listeners, `"https://clicks.example.com"`: opens and clicks of mail '
+        "that asks for it are tracked there, see [tracking](tracking.md).",
+    ),
+)
+
 _RETURNS = (
     _row(
         "Bounce_Domain",
@@ -325,6 +335,7 @@ ROWS: tuple[Option, ...] = (
     *_SPOOL,
     *_IDENTITY,
     *_EVENTS,
+    *_TRACKING,
     *_RETURNS,
     *_MEMORY,
     *_DELIVERY,

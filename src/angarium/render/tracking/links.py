@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from angarium.render.html.links import HtmlLink, Splice, html_links, spliced, text_links
 from angarium.render.tracking.addresses import LONGEST_TARGET, MOST_LINKS
@@ -23,27 +23,28 @@ Address = Callable[[int, str, bool], str]
 means that the recipient wants no more."""
 
 
-@dataclass(slots=True)
-class LinkRules:
+class LinkRules(NamedTuple):
     """What is not tracked: links to *own_hosts* (the way out, the web version); with *leaves_shown_urls* those whose
-    text is a URL itself, as a reader is warned where the two differ. *untracked* are targets that the HTML part has
-    marked; the text part leaves them alone, too.
+    text is a URL itself, as a reader is warned where the two differ; in a text part *untracked* ones.
     """
 
     own_hosts: frozenset[str] = frozenset()
     leaves_shown_urls: bool = False
-    untracked: set[str] = field(default_factory=set)
+    untracked: frozenset[str] = frozenset()
+
+
+def marked_targets(html: bytes, charset: str) -> frozenset[str]:
+    """Return the targets that *html* marks as not to be tracked, so that the text part can leave them alone, too."""
+    return frozenset(link.target for link in html_links(html, charset) if _is_marked(link))
 
 
 def tracked_html(html: bytes, charset: str, rules: LinkRules, address: Address) -> bytes:
-    """Return *html* with the addresses of its links in their place. Notes in *rules* which links are marked."""
+    """Return *html* with the addresses of its links in their place."""
     return spliced(html, _splices(html, charset, rules, address))
 
 
 def _splices(html: bytes, charset: str, rules: LinkRules, address: Address) -> Iterator[Splice]:
-    links = list(html_links(html, charset))
-    rules.untracked.update(link.target for link in links if _is_marked(link))
-    for number, link in enumerate(links[:MOST_LINKS], 1):
+    for number, link in enumerate(islice(html_links(html, charset), MOST_LINKS), 1):
         if _is_marked(link) or not _is_trackable(link.target, charset, rules):
             continue
         if rules.leaves_shown_urls and _shows_url(html, link):

@@ -58,6 +58,7 @@ def message_of(
         is_vouched=vouched,
         mends_lines=stored.long_lines and policy.mends_lines and vouched,
         return_domain=decision.return_domain,
+        tracking_url=decision.tracking_url,
     )
 
 

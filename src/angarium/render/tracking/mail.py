@@ -1,0 +1,86 @@
+"""What tracking does to a message that came whole: another address behind each link, and a picture that is asked for
+when the message is looked at. Pure, and the same each time for a recipient.
+"""
+
+from functools import partial
+from typing import Final
+
+from angarium.core.options import Options
+from angarium.core.records import Message, Recipient
+from angarium.mime.texts import ShownText, TextKind, edit_texts
+from angarium.render.html.links import Splice, place_of_pixel, spliced
+from angarium.render.tracking.addresses import Tracked, TrackedKind, TrackingAddresses
+from angarium.render.tracking.links import LinkRules, marked_targets, tracked_html, tracked_text
+
+_IN_HTML: Final = ("html", "all")
+_IN_TEXT: Final = ("text", "all")
+
+
+def wants_tracking(options: Options) -> bool:
+    """Whether *options* ask for anything that is done here."""
+    return bool(options.track_opens) or options.track_links in (*_IN_HTML, *_IN_TEXT)
+
+
+def tracked_mail(recipient: Recipient, mail: bytes, addresses: TrackingAddresses) -> bytes:
+    """Return *mail* as *recipient* gets it: its first HTML part and its first plain one have the tracking that the
+    options of its message ask for. Nothing else of it is changed, nor is anything where it is signed or encrypted.
+    """
+    tracker = _Tracker(recipient, addresses)
+    if recipient.message.options.track_links == "all":
+        edit_texts(
+            mail, tracker.look
+        )  # the plain part stands before the HTML part, which says what is left alone
+    return edit_texts(mail, tracker.edit)
+
+
+class _Tracker:
+    """Goes through the texts of one mail."""
+
+    def __init__(self, recipient: Recipient, addresses: TrackingAddresses) -> None:
+        message = recipient.message
+        self._message: Message = message
+        self._index = recipient.index
+        self._options = message.options
+        self._addresses = addresses
+        self._seen: set[TextKind] = set()
+        host = message.tracking_url.partition("://")[2].lower()
+        self._rules = LinkRules(frozenset([host]), leaves_shown_urls=bool(self._options.prevent_scam))
+
+    def look(self, text: ShownText) -> None:
+        """Learn which links the first HTML part marks as not to be tracked."""
+        if text.kind == "html" and not self._rules.untracked:
+            self._rules = self._rules._replace(untracked=marked_targets(text.data, text.charset))
+
+    def edit(self, text: ShownText) -> bytes | None:
+        """Return what takes the place of *text*, None where it stays."""
+        if text.kind in self._seen:
+            return None
+        self._seen.add(text.kind)
+        if text.kind == "html":
+            return self._html(text)
+        return self._plain(text) if text.kind == "plain" else None
+
+    def _html(self, text: ShownText) -> bytes:
+        html = text.data
+        if self._options.track_links in _IN_HTML:
+            html = tracked_html(html, text.charset, self._rules, partial(self._link, text.charset))
+        if self._options.track_opens:
+            at = place_of_pixel(html)
+            picture = f'<img src="{self._url("open")}" width="1" height="1" border="0" alt="" />'
+            html = spliced(html, [Splice(at, at, picture.encode())])
+        return html
+
+    def _plain(self, text: ShownText) -> bytes | None:
+        if self._options.track_links not in _IN_TEXT:
+            return None
+        read = text.data.decode(text.charset, "surrogateescape")
+        tracked = tracked_text(read, self._rules, partial(self._link, text.charset))
+        return tracked.encode(text.charset, "surrogateescape")
+
+    def _link(self, charset: str, number: int, target: str, is_unsubscribe: bool) -> str:
+        kind: TrackedKind = "link_unsubscribe" if is_unsubscribe else "click"
+        return self._url(kind, number, target.encode(charset, "surrogateescape"))
+
+    def _url(self, kind: TrackedKind, link: int = 0, target: bytes = b"") -> str:
+        tracked = Tracked(kind, self._message.id, self._index, link, target)
+        return self._message.tracking_url + self._addresses.path(tracked)

@@ -1,0 +1,109 @@
+"""The addresses behind opens and clicks, asked for as readers, programs and strangers ask."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from angarium.core.ids import MessageId
+from angarium.http.tracking import TrackingDoor
+from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked, TrackedKind
+
+ADDRESSES = SignedTrackingAddresses(lambda: [b"k" * 32])
+MESSAGE = MessageId(bytes(16))
+
+
+class Door:
+    def __init__(self) -> None:
+        self.noted: list[Any] = []
+        self.app = TrackingDoor(ADDRESSES, lambda deed, fields: self.noted.append((deed, fields)))
+
+    def ask(self, path: str, method: str = "GET", agent: str = "Mail/1") -> tuple[int, dict[str, str], bytes]:
+        said: list[Any] = []
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode("latin-1"),
+            "headers": [(b"user-agent", agent.encode())],
+            "client": ("192.0.2.7", 4000),
+        }
+
+        async def run() -> None:
+            async def receive() -> Any:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message: Any) -> None:
+                said.append(message)
+
+            await self.app(scope, receive, send)
+
+        asyncio.run(run())
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in said[0]["headers"]}
+        return said[0]["status"], headers, said[1]["body"]
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def path(kind: TrackedKind = "click", target: bytes = b"https://shop.test/a?b=%20&c#d") -> str:
+    return ADDRESSES.path(Tracked(kind, MESSAGE, 2, 3, b"" if kind == "open" else target))
+
+
+def test_an_open_is_answered_by_a_picture_that_nobody_keeps(door: Door) -> None:
+    status, headers, body = door.ask(path("open"))
+    assert (status, headers["content-type"], body[:6]) == (200, "image/gif", b"GIF89a")
+    assert "no-store" in headers["cache-control"]
+    assert door.noted == [
+        (("open", MESSAGE, 2, 3), {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": ""})
+    ]
+
+
+def test_a_click_goes_where_the_link_went(door: Door) -> None:
+    status, headers, body = door.ask(path())
+    assert (status, headers["location"], body) == (302, "https://shop.test/a?b=%20&c#d", b"")
+    assert headers["x-robots-tag"] == "noindex, nofollow"
+    assert door.noted[0][1]["url"] == "https://shop.test/a?b=%20&c#d"
+
+
+def test_bytes_beyond_ascii_come_back_as_they_were(door: Door) -> None:
+    assert (
+        door.ask(path(target="https://shop.test/é".encode()))[1]["location"].encode("latin-1")
+        == "https://shop.test/é".encode()
+    )
+
+
+def test_what_a_gateway_appends_changes_nothing(door: Door) -> None:
+    assert door.ask(f"{path()}?utm_source=x")[0] == 302
+
+
+def test_a_program_that_asks_for_the_head_is_noted_as_such(door: Door) -> None:
+    assert door.ask(path(), "HEAD")[0] == 302
+    assert door.noted[0][1]["method"] == "HEAD"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
+def test_other_methods_count_for_nothing(door: Door, method: str) -> None:
+    status, headers, _ = door.ask(path(), method)
+    assert (status, headers["allow"], door.noted) == (405, "GET, HEAD", [])
+
+
+FOREIGN = [
+    path()[:-1],
+    path().replace("shop", "evil"),
+    path("open") + "/s%3Aevil.test",
+    path("click", b""),
+    "/t/<script>alert(1)</script>",
+    "/t/",
+    "/t/c",
+]
+
+
+@pytest.mark.parametrize("asked", FOREIGN)
+def test_what_this_node_has_not_made_leads_nowhere(door: Door, asked: str) -> None:
+    status, headers, body = door.ask(asked)
+    assert (status, body, door.noted) == (404, b"there is nothing here\n", [])
+    assert "location" not in headers
+    assert headers["content-type"].startswith("text/plain")

@@ -1,0 +1,126 @@
+"""Opens and clicks from one end to the other: mail by SMTP, the link in it, its redirection, and the event."""
+
+import http.client
+import json
+import smtplib
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from angarium.mime.build.fields import NamedMailbox
+from angarium.mime.build.message import Composition, compose
+from angarium.render.html.links import html_links
+from angarium.testing.lab import Lab, LabSink, submit_over
+from angarium.testing.node import ANGARIUM, Node
+from angarium.testing.programs import PATIENCE_S
+
+pytestmark = pytest.mark.process
+
+CONFIG = """
+Routes = ( "127.0.0.1:{port}" )
+Tracking_Domain = "clicks.example.com"
+"""
+HOST = "https://clicks.example.com"
+TARGET = "http://shop.example/sale?a=1&b=[2]#top"
+FIELDS = (("X-PM-TrackOpens", "true"), ("X-PM-TrackLinks", "HtmlOnly"), ("X-PM-Tag", "sale"))
+
+
+@pytest.fixture(scope="module")
+def sink(shared_lab: Lab) -> LabSink:
+    return shared_lab.sink()
+
+
+@pytest.fixture(scope="module")
+def node(sink: LabSink) -> Iterator[Node]:
+    with Node(CONFIG.format(port=sink.port), workers=2) as running:
+        yield running
+
+
+def send(node: Node, *recipients: str, fields: Any = FIELDS) -> str:
+    html = f'<html><body><a href="{TARGET.replace("&", "&amp;")}">é</a></body></html>'
+    mail = compose(
+        Composition([NamedMailbox("shop@shop.example")], "Sale", text=TARGET, html=html, fields=fields),
+        seed="s",
+    )
+    with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
+        return submit_over(client, "shop@shop.example", list(recipients), mail)
+
+
+def urls(sink: LabSink, recipient: str) -> tuple[str, str]:
+    """What the link in the mail of *recipient* leads to, and where its picture is."""
+    (message,) = sink.wait_for_mail_to(recipient)
+    html = message.data.replace(b"=\r\n", b"").replace(b"=3D", b"=")
+    (link,) = html_links(html[html.index(b"<html>") :], "utf-8")
+    return link.target, html.split(b'<img src="')[1].split(b'"')[0].decode()
+
+
+def ask(
+    node: Node, url: str, method: str = "GET", agent: str = "Mozilla/5.0 (X11) Firefox/140"
+) -> http.client.HTTPResponse:
+    client = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=PATIENCE_S)
+    client.request(method, url.removeprefix(HOST), headers={"User-Agent": agent})
+    answer = client.getresponse()
+    answer.read()
+    client.close()
+    return answer
+
+
+def test_each_recipient_has_links_of_his_own_that_lead_where_the_sender_said(
+    node: Node, sink: LabSink
+) -> None:
+    message = send(node, "ann@one.example", "bob@two.example")
+    ann, _ = urls(sink, "ann@one.example")
+    bob, picture = urls(sink, "bob@two.example")
+    assert ann != bob
+    assert all(url.startswith(f"{HOST}/t/") for url in (ann, bob, picture))
+    for url in (ann, bob):
+        answer = ask(node, url)
+        assert (answer.status, answer.getheader("location")) == (302, TARGET)
+    answer = ask(node, picture)
+    assert (answer.status, answer.getheader("content-type")) == (200, "image/gif")
+    node.program.wait_until(lambda: len(clicks(node, message)) == 2, "both clicks")
+    assert clicks(node, message) == {("ann@one.example", TARGET), ("bob@two.example", TARGET)}
+    (opened,) = opens(node, message)
+    assert opened["address"] == "bob@two.example"
+
+
+def clicks(node: Node, message: str) -> set[tuple[str, str]]:
+    found = [each for each in kept(node, message) if each["type"] == "click"]
+    return {(each["address"], each["details"]["url"]) for each in found}
+
+
+def opens(node: Node, message: str) -> list[dict[str, Any]]:
+    return [each for each in kept(node, message) if each["type"] == "open"]
+
+
+def kept(node: Node, message: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [str(ANGARIUM), "events", "--data", str(node.data), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [each for each in found if each["message"] == message]
+
+
+def test_mail_that_does_not_ask_is_not_changed(node: Node, sink: LabSink) -> None:
+    send(node, "plain@one.example", fields=())
+    (message,) = sink.wait_for_mail_to("plain@one.example")
+    assert b"/t/" not in message.data
+
+
+def test_an_altered_address_leads_nowhere(node: Node, sink: LabSink) -> None:
+    send(node, "eve@one.example")
+    link, _ = urls(sink, "eve@one.example")
+    answer = ask(node, link.replace("shop.example", "evil.example"))
+    assert (answer.status, answer.getheader("location")) == (404, None)
+
+
+def test_addresses_hold_over_a_restart(node: Node, sink: LabSink) -> None:
+    send(node, "later@one.example")
+    link, _ = urls(sink, "later@one.example")
+    node.restart()
+    assert ask(node, link).getheader("location") == TARGET
