@@ -10,6 +10,7 @@ import click
 from angarium.cli.attempts import attempt_lines
 from angarium.cli.called import message_called
 from angarium.cli.kept import tell_kept
+from angarium.cli.kept_text import erase_text, tell_text
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
 from angarium.cli.tables import Cell, Column, Row, Toned
@@ -30,17 +31,32 @@ _RECIPIENT_COLUMNS = (
 
 @click.command()
 @click.argument("message_id", metavar="ID|MESSAGE-ID")
+@click.option("--raw", is_flag=True, help="Write the message itself, as it was received, where it is kept.")
+@click.option("--body", is_flag=True, help="Write what the message says, decoded, where it is kept.")
+@click.option(
+    "--erase-text", "erases", is_flag=True, help="Erase what is kept of its text, from the disk as well."
+)
 @data_option
 @json_option
-def message_command(message_id: str, data: Path | None, as_json: bool) -> None:
+def message_command(
+    message_id: str, raw: bool, body: bool, erases: bool, data: Path | None, as_json: bool
+) -> None:
     """Tell the story of a message: envelope, recipients, what happened and why it waits.
 
     Of each attempt it says how far it came, over which connection, and how long each answer was waited for.
     ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
     beginning, with or without <>. What the node has forgotten is told as the recorder has kept it.
     Exit code 1 when nobody knows the message, and when several begin like that: they are named.
+
+    The text of a message is kept for as long as its stream says (keep_body_days), and not where none says so.
     """
     message_id, data = message_called(message_id, data)
+    if erases:
+        erase_text(message_id, data)
+        return
+    if raw or body:
+        tell_text(message_id, data, is_raw=raw)
+        return
     with connect(data) as client:
         history = client.call("message", {"id": message_id}, kind=MessageHistory)
     if history.message is None and tell_kept(message_id, data, as_json):

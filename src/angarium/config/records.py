@@ -280,6 +280,7 @@ class GlobalOptions:
     secrets_key_file: Path | None = None
     # what has happened
     event_database: Secret | None = None
+    kept_texts_max_size: int = 10_737_418_240
     # what readers do
     tracking_domain: str | None = None
     # mail that comes back

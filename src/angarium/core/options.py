@@ -5,12 +5,15 @@ Each is a layer, and a layer that says nothing about a field leaves it to the ne
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 TrackLinks = Literal["none", "html", "text", "all"]
 """In which parts of a message links are rewritten so that clicks are seen."""
+
+
+MOST_BODY_DAYS: Final = 3_650
 
 
 class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -25,7 +28,8 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     non-transactional suppressions, *skip_suppression* from all suppressions. *bounce_type* asks for a made-up bounce
     of that type where bounces are tested. The rest is for the renderer: opens and clicks are tracked, envelope
     senders replaced (*track_bounces*), style sheets put into the elements (*inline_css*), links whose text is a link
-    left alone (*prevent_scam*), embedded images lifted out (*host_images*).
+    left alone (*prevent_scam*), embedded images lifted out (*host_images*). *keep_body_days* is for how many days the
+    text of the message is kept after it was received; 0, and not said: it is not.
     """
 
     stream: str | None = None
@@ -46,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     inline_css: bool | None = None
     prevent_scam: bool | None = None
     host_images: bool | None = None
+    keep_body_days: Annotated[int, msgspec.Meta(ge=0, le=MOST_BODY_DAYS)] | None = None
 
 
 NO_OPTIONS = Options()

@@ -18,6 +18,11 @@ def events_folder(data: Path) -> Path:
     return data / "events"
 
 
+def texts_folder(data: Path) -> Path:
+    """Return the folder in the data folder that kept texts of mail are in, wherever the event store is."""
+    return data / "texts"
+
+
 def has_events(config: Config, data: Path) -> bool:
     """Whether there is, or will be, an event store to be asked."""
     return config.globals.event_database is not None or events_folder(data).is_dir()

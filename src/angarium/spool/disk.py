@@ -53,6 +53,10 @@ class Disk(Protocol):
         """Rename, replacing *target*."""
         ...
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file another name, in place of whatever had that one."""
+        ...
+
     def unlink(self, path: Path) -> None:
         """Remove a file; no error if it is not there."""
         ...
@@ -99,6 +103,10 @@ class RealDisk:
 
     def rename(self, source: Path, target: Path) -> None:
         os.rename(source, target)
+
+    def link(self, source: Path, target: Path) -> None:
+        target.unlink(missing_ok=True)
+        os.link(source, target)
 
     def unlink(self, path: Path) -> None:
         path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ there.
 
 import errno
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from angarium.core.body import Body as Body
@@ -65,6 +66,12 @@ class LargeBodyWriter(Protocol):
 
     async def finish(self) -> LargeBody:
         """Make the file durable and return it."""
+        ...
+
+    async def hold(self) -> None:
+        """After `finish`, and before its message is accepted: have the body stay for the reader of the journal until
+        that lets go of it (`JournalReader.let_go`), also when the message has ended. Raises SpoolFull or SpoolError.
+        """
         ...
 
     def discard(self) -> None:
@@ -287,7 +294,7 @@ class JournalEntry(NamedTuple):
 
     Of *message*, *event*, *fact* and *content* there is what *kind* says. *head* is the beginning of the body that a
     message or a content has, up to `HEAD_BYTES`, or `TO_US_BYTES`; empty when the body was in a file of its own that is
-    gone.
+    gone. *body* is the whole of it, or a file that has it and is not gone: good until the next entry is asked for.
     """
 
     position: int
@@ -298,6 +305,7 @@ class JournalEntry(NamedTuple):
     fact: Fact | None = None
     content: Content | None = None
     head: bytes = b""
+    body: memoryview | Path | None = None
 
 
 class JournalReader(Protocol):
@@ -313,6 +321,14 @@ class JournalReader(Protocol):
         """Yield the facts among them with their positions: those that were written, and of each message its
         reception, which its record tells.
         """
+        ...
+
+    def let_go(self, body: MessageId) -> None:
+        """Give up a large body that was held for the reader (`LargeBodyWriter.hold`). Raises OSError."""
+        ...
+
+    def sweep(self, before: float) -> None:
+        """Give up all bodies that were held before an instant, in epoch seconds. Raises OSError."""
         ...
 
     def commit(self, name: str, place: int) -> None:

@@ -160,6 +160,12 @@ class FailingDisk:
             self._disk.rename(source, target)
             self._names.append((target.parent, lambda: os.rename(target, source)))
 
+    def link(self, source: Path, target: Path) -> None:
+        with self._lock:
+            self._step()
+            self._disk.link(source, target)
+            self._names.append((target.parent, lambda: target.unlink(missing_ok=True)))
+
     def unlink(self, path: Path) -> None:
         with self._lock:
             self._step()

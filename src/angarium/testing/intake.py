@@ -244,3 +244,6 @@ class _File:
 
     def discard(self) -> None:
         self._path.unlink(missing_ok=True)
+
+    async def hold(self) -> None:
+        """See LargeBodyWriter."""

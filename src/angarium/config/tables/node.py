@@ -228,6 +228,16 @@ _EVENTS = (
         "",
         'Database of what has happened to mail, `"postgresql://user@host/name"` (default: SQLite in the data folder).',
     ),
+    _row(
+        "Kept_Texts_Max_Size",
+        k.SIZE,
+        "bytes",
+        "What the texts of mail may take that are kept since streams ask for it (`keep_body_days`); those that end "
+        "first go before their time; 0 = no limit.",
+        0,
+        1 << 50,
+        no_limit=NoLimit(0),
+    ),
 )
 
 _MEMORY = (

@@ -51,6 +51,9 @@ FIELDS: Final[dict[str, LogField]] = {
     "recipients": LogField("number", "how many recipients"),
     "to": LogField("list", "the recipients' addresses"),
     "subject": LogField("text", "the Subject field"),
+    "until": LogField("text", "the last day on which it was to be kept"),
+    "taken_bytes": LogField("number", "what it takes on the disk"),
+    "most_bytes": LogField("number", "what it may take"),
     "size": LogField("number", "bytes of the message with its trace lines"),
     "lane": LogField("text", "`transactional` or `bulk`"),
     "account": LogField("number", "the account that it belongs to"),
@@ -294,6 +297,16 @@ RECORDS: Final[dict[str, LogRecord]] = {
         "The process that writes down what happened has died and is started again, or cannot write. Mail goes on.",
         ("ended", "lived_s", "again_in_s", "error"),
         ("warning", "error"),
+    ),
+    "texts_dropped": LogRecord(
+        "Kept texts of mail took more than Kept_Texts_Max_Size: those that end first have gone before their time.",
+        ("until", "taken_bytes", "most_bytes"),
+        ("warning",),
+    ),
+    "texts_left_out": LogRecord(
+        "Kept texts of mail take Kept_Texts_Max_Size, all up to the same day: no more are kept until some are over.",
+        ("taken_bytes", "most_bytes"),
+        ("warning",),
     ),
     "reload": LogRecord(
         "The configuration was read again, or was refused and the old one stays in force.",

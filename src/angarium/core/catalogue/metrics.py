@@ -343,4 +343,14 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("category", ("hard", "soft", "block", "admin", "undetermined")),),
         "`block` growing: a peer does not want this node's mail; `angarium report --by provider` says who.",
     ),
+    "kept_texts_bytes": Metric(
+        "gauge",
+        "What the kept texts of mail take on the disk.",
+        look="Near Kept_Texts_Max_Size: those that end first are dropped before their time.",
+    ),
+    "kept_texts_left_out_total": Metric(
+        "counter",
+        "Texts of mail that were to be kept and are not, since there was no room.",
+        look="Growing: raise Kept_Texts_Max_Size, or have fewer kept (`keep_body_days`).",
+    ),
 }

@@ -28,8 +28,9 @@ from angarium.core.ids import MessageId
 from angarium.core.records import Fact, Message
 from angarium.core.tasks import Tasks
 from angarium.engine.to_us import ReadMail
+from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
-from angarium.events.place import open_event_store
+from angarium.events.place import open_event_store, texts_folder
 from angarium.events.port import EventStore, Told
 from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
 from angarium.feedback.matching import facts_of
@@ -49,6 +50,7 @@ from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
+from angarium.node.recorder.texts import TextKeeper
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
 
 _TELL_S = 1.0
@@ -71,6 +73,7 @@ class RecorderProcess:
         self._thread: threading.Thread | None = None
         self._acting: Acting | None = None
         self._counts = TakenCounts()
+        self._texts: TextKeeper
         self._http: RecorderHttp | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
@@ -89,6 +92,7 @@ class RecorderProcess:
                 said = msgspec.structs.asdict(self._recorder.status)
                 said |= {"held": self._acting.held, "unsuppressed": self._acting.problem}
                 said |= {"types": dict(self._counts.types), "bounces": dict(self._counts.bounces)}
+                said |= {"text_bytes": self._texts.size_bytes, "texts_left_out": self._texts.left_out}
                 self._link.tell("recorder", **said)
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
@@ -112,7 +116,16 @@ class RecorderProcess:
         news = StoredNews()
         management = Management(lambda: self._config, data, store, news, self._clock, self._log)
         desk = FeedbackDesk(self._reader(data, store), self._end_mail, self._clock)
-        recorder = JournalRecorder(spool, store, self._clock, lambda: self._soon(news.tell), desk)
+        self._texts = TextKeeper(
+            BodyStore(texts_folder(data)),
+            lambda: self._config.globals.kept_texts_max_size,
+            self._clock,
+            self._log,
+            self._soon,
+        )
+        recorder = JournalRecorder(
+            spool, store, self._clock, lambda: self._soon(news.tell), desk, self._texts
+        )
         self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)
         self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())

@@ -17,6 +17,7 @@ from angarium.core.records import Fact
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
 from angarium.node.recorder.desk import FeedbackDesk
 from angarium.node.recorder.follow import NAME, JournalFollower
+from angarium.node.recorder.texts import TextKeeper
 from angarium.spool.files.cursors import read_cursors
 from angarium.spool.files.reader import FileJournalReader
 from angarium.spool.port import JournalReader
@@ -26,13 +27,15 @@ SYNC_S = 10.0
 FIND_S = 1.0
 MOST_NOTED = 1_000
 """So much of what is in no journal waits in memory."""
+SWEEP_S = 3_600.0
 
 
 class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recorder is doing. *lag_s* is how long ago that happened which it reads now, 0 when it has read all that
     there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
     *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed. *types* and
-    *bounces* are what it has stored by type, and the bounces by category.
+    *bounces* are what it has stored by type, and the bounces by category. The kept texts of mail take *text_bytes*, and
+    *texts_left_out* were not kept for want of room.
     """
 
     lag_s: float = 0.0
@@ -42,12 +45,15 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     unsuppressed: str = ""
     types: dict[str, int] = {}
     bounces: dict[str, int] = {}
+    text_bytes: int = 0
+    texts_left_out: int = 0
 
 
 class JournalRecorder:
     """Reads the partitions in *folder*, those that come later too. Blocking, for one thread.
 
-    *has_taken* is called when something was stored. Without a *desk* mail to this node stays as it is.
+    *has_taken* is called when something was stored. Without a *desk* mail to this node stays as it is; without
+    *texts* no text of mail is kept.
     """
 
     def __init__(
@@ -57,12 +63,15 @@ class JournalRecorder:
         clock: Clock,
         has_taken: Callable[[], object] = lambda: None,
         desk: FeedbackDesk | None = None,
+        texts: TextKeeper | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
         self._clock = clock
         self._has_taken = has_taken
         self._desk = desk
+        self._texts = texts
+        self._swept_at = clock.now()
         self._followers: dict[Path, JournalFollower] = {}
         self._noted: deque[Fact] = deque()
         self._synced_at = clock.now()
@@ -90,6 +99,10 @@ class JournalRecorder:
                 self._is_dirty = self._desk.work() or self._is_dirty
             if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
                 self.keep()
+            if self._texts is not None:
+                self._texts.look()
+            if not taken and self._clock.now() - self._swept_at >= SWEEP_S:
+                self._sweep()
         except (EventStoreError, AngariumError, OSError) as error:
             self._again(str(error))
             return False
@@ -107,6 +120,8 @@ class JournalRecorder:
         """Have the store keep what was taken, and then the journals let go of it. Raises EventStoreError, OSError."""
         if self._is_dirty:
             self._store.sync()
+            if self._texts is not None:
+                self._texts.sync()
             for follower in self._followers.values():
                 follower.keep()
             self._is_dirty = False
@@ -160,11 +175,21 @@ class JournalRecorder:
             self._is_dirty = True
         if told:
             self._store.take(told)
+            if self._texts is not None:
+                self._texts.take(follower.texts)
             self._has_taken()
             self.on_taken(told)
             self._read_up_to = _at(told[-1])
             self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
         return len(told) or int(follower.place != before)
+
+    def _sweep(self) -> None:
+        """Where all has been read, give up held bodies whose messages were never accepted: of those that were, none is
+        held for so long.
+        """
+        self._swept_at = self._clock.now()
+        for follower in self._followers.values():
+            follower.sweep(self._swept_at - SWEEP_S)
 
     def _again(self, error: str) -> None:
         for follower in self._followers.values():

@@ -12,6 +12,8 @@ from angarium.spool.port import LargeBody, SpoolError, SpoolFull, spool_error
 from angarium.spool.settings import SpoolSettings
 
 PIECE_BYTES = 1 << 20
+UNREAD = "unread"
+"""The folder of those that a reader of the journal still wants, whatever becomes of their messages: second names."""
 
 
 class LargeBodyFiles:
@@ -83,6 +85,14 @@ class LargeBodyFile:
         await self._in_thread(sync=True)
         return LargeBody(self._path, self._size)
 
+    async def hold(self) -> None:
+        """See `LargeBodyWriter.hold`."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._owner.threads, self._hold)
+        except OSError as exc:
+            raise spool_error("a large body could not be held for its reader", exc) from exc
+
     def discard(self) -> None:
         """Remove the file, after what is being written."""
         if not self._discarded:
@@ -124,7 +134,14 @@ class LargeBodyFile:
             fd, self._fd = self._fd, -1
             self._owner.disk.close(fd)
 
+    def _hold(self) -> None:
+        disk, folder = self._owner.disk, self._owner.directory.with_name(UNREAD)
+        disk.make_folder(folder)
+        disk.link(self._path, folder / self._path.name)
+        disk.fsync_dir(folder)
+
     def _remove(self) -> None:
         with self._lock:
             self._close()
             self._owner.disk.unlink(self._path)
+            self._owner.disk.unlink(self._path.parent.with_name(UNREAD) / self._path.name)

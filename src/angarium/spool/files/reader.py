@@ -26,6 +26,7 @@ from angarium.spool.codec import (
 from angarium.spool.disk import Disk, RealDisk
 from angarium.spool.files.cursors import write_cursor
 from angarium.spool.files.durable import read_mark
+from angarium.spool.files.large import UNREAD
 from angarium.spool.files.segment import SegmentLog
 from angarium.spool.port import HEAD_BYTES, TO_US_BYTES, JournalEntry, NewerFormat
 from angarium.spool.settings import SpoolSettings
@@ -78,28 +79,37 @@ class FileJournalReader:
             raise NewerFormat(f"the journal of {self.path}", record.version, VERSION)
         if record.kind == ACCEPT:
             message = decode_message(record.meta)
-            most = TO_US_BYTES if message.fate == "feedback" else HEAD_BYTES
-            head = self._head(record, message.id, most)
-            return JournalEntry(place, "accept", message, None, record.body_offset, head=head)
+            body = self._body(record, message.id)
+            head = _head(body, TO_US_BYTES if message.fate == "feedback" else HEAD_BYTES)
+            return JournalEntry(place, "accept", message, None, record.body_offset, head=head, body=body)
         if record.kind == EVENT:
             return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
         if record.kind == FACT:
             return JournalEntry(place, "fact", None, None, record.body_offset, fact=decode_fact(record.meta))
         if record.kind == CONTENT:
             content = decode_content(record.meta)
-            head = self._head(record, content.id)
-            return JournalEntry(place, "content", None, None, record.body_offset, content=content, head=head)
+            body = self._body(record, content.id)
+            return JournalEntry(
+                place, "content", None, None, record.body_offset, content=content, head=_head(body), body=body
+            )
         return None
 
-    def _head(self, record: Record, body_id: MessageId, most: int = HEAD_BYTES) -> bytes:
-        """Return the beginning of a body; of one whose file is gone, since its message has ended, nothing."""
+    def _body(self, record: Record, body_id: MessageId) -> memoryview | Path | None:
+        """Return a body, or the file that it is in; None when that is gone, since its message has ended."""
         if not record.flags & LARGE:
-            return bytes(record.body[:most])
-        try:
-            with open(self.path / "large" / format_id(body_id), "rb") as file:
-                return file.read(most)
-        except FileNotFoundError:
-            return b""
+            return record.body
+        places = (self.path / folder / format_id(body_id) for folder in (UNREAD, "large"))
+        return next((path for path in places if path.exists()), None)
+
+    def let_go(self, body: MessageId) -> None:
+        """See `JournalReader.let_go`."""
+        self.disk.unlink(self.path / UNREAD / format_id(body))
+
+    def sweep(self, before: float) -> None:
+        """See `JournalReader.sweep`."""
+        for path in (self.path / UNREAD).glob("*"):
+            if path.stat().st_ctime < before:
+                self.disk.unlink(path)
 
     def facts(self, after: int = -1) -> Iterator[tuple[int, Fact]]:
         """Yield the facts behind position *after* with their positions, oldest first. Raises OSError."""
@@ -116,6 +126,17 @@ class FileJournalReader:
         given up. Raises OSError.
         """
         write_cursor(self.path / "cursors", name, place)
+
+
+def _head(body: memoryview | Path | None, most: int = HEAD_BYTES) -> bytes:
+    """Return the beginning of a body; of one whose file is gone, nothing."""
+    if not isinstance(body, Path):
+        return b"" if body is None else bytes(body[:most])
+    try:
+        with open(body, "rb") as file:
+            return file.read(most)
+    except FileNotFoundError:
+        return b""
 
 
 _WriterState = tuple[bool, int]

@@ -169,7 +169,8 @@ class Intake:
             arrival.failing = decision.failing
             self._notes.count(decision.failing)
         message = message_of(submission, arrival.at, draft, header, stored, decision)
-        if decision.copies is not NO_COPIES or uncounted:
+        is_held = isinstance(body, LargeBody) and bool(message.options.keep_body_days)
+        if decision.copies is not NO_COPIES or uncounted or is_held:
             added = added_lines(submission, arrival.at, draft)
             self._tasks.start(self._enter_counted(arrival, message, added, body, decision.copies))
         else:
@@ -209,6 +210,8 @@ class Intake:
         messages = [message]
         done = partial(self._entered, arrival, messages)
         try:
+            if isinstance(body, LargeBody) and message.options.keep_body_days:
+                await self._files.large_body(message.id).hold()
             if copies.hidden:
                 messages[0] = msgspec.structs.replace(message, content=message.id)
                 messages += await self._hidden_copies(arrival, messages[0], added, copies)
