@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import Callable
 from functools import wraps
+from itertools import count
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ ALTERED = f"b-{'a' * 48}"
         ("postmaster@elsewhere.test", "550 5.7.1"),
         ("ann@mx.test", "550 5.7.1"),
     ],
+    ids=count(),  # of addresses that are others each time, so that each process of a run has the same names
 )
 @in_loop
 async def test_what_is_taken_from_strangers(door, address, answer):
