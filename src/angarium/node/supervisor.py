@@ -323,6 +323,7 @@ class Supervisor:
         """See NodePort."""
         self.counters.set("log_lost_lines_total", self.log.lost)
         self._count_disk()
+        self._recorder.count_lag()
         return [(name, labels, value) for (name, *labels), value in self.counters.numbers()]
 
     def _count_disk(self) -> None:

@@ -324,7 +324,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "recorder_lag_seconds": Metric(
         "gauge",
-        "How long ago that happened which the recorder reads now; 0 when it has read all.",
+        "How long ago that happened which the recorder reads now; 0 when it has read all. Of a silent one it grows.",
         look="Growing: searches do not find the newest mail, and the journals take more of the disk.",
     ),
     "suppressions_held": Metric(

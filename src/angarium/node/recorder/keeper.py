@@ -23,12 +23,17 @@ from angarium.node.restarts import Restarts, how_ended, pause
 
 _LAST_S = 10.0
 """So long it may read on after the workers have ended; what it has not read then, it reads at the next start."""
+_USUAL_S = 5.0
+"""It tells how it is doing each second; what is older than this is a silence."""
+_SILENT_S = 60.0
+"""One that is silent for so long is stuck, and what has happened is recorded only by a new one."""
 
 
 class RecorderKeeper:
     """Keeps one recorder process running on the journals in *spool*. It never holds up the mail.
 
-    *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read.
+    *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read. One that says
+    nothing for *silent_s* is killed.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class RecorderKeeper:
         log: Log,
         counters: Counters,
         end_mail: Callable[[list[Any]], Awaitable[list[MessageId]]],
+        silent_s: float = _SILENT_S,
     ) -> None:
         self._end_mail = end_mail
         self._config_of = config_of
@@ -48,6 +54,8 @@ class RecorderKeeper:
         self._clock = clock
         self._log = log
         self._counters = counters
+        self._silent_s = silent_s
+        self._heard_at = self._lag_s = 0.0
         self._tasks = Tasks(log, clock)
         self._stopping = asyncio.Event()
         self._link: Link | None = None
@@ -58,13 +66,25 @@ class RecorderKeeper:
         """Why it does not read; empty: it does, or has just been started."""
 
     @property
+    def pid(self) -> int:
+        """Its process id, 0 while it is not running."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def told(self) -> RecorderStatus:
         """What it has told of itself last."""
         return self.status or RecorderStatus()
 
     def start(self) -> None:
         """Start it, in the background."""
+        self._heard_at = asyncio.get_running_loop().time()
         self._tasks.start(self._keep_running())
+        self._tasks.start(self._watch())
+
+    def count_lag(self) -> None:
+        """Bring `recorder_lag_seconds` up to date: that of one that is silent, or is not there, grows."""
+        silent_s = asyncio.get_running_loop().time() - self._heard_at if self._heard_at else 0.0
+        self._counters.set("recorder_lag_seconds", self._lag_s + (silent_s if silent_s > _USUAL_S else 0.0))
 
     def configure(self) -> None:
         """Have it obey the configuration that is in force now."""
@@ -117,6 +137,21 @@ class RecorderKeeper:
         self._link = self._process = self.status = None
         return how_ended(code)
 
+    async def _watch(self) -> None:
+        """Kill one that says nothing any more."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            before = loop.time()
+            await pause(self._silent_s / 4, self._stopping)
+            stood_still = loop.time() - before > self._silent_s / 2  # and has not read yet what it was told
+            silent_s = loop.time() - self._heard_at
+            if self._process is None or self.status is None or stood_still or silent_s <= self._silent_s:
+                continue
+            self.problem = f"it was silent for {silent_s:.0f} s, and is started again"
+            self._log.error("recorder", self._clock.now(), error=self.problem)
+            self.status = None
+            self._process.kill()
+
     async def _bring_up(self, link: Link, process: asyncio.subprocess.Process) -> None:
         try:
             config = pickle.dumps(self._config_of())
@@ -136,7 +171,7 @@ class RecorderKeeper:
         before = self.told
         self.status = now = msgspec.convert(args, RecorderStatus)
         self.problem = now.error
-        self._counters.set("recorder_lag_seconds", now.lag_s)
+        self._heard_at, self._lag_s = asyncio.get_running_loop().time(), now.lag_s
         self._counters.set("suppressions_held", now.held)
         for name, count in now.types.items():
             self._counters.add("recorder_taken_total", name, amount=count - before.types.get(name, 0))
