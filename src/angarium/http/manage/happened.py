@@ -110,7 +110,7 @@ class MessageView(msgspec.Struct, frozen=True):
 
 def list_messages(call: Call, query: MailQuery) -> MailPage:
     """Search mail, newest first, in the language of docs/search.md."""
-    node, whose = _meant(query), call.whose(query.account)
+    node, whose = meant(query), call.whose(query.account)
     try:
         page = call.events.search(node, whose, limit=query.limit, after=query.after)
     except NoSuchPlace as error:
@@ -122,7 +122,7 @@ def list_messages(call: Call, query: MailQuery) -> MailPage:
 
 async def export_messages(call: Call, query: MailAsked) -> AsyncIterator[MailView]:
     """Tell all mail that a query finds, newest first, one recipient a line."""
-    node, whose = _meant(query), call.whose(query.account)
+    node, whose = meant(query), call.whose(query.account)
     async for page in _threaded(all_mail(call.events, node, whose)):
         for mail in page:
             yield mail_view(mail)
@@ -160,7 +160,7 @@ async def list_events(call: Call, query: EventsQuery) -> EventsPage:
 
 async def export_events(call: Call, query: EventsAsked) -> AsyncIterator[EventView]:
     """Tell everything that happened up to now, oldest first, one event a line."""
-    node, whose, types = _meant(query), call.whose(query.account), _types(query.types)
+    node, whose, types = meant(query), call.whose(query.account), _types(query.types)
     upto = await asyncio.to_thread(call.events.last)
     pages = all_events(call.events, node, whose, after=query.after, upto=upto, types=types)
     async for page in _threaded(pages):
@@ -169,7 +169,7 @@ async def export_events(call: Call, query: EventsAsked) -> AsyncIterator[EventVi
 
 
 def _events(call: Call, query: EventsQuery, after: int) -> EventsPage:
-    node, whose, types = _meant(query), call.whose(query.account), _types(query.types)
+    node, whose, types = meant(query), call.whose(query.account), _types(query.types)
     last = call.events.last()
     found = call.events.log(node, whose, after=after, limit=query.limit, types=types)
     is_more = len(found) == query.limit
@@ -184,7 +184,7 @@ async def _threaded(items: Iterator[T]) -> AsyncIterator[T]:
         yield item  # type: ignore[misc]
 
 
-def _meant(asked: MailAsked) -> Node:
+def meant(asked: MailAsked) -> Node:
     """Return what a query means. Raises HttpProblem, which points at what is wrong."""
     try:
         zone = ZoneInfo(asked.zone)

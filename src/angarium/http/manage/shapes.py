@@ -15,6 +15,7 @@ import msgspec
 from angarium.dialects.postmark.names import RESERVED_STREAMS
 from angarium.events.catalogue import KINDS
 from angarium.events.port import PLACE
+from angarium.feedback.bounces import BOUNCE_TYPES
 from angarium.identity import checks
 from angarium.identity.grants import GRANTS
 from angarium.query.parser import LONGEST
@@ -26,6 +27,7 @@ def _told(**schema: Any) -> msgspec.Meta:
 
 
 _TYPE: Final = "|".join(KINDS)
+_BOUNCE: Final = "|".join(BOUNCE_TYPES)
 _LINE: Final = _told(maxLength=checks.LONGEST_TEXT, format="line")
 _NAME: Final = _told(minLength=1, maxLength=checks.LONGEST_TEXT, format="name")
 _DESCRIPTION: Final = _told(maxLength=checks.LONGEST_DESCRIPTION, format="line")
@@ -56,5 +58,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
 MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
 EventTypes = Annotated[str, _told(pattern=f"^$|^({_TYPE})(,({_TYPE}))*$")]
+BounceTypes = Annotated[str, _told(pattern=f"^$|^({_BOUNCE})(,({_BOUNCE}))*$")]
 ZoneName = Annotated[str, _told(format="zone")]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]

@@ -4,7 +4,7 @@ from typing import Final
 
 from angarium import __version__
 from angarium.http.api.endpoint import Api, Endpoint, resource
-from angarium.http.manage import accounts, audit, credentials, domains, happened, people
+from angarium.http.manage import accounts, audit, bounces, credentials, domains, happened, people
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
@@ -118,6 +118,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/messages/{message}", happened.show_message, "message_events/view"),
     Endpoint("GET", "/events", happened.list_events, "message_events/view"),
     Endpoint("GET", "/events/export", happened.export_events, "message_events/view", lines=True),
+    Endpoint("GET", "/bounces", bounces.list_bounces, "message_events/view"),
+    Endpoint("GET", "/bounces/summary", bounces.summarise_bounces, "message_events/view"),
+    Endpoint("GET", "/bounces/held", bounces.list_held, "suppression_lists/manage"),
+    Endpoint("POST", "/bounces/held/release", bounces.release_held, "suppression_lists/manage"),
+    Endpoint("POST", "/bounces/held/discard", bounces.discard_held, "suppression_lists/manage"),
+    Endpoint("GET", "/bounces/{bounce}", bounces.show_bounce, "message_events/view"),
+    Endpoint("POST", "/bounces/{bounce}/activate", bounces.activate_bounce, "suppression_lists/manage"),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
