@@ -5,6 +5,11 @@ import json
 import pytest
 
 from angarium.cli.attempts import attempt_lines
+from angarium.cli.kept import with_facts
+from angarium.core.operations import MessageHistory, RecipientRow
+from angarium.events.port import Whose
+from angarium.events.sqlite.store import SqliteEventStore
+from angarium.testing.happenings import START, event, fact, reception
 
 ID = "01a1fdba29c3712cb8cc52757d868ff0"
 AT = 1_700_049_600.25
@@ -64,6 +69,33 @@ HISTORY = {
         },
     ],
 }
+
+
+@pytest.fixture(autouse=True)
+def _node(control):
+    """What the node says of itself: no configuration, and so an event store in its folder, where there is none."""
+    control.says["node"] = {}
+
+
+def test_what_came_back_is_told_with_what_the_node_knows(tmp_path):
+    mail = reception(1, to=("gone@example.org", "ann@example.org"))
+    store = SqliteEventStore(tmp_path)
+    store.take([mail, *(event(mail, "delivered", "delivered", index=index) for index in (0, 1))])
+    store.take([fact("late_bounce", mail, reply="550 5.1.1 no such mailbox", reason="no_such_recipient")])
+    store.take([fact("complaint", mail, 2, type="abuse")])
+    timeline = store.timeline(mail.message.id, Whose())
+    rows = [RecipientRow(ID, path.address, state="delivered") for path in mail.message.recipients]
+    events = [{"type": "delivered", "at": START + 1, "recipient": rows[0].recipient}]
+    told = with_facts(MessageHistory({"id": ID}, rows, events), timeline)
+    assert [(row.state, row.last_reply) for row in told.recipients] == [
+        ("bounced", "550 5.1.1 no such mailbox"),
+        ("delivered", ""),
+    ]
+    assert [(each["type"], each.get("note")) for each in told.events] == [
+        ("delivered", None),
+        ("late_bounce", "(no_such_recipient)"),
+        ("complaint", "(abuse)"),
+    ]
 
 
 def test_envelope_recipients_events_and_the_timings_of_each_attempt(cli, control):

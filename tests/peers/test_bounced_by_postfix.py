@@ -117,5 +117,15 @@ def test_of_two_recipients_the_one_that_failed_later_has_bounced(place: Place) -
         submit_over(provider, "fbl@provider.test", ["fbl@back.sender.test"], text)
     complaint = place.wait_for(message, "complaint")
     assert (complaint.address, complaint.details["type"]) == ("ann@far.test", "abuse")
+    story = place.node.cli(
+        "message", message
+    )  # the node itself still knows it, and nothing of what came back
+    assert {each["recipient"]: each["state"] for each in story["recipients"]} == states
+    assert [each["type"] for each in story["events"]] == [
+        "delivered",
+        "delivered",
+        "late_bounce",
+        "complaint",
+    ]
     read = place.node.wait_for_event("read", 2)
     assert [each["note"] for each in read] == ["late_bounce", "complaint"]

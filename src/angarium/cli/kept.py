@@ -1,7 +1,10 @@
-"""A message that the node has forgotten, as the recorder has kept it."""
+"""What the recorder has kept of a message: all, where the node has forgotten it, else what it never knew."""
 
 import time
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from angarium.cli.attempts import attempt_lines
 from angarium.cli.event_store import events_of
@@ -11,22 +14,65 @@ from angarium.cli.times import moment, relative
 from angarium.cli.where import find_folder
 from angarium.cli.words import STATE_TONES
 from angarium.core.ids import parse_id
+from angarium.core.operations import MessageHistory, RecipientRow
+from angarium.events.catalogue import KINDS
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
 
 _COLUMNS = (Column("RECIPIENT", flexible=True), Column("STATE"), Column("TRIES", numeric=True))
 
 
-def tell_kept(message_id: str, data: Path | None, as_json: bool) -> bool:
-    """Print what the event store has of a message; return whether it has any. Raises EventStoreError."""
+def timeline_of(message_id: str, data: Path | None) -> Timeline | None:
+    """Return what the event store has of a message. Raises EventStoreError."""
     store = events_of(data or find_folder())
-    timeline = None if store is None else store.timeline(parse_id(message_id), Whose())
-    if timeline is None:
-        return False
+    return None if store is None else store.timeline(parse_id(message_id), Whose())
+
+
+def tell_kept(message_id: str, timeline: Timeline, as_json: bool) -> None:
+    """Print what the event store has of a message."""
     if as_json:
         print_json(timeline)
     else:
         _print(message_id, timeline)
-    return True
+
+
+def with_facts(history: MessageHistory, timeline: Timeline) -> MessageHistory:
+    """Return what the node knows of a message with what it does not: who has read it, and what came back. By a late
+    bounce a recipient is worse off than the node knows.
+    """
+    facts = [_as_event(each) for each in timeline.happenings if KINDS[each.type].part in _OF_FACTS]
+    late = {mail.address: mail for mail in timeline.recipients if mail.state == "bounced"}
+    return msgspec.structs.replace(
+        history,
+        recipients=[_worsened(row, late.get(row.recipient)) for row in history.recipients],
+        events=sorted([*history.events, *facts], key=lambda event: float(event["at"])),
+    )
+
+
+_OF_FACTS = ("reader", "feedback")
+
+
+def _as_event(happening: Happening) -> dict[str, Any]:
+    details = happening.details
+    why = happening.reason or str(details.get("why") or details.get("type") or "")
+    return {
+        "type": happening.type,
+        "at": happening.at,
+        "recipient": happening.address,
+        "state": "",
+        "due_at": None,
+        "reply": happening.reply,
+        "note": f"({why})" if why else "",
+        "attempt": None,
+        "details": details,
+    }
+
+
+def _worsened(row: RecipientRow, late: FoundMail | None) -> RecipientRow:
+    if late is None or row.state != "delivered":
+        return row
+    return msgspec.structs.replace(
+        row, state="bounced", last_reply=late.reply, last_reply_at=late.changed_at, last_host=""
+    )
 
 
 def _print(message_id: str, timeline: Timeline) -> None:

@@ -9,7 +9,7 @@ import click
 
 from angarium.cli.attempts import attempt_lines
 from angarium.cli.called import message_called
-from angarium.cli.kept import tell_kept
+from angarium.cli.kept import tell_kept, timeline_of, with_facts
 from angarium.cli.kept_text import erase_text, tell_text
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import emphasised, print_json, print_lines, print_table, size, warn
@@ -45,7 +45,8 @@ def message_command(
 
     Of each attempt it says how far it came, over which connection, and how long each answer was waited for.
     ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
-    beginning, with or without <>. What the node has forgotten is told as the recorder has kept it.
+    beginning, with or without <>. What the node has forgotten is told as the recorder has kept it, and so is what came
+    back.
     Exit code 1 when nobody knows the message, and when several begin like that: they are named.
 
     The text of a message is kept for as long as its stream says (keep_body_days), and not where none says so.
@@ -59,8 +60,12 @@ def message_command(
         return
     with connect(data) as client:
         history = client.call("message", {"id": message_id}, kind=MessageHistory)
-    if history.message is None and tell_kept(message_id, data, as_json):
+    timeline = timeline_of(message_id, client.data)
+    if timeline is not None and history.message is None:
+        tell_kept(message_id, timeline, as_json)
         return
+    if timeline is not None:
+        history = with_facts(history, timeline)
     if as_json:
         print_json(history)
         finish(history.message is not None)

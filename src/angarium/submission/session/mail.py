@@ -8,13 +8,14 @@ from angarium.core.reply import Reply
 from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
 from angarium.identity.principal import Principal, return_path_problem
 from angarium.identity.usage.buckets import Allowed
+from angarium.render.return_path import looks_signed
 from angarium.smtp.server import answers
 from angarium.smtp.server.command import MailCommand, RcptCommand
 from angarium.spool.port import SpoolError
 from angarium.sql.errors import StoreError
 from angarium.submission.intake.quota import Reservation
 from angarium.submission.intake.spill import Spill
-from angarium.submission.own_addresses import NOT_TOGETHER, Purpose, purpose_of
+from angarium.submission.own_addresses import ALTERED, NOT_TOGETHER, Purpose, purpose_of
 from angarium.submission.policy import (
     AUTHENTICATION_REQUIRED,
     ENOUGH_RECIPIENTS,
@@ -271,7 +272,10 @@ class SessionMail:
 
     def _refuses_relaying(self, path: ForwardPath) -> Reply | None:
         """Refuse what would be relayed, but for what every domain of the accounts here has to take (RFC 2142)."""
-        purpose, access = purpose_of(path.address.rpartition("@")[0]), self._reception.access
+        local, access = path.address.rpartition("@")[0], self._reception.access
+        if looks_signed(local):
+            return self._to_us.refuses(ALTERED)
+        purpose = purpose_of(local)
         if purpose is None or access is None:
             return RELAYING_DENIED
         owners = access.owners.now(path.domain)

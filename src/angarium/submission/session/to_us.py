@@ -35,7 +35,7 @@ class TransactionToUs:
         if found is None:
             return None
         if isinstance(found, Reply):
-            return self._refused(found)
+            return self.refuses(found)
         return self.joins(found, size, is_first=is_first)
 
     def joins(self, purpose: Purpose, size: int, *, is_first: bool) -> Reply | Purpose:
@@ -44,17 +44,17 @@ class TransactionToUs:
         if not is_first and purpose != self.purpose:
             return NOT_TOGETHER
         if size > options.feedback_max_size:
-            return self._refused(TOO_LARGE)
+            return self.refuses(TOO_LARGE)
         now = self._reception.clock.now()
         if self._reception.feedback_rate.is_used_up(network, now, options.feedback_per_minute):
-            return self._refused(TOO_MANY)
+            return self.refuses(TOO_MANY)
         self.purpose = purpose
         return purpose
 
     def refuses_size(self, size: int) -> Reply | None:
         """Return why a text of so many bytes is not taken, or None."""
         if self.purpose and size > self._reception.config.globals.feedback_max_size:
-            return self._refused(TOO_LARGE)
+            return self.refuses(TOO_LARGE)
         return None
 
     def end(self, recipients: list[ForwardPath], head: bytes) -> list[ForwardPath] | None:
@@ -68,6 +68,7 @@ class TransactionToUs:
         reception.counters.add("feedback_total", "read" if passed is None else "passed_on")
         return passed
 
-    def _refused(self, reply: Reply) -> Reply:
+    def refuses(self, reply: Reply) -> Reply:
+        """Count a refusal, and return it."""
         self._reception.counters.add("feedback_refused_total", REFUSALS[reply])
         return reply
