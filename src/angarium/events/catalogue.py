@@ -177,7 +177,7 @@ DETAILS: Final[dict[str, str]] = {
     "by": "How the message was found that it is about: `return_path` (an address that this node has signed), "
     "`message_id`, `trace`.",
     "mail": "The id of the mail that said it.",
-    "from": "Its envelope sender.",
+    "from": "Who wrote it, by its From field.",
     "to": "Whom it was to.",
     "subject": "Its subject.",
     "type": "What sort of report it is: `abuse`, `fraud` … (RFC 5965).",

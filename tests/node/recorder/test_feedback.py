@@ -23,7 +23,7 @@ from angarium.events.port import Happening, Whose
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.feedback.matching import facts_of
 from angarium.node.link import LinkLost
-from angarium.node.recorder.desk import FeedbackDesk
+from angarium.node.recorder.desk import MOST, MOST_BYTES, FeedbackDesk
 from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
 from angarium.query.nodes import Everything
@@ -189,6 +189,31 @@ def test_mail_that_has_not_ended_holds_its_journal(tmp_path: Path) -> None:
         await place.work(lambda: len(place.desk) == 0)
 
     play(tmp_path, story)
+
+
+def test_the_desk_holds_so_much_text_and_so_many_mails() -> None:
+    """A journal full of large ones is read no faster than they are."""
+    asked: list[Future[list[MessageId]]] = []
+
+    def end(read: list[ReadMail]) -> "Future[list[MessageId]]":
+        asked.append(Future())
+        return asked[-1]
+
+    desk = FeedbackDesk(lambda message, text: [], end, ManualClock(NOW))
+    body, mails = b"x" * (MOST_BYTES // 4), [make_message(fate="feedback") for _ in range(MOST)]
+    for number, mail in enumerate(mails[:4]):
+        assert not desk.is_full
+        desk.came(desk, number, mail, body)
+    assert desk.is_full
+    assert desk.work()  # they are read, and what is left of them is small
+    assert not desk.is_full
+    for number, mail in enumerate(mails[4:], 4):
+        desk.came(desk, number, mail, b"")
+    assert desk.is_full
+    assert desk.before(desk) == 0
+    asked[0].set_result([mail.id for mail in mails[:4]])
+    assert desk.work()
+    assert (desk.is_full, desk.before(desk), len(desk)) == (False, 4, MOST - 4)
 
 
 def test_told_twice_it_happens_once(tmp_path: Path) -> None:

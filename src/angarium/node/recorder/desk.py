@@ -16,7 +16,8 @@ from angarium.engine.to_us import ReadMail
 
 AT_ONCE = 200
 MOST = 2_000
-"""So many may be on the desk; then no more is read of the journals until some have ended."""
+MOST_BYTES = 32 << 20
+"""So many may be on the desk, and so much text that is not read yet; then the journals are read no further for now."""
 FIRST_WAIT_S = 0.5
 LAST_WAIT_S = 30.0
 
@@ -50,6 +51,7 @@ class FeedbackDesk:
         self._end = end
         self._clock = clock
         self._lying: dict[MessageId, _Lying] = {}
+        self._unread_bytes = 0
         self._asked: tuple[list[_Lying], Future[list[MessageId]]] | None = None
 
     def __len__(self) -> int:
@@ -59,15 +61,19 @@ class FeedbackDesk:
     @property
     def is_full(self) -> bool:
         """Whether nothing more is to be brought for now."""
-        return len(self._lying) >= MOST
+        return len(self._lying) >= MOST or self._unread_bytes >= MOST_BYTES
 
     def came(self, owner: object, place: int, message: Message, body: bytes) -> None:
         """Take a mail that stands behind the record at *place* of the journal that *owner* follows."""
-        self._lying.setdefault(message.id, _Lying(owner, place, message, body))
+        if message.id not in self._lying:
+            self._lying[message.id] = _Lying(owner, place, message, body)
+            self._unread_bytes += len(body)
 
     def ended(self, message: MessageId) -> None:
-        """A journal says that this mail has ended."""
-        self._lying.pop(message, None)
+        """This mail has ended, as a journal says or a worker."""
+        lying = self._lying.pop(message, None)
+        if lying is not None:
+            self._unread_bytes -= len(lying.body)
 
     def before(self, owner: object) -> int | None:
         """Return the place up to which no mail of *owner*'s journal is open; None: there is none that is."""
@@ -75,7 +81,8 @@ class FeedbackDesk:
 
     def forget(self, owner: object) -> None:
         """What *owner* has brought comes once more."""
-        self._lying = {id: each for id, each in self._lying.items() if each.owner is not owner}
+        for id in [id for id, each in self._lying.items() if each.owner is owner]:
+            self.ended(id)
 
     def work(self) -> bool:
         """Read what has come, and have ended what was read; return whether anything was done. Waits for nobody. Raises
@@ -93,6 +100,7 @@ class FeedbackDesk:
     def _read(self, lying: _Lying) -> ReadMail:
         if lying.read is None:
             lying.read = ReadMail(lying.message.id, self._reader(lying.message, lying.body))
+            self._unread_bytes -= len(lying.body)
             lying.body = b""
         return lying.read
 

@@ -62,7 +62,7 @@ class JournalFollower:
                 told += self._told(entry)
                 gathered += self._gather(entry)
                 self.place = entry.position
-                if gathered >= _MOST_BYTES:
+                if gathered >= _MOST_BYTES or (self._desk is not None and self._desk.is_full):
                     break
         except BaseException:
             self._entries = None

@@ -93,7 +93,8 @@ class JournalRecorder:
             if self._clock.now() - self._found_at >= FIND_S:
                 self._find()
             taken = self._take_noted()
-            if self._desk is None or not self._desk.is_full:
+            is_held_up = self._desk is not None and self._desk.is_full
+            if not is_held_up:
                 taken += sum(self._take(follower) for follower in self._followers.values())
             if self._desk is not None:
                 self._is_dirty = self._desk.work() or self._is_dirty
@@ -106,7 +107,9 @@ class JournalRecorder:
         except (EventStoreError, AngariumError, OSError) as error:
             self._again(str(error))
             return False
-        if not taken:
+        if is_held_up:
+            self.status = RecorderStatus(self._lag_s(), self.status.taken)
+        elif not taken:
             self._read_up_to = self._clock.now()
             self.status = RecorderStatus(0.0, self.status.taken)
         return taken > 0
