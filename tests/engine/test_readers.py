@@ -1,13 +1,16 @@
 """What readers do is written down, within bounds."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import cast
+
+import pytest
 
 from angarium.core.ids import MessageId
 from angarium.core.metrics import Counters
 from angarium.core.records import Fact
 from angarium.engine.readers import MOST_OF_ONE, MOST_TEXT, WINDOW_S, ReaderFacts
-from angarium.spool.port import Spool
+from angarium.spool.port import Spool, SpoolError, Then
 from angarium.testing.clock import ManualClock
 
 ONE, OTHER = MessageId(bytes(16)), MessageId(bytes(15) + b"1")
@@ -19,9 +22,13 @@ class Noted:
         self.clock = ManualClock(1_900_000_000.0)
         self.counters = Counters()
         self.readers = ReaderFacts(cast("Spool", self), self.clock, self.counters)
+        self.error: SpoolError | None = None
 
-    def note(self, facts: Sequence[Fact]) -> None:
-        self.facts += facts
+    def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
+        if self.error is None:
+            self.facts += facts
+        if then is not None:
+            asyncio.get_running_loop().call_soon(then, self.error)
 
 
 def test_facts_are_handed_over_each_second() -> None:
@@ -54,3 +61,13 @@ def test_what_a_stranger_says_is_cut() -> None:
     noted.readers.note(("open", ONE, 0, 0), {"agent": "x" * 10_000})
     noted.readers.write()
     assert len(noted.facts[0].fields["agent"]) == MOST_TEXT
+
+
+def test_what_something_follows_from_is_durable_or_told_not_to_be() -> None:
+    noted, deed = Noted(), ("unsubscribe", ONE, 0, 0)
+    noted.error = SpoolError("no room")
+    with pytest.raises(SpoolError):
+        asyncio.run(noted.readers.keep(deed, {}))
+    noted.error = None
+    asyncio.run(noted.readers.keep(deed, {}))
+    assert [fact.kind for fact in noted.facts] == ["unsubscribe"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.http.tracking import TrackingDoor
 from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked, TrackedKind
@@ -16,7 +17,14 @@ MESSAGE = MessageId(bytes(16))
 class Door:
     def __init__(self) -> None:
         self.noted: list[Any] = []
-        self.app = TrackingDoor(ADDRESSES, lambda deed, fields: self.noted.append((deed, fields)))
+        self.kept: list[Any] = []
+        self.is_full = False
+        self.app = TrackingDoor(ADDRESSES, lambda deed, fields: self.noted.append((deed, fields)), self._keep)
+
+    async def _keep(self, deed: Any, fields: Any) -> None:
+        if self.is_full:
+            raise AngariumError("the disk is full")
+        self.kept.append((deed, fields))
 
     def ask(self, path: str, method: str = "GET", agent: str = "Mail/1") -> tuple[int, dict[str, str], bytes]:
         said: list[Any] = []
@@ -107,3 +115,37 @@ def test_what_this_node_has_not_made_leads_nowhere(door: Door, asked: str) -> No
     assert (status, body, door.noted) == (404, b"there is nothing here\n", [])
     assert "location" not in headers
     assert headers["content-type"].startswith("text/plain")
+
+
+WAY_OUT = path("unsubscribe", b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_to_look_at_the_way_out_changes_nothing(door: Door, method: str) -> None:
+    status, headers, body = door.ask(WAY_OUT, method)
+    assert (status, door.kept, door.noted) == (200, [], [])
+    assert headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert b'<form method="post">' in body
+
+
+def test_a_post_unsubscribes_before_it_is_answered(door: Door) -> None:
+    status, headers, body = door.ask(WAY_OUT, "POST")
+    assert (status, b"You are unsubscribed" in body) == (200, True)
+    assert "set-cookie" not in headers
+    assert "location" not in headers
+    assert door.kept == [
+        (("unsubscribe", MESSAGE, 2, 3), {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": ""})
+    ]
+
+
+def test_what_cannot_be_kept_is_not_said_to_be(door: Door) -> None:
+    door.is_full = True
+    status, headers, body = door.ask(WAY_OUT, "POST")
+    assert (status, headers["retry-after"], door.kept) == (503, "60", [])
+    assert b"try again" in body
+
+
+def test_the_way_out_knows_no_other_methods(door: Door) -> None:
+    status, headers, _ = door.ask(WAY_OUT, "DELETE")
+    assert (status, headers["allow"]) == (405, "GET, HEAD, POST")

@@ -1,14 +1,22 @@
 """Opens and clicks from one end to the other: mail by SMTP, the link in it, its redirection, and the event."""
 
+import email
 import http.client
 import json
 import smtplib
 import subprocess
+import time
 from collections.abc import Iterator
+from email import policy
 from typing import Any
 
 import pytest
 
+from angarium.config.load import parse_config
+from angarium.identity.limits import Limits
+from angarium.identity.secrets import KeyRing
+from angarium.identity.store.place import key_file, open_database, store_url
+from angarium.identity.store.store import IdentityStore
 from angarium.mime.build.fields import NamedMailbox
 from angarium.mime.build.message import Composition, compose
 from angarium.render.html.links import html_links
@@ -19,6 +27,7 @@ from angarium.testing.programs import PATIENCE_S
 pytestmark = pytest.mark.process
 
 CONFIG = """
+ESMTP_Listener "default" {{ Auth_Without_TLS = true }}
 Routes = ( "127.0.0.1:{port}" )
 Tracking_Domain = "clicks.example.com"
 """
@@ -124,3 +133,45 @@ def test_addresses_hold_over_a_restart(node: Node, sink: LabSink) -> None:
     link, _ = urls(sink, "later@one.example")
     node.restart()
     assert ask(node, link).getheader("location") == TARGET
+
+
+@pytest.fixture(scope="module")
+def newsletter(node: Node) -> tuple[str, str]:
+    """A login that sends on a broadcast stream."""
+    config = parse_config("", "angarium.conf")
+    ring = KeyRing.load_or_create(key_file(config, node.data))
+    store = IdentityStore(open_database(store_url(config, node.data)), ring, time.time)
+    account = store.accounts.create("acme", limits=Limits(sender_domains="any"), actor="test").id
+    server = store.servers.create(account, "app", actor="test").id
+    credential, secret = store.credentials.create_smtp_login(server, "l", actor="test")
+    return credential.username, secret
+
+
+def mail_out(node: Node, login: tuple[str, str], recipient: str) -> str:
+    html = "<p>News</p>"
+    fields = (("X-PM-Message-Stream", "broadcast"),)
+    mail = compose(Composition([NamedMailbox("a@shop.example")], "News", html=html, fields=fields), seed="s")
+    with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
+        client.login(*login)
+        return submit_over(client, "a@shop.example", [recipient], mail)
+
+
+def test_one_click_unsubscribes_and_the_next_mail_is_not_sent(
+    node: Node, sink: LabSink, newsletter: tuple[str, str]
+) -> None:
+    first = mail_out(node, newsletter, "fed@up.example")
+    (message,) = sink.wait_for_mail_to("fed@up.example")
+    read = email.message_from_bytes(message.data, policy=policy.default)
+    assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    url = read["List-Unsubscribe"].strip("<>")
+    assert url in read.get_content()
+    assert ask(node, url).status == 200
+    assert kept_of(node, first, "unsubscribe") == []
+    assert ask(node, url, "POST").status == 200
+    node.program.wait_until(lambda: bool(kept_of(node, first, "unsubscribe")), "the unsubscription")
+    (unsubscribed,) = kept_of(node, first, "unsubscribe")
+    assert unsubscribed["address"] == "fed@up.example"
+
+
+def kept_of(node: Node, message: str, type_: str) -> list[dict[str, Any]]:
+    return [each for each in kept(node, message) if each["type"] == type_]

@@ -132,7 +132,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     other messages of its partition (`Content.id`), and *body_size* is then the size of that; empty where its body is
     its own. *return_domain* is where each recipient has a return path of its own (`render.return_path`), which leaves
     in place of *reverse_path*; empty: that one leaves. *tracking_url* is the scheme and host under which the opens and
-    clicks that its options ask for are tracked; empty: none are.
+    clicks that its options ask for are tracked, and recipients find the way out; empty: nothing is. *offers_way_out*
+    says that the message gets what recipients unsubscribe by: fields, and a link.
     """
 
     id: MessageId
@@ -162,6 +163,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     login: str = ""
     return_domain: str = ""
     tracking_url: str = ""
+    offers_way_out: bool = False
 
     @property
     def size(self) -> int:

@@ -1,15 +1,20 @@
-"""The addresses behind opens and clicks: a picture of one dot, and redirections. Each is answered, and then counted.
+"""The addresses behind opens, clicks and the way out: a picture of one dot, redirections, a page with a button.
+
+Opens and clicks are answered, and then counted. To unsubscribe is to POST, by the button or by a mail program (RFC
+8058): that is durable before it is answered, wants no cookie and is never redirected. To GET the page changes nothing,
+since programs follow links, too.
 
 Nothing is looked up: an address says all that is needed, and is signed (`render.tracking.addresses`). What this node
 has not made is answered 404, without a word of what was asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import FactKind
 from angarium.render.tracking.addresses import Tracked, TrackingAddresses
@@ -26,24 +31,71 @@ _UNSEEN: Final = {
 }
 _METHODS: Final = ("GET", "HEAD")
 
-Note = Callable[[tuple[FactKind, MessageId, int, int], dict[str, Any]], None]
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 30em; margin: 4em auto; padding: 0 1em }}
+button {{ font: inherit; padding: .4em 1.2em }}</style></head>
+<body><h1>{title}</h1><p>{text}</p>{form}</body></html>
+"""
+_ASK: Final = _PAGE.format(
+    title="Unsubscribe",
+    text="You will get no more mail of this kind from its sender.",
+    form='<form method="post"><button name="List-Unsubscribe" value="One-Click">Unsubscribe</button></form>',
+)
+_DONE: Final = _PAGE.format(
+    title="You are unsubscribed", text="You will get no more mail of this kind from its sender.", form=""
+)
+_PAGE_FIELDS: Final = {
+    **_UNSEEN,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'",
+}
+
+_USUAL: Final = {"unsubscribe": "POST"}
+
+Deed = tuple[FactKind, MessageId, int, int]
+"""What a reader has done: the kind of the fact, message, recipient and link."""
+
+Note = Callable[[Deed, dict[str, Any]], None]
 """Hears what a reader has done, and the fields of the fact."""
+
+Keep = Callable[[Deed, dict[str, Any]], Awaitable[None]]
+"""The same, and returns when it is durable. Raises AngariumError."""
 
 
 class TrackingDoor:
-    """An ASGI application. *note* hears of each request that counts."""
+    """An ASGI application. *note* hears of each request that counts, *keep* of what something follows from."""
 
-    def __init__(self, addresses: TrackingAddresses, note: Note) -> None:
+    def __init__(self, addresses: TrackingAddresses, note: Note, keep: Keep) -> None:
         self._addresses = addresses
         self._note = note
+        self._keep = keep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         tracked = self._addresses.read(_raw_path(scope))
+        if tracked is not None and tracked.kind == "unsubscribe":
+            response = await self._unsubscribe(tracked, scope)
+            await response(scope, receive, send)
+            return
         response = self._answer(tracked, scope)
         await response(scope, receive, send)
         if tracked is not None and response.status_code < 400:
-            self._note((tracked.kind, tracked.message, tracked.index, tracked.link), _fields(tracked, scope))
+            self._note(_deed(tracked), _fields(tracked, scope))
+
+    async def _unsubscribe(self, tracked: Tracked, scope: Scope) -> Response:
+        method = scope["method"]
+        if method in _METHODS:
+            return Response(_ASK, headers=_PAGE_FIELDS, media_type="text/html")
+        if method != "POST":
+            return Response(status_code=405, headers={**_UNSEEN, "Allow": "GET, HEAD, POST"})
+        try:
+            await self._keep(_deed(tracked), _fields(tracked, scope))
+        except AngariumError:
+            headers = {**_UNSEEN, "Retry-After": "60"}
+            return Response("this could not be kept; try again in a minute\n", 503, headers, "text/plain")
+        return Response(_DONE, headers=_PAGE_FIELDS, media_type="text/html")
 
     def _answer(self, tracked: Tracked | None, scope: Scope) -> Response:
         if tracked is None:
@@ -60,6 +112,10 @@ class TrackingDoor:
         return response
 
 
+def _deed(tracked: Tracked) -> Deed:
+    return tracked.kind, tracked.message, tracked.index, tracked.link
+
+
 def _raw_path(scope: Scope) -> str:
     """Return the path as it was sent: what stands encoded in it must not be decoded twice."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode("latin-1", "replace")
@@ -73,6 +129,6 @@ def _fields(tracked: Tracked, scope: Scope) -> dict[str, Any]:
     return {
         "address": client[0] if client else "",
         "agent": agent.decode("utf-8", "replace"),
-        "method": "" if method == "GET" else method,
+        "method": "" if method == _USUAL.get(tracked.kind, "GET") else method,
         "url": tracked.target.decode("utf-8", "replace"),
     }

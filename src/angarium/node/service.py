@@ -144,7 +144,7 @@ class WorkerService:
                 waiting=session_counts,
                 keys=identities.directory,
                 returns=identities.returns,
-                rendering=rendering_with(identities.tracking),
+                rendering=rendering_with(identities.tracking, identities.returns),
                 rng=rng,
             ),
         )
@@ -169,7 +169,7 @@ class WorkerService:
             identities.returns,
         )
         # what answers http.front.WORKER_PATHS
-        own = {PREFIX: TrackingDoor(identities.tracking, engine.readers.note)}
+        own = {PREFIX: TrackingDoor(identities.tracking, engine.readers.note, engine.readers.keep)}
         http = WorkerHttp(own, data, workers, session_counts.http, clock, log)
         await http.start()
         doors = Doors(sockets, engine.view, reception, http, tls, session_counts, clock, log)

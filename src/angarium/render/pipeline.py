@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message, Recipient
+from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import TrackingAddresses
-from angarium.render.tracking.mail import tracked_mail
+from angarium.render.tracking.mail import personal_mail
 
 
 class GenerationFailure(AngariumError):
@@ -31,10 +32,15 @@ def goes_alone(message: Message) -> bool:
     return is_personal(message) or bool(message.return_domain)
 
 
-def render(recipient: Recipient, body: bytes, addresses: TrackingAddresses | None = None) -> bytes:
-    """Return what *recipient* gets of *body*; without *addresses* nothing is tracked. Raises GenerationFailure."""
+def render(
+    recipient: Recipient,
+    body: bytes,
+    addresses: TrackingAddresses | None = None,
+    returns: ReturnPaths | None = None,
+) -> bytes:
+    """Return what *recipient* gets of *body*; without *addresses* nothing is added. Raises GenerationFailure."""
     if addresses is not None and recipient.message.tracking_url:
-        body = tracked_mail(recipient, body, addresses)
+        body = personal_mail(recipient, body, addresses, returns)
     return body
 
 
@@ -48,6 +54,6 @@ class Rendering(NamedTuple):
 RENDERING: Final = Rendering(is_personal, render)
 
 
-def rendering_with(addresses: TrackingAddresses) -> Rendering:
-    """Return a rendering in which opens and clicks come in by *addresses*."""
-    return Rendering(is_personal, partial(render, addresses=addresses))
+def rendering_with(addresses: TrackingAddresses, returns: ReturnPaths) -> Rendering:
+    """Return a rendering in which opens and clicks come in by *addresses*, and mail by *returns*."""
+    return Rendering(is_personal, partial(render, addresses=addresses, returns=returns))

@@ -134,11 +134,18 @@ class Partition:
         """See `Spool.accept_all`."""
         self._offers.accept_all(messages, then, content, settled)
 
-    def note(self, facts: Sequence[Fact]) -> None:
+    def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`. What cannot be written is dropped as a client's mail would be refused."""
-        if self._offers.closed is None:
-            for fact in facts:
-                self._journal.append(Item(FACT, encode(fact), b"", None, None, refusable=True))
+        closed = self._offers.closed
+        if closed is not None:
+            self._callbacks.call(then, closed)
+            return
+        last = len(facts) - 1
+        for number, fact in enumerate(facts):
+            asks = then if number == last else None
+            self._journal.append(
+                Item(FACT, encode(fact), b"", None, asks, sync=asks is not None, refusable=True)
+            )
 
     def record(
         self, events: Sequence[Event], then: Then | None = None, *, facts: Sequence[Fact] = ()

@@ -87,9 +87,9 @@ class Partitions:
         """See `Spool.accept_all`. A content that an earlier message names is looked for in the active partition."""
         self._active.accept_all(messages, then, content=content, settled=settled)
 
-    def note(self, facts: Sequence[Fact]) -> None:
+    def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`."""
-        self._active.note(facts)
+        self._active.note(facts, then)
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """See `Spool.large_body`."""

@@ -177,8 +177,11 @@ class Spool(Protocol):
         """
         ...
 
-    def note(self, facts: Sequence[Fact]) -> None:
-        """Append facts. They ride on the next sync; while nothing can be written they are dropped."""
+    def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
+        """Append facts; while nothing can be written they are dropped. Without *then* they ride on the next sync; with
+        *then* they ask for a sync of their own, and it is called with None when all of them are durable, or with why
+        they are not.
+        """
         ...
 
     def record(

@@ -1,9 +1,14 @@
 """What tracking does to a message that came whole."""
 
+import email
+import re
+from email import policy
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from angarium.core.options import Options
 from angarium.core.records import Recipient
@@ -12,6 +17,7 @@ from angarium.mime.build.message import Composition, compose
 from angarium.mime.texts import edit_texts
 from angarium.render.html.links import html_links, text_links
 from angarium.render.pipeline import RENDERING, goes_alone, render, rendering_with
+from angarium.render.return_path import SignedReturnPaths
 from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked
 from angarium.render.tracking.mail import wants_tracking
 from angarium.testing.spool import make_message
@@ -104,7 +110,7 @@ def test_links_to_the_tracking_host_itself_are_left() -> None:
 def test_mail_that_asks_for_nothing_is_not_personal() -> None:
     plain = make_message("one.test")
     personal = recipient(track_opens=True).message
-    for rendering in (RENDERING, rendering_with(ADDRESSES)):
+    for rendering in (RENDERING, rendering_with(ADDRESSES, SignedReturnPaths(lambda: [b"k" * 32]))):
         assert (rendering.is_personal(plain), rendering.is_personal(personal)) == (False, True)
     assert (goes_alone(plain), goes_alone(personal)) == (False, True)
     assert render(Recipient(plain, 0, "default", "one.test"), MAIL, ADDRESSES) is MAIL
@@ -121,3 +127,82 @@ def test_mail_that_asks_for_nothing_is_not_personal() -> None:
 )
 def test_what_asks_for_tracking(options: dict[str, Any], wanted: bool) -> None:
     assert wants_tracking(Options(**options)) is wanted
+
+
+def with_way_out(
+    mail: bytes, index: int = 0, *, returns: SignedReturnPaths | None = None
+) -> tuple[str, bytes]:
+    """Return the URL that names the recipient, and his mail."""
+    who = recipient(index)
+    message = msgspec.structs.replace(
+        who.message, offers_way_out=True, return_domain="bounces.test" if returns else ""
+    )
+    who = Recipient(message, index, "default", "one.test")
+    url = HOST + ADDRESSES.path(Tracked("unsubscribe", message.id, index))
+    return url, render(who, mail, ADDRESSES, returns)
+
+
+def test_the_way_out_has_fields_that_mail_programs_make_a_button_of() -> None:
+    returns = SignedReturnPaths(lambda: [b"k" * 32])
+    url, after = with_way_out(MAIL, 1, returns=returns)
+    message = email.message_from_bytes(after, policy=policy.default)
+    by_url, by_mail = message["List-Unsubscribe"].split(", ")
+    assert by_url == f"<{url}>"
+    named = returns.read(by_mail.removeprefix("<mailto:").partition("?")[0])
+    assert named is not None
+    assert (named.kind, named.index) == ("unsubscribe", 1)
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert (
+        "mailto"
+        not in email.message_from_bytes(with_way_out(MAIL)[1], policy=policy.default)["List-Unsubscribe"]
+    )
+
+
+def part_of(html: str, plain: str = "") -> bytes:
+    return compose(Composition([NamedMailbox("a@b.test")], "Hi", text=plain or None, html=html), seed="s")
+
+
+PLACES = [
+    (
+        "<body>x</body>",
+        '<body>x<p style="font-size:12px;text-align:center"><a href="URL">Unsubscribe</a></p></body>',
+    ),
+    ('<a href="{{{ pm:unsubscribe }}}">out</a>', '<a href="URL">out</a>'),
+    ("<p>Too much? {{{pm:unsubscribe}}}</p>", '<p>Too much? <a href="URL">Unsubscribe</a></p>'),
+    ('{{{pm:unsubscribe}}}<a href="{{{pm:unsubscribe}}}">', '<a href="URL">Unsubscribe</a><a href="URL">'),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), PLACES)
+def test_where_the_link_stands_in_html(before: str, after: str) -> None:
+    url, mail = with_way_out(part_of(before))
+    assert texts(mail)["html"].removesuffix("\r\n") == after.replace("URL", url)
+
+
+def test_where_the_link_stands_in_plain_text() -> None:
+    url, mail = with_way_out(part_of("<p>x", "Hello\nOut: {{{ pm:unsubscribe }}}"))
+    assert texts(mail) == {"plain": f"Hello\r\nOut: {url}\r\n", "html": "<p>x\r\n"}
+    url, mail = with_way_out(part_of("<p>x", "Hello"))
+    assert texts(mail)["plain"] == f"Hello\r\n\r\nUnsubscribe: {url}\r\n"
+
+
+def test_a_signed_mail_has_the_fields_alone() -> None:
+    signed = (
+        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n{{{ pm:unsubscribe }}}\r\n--b--\r\n"
+    )
+    after = with_way_out(signed)[1]
+    assert after.endswith(signed)
+    assert after.startswith(b"List-Unsubscribe: <https://t.test/t/u")
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=2, max_size=5, unique=True))
+def test_no_link_of_one_recipient_is_in_the_mail_of_another(indices: list[int]) -> None:
+    message = msgspec.structs.replace(
+        recipient().message, offers_way_out=True, options=Options(track_opens=True, track_links="all")
+    )
+    for index in indices:
+        mail = render(Recipient(message, index, "default", "one.test"), MAIL, ADDRESSES)
+        found = re.findall(r"https://t\.test(/t/[^\s\"<>]+)", "".join(texts(mail).values()))
+        named = {tracked.index for tracked in map(ADDRESSES.read, found) if tracked}
+        assert named == {index}
+        assert len(found) >= 5

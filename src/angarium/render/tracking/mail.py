@@ -1,5 +1,5 @@
-"""What tracking does to a message that came whole: another address behind each link, and a picture that is asked for
-when the message is looked at. Pure, and the same each time for a recipient.
+"""What a recipient finds in a message that came whole: the way out of a mailing, another address behind each link, and
+a picture that is asked for when the message is looked at. Pure, and the same each time for a recipient.
 """
 
 from functools import partial
@@ -9,8 +9,10 @@ from angarium.core.options import Options
 from angarium.core.records import Message, Recipient
 from angarium.mime.texts import ShownText, TextKind, edit_texts
 from angarium.render.html.links import Splice, place_of_pixel, spliced
+from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import Tracked, TrackedKind, TrackingAddresses
 from angarium.render.tracking.links import LinkRules, marked_targets, tracked_html, tracked_text
+from angarium.render.tracking.way_out import has_place, way_out_fields, with_link
 
 _IN_HTML: Final = ("html", "all")
 _IN_TEXT: Final = ("text", "all")
@@ -21,19 +23,30 @@ def wants_tracking(options: Options) -> bool:
     return bool(options.track_opens) or options.track_links in (*_IN_HTML, *_IN_TEXT)
 
 
-def tracked_mail(recipient: Recipient, mail: bytes, addresses: TrackingAddresses) -> bytes:
-    """Return *mail* as *recipient* gets it: its first HTML part and its first plain one have the tracking that the
-    options of its message ask for. Nothing else of it is changed, nor is anything where it is signed or encrypted.
+def personal_mail(
+    recipient: Recipient, mail: bytes, addresses: TrackingAddresses, returns: ReturnPaths | None
+) -> bytes:
+    """Return *mail* as *recipient* gets it: its first HTML part and its first plain one have what its message asks for.
+    Nothing else of it is changed, and no text where it is signed or encrypted. *returns* writes the address for mail
+    that means to unsubscribe.
     """
-    tracker = _Tracker(recipient, addresses)
-    if recipient.message.options.track_links == "all":
-        edit_texts(
-            mail, tracker.look
-        )  # the plain part stands before the HTML part, which says what is left alone
-    return edit_texts(mail, tracker.edit)
+    message, personal = recipient.message, _Personal(recipient, addresses)
+    if message.offers_way_out or message.options.track_links == "all":
+        edit_texts(mail, personal.look)  # the plain part stands before the HTML part, which has a say in it
+    mail = edit_texts(mail, personal.edit)
+    if message.offers_way_out:
+        mail = way_out_fields(personal.way_out, _mail_out(recipient, returns)) + mail
+    return mail
 
 
-class _Tracker:
+def _mail_out(recipient: Recipient, returns: ReturnPaths | None) -> str:
+    message = recipient.message
+    if returns is None or not message.return_domain:
+        return ""
+    return returns.address("unsubscribe", message.id, recipient.index, message.return_domain)
+
+
+class _Personal:
     """Goes through the texts of one mail."""
 
     def __init__(self, recipient: Recipient, addresses: TrackingAddresses) -> None:
@@ -43,11 +56,14 @@ class _Tracker:
         self._options = message.options
         self._addresses = addresses
         self._seen: set[TextKind] = set()
+        self._has_place = False
+        self.way_out = self._url("unsubscribe")
         host = message.tracking_url.partition("://")[2].lower()
         self._rules = LinkRules(frozenset([host]), leaves_shown_urls=bool(self._options.prevent_scam))
 
     def look(self, text: ShownText) -> None:
-        """Learn which links the first HTML part marks as not to be tracked."""
+        """Learn which links the first HTML part marks as not to be tracked, and whether the way out has a place."""
+        self._has_place = self._has_place or has_place(text)
         if text.kind == "html" and not self._rules.untracked:
             self._rules = self._rules._replace(untracked=marked_targets(text.data, text.charset))
 
@@ -56,9 +72,11 @@ class _Tracker:
         if text.kind in self._seen:
             return None
         self._seen.add(text.kind)
-        if text.kind == "html":
-            return self._html(text)
-        return self._plain(text) if text.kind == "plain" else None
+        if text.kind == "amp":
+            return None
+        if self._message.offers_way_out:
+            text = text._replace(data=with_link(text, self.way_out, at_end=not self._has_place))
+        return self._html(text) if text.kind == "html" else self._plain(text)
 
     def _html(self, text: ShownText) -> bytes:
         html = text.data
@@ -70,9 +88,9 @@ class _Tracker:
             html = spliced(html, [Splice(at, at, picture.encode())])
         return html
 
-    def _plain(self, text: ShownText) -> bytes | None:
+    def _plain(self, text: ShownText) -> bytes:
         if self._options.track_links not in _IN_TEXT:
-            return None
+            return text.data
         read = text.data.decode(text.charset, "surrogateescape")
         tracked = tracked_text(read, self._rules, partial(self._link, text.charset))
         return tracked.encode(text.charset, "surrogateescape")

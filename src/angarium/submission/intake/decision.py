@@ -18,18 +18,20 @@ from angarium.submission.intake.bounds import copies_problems, recipient_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, plan_copies
 from angarium.submission.intake.draft import MessageDraft, dialect_of
 from angarium.submission.intake.returns import return_domain_of
-from angarium.submission.intake.tracking import tracking_url_of
+from angarium.submission.intake.tracking import offers_way_out, tracking_url_of
 
 
 class Decision(NamedTuple):
     """What becomes of a message: with anything *refused* it is not taken; with anything *failing* it is taken only to
-    be reported as failed, and has no copies. *return_domain* and *tracking_url* are those of `Message`.
+    be reported as failed, and has no copies. *return_domain*, *tracking_url* and *offers_way_out* are those of
+    `Message`.
     """
 
     binding: str = DEFAULT
     copies: Copies = NO_COPIES
     return_domain: str = ""
     tracking_url: str = ""
+    offers_way_out: bool = False
     refused: tuple[Problem, ...] = ()
     failing: tuple[Problem, ...] = ()
 
@@ -53,11 +55,13 @@ def decide(
         problems += recipient_problems(submission, uncounted, copies)
         problems += copies_problems(copies, size, config.globals.spool_max_journal_size)
     if not problems:  # as is usual
+        way_out = offers_way_out(submission, draft, header)
         return Decision(
             binding,
             copies,
             return_domain_of(submission, draft, config.globals.bounce_domain),
-            tracking_url_of(submission, draft, config.globals.tracking_domain),
+            tracking_url_of(submission, draft, config.globals.tracking_domain, way_out=way_out),
+            way_out,
         )
     refused = _refused(problems, submission.principal)
     return Decision(refused=refused) if refused else Decision(binding, failing=problems)

@@ -59,6 +59,7 @@ def message_of(
         mends_lines=stored.long_lines and policy.mends_lines and vouched,
         return_domain=decision.return_domain,
         tracking_url=decision.tracking_url,
+        offers_way_out=decision.offers_way_out and bool(decision.tracking_url),
     )
 
 
