@@ -11,6 +11,8 @@ import pytest
 from starlette.applications import Starlette
 
 from angarium.events.news import StoredNews
+from angarium.events.reports.reporter import MailReporter
+from angarium.events.rollups.store import RollupsReader
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.identity.domains.check import DomainReport, RecordCheck
@@ -199,7 +201,8 @@ def news() -> StoredNews:
 
 
 def made(store: Any, events: Any, keys: Keys, dns: Checker, news: StoredNews) -> Starlette:
-    ports = ManagePorts(store, events, news, dns, lambda: "mail.example.net")
+    reports = MailReporter(events, RollupsReader(events.folder / "none.sums"), lambda reason: "Hard")
+    ports = ManagePorts(store, events, reports, news, dns, lambda: "mail.example.net")
     return Starlette(routes=make_manage_routes(ports, keys))
 
 

@@ -12,7 +12,11 @@ from angarium.core.log import Log
 from angarium.core.records import Fact
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.events.news import StoredNews
-from angarium.events.port import EventStore
+from angarium.events.place import WholeEventStore
+from angarium.events.reports.reporter import MailReporter
+from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
+from angarium.events.rollups.store import RollupsReader
+from angarium.feedback.reasons import category_of
 from angarium.http.api.caller import Caller
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.identity.directory.api_keys import ApiKeys
@@ -31,7 +35,7 @@ class Management:
         self,
         config_of: Callable[[], Config],
         data: Path,
-        events: EventStore,
+        events: WholeEventStore,
         news: StoredNews,
         clock: Clock,
         log: Log,
@@ -40,6 +44,7 @@ class Management:
         ring = KeyRing.load_or_create(key_file(config_of(), data))
         self.store = IdentityStore(self._database, ring, clock.now)
         self._events = events
+        self._sums = RollupsReader(data / SUMS_NAME)
         self._news = news
         self._config_of = config_of
         self._clock = clock
@@ -48,7 +53,8 @@ class Management:
     def routes(self) -> list[BaseRoute]:
         """Return what is to be served."""
         keys = _Keys(ApiKeys(self._database), self._clock)
-        ports = ManagePorts(self.store, self._events, self._news, self._check, self._hostname)
+        reports = MailReporter(self._events, self._sums, category_of)
+        ports = ManagePorts(self.store, self._events, reports, self._news, self._check, self._hostname)
         return make_manage_routes(ports, keys)
 
     async def watch_domains(self, note: Callable[[Fact], object]) -> None:

@@ -11,6 +11,7 @@ from msgspec import UnsetType
 from angarium.core.options import Options
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore, Whose
+from angarium.events.reports.reporter import MailReporter
 from angarium.http.api.caller import Caller
 from angarium.http.api.problem import HttpProblem
 from angarium.http.manage.bodies import Id
@@ -52,6 +53,7 @@ class Call:
 
     store: IdentityStore
     events: EventStore
+    reports: MailReporter
     news: StoredNews
     check: Checker
     caller: Caller

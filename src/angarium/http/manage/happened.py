@@ -184,13 +184,18 @@ async def _threaded(items: Iterator[T]) -> AsyncIterator[T]:
         yield item  # type: ignore[misc]
 
 
-def meant(asked: MailAsked) -> Node:
-    """Return what a query means. Raises HttpProblem, which points at what is wrong."""
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone called *name*. Raises HttpProblem."""
     try:
-        zone = ZoneInfo(asked.zone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         said = "is no time zone that is known here; write one such as Europe/Berlin, or leave it out for UTC"
         raise HttpProblem("invalid", f"zone: {said}", [FieldError("zone", said)]) from error
+
+
+def meant(asked: MailAsked) -> Node:
+    """Return what a query means. Raises HttpProblem, which points at what is wrong."""
+    zone = zone_of(asked.zone)
     try:
         return parse(asked.query, MAIL, Now(time.time(), zone))
     except QueryProblem as problem:

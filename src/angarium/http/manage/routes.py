@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
+from angarium.events.reports.reporter import MailReporter
 from angarium.http.api.application import make_routes
 from angarium.http.api.caller import Authenticator, Caller
 from angarium.http.api.keys import KeyGate
@@ -24,6 +25,7 @@ class ManagePorts(NamedTuple):
 
     store: IdentityStore
     events: EventStore
+    reports: MailReporter
     news: StoredNews
     check: Checker
     hostname: Callable[[], str] = lambda: ""
@@ -36,6 +38,7 @@ def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list
         return Call(
             store=ports.store,
             events=ports.events,
+            reports=ports.reports,
             news=ports.news,
             check=ports.check,
             caller=caller,

@@ -3,7 +3,7 @@ says in a sentence what to write instead.
 
 The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
 line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain;
-`query` is the search language; `zone` the name of a time zone.
+`query` is the search language; `zone` the name of a time zone; `time-of-query` a time as that language writes it.
 """
 
 from collections.abc import Mapping
@@ -59,5 +59,6 @@ QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
 MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
 EventTypes = Annotated[str, _told(pattern=f"^$|^({_TYPE})(,({_TYPE}))*$")]
 BounceTypes = Annotated[str, _told(pattern=f"^$|^({_BOUNCE})(,({_BOUNCE}))*$")]
+TimeText = Annotated[str, _told(maxLength=40, format="time-of-query")]
 ZoneName = Annotated[str, _told(format="zone")]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]

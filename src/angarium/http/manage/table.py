@@ -4,7 +4,7 @@ from typing import Final
 
 from angarium import __version__
 from angarium.http.api.endpoint import Api, Endpoint, resource
-from angarium.http.manage import accounts, audit, bounces, credentials, domains, happened, people
+from angarium.http.manage import accounts, audit, bounces, credentials, domains, happened, people, reports
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
@@ -125,6 +125,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/bounces/held/discard", bounces.discard_held, "suppression_lists/manage"),
     Endpoint("GET", "/bounces/{bounce}", bounces.show_bounce, "message_events/view"),
     Endpoint("POST", "/bounces/{bounce}/activate", bounces.activate_bounce, "suppression_lists/manage"),
+    Endpoint("GET", "/reports", reports.show_report, "metrics/view"),
+    Endpoint("GET", "/reports/export", reports.export_report, "metrics/view", lines=True),
+    Endpoint("GET", "/reports/replies", reports.list_replies, "metrics/view"),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
