@@ -94,7 +94,7 @@ WRONG = [
     ("{literal}{$x}", 1, 1, "never ended: write {/literal}"),
     ("{* x", 1, 1, "never ended: write *}"),
     ("{$x $y}", 1, 5, "not understood"),
-    ("{if $x}" * 51, 1, 355, "more than 50 deep"),
+    ("{if $x}" * 51 + "{/if}" * 51, 1, 355, "more than 50 deep"),
 ]
 
 

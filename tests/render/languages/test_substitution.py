@@ -116,7 +116,7 @@ WRONG = [
     ("{{ 'a' or render_snippet('x') }}", 1, 11, "stands in a tag of its own"),
     ("{{" + "(" * 60 + "1" + ")" * 60 + "}}", 1, 54, "brackets stand in one another more than 50 deep"),
     ("{{" + "+1" * 120 + "}}", 1, 3, "more than 200 pieces"),
-    ("{{if a}}" * 51, 1, 403, "blocks stand in one another more than 50 deep"),
+    ("{{if a}}" * 51 + "{{end}}" * 51, 1, 403, "blocks stand in one another more than 50 deep"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from angarium.render.languages.blocks import Blocks
 from angarium.render.languages.escaping import (
     NO_ESCAPE,
     Context,
@@ -21,11 +22,9 @@ from angarium.render.languages.mustachio.paths import steps_of
 from angarium.render.languages.mustachio.tokens import Tag, tags
 from angarium.render.languages.output import DEEPEST
 from angarium.render.languages.problem import (
-    MOST_PROBLEMS,
     Places,
     TemplatePlace,
     TemplateProblem,
-    TemplateProblems,
 )
 
 _ESCAPES: Final[dict[Context, Escape]] = {
@@ -52,6 +51,12 @@ class _OpenSection:
         self.place = place
         self.inside: list[MustachioNode] = []
 
+    def never_ended(self) -> TemplateProblem:
+        """See OpenBlock."""
+        return TemplateProblem(
+            self.place, "this block is never closed", f"write {{{{/{self.name}}}}}", self.name
+        )
+
     def closed(self) -> MustachioNode:
         """Return the node of the whole block."""
         if self.tag.kind == "open_each":
@@ -69,29 +74,18 @@ class MustachioParser:
         # In a header field nothing is raw: a line end in a value would begin another.
         self._raw = header_text if context == "header" else NO_ESCAPE
         self._is_strict = is_strict
-        self._top: list[MustachioNode] = []
-        self._open: list[_OpenSection] = []
-        self._problems: list[TemplateProblem] = []
+        self._blocks: Blocks[MustachioNode, _OpenSection] = Blocks()
 
     def parse(self) -> Block:
-        """Go through the tags."""
-        for tag in tags(self._text):
-            self._take(tag)
-            if len(self._problems) >= MOST_PROBLEMS:
-                break
-        else:
-            for block in self._open:
-                self._wrong(block.tag, "this block is never closed", f"write {{{{/{block.name}}}}}")
-        if self._problems:
-            raise TemplateProblems(sorted(self._problems))
-        return self._top
+        """Go through the tags. Raises TemplateProblems."""
+        return self._blocks.gather(tags(self._text), self._take)
 
     def _take(self, tag: Tag) -> None:
         match tag.kind:
             case "text":
-                self._add(MustachioText(tag.path))
+                self._blocks.add(MustachioText(tag.path))
             case "vendor":
-                self._add(MustachioText(f"{{{{{{ {tag.path} }}}}}}"))
+                self._blocks.add(MustachioText(f"{{{{{{ {tag.path} }}}}}}"))
             case "value" | "raw":
                 self._value(tag)
             case "open" | "open_not":
@@ -101,19 +95,17 @@ class MustachioParser:
             case "close":
                 self._close(tag)
 
-    def _add(self, node: MustachioNode) -> None:
-        (self._open[-1].inside if self._open else self._top).append(node)
-
     def _value(self, tag: Tag) -> None:
         path = tag.path or "."
         steps = self._steps(tag, path)
         escape = self._escape if tag.kind == "value" else self._raw
-        self._add(ValueTag(steps, path, escape, self._places.at(tag.offset), self._is_strict))
+        self._blocks.add(ValueTag(steps, path, escape, self._places.at(tag.offset), self._is_strict))
 
     def _section(self, tag: Tag) -> None:
         """Open a block; where the innermost one has the same path, this is its other half."""
-        if self._open and self._open[-1].name == tag.path and self._open[-1].tag.kind != "open_each":
-            self._add_closed()
+        innermost = self._blocks.innermost
+        if innermost and innermost.name == tag.path and innermost.tag.kind != "open_each":
+            self._blocks.close()
         self._push(tag, tag.path, self._steps(tag, tag.path))
 
     def _each(self, tag: Tag) -> None:
@@ -122,25 +114,22 @@ class MustachioParser:
         self._push(tag, _EACH, self._steps(tag, tag.path.strip() or "."))
 
     def _push(self, tag: Tag, name: str, steps: tuple[str, ...]) -> None:
-        if len(self._open) == DEEPEST:
+        if self._blocks.is_too_deep:
             self._wrong(tag, f"blocks stand in one another more than {DEEPEST} deep")
-        self._open.append(_OpenSection(tag, name, steps, self._places.at(tag.offset)))
+        self._blocks.open.append(_OpenSection(tag, name, steps, self._places.at(tag.offset)))
 
     def _close(self, tag: Tag) -> None:
-        if not self._open:
+        innermost = self._blocks.innermost
+        if innermost is None:
             self._wrong(tag, f"nothing is open that {{{{/{tag.path}}}}} could close")
-        elif self._open[-1].name != tag.path:
-            awaited = self._open[-1]
+        elif innermost.name != tag.path:
             self._wrong(
                 tag,
                 f"{{{{/{tag.path}}}}} closes another block than the one that is open",
-                f"close {awaited.name} of line {awaited.place.line} first",
+                f"close {innermost.name} of line {innermost.place.line} first",
             )
         else:
-            self._add_closed()
-
-    def _add_closed(self) -> None:
-        self._add(self._open.pop().closed())
+            self._blocks.close()
 
     def _steps(self, tag: Tag, path: str) -> tuple[str, ...]:
         steps = steps_of(path)
@@ -151,4 +140,4 @@ class MustachioParser:
     def _wrong(self, tag: Tag, problem: str, hint: str = "") -> None:
         end = self._text.find("}}", tag.offset) + 2
         place = self._places.at(tag.offset)
-        self._problems.append(TemplateProblem(place, problem, hint, self._text[tag.offset : end][:80]))
+        self._blocks.problems.append(TemplateProblem(place, problem, hint, self._text[tag.offset : end][:80]))

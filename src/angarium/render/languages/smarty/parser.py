@@ -6,17 +6,16 @@ All that is wrong is told at once, but of what cannot be read the first.
 from typing import Final
 
 from angarium.core.suggest import closest
+from angarium.render.languages.blocks import Blocks
 from angarium.render.languages.escaping import NO_ESCAPE, Context, header_text
 from angarium.render.languages.expressions import Altered, Constant, ExpressionParser
 from angarium.render.languages.nodes import ChoiceNode, PrintedNode, TextNode
 from angarium.render.languages.output import DEEPEST
 from angarium.render.languages.pieces import TagPiece, TagPieces
 from angarium.render.languages.problem import (
-    MOST_PROBLEMS,
     Places,
     TemplatePlace,
     TemplateProblem,
-    TemplateProblems,
 )
 from angarium.render.languages.smarty.modifiers import MODIFIERS, MOST_ARGUMENTS
 from angarium.render.languages.smarty.nodes import (
@@ -65,6 +64,11 @@ class _OpenStatement:
         else:
             self.branches.append((condition, self.inside))
 
+    def never_ended(self) -> TemplateProblem:
+        """See OpenBlock."""
+        hint = f"write {_ENDS[self.statement][1]}"
+        return TemplateProblem(self.place, f"this {self.statement} is never ended", hint)
+
     def closed(self) -> SmartyNode:
         """Return the node of the whole block."""
         otherwise = self.inside if self.has_else else ()
@@ -80,50 +84,30 @@ class SmartyParser:
         self._places = places
         # The language escapes nothing by itself; but no value begins another header field.
         self._escape = header_text if context == "header" else NO_ESCAPE
-        self._top: list[SmartyNode] = []
-        self._open: list[_OpenStatement] = []
-        self._problems: list[TemplateProblem] = []
+        self._blocks: Blocks[SmartyNode, _OpenStatement] = Blocks()
         self._expressions: ExpressionParser[SmartyScope] = ExpressionParser(OPERATORS, self._primary)
         self.warnings: list[TemplateProblem] = []
 
     def parse(self, text: str) -> Nodes:
-        """Go through text and tags."""
-        for found in read_tags(text, self._places):
-            if isinstance(found, str):
-                self._add(TextNode(found))
-            else:
-                self._try(found)
-            if len(self._problems) >= MOST_PROBLEMS:
-                break
+        """Go through the tags. Raises TemplateProblems."""
+        return self._blocks.gather(read_tags(text, self._places), self._taken)
+
+    def _taken(self, found: str | SmartyTag) -> None:
+        if isinstance(found, str):
+            self._blocks.add(TextNode(found))
         else:
-            for block in self._open:
-                hint = f"write {_ENDS[block.statement][1]}"
-                self._problems.append(
-                    TemplateProblem(block.place, f"this {block.statement} is never ended", hint)
-                )
-        if self._problems:
-            raise TemplateProblems(sorted(self._problems))
-        return self._top
-
-    def _try(self, tag: SmartyTag) -> None:
-        try:
-            self._take(tag)
-        except TemplateProblems as problems:
-            self._problems += problems.problems
-
-    def _add(self, node: SmartyNode) -> None:
-        (self._open[-1].inside if self._open else self._top).append(node)
+            self._take(found)
 
     def _take(self, tag: SmartyTag) -> None:
         place, pieces = self._places.at(tag.offset), tag.pieces
         match tag.statement:
             case "":
-                self._add(self._value(pieces, place))
+                self._blocks.add(self._value(pieces, place))
             case "hash":
                 hashed = self._with_modifiers(self._hash(pieces, place), pieces)
-                self._add(PrintedNode(hashed, printed, self._escape, place))
+                self._blocks.add(PrintedNode(hashed, printed, self._escape, place))
             case "assign":
-                self._add(self._assign(pieces, place))
+                self._blocks.add(self._assign(pieces, place))
             case "if" | "foreach":
                 self._begin(tag.statement, pieces, place)
             case "elseif" | "else" | "foreachelse":
@@ -144,11 +128,11 @@ class SmartyParser:
         return AssignNode(self._name(pieces), expression, place)
 
     def _begin(self, statement: str, pieces: TagPieces, place: TemplatePlace) -> None:
-        if len(self._open) == DEEPEST:
+        if self._blocks.is_too_deep:
             raise pieces.problem(f"blocks stand in one another more than {DEEPEST} deep")
         # Opened also when it is wrong, so that its end is not told to be one too many.
         block = _OpenStatement(statement, place)
-        self._open.append(block)
+        self._blocks.open.append(block)
         if statement == "if":
             block.begin(self._expressions.parse(pieces))
         else:
@@ -169,7 +153,7 @@ class SmartyParser:
             block.key, block.item = block.item, self._name(pieces)
 
     def _branch(self, statement: str, pieces: TagPieces) -> None:
-        block = self._open[-1] if self._open else None
+        block = self._blocks.innermost
         belongs = "foreach" if statement == "foreachelse" else "if"
         if block is None or block.statement != belongs or block.has_else:
             raise pieces.problem(
@@ -178,14 +162,14 @@ class SmartyParser:
         block.begin(self._expressions.parse(pieces) if statement == "elseif" else None)
 
     def _end(self, statement: str, pieces: TagPieces) -> None:
-        if not self._open:
+        block = self._blocks.innermost
+        if block is None:
             raise pieces.problem("nothing is open that this end could close", piece=pieces.first)
-        word, written = _ENDS[self._open[-1].statement]
+        word, written = _ENDS[block.statement]
         if word != statement:
-            hint = f"write {written} for that of line {self._open[-1].place.line} first"
+            hint = f"write {written} for that of line {block.place.line} first"
             raise pieces.problem("this closes another block than the one that is open", hint, pieces.first)
-        node = self._open.pop().closed()
-        self._add(node)
+        self._blocks.close()
 
     def _name(self, pieces: TagPieces) -> str:
         piece = pieces.take()

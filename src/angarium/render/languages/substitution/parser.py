@@ -3,6 +3,7 @@ the first."""
 
 from typing import Final
 
+from angarium.render.languages.blocks import Blocks
 from angarium.render.languages.escaping import (
     NO_ESCAPE,
     Context,
@@ -15,7 +16,7 @@ from angarium.render.languages.expressions import Constant, ExpressionParser
 from angarium.render.languages.nodes import ChoiceNode, PrintedNode, TextNode
 from angarium.render.languages.output import DEEPEST
 from angarium.render.languages.pieces import TagPiece, TagPieces
-from angarium.render.languages.problem import MOST_PROBLEMS, Places, TemplateProblem, TemplateProblems
+from angarium.render.languages.problem import Places, TemplatePlace, TemplateProblem
 from angarium.render.languages.substitution.nodes import (
     CURLY,
     DynamicNode,
@@ -62,7 +63,7 @@ def parse_substitution(text: str, context: Context) -> Nodes:
     return SubstitutionParser(context).parse(without_statement_lines(read_tags(text, places)))
 
 
-class _OpenBlock:
+class _OpenStatement:
     """A block that is not closed yet: an `if` with its branches so far, or an `each`."""
 
     def __init__(self, tag: SubstitutionTag) -> None:
@@ -81,12 +82,21 @@ class _OpenBlock:
         else:
             self.branches.append((condition, self.inside))
 
+    @property
+    def place(self) -> TemplatePlace:
+        """See OpenBlock."""
+        return self.tag.pieces.place(self.tag.pieces.first)
+
+    def never_ended(self) -> TemplateProblem:
+        """See OpenBlock."""
+        word = self.tag.statement
+        return TemplateProblem(self.place, f"this {word} is never ended", "write {{ end }}", word)
+
     def closed(self) -> SubstitutionNode:
         """Return the node of the whole block."""
-        place = self.tag.pieces.place(self.tag.pieces.first)
         if self.tag.statement == "each":
-            return EachNode(self.items, self.name, self.inside, place)
-        return ChoiceNode(self.branches, self.inside if self.has_else else (), is_true, place)
+            return EachNode(self.items, self.name, self.inside, self.place)
+        return ChoiceNode(self.branches, self.inside if self.has_else else (), is_true, self.place)
 
 
 class SubstitutionParser:
@@ -94,40 +104,18 @@ class SubstitutionParser:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._top: list[SubstitutionNode] = []
-        self._open: list[_OpenBlock] = []
-        self._problems: list[TemplateProblem] = []
+        self._blocks: Blocks[SubstitutionNode, _OpenStatement] = Blocks()
         self._expressions: ExpressionParser[SubstitutionScope] = ExpressionParser(OPERATORS, self._primary)
 
     def parse(self, runs: list[TextRun | SubstitutionTag]) -> Nodes:
-        """Go through text and tags."""
-        for run in runs:
-            if isinstance(run, TextRun):
-                if run.text:
-                    self._add(TextNode(run.text))
-                continue
-            self._try(run)
-            if len(self._problems) >= MOST_PROBLEMS:
-                break
-        else:
-            for block in self._open:
-                first = block.tag.pieces.first
-                place = block.tag.pieces.place(first)
-                self._problems.append(
-                    TemplateProblem(place, f"this {first.text} is never ended", "write {{ end }}", first.text)
-                )
-        if self._problems:
-            raise TemplateProblems(sorted(self._problems))
-        return self._top
+        """Go through text and tags. Raises TemplateProblems."""
+        return self._blocks.gather(runs, self._taken)
 
-    def _try(self, tag: SubstitutionTag) -> None:
-        try:
-            self._take(tag)
-        except TemplateProblems as problems:
-            self._problems += problems.problems
-
-    def _add(self, node: SubstitutionNode) -> None:
-        (self._open[-1].inside if self._open else self._top).append(node)
+    def _taken(self, run: TextRun | SubstitutionTag) -> None:
+        if isinstance(run, SubstitutionTag):
+            self._take(run)
+        elif run.text:
+            self._blocks.add(TextNode(run.text))
 
     def _take(self, tag: SubstitutionTag) -> None:
         match tag.statement:
@@ -143,7 +131,7 @@ class SubstitutionParser:
     def _expression(self, tag: SubstitutionTag) -> None:
         pieces = tag.pieces
         called = pieces.first if pieces.first.text in ("render_dynamic_content", "render_snippet") else None
-        self._add(self._call(pieces) if called else self._printed(tag))
+        self._blocks.add(self._call(pieces) if called else self._printed(tag))
         pieces.expect_end()
 
     def _printed(self, tag: SubstitutionTag) -> SubstitutionNode:
@@ -174,11 +162,11 @@ class SubstitutionParser:
         raise pieces.problem("this is no dynamic content", f"write {name.text}({DYNAMIC[0]}.name)", name)
 
     def _begin(self, tag: SubstitutionTag) -> None:
-        pieces, block = tag.pieces, _OpenBlock(tag)
-        if len(self._open) == DEEPEST:
+        pieces, block = tag.pieces, _OpenStatement(tag)
+        if self._blocks.is_too_deep:
             raise pieces.problem(f"blocks stand in one another more than {DEEPEST} deep", piece=pieces.first)
         # Opened also when it is wrong, so that its end is not told to be one too many.
-        self._open.append(block)
+        self._blocks.open.append(block)
         pieces.take()
         if tag.statement == "if":
             block.begin(self._condition(pieces))
@@ -196,7 +184,7 @@ class SubstitutionParser:
 
     def _branch(self, pieces: TagPieces) -> None:
         word = pieces.take()
-        block = self._open[-1] if self._open else None
+        block = self._blocks.innermost
         if block is None or block.tag.statement != "if" or block.has_else:
             raise pieces.problem(f"{word.text} stands in no if", "begin with {{ if … }}", word)
         block.begin(self._condition(pieces) if word.text == "elseif" else None)
@@ -205,10 +193,9 @@ class SubstitutionParser:
     def _end(self, pieces: TagPieces) -> None:
         word = pieces.take()
         pieces.expect_end()
-        if not self._open:
+        if self._blocks.innermost is None:
             raise pieces.problem("nothing is open that this end could close", piece=word)
-        node = self._open.pop().closed()
-        self._add(node)
+        self._blocks.close()
 
     def _primary(self, pieces: TagPieces) -> Valued:
         piece = pieces.take()
