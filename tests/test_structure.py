@@ -248,7 +248,9 @@ def test_a_class_stands_in_one_file() -> None:
 
 RECORDS_NAMED_ELSEWHERE = {
     "engine/record.py": set(get_args(EventType)) - {"received"},
-    "sql/outage.py": {"identity_outage", "identity_outage_over"},
+    "sql/outage.py": {
+        *("identity_outage", "identity_outage_over", "suppressions_outage", "suppressions_outage_over"),
+    },
     "submission/session/login.py": {"auth", "auth_failed"},
 }
 """Modules that log records whose names they are given, and those names."""

@@ -86,7 +86,7 @@ class Peer:
         self.body: Any = b""
         self._world = world
 
-    def deliver(self, command: Deliver, body: Body, head: bytes) -> None:
+    def deliver(self, command: Deliver, body: Body, head: bytes, return_path: str) -> None:
         self._world.trouble.may_strike("wire", self._world)
         self._world.left.append(command)
         tried: Any = SimpleNamespace(stage="final")

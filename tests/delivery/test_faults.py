@@ -44,7 +44,7 @@ class Peer:
         self.body: Any = b"text"
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def deliver(self, command: Deliver, body: bytes, head: bytes) -> None:
+    def deliver(self, command: Deliver, body: bytes, head: bytes, return_path: str) -> None:
         raise KeyError("unforeseen")
 
     def quit(self) -> None:

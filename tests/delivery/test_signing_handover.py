@@ -45,7 +45,7 @@ class Peer:
         self.body = BODY
         self.heard: asyncio.Queue[tuple[bytes, bytes] | Reply] = asyncio.Queue()
 
-    def deliver(self, command: Deliver, body: bytes, head: bytes) -> None:
+    def deliver(self, command: Deliver, body: bytes, head: bytes, return_path: str) -> None:
         self.heard.put_nowait((head, body))
 
     def retry_with(self, body: bytes, head: bytes) -> None:

@@ -8,9 +8,11 @@ from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
 from angarium.core.waiting import NOTHING_WAITS
+from angarium.engine.clearance import NOTHING_SUPPRESSED
 from angarium.engine.enter import Acceptance
 from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
+from angarium.engine.suppressing import Suppressing
 from angarium.engine.turn import Turn
 from angarium.engine.view import ConfigView
 from angarium.testing.caller import a_message
@@ -32,11 +34,12 @@ def test_a_message_that_cannot_be_scheduled_is_answered_all_the_same() -> None:
         scheduler: Any = Scheduler()
         spool: Any = SimpleNamespace(accept=lambda message, body, then, settled: then(None))
         clock, log, counters = SystemClock(), kept_log(), Counters()
+        live = LiveScheduler(scheduler, Turn(), clock)
         acceptance = Acceptance(
             ConfigView(parse_config("")),
             spool,
-            LiveScheduler(scheduler, Turn(), clock),
-            Failing(Turn(), clock, log),
+            live,
+            Suppressing(NOTHING_SUPPRESSED, Failing(Turn(), clock, log), live, clock, log),
             clock,
             log,
             counters,

@@ -65,6 +65,11 @@ def test_nothing_is_the_matter_with_a_node_that_is_well():
             "the identity store has not answered for 12 s: logins, and mail of those who have logged in, are "
             "answered 454",
         ),
+        (
+            "suppressions_unknown",
+            {"suppressions_unknown": "the suppressions are not read yet"},
+            "mail of accounts is taken and not sent: the suppressions are not read yet",
+        ),
         ("no_name_server", {"note": "no name server: x"}, "no name server: x"),
         (
             "name_servers_silent",

@@ -309,6 +309,7 @@ ConditionName = Literal[
     "disk_failed",
     "descriptors_out",
     "identity_store_silent",
+    "suppressions_unknown",
     "descriptors_short",
     "no_name_server",
     "name_servers_silent",

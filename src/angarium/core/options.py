@@ -12,6 +12,9 @@ import msgspec
 TrackLinks = Literal["none", "html", "text", "all"]
 """In which parts of a message links are rewritten so that clicks are seen."""
 
+RecipientReason = Literal["hard_bounce", "complaint", "unsubscribe"]
+"""What recipients do, or is true of them, that suppresses."""
+
 
 MOST_BODY_DAYS: Final = 3_650
 
@@ -25,11 +28,12 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     is the sender's own data, given back with every event. *binding* names the binding, or the group of them, that the
     mail leaves by. *lane* is that of `records.Lane`. *keep_id* keeps the sender's Message-ID. *sign* False leaves the
     DKIM signature out, *dkim_key* names the selector to use. *transactional* exempts from unsubscribe handling and
-    non-transactional suppressions, *skip_suppression* from all suppressions. *bounce_type* asks for a made-up bounce
-    of that type where bounces are tested. The rest is for the renderer: opens and clicks are tracked, envelope
-    senders replaced (*track_bounces*), style sheets put into the elements (*inline_css*), links whose text is a link
-    left alone (*prevent_scam*), embedded images lifted out (*host_images*). *keep_body_days* is for how many days the
-    text of the message is kept after it was received; 0, and not said: it is not.
+    non-transactional suppressions, *skip_suppression* from all but the operator's; *suppressed_by* names what keeps
+    mail from recipients from then on. *bounce_type* asks for a made-up bounce of that type where bounces are tested.
+    The rest is for the renderer: opens and clicks are tracked, envelope senders replaced (*track_bounces*), style
+    sheets put into the elements (*inline_css*), links whose text is a link left alone (*prevent_scam*), embedded
+    images lifted out (*host_images*). *keep_body_days* is for how many days the text of the message is kept after it
+    was received; 0, and not said: it is not.
     """
 
     stream: str | None = None
@@ -51,6 +55,7 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     prevent_scam: bool | None = None
     host_images: bool | None = None
     keep_body_days: Annotated[int, msgspec.Meta(ge=0, le=MOST_BODY_DAYS)] | None = None
+    suppressed_by: tuple[RecipientReason, ...] | None = None
 
 
 NO_OPTIONS = Options()

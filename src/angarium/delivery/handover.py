@@ -30,17 +30,22 @@ from angarium.delivery.connection import Connection
 from angarium.delivery.intents import Intents
 from angarium.delivery.signing import CannotSign, KeyFinder, Signer
 from angarium.delivery.smtputf8 import is_measured, with_header
+from angarium.engine.clearance import NOTHING_SUPPRESSED, Clearance, in_question
 from angarium.engine.record import EventWriter
 from angarium.queue.commands import Deliver, Result, Verdict
 from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
 from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
+from angarium.sql.errors import StoreError
 
 _PIECE = 262_144
 _GONE = Reply(421, "4.4.2", "[internal] the connection had gone")
 _UNREADABLE = Reply(451, "4.3.0", "[internal] the message's text cannot be read at the moment")
 _UNWRITTEN = Reply(451, "4.3.0", "[internal] the attempt cannot be written down at the moment")
 _UNSIGNED = Reply(451, "4.7.0", "[internal] the message could not be signed; see the log")
+_UNCLEARED = Reply(
+    451, "4.3.0", "[internal] whether the recipient is suppressed cannot be looked up at the moment"
+)
 _FAULT = Reply(451, "4.3.0", "[internal] the attempt ended by a fault of our own; see the log")
 
 
@@ -130,11 +135,14 @@ class Handover:
         keys: KeyFinder | None,
         rendering: Rendering = RENDERING,
         returns: ReturnPaths | None = None,
+        clearance: Clearance = NOTHING_SUPPRESSED,
     ) -> None:
         """*changed* is called whenever `intents.is_writing` may have become False."""
         self.is_draining = False
         self.intents = Intents(writer, clock, changed)
         self._spool = spool
+        self._clearance = clearance
+        self._suppressed: dict[int, list[Result]] = {}
         self._clock = clock
         self._log = log
         self._finished = finished
@@ -155,9 +163,14 @@ class Handover:
         """Carry *command* out on *connection*, None when that has gone already."""
         if connection is None or connection.is_over:
             self.end(command, "untried", _GONE, usable=False)
+        elif in_question(self._clearance, command.recipients):
+            self._tasks.start(self._clear(command, connection))
         else:
-            course = attempt(command, connection.command.options, self._rendering)
-            self._advance(_Delivery(course, connection, command, self))
+            self._begin(command, connection)
+
+    def _begin(self, command: Deliver, connection: Connection) -> None:
+        course = attempt(command, connection.command.options, self._rendering)
+        self._advance(_Delivery(course, connection, command, self))
 
     def convert(self, connection: Connection) -> None:
         """Give *connection* a 7-bit form of the body that its peer does not take."""
@@ -165,6 +178,36 @@ class Handover:
         assert message is not None
         course = conversion(message, connection.body, connection.command.options)
         self._advance(_Conversion(course, connection, message))
+
+    # -- recipients who must not get it (any more)
+
+    async def _clear(self, command: Deliver, connection: Connection) -> None:
+        """Deliver to those who are not suppressed."""
+        try:
+            stops = await self._clearance.stops(command.recipients)
+        except StoreError as error:
+            self._log.warning("suppression", self._clock.now(), domain=command.queue.domain, error=str(error))
+            self.end(command, "transient", _UNCLEARED, usable=not connection.is_over)
+            return
+        except BaseException:
+            self.end(command, "transient", _FAULT, usable=not connection.is_over)
+            raise
+        tried = Attempt(started_at=self._clock.now(), stage="idle")
+        those = list(zip(command.recipients, stops, strict=True))
+        stopped = [
+            Result(each, "suppressed", stop.reply, tried, note=stop.note) for each, stop in those if stop
+        ]
+        left = Deliver(command.conn, command.queue, [each for each, stop in those if stop is None])
+        if stopped:
+            self._suppressed[command.conn] = stopped
+        if not left.recipients or connection.is_over or self.is_draining:
+            self.end(left, "untried", _GONE, usable=not connection.is_over)
+        else:
+            self._begin(left, connection)
+
+    def with_suppressed(self, conn: int, results: list[Result]) -> list[Result]:
+        """Return the results of a transaction with those of the recipients who were left out of it."""
+        return self._suppressed.pop(conn, []) + results if self._suppressed else results
 
     # -- the way of an errand
 

@@ -10,6 +10,7 @@ from angarium.delivery.dialing import Dialer
 from angarium.delivery.handover import Handover
 from angarium.delivery.signing import KeyFinder
 from angarium.delivery.tally import Tally
+from angarium.engine.clearance import Clearance
 from angarium.engine.live import LiveScheduler
 from angarium.engine.record import EventWriter
 from angarium.engine.trace import TraceHub
@@ -36,6 +37,7 @@ class Outbound:
         keys: KeyFinder | None,
         returns: ReturnPaths | None,
         rendering: Rendering,
+        clearance: Clearance,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -50,7 +52,16 @@ class Outbound:
         self._dialer = Dialer(self, traces, clock, log, counters)
         self._connections = self._dialer.connections
         self._handover = Handover(
-            spool, writer, clock, log, self.finished, self._changed.set, keys, rendering, returns
+            spool,
+            writer,
+            clock,
+            log,
+            self.finished,
+            self._changed.set,
+            keys,
+            rendering,
+            returns,
+            clearance,
         )
 
     # -- commands
@@ -117,7 +128,7 @@ class Outbound:
         self._changed.set()
         self._tally.ended(results)
         self._handover.intents.concluded(conn, results)
-        self._scheduler.finished(conn, results, usable)
+        self._scheduler.finished(conn, self._handover.with_suppressed(conn, results), usable)
 
     def connection_closed(self, connection: Connection) -> None:
         """See connection.Owner."""

@@ -1,6 +1,6 @@
 """How mail enters: durable first, then with the scheduler."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
@@ -8,8 +8,8 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.core.records import Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
-from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
+from angarium.engine.suppressing import Suppressing
 from angarium.engine.view import ConfigView
 from angarium.queue.routing import routing_domain
 from angarium.spool.port import Body, SharedBody, Spool, SpoolError, Then
@@ -26,7 +26,7 @@ class Acceptance:
         view: ConfigView,
         spool: Spool,
         scheduler: LiveScheduler,
-        failing: Failing,
+        suppressing: Suppressing,
         clock: Clock,
         log: Log,
         counters: Counters,
@@ -35,7 +35,7 @@ class Acceptance:
         self._view = view
         self._spool = spool
         self._scheduler = scheduler
-        self._failing = failing
+        self._suppressing = suppressing
         self._clock = clock
         self._log = log
         self._counters = counters
@@ -43,7 +43,7 @@ class Acceptance:
 
     def enter(self, message: Message, body: Body, then: Then) -> None:
         """Make *message* durable and see to its delivery; *then* is called as by `Spool.accept`."""
-        settled = waits_in_store(message, self._scheduler.has_room)
+        settled = self._waits_in_store(message)
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
@@ -58,7 +58,7 @@ class Acceptance:
         """Make *messages* durable together, or none, and see to their delivery; *then* is called as by
         `Spool.accept_all`. Where memory has no room for one, all of them wait in the settled store.
         """
-        settled = any(waits_in_store(message, self._scheduler.has_room) for message, _ in messages)
+        settled = any(self._waits_in_store(message) for message, _ in messages)
 
         def accepted(error: SpoolError | None) -> None:
             if error is None:
@@ -78,7 +78,17 @@ class Acceptance:
 
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
-        self._scheduler.add(self._failing.taken_out(recipients))
+        self._suppressing.add(recipients)
+
+    def _waits_in_store(self, message: Message) -> bool:
+        """Whether an accepted message goes on to the settled store straight away: where memory has no room for it, or
+        it is not known yet who must not get it.
+
+        Mail to us waits there for its reader. What is to fail ends at once, and needs no room.
+        """
+        if message.fate != "deliver":
+            return message.fate == "feedback"
+        return not (self._scheduler.has_room(message.tenant) and self._suppressing.knows(message.account))
 
     def _count(self, message: Message) -> None:
         numbers, number = self._counters.values, len(message.recipients)
@@ -97,12 +107,3 @@ def recipients_of(message: Message, config: Config) -> list[Recipient]:
         Recipient(message, index, binding, routing_domain(config, binding, path.domain))
         for index, path in enumerate(message.recipients)
     ]
-
-
-def waits_in_store(message: Message, has_room: Callable[[str], bool]) -> bool:
-    """Whether an accepted message goes on to the settled store straight away. *has_room* says of a tenant whether
-    memory has room for mail of it.
-
-    Mail to us waits there for its reader. What is to fail ends at once, and needs no room.
-    """
-    return message.fate == "feedback" or (message.fate == "deliver" and not has_room(message.tenant))

@@ -8,8 +8,8 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Recipient
 from angarium.core.tasks import Tasks
-from angarium.engine.failing import Failing
 from angarium.engine.live import LiveScheduler
+from angarium.engine.suppressing import Suppressing
 from angarium.queue.commands import PageIn
 from angarium.queue.stored import RECHECK_S
 from angarium.spool.port import Selection, Spool, SpoolError
@@ -19,11 +19,11 @@ class Pager:
     """Fetches what the scheduler asks for by `PageIn`."""
 
     def __init__(
-        self, spool: Spool, scheduler: LiveScheduler, failing: Failing, clock: Clock, log: Log
+        self, spool: Spool, scheduler: LiveScheduler, suppressing: Suppressing, clock: Clock, log: Log
     ) -> None:
         self._spool = spool
         self._scheduler = scheduler
-        self._failing = failing
+        self._suppressing = suppressing
         self._clock = clock
         self._log = log
         self._tasks = Tasks(log, clock)
@@ -37,6 +37,7 @@ class Pager:
 
     async def _page(self, command: PageIn) -> None:
         flow = command.flow
+        await self._suppressing.known(flow.tenant)
         if self._left is not None and self._left.covers(flow.binding, flow.domain):
             self._scheduler.paged(flow, [])  # it asks again before long
             return
@@ -44,7 +45,7 @@ class Pager:
         recipients: list[Recipient] = []
         try:
             recipients = await self._spool.page(flow, self._clock.now(), command.limit)
-            recipients = self._failing.taken_out(recipients)
+            recipients = await self._suppressing.sifted(recipients)
         except SpoolError as error:
             self._log.error("page", self._clock.now(), error=str(error), again_in_s=RECHECK_S)
         except Exception as error:  # noqa: BLE001 - a queue whose page never came would never ask for another

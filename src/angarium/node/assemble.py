@@ -14,6 +14,7 @@ from angarium.core.metrics import Counters
 from angarium.core.waiting import NOTHING_WAITS, WaitingMail
 from angarium.delivery.outbound import Outbound
 from angarium.delivery.signing import KeyFinder
+from angarium.engine.clearance import NOTHING_SUPPRESSED, Clearance
 from angarium.engine.drain import Drain
 from angarium.engine.engine import Engine
 from angarium.engine.enter import Acceptance
@@ -29,6 +30,7 @@ from angarium.engine.readers import ReaderFacts
 from angarium.engine.record import EventWriter, Recorder
 from angarium.engine.reports.reporter import Reporter
 from angarium.engine.resolve import Routes, WayFinder
+from angarium.engine.suppressing import Suppressing
 from angarium.engine.sweep import Sweeper
 from angarium.engine.to_us import MailToUs
 from angarium.engine.trace import TraceHub
@@ -48,7 +50,8 @@ class Ports:
 
     *routes* plans by the configuration that `assemble` is given. *leases* says who answers for the limits that
     *workers* share, given who is to hear it. Without *keys* nothing is signed, and without *returns* mail comes back to
-    its sender. *rendering* makes what each recipient gets.
+    its sender. *rendering* makes what each recipient gets, and
+    *clearance* knows who is suppressed.
     """
 
     clock: Clock
@@ -62,6 +65,7 @@ class Ports:
     keys: KeyFinder | None = None
     returns: ReturnPaths | None = None
     rendering: Rendering = RENDERING
+    clearance: Clearance = NOTHING_SUPPRESSED
     rng: Random = field(default_factory=Random)
 
 
@@ -79,13 +83,15 @@ async def assemble(config: Config, ports: Ports) -> Engine:
 
     writer = EventWriter(spool, log, counters, ports.waiting)
     failing = Failing(turn, clock, log)
-    acceptance = Acceptance(view, spool, scheduler, failing, clock, log, counters, ports.waiting)
+    suppressing = Suppressing(ports.clearance, failing, scheduler, clock, log)
+    acceptance = Acceptance(view, spool, scheduler, suppressing, clock, log, counters, ports.waiting)
     reporter = Reporter(acceptance.enter, view, spool, clock, log, counters)
     recorder = Recorder(view, writer, reporter, spool, clock)
     failing.recorded_by(recorder.record)
+    suppressing.recorded_by(recorder.record)
 
     way_finder = WayFinder(view, ports.routes, scheduler, clock, log)
-    pager = Pager(spool, scheduler, failing, clock, log)
+    pager = Pager(spool, scheduler, suppressing, clock, log)
     traces = TraceHub()
     way_out = Outbound(
         view,
@@ -96,6 +102,7 @@ async def assemble(config: Config, ports: Ports) -> Engine:
         ports.keys,
         ports.returns,
         ports.rendering,
+        ports.clearance,
         clock,
         log,
         counters,

@@ -47,6 +47,9 @@ KINDS: Final[dict[ConditionName, ConditionKind]] = {
     "identity_store_silent": ConditionKind(
         "not_ready", "start its database, or look at the disk it is on; logins go on by themselves then"
     ),
+    "suppressions_unknown": ConditionKind(
+        "note", "wait, the recorder makes their file; if it stays so, do as `recorder_stands` says"
+    ),
     "descriptors_short": ConditionKind("note", f"{_LIMIT}, or lower the option"),
     "no_name_server": ConditionKind(
         "note", "write a `nameserver` line, or set DNS_Servers and reload; then `angarium flush --all`"
@@ -80,8 +83,8 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What one worker says of itself. Texts are empty where all is well.
 
     *accepting* is the reply that new mail gets. *note* says that no name server is known, *name_servers_silent* that
-    none answers. *identity_silent_s* is how long the identity store has been silent, *log_lost* how many lines of the
-    log were lost since it is not read.
+    none answers. *identity_silent_s* is how long the identity store has been silent, *suppressions_unknown* why nobody
+    knows who must not get mail, *log_lost* how many lines of the log were lost since it is not read.
     """
 
     recovered: bool = True
@@ -91,6 +94,7 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     name_servers_silent: str = ""
     identity_silent_s: float | None = None
+    suppressions_unknown: str = ""
     descriptors: Descriptors | None = None
     log_lost: int = 0
 
@@ -197,6 +201,8 @@ def _of_all(workers: Mapping[int, WorkerFacts]) -> Iterator[Condition]:
         yield _condition(
             "name_servers_silent", f"no name server answers ({note}); mail is taken, and what needs DNS waits"
         )
+    for why in list(filter(None, (worker.suppressions_unknown for worker in workers.values())))[:1]:
+        yield _condition("suppressions_unknown", f"mail of accounts is taken and not sent: {why}")
     seconds = [
         worker.identity_silent_s for worker in workers.values() if worker.identity_silent_s is not None
     ]

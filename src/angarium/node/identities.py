@@ -1,4 +1,4 @@
-"""The identity store as a worker opens it: who logs in, what they have used, whose keys sign."""
+"""The identity store as a worker opens it: who logs in, what they have used, whose keys sign, who gets no mail."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,13 +23,15 @@ from angarium.render.tracking.addresses import PURPOSE as TRACKING
 from angarium.render.tracking.addresses import SignedTrackingAddresses
 from angarium.submission.intake.quota import Quota
 from angarium.submission.session.access import Access
+from angarium.suppressions.check import SuppressionCheck
+from angarium.suppressions.index.file import FOLDER
 
 READ_KEYS_S: Final = 60.0
 
 
 class WorkerIdentities:
-    """A worker's: who logs in, what they may still send, whose keys sign, where mail comes back to. For what it tells
-    see `Access`.
+    """A worker's: who logs in, what they may still send and to whom, whose keys sign, where mail comes back to. For
+    what it tells see `Access`.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class WorkerIdentities:
         self._ring = ring
         self._clock = clock
         self._log = log
+        self.clearance = SuppressionCheck(self._database, data / FOLDER, clock, log)
         self._usage = Usage(self._database, clock, log)
         self.quota = Quota(self._usage, waiting, clock)
         guard = Guard(ring.derived(b"trusted logins"))
@@ -64,6 +67,7 @@ class WorkerIdentities:
     async def start(self) -> None:
         """Begin to follow the store. It need not answer yet: until it does, logins are answered 454."""
         await self.directory.start()
+        await self.clearance.start()
         await self._usage.start()
         await self._trust.start()
         self._reading = Tasks(self._log, self._clock).regularly(READ_KEYS_S, self._read_keys)
@@ -80,5 +84,6 @@ class WorkerIdentities:
         self._reading.cancel()
         await self._trust.close()
         await self._usage.close()
+        await self.clearance.close()
         await self.directory.close()
         self._database.close()

@@ -1,4 +1,6 @@
-"""What is managed and read of a node by HTTP, as the recorder serves it; and sending domains, which it watches."""
+"""What is managed and read of a node by HTTP, as the recorder serves it; sending domains, which it watches; and the
+file of suppressions, which it makes.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -26,6 +28,12 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.store.store import IdentityStore
 from angarium.node.domain_watch import DomainWatch
+from angarium.spool.disk import RealDisk
+from angarium.sql.errors import StoreError
+from angarium.sql.outage import Outage
+from angarium.suppressions.index.builder import IndexBuilder
+from angarium.suppressions.index.file import FOLDER
+from angarium.suppressions.store.following import Following
 
 
 class Management:
@@ -43,6 +51,9 @@ class Management:
         self._database = open_database(store_url(config_of(), data))
         ring = KeyRing.load_or_create(key_file(config_of(), data))
         self.store = IdentityStore(self._database, ring, clock.now)
+        following = Following(self._database)
+        self._builder = IndexBuilder(following, data / FOLDER, RealDisk(), clock.now)
+        self._unmade = Outage("the file of suppressions", "suppressions_outage", log, clock)
         self._events = events
         self._sums = RollupsReader(data / SUMS_NAME)
         self._news = news
@@ -60,6 +71,17 @@ class Management:
     async def watch_domains(self, note: Callable[[Fact], object]) -> None:
         """Look sending domains up in the DNS again that are due. *note* is told of what was lost or found."""
         await DomainWatch(self.store, self._check, self._clock, self._log, note).try_to_look()
+
+    async def make_suppression_file(self) -> None:
+        """Make the file of suppressions anew if it is time."""
+        try:
+            made = await asyncio.to_thread(self._builder.step)
+        except (StoreError, OSError) as error:
+            self._unmade.begins(error)
+        else:
+            self._unmade.ends()
+            if made is not None:
+                self._log.info("suppressions", self._clock.now(), **made._asdict())
 
     def _hostname(self) -> str:
         return self._config_of().globals.hostname

@@ -145,6 +145,7 @@ class WorkerService:
                 keys=identities.directory,
                 returns=identities.returns,
                 rendering=rendering_with(identities.tracking, identities.returns),
+                clearance=identities.clearance,
                 rng=rng,
             ),
         )
@@ -285,6 +286,7 @@ class WorkerService:
             note=self._surroundings.seen.note,
             name_servers_silent=self._resolver.silent,
             identity_silent_s=self._identities.directory.silent_s(),
+            suppressions_unknown=self._identities.clearance.problem,
             listening=len(self._doors),
             descriptors=descriptors(),
             log_lost=self._log.unread,

@@ -151,11 +151,12 @@ class Result(msgspec.Struct):
     and the attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
     *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost
     connection). Without it an untried recipient may be tried again at once: in a session like this one it will not
-    end the same way.
+    end the same way. *suppressed*: it was left out of the transaction, with *note* for its event.
     """
 
     recipient: Recipient
-    verdict: Verdict
+    verdict: Verdict | Literal["suppressed"]
     reply: Reply
     attempt: Attempt
     session_fault: bool = False
+    note: str = ""

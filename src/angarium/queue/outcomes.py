@@ -33,6 +33,8 @@ def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> 
         )
     if verdict == "untried":
         return None
+    if verdict == "suppressed":
+        return recipient.event("suppressed", now, "suppressed", reply=reply, note=result.note)
     if verdict == "permanent":
         return failed(recipient, reply, attempt, now)
     if verdict == "ambiguous":

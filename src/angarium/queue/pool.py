@@ -366,7 +366,8 @@ class Pool:
             if event is None:
                 untried.append(recipient)
                 continue
-            told = result
+            if result.verdict != "suppressed":
+                told = result
             self._state.apply(recipient, event)
             self._memory.dismiss(queue, recipient)
             if event.type == "delivered":

@@ -4,11 +4,12 @@ The ledger has an entry, a *cause*, for each thing that once suppressed or allow
 it. An address is suppressed while a cause stands.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from angarium.core.ids import MessageId
+from angarium.core.options import RecipientReason
 from angarium.suppressions.address import WhatKind
 
 Reason = Literal[
@@ -19,7 +20,7 @@ Reason = Literal[
     "compliance",  # the operator did
 ]
 
-RECIPIENT_REASONS: Final[tuple[Reason, ...]] = ("hard_bounce", "complaint", "unsubscribe")
+RECIPIENT_REASONS: Final[tuple[RecipientReason, ...]] = get_args(RecipientReason)
 """Those that come from recipients: a stream says which of them suppress. The others always do."""
 
 Origin = Literal["recorder", "api", "cli", "import"]

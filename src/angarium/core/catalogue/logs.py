@@ -63,6 +63,10 @@ FIELDS: Final[dict[str, LogField]] = {
     "binding": LogField("text", "the binding"),
     "domain": LogField("text", "the routing domain; of `domain` records the sending domain"),
     "return_path": LogField("text", "the domain that bounces come back to, or are to"),
+    # suppressions
+    "about": LogField("number", "how many entries, about"),
+    "number": LogField("number", "the last change of the suppressions that it has"),
+    "whole": LogField("yes or no", "whether it was made of all of them, or of what had changed"),
     # a session in
     "session": LogField("text", "the session, the same in all records about it"),
     "listener": LogField("text", "the listener's name"),
@@ -239,6 +243,18 @@ RECORDS: Final[dict[str, LogRecord]] = {
         ("peer", "host", "keywords", "for_s"),
     ),
     "signing": LogRecord("A signature could not be made; the mail waits.", ("message", "error"), ("error",)),
+    "suppressions": LogRecord(
+        "The file that workers look suppressed recipients up in was made anew.", ("about", "number", "whole")
+    ),
+    "suppressions_outage": LogRecord(
+        "That file cannot be made; what changes is kept in memory.", ("what", "error"), ("error",)
+    ),
+    "suppressions_outage_over": LogRecord("It can be made again.", ("what", "lasted_s")),
+    "suppression": LogRecord(
+        "Whether a recipient is suppressed cannot be looked up; the mail waits.",
+        ("domain", "error"),
+        ("warning",),
+    ),
     "body": LogRecord("A body cannot be read; the mail waits.", ("message", "file", "error"), ("error",)),
     "report": LogRecord("A report to a sender could not be made.", ("message", "error"), ("error",)),
     "changed": LogRecord(

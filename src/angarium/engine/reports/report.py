@@ -99,6 +99,10 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
         quiet = event.type == "cancelled" and event.note.startswith(QUIET)
         options = config.outbound(event.binding, event.domain)
         return "failed" if wanted and not quiet and options.generate_bounces else None
+    if (
+        event.type == "suppressed"
+    ):  # the events tell of it; a report goes to who has asked for one (RFC 3461 §4.1)
+        return "failed" if notify & NOTIFY_FAILURE else None
     if event.type == "delayed":
         options = config.outbound(event.binding, event.domain)
         return "delayed" if _delay_is_due(event, recipient, options) else None

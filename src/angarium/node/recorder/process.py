@@ -52,6 +52,7 @@ from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
 from angarium.node.recorder.texts import TextKeeper
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
+from angarium.suppressions.index.builder import LOOK_S
 
 _TELL_S = 1.0
 _QUESTIONS = 16
@@ -135,6 +136,7 @@ class RecorderProcess:
             raise AngariumError(f"the recorder's socket cannot be opened: {error.strerror}") from error
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
+        self._tasks.regularly(LOOK_S, management.make_suppression_file)
 
     def _reader(self, data: Path, store: EventStore) -> Reader:
         """Return what reads mail to this node. Raises KeyRingError."""

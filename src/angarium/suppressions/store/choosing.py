@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, or_
+from sqlalchemy import ColumnElement, Connection, false, or_, select
 
+from angarium.sql.rows import record_of
 from angarium.suppressions.address import entries_of, what_of
-from angarium.suppressions.records import CauseFilter
+from angarium.suppressions.records import Cause, CauseFilter
 from angarium.suppressions.store.schema import causes
 
 _KEY = causes.c
@@ -50,6 +51,13 @@ def is_of(text: str) -> tuple[ColumnElement[bool], ...]:
 def standing(now: float) -> tuple[ColumnElement[bool], ...]:
     """Return what causes have that suppress at *now*."""
     return _KEY.holds, or_(_KEY.expires_at.is_(None), _KEY.expires_at > now)
+
+
+def standing_in(connection: Connection, text: str, account: int, now: float) -> list[Cause]:
+    """Return what suppresses *text*, in the form that is compared, at *now* for mail of *account*, the oldest first."""
+    mine = or_(_KEY.account == account, _KEY.account.is_(None))
+    query = select(causes).where(*is_of(text), mine, *standing(now)).order_by(_KEY.id)
+    return [record_of(row, Cause) for row in connection.execute(query).mappings()]
 
 
 def _of_accounts(accounts: Sequence[int | None]) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from angarium.sql.changes import ChangeLog
 from angarium.sql.database import Database
@@ -17,7 +17,7 @@ from angarium.sql.errors import Conflict, NotFound
 from angarium.sql.rows import record_of
 from angarium.suppressions.address import entry_of
 from angarium.suppressions.records import EVERYTHING, Added, Cause, CauseFilter, NewCause, covers
-from angarium.suppressions.store.choosing import conditions, is_of, standing
+from angarium.suppressions.store.choosing import conditions, is_of, standing_in
 from angarium.suppressions.store.rows import Row, allowing, row_of
 from angarium.suppressions.store.schema import causes, changes
 
@@ -31,13 +31,6 @@ _KEY = causes.c
 
 Progress = Callable[[int], None]
 """Told how many are done."""
-
-
-class Number(NamedTuple):
-    """The last change of the ledger. Numbers of another *epoch* are of another database."""
-
-    epoch: str
-    number: int
 
 
 class Suppressions:
@@ -156,17 +149,8 @@ class Suppressions:
 
     def standing(self, text: str, account: int) -> list[Cause]:
         """Return what suppresses *text*, in the form that is compared, for mail of *account*, the oldest first."""
-        mine = or_(_KEY.account == account, _KEY.account.is_(None))
-        query = select(causes).where(*is_of(text), mine, *standing(self._now())).order_by(_KEY.id)
         with self._database.reading() as connection:
-            return [record_of(row, Cause) for row in connection.execute(query).mappings()]
-
-    # -- followed
-
-    def number(self) -> Number:
-        """Return the number of the last change."""
-        with self._database.reading() as connection:
-            return _number(connection)
+            return standing_in(connection, text, account, self._now())
 
 
 class _Written(NamedTuple):
@@ -179,11 +163,6 @@ def _raising(connection: Connection) -> Iterator[int]:
     """Raise the number of changes; other changes wait from here on."""
     raised = update(changes).values(number=changes.c.number + 1).returning(changes.c.number)
     yield int(connection.scalar(raised) or 0)
-
-
-def _number(connection: Connection) -> Number:
-    row = connection.execute(select(changes.c.epoch, changes.c.number)).one()
-    return Number(row.epoch, row.number)
 
 
 def _written(connection: Connection, rows: list[Row], number: int) -> _Written:
