@@ -149,6 +149,22 @@ class TestForms:
 
         town.run(scenario)
 
+    def test_it_knows_the_return_paths_that_lead_here(self, town: Town) -> None:
+        _, token = town.store.credentials.create_server_token(town.shop.id, actor="test")
+        domain = town.verified(town.acme.id, "acme.test")
+        town.verified(town.acme.id, "unpublished.test")
+
+        async def scenario(directory: Directory) -> None:
+            principal = await let_in(directory, token, token)
+            assert principal.return_paths == {}
+            town.store.domains.mark_checked(domain, {}, town.clock.now(), return_path=True)
+            await directory.poll()
+            principal = await let_in(directory, token, token)
+            assert principal.return_paths == {"acme.test": "bounces.acme.test"}
+            assert principal.verified_domains == {"acme.test", "unpublished.test"}
+
+        town.run(scenario)
+
     def test_an_smtp_login_brings_its_switches(self, town: Town) -> None:
         switches = Options(inline_css=True, track_links="all", binding="pool-a")
         credential, secret = town.store.credentials.create_smtp_login(

@@ -71,6 +71,15 @@ def test_a_record_that_is_gone_ends_the_signing_and_is_told(place: Place) -> Non
     assert '"verified":false' in text_of(place.log)
 
 
+def test_a_return_path_that_leads_elsewhere_is_told_and_not_used(place: Place) -> None:
+    place.verify()
+    place.a_day_later("found")
+    assert place.store.domains.get(place.domain).return_path_seen_at is not None
+    place.a_day_later("wrong")
+    assert place.store.domains.get(place.domain).return_path_seen_at is None
+    assert '"return_path":"bounces.acme.test"' in text_of(place.log)
+
+
 def test_a_record_that_is_back_begins_it_again(place: Place) -> None:
     place.verify()
     place.a_day_later("missing")

@@ -178,6 +178,7 @@ async def test_a_report_that_is_too_large_is_refused_when_it_is_announced_and_wh
     await talk.all_of("MAIL FROM:<>", f"RCPT TO:<{signed()}>", "DATA")
     answer = await talk.say(b"Subject: x\r\n\r\n" + b"y" * 140_000 + b"\r\n.")
     assert answer.startswith("552 5.3.4")
+    assert await talk.all_of("MAIL FROM:<>", "RCPT TO:<b@example.net>") == ["250 2.1.0", "550 5.7.1"]
     assert house.intake.taken == []
     assert house.count("feedback_refused_total", "size") == 2
 
@@ -194,6 +195,21 @@ async def test_one_address_sends_so_many_in_a_minute(door):
     assert await other.all_of("MAIL FROM:<>", f"RCPT TO:<{signed()}>") == ["250 2.1.0", "250 2.1.5"]
     house.clock.at += 61
     assert await talk.all_of(f"RCPT TO:<{signed()}>") == ["250 2.1.5"]
+
+
+@in_loop
+async def test_a_message_that_is_refused_at_its_end_leaves_no_recipient_to_the_next(door):
+    house = door(RELAY, node=NODE + "Feedback_Max_Size = 65536\n")
+    talk = await house.session().helo()
+    await talk.all_of("MAIL FROM:<>", f"RCPT TO:<{signed()}>", "DATA")
+    assert (await talk.say(b"Subject: x\r\n\r\n" + b"y" * 70_000 + b"\r\n.")).startswith("552")
+    await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "DATA")
+    assert (await talk.say(b"Subject: x\r\n\r\nx\r\n.")).startswith("250")
+    (taken,) = house.intake.taken
+    assert ([path.address for path in taken.envelope.recipients], taken.fate) == (
+        ["b@example.net"],
+        "deliver",
+    )
 
 
 # -- what people write
@@ -216,12 +232,13 @@ async def test_what_people_write_is_passed_on_to_whom_the_operator_names(door, a
     assert (path.notify, path.orcpt) == (NOTIFY_NEVER, f"rfc822;{asked}")
 
 
+@pytest.mark.parametrize("text", [REPORT, b"Subject: complaint about message from 192.0.2.1\r\n\r\nsee\r\n."])
 @in_loop
-async def test_a_programs_report_to_a_person_is_read_all_the_same(door):
+async def test_a_programs_report_to_a_person_is_read_all_the_same(door, text):
     house = door(node=NODE + "Postmaster_Address = ops@example.org\n")
     talk = await house.session().helo()
     await talk.all_of("MAIL FROM:<fbl@far.test>", "RCPT TO:<abuse@back.test>", "DATA")
-    await talk.say(REPORT)
+    await talk.say(text)
     assert [taken.fate for taken in house.intake.taken] == ["feedback"]
 
 

@@ -34,6 +34,8 @@ REFUSALS: Final = {ALTERED: "altered", EXPIRED: "expired", NO_SUCH_ADDRESS: "unk
 """What the counters call them."""
 
 _MINUTE_S: Final = 60.0
+_MICROSOFTS: Final = "complaint about message from "
+"""How the subject of a complaint begins that Microsoft's programme (JMRP) sends, which is no report by its form."""
 
 
 class FeedbackRate:
@@ -124,4 +126,6 @@ def passed_on(recipients: Sequence[ForwardPath], head: bytes, to: str | None) ->
 
 def _is_report(header: HeaderBlock) -> bool:
     kind = header.first(b"content-type").lower()
-    return "multipart/report" in kind and ("delivery-status" in kind or "feedback-report" in kind)
+    if "multipart/report" in kind and ("delivery-status" in kind or "feedback-report" in kind):
+        return True
+    return header.first(b"subject").strip().lower().startswith(_MICROSOFTS)

@@ -197,9 +197,7 @@ class SessionMail:
 
     def on_reset(self) -> None:
         """See MailHandler."""
-        self._mail = None
-        self._recipients = []
-        self._to_us.purpose = ""
+        self._forget()
         self.began_at = self._failed = None
         if self._held:
             self._let_go()
@@ -207,6 +205,12 @@ class SessionMail:
         if self._spill is not None:
             self._spill.abandon()
             self._spill = None
+
+    def _forget(self) -> None:
+        """The transaction is over: nothing of it is part of the next."""
+        self._mail = None
+        self._recipients = []
+        self._to_us.purpose = ""
 
     # -- the sender
 
@@ -384,6 +388,7 @@ class SessionMail:
     def _refuse(self, spill: Spill | None, reply: Reply) -> None:
         if spill is not None:
             spill.abandon()
+        self._forget()
         self._answer_refusal(reply)
 
     async def _submit_large(self, spill: Spill) -> None:
@@ -391,6 +396,7 @@ class SessionMail:
             body = await spill.finish()
             self._submit(Raw(body, spill.head, spill.eight_bit, spill.lines.has_long_line))
         except SpoolError as error:
+            self._forget()
             self._answer_refusal(reply_to(storage_problem(error)))
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
