@@ -164,7 +164,7 @@ class Month:
             return
         self._event(message, index, "delivered", seq, at, "250 2.0.0 OK {} - gsmtp")
         for _ in range(
-            rng.choices((0, 1, 2, 3, 5), (3, 3, 3, 2, 3) if not self.mix.several else (8, 3, 3, 2, 2))[0]
+            rng.choices((0, 1, 2, 3, 5), (1, 2, 3, 3, 5) if not self.mix.several else (8, 3, 3, 2, 2))[0]
         ):
             self._fact(message, index, at + rng.expovariate(1 / (0.4 * DAY_S)))
         if rng.random() < 0.003:

@@ -1,6 +1,7 @@
 """Which day something lies in: that of its message, as the id tells it, or its own."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from angarium.core.ids import made_at
 from angarium.events.port import ReceivedMail, Told
@@ -14,7 +15,12 @@ def day_at(at: float) -> str:
 
 def day_of_id(message: bytes) -> str:
     """Return the day of the message with this id."""
-    return day_at(made_at(message))
+    return _day(int(made_at(message)) // 86_400)
+
+
+@lru_cache(100)
+def _day(number: int) -> str:
+    return day_at(number * 86_400)
 
 
 def day_of(told: Told) -> str:

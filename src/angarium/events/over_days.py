@@ -59,8 +59,11 @@ def log(
     found: list[Happening] = []
     for day in _asked(days(), node) if end > span.after + 1 else ():
         found += opened(day).log(node, scope, span, limit, newest=newest)
-    found.sort(key=lambda each: each.number)
-    return found[-limit:] if newest else found[:limit]
+        found.sort(key=lambda each: each.number)
+        if len(found) >= limit > 0:  # of the days that follow only what lies between is of interest
+            found = found[-limit:] if newest else found[:limit]
+            span = span._replace(after=found[0].number) if newest else span._replace(before=found[-1].number)
+    return found
 
 
 def counted(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[Counted]:

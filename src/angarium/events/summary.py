@@ -31,4 +31,5 @@ def summary_of(data: bytes) -> MailSummary:
 
 
 def _shown(text: str) -> str:
-    return " ".join(text.split())[:LONGEST].encode("utf-8", "replace").decode()
+    line = " ".join(text.split())[:LONGEST]
+    return line if line.isascii() else line.encode("utf-8", "replace").decode()

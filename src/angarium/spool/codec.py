@@ -14,6 +14,7 @@ end of an unfinished last write.
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -45,6 +46,7 @@ MAX_OFFSET = 0xFFFFFFFF
 _MAGIC = b"\xa5Ang"
 _HEAD = struct.Struct("<4sIIIIIBBH")
 _CHECK = struct.Struct("<I")
+_WHOLE = struct.Struct("<8xIIIIBBHI")
 _pack_head = _HEAD.pack
 _pack_check = _CHECK.pack
 
@@ -182,6 +184,22 @@ class Image:
         if header.end > self.end or crc32(body, crc32(meta)) != header.checksum:
             return None
         return Record(header.offset, header.kind, header.flags, header.version, header.synced, meta, body)
+
+    def records(self, offset: int) -> Iterator[Record]:
+        """Yield the intact records from *offset* on, up to the first that is not, or not all here."""
+        data, view, start, base, salt = self.data, self._view, self._start, self.base, self._salt
+        at, size, unpack = offset - base, len(data), _WHOLE.unpack_from
+        while at + HEADER_SIZE <= size and data.startswith(start, at):
+            meta_size, body_size, synced, checksum, kind, version, flags, check = unpack(view, at)
+            if check != crc32(view[at : at + HEADER_SIZE - 4], (salt + base + at) & 0xFFFFFFFF):
+                return
+            body_at = at + HEADER_SIZE + meta_size
+            end = body_at + body_size
+            meta, body = view[at + HEADER_SIZE : body_at], view[body_at:end]
+            if end > size or crc32(body, crc32(meta)) != checksum:
+                return
+            yield Record(base + at, kind, flags, version, synced, meta, body)
+            at = end
 
     def record_at(self, offset: int) -> Record | None:
         """Return the intact record at *offset*."""

@@ -20,6 +20,10 @@ def whole(found: Iterable[Found]) -> Iterator[Found]:
     is_durable = False
     for item in found:
         if isinstance(item, Record):
+            if not (item.flags & GROUP or held):
+                is_durable = False
+                yield item
+                continue
             place = item.flags & GROUP
             is_durable = is_durable and place not in (0, OPENS)
             if place not in (0, CLOSES) and not is_durable:

@@ -1,5 +1,6 @@
 """One day's file as it is written: what was told becomes rows, in one transaction, and what is there already stays."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from angarium.core.ids import MessageId, made_at
+from angarium.core.providers import provider_of
 from angarium.core.records import Event, Fact, Message
-from angarium.events.catalogue import STATES, kind_of
+from angarium.events.catalogue import KINDS, STATES
 from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.rows import (
     FIRST_FACT,
@@ -19,14 +21,10 @@ from angarium.events.rows import (
     WHOLE,
     WORSENED,
     due_of,
-    has_failed,
     is_late_bounce,
     is_of_machine,
-    kind_number_of,
     message_of,
     number_of,
-    provider_tried,
-    reply_of,
     sequence_of,
     traits_of,
 )
@@ -35,13 +33,19 @@ from angarium.events.sqlite.schema import REPLY_BITS, SCHEMA_VERSION, open_to_wr
 from angarium.events.sqlite.words import NOTHING, Recent, SharedValues, StoredWords, cut, hash_of
 
 _AT_ONCE = 400
+_IN_MEMORY = 50_000
+"""So many messages and words of the newest day are known without asking its file; of days before it, to which little
+comes, a tenth.
+"""
 _EVENT_REPLIES, _FACT_REPLIES = 1_000, 23
 """So many replies of a recipient have a row of their own in the index; later ones share the last."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_STATE_NUMBERS = {state: number for number, state in enumerate(STATES)}
-_DELIVERED = _STATE_NUMBERS["delivered"]
-_RECEIVED = kind_of("received").number
+_STATES = {state: number for number, state in enumerate(STATES)}
+_KINDS = {name: kind.number for name, kind in KINDS.items()}
+_DELIVERED = _STATES["delivered"]
+_UNKNOWN = _KINDS["unknown"]
+_RECEIVED = _KINDS["received"]
 
 _MESSAGE = """
 INSERT INTO message (no, id, at, account, server, stream, campaign, listener, sender, author, subject, message_id,
@@ -54,7 +58,7 @@ _RECIPIENT = """
 INSERT INTO recipient (no, address, home, domain, binding, state, seq, at, due, attempts, reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (no) DO UPDATE SET address = excluded.address, home = excluded.home"""
-_STATE = """
+_BRING = """
 INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reason)
 VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.binding, state = excluded.state,
@@ -63,7 +67,7 @@ ON CONFLICT (no) DO UPDATE SET domain = excluded.domain, binding = excluded.bind
 WHERE excluded.seq > seq"""
 _LATE = f"""
 INSERT INTO recipient (no, address, domain, binding, state, seq, at, due, attempts, reason)
-VALUES (?, '', {NOTHING}, {NOTHING}, {_STATE_NUMBERS["bounced"]}, {LATE_SEQ}, ?, NULL, 0, ?)
+VALUES (?, '', {NOTHING}, {NOTHING}, {_STATES["bounced"]}, {LATE_SEQ}, ?, NULL, 0, ?)
 ON CONFLICT (no) DO UPDATE SET state = excluded.state, seq = excluded.seq, at = excluded.at, due = NULL,
   reason = excluded.reason WHERE state IN ({", ".join(map(str, WORSENED))})"""
 _EVENT = """
@@ -82,6 +86,9 @@ class _Known(NamedTuple):
     server: int
     stream: int
     is_whole: bool
+
+
+_NO_MESSAGE = _Known(0, 0, NOTHING, True)
 
 
 class _Numbers(NamedTuple):
@@ -127,13 +134,14 @@ class _Rows:
 class DayFile:
     """Writes a day's file. Raises sqlite3.Error throughout, and ValueError for a file of a newer format."""
 
-    def __init__(self, path: Path, judge: Judge) -> None:
+    def __init__(self, path: Path, judge: Judge, *, is_newest: bool = True) -> None:
         self._judge = judge
         self._numbers: Iterator[int] = count(1)
-        self._db = open_to_write(path)
-        self._words = StoredWords(self._db)
-        self._shared = SharedValues(self._db)
-        self._known: Recent[MessageId, _Known] = Recent()
+        self._db = open_to_write(path, is_newest=is_newest)
+        most = _IN_MEMORY if is_newest else _IN_MEMORY // 10
+        self._words = StoredWords(self._db, most)
+        self._shared = SharedValues(self._db, most // 4)
+        self._known: Recent[MessageId, _Known] = Recent(self._stub, most)
         self._next = self._first_free()
 
     def take(self, told: Sequence[Told], numbers: Iterator[int]) -> None:
@@ -164,7 +172,9 @@ class DayFile:
             self._db.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Its log goes into it if nobody reads at the moment; else it stays, and nothing is lost."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     def _forget(self) -> None:
@@ -180,9 +190,8 @@ class DayFile:
 
     def _learn(self, told: Sequence[Told]) -> None:
         """Have in memory which of the messages are in the file."""
-        asked = list(
-            {i for each in told if (i := message_of(each)) is not None and self._known.get(i) is None}
-        )
+        knows = self._known.knows
+        asked = [each for each in {message_of(each) for each in told} if each is not None and not knows(each)]
         for start in range(0, len(asked), _AT_ONCE):
             some = asked[start : start + _AT_ONCE]
             sql = f"SELECT id, no, server, stream, listener FROM message WHERE id IN ({','.join('?' * len(some))})"
@@ -192,10 +201,12 @@ class DayFile:
     def _rows_of(self, told: Sequence[Told]) -> _Rows:
         rows = _Rows()
         for each in told:
-            if isinstance(each, ReceivedMail):
-                self._receive(each, rows)
+            if isinstance(each, Event):
+                self._note_event(each, rows)
+            elif isinstance(each, Fact):
+                self._note_fact(each, rows)
             else:
-                self._note(each, rows)
+                self._receive(each, rows)
         return rows
 
     def _write(self, rows: _Rows) -> None:
@@ -207,7 +218,7 @@ class DayFile:
         write(_TAG, rows.tags)
         write(_WORDS, rows.words)
         write(_EVENT, rows.events)
-        write(_STATE, [(number, *state) for number, state in rows.states.items()])
+        write(_BRING, [(number, *state) for number, state in rows.states.items()])
         write(_LATE, rows.late)
 
     def _index_replies(self, replies: dict[tuple[int, int], str]) -> None:
@@ -223,7 +234,7 @@ class DayFile:
 
     def _receive(self, reception: ReceivedMail, rows: _Rows) -> None:
         message = reception.message
-        before = self._known.get(message.id)
+        before = self._known.get(message.id)  # it has been learnt, if it is there
         if before is not None and before.is_whole:
             return
         no = self._number() if before is None else before.no
@@ -255,7 +266,7 @@ class DayFile:
 
     def _message_row(self, no: int, reception: ReceivedMail, numbers: _Numbers, came: int) -> tuple[Any, ...]:
         message, summary = reception
-        metadata, text = message.options.metadata, self._shared.text
+        metadata, share = message.options.metadata, self._shared.share
         return (
             no,
             message.id,
@@ -265,9 +276,9 @@ class DayFile:
             numbers.stream,
             numbers.campaign,
             self._words.number(message.origin.listener),
-            text(message.reverse_path),
-            text(summary.author),
-            text(summary.subject),
+            share(message.reverse_path),
+            share(summary.author),
+            share(summary.subject),
             summary.message_id,
             hash_of(summary.message_id.lower().encode()) if summary.message_id else None,
             message.size,
@@ -276,57 +287,58 @@ class DayFile:
             _encode(metadata) if metadata else None,
         )
 
-    def _note(self, told: Event | Fact, rows: _Rows) -> None:
-        """Note what happened, and of the recipient what it has come to."""
-        known = self._message_known(told)
-        number, seq, reply = number_of(told, known.no), sequence_of(told), reply_of(told)
-        reason, binding, provider, tries = self._judged(told)
-        if reply and (has_failed(told) or (isinstance(told, Fact) and known.no)):
+    def _note_event(self, event: Event, rows: _Rows) -> None:
+        """Note what happened, and what the recipient has come to."""
+        known = self._known[event.message]
+        number, state, reply, word = number_of(event, known.no), _STATES[event.state], "", self._words.number
+        reason, binding, attempt = NOTHING, word(event.binding), event.attempt
+        if event.reply is not None:
+            reply = str(event.reply)
+            if state != _DELIVERED:
+                reason = word(self._judge(event))
+                rows.replies[number, event.seq] = reply
+        provider = word(provider_of(attempt.host)) if attempt is not None and attempt.host else NOTHING
+        rows.events.append((next(self._numbers), number, event.seq, event.at, _KINDS[event.type], known.server,
+                            known.stream, reply, reason, binding, provider, event.attempts, 0,
+                            pack_event(event, self._shared.share)))  # fmt: skip
+        now = _State(
+            word(event.domain), binding, state, event.seq, event.at, due_of(event), event.attempts, reason
+        )
+        before = rows.states.setdefault(number, now)
+        if before is not now:
+            rows.states[number] = _later(before, now)
+
+    def _note_fact(self, fact: Fact, rows: _Rows) -> None:
+        known = _NO_MESSAGE if fact.message is None else self._known[fact.message]
+        number, seq, fields, reply, reason = (
+            number_of(fact, known.no),
+            sequence_of(fact),
+            fact.fields,
+            "",
+            NOTHING,
+        )
+        if "reply" in fields and (reply := str(fields["reply"])) and known.no:
             rows.replies[number, seq] = reply
-        if isinstance(told, Event):
-            detail, server = pack_event(told, self._shared.number), known.server
-            self._bring(number, told, _State(self._words.number(told.domain), binding, _STATE_NUMBERS[told.state], seq,
-                                             told.at, due_of(told), told.attempts, reason), rows)  # fmt: skip
-        else:
-            if is_late_bounce(told):
-                rows.late.append((number, told.at, reason))
-            detail, server = pack_fact(told, self._shared.number), known.server or told.server
-        rows.events.append((next(self._numbers), number, seq, told.at, kind_number_of(told), server, known.stream,
-                            reply, reason, binding, provider, tries, is_of_machine(told), detail))  # fmt: skip
+        if "reason" in fields:
+            reason = self._words.number(str(fields["reason"]))
+        if is_late_bounce(fact):
+            rows.late.append((number, fact.at, reason))
+        rows.events.append((next(self._numbers), number, seq, fact.at, _KINDS.get(fact.kind, _UNKNOWN),
+                            known.server or fact.server, known.stream, reply, reason, NOTHING, NOTHING, 0,
+                            is_of_machine(fact), pack_fact(fact, self._shared.share)))  # fmt: skip
 
-    def _judged(self, told: Event | Fact) -> tuple[int, int, int, int]:
-        """Return why it has failed, or what a fact gives as reason; by which binding and at which provider it was
-        tried, and how often it had been then.
-        """
-        number = self._words.number
-        if isinstance(told, Fact):
-            return number(str(told.fields.get("reason", ""))), NOTHING, NOTHING, 0
-        reason = number(self._judge(told)) if has_failed(told) else NOTHING
-        return reason, number(told.binding), number(provider_tried(told)), told.attempts
-
-    def _bring(self, number: int, event: Event, now: _State, rows: _Rows) -> None:
-        """Note that a recipient has come to *now*. A reason stays until another is given, or it is delivered."""
-        before = rows.states.get(number)
-        if before is not None:
-            first, now = (before, now) if before.seq < now.seq else (now, before)
-            if now.reason == NOTHING and now.state != _DELIVERED:
-                now = now._replace(reason=first.reason)
-        rows.states[number] = now
-
-    def _message_known(self, told: Event | Fact) -> _Known:
-        """Return the message that *told* is about, written down as far as it is known; number 0 for none."""
-        if told.message is None:
-            assert isinstance(told, Fact)
-            return _Known(0, told.server, NOTHING, True)
-        known = self._known.get(told.message)
-        if known is None:
-            known = _Known(self._number(), 0, NOTHING, False)
-            self._known.put(told.message, known)
-            self._db.execute(
-                "INSERT INTO message (no, id, at) VALUES (?, ?, ?)",
-                (known.no, told.message, made_at(told.message)),
-            )
+    def _stub(self, message: MessageId) -> _Known:
+        """Write down a message of which only events are known."""
+        known = _Known(self._number(), 0, NOTHING, False)
+        sql = "INSERT INTO message (no, id, at) VALUES (?, ?, ?)"
+        self._db.execute(sql, (known.no, message, made_at(message)))
         return known
+
+
+def _later(one: _State, other: _State) -> _State:
+    """Return the later of two states. A reason stays until another is given, or the mail is delivered."""
+    first, last = (one, other) if one.seq < other.seq else (other, one)
+    return last._replace(reason=first.reason) if last.reason == NOTHING and last.state != _DELIVERED else last
 
 
 def _texts(reception: ReceivedMail) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ Most of an attempt is the same as in a thousand others: host, peer, what TLS neg
 stands once in the file (`SharedValues`), and so do long texts of facts, as a browser's name.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
@@ -23,25 +23,28 @@ _STAGES: tuple[Stage, ...] = get_args(Stage)
 _NUMBERS = {stage: number for number, stage in enumerate(_STAGES)}
 _PER_MS = 10
 
-Number = Callable[[Hashable], int]
+Share = Callable[[Any], Any]
+"""Returns the number that a value has, or the value itself."""
 Value = Callable[[int], Any]
+"""Returns the value that has a number."""
 
 
 class PackedAttempt(msgspec.Struct, array_like=True, kw_only=True):
-    """An attempt without what it shares with others: *common* is the number of host, peer, local address, method and
-    what TLS negotiated. Durable as `PackedDetail` is.
+    """An attempt without what it shares with others: *common* are host, peer, method and what TLS negotiated, or their
+    number; likewise *address*, the local one, and *timed*, the stages that *timings* (tenths of milliseconds) are of.
+    Durable as `PackedDetail` is.
 
-    *began_ms* counts back from the event, *stage* is a place in `_STAGES`, *port* the local one, 0 for none. *timings*
-    are tenths of milliseconds, of the stages with the number *timed*. *flags*: 1 where the peer took over the wish for
-    reports, 2 where the TLS session was resumed.
+    *began_ms* counts back from the event, *stage* is a place in `_STAGES`, *port* the local one, 0 for none. *flags*: 1
+    where the peer took over the wish for reports, 2 where the TLS session was resumed.
     """
 
-    common: int
+    common: Any
+    address: str | int
     stage: int
     began_ms: int
     session: str
     port: int
-    timed: int
+    timed: Any
     timings: list[int]
     bytes_sent: int
     flags: int = 0
@@ -63,19 +66,20 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PackedDetail).decode
 
 
-def pack_event(event: Event, number: Number) -> bytes:
-    """Return the detail of an event; *number* gives one to what is shared."""
+def pack_event(event: Event, share: Share) -> bytes:
+    """Return the detail of an event."""
     due = None if due_of(event) is None else round((event.due_at - event.at) * 1000)
-    attempt = None if event.attempt is None else _packed(event.attempt, event.at, number)
+    attempt = None if event.attempt is None else _packed(event.attempt, event.at, share)
     return _encode(PackedDetail(attempts=event.attempts, due_ms=due, note=event.note, attempt=attempt))
 
 
-def pack_fact(fact: Fact, number: Number) -> bytes:
-    """Return the detail of a fact; *number* gives one to what is shared."""
+def pack_fact(fact: Fact, share: Share) -> bytes:
+    """Return the detail of a fact."""
     fields: dict[str, Any] = {"kind": fact.kind} if fact.kind not in KINDS else {}
     for name, value in fact.fields.items():
         if isinstance(value, str) and len(value) >= _SHARED_FROM and name not in _OWN:
-            fields[_MARK + name] = number(value)
+            shared = share(value)
+            fields[name if shared is value else _MARK + name] = shared
         else:
             fields[name] = value
     return _encode(PackedDetail(fields=fields))
@@ -96,22 +100,22 @@ def unpacked(data: bytes, at: float, value: Value) -> dict[str, Any]:
     return {**{name: each for name, each in said.items() if each}, **fields}
 
 
-def _packed(attempt: Attempt, at: float, number: Number) -> PackedAttempt:
+def _packed(attempt: Attempt, at: float, share: Share) -> PackedAttempt:
     address, _, port = attempt.source.rpartition(":")
     if not port.isdecimal():
         address, port = attempt.source, "0"
     facts = attempt.tls_facts
     if facts is not None and facts.resumed:
         facts = msgspec.structs.replace(facts, resumed=False)
-    common = attempt.host, attempt.peer, address, attempt.method, attempt.tls, facts
     timings = attempt.timings
     return PackedAttempt(
-        common=number(common),
+        common=share((attempt.host, attempt.peer, attempt.method, attempt.tls, facts)),
+        address=share(address),
         stage=_NUMBERS[attempt.stage],
         began_ms=round((at - attempt.started_at) * 1000),
         session=attempt.session,
         port=int(port),
-        timed=number(tuple([stage for stage, _ in timings])),
+        timed=share(tuple([stage for stage, _ in timings])),
         timings=[round(spent_ms * _PER_MS) for _, spent_ms in timings],
         bytes_sent=attempt.bytes_sent,
         flags=attempt.dsn_passed | (attempt.tls_facts is not facts) << 1,
@@ -119,13 +123,14 @@ def _packed(attempt: Attempt, at: float, number: Number) -> PackedAttempt:
 
 
 def _attempt(packed: PackedAttempt, at: float, value: Value) -> dict[str, Any]:
-    host, peer, address, method, tls, facts = value(packed.common)
+    host, peer, method, tls, facts = _whole(packed.common, value)
+    address, timed = _whole(packed.address, value), _whole(packed.timed, value)
     if facts is not None:
         facts = {
             **msgspec.structs.asdict(msgspec.convert(facts, TlsFacts)),
             "resumed": bool(packed.flags & 2),
         }
-    timings = zip(value(packed.timed), (spent / _PER_MS for spent in packed.timings), strict=True)
+    timings = zip(timed, (spent / _PER_MS for spent in packed.timings), strict=True)
     return {
         "started_at": at - packed.began_ms / 1000,
         "stage": _STAGES[packed.stage],
@@ -140,3 +145,7 @@ def _attempt(packed: PackedAttempt, at: float, value: Value) -> dict[str, Any]:
         "dsn_passed": bool(packed.flags & 1),
         "tls_facts": facts,
     }
+
+
+def _whole(shared: Any, value: Value) -> Any:
+    return value(shared) if isinstance(shared, int) else shared

@@ -31,7 +31,7 @@ class DayFileReader:
         self._db.create_function("meta", 2, meta, deterministic=True)
         self._db.create_function("latency", 1, bucket_of, deterministic=True)
         self._find = SqliteLeads(self._db)
-        self._shared: Recent[int, Any] = Recent(_MOST_SHARED)
+        self._shared: Recent[int, Any] = Recent(self._value, _MOST_SHARED)
         self.day = DayReader(self._ask, _SQL, self._leads, self._said)
 
     def close(self) -> None:
@@ -51,17 +51,12 @@ class DayFileReader:
             raise cannot(self._path, error) from error
 
     def _said(self, detail: bytes, at: float) -> dict[str, Any]:
-        return unpacked(detail, at, self._value)
+        return unpacked(detail, at, self._shared.__getitem__)
 
     def _value(self, number: int) -> Any:
         """Return the shared value with this number."""
-        value = self._shared.get(number)
-        if value is None:
-            (value,) = self._ask("SELECT value FROM shared WHERE no = ?", [number])[0]
-            if isinstance(value, bytes):
-                value = msgspec.msgpack.decode(value)
-            self._shared.put(number, value)
-        return value
+        (value,) = self._ask("SELECT value FROM shared WHERE no = ?", [number])[0]
+        return msgspec.msgpack.decode(value) if isinstance(value, bytes) else value
 
 
 def cannot(path: Path, error: Exception) -> EventStoreError:

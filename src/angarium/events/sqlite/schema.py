@@ -61,24 +61,27 @@ CREATE VIRTUAL TABLE reply_words_seen USING fts5vocab (reply_words, instance);
 INSERT INTO word VALUES (1, '', '');
 """
 
-_CHECKPOINT_PAGES = 4_000
-"""16 MB: the file is written, and synced, once for so much of the log."""
+_CHECKPOINT_PAGES, _CHECKPOINT_PAGES_LATE = 4_000, 500
+"""16 MB: the file is written, and synced, once for so much of the log. Of days to which little comes there are many."""
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
-    "cache_size = -32768",
     "temp_store = MEMORY",
-    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
-    f"journal_size_limit = {2 * 4096 * _CHECKPOINT_PAGES}",
 )
 
 
-def open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path, *, is_newest: bool) -> sqlite3.Connection:
     """Open or make a day's file. Raises sqlite3.Error, OSError; and ValueError for a file of a newer format."""
     if not path.exists():
         _make(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-    for pragma in _PRAGMAS:
+    pages = _CHECKPOINT_PAGES if is_newest else _CHECKPOINT_PAGES_LATE
+    sizes = (
+        f"wal_autocheckpoint = {pages}",
+        f"journal_size_limit = {2 * 4096 * pages}",
+        f"cache_size = {2 * pages}",
+    )
+    for pragma in (*_PRAGMAS, *sizes):
         db.execute(f"PRAGMA {pragma}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:

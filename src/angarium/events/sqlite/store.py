@@ -148,7 +148,8 @@ class SqliteEventStore:
 
     def _file(self, day: str) -> DayFile:
         """Return a day's file to write, with the ones used last kept open."""
-        file = self._files.pop(day, None) or DayFile(self._path(day), self._judge)
+        is_newest = day >= max(self._files, default="")
+        file = self._files.pop(day, None) or DayFile(self._path(day), self._judge, is_newest=is_newest)
         self._files[day] = file
         while len(self._files) > _OPEN_AT_ONCE:
             oldest = next(iter(self._files))

@@ -1,10 +1,10 @@
 """The numbers that stand for words, and for values that many rows share, in a day's file."""
 
 import sqlite3
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,91 +12,100 @@ from angarium.query.words import folded, words
 
 NOTHING = 1
 """The number of the empty word."""
-_MOST = 50_000
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Recent(Generic[_Key, _Value]):
-    """What was used lately, in bounded memory: when the young are *most*, those before them go."""
+class Recent(dict[_Key, _Value]):
+    """What was used lately, in bounded memory; what is not there is made by *make*.
 
-    def __init__(self, most: int = _MOST) -> None:
+    A dictionary, since that finds in C what it has. When it has *most*, all of it becomes old, and is forgotten when
+    there are as many again.
+    """
+
+    def __init__(self, make: Callable[[_Key], _Value], most: int) -> None:
+        super().__init__()
+        self._make = make
         self._most = most
-        self._young: dict[_Key, _Value] = {}
         self._old: dict[_Key, _Value] = {}
 
-    def get(self, key: _Key) -> _Value | None:
-        """Return what is known under *key*, None for nothing."""
-        found = self._young.get(key)
-        if found is None and (found := self._old.get(key)) is not None:
-            self.put(key, found)
-        return found
+    def __missing__(self, key: _Key) -> _Value:
+        value = self._old.get(key)
+        if value is None:
+            value = self._make(key)
+        self.put(key, value)
+        return value
 
     def put(self, key: _Key, value: _Value) -> None:
         """Know *value* from now on."""
-        if len(self._young) >= self._most:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        if len(self) >= self._most:
+            self._old = dict(self)
+            self.clear()
+        self[key] = value
+
+    def knows(self, key: _Key) -> bool:
+        """Whether there is something in memory; it is used lately, then."""
+        if key in self:
+            return True
+        value = self._old.get(key)
+        if value is not None:
+            self.put(key, value)
+        return value is not None
 
     def forget(self) -> None:
         """Know nothing any more, as after a transaction that was undone."""
-        self._young, self._old = {}, {}
+        self.clear()
+        self._old.clear()
 
 
 class StoredWords:
-    """Numbers of words that are searched. Within the transaction of whoever writes."""
+    """Numbers of words that are searched, *most* in memory. Within the transaction of whoever writes."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, most: int) -> None:
         self._db = db
-        self._numbers: Recent[str, int] = Recent()
+        self._numbers: Recent[str, int] = Recent(self._stored, most)
+        self.number: Callable[[str], int] = self._numbers.__getitem__
+        """Returns the number of a word, made when it has none."""
         self.forget = self._numbers.forget
-
-    def number(self, text: str) -> int:
-        """Return the number of *text*, made when it has none."""
-        return NOTHING if not text else self._numbers.get(text) or self._stored(text)
 
     def numbers(self, texts: Iterable[str]) -> list[int]:
         """Return the numbers of several."""
         return [self.number(text) for text in texts]
 
     def _stored(self, text: str) -> int:
+        if not text:
+            return NOTHING
         found = self._db.execute("SELECT no FROM word WHERE text = ?", (text,)).fetchone()
         if found is None:
             sql = "INSERT INTO word (text, folded) VALUES (?, ?) RETURNING no"
             found = self._db.execute(sql, (text, folded(text))).fetchone()
-        self._numbers.put(text, found[0])
         return int(found[0])
 
 
 class SharedValues:
     """Numbers of values that many rows share: text as it is, all else as MessagePack. Within the transaction of whoever
-    writes.
+    writes. *most* are in memory.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, most: int) -> None:
         self._db = db
-        self._numbers: Recent[Hashable, int] = Recent()
-        self._once: Recent[str, bool] = Recent()
+        self._numbers: Recent[Hashable, int] = Recent(self._stored, most)
+        self._met: Recent[Hashable, bool] = Recent(lambda value: False, most)
+        self.forget = self._numbers.forget
 
-    def forget(self) -> None:
-        """Forget what is in memory, as after a transaction that was undone."""
-        self._numbers.forget()
-
-    def number(self, value: Hashable) -> int:
-        """Return the number of *value*, made when it has none."""
-        return self._numbers.get(value) or self._stored(value)
-
-    def text(self, text: str) -> str | int:
-        """Return the number of a text that was met before, and lately; any other as it is."""
-        number = self._numbers.get(text)
+    def share(self, value: _Value) -> _Value | int:
+        """Return the number of a value that was met before, and lately; any other as it is: most of what is written
+        once is never written again.
+        """
+        number = self._numbers.get(value)
         if number is not None:
             return number
-        if not text or self._once.get(text) is None:
-            self._once.put(text, True)
-            return text
-        return self._stored(text)
+        if value and self._met[value]:
+            return self._numbers[value]
+        self._met[value] = True
+        return value
 
     def _stored(self, value: Hashable) -> int:
         data = value if isinstance(value, str) else _encode(value)
@@ -105,7 +114,6 @@ class SharedValues:
         if found is None:
             sql = "INSERT INTO shared (hash, value) VALUES (?, ?) RETURNING no"
             found = self._db.execute(sql, (key, data)).fetchone()
-        self._numbers.put(value, found[0])
         return int(found[0])
 
 

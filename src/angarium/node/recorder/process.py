@@ -6,6 +6,7 @@ everything, or when the supervisor is gone: then at once, since the next one rea
 """
 
 import asyncio
+import gc
 import os
 import pickle
 import signal
@@ -137,6 +138,10 @@ class RecorderProcess:
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
         self._tasks.regularly(LOOK_S, management.make_suppression_file)
+        # What start-up made stays for good, and batches of thousands of records are no garbage while they are stored.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
 
     def _reader(self, data: Path, store: EventStore) -> Reader:
         """Return what reads mail to this node. Raises KeyRingError."""

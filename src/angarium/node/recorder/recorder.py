@@ -22,7 +22,10 @@ from angarium.spool.files.cursors import read_cursors
 from angarium.spool.files.reader import FileJournalReader
 from angarium.spool.port import JournalReader
 
-BATCH = 1_000
+BATCH = 4_000
+"""Records at a time, of all journals together: what a transaction costs beside its rows is shared by so many."""
+LEAST = 500
+"""Of each journal, however many there are."""
 SYNC_S = 10.0
 FIND_S = 1.0
 MOST_NOTED = 1_000
@@ -95,7 +98,7 @@ class JournalRecorder:
             taken = self._take_noted()
             is_held_up = self._desk is not None and self._desk.is_full
             if not is_held_up:
-                taken += sum(self._take(follower) for follower in self._followers.values())
+                taken += self._take()
             if self._desk is not None:
                 self._is_dirty = self._desk.work() or self._is_dirty
             if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
@@ -171,20 +174,25 @@ class JournalRecorder:
                 self._noted.popleft()
         return len(noted)
 
-    def _take(self, follower: JournalFollower) -> int:
-        before = follower.place
-        told = follower.read(BATCH)
-        if follower.place != before:
-            self._is_dirty = True
+    def _take(self) -> int:
+        """Take a batch of all journals together; return how much it was, 0 when there was nothing to read."""
+        followers = list(self._followers.values())
+        before = [follower.place for follower in followers]
+        most = max(LEAST, BATCH // max(1, len(followers)))
+        reads = [read for follower in followers if (read := follower.read(most))]
+        has_moved = before != [follower.place for follower in followers]
+        self._is_dirty = self._is_dirty or has_moved
+        told = [each for read in reads for each in read]
         if told:
             self._store.take(told)
             if self._texts is not None:
-                self._texts.take(follower.texts)
+                for follower in followers:
+                    self._texts.take(follower.texts)
             self._has_taken()
             self.on_taken(told)
-            self._read_up_to = _at(told[-1])
+            self._read_up_to = min(_at(read[-1]) for read in reads)
             self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
-        return len(told) or int(follower.place != before)
+        return len(told) or int(has_moved)
 
     def _sweep(self) -> None:
         """Where all has been read, give up held bodies whose messages were never accepted: of those that were, none is

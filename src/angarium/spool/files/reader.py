@@ -66,9 +66,10 @@ class FileJournalReader:
             first, start = place >> 32, place & MAX_OFFSET
             for segment in log.from_generation(first):
                 generation = segment.generation
+                base = position(generation, 0)
                 begin = start if generation == first else 0
                 for found in log.scan_of(segment).read(begin, log.ends.get(generation)):
-                    place = position(generation, found.offset)
+                    place = base + found.offset
                     if place >= durable:
                         return
                     if place > after and isinstance(found, Record):
@@ -77,15 +78,15 @@ class FileJournalReader:
     def _entry(self, record: Record, place: int) -> JournalEntry | None:
         if record.version > VERSION:
             raise NewerFormat(f"the journal of {self.path}", record.version, VERSION)
+        if record.kind == EVENT:
+            return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
+        if record.kind == FACT:
+            return JournalEntry(place, "fact", None, None, record.body_offset, decode_fact(record.meta))
         if record.kind == ACCEPT:
             message = decode_message(record.meta)
             body = self._body(record, message.id)
             head = _head(body, TO_US_BYTES if message.fate == "feedback" else HEAD_BYTES)
             return JournalEntry(place, "accept", message, None, record.body_offset, head=head, body=body)
-        if record.kind == EVENT:
-            return JournalEntry(place, "event", None, decode_event(record.meta), record.body_offset)
-        if record.kind == FACT:
-            return JournalEntry(place, "fact", None, None, record.body_offset, fact=decode_fact(record.meta))
         if record.kind == CONTENT:
             content = decode_content(record.meta)
             body = self._body(record, content.id)

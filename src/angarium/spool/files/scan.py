@@ -53,11 +53,18 @@ class Scan:
     def _read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
         at = start
         while end is None or at < end:
-            header = self._header_at(at)
-            record = self._record(header) if header is not None else None
-            if record is not None:
+            for record in self._hold(at, HEADER_SIZE).records(at):  # as nearly all are
+                if end is not None and at >= end:
+                    break
                 yield record
                 at = record.end
+            if end is not None and at >= end:
+                break
+            header = self._header_at(at)
+            whole = self._record(header) if header is not None else None
+            if whole is not None:
+                yield whole
+                at = whole.end
                 continue
             torn_bytes = self._torn_bytes(at) if end is None else None
             if torn_bytes is not None:
