@@ -12,9 +12,9 @@ from angarium.node.recorder.causes import CauseWriter
 from angarium.suppressions.notes import NoteFilter
 from angarium.suppressions.store.notebook import Notebook
 
-_LOOK_S: Final = 0.25
+_PAUSE_S: Final = 0.1
+"""So much of what comes is waited for before it is acted upon: one look at all days costs some milliseconds."""
 _AGAIN_S: Final = 5.0
-_COUNT_S: Final = 5.0
 
 
 class Acting:
@@ -26,8 +26,9 @@ class Acting:
         self._clock = clock
         self._log = log
         self._ending = threading.Event()
+        self._news = threading.Event()
         self._thread = threading.Thread(target=self._work, name="causes")
-        self._counted_at = -_COUNT_S
+        self._counted_at = -_AGAIN_S
         self.held = 0
         """How many suppressions wait for somebody's word."""
         self.problem = ""
@@ -40,16 +41,25 @@ class Acting:
     def finish(self) -> None:
         """Act upon all that was recorded, unless something is in the way, and end. Blocks."""
         self._ending.set()
+        self._news.set()
         self._thread.join()
+
+    def wake(self) -> None:
+        """Say that something was recorded."""
+        self._news.set()
 
     def _work(self) -> None:
         while True:
             ending = self._ending.is_set()
+            self._news.clear()
             more = self._step()
             if ending and not more:
                 return
-            if not more:
-                self._ending.wait(_AGAIN_S if self.problem else _LOOK_S)
+            if self.problem:
+                self._ending.wait(_AGAIN_S)
+            elif not more:
+                self._news.wait(_AGAIN_S)
+                self._ending.wait(_PAUSE_S)
 
     def _step(self) -> bool:
         try:
@@ -62,7 +72,7 @@ class Acting:
         return more
 
     def _count(self) -> None:
-        if self._clock.now() - self._counted_at >= _COUNT_S:
+        if self._clock.now() - self._counted_at >= _AGAIN_S:
             self.held = self._notes.count(NoteFilter(state="held"))
             self._counted_at = self._clock.now()
 

@@ -165,12 +165,6 @@ class RecorderProcess:
         """Read the journals, in a thread; act upon what they say, and keep its sums, in two others."""
         self._recorder = recorder
         deliveries = Deliveries()
-
-        def taken(told: Sequence[Told]) -> None:
-            deliveries.note(told)
-            self._counts.note(told)
-
-        recorder.on_taken = taken
         writer = CauseWriter(
             store,
             identity,
@@ -181,6 +175,13 @@ class RecorderProcess:
             now=self._clock.now,
         )
         self._acting = acting = Acting(writer, identity.suppression_notes, self._clock, self._log)
+
+        def taken(told: Sequence[Told]) -> None:
+            deliveries.note(told)
+            self._counts.note(told)
+            acting.wake()
+
+        recorder.on_taken = taken
 
         def work() -> None:
             try:
