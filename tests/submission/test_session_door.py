@@ -12,6 +12,7 @@ from angarium.core.reply import Reply
 from angarium.identity.limits import Limits
 from angarium.identity.records import Account
 from angarium.smtp.server import answers
+from angarium.spool.port import SpoolFull
 from angarium.submission.session.strangers import TOLD_AGAIN_S
 from angarium.testing.intake import IntakeDesk, a_principal
 
@@ -82,6 +83,30 @@ async def test_a_message_that_is_refused_for_what_it_says_is_one_fact_with_the_r
     assert (kind, fields["reason"], fields["sender"]) == ("refusal", "loop", "a@example.com")
     assert answer == fields["reply"]
     assert set(fields) <= set(FACT_FIELDS[kind])
+
+
+class FullFile:
+    """A large body that cannot be made durable."""
+
+    def add(self, piece: bytes) -> None: ...
+
+    def abandon(self) -> None: ...
+
+    async def finish(self) -> None:
+        raise SpoolFull("no room")
+
+
+@in_loop
+async def test_a_large_message_that_was_not_stored_leaves_no_recipient_to_the_next(door):
+    house = door(RELAY, node="Large_Message_Threshold = 65536\n")
+    house.intake.spill = lambda *arguments: FullFile()
+    talk = await house.session().helo()
+    await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<first@example.net>", "DATA")
+    assert (await talk.say(b"Subject: x\r\n\r\n" + b"y" * 200_000 + b"\r\n.")).startswith("452 4.3.1")
+    await talk.all_of("MAIL FROM:<a@example.com>", "RCPT TO:<second@example.net>", "DATA")
+    assert (await talk.say(b"Subject: x\r\n\r\nx\r\n.")).startswith("250")
+    (taken,) = house.intake.taken
+    assert [path.address for path in taken.envelope.recipients] == ["second@example.net"]
 
 
 # -- addresses
