@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -75,3 +76,13 @@ def test_smtpeter_tells_a_returned_mail_as_a_failure_and_a_bounce() -> None:
         "message",
         "unknown",
     )
+
+
+def test_the_page_has_every_reason_with_its_names() -> None:
+    page = (Path(__file__).parents[2] / "docs/bounces.md").read_text()
+    for reason in REASONS.values():
+        found, postmark = reason.bounce_class, postmark_type("bounced", reason.name)
+        assert postmark is not None
+        named = f"{found.number} {found.name} | {postmark.name}"
+        judged = f"{reason.fault} | {'yes' if reason.is_permanent else ''} |"
+        assert f"| `{reason.name}` {reason.about} | {named} | {judged}" in page
