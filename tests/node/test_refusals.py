@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from angarium.config.load import load_config
+from angarium.core.ids import new_id
 from angarium.identity.limits import Limits, Rate
 from angarium.identity.records import SEND_GRANT, Credential
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.store.store import IdentityStore
+from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.spool.files.reader import FileJournalReader
 from angarium.testing.lab import Lab
 from angarium.testing.node import Node
@@ -32,6 +34,8 @@ PAGE = Path(__file__).parents[2] / "docs/refusals.md"
 ME = {"actor": "test"}
 CONFIG = """
     Hostname = mx.test
+    Bounce_Domain = back.test
+    Feedback_Per_Minute = 1
     Relay_Hosts = ( 127.0.0.9 )
     Routes = ( "127.0.0.1:{sink}" )
     Auth_Failure_Delay = 0
@@ -272,6 +276,48 @@ def relaying(service: Service) -> str:
     with service.session(tls=False) as client:
         client.docmd("MAIL FROM:<me@acme.test>")
         return shown(client.docmd("RCPT TO:<ann@there.test>"))
+
+
+def named(service: Service, *recipients: str, size: int = 0) -> str:
+    """What is said to the last of *recipients* of mail with the null sender."""
+    with service.session(tls=False) as client:
+        client.docmd(f"MAIL FROM:<> SIZE={size}" if size else "MAIL FROM:<>")
+        return [shown(client.docmd(f"RCPT TO:<{recipient}>")) for recipient in recipients][-1]
+
+
+@row("a return path that nobody here has made")
+def altered_return_path(service: Service) -> str:
+    return named(service, f"b-{'a' * 48}@back.test")
+
+
+@row("a return path of old mail")
+def old_return_path(service: Service) -> str:
+    ring = KeyRing.load_or_create(service.node.data / "identity/secrets.key")
+    paths = SignedReturnPaths(lambda: ring.all_derived(PURPOSE))
+    return named(service, paths.address("bounce", new_id(time.time() - 31 * 86_400), 0, "back.test"))
+
+
+@row("another address under `Bounce_Domain`")
+def unknown_at_bounce_domain(service: Service) -> str:
+    return named(service, "ann@back.test")
+
+
+@row("a bounce with another recipient")
+def bounce_for_others(service: Service) -> str:
+    return named(service, "fbl@back.test", "ann@there.test")
+
+
+@row("a bounce that is too large")
+def large_bounce(service: Service) -> str:
+    return named(service, "fbl@back.test", size=20_000_000)
+
+
+@row("too many bounces from one address")
+def many_bounces(service: Service) -> str:
+    with service.session(tls=False, source="127.0.0.77") as client:
+        client.sendmail("", ["fbl@back.test"], "Subject: x\r\n\r\nx\r\n")
+        client.docmd("MAIL FROM:<>")
+        return shown(client.docmd("RCPT TO:<fbl@back.test>"))
 
 
 @row("a lone CR or LF in a message")
