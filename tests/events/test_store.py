@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from angarium.core.records import Event, EventType, State
 from angarium.core.reply import Reply
+from angarium.events.days import day_at
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStore, EventStoreError, FoundMail, ReceivedMail, Told, Whose
 from angarium.query.matching import matches
 from angarium.query.nodes import Everything
 from angarium.query.parser import parse
 from angarium.query.values import Now
-from angarium.testing.event_stores import EventStores
+from angarium.testing.event_stores import AnyEventStore, EventStores
 from angarium.testing.happenings import DAY_S, START, an_id, event, fact, reception
 
 NOW = Now(START + 3 * DAY_S)
@@ -102,6 +103,20 @@ def test_the_newest_comes_first_over_days_and_pages(store: EventStore) -> None:
     assert addresses == [f"r{n}@example.com" for n in reversed(range(12))]
     assert store.count(parse("roof", MAIL, NOW), Whose(), most=100) == 12
     assert store.count(parse("roof", MAIL, NOW), Whose(), most=7) == 7
+
+
+def test_a_day_that_is_dropped_is_gone_and_may_come_again(store: AnyEventStore) -> None:
+    old, new = reception(1, START - DAY_S, to=("old@example.com",)), reception(2, to=("new@example.com",))
+    store.take([old, new])
+    last = store.last()
+    for _ in ("once", "again"):
+        store.drop(day_at(START - DAY_S))
+        assert found(store, "roof") == ["new@example.com"]
+        assert store.timeline(old.message.id, Whose()) is None
+    store.take([old])
+    store.sync()
+    assert found(store, "roof") == ["new@example.com", "old@example.com"]
+    assert store.last() > last
 
 
 def test_a_place_that_no_page_ended_at_is_refused(store: EventStore) -> None:

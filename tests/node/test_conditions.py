@@ -82,6 +82,11 @@ def test_nothing_is_the_matter_with_a_node_that_is_well():
             "what has happened to mail is not recorded: its disk is full; mail goes on",
         ),
         (
+            "events_dropped",
+            {"node": {"event_day_dropped": "2026-11-30"}},
+            "what has happened to mail of 2026-11-30 was given up: Event_Store_Max_Size is reached",
+        ),
+        (
             "suppressions_held",
             {"node": {"held": 25}},
             "25 suppressions are held: very much of what a provider was sent failed at once",

@@ -280,6 +280,8 @@ class GlobalOptions:
     secrets_key_file: Path | None = None
     # what has happened
     event_database: Secret | None = None
+    event_retention: int = 45
+    event_store_max_size: int = 21_474_836_480
     kept_texts_max_size: int = 10_737_418_240
     # what readers do
     tracking_domain: str | None = None

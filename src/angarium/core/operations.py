@@ -314,6 +314,7 @@ ConditionName = Literal[
     "no_name_server",
     "name_servers_silent",
     "recorder_stands",
+    "events_dropped",
     "suppressions_held",
     "suppressions_stand",
     "hostname",

@@ -171,6 +171,12 @@ class EventStore(Protocol):
         """Return all that is known of a message, None when there is nothing."""
         ...
 
+    def drop(self, day: str) -> None:
+        """Forget all mail of a day, and what ever happened to it; a day that is not there is none. By whoever takes.
+        Killed in the middle, it is there or it is not. Raises EventStoreError.
+        """
+        ...
+
     def sizes(self) -> Mapping[str, int]:
         """Return the bytes of each day, by its name (`2026-11-30`), oldest first."""
         ...

@@ -61,6 +61,9 @@ KINDS: Final[dict[ConditionName, ConditionKind]] = {
     "recorder_stands": ConditionKind(
         "note", "do as it says; the log's `recorder` has more. Nothing is lost: it reads on where it stopped"
     ),
+    "events_dropped": ConditionKind(
+        "note", "raise Event_Store_Max_Size, or keep fewer days (Event_Retention)"
+    ),
     "suppressions_held": ConditionKind(
         "note",
         "look at `angarium bounces held`, then let them suppress (`angarium bounces release`), or `… discard` them",
@@ -102,7 +105,8 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the supervisor knows. *needs* are the descriptors that the limits in force can take of one worker,
     *recorder* is why the recorder does not read, empty where it does. *held* suppressions wait for somebody's word;
-    *unsuppressed* is why nothing is suppressed, empty where it is.
+    *unsuppressed* is why nothing is suppressed, empty where it is. *event_day_dropped* is the day that was given up for
+    want of room, empty where none was.
     """
 
     hostname: str
@@ -113,6 +117,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     recorder: str = ""
     held: int = 0
     unsuppressed: str = ""
+    event_day_dropped: str = ""
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -178,6 +183,11 @@ def _of_node(node: NodeFacts, workers: Mapping[int, WorkerFacts]) -> Iterator[Co
     if node.recorder and not node.draining:
         yield _condition(
             "recorder_stands", f"what has happened to mail is not recorded: {node.recorder}; mail goes on"
+        )
+    if node.event_day_dropped:
+        yield _condition(
+            "events_dropped",
+            f"what has happened to mail of {node.event_day_dropped} was given up: Event_Store_Max_Size is reached",
         )
     if node.held:
         text = f"{node.held} suppressions are held: very much of what a provider was sent failed at once"

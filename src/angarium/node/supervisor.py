@@ -357,6 +357,7 @@ class Supervisor:
             recorder=self._recorder.problem,
             held=self._recorder.told.held,
             unsuppressed=self._recorder.told.unsuppressed,
+            event_day_dropped=self._recorder.told.event_day_dropped,
         )
 
     def addresses(self) -> dict[str, str]:

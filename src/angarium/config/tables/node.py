@@ -229,6 +229,25 @@ _EVENTS = (
         'Database of what has happened to mail, `"postgresql://user@host/name"` (default: SQLite in the data folder).',
     ),
     _row(
+        "Event_Retention",
+        k.INT,
+        "days",
+        "How long what has happened to mail is kept, from the day it was accepted, see [event store](event-store.md); "
+        "0 = no limit.",
+        0,
+        36_500,
+        no_limit=NoLimit(0),
+    ),
+    _row(
+        "Event_Store_Max_Size",
+        k.SIZE,
+        "bytes",
+        "What that may take; the oldest days go before their time; 0 = no limit.",
+        0,
+        1 << 50,
+        no_limit=NoLimit(0),
+    ),
+    _row(
         "Kept_Texts_Max_Size",
         k.SIZE,
         "bytes",

@@ -314,6 +314,11 @@ RECORDS: Final[dict[str, LogRecord]] = {
         ("ended", "lived_s", "again_in_s", "error"),
         ("warning", "error"),
     ),
+    "events_dropped": LogRecord(
+        "What has happened to mail took more than Event_Store_Max_Size: the oldest day has gone before its time.",
+        ("day", "taken_bytes", "most_bytes"),
+        ("warning",),
+    ),
     "texts_dropped": LogRecord(
         "Kept texts of mail took more than Kept_Texts_Max_Size: those that end first have gone before their time.",
         ("until", "taken_bytes", "most_bytes"),

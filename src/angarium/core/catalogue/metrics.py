@@ -343,6 +343,15 @@ METRICS: Final[dict[str, Metric]] = {
         (Label("category", ("hard", "soft", "block", "admin", "undetermined")),),
         "`block` growing: a peer does not want this node's mail; `angarium report --by provider` says who.",
     ),
+    "event_store_bytes": Metric(
+        "gauge",
+        "What is kept of what has happened to mail takes on the disk.",
+        look="Near Event_Store_Max_Size: the oldest days are dropped before their time.",
+    ),
+    "events_too_late_total": Metric(
+        "counter",
+        "What was not recorded, since it happened to mail of a day that is no longer kept: openings after months.",
+    ),
     "kept_texts_bytes": Metric(
         "gauge",
         "What the kept texts of mail take on the disk.",

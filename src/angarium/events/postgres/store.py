@@ -115,6 +115,11 @@ class PostgresEventStore:
         """See `EventStore.sizes`."""
         return self._asked(lambda asking: {days_in([name])[0]: size for name, size in asking(_SIZES)})
 
+    def drop(self, day: str) -> None:
+        """See `EventStore.drop`."""
+        with self._answering():
+            self._writer.drop(day)
+
     def close(self) -> None:
         """Close all connections."""
         self._writer.close()

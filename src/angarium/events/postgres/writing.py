@@ -49,6 +49,13 @@ class PostgresWriter:
             cursor.execute(_KEEP, (last,))
         self._last = last
 
+    def drop(self, day: str) -> None:
+        """Drop a day's tables."""
+        with self._writing() as cursor:
+            self._numbers(cursor)  # so that nobody else writes
+            self._days.pop(day, None)
+            cursor.execute(f"DROP SCHEMA IF EXISTS {schema_of(day)} CASCADE")
+
     def sync(self) -> None:
         """Have all that was taken survive a power cut: a commit is on the disk when all before it are."""
         with self._writing() as cursor:

@@ -126,6 +126,18 @@ class SqliteEventStore:
                 days[path.name[:10]] = days.get(path.name[:10], 0) + path.stat().st_size
         return days
 
+    def drop(self, day: str) -> None:
+        """See `EventStore.drop`. Who reads the day at the moment reads on."""
+        with self._answering(day):
+            if file := self._files.pop(day, None):
+                file.close()
+            if reader := self._open_readers().pop(day, None):
+                reader.close()
+            for suffix in ("-wal", "-shm", ""):  # a log that is left would be taken for that of the next file
+                self._path(day).with_name(f"{day}.db{suffix}").unlink(missing_ok=True)
+        self._unsynced.discard(day)
+        self._sync_folder()
+
     def close(self) -> None:
         """Close what the writing thread and the calling one have open."""
         for file in self._files.values():

@@ -177,6 +177,8 @@ class RecorderKeeper:
             self._counters.add("recorder_taken_total", name, amount=count - before.types.get(name, 0))
         for name, count in now.bounces.items():
             self._counters.add("bounces_total", name, amount=count - before.bounces.get(name, 0))
+        self._counters.set("event_store_bytes", now.event_bytes)
+        self._counters.add("events_too_late_total", amount=now.events_too_late - before.events_too_late)
         self._counters.set("kept_texts_bytes", now.text_bytes)
         self._counters.add("kept_texts_left_out_total", amount=now.texts_left_out - before.texts_left_out)
         if now.error and before.error != now.error:

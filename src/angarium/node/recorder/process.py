@@ -51,6 +51,7 @@ from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
+from angarium.node.recorder.retention import EventKeeper
 from angarium.node.recorder.texts import TextKeeper
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.suppressions.index.builder import LOOK_S
@@ -76,6 +77,7 @@ class RecorderProcess:
         self._acting: Acting | None = None
         self._counts = TakenCounts()
         self._texts: TextKeeper
+        self._retention: EventKeeper
         self._http: RecorderHttp | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
@@ -95,6 +97,11 @@ class RecorderProcess:
                 said |= {"held": self._acting.held, "unsuppressed": self._acting.problem}
                 said |= {"types": dict(self._counts.types), "bounces": dict(self._counts.bounces)}
                 said |= {"text_bytes": self._texts.size_bytes, "texts_left_out": self._texts.left_out}
+                said |= {
+                    "event_bytes": self._retention.size_bytes,
+                    "event_day_dropped": self._retention.dropped,
+                    "events_too_late": self._retention.too_late,
+                }
                 self._link.tell("recorder", **said)
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
@@ -125,8 +132,16 @@ class RecorderProcess:
             self._log,
             self._soon,
         )
+        self._retention = EventKeeper(
+            store,
+            lambda: self._config.globals.event_retention,
+            lambda: self._config.globals.event_store_max_size,
+            self._clock,
+            self._log,
+            self._soon,
+        )
         recorder = JournalRecorder(
-            spool, store, self._clock, lambda: self._soon(news.tell), desk, self._texts
+            spool, store, self._clock, lambda: self._soon(news.tell), desk, self._texts, self._retention
         )
         self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)
         self._record(recorder, store, management.store)

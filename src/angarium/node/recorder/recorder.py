@@ -17,6 +17,7 @@ from angarium.core.records import Fact
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
 from angarium.node.recorder.desk import FeedbackDesk
 from angarium.node.recorder.follow import NAME, JournalFollower
+from angarium.node.recorder.retention import EventKeeper
 from angarium.node.recorder.texts import TextKeeper
 from angarium.spool.files.cursors import read_cursors
 from angarium.spool.files.reader import FileJournalReader
@@ -38,7 +39,8 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
     *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed. *types* and
     *bounces* are what it has stored by type, and the bounces by category. The kept texts of mail take *text_bytes*, and
-    *texts_left_out* were not kept for want of room.
+    *texts_left_out* were not kept for want of room. The store takes *event_bytes*, *event_day_dropped* is the day that
+    went last for want of room (empty: none did), and *events_too_late* were of days that are not kept.
     """
 
     lag_s: float = 0.0
@@ -50,6 +52,9 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     bounces: dict[str, int] = {}
     text_bytes: int = 0
     texts_left_out: int = 0
+    event_bytes: int = 0
+    event_day_dropped: str = ""
+    events_too_late: int = 0
 
 
 class JournalRecorder:
@@ -67,6 +72,7 @@ class JournalRecorder:
         has_taken: Callable[[], object] = lambda: None,
         desk: FeedbackDesk | None = None,
         texts: TextKeeper | None = None,
+        retention: EventKeeper | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
@@ -74,6 +80,7 @@ class JournalRecorder:
         self._has_taken = has_taken
         self._desk = desk
         self._texts = texts
+        self._retention = retention
         self._swept_at = clock.now()
         self._followers: dict[Path, JournalFollower] = {}
         self._noted: deque[Fact] = deque()
@@ -105,6 +112,8 @@ class JournalRecorder:
                 self.keep()
             if self._texts is not None:
                 self._texts.look()
+            if self._retention is not None:
+                self._retention.look()
             if not taken and self._clock.now() - self._swept_at >= SWEEP_S:
                 self._sweep()
         except (EventStoreError, AngariumError, OSError) as error:
@@ -184,7 +193,7 @@ class JournalRecorder:
         self._is_dirty = self._is_dirty or has_moved
         told = [each for read in reads for each in read]
         if told:
-            self._store.take(told)
+            self._store.take(told if self._retention is None else self._retention.kept(told))
             if self._texts is not None:
                 for follower in followers:
                     self._texts.take(follower.texts)
