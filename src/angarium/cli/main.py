@@ -55,6 +55,7 @@ SECTIONS = {
         "keys": "identity.keys",
         "people": "identity.people",
         "domains": "identity.domains",
+        "suppressions": "identity.suppressions",
         "secrets": "identity.secrets",
         "audit": "identity.audit",
         "identity": "identity.copying",

@@ -114,7 +114,8 @@ class CauseFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which causes are meant: those of which all holds that is said. Nothing said: all.
 
     *accounts* has None for those of the whole node. *domain* is that of addresses. *text* is a part of what is
-    suppressed. *since* and *until* are of the time when they were written. *standing_at*: those that suppress then.
+    suppressed. *since* and *until* are of the time when they were written. *undone*: whether they were undone.
+    *standing_at*: those that suppress then.
     """
 
     ids: tuple[int, ...] | None = None
@@ -133,6 +134,7 @@ class CauseFilter(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     since: float | None = None
     until: float | None = None
+    undone: bool | None = None
     standing_at: float | None = None
 
 

@@ -39,6 +39,8 @@ def _conditions(selection: CauseFilter) -> Iterator[ColumnElement[bool]]:
         yield _KEY.made_at >= selection.since
     if selection.until is not None:
         yield _KEY.made_at < selection.until
+    if selection.undone is not None:
+        yield _KEY.undone_at.is_not(None) if selection.undone else _KEY.undone_at.is_(None)
     if selection.standing_at is not None:
         yield from standing(selection.standing_at)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from angarium.core.ids import MessageId
 from angarium.sql.errors import Invalid
-from angarium.suppressions.address import entry_of, what_of
+from angarium.suppressions.address import What, entry_of, what_of
 from angarium.suppressions.records import NewCause
 
 _LONGEST = {"scope": 60, "provider": 60, "run": 60, "reply": 1_000, "note": 1_000}
@@ -15,9 +15,7 @@ Row = dict[str, Any]
 
 def row_of(new: NewCause, actor: str, now: float) -> Row:
     """Return the row of a cause that suppresses. Raises Invalid."""
-    what = what_of(new.what)
-    if new.expires_at is not None and new.expires_at <= new.at:
-        raise Invalid("expires_at", "it expires before it begins; leave it out, or name a later time")
+    what = check(new)
     return {
         **{name: _one_line(name, getattr(new, name)) for name in new.__struct_fields__},
         "kind": what.kind,
@@ -32,6 +30,13 @@ def row_of(new: NewCause, actor: str, now: float) -> Row:
         "entry": entry_of(new.account, new.scope, what.text),
         "once": _once(new, what.text),
     }
+
+
+def check(new: NewCause) -> What:
+    """Return what *new* is about, as it is compared. Raises Invalid for what cannot be written."""
+    if new.expires_at is not None and new.expires_at <= new.at:
+        raise Invalid("expires_at", "it expires before it begins; leave it out, or name a later time")
+    return what_of(new.what)
 
 
 def allowing(cause: NewCause, actor: str, now: float) -> Row:
