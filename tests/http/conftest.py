@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import RollupsReader
@@ -200,28 +201,42 @@ def news() -> StoredNews:
     return StoredNews()
 
 
-def made(store: Any, events: Any, keys: Keys, dns: Checker, news: StoredNews) -> Starlette:
+@pytest.fixture
+def texts(tmp_path: Path) -> Iterator[BodyStore]:
+    kept = BodyStore(tmp_path / "texts")
+    yield kept
+    kept.close()
+
+
+def made(store: Any, events: Any, texts: BodyStore, keys: Keys, dns: Checker, news: StoredNews) -> Starlette:
     reports = MailReporter(events, RollupsReader(events.folder / "none.sums"), lambda reason: "Hard")
-    ports = ManagePorts(store, events, reports, news, dns, lambda: "mail.example.net")
+    ports = ManagePorts(store, events, reports, news, texts, dns, lambda: "mail.example.net")
     return Starlette(routes=make_manage_routes(ports, keys))
 
 
 @pytest.fixture
-def api_over(keys: Keys, dns: Checker, events: SqliteEventStore, news: StoredNews) -> MakeApi:
+def api_over(
+    keys: Keys, dns: Checker, events: SqliteEventStore, texts: BodyStore, news: StoredNews
+) -> MakeApi:
     """Makes the API over a store."""
 
     def make(store: Any) -> Api:
-        return Api(made(store, events, keys, dns, news))
+        return Api(made(store, events, texts, keys, dns, news))
 
     return make
 
 
 @pytest.fixture
 def app(
-    store: IdentityStore, events: SqliteEventStore, keys: Keys, dns: Checker, news: StoredNews
+    store: IdentityStore,
+    events: SqliteEventStore,
+    texts: BodyStore,
+    keys: Keys,
+    dns: Checker,
+    news: StoredNews,
 ) -> Starlette:
     """The API as an application, to be asked by something else."""
-    return made(store, events, keys, dns, news)
+    return made(store, events, texts, keys, dns, news)
 
 
 @pytest.fixture

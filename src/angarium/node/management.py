@@ -13,8 +13,9 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Fact
 from angarium.dns.resolver import Resolver, resolver_settings
+from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
-from angarium.events.place import WholeEventStore
+from angarium.events.place import WholeEventStore, texts_folder
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
 from angarium.events.rollups.store import RollupsReader
@@ -56,6 +57,7 @@ class Management:
         self._unmade = Outage("the file of suppressions", "suppressions_outage", log, clock)
         self._events = events
         self._sums = RollupsReader(data / SUMS_NAME)
+        self._texts = BodyStore(texts_folder(data))
         self._news = news
         self._config_of = config_of
         self._clock = clock
@@ -65,7 +67,9 @@ class Management:
         """Return what is to be served."""
         keys = _Keys(ApiKeys(self._database), self._clock)
         reports = MailReporter(self._events, self._sums, category_of)
-        ports = ManagePorts(self.store, self._events, reports, self._news, self._check, self._hostname)
+        ports = ManagePorts(
+            self.store, self._events, reports, self._news, self._texts, self._check, self._hostname
+        )
         return make_manage_routes(ports, keys)
 
     async def watch_domains(self, note: Callable[[Fact], object]) -> None:

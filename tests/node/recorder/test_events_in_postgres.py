@@ -3,7 +3,7 @@
 import json
 import smtplib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -54,15 +54,13 @@ class PostgresNode:
 
         self.node.program.wait_until(lambda: found() == ends, f"{ends}")
 
-    def wait_for_conditions(self, *names: str) -> list[str]:
-        """Wait until just these are the matter, and return what they say."""
-        self.node.program.wait_until(
-            lambda: [each["name"] for each in self._conditions()] == list(names), f"{names}"
-        )
-        return [each["text"] for each in self._conditions()]
+    def wait_until_it_says(self, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
+        """Wait until *wanted* is true of what is the matter, by name, and return it."""
+        self.node.program.wait_until(lambda: wanted(self._conditions()), what)
+        return self._conditions()
 
-    def _conditions(self) -> list[dict[str, str]]:
-        return [dict(each) for each in self.ask("status")["health"]["conditions"]]
+    def _conditions(self) -> dict[str, str]:
+        return {each["name"]: each["text"] for each in self.ask("status")["health"]["conditions"]}
 
     def ask(self, *arguments: str) -> Any:
         command = [str(ANGARIUM), *arguments, "--json", "--data", str(self.node.data)]
@@ -91,10 +89,10 @@ def test_what_was_sent_is_found_and_a_server_that_is_away_loses_nothing(
 
     server.go_down()
     node.send("while@example.com")
-    (text,) = node.wait_for_conditions("recorder_stands")
-    assert "does not answer" in text
+    said = node.wait_until_it_says(lambda said: "recorder_stands" in said, "that it stands still")
+    assert "does not answer" in said["recorder_stands"]
 
     server.come_up()
     node.send("after@example.com")
     node.wait_for(**{"good": "delivered", "bad": "bounced", "while": "delivered", "after": "delivered"})
-    node.wait_for_conditions()
+    node.wait_until_it_says(lambda said: not said, "that all is well")

@@ -17,12 +17,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from angarium.events.bodies.port import BodyStoreError
 from angarium.events.port import EventStoreError
 from angarium.http.api.decoding import decode_body, decode_query
 from angarium.http.api.endpoint import Api, Endpoint
 from angarium.http.api.openapi import document
 from angarium.http.api.problem import MEDIA_TYPE, FieldError, HttpProblem, unavailable
-from angarium.http.api.stream import lined, streamed
+from angarium.http.api.stream import lined, pieced, streamed
 from angarium.sql.errors import Conflict, Invalid, NotFound, StoreError
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -138,6 +139,8 @@ def _too_large() -> HttpProblem:
 
 async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -> Any:
     try:
+        if endpoint.media:
+            return await pieced(endpoint.handler(call, **arguments), endpoint.media)
         if endpoint.streams:
             return await (lined if endpoint.lines else streamed)(endpoint.handler(call, **arguments))
         if inspect.iscoroutinefunction(endpoint.handler):
@@ -152,7 +155,7 @@ async def _carry_out(endpoint: Endpoint, call: Any, arguments: dict[str, Any]) -
         raise HttpProblem("invalid", str(error), [FieldError(pointer, str(error))]) from error
     except StoreError as error:
         raise unavailable() from error
-    except EventStoreError as error:
+    except (EventStoreError, BodyStoreError) as error:
         raise unavailable("the event store") from error
 
 

@@ -32,7 +32,8 @@ class Api(NamedTuple):
 @dataclass(frozen=True)
 class Endpoint:
     """One method of one path. *grant* is what a key needs for it, None for any key. *conflicts*: what there is may
-    stand against what is asked. *lines*: what the handler yields is answered as lines of JSON, not as events.
+    stand against what is asked. *lines*: what the handler yields is answered as lines of JSON, not as events; *media*:
+    as pieces, which are bytes, of one document of that type.
 
     The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
     """
@@ -44,6 +45,7 @@ class Endpoint:
     status: int = 200
     conflicts: bool = False
     lines: bool = False
+    media: str = ""
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -62,7 +64,11 @@ class Endpoint:
 
     @property
     def answers(self) -> tuple[Any, ...]:
-        """What the body of the answer is, or one item of the stream: one of these; none when there is no body."""
+        """What the body of the answer is, or one item of the stream: one of these; none when there is no body, or one
+        that is not JSON.
+        """
+        if self.media:
+            return ()
         answer = self.hints["return"]
         if self.streams:
             (answer,) = get_args(answer)

@@ -109,6 +109,8 @@ def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Sche
             media_type = LINES_TYPE if endpoint.lines else EVENT_STREAM
         schemas = [by_kind[kind] for kind in endpoint.answers]
         done["content"] = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    if endpoint.media:
+        done["content"] = {endpoint.media: {"schema": {"type": "string", "format": "binary"}}}
     names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ())]
     if api.refusals or endpoint.conflicts:
         names += ["conflict"]

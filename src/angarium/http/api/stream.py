@@ -53,6 +53,18 @@ async def lined(items: AsyncIterator[Any]) -> Response:
     return StreamingResponse(pieces(), headers={"Cache-Control": "no-store"}, media_type=LINES_TYPE)
 
 
+async def pieced(pieces: AsyncIterator[bytes], media_type: str) -> Response:
+    """Return *pieces* as one document. What is wrong before the first is raised; what is wrong later breaks it off."""
+    first = await anext(pieces, b"")
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return StreamingResponse(all_of_them(), headers={"Cache-Control": "no-store"}, media_type=media_type)
+
+
 def event(item: Any) -> bytes:
     """Return *item* as one event."""
     return _event(type(item).__name__.lower() if isinstance(item, msgspec.Struct) else "item", item)

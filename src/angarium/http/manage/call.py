@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from angarium.core.options import Options
+from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore, Whose
 from angarium.events.reports.reporter import MailReporter
@@ -55,6 +56,7 @@ class Call:
     events: EventStore
     reports: MailReporter
     news: StoredNews
+    texts: BodyStore
     check: Checker
     caller: Caller
     actor: str

@@ -141,6 +141,19 @@ def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
     return MessageView(name.hex(), recipients, [event_view(each) for each in found.happenings])
 
 
+async def show_text(call: Call, message: str, query: OneQuery) -> AsyncIterator[bytes]:
+    """Give a message as it was received, where its text is kept (`keep_body_days`)."""
+    try:
+        name = parse_id(message)
+    except ValueError as error:
+        raise NotFound(f"message {message}") from error
+    kept = await asyncio.to_thread(call.texts.read, name, call.whose(query.account))
+    if kept is None:
+        raise NotFound(f"text of message {message} that is kept")
+    async for piece in _threaded(kept.pieces):
+        yield piece
+
+
 async def list_events(call: Call, query: EventsQuery) -> EventsPage:
     """List what happened, oldest first: to all mail, or to mail that a query finds.
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
 from angarium.events.reports.reporter import MailReporter
@@ -27,6 +28,7 @@ class ManagePorts(NamedTuple):
     events: EventStore
     reports: MailReporter
     news: StoredNews
+    texts: BodyStore
     check: Checker
     hostname: Callable[[], str] = lambda: ""
 
@@ -40,6 +42,7 @@ def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list
             events=ports.events,
             reports=ports.reports,
             news=ports.news,
+            texts=ports.texts,
             check=ports.check,
             caller=caller,
             actor=_actor(caller),

@@ -116,6 +116,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/messages", happened.list_messages, "message_events/view"),
     Endpoint("GET", "/messages/export", happened.export_messages, "message_events/view", lines=True),
     Endpoint("GET", "/messages/{message}", happened.show_message, "message_events/view"),
+    Endpoint(
+        "GET", "/messages/{message}/raw", happened.show_text, "message_events/view", media="message/rfc822"
+    ),
     Endpoint("GET", "/events", happened.list_events, "message_events/view"),
     Endpoint("GET", "/events/export", happened.export_events, "message_events/view", lines=True),
     Endpoint("GET", "/bounces", bounces.list_bounces, "message_events/view"),
