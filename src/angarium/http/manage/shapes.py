@@ -53,7 +53,7 @@ Password = Annotated[
 ]
 Networks = Annotated[tuple[Annotated[str, _told(format="cidr")], ...], _told(maxItems=checks.MOST_NETWORKS)]
 Grants = Annotated[tuple[Annotated[str, _told(enum=list(GRANTS))], ...], _told(minItems=1)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True, extra_json_schema={"pattern": "^(197[1-9]|19[89]|[2-9])"})]
 """After 1970 and before the year 10000."""
 QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
 MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
