@@ -21,6 +21,7 @@ from angarium.feedback.bounces import (
     BOUNCE_TYPES,
     GROUPS,
     Bounce,
+    BounceCount,
     BounceSummary,
     Group,
     bounce_numbered,
@@ -47,8 +48,8 @@ _COLUMNS = (
 _COUNTS = (
     Column("COUNT", numeric=True),
     Column("SHARE", numeric=True),
-    Column("KEY", flexible=True),
     Column("LAST"),
+    Column("KEY", flexible=True),
 )
 _HELD = (Column("HELD", numeric=True), Column("BURST", flexible=True), Column("FROM"), Column("TO"))
 
@@ -99,7 +100,7 @@ def list_command(
     if by is not None:
         with progress_of("counting") as progress:
             summary = summarise(found, by, _MOST_COUNTED, lambda done: progress(done, _MOST_COUNTED))
-        print_json(summary) if as_json else _print_summary(summary)
+        print_json(summary) if as_json else _print_summary(summary, by)
         finish(summary.total > 0)
         return
     listed = [bounce_of(each) for each, _ in zip(found, range(limit + 1), strict=False)]
@@ -287,26 +288,24 @@ def _row(bounce: Bounce, now: float) -> Row:
     return Row(cells, [bounce.reply] if bounce.reply else [])
 
 
-def _print_summary(summary: BounceSummary) -> None:
+def _print_summary(summary: BounceSummary, by: Group) -> None:
     if not summary.total:
         click.echo("Nothing has come back.")
         return
     now = time.time()
-    rows = [
-        Row(
-            [
-                str(each.count),
-                f"{100 * each.count / summary.total:.1f} %",
-                each.key,
-                relative(each.last_at, now),
-            ],
-            [each.example] if each.example and not each.key.startswith(each.example[:20]) else [],
-        )
-        for each in summary.groups[:50]
-    ]
-    print_table(_COUNTS, rows)
+    rows = [_counted(each, summary.total, by, now) for each in summary.groups[:50]]
+    columns = _COUNTS[:3] if by == "reply" else _COUNTS
+    print_table(columns, rows)
     if summary.is_cut:
         print_lines([Toned(f"of the latest {summary.total:,} alone: say --since", "dim")])
+
+
+def _counted(counted: BounceCount, total: int, by: Group, now: float) -> Row:
+    """Return one line of a summary. Replies are long: they stand under it."""
+    cells = [str(counted.count), f"{100 * counted.count / total:.1f} %", relative(counted.last_at, now)]
+    if by == "reply":
+        return Row(cells, [Toned(counted.key)])
+    return Row([*cells, counted.key], [counted.example] if counted.example else [])
 
 
 def _shown(bounce: Bounce) -> list[Cell]:

@@ -238,6 +238,17 @@ def test_a_burst_from_one_provider_is_held_and_told(node: Node) -> None:
     assert len(node.causes()) == 26
 
 
+def test_what_is_read_together_is_judged_together(node: Node) -> None:
+    """A burst goes over minutes: what failed at its beginning is known to belong to it by now."""
+    told: list[Told] = []
+    for number in range(30):
+        one = mail(number, START + number * 10)
+        told += [one, bounced(one, host="gmail-smtp-in.l.google.com")]
+    node.take(*told)
+    node.act()
+    assert (node.causes(), len(node.notes("held"))) == ([], 30)
+
+
 def test_a_share_that_is_common_is_no_burst(node: Node) -> None:
     burst(node, 25, 200)
     assert (len(node.causes()), node.notes("held")) == (25, [])

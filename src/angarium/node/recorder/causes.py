@@ -82,6 +82,7 @@ class CauseWriter:
         self._kept = kept
         self._now = now
         self._guard = BurstGuard(_limits(options()))
+        self._upto = 0.0
         self._place: int | None = None
         self._written = 0
         self._swept_at = now()
@@ -162,6 +163,7 @@ class CauseWriter:
             verdict = each.occurrence.verdict
             if verdict is not None and verdict.is_hard:
                 self._guard.failed(self._key(each), each.happening.at)
+        self._upto = max((each.happening.at for each in findings), default=0.0)
         decided = _Decided()
         known = self._notes.known([_key_of(each) for each in findings]) if findings else set()
         for each in findings:
@@ -189,7 +191,11 @@ class CauseWriter:
         """Whether it fails in a burst, and has not suppressed before."""
         if then.reason != "hard_bounce":
             return False
-        if self._guard.burst(self._key(finding), finding.happening.at) is None:
+        # what has failed since, and was read together with it, is known by now
+        at = max(
+            finding.happening.at, min(self._upto, finding.happening.at + 0.9 * self._guard.limits.window_s)
+        )
+        if self._guard.burst(self._key(finding), at) is None:
             return False
         before = CauseFilter(
             message=finding.message, what=finding.what, accounts=(finding.happening.account,)
