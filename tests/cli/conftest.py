@@ -30,7 +30,7 @@ class FakeControl:
     """Answers each operation with `says[op]`; an exception is raised. `items[op]` come before, in those that stream."""
 
     def __init__(self) -> None:
-        self.says: dict[str, Any] = {}
+        self.says: dict[str, Any] = {"node": {}}
         self.items: dict[str, list[Any]] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.endless: set[str] = set()

@@ -107,6 +107,12 @@ def test_a_folder_without_mail_is_told(cli, tmp_path):
     assert cli("find", "x").stderr == f"angarium: there is no spool partition in {tmp_path}\n"
 
 
+def asked_for(control):
+    """Return the id of the message that the node was asked for."""
+    (args,) = [args for op, args in control.asked if op == "message"]
+    return args["id"]
+
+
 @pytest.mark.parametrize(
     "called",
     [lambda id_: id_[:14], lambda id_: id_[:8] + "-" + id_[8:15].upper(), lambda id_: "<two.1@x.example>"],
@@ -115,7 +121,7 @@ def test_a_message_is_called_by_the_beginning_of_its_id_or_of_its_message_id(cli
     control.says["node"] = {}
     control.says["message"] = {"message": {"id": spool[1]}}
     assert cli("message", called(spool[1])).exit_code == 0
-    assert control.asked[-1] == ("message", {"id": spool[1]})
+    assert asked_for(control) == spool[1]
 
 
 def test_what_changes_mail_takes_the_same_names(cli, control, spool):
@@ -130,7 +136,7 @@ def test_what_changes_mail_takes_the_same_names(cli, control, spool):
 def test_a_whole_id_is_asked_for_without_a_look_into_the_spool(cli, control):
     control.says["message"] = {"message": {"id": "0" * 32}}
     assert cli("message", "0" * 32).exit_code == 0
-    assert [op for op, _ in control.asked] == ["message"]
+    assert [op for op, _ in control.asked if op != "node"] == ["message"]
 
 
 def test_when_several_fit_they_are_named_and_none_is_shown(cli, control, spool):
@@ -141,7 +147,13 @@ def test_when_several_fit_they_are_named_and_none_is_shown(cli, control, spool):
     assert first == "angarium: 2 messages begin with 'two'; write more of one:"
     assert [line.split()[0] for line in candidates] == [spool[2], spool[1]]
     assert candidates[0].endswith("<from@example.org> to <r0@c.example> and 2 more")
-    assert [op for op, _ in control.asked] == ["node"]
+    assert {op for op, _ in control.asked} == {"node"}
+
+
+def test_a_message_is_called_by_its_recipient_too(cli, control, spool):
+    control.says["message"] = {"message": {"id": spool[1]}}
+    cli("message", "r0@c.example")
+    assert asked_for(control) in spool
 
 
 def test_when_none_fits_it_is_told(cli, control, spool):

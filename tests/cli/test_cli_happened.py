@@ -4,9 +4,13 @@ import json
 
 import pytest
 
+from angarium.cli.kept import with_facts
+from angarium.core.operations import MessageHistory
+from angarium.core.records import Attempt
 from angarium.core.reply import Reply
+from angarium.events.port import Whose
 from angarium.events.sqlite.store import SqliteEventStore
-from angarium.testing.happenings import event, reception
+from angarium.testing.happenings import START, an_id, event, fact, reception
 
 
 @pytest.fixture
@@ -52,3 +56,38 @@ def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(cli, data):
     done = cli("events", "--data", str(data), "--type", "bounce")
     assert done.exit_code == 1
     assert "did you mean bounced?" in done.output
+
+
+def test_what_the_node_tells_and_what_was_kept_is_told_once(tmp_path):
+    mail, said = reception(1), ("C: RCPT TO:<bob@example.com>", "S: 451 later")
+    attempt = Attempt(started_at=START, stage="rcpt", host="mx.example.com", dialogue=said)
+    failed = event(mail, "delayed", "queued", attempt=attempt)
+    kept = SqliteEventStore(tmp_path)
+    kept.take([mail, failed, fact("late_bounce", mail, 1)])
+    timeline = kept.timeline(mail.message.id, Whose())
+    kept.close()
+    history = MessageHistory(
+        message={"id": mail.message.id.hex()},
+        events=[
+            {"type": "received", "at": mail.message.received_at, "recipient": "", "attempt": None},
+            {
+                "type": "delayed",
+                "at": failed.at,
+                "recipient": "bob@example.com",
+                "attempt": {},
+                "state": "queued",
+            },
+            {"type": "flushed", "at": START + 9, "recipient": "bob@example.com", "attempt": None},
+        ],
+    )
+    events = with_facts(history, timeline).events
+    assert sorted(each["type"] for each in events) == ["delayed", "flushed", "late_bounce", "received"]
+    (delayed,) = [each for each in events if each["type"] == "delayed"]
+    assert delayed["state"] == "queued"
+    assert delayed["attempt"]["dialogue"] == list(said)
+
+
+def test_a_message_is_told_without_a_node(cli, data):
+    shown = cli("message", "--data", str(data), an_id(1, START).hex()).stdout
+    assert "as the recorder has kept it" in shown
+    assert "bounced    r1@example.com  550 5.1.1 no such user" in shown

@@ -92,7 +92,9 @@ def test_what_came_back_is_told_with_what_the_node_knows(tmp_path):
         ("delivered", ""),
     ]
     assert [(each["type"], each.get("note")) for each in told.events] == [
+        ("received", ""),
         ("delivered", None),
+        ("delivered", ""),
         ("late_bounce", "(no_such_recipient)"),
         ("complaint", "(abuse)"),
     ]

@@ -27,6 +27,7 @@ FULL = Attempt(
     bytes_sent=10_300,
     dsn_passed=True,
     tls_facts=msgspec.structs.replace(FACTS, resumed=True),
+    dialogue=("C: MAIL FROM:<>", "S: 250 ok"),
 )
 
 

@@ -13,7 +13,8 @@ def attempt_lines(attempt: dict[str, Any]) -> list[str]:
     first = f"    {attempt['method']} to {peer}{source}{tls}, session {attempt['session'] or '-'}"
     steps = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in attempt["timings"])
     lines = [first, f"    reached {attempt['stage']}" + (f": {steps}" if steps else "")]
-    return lines + (tls_lines(facts) if (facts := attempt.get("tls_facts")) else [])
+    lines += tls_lines(facts) if (facts := attempt.get("tls_facts")) else []
+    return lines + [f"      {line}" for line in attempt.get("dialogue") or ()]
 
 
 def tls_lines(facts: dict[str, Any]) -> list[str]:

@@ -7,7 +7,8 @@ from angarium.core.ids import format_id, parse_id
 
 
 def message_called(text: str, data: Path | None) -> tuple[str, Path | None]:
-    """Return the id of the message whose id or Message-ID begins with *text*, and the data folder it was found in.
+    """Return the id of the message whose id or Message-ID begins with *text*, or that is to it, and the data folder it
+    was found in.
 
     A whole id is believed. Raises Failure when there is none, or when several fit: then it names them.
     """

@@ -209,28 +209,33 @@ def _replies(recipients: list[FoundRecipient], now: float) -> list[Cell]:
 
 
 def id_beginning(text: str, folder: Path) -> str:
-    """Return the id of the one message in *folder* whose id or Message-ID begins with *text*.
+    """Return the id of the one message in *folder* whose id or Message-ID begins with *text*, or that is to it.
 
     Raises Failure when there is none, or when several fit: then it names them.
     """
     digits = text.replace("-", "").lower()
     is_hex = len(digits) >= 4 and all(char in "0123456789abcdef" for char in digits)
     questions = [Wanted(id=digits, limit=_CANDIDATES)] if is_hex else []
-    for wanted in [*questions, Wanted(message_id=text, limit=_CANDIDATES)]:
+    questions.append(Wanted(message_id=text, limit=_CANDIDATES))
+    if "@" in text:
+        questions.append(Wanted(recipient=text, limit=_CANDIDATES))
+    for wanted in questions:
         finding = look(wanted, folder)
         if len(finding.rows) == 1:
             return finding.rows[0].message
         if finding.rows:
-            raise Failure(_several(text, finding))
+            raise Failure(_several(text, finding, is_recipient=bool(wanted.recipient)))
     raise Failure(
-        f"no message is known whose id or Message-ID begins with {text!r}; `angarium find` looks for more"
+        f"no message is known whose id or Message-ID begins with {text!r}, nor one to it; "
+        "`angarium find` looks for more"
     )
 
 
-def _several(text: str, finding: Finding) -> str:
+def _several(text: str, finding: Finding, *, is_recipient: bool) -> str:
     now = time.time()
     count = f"more than {_CANDIDATES} messages" if finding.next else amount(len(finding.rows), "message")
-    lines = [f"{count} begin with {text!r}; write more of one:"]
+    how = "are to {!r}; name one by its id" if is_recipient else "begin with {!r}; write more of one"
+    lines = [f"{count} {how.format(text)}:"]
     for row in finding.rows:
         more = f" and {row.recipient_count - 1} more" if row.recipient_count > 1 else ""
         to = f"<{row.sender}> to <{row.recipients[0].recipient}>{more}"

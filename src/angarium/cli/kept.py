@@ -15,7 +15,6 @@ from angarium.cli.where import find_folder
 from angarium.cli.words import STATE_TONES
 from angarium.core.ids import parse_id
 from angarium.core.operations import MessageHistory, RecipientRow
-from angarium.events.catalogue import KINDS
 from angarium.events.port import FoundMail, Happening, Timeline, Whose
 
 _COLUMNS = (Column("RECIPIENT", flexible=True), Column("STATE"), Column("TRIES", numeric=True))
@@ -36,19 +35,31 @@ def tell_kept(message_id: str, timeline: Timeline, as_json: bool) -> None:
 
 
 def with_facts(history: MessageHistory, timeline: Timeline) -> MessageHistory:
-    """Return what the node knows of a message with what it does not: who has read it, and what came back. By a late
-    bounce a recipient is worse off than the node knows.
+    """Return what the node knows of a message with what it does not: what was said, who has read it, what came back,
+    what is too long ago. By a late bounce a recipient is worse off than the node knows.
     """
-    facts = [_as_event(each) for each in timeline.happenings if KINDS[each.type].part in _OF_FACTS]
     late = {mail.address: mail for mail in timeline.recipients if mail.state == "bounced"}
     return msgspec.structs.replace(
         history,
         recipients=[_worsened(row, late.get(row.recipient)) for row in history.recipients],
-        events=sorted([*history.events, *facts], key=lambda event: float(event["at"])),
+        events=_together(history.events, [_as_event(each) for each in timeline.happenings]),
     )
 
 
-_OF_FACTS = ("reader", "feedback")
+def _together(told: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what happened as the node tells it and as it was kept, each once, in order."""
+    found = {_key(each): each for each in told}
+    for event in kept:
+        known = found.get(_key(event))
+        found[_key(event)] = (
+            event if known is None else {**known, "attempt": event["attempt"] or known.get("attempt")}
+        )
+    return sorted(found.values(), key=lambda event: float(event["at"]))
+
+
+def _key(event: dict[str, Any]) -> tuple[str, int, str]:
+    """Return what tells an event from others, however fine its time was kept."""
+    return event["type"], round(event["at"] * 1000), event["recipient"]
 
 
 def _as_event(happening: Happening) -> dict[str, Any]:
@@ -59,11 +70,13 @@ def _as_event(happening: Happening) -> dict[str, Any]:
         "at": happening.at,
         "recipient": happening.address,
         "state": "",
-        "due_at": None,
+        "due_at": details.get("due_at"),
         "reply": happening.reply,
-        "note": f"({why})" if why else "",
-        "attempt": None,
-        "details": details,
+        "note": details.get("note") or (f"({why})" if why else ""),
+        "attempt": details.get("attempt"),
+        "details": {
+            name: value for name, value in details.items() if name not in ("due_at", "note", "attempt")
+        },
     }
 
 

@@ -9,6 +9,7 @@ import click
 
 from angarium.cli.attempts import attempt_lines
 from angarium.cli.called import message_called
+from angarium.cli.client import NoNode
 from angarium.cli.kept import tell_kept, timeline_of, with_facts
 from angarium.cli.kept_text import erase_text, tell_text
 from angarium.cli.options import Failure, data_option, finish, json_option
@@ -18,6 +19,7 @@ from angarium.cli.times import moment, relative
 from angarium.cli.where import connect
 from angarium.cli.words import STATE_TONES, next_try, recipient_lines
 from angarium.core.operations import MessageHistory, RecipientRow
+from angarium.events.port import Timeline
 
 _RECIPIENT_COLUMNS = (
     Column("RECIPIENT", flexible=True),
@@ -30,7 +32,7 @@ _RECIPIENT_COLUMNS = (
 
 
 @click.command()
-@click.argument("message_id", metavar="ID|MESSAGE-ID")
+@click.argument("message_id", metavar="ID|MESSAGE-ID|RECIPIENT")
 @click.option("--raw", is_flag=True, help="Write the message itself, as it was received, where it is kept.")
 @click.option("--body", is_flag=True, help="Write what the message says, decoded, where it is kept.")
 @click.option(
@@ -41,13 +43,13 @@ _RECIPIENT_COLUMNS = (
 def message_command(
     message_id: str, raw: bool, body: bool, erases: bool, data: Path | None, as_json: bool
 ) -> None:
-    """Tell the story of a message: envelope, recipients, what happened and why it waits.
+    """Tell the story of a message: envelope, recipients, what happened, why it waits and what comes next.
 
-    Of each attempt it says how far it came, over which connection, and how long each answer was waited for.
-    ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that name, or enough of its
-    beginning, with or without <>. What the node has forgotten is told as the recorder has kept it, and so is what came
-    back.
-    Exit code 1 when nobody knows the message, and when several begin like that: they are named.
+    Of each attempt it says how far it came, over which connection, how long each answer was waited for and, where it
+    failed, what was said. ID is the one that the node gave it, or enough of its beginning; MESSAGE-ID the field of that
+    name, or enough of its beginning, with or without <>; RECIPIENT an address. What the node has forgotten, and what
+    came back, is told as the recorder has kept it, also when no node runs.
+    Exit code 1 when nobody knows the message, and when several are called so: they are named.
 
     The text of a message is kept for as long as its stream says (keep_body_days), and not where none says so.
     """
@@ -58,9 +60,7 @@ def message_command(
     if raw or body:
         tell_text(message_id, data, is_raw=raw)
         return
-    with connect(data) as client:
-        history = client.call("message", {"id": message_id}, kind=MessageHistory)
-    timeline = timeline_of(message_id, client.data)
+    history, timeline = _known(message_id, data)
     if timeline is not None and history.message is None:
         tell_kept(message_id, timeline, as_json)
         return
@@ -80,6 +80,19 @@ def message_command(
     for event in history.events:
         print_lines(event_lines(event))
     warn(history.problems)
+
+
+def _known(message_id: str, data: Path | None) -> tuple[MessageHistory, Timeline | None]:
+    """Return what the node knows and what was kept. Raises NoNode where no node runs and nothing was."""
+    try:
+        with connect(data) as client:
+            history = client.call("message", {"id": message_id}, kind=MessageHistory)
+    except NoNode:
+        timeline = timeline_of(message_id, data) if data is not None else None
+        if timeline is None:
+            raise
+        return MessageHistory(), timeline
+    return history, timeline_of(message_id, client.data)
 
 
 def _envelope(message: dict[str, Any]) -> list[str]:

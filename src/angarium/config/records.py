@@ -95,6 +95,7 @@ class OutboundOptions:
     never_retry: bool = False
     never_attempt_expired_messages: bool = False
     ambiguous_delivery: Literal["retry", "hold"] = "retry"
+    dialogue_sample: int = 1000
     # one session
     connect_timeout: int = 60
     banner_timeout: int = 300

@@ -206,7 +206,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     *peer* is `address:port`, empty when no connection was tried. *source* is the local `address:port` as the kernel
     had it, empty likewise. *timings* are milliseconds spent waiting at each stage reached, in order. *tls* is empty
     for clear text, else version and cipher; *tls_facts* says the rest. *dsn_passed* says that the peer took over the
-    sender's wish for delivery status notifications (RFC 3461 §5.2.2).
+    sender's wish for delivery status notifications (RFC 3461 §5.2.2). *dialogue* is what was said, in lines that begin
+    with `C: ` or `S: `: of failures, and of a sample of what was delivered; without login and text.
     """
 
     started_at: float
@@ -221,6 +222,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     bytes_sent: int = 0
     dsn_passed: bool = False
     tls_facts: TlsFacts | None = None
+    dialogue: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from msgspec.structs import replace as replaced
+
 from angarium.core.clock import Clock
 from angarium.core.records import Attempt, Message, QueueKey, Recipient, Stage
 from angarium.core.reply import Reply
@@ -16,6 +18,7 @@ from angarium.delivery.login import LoginSetupError, login_of
 from angarium.delivery.settings import TIMEOUT_OPTIONS, bind_ip, transaction_of, xclient_of
 from angarium.queue.causes import Silence
 from angarium.queue.commands import Connect, ConnectFailure, Deliver, Fault, Result, Verdict
+from angarium.smtp.client.dialogue import Said, dialogue_lines
 from angarium.smtp.client.events import (
     ClientEvent,
     ClientSettings,
@@ -116,6 +119,7 @@ class Connection(asyncio.Protocol):
         self.timings: Timings = ()
         """Of what has ended last: making the connection ready, failing to, or a transaction."""
         self._opening_timings: Timings = ()
+        self._opening_said: Said = []
         self._began = 0.0
         self._owner = owner
         self._clock = clock
@@ -387,6 +391,7 @@ class Connection(asyncio.Protocol):
             self._was_ready = True
             self._settled.set()
             self.timings += event.timings
+            self._opening_said = event.said
             if self._encryption.name:
                 self._opening_timings = event.timings
                 self._keep_session()
@@ -407,7 +412,7 @@ class Connection(asyncio.Protocol):
     def _not_ready(self, event: NotReady) -> None:
         self.is_over = True
         self.timings += event.timings
-        attempt = self.attempt(event.stage, event.timings)
+        attempt = replaced(self.attempt(event.stage, event.timings), dialogue=dialogue_lines(event.said))
         failure = ConnectFailure(
             event.reply, attempt, "address" if event.address_fault else "host", event.on_terms
         )
@@ -430,16 +435,26 @@ class Connection(asyncio.Protocol):
             self._encryption.in_vain()
         attempts: dict[str, Attempt] = {}
         results = []
+        sample = self.command.options.dialogue_sample
+        is_sample = sample and recipients and not int.from_bytes(recipients[0].message.id[-4:]) % sample
         for result in event.results:
             attempt = attempts.get(result.stage)
             if attempt is None:
                 attempt = self.attempt(result.stage, timings, event.bytes_sent, event.dsn_relayed)
                 attempts[result.stage] = attempt
+            if result.verdict != "delivered" or is_sample:
+                attempt = replaced(attempt, dialogue=self._dialogue(event, result.index))
             recipient = recipients[result.index]
             results.append(Result(recipient, result.verdict, result.reply, attempt, result.session_fault))
+        self._opening_said = []
         if not event.usable:
             self.quit()
         self._owner.transaction_finished(self, results, event.usable)
+
+    def _dialogue(self, event: TransactionFinished, index: int) -> tuple[str, ...]:
+        """Return what was said of one recipient; in the first transaction, with how the session was opened."""
+        said = event.dialogue(index) if event.dialogue is not None else []
+        return dialogue_lines(self._opening_said + said)
 
     def _closed(self) -> None:
         was_idle = self._was_ready and not self.is_over

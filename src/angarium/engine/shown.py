@@ -127,4 +127,5 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "tls_facts": asdict(attempt.tls_facts) if attempt.tls_facts is not None else None,
         "timings": [[stage, ms] for stage, ms in attempt.timings],
         "bytes_sent": attempt.bytes_sent,
+        "dialogue": attempt.dialogue,
     }

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from angarium.core.records import Content, Event, Fact, Message
 
@@ -51,6 +52,17 @@ _pack_head = _HEAD.pack
 _pack_check = _CHECK.pack
 
 encode = msgspec.msgpack.Encoder().encode
+
+
+def lasting(event: Event, data: bytes) -> bytes:
+    """Return an event, encoded as *data*, as it is kept while its recipient waits: without what was said, which the
+    journal has told to who keeps it.
+    """
+    if event.attempt is None or not event.attempt.dialogue:
+        return data
+    return encode(replace(event, attempt=replace(event.attempt, dialogue=())))
+
+
 """Encode a `Message`, `Event`, `Fact`, `Content` or `Seal` as *meta*."""
 _decode_message = msgspec.msgpack.Decoder(Message).decode
 decode_event = msgspec.msgpack.Decoder(Event).decode

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Message, Recipient
-from angarium.spool.codec import decode_event
+from angarium.spool.codec import decode_event, lasting
 from angarium.spool.contents import KeptContent
 from angarium.spool.kept import KeptRecord
 from angarium.spool.settings import SpoolSettings
@@ -76,7 +76,7 @@ class Live(KeptRecord):
             if self.events is None:
                 self.events = {}
             kept = self.events.setdefault(event.index, [])
-            kept.append((event.seq, data))
+            kept.append((event.seq, lasting(event, data)))
             del kept[:-KEPT_EVENTS]
         else:
             self.open &= ~(1 << event.index)

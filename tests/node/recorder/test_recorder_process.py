@@ -82,6 +82,11 @@ def test_a_message_that_the_node_has_forgotten_is_told_from_what_was_kept(node: 
     assert "as the recorder has kept it" in done.stdout
     assert "bounced    bad@example.com  550 5.1.1 no such user here  (no_such_recipient)" in done.stdout
     assert "reached rcpt" in done.stdout
+    dialogue = done.stdout[done.stdout.index("C: EHLO") :].splitlines()
+    said = [line.strip() for line in dialogue if line.strip()[:3] in ("C: ", "S: ")]
+    assert "C: RCPT TO:<bad@example.com>" in said
+    assert "S: 550 5.1.1 no such user here" in said
+    assert "forgotten" not in "".join(said)
 
 
 def test_a_wrong_query_is_told_with_its_place(node: Node) -> None:

@@ -237,6 +237,13 @@ _RETRY = (
         "duplicate, or "
         "hold the mail for the operator.",
     ),
+    _row(
+        "Dialogue_Sample",
+        k.INT,
+        "",
+        "Of so many messages that are delivered, what was said by SMTP is kept of one, without login and text; 0: of "
+        "none. Of attempts that fail it always is.",
+    ),
 )
 
 _SESSION = (

@@ -60,6 +60,7 @@ class PackedDetail(msgspec.Struct, array_like=True, kw_only=True, omit_defaults=
     note: str = ""
     attempt: PackedAttempt | None = None
     fields: dict[str, Any] | None = None
+    dialogue: tuple[str, ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -70,7 +71,10 @@ def pack_event(event: Event, share: Share) -> bytes:
     """Return the detail of an event."""
     due = None if due_of(event) is None else round((event.due_at - event.at) * 1000)
     attempt = None if event.attempt is None else _packed(event.attempt, event.at, share)
-    return _encode(PackedDetail(attempts=event.attempts, due_ms=due, note=event.note, attempt=attempt))
+    dialogue = () if event.attempt is None else event.attempt.dialogue
+    return _encode(
+        PackedDetail(attempts=event.attempts, due_ms=due, note=event.note, attempt=attempt, dialogue=dialogue)
+    )
 
 
 def pack_fact(fact: Fact, share: Share) -> bytes:
@@ -93,6 +97,7 @@ def unpacked(data: bytes, at: float, value: Value) -> dict[str, Any]:
         said["due_at"] = at + detail.due_ms / 1000
     if detail.attempt is not None:
         said["attempt"] = _attempt(detail.attempt, at, value)
+        said["attempt"]["dialogue"] = list(detail.dialogue)
     fields = {
         name.removeprefix(_MARK): value(each) if name.startswith(_MARK) else each
         for name, each in (detail.fields or {}).items()

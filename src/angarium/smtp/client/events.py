@@ -8,6 +8,7 @@ import msgspec
 
 from angarium.core.records import ForwardPath, Stage
 from angarium.core.reply import Reply
+from angarium.smtp.client.dialogue import Said
 from angarium.smtp.extensions import Extensions
 from angarium.smtp.sasl.exchange import ClientExchange
 
@@ -129,10 +130,11 @@ class NeedTls(msgspec.Struct):
 
 
 class Ready(msgspec.Struct):
-    """The session is ready for its first transaction."""
+    """The session is ready for its first transaction. *said* is what was said so far."""
 
     extensions: Extensions
     timings: Timings
+    said: Said
 
 
 class NotReady(msgspec.Struct):
@@ -142,7 +144,7 @@ class NotReady(msgspec.Struct):
     lost connection, timeout, nonsense); otherwise the peer refused our login for good (5xx). *tls_failed*: it
     came to nothing between STARTTLS and the first encrypted answer, so that it may be another matter without.
     *on_terms*: the peer took our greeting, and what went wrong is what the settings ask for (encryption, login,
-    XCLIENT): with other settings it may do.
+    XCLIENT): with other settings it may do. *said* is what was said.
     """
 
     reply: Reply
@@ -151,6 +153,7 @@ class NotReady(msgspec.Struct):
     timings: Timings
     tls_failed: bool = False
     on_terms: bool = False
+    said: Said = []
 
 
 class TransactionFinished(msgspec.Struct):
@@ -160,6 +163,7 @@ class TransactionFinished(msgspec.Struct):
     *dsn_relayed*: the peer offers DSN, so success reports for delivered recipients are its business (RFC 3461
     §5.2). *bytes_sent* counts envelope and message as sent. *distrusts* are keywords of the peer's that have proved
     not to do what they promise. *needs_tls*: it refused in clear text what it may take in an encrypted session.
+    *dialogue* returns what was said about a recipient, by its place; None where nothing was.
     """
 
     transaction: Transaction
@@ -170,6 +174,7 @@ class TransactionFinished(msgspec.Struct):
     bytes_sent: int
     distrusts: frozenset[str] = frozenset()
     needs_tls: bool = False
+    dialogue: Callable[[int], Said] | None = None
 
 
 class NeedPieces(msgspec.Struct):

@@ -288,6 +288,7 @@ class ClientMachine:
             self._close()
         elif opening.is_open:
             self._opening = None
+            self._writer.said = None
             self._stage = "ready"
             self._is_encrypted = opening.is_encrypted
             self._is_clear = opening.is_in_clear_for_want
@@ -295,10 +296,10 @@ class ClientMachine:
             if self._introduced is not None:
                 self._on_introduced(self._introduced, opening)
             else:
-                self._events.append(Ready(opening.extensions, tuple(opening.timings)))
+                self._events.append(Ready(opening.extensions, tuple(opening.timings), opening.said))
 
     def _not_ready(self, opening: Opening, reply: Reply, tls_failed: bool = False) -> None:
-        self._opening = None
+        self._opening = self._writer.said = None
         if self._introduced is not None:
             self._not_introduced(self._introduced, opening, reply)
             return
@@ -306,7 +307,9 @@ class ClientMachine:
         address_fault = reply.code < 500 or not opening.is_on_terms
         timings, on_terms = tuple(opening.timings), opening.is_on_terms
         self._events.append(
-            NotReady(reply, opening.reported_stage, address_fault, timings, tls_failed, on_terms)
+            NotReady(
+                reply, opening.reported_stage, address_fault, timings, tls_failed, on_terms, opening.said
+            )
         )
 
     def _opening_ended(self, opening: Opening, reply: Reply, now: float) -> None:
@@ -430,6 +433,7 @@ class ClientMachine:
         finished = TransactionFinished(
             run.transaction, results, usable, run.extensions.dsn, tuple(run.timings), run.bytes_sent
         )
+        finished.dialogue = run.dialogue
         if run.findings is not None:
             self._note(run.findings, finished)
         self._events.append(finished)

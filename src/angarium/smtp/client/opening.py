@@ -17,6 +17,7 @@ from typing import Literal
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
+from angarium.smtp.client.dialogue import Said
 from angarium.smtp.client.events import ClientSettings, XclientAttributes
 from angarium.smtp.client.login import Login, login_problem
 from angarium.smtp.client.stages import STAGES
@@ -74,6 +75,7 @@ class Opening:
         "is_on_terms",
         "is_open",
         "refusal",
+        "said",
         "stage",
         "timings",
     )
@@ -89,6 +91,8 @@ class Opening:
         self.timings: list[tuple[Stage, float]] = []
         self._settings = settings
         self._writer = writer
+        self.said: Said = []
+        writer.said = self.said
         self._since = now
         self._login: Login | None = None
         self._may_encrypt = settings.tls != "no"
@@ -151,6 +155,7 @@ class Opening:
 
     def reply(self, reply: Reply, now: float) -> None:
         """Take the peer's next answer."""
+        self.said.append(reply)
         self.note_time(now)
         if 300 <= reply.code < 400 and self.stage not in ("auth", "rset", "xclient"):
             text = f"[internal] unexpected reply while waiting for {STAGES[self.stage].awaited}: {reply}"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from angarium.core.records import Stage
 from angarium.core.reply import Reply
+from angarium.smtp.client.dialogue import Said
 from angarium.smtp.client.events import ClientSettings, RecipientResult, Transaction, Verdict
 from angarium.smtp.client.stages import STAGES
 from angarium.smtp.client.writer import ClientWriter
@@ -79,6 +80,8 @@ class Run:
         "_order",
         "_pipelined",
         "_refused",
+        "_replies",
+        "_was_reset",
         "_writer",
         "bytes_sent",
         "dead",
@@ -137,6 +140,8 @@ class Run:
         if transaction.body is None and not self._pipelined:
             self._bdat = False
         self._commands: list[str] = []
+        self._replies: list[Reply] = []
+        self._was_reset = False
 
     def _choose_recipients(self) -> list[int]:
         """Return who goes into the envelope; the others get one of our own results."""
@@ -186,7 +191,7 @@ class Run:
         commands += [rcpt_command(recipients[index], extensions) for index in self._order]
         if reset:
             commands.insert(0, "RSET\r\n")
-            self.is_resetting = True
+            self.is_resetting = self._was_reset = True
         if not self._pipelined:
             commands.reverse()
             self._commands = commands
@@ -226,11 +231,45 @@ class Run:
         self.timings.append((self.stage, (now - self._began) * 1000))
         self._began = now
 
+    def dialogue(self, index: int) -> Said:
+        """Return what was said of the recipient at that place, and of no other; nothing where nothing was."""
+        if index not in self._order:
+            return []
+        paths, replies = self.transaction.recipients, self._replies
+        before = ["RSET"] * self._was_reset + [mail_command(self.transaction, self.extensions)]
+        count = len(before) + len(self._order)
+        own = len(before) + self._order.index(index)
+        if self._pipelined or own <= len(replies):
+            before.append(rcpt_command(paths[index], self.extensions))
+        answers = [*replies[: count - len(self._order)], *replies[own : own + 1]]
+        said = _interleaved(before, answers)
+        return said + _interleaved(self._said_behind(), self._answered_behind(index, count))
+
+    def _said_behind(self) -> list[str]:
+        """Return what was said behind the envelope."""
+        size = len(self.transaction.head) + self.transaction.body_size
+        is_sent = self.is_sent or self.stage == "body"
+        if self._bdat:
+            return [f"BDAT [{size} bytes of message]"] * is_sent
+        has_asked = self._pipelined or self.stage in ("data", "body", "final")
+        return ["DATA"] * has_asked + [f"[{size} bytes of message]"] * is_sent
+
+    def _answered_behind(self, index: int, count: int) -> list[Reply]:
+        """Return the answers behind the *count* to the envelope; in LMTP, of those to the message this recipient's."""
+        rest = self._replies[count:]
+        if self._bdat:
+            return rest[-1:]
+        if self._lmtp and index in self._accepted:
+            place = 1 + self._accepted.index(index)
+            return [*rest[:1], *rest[place : place + 1]]
+        return rest
+
     # What is answered
 
     def reply(self, reply: Reply, now: float) -> None:
         """Take the answer to the oldest command that has none."""
         stage = self.stage
+        self._replies.append(reply)
         if reply.code == 421 and not self._has_more_to_say(reply):
             self.fail(shorten(reply), is_answer=True)
         elif self.is_resetting:
@@ -536,6 +575,14 @@ class Run:
             self.found.distrusts |= {"CHUNKING"}
         elif self._pipelined and self.stage in ("mail", "rcpt", "data"):
             self.found.distrusts |= {"PIPELINING"}
+
+
+def _interleaved(commands: Sequence[str], replies: Sequence[Reply]) -> Said:
+    """Return each command with its answer, which the last may be without, and the answers beyond."""
+    said: Said = []
+    for place, command in enumerate(commands):
+        said += [command, *replies[place : place + 1]]
+    return said + list(replies[len(commands) :])
 
 
 def _verdict(reply: Reply) -> Verdict:

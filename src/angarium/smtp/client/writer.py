@@ -3,6 +3,7 @@
 from typing import Final
 
 from angarium.core.reply import Reply
+from angarium.smtp.client.dialogue import Said
 from angarium.smtp.client.events import Trace
 from angarium.smtp.stuffing import DotStuffer
 
@@ -13,13 +14,15 @@ _NO_STUFFER: Final = DotStuffer()
 class ClientWriter:
     """The output of one session. Each method returns how many bytes it has added.
 
-    *trace* may be set and taken away at any time. A body is never joined with what goes before and after it.
+    *trace* may be set and taken away at any time; *said*, while it is a list, gets each command. A body is never joined
+    with what goes before and after it.
     """
 
-    __slots__ = ("_buffers", "_by_chunks", "_lead", "_stuffer", "trace")
+    __slots__ = ("_buffers", "_by_chunks", "_lead", "_stuffer", "said", "trace")
 
     def __init__(self, trace: Trace | None) -> None:
         self.trace = trace
+        self.said: Said | None = None
         self._buffers: list[bytes] = []
         self._stuffer = _NO_STUFFER
         self._by_chunks = False
@@ -39,6 +42,8 @@ class ClientWriter:
         """Write one or more commands, each with its CRLF."""
         data = commands.encode("utf-8", "replace")
         self._buffers.append(data)
+        if self.said is not None:
+            self.said.append(commands)
         if self.trace is not None:
             for line in commands.split("\r\n")[:-1]:
                 self.trace("C", line[:MAX_TRACED_CHARS])
@@ -48,6 +53,8 @@ class ClientWriter:
         """Write a command of which the transcript gets *shown*, and nothing else keeps anything."""
         data = command.encode()
         self._buffers.append(data)
+        if self.said is not None:
+            self.said.append(shown)
         if self.trace is not None:
             self.trace("C", shown)
         return len(data)

@@ -17,7 +17,7 @@ from angarium.core.files import Ballast, open_own
 from angarium.core.ids import MessageId
 from angarium.core.records import Event, Flow, Message, Recipient
 from angarium.core.reply import Reply
-from angarium.spool.codec import decode_event, decode_message, encode
+from angarium.spool.codec import decode_event, decode_message, encode, lasting
 from angarium.spool.disk import Disk
 from angarium.spool.port import FlowLook, Selection, SpoolError
 from angarium.spool.sqlite import looks
@@ -198,7 +198,7 @@ class SqliteStore:
                 rows[key] = self._flows.number(flow), event.seq, reply
                 if event.state in ("queued", "held"):
                     updates[key] = rows[key][0], event, reply
-                    history.append((*key, event.seq, data))
+                    history.append((*key, event.seq, lasting(event, data)))
                 else:
                     finished[key] = None
                     updates.pop(key, None)
