@@ -86,3 +86,7 @@ class DaySql(Protocol):
     def latency(self, seconds: str) -> str:
         """Return the bucket of a time (`rollups.histogram`)."""
         ...
+
+    def unindexed(self, column: str) -> str:
+        """Return a column in a way that nothing is looked up by it: another one finds fewer rows."""
+        ...

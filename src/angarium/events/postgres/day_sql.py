@@ -45,6 +45,10 @@ class PostgresDaySql:
         """See `DaySql.whole`."""
         return f"CAST(floor({number}) AS bigint)"
 
+    def unindexed(self, column: str) -> str:
+        """See `DaySql.unindexed`."""
+        return f"+{column}"
+
     def latency(self, seconds: str) -> str:
         """See `DaySql.latency`."""
         grown = f"floor(ln(({seconds}) / {SMALLEST_S}) / CAST({PER_BUCKET!r} AS double precision)) + 1"

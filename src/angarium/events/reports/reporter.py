@@ -100,7 +100,7 @@ class MailReporter:
             self._count(cells, asked, chosen.kept, kept.upto)
         for part in chosen.from_events:
             self._count(cells, asked, part, 0)
-        return cells
+        return asked.measured(cells)
 
     def _count(self, cells: _Cells, asked: "_Asked", window: tuple[int, int], after: int) -> None:
         """Count those events of a part of the period that came after the one numbered *after*."""
@@ -156,14 +156,20 @@ class _Asked(NamedTuple):
         return self._replace(query=self.query._replace(by=None))
 
     def put(self, cells: _Cells, at: int, value: str | None, cell: Mapping[int, int]) -> None:
-        """Add what is asked for and lies in the period."""
+        """Add what lies in the period."""
         if not self.period[0] <= at < self.period[1]:
             return
         per, by = self.query.per, self.query.by
         key = (None if per is None else bucket_start(at, per, self.query.zone), None if by is None else value)
-        found = {measure: count for measure, count in cell.items() if min(measure, LATENCY) in self.measures}
-        if found:
-            add(cells.setdefault(key, {}), found)
+        add(cells.setdefault(key, {}), cell)
+
+    def measured(self, cells: _Cells) -> _Cells:
+        """Return *cells* with what is asked for alone, and without those that have none of it."""
+        found = {
+            key: {measure: count for measure, count in cell.items() if min(measure, LATENCY) in self.measures}
+            for key, cell in cells.items()
+        }
+        return {key: cell for key, cell in found.items() if cell}
 
 
 def _check(period: tuple[int, int], per: Per, zone: tzinfo) -> None:

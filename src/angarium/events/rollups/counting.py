@@ -28,6 +28,8 @@ _COUNTED: Final = (
 _ENDS: Final = ("received", "delivered", "bounced", "expired", "suppressed", "cancelled", "late_bounce")
 """What becomes of recipients: all that is asked of when their messages were accepted."""
 _ONCE: Final = ("open", "click", "unsubscribe", "complaint", "late_bounce")
+_AT_ONCE: Final = 200
+"""Messages that came late, in one question."""
 _REPLIES: Final = ("bounced", "delayed", "late_bounce")
 
 _NUMBERED: Final = ("account", "server")
@@ -62,10 +64,12 @@ class DayCounter:
     def counted(self, wanted: CountQuery) -> Iterator[Counted]:
         """See `CountedEvents.counted`."""
         yield from self._groups(wanted, "once")
-        if wanted.after:
-            yield from self._groups(wanted, "again")
+        late = self._late(wanted) if wanted.after else []
+        for start in range(0, len(late), _AT_ONCE):
+            some = late[start : start + _AT_ONCE]
+            yield from self._groups(wanted, "again", some)
             if not _needs(wanted, "tag"):  # of a message that is not known, there are no tags
-                yield from self._groups(wanted, "back")
+                yield from self._groups(wanted, "back", some)
         yield from self._left_out(wanted)
 
     def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
@@ -76,8 +80,19 @@ class DayCounter:
         for kind, reason, reply, count in self._ask(sql, values):
             yield ReplyCount(BY_NUMBER[kind].name, reason, reply, count)
 
-    def _groups(self, wanted: CountQuery, which: _As) -> Iterator[Counted]:
-        where, values = self._where(wanted, which, _COUNTED if wanted.basis == "event" else _ENDS)
+    def _late(self, wanted: CountQuery) -> list[int]:
+        """Return the messages, by what all their recipients have as number, that came in the range of numbers, and of
+        which there were events before it.
+        """
+        where, values = _numbered("g", wanted)
+        event = f"{self._sql.prefix}event"
+        before = f"e.recipient BETWEEN g.recipient - {WHOLE} AND g.recipient AND {self._sql.unindexed('e.no')} <= ?"
+        sql = f"""SELECT g.recipient FROM {event} g WHERE {where} AND g.kind = {KINDS["received"].number}
+            AND EXISTS (SELECT 1 FROM {event} e WHERE {before})"""
+        return [number for (number,) in self._ask(sql, [*values, wanted.after])]
+
+    def _groups(self, wanted: CountQuery, which: _As, late: Sequence[int] = ()) -> Iterator[Counted]:
+        where, values = self._where(wanted, which, _COUNTED if wanted.basis == "event" else _ENDS, late)
         parts = self._parts(wanted)
         grouped = ", ".join(f"{sql} AS {name}" for name, sql in parts)
         sql = f"""
@@ -122,20 +137,21 @@ class DayCounter:
         """Return the tables. Who received a message stands beside its reception, else the recipient of the event."""
         prefix = self._sql.prefix
         came = KINDS["received"].number
-        event = f"FROM {prefix}event e"
-        if which != "once":
-            event = f"""FROM {prefix}event g
-                JOIN {prefix}event e ON e.recipient BETWEEN g.recipient - {WHOLE} AND g.recipient"""
         first = f"CASE WHEN e.kind = {came} THEN e.recipient - {WHOLE} ELSE e.recipient END"
         last = f"CASE WHEN e.kind = {came} THEN e.recipient - 1 ELSE e.recipient END"
         known = "m.came > 0" if wanted.upto is None else f"m.came > 0 AND m.came <= {wanted.upto}"
         known = "m.no < 0" if which == "back" else known
         tag = f"JOIN {prefix}tag t ON t.message = m.no" if _needs(wanted, "tag") else ""
-        return f"""{event} LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS} AND {known}
+        return f"""FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS} AND {known}
             LEFT JOIN {prefix}recipient r ON r.no BETWEEN {first} AND {last} {tag}"""
 
-    def _where(self, wanted: CountQuery, which: _As, kinds: Sequence[str]) -> Condition:
-        parts = [self._range(wanted, which), (f"e.kind IN ({_numbers(kinds)})", [])]
+    def _where(
+        self, wanted: CountQuery, which: _As, kinds: Sequence[str], late: Sequence[int] = ()
+    ) -> Condition:
+        parts = [
+            self._range(wanted, late) if late else _numbered("e", wanted),
+            (f"e.kind IN ({_numbers(kinds)})", []),
+        ]
         if which != "back":
             parts.append((f"coalesce(m.traits, 0) & {TO_US} = 0", []))
         if wanted.window is not None:
@@ -146,17 +162,11 @@ class DayCounter:
         parts += [self._among(name, values) for name, values in wanted.filters]
         return joined(" AND ", parts)
 
-    def _range(self, wanted: CountQuery, which: _As) -> Condition:
-        if which != "once":
-            came = f"g.kind = {KINDS['received'].number} AND g.no > ? AND e.no <= ?"
-            values = [wanted.after, wanted.after]
-            return (
-                (f"{came} AND g.no <= ?", [*values, wanted.upto])
-                if wanted.upto is not None
-                else (came, values)
-            )
-        sql, values = "e.no > ?", [wanted.after]
-        return (f"{sql} AND e.no <= ?", [*values, wanted.upto]) if wanted.upto is not None else (sql, values)
+    def _range(self, wanted: CountQuery, late: Sequence[int]) -> Condition:
+        """Return the condition that an event is of one of the messages that came late, and was counted before."""
+        ranges = " OR ".join(["e.recipient BETWEEN ? AND ?"] * len(late))
+        bounds = [bound for number in late for bound in (number - WHOLE, number)]
+        return f"({ranges}) AND {self._sql.unindexed('e.no')} <= ?", [*bounds, wanted.after]
 
     def _in_window(self, wanted: CountQuery) -> Condition:
         """Return the condition that it happened in the window. Events are found by server and time."""
@@ -209,6 +219,13 @@ class DayCounter:
 
     def _text(self, dimension: Dimension) -> str:
         return dimension if dimension in _NUMBERED else self._word(f"counted.{dimension}")
+
+
+def _numbered(table: str, wanted: CountQuery) -> Condition:
+    """Return the condition that an event is in the range of numbers."""
+    if wanted.upto is None:
+        return f"{table}.no > ?", [wanted.after]
+    return f"{table}.no > ? AND {table}.no <= ?", [wanted.after, wanted.upto]
 
 
 def _needs(wanted: CountQuery, dimension: Dimension) -> bool:

@@ -47,6 +47,10 @@ class SqliteDaySql:
         """See `DaySql.whole`."""
         return f"CAST({number} AS INTEGER)"
 
+    def unindexed(self, column: str) -> str:
+        """See `DaySql.unindexed`."""
+        return f"+{column}"
+
     def latency(self, seconds: str) -> str:
         """See `DaySql.latency`. A function that is made for each connection."""
         return f"latency({seconds})"
