@@ -232,6 +232,16 @@ async def test_what_people_write_is_passed_on_to_whom_the_operator_names(door, a
     assert (path.notify, path.orcpt) == (NOTIFY_NEVER, f"rfc822;{asked}")
 
 
+@in_loop
+async def test_a_person_may_be_anywhere(door):
+    house = door(node=NODE + 'Postmaster_Address = "ops@Bücher.example"\n')
+    talk = await house.session().helo()
+    await talk.all_of("MAIL FROM:<eve@far.test>", "RCPT TO:<postmaster>", "DATA")
+    await talk.say(b"Subject: stop it\r\n\r\nplease\r\n.")
+    (path,) = house.intake.taken[0].envelope.recipients
+    assert path.domain == "xn--bcher-kva.example"
+
+
 @pytest.mark.parametrize("text", [REPORT, b"Subject: complaint about message from 192.0.2.1\r\n\r\nsee\r\n."])
 @in_loop
 async def test_a_programs_report_to_a_person_is_read_all_the_same(door, text):

@@ -36,7 +36,8 @@ class MailToUs:
         """Write down what each mail says and that it was read; return those that have ended, now or before. Others are
         not of this worker, or are not in the settled store yet. Raises SpoolError.
         """
-        return [each.message for each in read if await self._end(each)]
+        have_ended = await asyncio.gather(*(self._end(each) for each in read))  # they share the syncs
+        return [each.message for each, has_ended in zip(read, have_ended, strict=True) if has_ended]
 
     async def _end(self, read: ReadMail) -> bool:
         found = await self._spool.select(Selection(message=read.message), None, MOST_RECIPIENTS)

@@ -11,6 +11,7 @@ from angarium.core.records import NOTIFY_NEVER, ForwardPath
 from angarium.core.reply import Reply
 from angarium.mime.header import HeaderBlock
 from angarium.render.return_path import ReturnPaths, looks_signed
+from angarium.smtp.address import parse_mailbox
 
 Purpose = Literal["feedback", "person"]
 """What is read: a report of a program, by the recorder; or what is for a person, see `Postmaster_Address`."""
@@ -119,8 +120,8 @@ def passed_on(recipients: Sequence[ForwardPath], head: bytes, to: str | None) ->
     """
     if to is None or _is_report(HeaderBlock.scan(head)):
         return None
-    domain = to.rpartition("@")[2].lower()
     asked = recipients[0].address
+    domain = parse_mailbox(to, smtputf8=True).domain
     return [ForwardPath(address=to, domain=domain, notify=NOTIFY_NEVER, orcpt=f"rfc822;{asked}")]
 
 

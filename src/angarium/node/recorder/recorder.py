@@ -106,8 +106,8 @@ class JournalRecorder:
             is_held_up = self._desk is not None and self._desk.is_full
             if not is_held_up:
                 taken += self._take()
-            if self._desk is not None:
-                self._is_dirty = self._desk.work() or self._is_dirty
+            has_worked = self._desk is not None and self._desk.work()
+            self._is_dirty = self._is_dirty or has_worked
             if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
                 self.keep()
             if self._texts is not None:
@@ -124,7 +124,7 @@ class JournalRecorder:
         elif not taken:
             self._read_up_to = self._clock.now()
             self.status = RecorderStatus(0.0, self.status.taken)
-        return taken > 0
+        return taken > 0 or has_worked
 
     def note(self, fact: Fact) -> None:
         """Store a fact that is in no journal, soon. From any thread. Beyond `MOST_NOTED` that wait it is left out."""
