@@ -5,6 +5,7 @@ The Postfix passes mail on to a scripted host, and what comes back to the node u
 
 import re
 import smtplib
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -64,7 +65,7 @@ class Place:
         self.postfix: Postfix
 
     def client(self) -> smtplib.SMTP:
-        login = self.node.cli("logins", "create", "shop", "--set", "track_bounces=true")
+        login = self.node.cli("logins", "create", f"shop {time.time()}", "--set", "track_bounces=true")
         client = smtplib.SMTP("127.0.0.1", self.clear, local_hostname="shop.test")
         client.login(login["username"], login["secret"])
         return client
@@ -101,6 +102,17 @@ def place() -> Iterator[Place]:
                 yield place
 
 
+def is_suppressed(place: Place, address: str) -> bool:
+    """Whether the next mail to *address* ends as suppressed."""
+    with place.client() as client:
+        message = submit_over(client, "shop@sender.test", [address], TEXT)
+    ended = {"delivered", "suppressed", "bounced"}
+    place.node.program.wait_until(
+        lambda: bool(ended & {each.type for each in place.timeline(message).happenings}), "an end"
+    )
+    return "suppressed" in {each.type for each in place.timeline(message).happenings}
+
+
 def test_of_two_recipients_the_one_that_failed_later_has_bounced(place: Place) -> None:
     with place.client() as client:
         message = submit_over(client, "shop@sender.test", ["gone@far.test", "ann@far.test"], TEXT)
@@ -117,9 +129,8 @@ def test_of_two_recipients_the_one_that_failed_later_has_bounced(place: Place) -
         submit_over(provider, "fbl@provider.test", ["fbl@back.sender.test"], text)
     complaint = place.wait_for(message, "complaint")
     assert (complaint.address, complaint.details["type"]) == ("ann@far.test", "abuse")
-    story = place.node.cli(
-        "message", message
-    )  # the node itself still knows it, and nothing of what came back
+    # what came back is told with what the node still knows of the message
+    story = place.node.cli("message", message)
     assert {each["recipient"]: each["state"] for each in story["recipients"]} == states
     assert [each["type"] for each in story["events"]] == [
         "delivered",
@@ -129,3 +140,6 @@ def test_of_two_recipients_the_one_that_failed_later_has_bounced(place: Place) -
     ]
     read = place.node.wait_for_event("read", 2)
     assert [each["note"] for each in read] == ["late_bounce", "complaint"]
+
+    place.node.program.wait_until(lambda: is_suppressed(place, "gone@far.test"), "a suppression")
+    assert not is_suppressed(place, "else@far.test")
