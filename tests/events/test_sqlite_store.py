@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from angarium.core.records import Attempt
+from angarium.core.reply import Reply
+from angarium.events.days import day_at
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStoreError, Whose
 from angarium.events.sqlite.store import SqliteEventStore
@@ -70,3 +72,18 @@ def test_a_file_has_its_name_when_its_tables_are_there(store: SqliteEventStore, 
     store.take([reception(1)])
     assert found(store, "roof") == ["bob@example.com"]
     assert [path.suffix for path in (tmp_path / "events").iterdir() if path.name.count("-") == 2] == [".db"]
+
+
+def test_what_is_erased_stands_nowhere_in_the_files(store: SqliteEventStore, tmp_path: Path) -> None:
+    for number in range(40):  # in several segments of the index
+        name = "quetzalcoatl" if number % 9 == 4 else f"somebody{number}"
+        mail = reception(
+            number, to=(f"{name}@example.com",), subject=f"Dear {name}", message_id=f"{name}@x.test"
+        )
+        reply = Reply(550, "5.1.1", f"{name} is unknown")
+        store.take([mail, event(mail, "bounced", "bounced", reply=reply)])
+    assert store.erase(day_at(START), "quetzalcoatl@example.com") == 4
+    store.close()
+    held = b"".join(path.read_bytes() for path in (tmp_path / "events").iterdir()).lower()
+    assert b"quetzalcoatl" not in held
+    assert b"somebody7" in held

@@ -119,6 +119,42 @@ def test_a_day_that_is_dropped_is_gone_and_may_come_again(store: AnyEventStore) 
     assert store.last() > last
 
 
+def test_an_erased_recipient_is_found_by_nothing_and_still_counted(store: AnyEventStore) -> None:
+    mail = reception(1, to=("Bob.Miller@example.com",), subject="For Bob", message_id="x1@shop.example.org",
+                     tags=("welcome", "zebra"), stream="news", account=1, server=2,
+                     metadata={"order": "A-17"})  # fmt: skip
+    shared = reception(2, to=("bob.miller@example.com", "ann@example.com"), subject="For both")
+    other = reception(3, to=("bob@example.com",), subject="For another Bob")
+    store.take([mail, shared, other])
+    refused = Reply(550, "5.1.1", "<bob.miller@example.com> is unknown")
+    store.take([event(mail, "bounced", "bounced", reply=refused), fact("open", mail, address="192.0.2.1")])
+    day = day_at(START)
+    assert store.erase(day, "bob.miller@EXAMPLE.com") == 2
+    store.sync()
+    for query in (
+        "miller",
+        "unknown",
+        "subject:for AND -both AND -another",
+        "A-17",
+        "meta.order:*",
+        "id:x1@shop.example.org",
+    ):
+        assert found(store, query) == [], query
+    for query in ("to:mil*", "*ller", "stream:news AND subject:bob", "reply:u*n", "zebra AND bob"):
+        assert found(store, query) == [], query
+    assert found(store, "tag:zebra AND stream:news AND status:bounced") == [""]
+    assert found(store, "both") == ["ann@example.com"]
+    assert found(store, "bob") == ["bob@example.com"]
+    timeline = store.timeline(mail.message.id, Whose())
+    assert timeline is not None
+    assert [(each.address, each.state, each.reply) for each in timeline.recipients] == [("", "bounced", "")]
+    assert [(each.type, each.reply, each.details) for each in timeline.happenings] == [
+        ("received", "", {}), ("bounced", "", {}), ("open", "", {})
+    ]  # fmt: skip
+    assert store.erase(day, "bob.miller@example.com") == 0
+    assert store.erase("2001-01-01", "bob.miller@example.com") == 0
+
+
 def test_a_place_that_no_page_ended_at_is_refused(store: EventStore) -> None:
     with pytest.raises(EventStoreError, match="leave it out"):
         store.search(parse("roof", MAIL, NOW), Whose(), limit=5, after="2026-11-30.x")

@@ -171,6 +171,13 @@ class EventStore(Protocol):
         """Return all that is known of a message, None when there is nothing."""
         ...
 
+    def erase(self, day: str, address: str) -> int:
+        """Take *address* and all that names it out of a day, and return how many recipients had it; what is counted
+        stays. By whoever takes. Killed in the middle, it has not happened; done again, it finds nothing. Raises
+        EventStoreError.
+        """
+        ...
+
     def drop(self, day: str) -> None:
         """Forget all mail of a day, and what ever happened to it; a day that is not there is none. By whoever takes.
         Killed in the middle, it is there or it is not. Raises EventStoreError.

@@ -51,6 +51,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "recipients": LogField("number", "how many recipients"),
     "to": LogField("list", "the recipients' addresses"),
     "subject": LogField("text", "the Subject field"),
+    "day": LogField("text", "the day (UTC) of the mail whose events have gone"),
     "until": LogField("text", "the last day on which it was to be kept"),
     "taken_bytes": LogField("number", "what it takes on the disk"),
     "most_bytes": LogField("number", "what it may take"),

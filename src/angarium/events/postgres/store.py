@@ -115,6 +115,13 @@ class PostgresEventStore:
         """See `EventStore.sizes`."""
         return self._asked(lambda asking: {days_in([name])[0]: size for name, size in asking(_SIZES)})
 
+    def erase(self, day: str, address: str) -> int:
+        """See `EventStore.erase`."""
+        if day not in self.sizes():
+            return 0
+        with self._answering():
+            return self._writer.erase(day, address)
+
     def drop(self, day: str) -> None:
         """See `EventStore.drop`."""
         with self._answering():

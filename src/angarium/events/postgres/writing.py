@@ -16,10 +16,18 @@ from angarium.events.days import day_of
 from angarium.events.port import EventStoreError, Judge, Told
 from angarium.events.postgres.day import DayTables
 from angarium.events.postgres.schema import FORMAT, SCHEMA, base_statements, day_statements, schema_of
-from angarium.events.postgres.words import Cursor
+from angarium.events.postgres.words import Cursor, storable
 
 _LOCK = f"SELECT last, format FROM {SCHEMA}.series FOR UPDATE"
 _KEEP = f"UPDATE {SCHEMA}.series SET last = %s"
+_FOUND = "SELECT no FROM {day}.recipient WHERE lower(address) = lower(%s) AND address <> ''"
+_ERASE = (
+    "UPDATE {day}.recipient SET address = '', reply = '', words = '' WHERE no = ANY(%s)",
+    "UPDATE {day}.event SET reply = '', detail = NULL WHERE recipient = ANY(%s)",
+    """UPDATE {day}.message m SET sender = '', subject = '', message_id = '', metadata = NULL, meta = NULL
+    WHERE no IN (SELECT r >> 20 FROM unnest(CAST(%s AS bigint[])) r) AND NOT EXISTS (
+      SELECT 1 FROM {day}.recipient WHERE no >> 20 = m.no AND address <> '')""",
+)
 _LOCK_S = 15
 _DAYS_KNOWN = 40
 
@@ -48,6 +56,17 @@ class PostgresWriter:
             last = next(numbers) - 1
             cursor.execute(_KEEP, (last,))
         self._last = last
+
+    def erase(self, day: str, address: str) -> int:
+        """Take an address and all that names it out of a day's tables; return how many recipients had it."""
+        schema = schema_of(day)
+        with self._writing() as cursor:
+            self._numbers(cursor)  # so that nobody else writes
+            found = cursor.execute(_FOUND.format(day=schema), (storable(address),)).fetchall()
+            numbers = [number for (number,) in found]
+            for sql in _ERASE:
+                cursor.execute(sql.format(day=schema), (numbers,))
+        return len(numbers)
 
     def drop(self, day: str) -> None:
         """Drop a day's tables."""

@@ -15,7 +15,6 @@ from angarium.core.records import Event, Fact, Message
 from angarium.events.catalogue import KINDS, STATES
 from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.rows import (
-    FIRST_FACT,
     INDEX_BITS,
     LATE_SEQ,
     WHOLE,
@@ -29,16 +28,15 @@ from angarium.events.rows import (
     traits_of,
 )
 from angarium.events.sqlite.detail import pack_event, pack_fact
-from angarium.events.sqlite.schema import REPLY_BITS, SCHEMA_VERSION, open_to_write
-from angarium.events.sqlite.words import NOTHING, Recent, SharedValues, StoredWords, cut, hash_of
+from angarium.events.sqlite.erasure import erase
+from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
+from angarium.events.sqlite.words import NOTHING, Recent, SharedValues, StoredWords, cut, hash_of, reply_row
 
 _AT_ONCE = 400
 _IN_MEMORY = 50_000
 """So many messages and words of the newest day are known without asking its file; of days before it, to which little
 comes, a tenth.
 """
-_EVENT_REPLIES, _FACT_REPLIES = 1_000, 23
-"""So many replies of a recipient have a row of their own in the index; later ones share the last."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _STATES = {state: number for number, state in enumerate(STATES)}
@@ -158,6 +156,18 @@ class DayFile:
             self._forget()
             raise
 
+    def erase(self, address: str) -> int:
+        """See `erasure.erase`."""
+        try:
+            found = erase(self._db, address)
+            self._shared.forget()
+            return found
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+
     def sync(self) -> None:
         """Have all that was committed survive a power cut: the log is synced with something that is written to it."""
         self._db.execute("PRAGMA synchronous = FULL")
@@ -229,7 +239,7 @@ class DayFile:
             sql = f"SELECT recipient, seq FROM event WHERE (recipient, seq) IN (VALUES {marks})"
             for found in self._db.execute(sql, [part for key in some for part in key]).fetchall():
                 del replies[found]
-        rows = {_reply_row(*key): cut(text) for key, text in replies.items()}
+        rows = {reply_row(*key): cut(text) for key, text in replies.items()}
         self._db.executemany(_REPLY, sorted(rows.items()))
 
     def _receive(self, reception: ReceivedMail, rows: _Rows) -> None:
@@ -357,9 +367,3 @@ def _marks(message: Message, numbers: _Numbers) -> str:
         *(("t", tag, NOTHING) for tag in numbers.tags),
     ]
     return " ".join([f"{sign}{number}" for sign, number, nothing in marks if number != nothing])
-
-
-def _reply_row(recipient: int, seq: int) -> int:
-    """Return the number of a reply's row in the index; those of facts lie behind the ones of events."""
-    place = min(seq, _EVENT_REPLIES) if seq < FIRST_FACT else _EVENT_REPLIES + 1 + seq % _FACT_REPLIES
-    return recipient << REPLY_BITS | place

@@ -126,6 +126,15 @@ class SqliteEventStore:
                 days[path.name[:10]] = days.get(path.name[:10], 0) + path.stat().st_size
         return days
 
+    def erase(self, day: str, address: str) -> int:
+        """See `EventStore.erase`."""
+        if not self._path(day).exists():
+            return 0
+        with self._answering(day):
+            found = self._file(day).erase(address)
+        self._unsynced.add(day)
+        return found
+
     def drop(self, day: str) -> None:
         """See `EventStore.drop`. Who reads the day at the moment reads on."""
         with self._answering(day):

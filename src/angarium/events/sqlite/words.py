@@ -8,10 +8,15 @@ from typing import TypeVar
 
 import msgspec
 
+from angarium.events.rows import FIRST_FACT
+from angarium.events.sqlite.schema import REPLY_BITS
 from angarium.query.words import folded, words
 
 NOTHING = 1
 """The number of the empty word."""
+
+_EVENT_REPLIES, _FACT_REPLIES = 1_000, 23
+"""So many replies of a recipient have a row of their own in the index; later ones share the last."""
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -128,3 +133,9 @@ def cut(*texts: str) -> str:
     phrase goes from one into the next.
     """
     return " · ".join(" ".join(words(text)) for text in texts)
+
+
+def reply_row(recipient: int, seq: int) -> int:
+    """Return the number of a reply's row in the index; those of facts lie behind the ones of events."""
+    place = min(seq, _EVENT_REPLIES) if seq < FIRST_FACT else _EVENT_REPLIES + 1 + seq % _FACT_REPLIES
+    return recipient << REPLY_BITS | place
