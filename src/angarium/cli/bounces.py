@@ -28,6 +28,7 @@ from angarium.feedback.bounces import (
     bounce_of,
     newest_first,
     summarise,
+    undo,
 )
 from angarium.query.nodes import Everything
 from angarium.sql.errors import Invalid
@@ -147,13 +148,9 @@ def show_command(place: StorePlace, bounce: int, text: bool, as_json: bool) -> N
 def activate_command(place: StorePlace, bounce: int, as_json: bool) -> None:
     """Undo what has followed from one: the address gets mail again, unless something else suppresses it."""
     told = bounce_of(_found(place, bounce))
-    message, what = _message(told), _what(told)
     with open_store(place) as opened:
-        mine = CauseFilter(what=what, accounts=(told.account,), message=message)
-        undone = opened.store.suppressions.undo(mine, actor=opened.actor)
-        held = NoteFilter(account=told.account, what=what, message=message)
-        undone += opened.store.suppression_notes.discard(held, actor=opened.actor)
-        left = opened.store.suppressions.standing(what, told.account)
+        causes, notes = opened.store.suppressions, opened.store.suppression_notes
+        undone, left = undo(told, _what(told), causes, notes, actor=opened.actor)
     record = {"undone": undone, "suppressed": bool(left)}
     end = f"; {amount(len(left), 'other cause')} still suppress it" if left else ""
     say(f"{told.address}: {amount(undone, 'suppression')} undone{end}", as_json, record)

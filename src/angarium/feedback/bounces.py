@@ -1,5 +1,5 @@
 """What has come back, as a list: each failure, complaint and unsubscription with its verdict; counted by what one asks.
-Pure, but for whoever is asked for the happenings.
+Pure, but for whoever is asked.
 """
 
 import re
@@ -9,12 +9,17 @@ from typing import Final, Literal
 import msgspec
 from msgspec import structs
 
+from angarium.core.ids import parse_id
 from angarium.events.port import EventStore, Happening, Whose
 from angarium.feedback.consequences import Consequence, Earlier, SuppressionRules, follows
 from angarium.feedback.occurrences import TYPES, occurrence_of, verdict_of
 from angarium.feedback.sections import ANY_ADDRESS
 from angarium.feedback.vendors import bounce_class, postmark_type
 from angarium.query.nodes import Node
+from angarium.suppressions.notes import NoteFilter
+from angarium.suppressions.records import Cause, CauseFilter
+from angarium.suppressions.store.ledger import Suppressions
+from angarium.suppressions.store.notebook import Notebook
 
 BOUNCE_TYPES: Final = (*TYPES, "auto_reply")
 """What is listed."""
@@ -101,6 +106,21 @@ def bounce_of(happening: Happening) -> Bounce:
         follows=then.effect,
         why=then.why,
     )
+
+
+def undo(
+    bounce: Bounce, what: str, causes: Suppressions, notes: Notebook, *, actor: str
+) -> tuple[int, list[Cause]]:
+    """Undo what has followed from *bounce* for the address *what*, as it is compared. Return how much that was, and
+    what suppresses it all the same.
+    """
+    if bounce.message is None:
+        return 0, []
+    message = parse_id(bounce.message)
+    mine = CauseFilter(what=what, accounts=(bounce.account,), message=message)
+    undone = causes.undo(mine, actor=actor)
+    undone += notes.discard(NoteFilter(account=bounce.account, what=what, message=message), actor=actor)
+    return undone, causes.standing(what, bounce.account)
 
 
 def bounce_numbered(store: EventStore, everything: Node, scope: Whose, number: int) -> Happening | None:

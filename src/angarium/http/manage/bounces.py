@@ -18,6 +18,7 @@ from angarium.feedback.bounces import (
     bounce_of,
     newest_first,
     summarise,
+    undo,
 )
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Body, Id
@@ -213,14 +214,11 @@ def show_bounce(call: Call, bounce: int, query: OneQuery) -> BounceStory:
 def activate_bounce(call: Call, bounce: int, query: OneQuery) -> Activated:
     """Undo what has followed from one bounce: the address gets mail again, unless something else suppresses it."""
     _, told, what = _found(call, bounce, query.account)
-    if what is None or told.message is None:
+    if what is None:
         return Activated(0, False)
-    message, store = parse_id(told.message), call.store
-    mine = CauseFilter(what=what, accounts=(told.account,), message=message)
-    undone = store.suppressions.undo(mine, actor=call.actor)
-    held = NoteFilter(account=told.account, what=what, message=message)
-    undone += store.suppression_notes.discard(held, actor=call.actor)
-    return Activated(undone, bool(store.suppressions.standing(what, told.account)))
+    store = call.store
+    undone, left = undo(told, what, store.suppressions, store.suppression_notes, actor=call.actor)
+    return Activated(undone, bool(left))
 
 
 def list_held(call: Call, query: OneQuery) -> HeldList:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from angarium.config.records import GlobalOptions
-from angarium.core.ids import MessageId, parse_id
+from angarium.core.ids import MessageId, made_at, parse_id
 from angarium.core.records import Origin
 from angarium.events.days import day_at
 from angarium.events.port import EventStore, Happening, Whose
@@ -28,10 +28,10 @@ from angarium.feedback.consequences import (
 from angarium.feedback.occurrences import TYPES, is_signed, occurrence_of
 from angarium.identity.store.store import IdentityStore
 from angarium.node.recorder.deliveries import Deliveries
-from angarium.query.nodes import Equal, Everything, Phrase
+from angarium.query.nodes import Between, Equal, Everything, Phrase
 from angarium.query.parser import all_of
 from angarium.query.words import folded, words
-from angarium.sql.errors import Invalid
+from angarium.sql.errors import Invalid, NotFound
 from angarium.suppressions.address import address_of
 from angarium.suppressions.notes import NewNote, Note, NoteFilter, NoteState
 from angarium.suppressions.records import EVERYTHING, CauseFilter, NewCause, stream_scope
@@ -40,6 +40,7 @@ BATCH: Final = 500
 _AHEAD: Final = 100_000
 """So many numbers without anything of interest are passed before the place is written anew."""
 _SWEEP_S: Final = 86_400.0
+_NEAR_S: Final = 3_600.0
 
 
 class _Finding(NamedTuple):
@@ -74,6 +75,7 @@ class CauseWriter:
         now: Callable[[], float],
     ) -> None:
         self._events = events
+        self._accounts = store.accounts
         self._causes = store.suppressions
         self._notes = store.suppression_notes
         self._deliveries = deliveries
@@ -83,6 +85,7 @@ class CauseWriter:
         self._now = now
         self._guard = BurstGuard(_limits(options()))
         self._upto = 0.0
+        self._counted = 0
         self._place: int | None = None
         self._written = 0
         self._swept_at = now()
@@ -94,7 +97,7 @@ class CauseWriter:
         place = self._begin() if self._place is None else self._place
         last = self._events.last()
         if last < place:  # another store, which counts anew
-            place = self._written = 0
+            place = self._written = self._counted = 0
         page = self._events.log(Everything(), Whose(), after=place, limit=BATCH, types=TYPES)
         found = [each for each in page if each.number <= last]
         reached = found[-1].number if len(page) == BATCH and found else last
@@ -132,13 +135,20 @@ class CauseWriter:
         for each in found:
             recipients = self._recipients(each) if each.index is None or not is_signed(each) else 1
             one = self._one(each) if each.index is None else each
-            if one is None or one.message is None or not one.account:
+            if one is None or one.message is None or not self._is_there(one.account):
                 continue
             try:
                 what = address_of(one.address)
             except Invalid:
                 continue
             yield _Finding(one, what, parse_id(one.message), occurrence_of(one, recipients))
+
+    def _is_there(self, account: int) -> bool:
+        """Whether there is such an account. What is told of one that was deleted would stand in the way of all else."""
+        try:
+            return account > 0 and bool(self._accounts.get(account))
+        except NotFound:
+            return False
 
     def _recipients(self, happening: Happening) -> int:
         """Return how many recipients the message had."""
@@ -159,10 +169,7 @@ class CauseWriter:
         self._guard.limits = _limits(self._options())
         for key, at, count in self._deliveries.take():
             self._guard.delivered(key, at, count)
-        for each in findings:
-            verdict = each.occurrence.verdict
-            if verdict is not None and verdict.is_hard:
-                self._guard.failed(self._key(each), each.happening.at)
+        self._count(findings)
         self._upto = max((each.happening.at for each in findings), default=0.0)
         decided = _Decided()
         known = self._notes.known([_key_of(each) for each in findings]) if findings else set()
@@ -170,6 +177,14 @@ class CauseWriter:
             if each.occurrence.verdict is None or _key_of(each) not in known:
                 self._follow(each, decided)
         return decided
+
+    def _count(self, findings: Sequence[_Finding]) -> None:
+        """Tell the guard of hard bounces, each once: what could not be written is judged again."""
+        for each in findings:
+            verdict = each.occurrence.verdict
+            if verdict is not None and verdict.is_hard and each.happening.number > self._counted:
+                self._guard.failed(self._key(each), each.happening.at)
+        self._counted = max([self._counted, *(each.happening.number for each in findings)])
 
     def _follow(self, finding: _Finding, decided: _Decided) -> None:
         then = follows(finding.occurrence, self._earlier(finding, decided), self._rules())
@@ -184,7 +199,9 @@ class CauseWriter:
 
     def _is_report(self, finding: _Finding) -> bool:
         """Whether the mail was made here: who gets no delivery reports has sent mail, and may get other mail."""
-        node = all_of([Equal("id", finding.message.hex()), Equal("listener", Origin().listener)])
+        made = made_at(finding.message)
+        near = Between("date", made - _NEAR_S, made + _NEAR_S)  # so that one day is asked
+        node = all_of([near, Equal("id", finding.message.hex()), Equal("listener", Origin().listener)])
         return self._events.count(node, Whose(), most=1) > 0
 
     def _is_held(self, finding: _Finding, then: Consequence) -> bool:
