@@ -171,6 +171,19 @@ def test_one_click_unsubscribes_and_the_next_mail_is_not_sent(
     node.program.wait_until(lambda: bool(kept_of(node, first, "unsubscribe")), "the unsubscription")
     (unsubscribed,) = kept_of(node, first, "unsubscribe")
     assert unsubscribed["address"] == "fed@up.example"
+    node.program.wait_until(lambda: is_suppressed(node, "fed@up.example"), "the suppression")
+    second = mail_out(node, newsletter, "fed@up.example")
+    node.program.wait_until(lambda: bool(kept_of(node, second, "suppressed")), "the end of the second mail")
+    assert len(sink.to("fed@up.example")) == 1
+
+
+def is_suppressed(node: Node, address: str) -> bool:
+    done = subprocess.run(
+        [str(ANGARIUM), "suppressions", "show", address, "--data", str(node.data)],
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 def kept_of(node: Node, message: str, type_: str) -> list[dict[str, Any]]:
