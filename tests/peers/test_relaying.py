@@ -1,10 +1,12 @@
 """Mail from real MTAs through the running node to real servers: what was sent arrives, byte for byte.
 
-The configuration is the one in `docs/deliver-to-dovecot.md`, with this test's ports.
+The configuration is the one in `docs/deliver-to-dovecot.md`, with this test's ports. Servers and node are there for all
+tests, and each source for those it is in.
 """
 
 import quopri
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,10 +40,35 @@ def published_configuration(smart_host: int, lmtp: int) -> str:
     return config.replace("port=24", f"port={lmtp}")
 
 
-@pytest.fixture
-def node(postfix: Postfix, dovecot: DovecotLmtp) -> Iterator[Node]:
-    with Node(published_configuration(postfix.port, dovecot.port)) as running:
-        yield running
+class SmartHost:
+    """A Postfix that keeps mail for example.com, and hands it out once."""
+
+    def __init__(self, postfix: Postfix) -> None:
+        self._postfix = postfix
+        self._seen = 0
+
+    def next_messages(self, count: int) -> list[bytes]:
+        """Wait for *count* more, and return them, oldest first."""
+        messages = self._postfix.messages(self._seen + count)[self._seen :]
+        self._seen += len(messages)
+        return messages
+
+
+@pytest.fixture(scope="module")
+def dovecot() -> Iterator[DovecotLmtp]:
+    with DovecotLmtp() as destination:
+        yield destination
+
+
+@pytest.fixture(scope="module")
+def around(dovecot: DovecotLmtp) -> Iterator[tuple[SmartHost, Node]]:
+    with Postfix() as postfix, Node(published_configuration(postfix.port, dovecot.port)) as node:
+        yield SmartHost(postfix), node
+
+
+@pytest.fixture(scope="module")
+def smart_host(around: tuple[SmartHost, Node]) -> SmartHost:
+    return around[0]
 
 
 Source = Postfix | Sendmail | Exim | OpenSmtpd
@@ -75,10 +102,16 @@ SOURCES: dict[str, Callable[[int], Source]] = {
 }
 
 
-@pytest.fixture(params=SOURCES)
-def source(request: pytest.FixtureRequest, node: Node) -> Iterator[Source]:
-    with SOURCES[request.param](node.smtp_port) as running:
+@pytest.fixture(scope="module", params=SOURCES)
+def source(request: pytest.FixtureRequest, around: tuple[SmartHost, Node]) -> Iterator[Source]:
+    with SOURCES[request.param](around[1].smtp_port) as running:
         yield running
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    """Somebody whose mailbox is empty."""
+    return f"user{zlib.crc32(request.node.name.encode()):x}"
 
 
 def hand_over(source: Source, recipients: list[str]) -> None:
@@ -101,26 +134,28 @@ def bodies_by_subject(mails: list[bytes]) -> dict[str, bytes]:
     return found
 
 
-def test_mail_for_anywhere_arrives_at_the_smart_host(source: Source, postfix: Postfix) -> None:
+def test_mail_for_anywhere_arrives_at_the_smart_host(source: Source, smart_host: SmartHost) -> None:
     hand_over(source, ["b@example.com"])
-    assert bodies_by_subject(postfix.messages(len(BODIES))) == BODIES
+    assert bodies_by_subject(smart_host.next_messages(len(BODIES))) == BODIES
 
 
-def test_mail_for_the_local_domain_arrives_by_lmtp(source: Source, dovecot: DovecotLmtp) -> None:
-    hand_over(source, ["ann@local.example.com"])
-    assert bodies_by_subject(dovecot.messages("ann", len(BODIES))) == BODIES
+def test_mail_for_the_local_domain_arrives_by_lmtp(source: Source, dovecot: DovecotLmtp, user: str) -> None:
+    hand_over(source, [f"{user}@local.example.com"])
+    assert bodies_by_subject(dovecot.messages(user, len(BODIES))) == BODIES
 
 
-def test_one_message_for_both_goes_both_ways(source: Source, postfix: Postfix, dovecot: DovecotLmtp) -> None:
-    recipients = ["ann@local.example.com", "bob@local.example.com", "b@example.com"]
+def test_one_message_for_both_goes_both_ways(
+    source: Source, smart_host: SmartHost, dovecot: DovecotLmtp, user: str
+) -> None:
+    recipients = [f"{user}@local.example.com", f"b{user}@local.example.com", "b@example.com"]
     source.sendmail("a@example.org", recipients, b"Subject: x\n\nfor three\n")
-    arrived = [*postfix.messages(1), *dovecot.messages("ann", 1), *dovecot.messages("bob", 1)]
+    arrived = [*smart_host.next_messages(1), *dovecot.messages(user, 1), *dovecot.messages(f"b{user}", 1)]
     assert [mail.partition(b"\n\n")[2] for mail in arrived] == [b"for three\n"] * 3
 
 
-def test_the_node_adds_itself_to_the_trace(source: Source, dovecot: DovecotLmtp) -> None:
-    source.sendmail("a@example.org", ["ann@local.example.com"], b"Subject: x\n\nend\n")
-    received = re.findall(rb"^Received: (?:.|\n[ \t])*", dovecot.messages("ann", 1)[0], re.MULTILINE)
+def test_the_node_adds_itself_to_the_trace(source: Source, dovecot: DovecotLmtp, user: str) -> None:
+    source.sendmail("a@example.org", [f"{user}@local.example.com"], b"Subject: x\n\nend\n")
+    received = re.findall(rb"^Received: (?:.|\n[ \t])*", dovecot.messages(user, 1)[0], re.MULTILINE)
     by_host = rb"by ((sendmail|exim|opensmtpd)\.example\.org|postfix\.example\.com)"
     assert len(received) == 3  # the source, the node, Dovecot: each above the one before
     assert re.search(by_host, received[2])
