@@ -2,12 +2,18 @@
 
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
+from angarium.identity import secrets
+from angarium.identity.store.place import open_database
+from angarium.testing.memory import memory_folder
 from angarium.testing.programs import last_lines, running
 
 # How long an example takes says more about the machine than about the code.
@@ -43,6 +49,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.unit)
         weights[item.path] += 100 if STARTS_PROGRAMS & marks else 10 if "slow" in marks else 0
     items.sort(key=lambda item: -weights[item.path])
+
+
+STRONG_HASHER = secrets._ARGON2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Passwords are hashed in this process with a hundredth of the work: 64 MB for each would be a good part of the
+    run. `tests/identity/test_passwords.py` looks at the work that a node does.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "_ARGON2", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def strong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as a node does it."""
+    monkeypatch.setattr(secrets, "_ARGON2", STRONG_HASHER)
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder in memory, where there is room, for what syncs often and is not tested for it."""
+    with TemporaryDirectory(prefix="angarium-test-", dir=memory_folder()) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def migrated_file() -> Iterator[Path]:
+    """A SQLite file with the tables of an identity store, to copy from: making them takes a migration for each year."""
+    with TemporaryDirectory(prefix="angarium-test-", dir=memory_folder()) as folder:
+        file = Path(folder) / "identity.db"
+        with closing(open_database(f"sqlite:///{file}")) as database:
+            database.migrate()
+        yield file
 
 
 @pytest.hookimpl(wrapper=True)

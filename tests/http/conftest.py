@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,8 +138,8 @@ class Api:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[IdentityStore]:
-    database = open_database(f"sqlite:///{tmp_path / 'identity.db'}")
+def store(tmp_path: Path, quick_path: Path, migrated_file: Path) -> Iterator[IdentityStore]:
+    database = open_database(f"sqlite:///{shutil.copy(migrated_file, quick_path)}")
     database.migrate()
     yield IdentityStore(database, KeyRing.load_or_create(tmp_path / "secrets.key"), lambda: NOON)
     database.close()

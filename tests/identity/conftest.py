@@ -1,5 +1,6 @@
 """The identity store on both databases: a test that asks for `url`, `database` or `store` runs on each."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,23 +34,30 @@ def migrated(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, quick_path: Path) -> Iterator[str]:
     """The URL of a database without tables."""
-    yield from _url(request, tmp_path, "template1")
+    if request.param == "sqlite":
+        yield f"sqlite:///{quick_path / 'identity' / 'identity.db'}"
+    else:
+        yield from _copy_of("template1", request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, quick_path: Path) -> Iterator[str]:
     """The URL of a database with the tables."""
-    template = request.getfixturevalue("migrated") if request.param == "postgresql" else ""
-    yield from _url(request, tmp_path, template)
-
-
-def _url(request: pytest.FixtureRequest, tmp_path: Path, template: str) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'identity' / 'identity.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
+        yield f"sqlite:///{copy_of(request.getfixturevalue('migrated_file'), quick_path / 'identity')}"
+    else:
+        yield from _copy_of(request.getfixturevalue("migrated"), request.getfixturevalue("postgres"))
+
+
+def copy_of(file: Path, folder: Path) -> Path:
+    """Copy a SQLite file into a folder that is made for it, as the store makes it."""
+    folder.mkdir(0o700)
+    return shutil.copy(file, folder)
+
+
+def _copy_of(template: str, server: PostgresServer) -> Iterator[str]:
     name = server.create_database(template)
     yield server.url(name)
     server.drop_database(name)

@@ -1,5 +1,6 @@
 """A ledger on both databases, with two accounts: a test that asks for `ledger` runs on each."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,10 +29,11 @@ def migrated() -> Iterator[tuple[PostgresServer, str]]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, quick_path: Path, migrated_file: Path) -> Iterator[Database]:
     """A database with the tables."""
-    url = f"sqlite:///{tmp_path}/identity/identity.db"
-    if request.param == "postgresql":
+    if request.param == "sqlite":
+        url = f"sqlite:///{shutil.copy(migrated_file, quick_path)}"
+    else:
         server, name = request.getfixturevalue("migrated")
         url = server.url(server.create_database(name))
     database = open_database(url)

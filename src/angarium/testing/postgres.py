@@ -18,12 +18,11 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
+from angarium.testing.memory import memory_folder
 from angarium.testing.peers import PeerMissing
 from angarium.testing.programs import Program, run
 
 _DEBIAN = Path("/usr/lib/postgresql")
-_IN_MEMORY = Path("/dev/shm")
-_ROOM_BYTES = 1 << 30
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50")
 
 
@@ -34,7 +33,7 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="angarium-pg-", dir=_quick_place()))
+        self.directory = Path(tempfile.mkdtemp(prefix="angarium-pg-", dir=memory_folder()))
         self._data = self.directory / "data"
         self._databases = itertools.count(1)
         try:
@@ -122,17 +121,6 @@ class PostgresServer:
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
-
-
-def _quick_place() -> Path | None:
-    """Return where files are in memory, if there is ample room; None: where temporary files are else.
-
-    A database is a thousand files, which a disk that is busy takes a second to make.
-    """
-    if not os.access(_IN_MEMORY, os.W_OK):
-        return None
-    room = os.statvfs(_IN_MEMORY)
-    return _IN_MEMORY if room.f_bavail * room.f_frsize > _ROOM_BYTES else None
 
 
 def _unprivileged(arguments: Sequence[str | Path]) -> list[str | Path]:
