@@ -46,6 +46,16 @@ def test_events_are_exported_by_type_and_from_a_number_on(cli, data):
     assert cli("events", "--data", str(data), "--export", "-", "--after", str(number)).stdout == ""
 
 
+def test_what_came_back_and_blames_nobody_says_why(cli, data):
+    why = "it names no message that was sent from here"
+    store = SqliteEventStore(data / "events")
+    store.take([fact("feedback", None, why=why), fact("complaint", reception(2), 2, type="abuse")])
+    store.close()
+    listed = cli("events", "--data", str(data), "--type", "feedback", "--type", "complaint").stdout
+    assert f"({why})" in listed
+    assert "r2@example.com  (abuse)" in listed
+
+
 def test_a_file_that_cannot_be_written_is_told(cli, data):
     done = cli("events", "--data", str(data), "--export", str(data / "nowhere" / "x"))
     assert done.exit_code == 1

@@ -99,6 +99,7 @@ def _print(happening: Happening, as_json: bool) -> None:
         return
     what = moment(happening.at), happening.type.ljust(12), happening.message or "-" * 32
     words = (*what, happening.address, happening.reply)
-    reason = f"({happening.reason})" if happening.reason else ""
+    why = happening.reason or happening.details.get("why") or happening.details.get("type")
+    reason = f"({why})" if why else ""
     said = "  ".join(word for word in (*words, reason) if word)
     print_lines([Toned(said, STATE_TONES.get(happening.type, ""))])
