@@ -173,6 +173,21 @@ def test_unsigned_feedback_for_several_recipients_suppresses_nobody(node: Node) 
     assert node.causes() == [("r2@example.com", "complaint")]
 
 
+def test_what_comes_back_later_is_judged_by_the_same_rules(node: Node) -> None:
+    """A delay that was given up, an own fault of the mail, and an address that is gone."""
+    said = {
+        1: ("550 5.1.1 no such user", "5.1.1", "no_such_recipient"),
+        2: ("NXDOMAIN", "4.0.0", "no_such_host"),
+        3: ("552 5.3.4 message too large", "5.3.4", "too_large"),
+    }
+    for number, (reply, status, reason) in said.items():
+        one = mail(number, to=(f"r{number}@example.com", "other@example.com"))
+        late = fact("late_bounce", one, number, reply=reply, status=status, reason=reason, by="return_path")
+        node.take(one, delivered(one), late)
+    node.act()
+    assert (node.causes(), node.notes("noted")) == ([("r1@example.com", "hard_bounce")], [])
+
+
 def test_it_is_scored_once_per_message_and_address(node: Node) -> None:
     one = mail(1)
     node.take(one, bounced(one), bounced(one))
