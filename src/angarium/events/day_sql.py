@@ -18,12 +18,14 @@ Said = Callable[[bytes, float], dict[str, Any]]
 class Lead(NamedTuple):
     """A way to find recipients `r` with their messages `m`, the newest first: *source* stands behind FROM, with the
     values of its question marks, *where* says which, and *number* is the recipient's, by which the source is ordered.
+    *is_newest*: all that it finds is newer than what others find besides; where that is enough, they are not asked.
     """
 
     source: str
     values: list[Any]
     where: Condition
     number: str = "r.no"
+    is_newest: bool = False
 
 
 class DaySql(Protocol):

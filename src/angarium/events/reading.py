@@ -58,10 +58,12 @@ class DayReader:
     def mail(self, node: Node, scope: Whose, below: int, limit: int) -> list[tuple[int, FoundMail]]:
         """Return the newest of what *node* finds, each with its number, all of which are below *below*."""
         found: dict[int, FoundMail] = {}
-        for source, values, (where, wanted), number in self._leads(node, scope):
+        for source, values, (where, wanted), number, is_newest in self._leads(node, scope):
             sql = f"{self._mail(source)} WHERE {number} < ? AND {where} ORDER BY {number} DESC LIMIT ?"
             rows = self._ask(sql, [*values, below, *wanted, limit])
             found |= {row[0]: _found(row) for row in rows if row[0] not in found}
+            if is_newest and len(found) >= limit:
+                break
         return sorted(found.items(), reverse=True)[:limit]
 
     def count(self, node: Node, scope: Whose, most: int) -> int:

@@ -12,6 +12,7 @@ from angarium.events import over_days
 from angarium.events.days import day_of_id
 from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
 from angarium.events.postgres.day_sql import PostgresDaySql
+from angarium.events.postgres.leads import PostgresLeads
 from angarium.events.postgres.schema import SCHEMA, days_in
 from angarium.events.postgres.words import storable
 from angarium.events.postgres.writing import PostgresWriter
@@ -185,4 +186,5 @@ class _Asking:
 
     def day(self, day: str) -> DayReader:
         """Return a day to be asked."""
-        return DayReader(self, PostgresDaySql(day))
+        sql = PostgresDaySql(day)
+        return DayReader(self, sql, PostgresLeads(sql))
