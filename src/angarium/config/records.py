@@ -280,6 +280,7 @@ class GlobalOptions:
     identity_store: Secret | None = None
     secrets_key_file: Path | None = None
     # what has happened
+    machine_networks: CidrSet = NOWHERE
     event_database: Secret | None = None
     event_retention: int = 45
     event_store_max_size: int = 21_474_836_480

@@ -272,9 +272,9 @@ _MAIL_TO_US: Final = ("by", "mail", "from", "to", "subject")
 that this node has signed, `message_id`, `trace`), its own id, and its envelope and subject.
 """
 
-_BY_READER: Final = ("address", "agent", "method", "machine")
+_BY_READER: Final = ("address", "agent", "method", "machine", "proxy")
 """What is said of who asked for a picture or followed a link: its IP address, what it calls itself, the method if it
-is not GET, and why it is taken for a program (`events.machines`), where it is.
+is not GET, and why it is taken for a program, or by whose servers it came (`events.machines`).
 """
 
 FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {

@@ -171,7 +171,11 @@ DETAILS: Final[dict[str, str]] = {
     "address": "The IP address that asked.",
     "agent": "What the program called itself that asked, or that made the report.",
     "method": "The HTTP method, where it is not GET.",
-    "machine": "Why it is taken for a program and not for a person, in a word; absent for a person.",
+    "machine": "Why it is taken for a program and not for a person; absent for a person. `prefetch`: Apple's servers, "
+    "which load pictures when mail comes; `scanner`: a security product; `program`: what calls itself so, as a search "
+    "engine; `too_soon`: within a second of delivery, three for a click; `network`: `Machine_Networks`; `method`: it "
+    "asks for no content; `no_agent`: it does not say what it is.",
+    "proxy": "By whose servers a person has looked: `gmail`, `yahoo`, `other`.",
     "url": "The link.",
     "opened": "Whether the click says that the message was opened; false where a program followed the link.",
     "by": "How the message was found that it is about: `return_path` (an address that this node has signed), "

@@ -222,6 +222,12 @@ _RETURNS = (
 )
 
 _EVENTS = (
+    _row(
+        "Machine_Networks",
+        k.CIDRS,
+        "",
+        "Openings and clicks from these networks are of programs and not of people: scanners, data centres.",
+    ),
     _fixed(
         "Event_Database",
         k.POSTGRESQL,

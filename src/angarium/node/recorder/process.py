@@ -49,6 +49,7 @@ from angarium.node.recorder.counting import SumsKeeper, TakenCounts
 from angarium.node.recorder.deliveries import Deliveries
 from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
+from angarium.node.recorder.lookers import Lookers
 from angarium.node.recorder.mailings import StoredMailings
 from angarium.node.recorder.recorder import JournalRecorder
 from angarium.node.recorder.retention import EventKeeper
@@ -143,6 +144,7 @@ class RecorderProcess:
         recorder = JournalRecorder(
             spool, store, self._clock, lambda: self._soon(news.tell), desk, self._texts, self._retention
         )
+        recorder.judge = Lookers(lambda: self._config.globals.machine_networks).judged
         self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)
         self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())

@@ -91,6 +91,8 @@ class JournalRecorder:
         self.status = RecorderStatus()
         self.on_taken: Callable[[Sequence[Told]], None] = lambda told: None
         """Told what was stored."""
+        self.judge: Callable[[Sequence[Told]], Sequence[Told]] = lambda told: told
+        """Says of openings and clicks who has looked, before they are stored."""
         self.kept = 0
         """The number of the last happening that survives a power cut, as far as is known."""
 
@@ -191,7 +193,7 @@ class JournalRecorder:
         reads = [read for follower in followers if (read := follower.read(most))]
         has_moved = before != [follower.place for follower in followers]
         self._is_dirty = self._is_dirty or has_moved
-        told = [each for read in reads for each in read]
+        told = self.judge([each for read in reads for each in read])
         if told:
             self._store.take(told if self._retention is None else self._retention.kept(told))
             if self._texts is not None:
