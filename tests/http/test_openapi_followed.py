@@ -36,6 +36,7 @@ FORMATS = {
     "label": LABELS,
     "email": st.builds("{}@{}".format, LABELS, DOMAINS),
     "query": QUERIES,
+    "suppressed": st.builds("{}@{}".format, LABELS, DOMAINS) | DOMAINS | st.just("/^bot/"),
     "time-of-query": st.sampled_from(("7d", "2026-11-30", "2026-11-30T14:05", "yesterday")),
     "zone": st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kolkata")),
     "cidr": (st.ip_addresses() | st.builds("{}/24".format, st.ip_addresses(v=4))).map(str),

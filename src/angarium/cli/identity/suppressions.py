@@ -226,7 +226,7 @@ def remove_command(
     with open_store(place) as opened:
         make = _maker(opened, _Asked(account, node, server, stream, mail), "cli", None, note)
         lifted = opened.store.suppressions.allow(
-            [make(what=each, reason="manual") for each in what], actor=opened.actor
+            [make(what=each, reason="compliance") for each in what], actor=opened.actor
         )
     say(
         f"{amount(lifted, 'suppression')} lifted" if lifted else "nothing was on that list",

@@ -62,3 +62,7 @@ BounceTypes = Annotated[str, _told(pattern=f"^$|^({_BOUNCE})(,({_BOUNCE}))*$")]
 TimeText = Annotated[str, _told(maxLength=40, format="time-of-query")]
 ZoneName = Annotated[str, _told(format="zone")]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+Suppressed = Annotated[str, _told(minLength=3, maxLength=1_000, format="suppressed")]
+Scope = Annotated[
+    str, msgspec.Meta(pattern=rf"^(\*|\*/transactional|\*/broadcast|[0-9]{{1,9}}/{checks.STREAM_ID})$")
+]

@@ -4,12 +4,23 @@ from typing import Final
 
 from angarium import __version__
 from angarium.http.api.endpoint import Api, Endpoint, resource
-from angarium.http.manage import accounts, audit, bounces, credentials, domains, happened, people, reports
+from angarium.http.manage import (
+    accounts,
+    audit,
+    bounces,
+    credentials,
+    domains,
+    happened,
+    people,
+    reports,
+    suppressions,
+)
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
 
 
+_LISTS = "suppression_lists/manage"
 _STREAMS = "/servers/{server}/streams"
 _STREAM = f"{_STREAMS}/{{stream}}"
 
@@ -131,6 +142,12 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/reports", reports.show_report, "metrics/view"),
     Endpoint("GET", "/reports/export", reports.export_report, "metrics/view", lines=True),
     Endpoint("GET", "/reports/replies", reports.list_replies, "metrics/view"),
+    Endpoint("GET", "/suppressions", suppressions.list_suppressions, _LISTS),
+    Endpoint("POST", "/suppressions", suppressions.add_suppressions, _LISTS, conflicts=True),
+    Endpoint("GET", "/suppressions/export", suppressions.export_suppressions, _LISTS, lines=True),
+    Endpoint("POST", "/suppressions/remove", suppressions.remove_suppressions, _LISTS),
+    Endpoint("POST", "/suppressions/undo", suppressions.undo_suppressions, _LISTS),
+    Endpoint("GET", "/suppressions/{suppression}", suppressions.show_suppression, _LISTS),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
@@ -139,5 +156,6 @@ MANAGE: Final = Api(
     ENDPOINTS,
     "Angarium manage API",
     __version__,
-    "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them.",
+    "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them; "
+    "suppressions.",
 )

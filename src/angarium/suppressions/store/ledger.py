@@ -68,7 +68,7 @@ class Suppressions:
     def allow(self, entries: Sequence[NewCause], *, actor: str) -> int:
         """Take things off their lists: each lifts what had happened to it up to its `at`, and what is told later of
         that time, in its scope; in that of everything, on all lists of the account. Returns how many no longer hold;
-        where nothing held, nothing is written.
+        where nothing held, nothing is written. What is there for *compliance* only an entry of that reason lifts.
 
         Raises Invalid.
         """
@@ -230,6 +230,8 @@ def _lifted_by(row: Row, lifting: Iterable[Mapping[str, Any]]) -> int | None:
 
 def _lifts(entry: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     is_same = entry["account"] == row["account"] and entry["what"] == row["what"]
+    if row["reason"] == "compliance" and entry["reason"] != "compliance":
+        return False  # what the operator put on the list, the operator takes off
     return is_same and covers(entry["scope"], row["scope"]) and row["at"] <= entry["at"]
 
 
