@@ -64,6 +64,7 @@ SECTIONS = {
         "spool": "spool",
         "backup": "backup",
         "restore": "backup",
+        "erase": "erase",
         "templates": "templates",
         "sink": "sink",
         "try": "trial",

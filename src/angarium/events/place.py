@@ -23,6 +23,11 @@ def texts_folder(data: Path) -> Path:
     return data / "texts"
 
 
+def erasures_folder(data: Path) -> Path:
+    """Return the folder in the data folder for requests to erase somebody."""
+    return data / "erasures"
+
+
 def has_events(config: Config, data: Path) -> bool:
     """Whether there is, or will be, an event store to be asked."""
     return config.globals.event_database is not None or events_folder(data).is_dir()

@@ -30,7 +30,16 @@ from angarium.events.rows import (
 from angarium.events.sqlite.detail import pack_event, pack_fact
 from angarium.events.sqlite.erasure import erase
 from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
-from angarium.events.sqlite.words import NOTHING, Recent, SharedValues, StoredWords, cut, hash_of, reply_row
+from angarium.events.sqlite.words import (
+    NOTHING,
+    Recent,
+    SharedValues,
+    StoredWords,
+    cut,
+    hash_of,
+    marks_of,
+    reply_row,
+)
 
 _AT_ONCE = 400
 _IN_MEMORY = 50_000
@@ -257,7 +266,7 @@ class DayFile:
                             message.server, numbers.stream, "", NOTHING, numbers.binding, NOTHING, 0, 0,
                             None))  # fmt: skip
         recipients = rows.received if before is None else rows.received_late
-        marks = _marks(message, numbers)
+        marks = marks_of(message.account, message.server, numbers.stream, numbers.campaign, numbers.tags)
         texts = _texts(reception)
         for index, path in enumerate(message.recipients):
             number, home = no << INDEX_BITS | index, self._words.number(path.domain)
@@ -355,15 +364,3 @@ def _texts(reception: ReceivedMail) -> tuple[str, str, str]:
     """Return the words of sender, subject and tags."""
     message, summary = reception
     return cut(message.reverse_path, summary.author), cut(summary.subject), cut(*message.options.tags or ())
-
-
-def _marks(message: Message, numbers: _Numbers) -> str:
-    """Return what of a message is searched as a whole: a letter and a number each (`leads.SIGNS`)."""
-    marks = [
-        ("a", message.account, 0),
-        ("v", message.server, 0),
-        ("s", numbers.stream, NOTHING),
-        ("c", numbers.campaign, NOTHING),
-        *(("t", tag, NOTHING) for tag in numbers.tags),
-    ]
-    return " ".join([f"{sign}{number}" for sign, number, nothing in marks if number != nothing])

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any
 
 from angarium.events.rows import INDEX_BITS
-from angarium.events.sqlite.words import cut, reply_row
+from angarium.events.sqlite.words import cut, marks_of, reply_row
 from angarium.query.words import folded, words
 
 _SHARED = "iif(typeof(m.{0}) = 'integer', (SELECT value FROM shared WHERE no = m.{0}), m.{0})"
@@ -67,21 +67,13 @@ def erase(db: sqlite3.Connection, address: str) -> int:
 
 
 def _erase_one(db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    # The index has no content of its own: it has to be given just the words that it was given at first.
     number, address, home, message, account, server, stream, campaign, sender, author, subject = row
     tags = db.execute(_TAGS, (message,)).fetchall()
-    marks = [
-        f"d{home}",
-        f"a{account}",
-        f"v{server}",
-        f"s{stream}",
-        f"c{campaign}",
-        *(f"t{no}" for _, no in tags),
-    ]
+    marks = f"d{home} {marks_of(account, server, stream, campaign, [no for _, no in tags])}"
     texts = cut(address), cut(sender, author), cut(subject), cut(*(text for text, _ in tags))
-    db.execute(_OUT_OF_WORDS, (number, *texts, " ".join(marks)))
-    db.execute(
-        "INSERT INTO words (rowid, mark) VALUES (?, ?)", (number, " ".join(marks))
-    )  # it is counted still
+    db.execute(_OUT_OF_WORDS, (number, *texts, marks))
+    db.execute("INSERT INTO words (rowid, mark) VALUES (?, ?)", (number, marks))  # it is counted still
     replies = [(reply_row(number, seq), cut(reply)) for seq, reply in db.execute(_REPLIES, (number,))]
     db.executemany(_OUT_OF_REPLIES, replies)
     db.execute("UPDATE recipient SET address = '' WHERE no = ?", (number,))

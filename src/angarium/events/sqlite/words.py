@@ -139,3 +139,10 @@ def reply_row(recipient: int, seq: int) -> int:
     """Return the number of a reply's row in the index; those of facts lie behind the ones of events."""
     place = min(seq, _EVENT_REPLIES) if seq < FIRST_FACT else _EVENT_REPLIES + 1 + seq % _FACT_REPLIES
     return recipient << REPLY_BITS | place
+
+
+def marks_of(account: int, server: int, stream: int, campaign: int, tags: Iterable[int]) -> str:
+    """Return what of a message is searched as a whole: a letter and a number each (`leads.SIGNS`)."""
+    marks = [("a", account, 0), ("v", server, 0), ("s", stream, NOTHING), ("c", campaign, NOTHING)]
+    said = [f"{sign}{number}" for sign, number, nothing in marks if number != nothing]
+    return " ".join([*said, *(f"t{tag}" for tag in tags if tag != NOTHING)])

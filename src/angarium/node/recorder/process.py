@@ -30,8 +30,9 @@ from angarium.core.records import Fact, Message
 from angarium.core.tasks import Tasks
 from angarium.engine.to_us import ReadMail
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
-from angarium.events.place import open_event_store, texts_folder
+from angarium.events.place import erasures_folder, open_event_store, texts_folder
 from angarium.events.port import EventStore, Told
 from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
 from angarium.feedback.matching import facts_of
@@ -142,7 +143,14 @@ class RecorderProcess:
             self._soon,
         )
         recorder = JournalRecorder(
-            spool, store, self._clock, lambda: self._soon(news.tell), desk, self._texts, self._retention
+            spool,
+            store,
+            self._clock,
+            lambda: self._soon(news.tell),
+            desk,
+            self._texts,
+            self._retention,
+            ErasureFolder(erasures_folder(data)),
         )
         recorder.judge = Lookers(lambda: self._config.globals.machine_networks).judged
         self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)

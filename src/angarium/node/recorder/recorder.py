@@ -14,6 +14,7 @@ import msgspec
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.records import Fact
+from angarium.events.erasing import ErasureFolder, work
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
 from angarium.node.recorder.desk import FeedbackDesk
 from angarium.node.recorder.follow import NAME, JournalFollower
@@ -73,6 +74,7 @@ class JournalRecorder:
         desk: FeedbackDesk | None = None,
         texts: TextKeeper | None = None,
         retention: EventKeeper | None = None,
+        erasures: ErasureFolder | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
@@ -81,6 +83,8 @@ class JournalRecorder:
         self._desk = desk
         self._texts = texts
         self._retention = retention
+        self._erasures = erasures
+        self._erased_at = 0.0
         self._swept_at = clock.now()
         self._followers: dict[Path, JournalFollower] = {}
         self._noted: deque[Fact] = deque()
@@ -116,6 +120,10 @@ class JournalRecorder:
                 self._texts.look()
             if self._retention is not None:
                 self._retention.look()
+            if self._erasures is not None and self._clock.now() - self._erased_at >= FIND_S:
+                self._erased_at = self._clock.now()
+                for _ in work(self._erasures, self._store, self._clock.now()):
+                    self._is_dirty = True
             if not taken and self._clock.now() - self._swept_at >= SWEEP_S:
                 self._sweep()
         except (EventStoreError, AngariumError, OSError) as error:
