@@ -137,7 +137,9 @@ def show_command(place: StorePlace, bounce: int, text: bool, as_json: bool) -> N
         print_lines([Toned(f"{note.state}: {note.why}", "bright")])
     others = len(causes) - len(mine)
     if others:
-        print_lines([f"{amount(others, 'other suppression')} of this address: angarium suppressions {what}"])
+        print_lines(
+            [f"{amount(others, 'other suppression')} of this address: angarium suppressions show {what}"]
+        )
     if text:
         print_lines(_text(happening))
 
