@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from angarium.core.reply import Reply
+from angarium.events.days import day_at
 from angarium.events.port import EventStoreError
+from angarium.events.reports.model import ReportQuery
+from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.roller import AT_ONCE, MOST_LEFT, Roller
-from angarium.events.rollups.store import RollupsFile
+from angarium.events.rollups.store import RollupsFile, RollupsReader
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.node.recorder.counting import TakenCounts
-from angarium.testing.happenings import START, event, fact, reception
+from angarium.testing.happenings import DAY_S, START, event, fact, reception
 
 
 @pytest.fixture
@@ -71,6 +74,27 @@ def test_what_fails_in_the_middle_adds_nothing_and_is_added_later(
     again = RollupsFile(tmp_path / "reports.db")
     assert again.upto() == 2
     again.close()
+
+
+def test_when_the_newest_events_are_dropped_their_numbers_are_counted_anew(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    """A file of a day is dropped with all that happened to its mail, of late too."""
+    file = RollupsFile(tmp_path / "reports.db")
+    old, new = reception(1, START - 40 * DAY_S), reception(2, START)
+    store.take([new, old, event(old, "delivered", "delivered", 1)])
+    Roller(store, file, lambda reason: "Soft").roll(3)
+    store.close()
+    (tmp_path / "events" / f"{day_at(START - 40 * DAY_S)}.db").unlink()
+    again = SqliteEventStore(tmp_path / "events")
+    roller = Roller(again, file, lambda reason: "Soft")
+    again.take([event(new, "delivered", "delivered", 1)])
+    roller.roll(again.last())
+    reporter = MailReporter(again, RollupsReader(tmp_path / "reports.db"), lambda reason: "Soft")
+    total = reporter.report(ReportQuery(START - 50 * DAY_S, START + DAY_S), START + DAY_S).total
+    assert (total.counts["accepted"], total.counts["delivered"]) == (2, 2)
+    again.close()
+    file.close()
 
 
 def test_a_file_of_a_newer_format_is_refused(tmp_path: Path) -> None:

@@ -14,15 +14,24 @@ MOST_LEFT: Final = 50_000
 
 
 class Roller:
-    """Adds events of *events* to *file*. For the thread that takes events: it knows up to which all are there."""
+    """Adds events of *events* to *file*; to be made before anything more is stored. For one thread."""
 
     def __init__(self, events: CountedEvents, file: RollupsFile, category_of: CategoryOf) -> None:
         self._events = events
         self._file = file
         self._tally = EventTally(category_of)
-        self._upto = file.upto()
+        self._upto = self._begin()
         self._durable = self._upto
         self._rolled_in = 0
+
+    def _begin(self) -> int:
+        """Return the number up to which all is in the sums. Where the events that were stored last have been dropped,
+        with their days, new ones get their numbers: all that is left is in the sums.
+        """
+        upto, last = self._file.upto(), self._events.last()
+        if last < upto:
+            self._file.add({}, last)
+        return min(upto, last)
 
     def have_synced(self, last: int) -> None:
         """Note that all events up to number *last* are durable: of no others may there be sums."""

@@ -24,7 +24,8 @@ _AGAIN_S: Final = 30.0
 class SumsKeeper:
     """Adds what is in *events* to the sums in *path*, up to the number that *kept* returns: all that is durable.
 
-    What keeps it from that is told in the log, and tried again; it holds up nothing, and reports are right meanwhile.
+    To be made before anything more is stored, which blocks. What keeps it from adding is told in the log, and tried
+    again; it holds up nothing, and reports are right meanwhile.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SumsKeeper:
         self._roller: Roller | None = None
         self.problem = ""
         """Why nothing is added at the moment; empty: it is."""
+        self._open()
 
     def start(self) -> None:
         """Begin."""
@@ -58,11 +60,19 @@ class SumsKeeper:
         if self._file is not None:
             self._file.close()
 
-    def _step(self) -> bool:
+    def _open(self) -> None:
         try:
-            if self._roller is None:
-                self._file = RollupsFile(self._path)
-                self._roller = Roller(self._events, self._file, category_of)
+            self._file = self._file or RollupsFile(self._path)
+            self._roller = Roller(self._events, self._file, category_of)
+        except EventStoreError as error:
+            self._tell(str(error))
+
+    def _step(self) -> bool:
+        if self._roller is None:
+            self._open()
+        if self._roller is None:
+            return False
+        try:
             self._roller.have_synced(self._kept())
             more = self._roller.step(self._clock.now())
         except EventStoreError as error:

@@ -153,7 +153,9 @@ class RecorderProcess:
             ErasureFolder(erasures_folder(data)),
         )
         recorder.judge = Lookers(lambda: self._config.globals.machine_networks).judged
-        self._sums = SumsKeeper(store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log)
+        self._sums = await asyncio.to_thread(
+            SumsKeeper, store, data / SUMS_NAME, lambda: recorder.kept, self._clock, self._log
+        )
         self._record(recorder, store, management.store)
         self._http = RecorderHttp(data, management.routes())
         try:
