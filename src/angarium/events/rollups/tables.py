@@ -59,25 +59,31 @@ def rolled_up(
     counted: Iterable[Counted], dimensions: tuple[Dimension, ...], tally: EventTally
 ) -> Mapping[CellKey, Cell]:
     """Return what is to be added to each row of the rollups by these *dimensions*."""
-    cells: dict[CellKey, Cell] = {}
+    cells: dict[tuple[int, int, int, int, str], Cell] = {}
     into = [
         (rollup, dimensions.index(rollup.dimension)) for rollup in ROLLUPS if rollup.dimension in dimensions
     ]
     for each in counted:
         account, server = int(each.values[0]), int(each.values[1])
-        adds = list(tally.increments(each))
-        for rollup, place in into:
-            for measure, quarter, count in adds:
-                if rollup.by_attempt and not _by_attempt(measure):
-                    continue
-                unit = quarter // rollup.quarters
-                owner = (account, server) if rollup.by_owner else (0, 0)
-                key = CellKey(rollup.number, *owner, unit, each.values[place])
-                cell = cells.get(key)
-                if cell is None:
-                    cell = cells[key] = {}
-                cell[measure] = cell.get(measure, 0) + count
-    return cells
+        for quarter, adds in _by_time(tally.increments(each)).items():
+            of_attempt = [(measure, count) for measure, count in adds if _by_attempt(measure)]
+            for rollup, place in into:
+                some = of_attempt if rollup.by_attempt else adds
+                if some:
+                    owner = (account, server) if rollup.by_owner else (0, 0)
+                    key = (rollup.number, *owner, quarter // rollup.quarters, each.values[place])
+                    cell = cells.setdefault(key, {})
+                    for measure, count in some:
+                        cell[measure] = cell.get(measure, 0) + count
+    return {CellKey(*key): cell for key, cell in cells.items()}
+
+
+def _by_time(adds: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """Return what is added to each measure, by time: most is at one."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for measure, quarter, count in adds:
+        found.setdefault(quarter, []).append((measure, count))
+    return found
 
 
 _ATTEMPTS: Final = frozenset(measure.number for measure in BY_NUMBER.values() if measure.by_attempt)
