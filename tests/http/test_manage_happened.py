@@ -8,7 +8,7 @@ import pytest
 from angarium.core.records import Fact
 from angarium.core.reply import Reply
 from angarium.http.manage.table import PREFIX
-from angarium.testing.happenings import START, event, reception
+from angarium.testing.happenings import START, an_id, event, reception
 
 CUSTOMER = "customer-key"
 OTHERS, OWN = 1, 2
@@ -102,6 +102,15 @@ def test_a_message_is_told_as_a_story(api, mails):
         ("bounced", "bob@example.com"),
     ]
     assert told["recipients"][0]["accepted_at"].endswith("Z")
+
+
+def test_a_message_is_named_by_its_message_id_too(api, events):
+    events.take([reception(number, START + number, message_id="A1@shop.example.org") for number in (1, 2)])
+    told = api(
+        "GET", f"{PREFIX}/messages/%3CA1@shop.example.org%3E".replace("%3C", "<").replace("%3E", ">")
+    ).json
+    assert told["id"] == an_id(2, START + 2).hex()
+    assert api("GET", f"{PREFIX}/messages/a1@shop.example.org", key=CUSTOMER).status == 404
 
 
 @pytest.mark.parametrize("name", ["0" * 32, "nonsense", "00000000-0000-7000-8000-000000000000"])

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from angarium.core.ids import parse_id
+from angarium.core.ids import MessageId, parse_id
 from angarium.core.suggest import closest
 from angarium.events.catalogue import KINDS
 from angarium.events.exporting import all_events, all_mail
@@ -19,10 +19,11 @@ from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Id
 from angarium.http.manage.call import Call
 from angarium.http.manage.shapes import EventNumber, EventTypes, MessagePlace, QueryText, ZoneName
-from angarium.query.nodes import Node
+from angarium.query.nodes import Equal, Node
 from angarium.query.parser import parse
 from angarium.query.problem import QueryProblem
 from angarium.query.values import Now
+from angarium.query.words import folded
 from angarium.sql.errors import NotFound
 
 T = TypeVar("T")
@@ -129,11 +130,10 @@ async def export_messages(call: Call, query: MailAsked) -> AsyncIterator[MailVie
 
 
 def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
-    """Tell all that is known of a message. It is named by its id, as 32 hex digits or as a UUID."""
-    try:
-        name = parse_id(message)
-    except ValueError as error:
-        raise NotFound(f"message {message}") from error
+    """Tell all that is known of a message. It is named by its id, as 32 hex digits or as a UUID, or by its Message-ID;
+    of several that have the same, the newest is told.
+    """
+    name = _named(call, message, query)
     found = call.events.timeline(name, call.whose(query.account))
     if found is None:
         raise NotFound(f"message {message}")
@@ -152,6 +152,17 @@ async def show_text(call: Call, message: str, query: OneQuery) -> AsyncIterator[
         raise NotFound(f"text of message {message} that is kept")
     async for piece in _threaded(kept.pieces):
         yield piece
+
+
+def _named(call: Call, message: str, query: OneQuery) -> MessageId:
+    try:
+        return parse_id(message)
+    except ValueError:
+        wanted = Equal("id", folded(message.strip("<>")))
+    page = call.events.search(wanted, call.whose(query.account), limit=1)
+    if not page.found:
+        raise NotFound(f"message {message}")
+    return parse_id(page.found[0].message)
 
 
 async def list_events(call: Call, query: EventsQuery) -> EventsPage:
