@@ -232,7 +232,9 @@ class Run:
         self._began = now
 
     def dialogue(self, index: int) -> Said:
-        """Return what was said of the recipient at that place, and of no other; nothing where nothing was."""
+        """Return what was said of the recipient at that place, and of no other; nothing where nothing was. Of one that
+        was refused the rest, with the answer that others got, is left out.
+        """
         if index not in self._order:
             return []
         paths, replies = self.transaction.recipients, self._replies
@@ -243,6 +245,8 @@ class Run:
             before.append(rcpt_command(paths[index], self.extensions))
         answers = [*replies[: count - len(self._order)], *replies[own : own + 1]]
         said = _interleaved(before, answers)
+        if index not in self._accepted:
+            return said
         return said + _interleaved(self._said_behind(), self._answered_behind(index, count))
 
     def _said_behind(self) -> list[str]:
