@@ -23,7 +23,10 @@ from angarium.testing.peers import PeerMissing
 from angarium.testing.programs import Program, run
 
 _DEBIAN = Path("/usr/lib/postgresql")
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50")
+_QUICK = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50"),
+    *("min_wal_size=32MB", "max_wal_size=64MB"),  # it may lie in memory
+)
 
 
 class PostgresServer:
