@@ -1,9 +1,9 @@
 """What has been counted, as sums by measure: what an event adds to which, and to what time. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from angarium.events.rollups.measures import BOUNCED, LATENCY, MEASURES, number
+from angarium.events.rollups.measures import BOUNCED, LATENCY, number
 from angarium.events.rollups.port import Counted
 from angarium.events.rows import CLICKS_TRACKED, OPENS_TRACKED
 
@@ -111,11 +111,6 @@ def add(cell: Cell, other: Mapping[int, int]) -> Cell:
     for measure, count in other.items():
         cell[measure] = cell.get(measure, 0) + count
     return cell
-
-
-def by_name(cell: Mapping[int, int], names: Iterable[str]) -> dict[str, int]:
-    """Return the sums of measures by name."""
-    return {name: cell.get(MEASURES[name].number, 0) for name in names}
 
 
 def latencies(cell: Mapping[int, int]) -> dict[int, int]:
