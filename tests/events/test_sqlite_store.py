@@ -1,7 +1,10 @@
 """The event store in SQLite: its files, and what stands in them."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,13 @@ from angarium.core.reply import Reply
 from angarium.events.days import day_at
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStoreError, Whose
+from angarium.events.sqlite.day import DayFile
+from angarium.events.sqlite.leads import SqliteLeads
+from angarium.events.sqlite.schema import open_to_read
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.query.parser import parse
 from angarium.query.values import Now
-from angarium.testing.happenings import START, event, fact, reception
+from angarium.testing.happenings import DAY_S, START, event, fact, reception
 
 
 @pytest.fixture
@@ -87,3 +93,54 @@ def test_what_is_erased_stands_nowhere_in_the_files(store: SqliteEventStore, tmp
     held = b"".join(path.read_bytes() for path in (tmp_path / "events").iterdir()).lower()
     assert b"quetzalcoatl" not in held
     assert b"somebody7" in held
+
+
+def test_what_comes_days_later_is_written_without_looking_through_anything(store: SqliteEventStore) -> None:
+    mail = reception(1, to=tuple(f"r{number}@example.com" for number in range(300)))
+    store.take([mail, *(reception(number) for number in range(2, 50))])
+    store.close()
+    said: list[str] = []
+    late = DayFile(store.folder / f"{day_at(START)}.db", lambda event: "")
+    late._db.set_trace_callback(said.append)
+    late.take(
+        [
+            event(mail, "bounced", "bounced", index=7, after_s=3 * DAY_S, reply=Reply(550, "5.1.1", "gone")),
+            fact("late_bounce", mail, 2, START + 3 * DAY_S, reply="550 5.1.1 gone"),
+        ],
+        count(1_000),
+    )
+    late._db.set_trace_callback(None)
+    asked = [
+        sql for sql in said if sql.lstrip().startswith(("SELECT", "INSERT", "UPDATE")) and "'%" not in sql
+    ]
+    plans = [str(row) for sql in asked for row in late._db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(asked) < 30
+    assert not [
+        plan for plan in plans if re.search(r"SCAN (message|recipient|event|word|shared|tag)\b", plan)
+    ]
+    late.close()
+    page = store.search(parse("reply:gone", MAIL, Now(START)), Whose(), limit=9)
+    assert [(each.index, each.state) for each in page.found] == [(7, "bounced"), (0, "bounced")]
+
+
+@pytest.mark.parametrize(
+    ("query", "leads"),
+    [
+        ("subject:roof AND domain:example.com AND attempts:>2", ["VIRTUAL TABLE INDEX"]),
+        ("roof", ["VIRTUAL TABLE INDEX", "VIRTUAL TABLE INDEX"]),
+        ("status:bounced", ["recipient_state"]),
+        ("id:01a22f3fc6c0735699d859c85f467b81", ["SEARCH m USING"]),
+        ("id:<a@b.test>", ["message_named"]),
+    ],
+)
+def test_what_leads_a_question_looks_at_what_it_finds_only(
+    store: SqliteEventStore, query: str, leads: list[str]
+) -> None:
+    store.take([reception(1)])
+    path = store.folder / f"{day_at(START)}.db"
+    with closing(open_to_read(path)) as db:
+        found = SqliteLeads(db)(parse(query, MAIL, Now(START)), Whose())
+        for lead, expected in zip(found, leads, strict=True):
+            sql = f"EXPLAIN QUERY PLAN SELECT r.no FROM {lead.source} WHERE {lead.where[0]} ORDER BY {lead.number} DESC"
+            plan = [str(row[3]) for row in db.execute(sql, [*lead.values, *lead.where[1]])]
+            assert any(expected in line for line in plan[:3]), plan

@@ -82,7 +82,8 @@ class Conditions:
 
     def _equal(self, field: str, value: str) -> Condition:
         if field == "status":
-            return f"r.state = {STATES.index(value)}", []  # said, so that an index of some states is used
+            number = STATES.index(value)  # both are said, so that the index of states that are not 1 is used
+            return f"r.state = {number}{' AND r.state <> 1' if number != 1 else ''}", []
         if field == "id":
             return self.named(value)
         if field in ("server", "account"):

@@ -245,7 +245,8 @@ class DayFile:
         for start in range(0, len(asked), _AT_ONCE):
             some = asked[start : start + _AT_ONCE]
             marks = ",".join(["(?, ?)"] * len(some))
-            sql = f"SELECT recipient, seq FROM event WHERE (recipient, seq) IN (VALUES {marks})"
+            sql = f"""WITH asked (number, place) AS (VALUES {marks})
+              SELECT recipient, seq FROM asked CROSS JOIN event ON recipient = number AND seq = place"""
             for found in self._db.execute(sql, [part for key in some for part in key]).fetchall():
                 del replies[found]
         rows = {reply_row(*key): cut(text) for key, text in replies.items()}
