@@ -501,3 +501,19 @@ def test_whoever_follows_the_log_misses_nothing_while_another_writes(stores: Eve
     writer.join()
     assert seen == [each.number for each in follower.latest(Everything(), Whose(), limit=1000)]
     assert len(seen) == 400
+
+
+def test_nothing_that_a_mail_or_a_peer_may_say_stops_the_store(store: EventStore) -> None:
+    mail = reception(
+        1,
+        subject="red\0roof",
+        author="\0",
+        tags=("t" * 5_000, "\0", "ﷺ" * 90),
+        metadata={"a\0b": "c\0", "n": {"deep": ["\0"]}},
+        message_id="x" * 500,
+        stream="s'%?{}",
+    )
+    long = Reply(550, "5.1.1", "no\0such " + " ".join(f"w{number}" for number in range(8_000)))
+    store.take([mail, *(event(mail, "bounced", "bounced", seq, reply=long) for seq in range(1, 6))])
+    for query in ("red", "roof", "such", "w7", r"stream:s'%\?\{\}", f"id:{mail.message.id.hex()}"):
+        assert found(store, query) == ["bob@example.com"], query
