@@ -17,16 +17,18 @@ from angarium.identity.store.store import IdentityStore
 from angarium.suppressions.records import CauseFilter, NewCause
 from angarium.testing.lab import Lab, LabSink, submit, submit_over
 from angarium.testing.node import Node
-from angarium.testing.programs import PATIENCE_S
+from angarium.testing.programs import PATIENCE_S, free_port
 
 pytestmark = pytest.mark.process
 
 ME = "cli:test"
 CONFIG = """
 ESMTP_Listener "default" {{ Auth_Without_TLS = true }}
+ESMTP_Listener "strict" {{ Auth_Without_TLS = true Refuse_Suppressed = true Listen "127.0.0.1:{strict}" {{ }} }}
 Routes = ( "127.0.0.1:{port}" )
 Retry_Interval = 3600
 """
+STRICT = free_port()
 TEXT = b"From: App <app@example.org>\r\nSubject: hi\r\n\r\nhello\r\n"
 
 
@@ -98,7 +100,7 @@ def sink(shared_lab: Lab) -> LabSink:
 
 @pytest.fixture(scope="module")
 def node(sink: LabSink) -> Iterator[Node]:
-    with Node(CONFIG.format(port=sink.port), workers=2) as node:
+    with Node(CONFIG.format(port=sink.port, strict=STRICT), workers=2) as node:
         yield node
 
 
@@ -172,3 +174,13 @@ def test_who_asks_for_a_report_gets_one_and_others_do_not(sender: Sender, node: 
     assert b"Status: 5.7.1" in report.data
     assert b"the recipient is suppressed: put on the list" in report.data
     assert sink.to("app@example.org") == []
+
+
+def test_a_listener_may_refuse_who_is_suppressed(sender: Sender, node: Node, sink: LabSink) -> None:
+    sender.suppress_now("kim@x.example", "kim@x.example")
+    with smtplib.SMTP("127.0.0.1", STRICT, "client.test", PATIENCE_S) as client:
+        client.login(*sender.login)
+        client.mail("app@example.org")
+        code, text = client.rcpt("Kim@X.example")
+        assert (code, text[:43]) == (550, b"5.7.1 Kim@X.example is suppressed (suppress")
+        assert client.rcpt("lee@x.example")[0] == 250

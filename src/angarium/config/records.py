@@ -206,6 +206,7 @@ class InboundOptions:
     require_ehlo: bool = True
     allow_null_envelope_sender: bool = True
     allow_ip_literal: bool | None = None
+    refuse_suppressed: bool = False
     rfc2821_pedantic_address_rules: bool = False
     strict_pipelining: bool = True
     refuse_early_talkers: bool = True

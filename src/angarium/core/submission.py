@@ -70,6 +70,9 @@ class Reason(StrEnum):
     UNREADABLE_AUTHOR = "unreadable_author", "domain"
     RETURN_PATH = "return_path"
 
+    # whom it is for
+    SUPPRESSED = "suppressed"
+
     # what it asks for
     UNKNOWN_STREAM = "unknown_stream"
     ARCHIVED_STREAM = "archived_stream"

@@ -109,6 +109,7 @@ SENTENCES: Final[dict[Reason, Sentence]] = {
     "<name@example.com>",
     Reason.RETURN_PATH: "bounces to {value} belong to another account, which has verified that domain: take an "
     "envelope sender in a domain of account {account}, or verify it for that (angarium domains add {value})",
+    Reason.SUPPRESSED: "{value} is suppressed ({why}): take the address off the list first, if mail is wanted there",
     Reason.UNKNOWN_STREAM: _unknown_stream,
     Reason.ARCHIVED_STREAM: _archived_stream,
     Reason.BOUND_STREAM: "{login} sends in stream {bound!r} only, not in {value!r}: name no stream",

@@ -58,7 +58,9 @@ class WorkerIdentities:
         guard = Guard(ring.derived(b"trusted logins"))
         self._trust = TrustKept(self._database, guard.trust, clock, log)
         self._tell = on_success
-        self.access = Access(self.directory, guard, on_failure, self._trusted, self.directory.owners)
+        self.access = Access(
+            self.directory, guard, on_failure, self._trusted, self.directory.owners, self.clearance
+        )
 
     def _trusted(self, network: str, mark: str) -> None:
         self._trust.note(network, mark)

@@ -45,6 +45,7 @@ _CODES: Final = {
     Reason.NO_DOMAIN: (550, "5.7.1"),
     Reason.UNREADABLE_AUTHOR: (550, "5.7.1"),
     Reason.RETURN_PATH: (550, "5.7.1"),
+    Reason.SUPPRESSED: (550, "5.7.1"),
     Reason.LOGIN_BINDING: (451, "4.3.5"),
     Reason.BINDING: (550, "5.7.1"),
 }

@@ -227,6 +227,13 @@ _PROTOCOL = (
         "Whether recipient domains may be addresses, `[192.0.2.1]`; `without_login`: not for those who have logged in.",
     ),
     _row(
+        "Refuse_Suppressed",
+        k.BOOL,
+        "",
+        "Whether a recipient is refused at RCPT who would not get mail of the login, since they are suppressed; else "
+        "they are taken, and end as suppressed.",
+    ),
+    _row(
         "RFC2821_Pedantic_Address_Rules",
         k.BOOL,
         "",

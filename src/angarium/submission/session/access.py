@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from angarium.core.records import ForwardPath
 from angarium.core.reply import Reply
 from angarium.core.submission import Problem
 from angarium.identity.guard.guard import Guard
 from angarium.identity.principal import Principal, Refused
 from angarium.smtp.sasl.exchange import Claim, Secrets
+from angarium.suppressions.decide import MailFacts, Stop
 
 LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
 XCLIENT_OK = Reply(220)
@@ -80,12 +82,21 @@ class NobodyOwns:
 NOBODY_OWNS = NobodyOwns()
 
 
+class SuppressedRecipients(Protocol):
+    """Knows who must not get mail; `suppressions.check.SuppressionCheck` does."""
+
+    async def stop_at_door(self, path: ForwardPath, facts: MailFacts) -> Stop | None:
+        """Return why mail with *facts* would not reach *path*, None where it would. Raises StoreError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What logging in needs.
 
     *on_failure* is told of each failure, for the other workers: address, mark, listener; *on_success* of the network
-    and the mark of a login that the guard trusts from there from now on (`identity.guard`).
+    and the mark of a login that the guard trusts from there from now on (`identity.guard`). Without *suppressed* nobody
+    is refused as suppressed.
     """
 
     directory: LoginDirectory
@@ -93,6 +104,7 @@ class Access:
     on_failure: Callable[[str, str, str], None]
     on_success: Callable[[str, str], None] = lambda network, mark: None
     owners: Owners = NOBODY_OWNS
+    suppressed: SuppressedRecipients | None = None
 
 
 def blocked(until: float) -> Reply:

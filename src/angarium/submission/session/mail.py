@@ -3,10 +3,11 @@
 import msgspec
 
 from angarium.core.ids import MessageId
-from angarium.core.records import ForwardPath
+from angarium.core.options import NO_OPTIONS
+from angarium.core.records import BULK, ForwardPath
 from angarium.core.reply import Reply
 from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
-from angarium.identity.principal import Principal, return_path_problem
+from angarium.identity.principal import Principal, options_for, return_path_problem
 from angarium.identity.usage.buckets import Allowed
 from angarium.render.return_path import looks_signed
 from angarium.smtp.server import answers
@@ -34,6 +35,7 @@ from angarium.submission.session.login import SessionLogin
 from angarium.submission.session.peer import SessionPeer
 from angarium.submission.session.reception import Reception
 from angarium.submission.session.to_us import TransactionToUs
+from angarium.suppressions.decide import MailFacts
 
 _FAULT = reply_to(Problem(Reason.FAULT))
 
@@ -148,6 +150,9 @@ class SessionMail:
         if self._to_us.purpose:
             return NOT_TOGETHER
         if principal is not None:
+            if options.refuse_suppressed and self._login.access.suppressed is not None:
+                self._reception.tasks.start(self._take_unless_suppressed(principal, path))
+                return None
             return self._take_counted(path)
         if self._peer.relay.may_pass(self._mail.domain, domain):
             return self._take(path)
@@ -306,6 +311,26 @@ class SessionMail:
         else:
             if not self._connection.machine.closing:
                 self._connection.answer(self._take_as(purpose, path, owners))
+
+    async def _take_unless_suppressed(self, principal: Principal, path: ForwardPath) -> None:
+        """Take the recipient unless mail of *principal* would end as suppressed, by what is known before its text."""
+        suppressed = self._login.access.suppressed
+        assert suppressed is not None
+        try:
+            stop = await suppressed.stop_at_door(path, _facts_of(principal))
+        except StoreError:
+            self._connection.answer(UNCHECKED)
+            return
+        except Exception:
+            self._connection.answer(UNCHECKED)
+            raise
+        if self._connection.machine.closing:
+            return
+        if stop is not None:
+            facts = {"why": stop.note}
+            self._connection.answer(reply_to(Problem(Reason.SUPPRESSED, value=path.address, facts=facts)))
+        elif (reply := self._take_counted(path)) is not None:
+            self._connection.answer(reply)
 
     def _take_counted(self, path: ForwardPath) -> Reply | None:
         assert self._reservation is not None
@@ -466,3 +491,17 @@ class SessionMail:
         except Exception as error:  # noqa: BLE001 - the peer waits for an answer
             self._connection.fault(error)
         self._connection.answer(refusal)
+
+
+def _facts_of(principal: Principal) -> MailFacts:
+    """Return what decides of mail of *principal* whose own options are not known yet."""
+    options = options_for(principal, NO_OPTIONS)
+    kind = options.transactional
+    return MailFacts(
+        principal.account.id,
+        principal.server.id if principal.server is not None else 0,
+        options.stream or "",
+        options.lane != BULK if kind is None else kind,
+        options.suppressed_by,
+        bool(options.skip_suppression),
+    )
