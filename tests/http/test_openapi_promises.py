@@ -8,6 +8,9 @@ from angarium.http.manage.table import ENDPOINTS, MANAGE, PREFIX
 WHOLE = document(MANAGE)
 
 NEEDED = {
+    "add_suppressions": {"suppressions": [{"address": "ann@example.com"}]},
+    "remove_suppressions": {"addresses": ["ann@example.com"]},
+    "undo_suppressions": {"run": "new"},
     "create_account": {"name": "new"},
     "create_server": {"name": "new"},
     "create_stream": {"id": "new", "name": "new", "kind": "broadcast"},

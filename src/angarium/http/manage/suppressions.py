@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import msgspec
 
@@ -91,6 +91,16 @@ class UndoBody(Body):
     """What is to be as if it had never been: those with these `ids`, or of which all holds that is said. `removals`:
     undo removals instead. `dry_run` counts them only.
     """
+
+    RULE: ClassVar = {
+        "anyOf": [
+            {"properties": {field: {"type": kind}}, "required": [field]}
+            for field, kind in (
+                *(("ids", "array"), ("address", "string"), ("run", "string"), ("event", "integer")),
+                *(("provider", "string"), ("bounce_class", "integer"), ("reason", "string")),
+            )
+        ]
+    }
 
     ids: Annotated[tuple[Id, ...], msgspec.Meta(max_length=1000)] | None = None
     address: Suppressed | None = None
