@@ -48,7 +48,6 @@ _LISTING: Final = (
     Column("OF"),
     Column("REASON"),
     Column("SINCE"),
-    Column("UNTIL", yields=True),
     Column("BY", yields=True),
 )
 
@@ -462,10 +461,12 @@ def _row(cause: Cause, now: float, *, history: bool) -> Row:
         _of(cause),
         ("removed" if cause.effect == "allow" else REASON_WORDS[cause.reason]),
         rfc3339(cause.at)[:19] + "Z",
-        rfc3339(cause.expires_at)[:19] + "Z" if cause.expires_at is not None else "",
         clean(cause.actor),
     )
-    details = [clean(each) for each in (cause.reply, cause.note, _end(cause, now) if history else "") if each]
+    until = f"until {rfc3339(cause.expires_at)[:19]}Z" if cause.expires_at is not None else ""
+    details = [
+        clean(each) for each in (until, cause.reply, cause.note, _end(cause, now) if history else "") if each
+    ]
     return Row([Toned(cell, tone) for cell in cells], details)  # type: ignore[arg-type]
 
 
