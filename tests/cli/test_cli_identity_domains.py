@@ -75,7 +75,9 @@ def test_what_add_prints_is_what_verify_looks_for(run, names):
     verified = run("verify", "example.com")
     assert verified.exit_code == 0, verified.output
     assert "missing" not in verified.stdout
-    assert verified.stdout.endswith("example.com is verified; its mail is signed with 2 of its keys\n")
+    assert verified.stdout.endswith(
+        "example.com is verified; its mail is signed with 2 of its keys, and bounces come back to bounces.example.com\n"
+    )
     assert keys_of(run("show", "example.com", "--json")) == ["active", "active"]
 
 

@@ -18,7 +18,6 @@ from angarium.cli.times import moment, read_time, relative, when
 from angarium.core.ids import MessageId, parse_id
 from angarium.events.port import Happening, Whose
 from angarium.feedback.bounces import (
-    BOUNCE_TYPES,
     GROUPS,
     Bounce,
     BounceCount,
@@ -30,6 +29,7 @@ from angarium.feedback.bounces import (
     summarise,
     undo,
 )
+from angarium.feedback.occurrences import BOUNCE_TYPES
 from angarium.query.nodes import Everything
 from angarium.sql.errors import Invalid
 from angarium.suppressions.address import address_of

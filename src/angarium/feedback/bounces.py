@@ -12,7 +12,7 @@ from msgspec import structs
 from angarium.core.ids import parse_id
 from angarium.events.port import EventStore, Happening, Whose
 from angarium.feedback.consequences import Consequence, Earlier, SuppressionRules, follows
-from angarium.feedback.occurrences import TYPES, occurrence_of, verdict_of
+from angarium.feedback.occurrences import BOUNCE_TYPES, occurrence_of, verdict_of
 from angarium.feedback.sections import ANY_ADDRESS
 from angarium.feedback.vendors import bounce_class, postmark_type
 from angarium.query.nodes import Node
@@ -21,8 +21,6 @@ from angarium.suppressions.records import Cause, CauseFilter
 from angarium.suppressions.store.ledger import Suppressions
 from angarium.suppressions.store.notebook import Notebook
 
-BOUNCE_TYPES: Final = (*TYPES, "auto_reply")
-"""What is listed."""
 GROUPS: Final = ("class", "reason", "rule", "provider", "domain", "reply", "stream", "type")
 """What they are counted by."""
 Group = Literal["class", "reason", "rule", "provider", "domain", "reply", "stream", "type"]

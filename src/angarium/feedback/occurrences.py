@@ -12,6 +12,9 @@ from angarium.feedback.sections import REPLY
 TYPES: Final = (*FAILURES, "complaint", "unsubscribe")
 """Of which something may follow."""
 
+BOUNCE_TYPES: Final = (*TYPES, "auto_reply")
+"""What is listed as having come back."""
+
 STAGES: Final = {"mail": "mail", "rcpt": "rcpt", "data": "data", "body": "data", "final": "data"}
 """The command that was answered, by the stage that an attempt had reached."""
 

@@ -1,6 +1,5 @@
-"""The Unix sockets of a node: where they are, how to name them to the kernel, how to open and reach them."""
+"""The Unix sockets of a node: where they are, how to name them to the kernel, how to open them."""
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -40,9 +39,3 @@ def listen_private(path: Path) -> socket.socket:
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
-
-
-async def connect_private(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the process that listens at *path*. Raises OSError when none does."""
-    with short_name(path) as name:
-        return await asyncio.open_unix_connection(name)

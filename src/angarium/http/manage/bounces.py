@@ -10,7 +10,6 @@ import msgspec
 from angarium.core.ids import format_id, parse_id
 from angarium.events.port import Happening
 from angarium.feedback.bounces import (
-    BOUNCE_TYPES,
     Bounce,
     BounceCount,
     Group,
@@ -20,6 +19,7 @@ from angarium.feedback.bounces import (
     summarise,
     undo,
 )
+from angarium.feedback.occurrences import BOUNCE_TYPES
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Body, Id
 from angarium.http.manage.call import Call

@@ -15,7 +15,7 @@ import msgspec
 from angarium.dialects.postmark.names import RESERVED_STREAMS
 from angarium.events.catalogue import KINDS
 from angarium.events.port import PLACE
-from angarium.feedback.bounces import BOUNCE_TYPES
+from angarium.feedback.occurrences import BOUNCE_TYPES
 from angarium.identity import checks
 from angarium.identity.grants import GRANTS
 from angarium.query.parser import LONGEST

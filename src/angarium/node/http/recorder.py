@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
 from angarium.http.front import RECORDER_PATHS, PathFront
 from angarium.http.upstream import Behind, Upstream, away
-from angarium.node.socket_path import RECORDER_SOCKET_NAME, connect_private, listen_private
+from angarium.node.http.private import connect_private
+from angarium.node.socket_path import RECORDER_SOCKET_NAME, listen_private
 
 START_S: Final = 5.0
 """So long a request waits for a recorder that is being started."""

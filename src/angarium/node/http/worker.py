@@ -14,9 +14,10 @@ from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, HttpServer
 from angarium.http.front import Front
 from angarium.http.upstream import Upstream
+from angarium.node.http.private import connect_private
 from angarium.node.http.recorder import with_recorder
 from angarium.node.session_counts import HttpCounts
-from angarium.node.socket_path import HTTP_SOCKET_NAME, connect_private
+from angarium.node.socket_path import HTTP_SOCKET_NAME
 
 
 class WorkerHttp:
