@@ -144,3 +144,19 @@ def test_what_leads_a_question_looks_at_what_it_finds_only(
             sql = f"EXPLAIN QUERY PLAN SELECT r.no FROM {lead.source} WHERE {lead.where[0]} ORDER BY {lead.number} DESC"
             plan = [str(row[3]) for row in db.execute(sql, [*lead.values, *lead.where[1]])]
             assert any(expected in line for line in plan[:3]), plan
+
+
+def test_numbers_are_never_given_twice_also_when_the_day_of_the_last_one_is_gone(tmp_path: Path) -> None:
+    folder, day = tmp_path / "days", day_at(START - DAY_S)
+    store = SqliteEventStore(folder)
+    store.take([reception(2)])
+    store.take([reception(1, START - DAY_S)])
+    last = store.last()
+    store.drop(day)
+    store.close()
+    again = SqliteEventStore(folder)
+    assert again.last() == last
+    again.take([reception(3)])
+    with closing(again):
+        (happening,) = again.log(parse("", MAIL, Now(START)), Whose(), after=last, limit=10)
+    assert happening.number == last + 1

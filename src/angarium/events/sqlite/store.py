@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from angarium.core.files import make_folder
+from angarium.core.files import make_folder, replace_file
 from angarium.core.ids import MessageId
 from angarium.events import over_days
 from angarium.events.days import day_of, day_of_id
@@ -21,6 +21,8 @@ from angarium.events.sqlite.reading import DayFileReader, cannot
 from angarium.query.nodes import Node
 
 _OPEN_AT_ONCE = 40
+_DROPPED = "last-dropped"
+"""The file that holds the last number, where its day is gone."""
 
 
 class SqliteEventStore:
@@ -99,7 +101,7 @@ class SqliteEventStore:
 
     def last(self) -> int:
         """See `EventStore.last`."""
-        return max(map(self._newest.in_day, self._days()), default=0)
+        return max([self._dropped(), *map(self._newest.in_day, self._days())])
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
@@ -137,6 +139,11 @@ class SqliteEventStore:
 
     def drop(self, day: str) -> None:
         """See `EventStore.drop`. Who reads the day at the moment reads on."""
+        last = self.last()
+        if self._newest.in_day(day) == last > self._dropped():
+            # numbers are never given twice: who follows the log would miss what comes
+            with self._answering(day):
+                replace_file(self.folder / _DROPPED, str(last).encode())
         with self._answering(day):
             if file := self._files.pop(day, None):
                 file.close()
@@ -155,6 +162,13 @@ class SqliteEventStore:
         for reader in self._open_readers().values():
             reader.close()
         self._open_readers().clear()
+
+    def _dropped(self) -> int:
+        """Return the highest number that went with a day that had the highest of all."""
+        try:
+            return int((self.folder / _DROPPED).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return 0
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}.db"
