@@ -72,7 +72,7 @@ def test_a_listing_says_who_what_and_what_became_of_it(cli, spool):
         (["--message-id", "<two.2@x.example>"], 2),
         (["two.2"], 2),
         (["--sender", "example.org", "--until", "2h"], 0),
-        (["--since", "10min"], 2),
+        (["--since", "50min"], 2),
     ],
 )
 def test_as_json_each_question_has_its_answer(cli, spool, words, number):

@@ -133,6 +133,7 @@ def test_of_two_recipients_the_one_that_failed_later_has_bounced(place: Place) -
     story = place.node.cli("message", message)
     assert {each["recipient"]: each["state"] for each in story["recipients"]} == states
     assert [each["type"] for each in story["events"]] == [
+        "received",
         "delivered",
         "delivered",
         "late_bounce",

@@ -106,6 +106,7 @@ FACTS = {
     "size": 10,
     "streams": ["outbound"],
     "type": "string",
+    "why": "hard bounce",
 }
 
 

@@ -44,6 +44,8 @@ SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
 """What there is to tell of a text that is checked so."""
 
 Line = Annotated[str, _LINE]
+Run = Annotated[str, _told(maxLength=60, format="line")]
+"""The name of what was brought in together."""
 StreamId = Annotated[str, _STREAM]
 DomainName = Annotated[str, _told(minLength=3, format="domain")]
 ReturnPath = Annotated[str, _told(format="label")]

@@ -12,8 +12,9 @@ from angarium.core.ids import format_id
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Body, Id
 from angarium.http.manage.call import Call
-from angarium.http.manage.shapes import Line, Scope, Suppressed
+from angarium.http.manage.shapes import Line, Run, Scope, Suppressed
 from angarium.http.manage.views import Page
+from angarium.identity import checks
 from angarium.sql.errors import NotFound
 from angarium.suppressions.records import EVERYTHING, Cause, CauseFilter, NewCause, Origin, Reason
 
@@ -72,7 +73,7 @@ class SuppressionsBody(Body):
 
     suppressions: Annotated[tuple[SuppressionNew, ...], msgspec.Meta(min_length=1, max_length=1000)]
     account: Id | None = None
-    run: Line = ""
+    run: Run = ""
     node: bool = False
 
 
@@ -201,8 +202,8 @@ def add_suppressions(call: Call, body: SuppressionsBody) -> SuppressionsAdded:
             origin="api",
             at=now,
             expires_at=now + each.days * _DAY_S if each.days is not None else None,
-            note=each.note,
-            run=body.run[:60],
+            note=checks.text("note", each.note),
+            run=checks.text("run", body.run, 60),
         )
         for each in body.suppressions
     ]
