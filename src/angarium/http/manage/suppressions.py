@@ -15,7 +15,8 @@ from angarium.http.manage.call import Call
 from angarium.http.manage.shapes import Line, Run, Scope, Suppressed
 from angarium.http.manage.views import Page
 from angarium.identity import checks
-from angarium.sql.errors import NotFound
+from angarium.sql.errors import Invalid, NotFound
+from angarium.suppressions.address import what_of
 from angarium.suppressions.records import EVERYTHING, Cause, CauseFilter, NewCause, Origin, Reason
 
 _DAY_S: Final = 86_400.0
@@ -227,10 +228,10 @@ def undo_suppressions(call: Call, body: UndoBody) -> SuppressionsUndone:
     """Make it as if some had never been; what another one suppresses stays suppressed."""
     said: dict[str, Any] = {
         "ids": body.ids,
-        "what": body.address,
-        "run": body.run,
+        "what": _named(body.address),
+        "run": _line("run", body.run),
         "event": body.event,
-        "provider": body.provider,
+        "provider": _line("provider", body.provider),
         "bounce_class": body.bounce_class,
         "reasons": (body.reason,) if body.reason is not None else None,
     }
@@ -253,15 +254,29 @@ def undo_suppressions(call: Call, body: UndoBody) -> SuppressionsUndone:
 def _meant(call: Call, asked: SuppressionsAsked) -> CauseFilter:
     return CauseFilter(
         accounts=_accounts(call, asked.account),
-        what=asked.address,
-        text=asked.text,
-        domain=asked.domain,
+        what=_named(asked.address),
+        text=_line("text", asked.text),
+        domain=_line("domain", asked.domain),
         scopes=(asked.scope,) if asked.scope is not None else None,
         reasons=(asked.reason,) if asked.reason is not None else None,
         origins=(asked.origin,) if asked.origin is not None else None,
-        run=asked.run,
+        run=_line("run", asked.run),
         standing_at=None if asked.history else time.time(),
     )
+
+
+def _named(address: str | None) -> str | None:
+    """Return what is asked for by its name. Raises HttpProblem for what is neither address, domain nor pattern: there
+    is none of that name.
+    """
+    try:
+        return None if address is None else what_of(address).text
+    except Invalid as error:
+        raise HttpProblem("not-found", str(error)) from error
+
+
+def _line(field: str, value: str | None) -> str | None:
+    return None if value is None else checks.text(field, value)
 
 
 def _accounts(call: Call, wanted: int | None) -> tuple[int | None, ...] | None:
