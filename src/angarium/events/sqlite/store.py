@@ -140,7 +140,7 @@ class SqliteEventStore:
     def drop(self, day: str) -> None:
         """See `EventStore.drop`. Who reads the day at the moment reads on."""
         last = self.last()
-        if self._newest.in_day(day) == last > self._dropped():
+        if self._path(day).exists() and self._newest.in_day(day) == last > self._dropped():
             # numbers are never given twice: who follows the log would miss what comes
             with self._answering(day):
                 replace_file(self.folder / _DROPPED, str(last).encode())
