@@ -35,8 +35,8 @@ def test_facts_are_handed_over_each_second() -> None:
     noted = Noted()
     noted.readers.note(("click", ONE, 2, 1), {"url": "https://a.test", "agent": "", "method": ""})
     assert noted.facts == []
-    noted.readers.sweep()
-    noted.readers.sweep()
+    noted.readers.write()
+    noted.readers.write()
     (fact,) = noted.facts
     assert (fact.kind, fact.message, fact.index, fact.fields) == ("click", ONE, 2, {"url": "https://a.test"})
 

@@ -62,12 +62,8 @@ class ReaderFacts:
         self._recent.put(deed, [*times, now])
         return True
 
-    def sweep(self) -> None:
-        """Write what was noted in the last second; called each second."""
-        self.write()
-
     def write(self) -> None:
-        """Hand what was noted to the spool."""
+        """Hand what was noted to the spool; called each second."""
         gathered, self._gathered = self._gathered, []
         if gathered:
             self._spool.note(gathered)

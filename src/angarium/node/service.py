@@ -229,7 +229,7 @@ class WorkerService:
         self._reception.sweep(self._clock.now())
         self._engine.sweeper.sweep()
         self._engine.facts.sweep()
-        self._engine.readers.sweep()
+        self._engine.readers.write()
         self._load.admit()
         self._link.tell("alive")  # last: a worker in which one of these fails for long is replaced
 

@@ -54,6 +54,10 @@ _RESULTS: Final = Label(
 _EVENTS: Final = Label("type", tuple(name for name in get_args(EventType) if name != "received"))
 _REASONS: Final = Label("reason", tuple(dict.fromkeys(reason.label for reason in Reason)))
 _VERDICTS: Final = Label("verdict", ("delivered", "transient", "permanent", "ambiguous", "untried"))
+_LEFT_OUT: Final = Label(
+    "kind",
+    ("refusal", "login_failed", "open", "initial_open", "click", "unsubscribe", "link_unsubscribe"),
+)
 _STATES: Final = Label("state", ("active", "in_flight", "delayed", "held"))
 _LANES: Final = Label("lane", ("transactional", "bulk"))
 _PROVIDERS: Final = Label("provider", (*PROVIDERS, OTHER))
@@ -153,10 +157,10 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "facts_left_out_total": Metric(
         "counter",
-        "Refusals and failed logins that were too many to be written down, by kind.",
-        (Label("kind", ("refusal", "login_failed")),),
+        "Refusals, failed logins, and what a reader does again and again, too many to be written down, by kind.",
+        (_LEFT_OUT,),
         "Growing: somebody is refused many times a second; the journal tells of 20 a second and of how many more "
-        "there were.",
+        "there were. Or a link or picture is asked for more than five times a minute.",
     ),
     # the way out
     "events_total": Metric(
