@@ -34,6 +34,7 @@ FLOORS = {
     "queue": 3,
     "spool": 3,
     "identity": 3,
+    "fetch": 3,
     "events": 3,
     "suppressions": 3,
     "engine": 4,

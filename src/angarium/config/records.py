@@ -286,6 +286,9 @@ class GlobalOptions:
     event_retention: int = 45
     event_store_max_size: int = 21_474_836_480
     kept_texts_max_size: int = 10_737_418_240
+    # what goes out by HTTP
+    fetch_networks: CidrSet = NOWHERE
+    fetch_connect_timeout: int = 5
     # what readers do
     tracking_domain: str | None = None
     # mail that comes back

@@ -265,6 +265,24 @@ _EVENTS = (
     ),
 )
 
+_FETCHING = (
+    _row(
+        "Fetch_Networks",
+        k.CIDRS,
+        "",
+        "Networks that the node sends HTTP requests to though they are private, loopback, link-local or a tunnel: "
+        "webhooks and whatever else is told by somebody where to go, see [webhooks](webhooks.md).",
+    ),
+    _row(
+        "Fetch_Connect_Timeout",
+        k.SECONDS,
+        "s",
+        "How long a connection for such a request may take, with its encryption.",
+        1,
+        60,
+    ),
+)
+
 _MEMORY = (
     _fixed(
         "Max_Resident_Messages",
@@ -370,6 +388,7 @@ ROWS: tuple[Option, ...] = (
     *_SPOOL,
     *_IDENTITY,
     *_EVENTS,
+    *_FETCHING,
     *_TRACKING,
     *_RETURNS,
     *_MEMORY,
