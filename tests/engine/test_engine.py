@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
 from angarium.core.metrics import Counters
@@ -12,6 +14,7 @@ from angarium.core.records import Event, Message
 from angarium.delivery.router import Router
 from angarium.engine.engine import Engine
 from angarium.spool.embedded import open_partition
+from angarium.spool.port import Selection
 from angarium.testing.engine import NoDns, engine_on
 from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S, free_port
@@ -100,5 +103,20 @@ def test_what_one_run_could_not_deliver_the_next_one_does(tmp_path: Path) -> Non
             (event,) = await events_of(engine, message)
             assert event.type == "delivered"
             assert [each.data for each in sink.messages] == [TEXT]
+
+    play(story)
+
+
+def test_what_is_to_leave_later_waits_in_the_store_and_its_time_begins_then(tmp_path: Path) -> None:
+    async def story() -> None:
+        message = fresh_message()
+        due_at = message.received_at + 10 * 86_400
+        async with engine_to(free_port(), tmp_path) as engine:
+            await enter(engine, replace(message, due_at=due_at))
+            assert engine.scheduler.census.resident == 0
+        async with engine_to(free_port(), tmp_path) as engine:
+            (waiting,) = await engine.spool.select(Selection(message=message.id), None, 10)
+            assert (waiting.due_at, waiting.state) == (due_at, "queued")
+            assert engine.view.ends_at(waiting) > due_at
 
     play(story)

@@ -7,12 +7,16 @@ from email.message import EmailMessage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from angarium.mime.build.fields import NamedMailbox, is_field_name, mailbox_field, parameter, text_field
-from angarium.mime.build.message import Attachment, Composition, compose
+from angarium.core.fields import Attachment, Fields, NamedMailbox
+from angarium.mime.build.fields import is_field_name, mailbox_field, parameter, text_field
+from angarium.mime.build.message import compose
 
 ANN = NamedMailbox("ann@example.com", "Ann")
-PLAIN = Composition([ANN], "Hello", [NamedMailbox("bob@example.com")], text="Dear Bob,\nhello.\n")
+PLAIN = Fields(
+    author=(ANN,), subject="Hello", to=(NamedMailbox("bob@example.com"),), text="Dear Bob,\nhello.\n"
+)
 
 
 def read(wire: bytes) -> EmailMessage:
@@ -51,37 +55,37 @@ PICTURE = Attachment("a.png", "image/png", b"\x89PNG", "logo")
 FILE = Attachment("a.pdf", "application/pdf", b"%PDF")
 
 SHAPES = [
-    (PLAIN._replace(text=None), "text/plain"),
-    (PLAIN._replace(html="<p>"), ("alternative", "text/plain", "text/html")),
-    (PLAIN._replace(text=None, html="<p>"), "text/html"),
-    (PLAIN._replace(amp="<html ⚡4email>", html="<p>"), ("alternative", "text/plain", "text/x-amp-html", "text/html")),
-    (PLAIN._replace(attachments=[FILE]), ("mixed", "text/plain", "application/pdf")),
+    (replace(PLAIN, text=None), "text/plain"),
+    (replace(PLAIN, html="<p>"), ("alternative", "text/plain", "text/html")),
+    (replace(PLAIN, text=None, html="<p>"), "text/html"),
+    (replace(PLAIN, amp="<html ⚡4email>", html="<p>"), ("alternative", "text/plain", "text/x-amp-html", "text/html")),
+    (replace(PLAIN, attachments=(FILE,)), ("mixed", "text/plain", "application/pdf")),
     (
-        PLAIN._replace(html="<p>", attachments=[PICTURE]),
+        replace(PLAIN, html="<p>", attachments=(PICTURE,)),
         ("alternative", "text/plain", ("related", "text/html", "image/png")),
     ),
     (
-        PLAIN._replace(html="<p>", attachments=[FILE, PICTURE]),
+        replace(PLAIN, html="<p>", attachments=(FILE, PICTURE,)),
         ("mixed", ("alternative", "text/plain", ("related", "text/html", "image/png")), "application/pdf"),
     ),
-    (PLAIN._replace(attachments=[PICTURE]), ("mixed", "text/plain", "image/png")),
+    (replace(PLAIN, attachments=(PICTURE,)), ("mixed", "text/plain", "image/png")),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("composition", "tree"), SHAPES)
-def test_the_tree_of_parts(composition: Composition, tree: object) -> None:
-    assert shape(read(compose(composition, seed="x"))) == tree
+@pytest.mark.parametrize(("fields", "tree"), SHAPES)
+def test_the_tree_of_parts(fields: Fields, tree: object) -> None:
+    assert shape(read(compose(fields, seed="x"))) == tree
 
 
 def test_an_image_of_the_text_has_its_content_id() -> None:
-    wire = compose(PLAIN._replace(html="<img src=cid:logo>", attachments=[PICTURE]), seed="x")
+    wire = compose(replace(PLAIN, html="<img src=cid:logo>", attachments=(PICTURE,)), seed="x")
     image = next(part for part in read(wire).walk() if part.get_content_type() == "image/png")
     assert (image["Content-ID"], image.get_content_disposition(), image.get_content()) == (
         "<logo>",
         "inline",
         b"\x89PNG",
     )
-    foul = PLAIN._replace(html="", attachments=[PICTURE._replace(content_id="cid:<a>\r\nX: y ü")])
+    foul = replace(PLAIN, html="", attachments=(PICTURE._replace(content_id="cid:<a>\r\nX: y ü"),))
     assert b"Content-ID: <a_X:_y__>\r\n" in compose(foul, seed="x")
 
 
@@ -98,47 +102,54 @@ def test_an_image_of_the_text_has_its_content_id() -> None:
     ],
 )
 def test_text_is_encoded_as_fits(text: str, encoding: str) -> None:
-    message = read(compose(PLAIN._replace(text=text), seed="x"))
+    message = read(compose(replace(PLAIN, text=text), seed="x"))
     assert message["Content-Transfer-Encoding"] == encoding
     assert lines_of(message.get_content()).rstrip("\n") == text.rstrip("\n")
 
 
 def test_a_message_within_is_not_encoded_unless_it_must_be() -> None:
     inner = Attachment("m.eml", "message/rfc822", b"Subject: x\n\ny\n")
-    message = read(compose(PLAIN._replace(attachments=[inner]), seed="x"))
+    message = read(compose(replace(PLAIN, attachments=(inner,)), seed="x"))
     (part,) = message.iter_attachments()
     assert part.get_content()["Subject"] == "x"
     long = inner._replace(content=b"Subject: \xff\n\n" + b"y" * 2000)
-    (part,) = read(compose(PLAIN._replace(attachments=[long]), seed="x")).iter_attachments()
+    (part,) = read(compose(replace(PLAIN, attachments=(long,)), seed="x")).iter_attachments()
     assert (part.get_content_type(), part.get_content()) == ("application/octet-stream", long.content)
 
 
 def test_a_boundary_never_stands_in_what_it_divides() -> None:
-    one = compose(PLAIN._replace(attachments=[FILE]), seed="x")
+    one = compose(replace(PLAIN, attachments=(FILE,)), seed="x")
     boundary = read(one).get_boundary()
-    foul = PLAIN._replace(text=f"a\n--{boundary}\n--{boundary}--\nb", attachments=[FILE])
+    foul = replace(PLAIN, text=f"a\n--{boundary}\n--{boundary}--\nb", attachments=(FILE,))
     message = read(compose(foul, seed="x"))
     assert shape(message) == ("mixed", "text/plain", "application/pdf")
     assert lines_of(next(message.iter_parts()).get_content()).rstrip("\n") == foul.text
 
 
 def test_the_same_seed_makes_the_same_bytes() -> None:
-    composition = PLAIN._replace(html="<p>", attachments=[FILE, PICTURE])
-    assert compose(composition, seed="x") == compose(composition, seed="x") != compose(composition, seed="y")
+    fields = replace(
+        PLAIN,
+        html="<p>",
+        attachments=(
+            FILE,
+            PICTURE,
+        ),
+    )
+    assert compose(fields, seed="x") == compose(fields, seed="x") != compose(fields, seed="y")
 
 
 FOUL = "a\r\nBcc: all@example.com\r\n\r\n<script>\u2028\x85\0"
 
 
 def test_nothing_begins_another_field() -> None:
-    composition = Composition(
-        [NamedMailbox("ann@example.com", FOUL)],
-        FOUL,
-        fields=[("X-One", FOUL)],
+    fields = Fields(
+        author=(NamedMailbox("ann@example.com", FOUL),),
+        subject=FOUL,
+        headers=(("X-One", FOUL),),
         text="x",
-        attachments=[Attachment(FOUL, FOUL, b"", FOUL)],
+        attachments=(Attachment(FOUL, FOUL, b"", FOUL),),
     )
-    message = read(compose(composition, seed=FOUL))
+    message = read(compose(fields, seed=FOUL))
     assert sorted(message) == ["Content-Type", "From", "MIME-Version", "Subject", "X-One"]
     (part,) = message.iter_attachments()
     assert sorted(part) == ["Content-Disposition", "Content-ID", "Content-Transfer-Encoding", "Content-Type"]
@@ -186,13 +197,13 @@ def test_whatever_goes_in_comes_out(
     text: str, html: str, subject: str, name: str, content: bytes, file: str
 ) -> None:
     wire = compose(
-        Composition(
-            [NamedMailbox("ann@example.com", name)],
-            subject,
-            [NamedMailbox("bob@example.com", name), NamedMailbox("c@example.com")],
+        Fields(
+            author=(NamedMailbox("ann@example.com", name),),
+            subject=subject,
+            to=(NamedMailbox("bob@example.com", name), NamedMailbox("c@example.com")),
             text=text,
             html=html,
-            attachments=[Attachment(file, "application/x-a", content)],
+            attachments=(Attachment(file, "application/x-a", content),),
         ),
         seed="s",
     )

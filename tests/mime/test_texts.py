@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.mime.build.fields import NamedMailbox
-from angarium.mime.build.message import Attachment, Composition, compose
+from angarium.core.fields import Attachment, Fields, NamedMailbox
+from angarium.mime.build.message import compose
 from angarium.mime.texts import ShownText, edit_texts
 
 
@@ -129,7 +129,7 @@ def test_a_line_that_becomes_too_long_is_encoded() -> None:
 
 def test_kinds_and_charsets() -> None:
     wire = compose(
-        Composition([NamedMailbox("a@b.test")], text="é", html="<p>é", amp="<html ⚡4email>"), seed="x"
+        Fields(author=(NamedMailbox("a@b.test"),), text="é", html="<p>é", amp="<html ⚡4email>"), seed="x"
     )
     assert kinds(wire) == [("plain", "utf-8"), ("amp", "utf-8"), ("html", "utf-8")]
     assert kinds(b"Content-Type: text/plain; charset=Windows-1252\r\n\r\nx") == [("plain", "cp1252")]
@@ -141,14 +141,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 
 @given(texts, texts, st.binary(max_size=50))
 def test_decoded_texts_change_as_said_and_nothing_else_does(text: str, html: str, content: bytes) -> None:
-    composition = Composition(
-        [NamedMailbox("a@b.test")],
-        "OLD",
+    fields = Fields(
+        author=(NamedMailbox("a@b.test"),),
+        subject="OLD",
         text=f"{text}OLD",
         html=f"{html}OLD",
-        attachments=[Attachment("f", "x/y", content)],
+        attachments=(Attachment("f", "x/y", content),),
     )
-    before = compose(composition, seed="x")
+    before = compose(fields, seed="x")
     found: dict[str, bytes] = {}
     after = edit_texts(before, lambda part: found.setdefault(part.kind, part.data) and swapped(part))
     again: dict[str, bytes] = {}

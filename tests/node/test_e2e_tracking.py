@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from angarium.config.load import parse_config
+from angarium.core.fields import Fields, NamedMailbox
 from angarium.identity.limits import Limits
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.store.store import IdentityStore
-from angarium.mime.build.fields import NamedMailbox
-from angarium.mime.build.message import Composition, compose
+from angarium.mime.build.message import compose
 from angarium.render.html.links import html_links
 from angarium.testing.lab import Lab, LabSink, submit_over
 from angarium.testing.node import ANGARIUM, Node
@@ -50,7 +50,13 @@ def node(sink: LabSink) -> Iterator[Node]:
 def send(node: Node, *recipients: str, fields: Any = FIELDS) -> str:
     html = f'<html><body><a href="{TARGET.replace("&", "&amp;")}">é</a></body></html>'
     mail = compose(
-        Composition([NamedMailbox("shop@shop.example")], "Sale", text=TARGET, html=html, fields=fields),
+        Fields(
+            author=(NamedMailbox("shop@shop.example"),),
+            subject="Sale",
+            text=TARGET,
+            html=html,
+            headers=fields,
+        ),
         seed="s",
     )
     with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
@@ -150,7 +156,8 @@ def newsletter(node: Node) -> tuple[str, str]:
 def mail_out(node: Node, login: tuple[str, str], recipient: str) -> str:
     html = "<p>News</p>"
     fields = (("X-PM-Message-Stream", "broadcast"),)
-    mail = compose(Composition([NamedMailbox("a@shop.example")], "News", html=html, fields=fields), seed="s")
+    news = Fields(author=(NamedMailbox("a@shop.example"),), subject="News", html=html, headers=fields)
+    mail = compose(news, seed="s")
     with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
         client.login(*login)
         return submit_over(client, "a@shop.example", [recipient], mail)

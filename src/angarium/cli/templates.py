@@ -8,8 +8,8 @@ import msgspec
 
 from angarium.cli.options import Failure, json_option
 from angarium.cli.output import print_json, print_lines
+from angarium.core.fields import Language
 from angarium.render.languages.compiled import (
-    Language,
     MustachioTemplate,
     Template,
     TemplateSurroundings,

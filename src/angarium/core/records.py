@@ -133,7 +133,9 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     its own. *return_domain* is where each recipient has a return path of its own (`render.return_path`), which leaves
     in place of *reverse_path*; empty: that one leaves. *tracking_url* is the scheme and host under which the opens and
     clicks that its options ask for are tracked, and recipients find the way out; empty: nothing is. *offers_way_out*
-    says that the message gets what recipients unsubscribe by: fields, and a link.
+    says that the message gets what recipients unsubscribe by: fields, and a link. *is_form*: its content is not a text
+    but a `Form`, of which each recipient's is made as it leaves, with the data that the message has of its own
+    (`fields.packed`). *due_at* is when it is to leave, in epoch seconds, None at once.
     """
 
     id: MessageId
@@ -164,11 +166,18 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     return_domain: str = ""
     tracking_url: str = ""
     offers_way_out: bool = False
+    is_form: bool = False
+    due_at: float | None = None
 
     @property
     def size(self) -> int:
         """Bytes that leave: trace lines and body."""
         return len(self.trace) + self.body_size
+
+    @property
+    def begins_at(self) -> float:
+        """When its time begins: with its reception, or when it is to leave."""
+        return self.received_at if self.due_at is None else self.due_at
 
 
 class Content(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -379,7 +388,7 @@ class Recipient:
         self.domain = domain
         self.state: State = "held" if message.fate == "feedback" else "queued"
         self.attempts = 0
-        self.due_at = message.received_at
+        self.due_at = message.begins_at
         self.seq = 0
         self.last_reply: Reply | None = None
         self.delay_dsns = 0

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import msgspec
 
 from angarium.core.body import Body
+from angarium.core.fields import Fields, Form, Personal
 from angarium.core.ids import MessageId
 from angarium.core.options import NO_OPTIONS, Options
 from angarium.core.records import ForwardPath, Lane, Origin
@@ -176,14 +177,6 @@ class Raw(msgspec.Struct, frozen=True):
     long_lines: bool = True
 
 
-class Fields(msgspec.Struct, frozen=True):
-    """What a message is to be built of: its header fields in order, and its text in one form or both."""
-
-    headers: tuple[tuple[str, str], ...]
-    text: str | None = None
-    html: str | None = None
-
-
 class TemplateReference(msgspec.Struct, frozen=True):
     """A template that is kept here, and what is put into it for all recipients."""
 
@@ -191,8 +184,11 @@ class TemplateReference(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
 
 
-Content = Raw | Fields | TemplateReference
-"""What a submission consists of. Only `Raw` is made into messages as yet; the others are refused."""
+Content = Raw | Fields | Form | TemplateReference
+"""What a submission consists of: a message; fields that are made into one for all; a form, which is made into one for
+each recipient as it leaves; a template, whose form has to be found. Only `Raw` is made into messages as yet; the others
+are refused.
+"""
 
 
 class EntrancePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +219,8 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     count, and its mail is signed. *wishes* are what the door was asked for besides the content, what counts first
     before the others, and all before what the message's own header asks for. What login, stream, server and account say
     is the principal's, and comes last. *fate* is that of the message (`records.Fate`): what is mail to this node is
-    read, and has no principal.
+    read, and has no principal. *personal* is what each recipient of the envelope has of its own, in their order; empty:
+    nothing. *due_at* is when the message is to leave, None at once.
     """
 
     id: MessageId
@@ -235,6 +232,8 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     is_known: bool = False
     wishes: tuple[Wishes, ...] = ()
     fate: Literal["deliver", "feedback"] = "deliver"
+    personal: Sequence[Personal] = ()
+    due_at: float | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -81,13 +81,15 @@ class Acceptance:
         self._suppressing.add(recipients)
 
     def _waits_in_store(self, message: Message) -> bool:
-        """Whether an accepted message goes on to the settled store straight away: where memory has no room for it, or
-        it is not known yet who must not get it.
+        """Whether an accepted message goes on to the settled store straight away: where memory has no room for it,
+        where it is to leave later, or where it is not known yet who must not get it.
 
         Mail to us waits there for its reader. What is to fail ends at once, and needs no room.
         """
         if message.fate != "deliver":
             return message.fate == "feedback"
+        if message.due_at is not None and message.due_at > self._clock.now():
+            return True
         return not (self._scheduler.has_room(message.tenant) and self._suppressing.knows(message.account))
 
     def _count(self, message: Message) -> None:

@@ -25,7 +25,7 @@ def retry_wait_s(attempts: int, options: OutboundOptions, rng: Random) -> float:
 
 def expires_at(recipient: Recipient, options: OutboundOptions) -> float:
     """The moment at which `Message_Expiration` has passed, in epoch seconds."""
-    return recipient.message.received_at + options.message_expiration
+    return recipient.message.begins_at + options.message_expiration
 
 
 def sweep_at(recipient: Recipient, options: OutboundOptions) -> float:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.render.languages.compiled import Language, TemplateCache, compile_template
+from angarium.core.fields import Language
+from angarium.render.languages.compiled import TemplateCache, compile_template
 from angarium.render.languages.output import LONGEST, RenderBounds
 from angarium.render.languages.problem import Places, TemplateFailure, TemplateProblems
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from angarium.core.fields import Fields, NamedMailbox
 from angarium.core.options import Options
 from angarium.core.records import Recipient
-from angarium.mime.build.fields import NamedMailbox
-from angarium.mime.build.message import Composition, compose
+from angarium.mime.build.message import compose
 from angarium.mime.texts import edit_texts
 from angarium.render.html.links import html_links, text_links
 from angarium.render.pipeline import RENDERING, goes_alone, render, rendering_with
@@ -25,9 +25,9 @@ from angarium.testing.spool import make_message
 ADDRESSES = SignedTrackingAddresses(lambda: [b"k" * 32])
 HOST = "https://t.test"
 MAIL = compose(
-    Composition(
-        [NamedMailbox("a@b.test")],
-        "Hi",
+    Fields(
+        author=(NamedMailbox("a@b.test"),),
+        subject="Hi",
         text="See http://shop.test/é and http://left.test/?a=1&b=2.",
         html='<body><a href="http://shop.test/&eacute;">ü</a><a data-pm-no-track href="http://left.test/?a=1&amp;b=2">x</a></body>',
     ),
@@ -159,7 +159,9 @@ def test_the_way_out_has_fields_that_mail_programs_make_a_button_of() -> None:
 
 
 def part_of(html: str, plain: str = "") -> bytes:
-    return compose(Composition([NamedMailbox("a@b.test")], "Hi", text=plain or None, html=html), seed="s")
+    return compose(
+        Fields(author=(NamedMailbox("a@b.test"),), subject="Hi", text=plain or None, html=html), seed="s"
+    )
 
 
 PLACES = [

@@ -126,7 +126,7 @@ def _delay_is_due(event: Event, recipient: Recipient, options: OutboundOptions) 
     for _ in range(recipient.delay_dsns + 1):
         due += wait
         wait = min(wait * 2, options.delay_dsn_max_retry_interval)
-    return event.at - recipient.message.received_at >= due
+    return event.at - recipient.message.begins_at >= due
 
 
 def build_report(report: Report, body: Body | None, config: Config) -> tuple[Message, bytes]:
@@ -193,7 +193,7 @@ def _dsn_recipient(
         remote=attempt.host if attempt is not None else "",
         note=event.note if recipient.message.fate != "fail" else _MISTAKE,
         last_attempt_at=event.at,
-        retry_until=recipient.message.received_at + options.message_expiration
+        retry_until=recipient.message.begins_at + options.message_expiration
         if report.action == "delayed"
         else None,
     )

@@ -5,9 +5,10 @@ RFC 5322 §2.1.1, §2.2.3; RFC 2047; RFC 2231.
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
+from angarium.core.fields import NamedMailbox
 from angarium.mime.words import CONTROLS, encode_words, written
 
 _LINE: Final = 76
@@ -15,13 +16,6 @@ _LONGEST_LINE: Final = 998
 _NAME: Final = re.compile(r"[!-9;-~]{1,76}")
 _TOKEN: Final = re.compile(r"[-A-Za-z0-9!#$&^_.+]+")
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
-
-
-class NamedMailbox(NamedTuple):
-    """An address and the name beside it, which may be any text, or empty."""
-
-    address: str
-    name: str = ""
 
 
 def is_field_name(name: str) -> bool:

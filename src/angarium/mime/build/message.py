@@ -7,9 +7,10 @@ CRLF, text is UTF-8, and nothing is longer than a line may be. Pure: what must b
 import binascii
 import re
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from angarium.mime.build.fields import NamedMailbox, mailbox_field, parameter, text_field
+from angarium.core.fields import Attachment, Fields
+from angarium.mime.build.fields import mailbox_field, parameter, text_field
 from angarium.mime.eightbit import base64_lines, is_seven_bit
 from angarium.mime.words import CONTROLS
 
@@ -24,64 +25,32 @@ Part = tuple[str, Sequence[bytes]]
 """The header of a part, whole lines; and its body, without the line end that belongs to the boundary after it."""
 
 
-class Attachment(NamedTuple):
-    """A file that goes with the message. *kind* is `type/subtype`; what is none is `application/octet-stream`.
-    *content_id*, without angle brackets, makes it an image of the HTML part; empty: it is one of its own.
-    """
-
-    name: str
-    kind: str
-    content: bytes
-    content_id: str = ""
-
-
-class Composition(NamedTuple):
-    """What a message is made of. *fields* are further header fields, name and text, as they stand; None of *text*,
-    *html*, *amp*: there is no such part.
-    """
-
-    author: Sequence[NamedMailbox]
-    subject: str = ""
-    to: Sequence[NamedMailbox] = ()
-    cc: Sequence[NamedMailbox] = ()
-    reply_to: Sequence[NamedMailbox] = ()
-    fields: Sequence[tuple[str, str]] = ()
-    text: str | None = None
-    html: str | None = None
-    amp: str | None = None
-    attachments: Sequence[Attachment] = ()
-
-
-def compose(composition: Composition, *, seed: str) -> bytes:
+def compose(fields: Fields, *, seed: str) -> bytes:
     """Return the message, header and body. *seed* makes its boundaries, the same for the same seed. Raises ValueError
-    for an address that cannot be one. Without Date and Message-ID unless *fields* have them.
+    for an address that cannot be one. Without Date and Message-ID unless `Fields.headers` has them.
     """
-    header, body = _content(composition, _SEED.sub("", seed)[:40])
-    return b"".join([(_head(composition) + header + "\r\n").encode(), *body])
+    header, body = _content(fields, _SEED.sub("", seed)[:40])
+    return b"".join([(head_of(fields) + header + "\r\n").encode(), *body])
 
 
-def _head(composition: Composition) -> str:
-    lists = {
-        "From": composition.author,
-        "Reply-To": composition.reply_to,
-        "To": composition.to,
-        "Cc": composition.cc,
-    }
-    fields = [mailbox_field(name, mailboxes) for name, mailboxes in lists.items() if mailboxes]
-    fields.append(text_field("Subject", composition.subject))
-    fields += [text_field(name, text) for name, text in composition.fields]
-    return "".join([*fields, "MIME-Version: 1.0\r\n"])
+def head_of(fields: Fields) -> str:
+    """Return the header fields that say nothing of the parts. Raises ValueError for an address that cannot be one."""
+    lists = {"From": fields.author, "Reply-To": fields.reply_to, "To": fields.to, "Cc": fields.cc}
+    lines = [mailbox_field(name, mailboxes) for name, mailboxes in lists.items() if mailboxes]
+    lines.append(text_field("Subject", fields.subject))
+    lines += [text_field(name, text) for name, text in fields.headers]
+    return "".join([*lines, "MIME-Version: 1.0\r\n"])
 
 
-def _content(composition: Composition, seed: str) -> Part:
+def _content(fields: Fields, seed: str) -> Part:
     """Return mixed(alternative(text, amp, related(html, images)), files), without what holds one part only."""
-    images = [each for each in composition.attachments if each.content_id and composition.html is not None]
-    files = [each for each in composition.attachments if each not in images]
-    parts = [_text_part("plain", composition.text)] if composition.text is not None else []
-    if composition.amp is not None:
-        parts.append(_text_part("x-amp-html", composition.amp))
-    if composition.html is not None:
-        html = _text_part("html", composition.html)
+    images = [each for each in fields.attachments if each.content_id and fields.html is not None]
+    files = [each for each in fields.attachments if each not in images]
+    parts = [_text_part("plain", fields.text)] if fields.text is not None else []
+    if fields.amp is not None:
+        parts.append(_text_part("x-amp-html", fields.amp))
+    if fields.html is not None:
+        html = _text_part("html", fields.html)
         related = [html, *(_file_part(image, "inline") for image in images)]
         parts.append(_multipart("related", related, f"r{seed}", ';\r\n type="text/html"'))
     content = _multipart("alternative", parts or [_text_part("plain", "")], f"a{seed}")

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from threading import Lock
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from angarium.core.bounded import Bounded
+from angarium.core.fields import Language
 from angarium.render.languages.escaping import Context
 from angarium.render.languages.mustachio import nodes as mustachio
 from angarium.render.languages.mustachio.parser import parse_mustachio
@@ -20,8 +21,6 @@ from angarium.render.languages.substitution import nodes as substitution
 from angarium.render.languages.substitution.parser import parse_substitution
 from angarium.render.languages.substitution.scope import SubstitutionScope
 from angarium.render.languages.values import Value
-
-Language = Literal["mustachio", "substitution", "smarty"]
 
 Data = Mapping[str, Value]
 

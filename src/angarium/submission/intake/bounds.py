@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from angarium.core.fields import Fields
 from angarium.core.records import ForwardPath
-from angarium.core.submission import Content, EntrancePolicy, Fields, Problem, Reason, Submission
+from angarium.core.submission import Content, EntrancePolicy, Problem, Reason, Submission
 from angarium.identity.principal import Principal
 from angarium.mime.header import HeaderBlock
 from angarium.submission.intake.copies import Copies
