@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from angarium.core.fields import Fields, NamedMailbox
 from angarium.core.options import Options
 from angarium.core.submission import (
     Content,
     CopyTo,
-    Fields,
     Problem,
     Reason,
     Receipt,
@@ -56,7 +56,7 @@ def test_of_mail_that_is_taken_to_fail_the_receipt_says_why(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "content", [Fields((("Subject", "x"),), text="hello"), TemplateReference("welcome", {"name": "Ann"})]
+    "content", [Fields(author=(NamedMailbox("a@b.example"),), text="hello"), TemplateReference("welcome", {"name": "Ann"})]
 )
 def test_content_of_which_no_message_is_made_yet_is_refused(tmp_path: Path, content: Content) -> None:
     taken = take(tmp_path, instead=content, principal=a_principal())
