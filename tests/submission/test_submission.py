@@ -56,7 +56,11 @@ def test_of_mail_that_is_taken_to_fail_the_receipt_says_why(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "content", [Fields(author=(NamedMailbox("a@b.example"),), text="hello"), TemplateReference("welcome", {"name": "Ann"})]
+    "content",
+    [
+        Fields(author=(NamedMailbox("a@b.example"),), text="hello"),
+        TemplateReference("welcome", {"name": "Ann"}),
+    ],
 )
 def test_content_of_which_no_message_is_made_yet_is_refused(tmp_path: Path, content: Content) -> None:
     taken = take(tmp_path, instead=content, principal=a_principal())
