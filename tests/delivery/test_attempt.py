@@ -1,5 +1,6 @@
 """What an attempt needs, in which order, and what leaves then. The course is driven by hand: nothing here waits."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from angarium.delivery.attempt import (
 )
 from angarium.queue.commands import Deliver
 from angarium.queue.ready import ReadyQueue
-from angarium.render.pipeline import RENDERING, Rendering
+from angarium.render.pipeline import Rendering, is_personal
 from angarium.spool.port import Body, LargeBody
 from angarium.testing.signing import mail_to_sign, make_key
 
@@ -184,15 +185,17 @@ PERSONAL = Rendering(lambda message: True, greeted)
 
 
 @pytest.mark.parametrize(
-    ("rendering", "batches"), [(RENDERING, [2]), (PERSONAL, [1, 1])], ids=["shared", "personal"]
+    ("alone", "batches"), [(is_personal, [2]), (lambda message: True, [1, 1])], ids=["shared", "personal"]
 )
-def test_who_gets_a_text_of_ones_own_shares_no_transaction(rendering: Rendering, batches: list[int]) -> None:
+def test_who_gets_a_text_of_ones_own_shares_no_transaction(
+    alone: Callable[[Message], bool], batches: list[int]
+) -> None:
     ready = ReadyQueue()
     for recipient in deliver(TWO).recipients:
         ready.add(recipient)
     taken: list[int] = []
     while ready:
-        taken.append(len(ready.take(10, rendering.is_personal)))
+        taken.append(len(ready.take(10, alone)))
     assert taken == batches
 
 

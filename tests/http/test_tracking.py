@@ -8,7 +8,7 @@ import pytest
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.http.tracking import TrackingDoor
-from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked, TrackedKind
+from angarium.render.tracking.addresses import IN_TEXT, SignedTrackingAddresses, Tracked, TrackedKind
 
 ADDRESSES = SignedTrackingAddresses(lambda: [b"k" * 32])
 MESSAGE = MessageId(bytes(16))
@@ -57,7 +57,8 @@ def door() -> Door:
 
 
 def path(kind: TrackedKind = "click", target: bytes = b"https://shop.test/a?b=%20&c#d") -> str:
-    return ADDRESSES.path(Tracked(kind, MESSAGE, 2, 3, b"" if kind == "open" else target))
+    link = 3 if kind == "click" else 0
+    return ADDRESSES.path(Tracked(kind, MESSAGE, 2, link, target if link else b""))
 
 
 def test_an_open_is_answered_by_a_picture_that_nobody_keeps(door: Door) -> None:
@@ -65,7 +66,10 @@ def test_an_open_is_answered_by_a_picture_that_nobody_keeps(door: Door) -> None:
     assert (status, headers["content-type"], body[:6]) == (200, "image/gif", b"GIF89a")
     assert "no-store" in headers["cache-control"]
     assert door.noted == [
-        (("open", MESSAGE, 2, 3), {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": ""})
+        (
+            ("open", MESSAGE, 2, 0),
+            {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": "", "name": ""},
+        )
     ]
 
 
@@ -73,14 +77,33 @@ def test_a_click_goes_where_the_link_went(door: Door) -> None:
     status, headers, body = door.ask(path())
     assert (status, headers["location"], body) == (302, "https://shop.test/a?b=%20&c#d", b"")
     assert headers["x-robots-tag"] == "noindex, nofollow"
-    assert door.noted[0][1]["url"] == "https://shop.test/a?b=%20&c#d"
+    said = door.noted[0][1]
+    assert (said["url"], said["link"], said["part"]) == ("https://shop.test/a?b=%20&c#d", 3, "html")
 
 
-def test_bytes_beyond_ascii_come_back_as_they_were(door: Door) -> None:
-    assert (
-        door.ask(path(target="https://shop.test/é".encode()))[1]["location"].encode("latin-1")
-        == "https://shop.test/é".encode()
-    )
+def test_a_click_says_which_link_it_was(door: Door) -> None:
+    link = Tracked("click", MESSAGE, 2, 4 + IN_TEXT, b"https://shop.test", "Größe/1".encode())
+    assert door.ask(ADDRESSES.path(link, "app"))[1]["location"] == "https://shop.test"
+    said = door.noted[0][1]
+    assert (said["link"], said["part"], said["name"]) == (4, "text", "Größe/1")
+
+
+LOCATIONS = [
+    ("https://shop.test/é?q=ü&x=%zz[0]#ö", "https://shop.test/%C3%A9?q=%C3%BC&x=%zz[0]#%C3%B6"),
+    ("http://BÜCHER.test:8080/é", "http://xn--bcher-kva.test:8080/%C3%A9"),
+    ("https://ü@shop.test/", "https://%C3%BC@shop.test/"),
+    ("https://ü..test/", "https://%C3%BC..test/"),
+    (b"https://shop.test/\xff", "https://shop.test/%FF"),
+    (b"https://\xff.test/", "https://%FF.test/"),
+]
+
+
+@pytest.mark.parametrize(("target", "location"), LOCATIONS)
+def test_letters_beyond_ascii_are_written_as_browsers_do(
+    door: Door, target: str | bytes, location: str
+) -> None:
+    raw = target.encode() if isinstance(target, str) else target
+    assert door.ask(path(target=raw))[1]["location"] == location
 
 
 def test_what_a_gateway_appends_changes_nothing(door: Door) -> None:
@@ -135,7 +158,10 @@ def test_a_post_unsubscribes_before_it_is_answered(door: Door) -> None:
     assert "set-cookie" not in headers
     assert "location" not in headers
     assert door.kept == [
-        (("unsubscribe", MESSAGE, 2, 3), {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": ""})
+        (
+            ("unsubscribe", MESSAGE, 2, 0),
+            {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": "", "name": ""},
+        )
     ]
 
 

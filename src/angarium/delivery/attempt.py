@@ -116,7 +116,7 @@ def attempt(command: Deliver, options: OutboundOptions, rendering: Rendering = R
     recipient = command.recipients[0]
     message = recipient.message
     body = yield NeedBody(message)
-    is_own = not rendering.is_personal(message)
+    is_own = not rendering.is_changed(message)
     if not is_own:
         body = yield NeedRender(message, body, partial(rendering.render, recipient))
     keys = (yield NeedKeys(message)) if _may_be_signed(message, options) else ()

@@ -128,7 +128,6 @@ _ALL: Final = (
         33,
         "reader",
         "The picture at the beginning of the message was asked for: it was opened, and perhaps not read to its end.",
-        is_later=True,
     ),
     _fact(
         "link_unsubscribe",
@@ -177,6 +176,9 @@ DETAILS: Final[dict[str, str]] = {
     "asks for no content; `no_agent`: it does not say what it is.",
     "proxy": "By whose servers a person has looked: `gmail`, `yahoo`, `other`.",
     "url": "The link.",
+    "link": "Which one it is of the links of its part, counted from 1.",
+    "part": "Where the link stands: `html` or `text`.",
+    "name": "What the sender calls the link (`data-msys-linkname`).",
     "opened": "Whether the click says that the message was opened; false where a program followed the link.",
     "by": "How the message was found that it is about: `return_path` (an address that this node has signed), "
     "`message_id`, `trace`.",

@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import FactKind
-from angarium.render.tracking.addresses import Tracked, TrackingAddresses
+from angarium.render.tracking.addresses import IN_TEXT, Tracked, TrackingAddresses
+from angarium.render.tracking.redirection import location_of
 
 _DOT: Final = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
@@ -108,7 +109,7 @@ class TrackingDoor:
             return Response("there is nothing here\n", 404, _UNSEEN, "text/plain")
         response = Response(status_code=302, headers=_UNSEEN)
         # as it stood in the mail, byte for byte: no library encodes it anew
-        response.raw_headers.append((b"location", tracked.target))
+        response.raw_headers.append((b"location", location_of(tracked.target)))
         return response
 
 
@@ -131,4 +132,13 @@ def _fields(tracked: Tracked, scope: Scope) -> dict[str, Any]:
         "agent": agent.decode("utf-8", "replace"),
         "method": "" if method == _USUAL.get(tracked.kind, "GET") else method,
         "url": tracked.target.decode("utf-8", "replace"),
+        "name": tracked.name.decode("utf-8", "replace"),
+        **(_place(tracked) if tracked.link else {}),
     }
+
+
+def _place(tracked: Tracked) -> dict[str, Any]:
+    """Return which link it is, of which part."""
+    is_in_text = tracked.link >= IN_TEXT
+    number = tracked.link - IN_TEXT if is_in_text else tracked.link
+    return {"link": number, "part": "text" if is_in_text else "html"}

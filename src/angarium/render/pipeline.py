@@ -3,14 +3,16 @@
 Pure, and the same each time for a message and a recipient, so that a retry sends the same bytes. It is gone when a
 connection is ready (`delivery.attempt`), in a thread. Recipients of a personal message share no transaction, nor do
 those with return paths of their own: each is handed out alone (`queue.ready`).
+
+What is done in which order, and what it costs, is a table in docs/tracking.md.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final, NamedTuple
 
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message, Recipient
+from angarium.render.contents import PreparedContents, wants_preparation
 from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import TrackingAddresses
 from angarium.render.tracking.mail import personal_mail
@@ -32,28 +34,45 @@ def goes_alone(message: Message) -> bool:
     return is_personal(message) or bool(message.return_domain)
 
 
-def render(
-    recipient: Recipient,
-    body: bytes,
-    addresses: TrackingAddresses | None = None,
-    returns: ReturnPaths | None = None,
-) -> bytes:
-    """Return what *recipient* gets of *body*; without *addresses* nothing is added. Raises GenerationFailure."""
-    if addresses is not None and recipient.message.tracking_url:
-        body = personal_mail(recipient, body, addresses, returns)
-    return body
+def is_changed(message: Message) -> bool:
+    """Whether what leaves of *message* is another text than what was submitted."""
+    return is_personal(message) or (message.is_vouched and wants_preparation(message.options))
+
+
+class Renderer:
+    """Makes what recipients get. Opens and clicks come in by *addresses*, and mail by *returns*. Used by several
+    threads.
+    """
+
+    def __init__(
+        self, addresses: TrackingAddresses | None = None, returns: ReturnPaths | None = None
+    ) -> None:
+        self._addresses = addresses
+        self._returns = returns
+        self._contents = PreparedContents()
+
+    def render(self, recipient: Recipient, body: bytes) -> bytes:
+        """Return what *recipient* gets of *body*: first what all get, then what is for this one alone. Raises
+        GenerationFailure.
+        """
+        message = recipient.message
+        if message.is_vouched and wants_preparation(message.options):
+            body = self._contents.of(message, body)
+        if self._addresses is not None and is_personal(message):
+            body = personal_mail(recipient, body, self._addresses, self._returns)
+        return body
 
 
 class Rendering(NamedTuple):
-    """What the attempt asks of this module, so that a test can answer it."""
+    """What the attempt asks of this module, so that a test can answer it: whether a message is rendered, and how."""
 
-    is_personal: Callable[[Message], bool]
+    is_changed: Callable[[Message], bool]
     render: Callable[[Recipient, bytes], bytes]
 
 
-RENDERING: Final = Rendering(is_personal, render)
+RENDERING: Final = Rendering(is_changed, Renderer().render)
 
 
 def rendering_with(addresses: TrackingAddresses, returns: ReturnPaths) -> Rendering:
     """Return a rendering in which opens and clicks come in by *addresses*, and mail by *returns*."""
-    return Rendering(is_personal, partial(render, addresses=addresses, returns=returns))
+    return Rendering(is_changed, Renderer(addresses, returns).render)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from angarium.render.html.depth import html_depth
 from angarium.render.html.links import (
     Splice,
+    after_body_tag,
     html_links,
     is_web_target,
     place_of_pixel,
@@ -172,8 +173,8 @@ def test_the_place_of_a_pixel(html: bytes, placed: bytes) -> None:
 
 
 def test_the_place_of_a_pixel_at_the_top() -> None:
-    assert place_of_pixel(b"<html><body class='x'>y</body>", at_top=True) == 22
-    assert place_of_pixel(b"<p>x</p>", at_top=True) == 8
+    assert after_body_tag(b"<html><body class='x'>y</body>") == 22
+    assert after_body_tag(b"<p>x</p></body>") is None
 
 
 DEPTHS = [

@@ -12,15 +12,25 @@ from hypothesis import strategies as st
 
 from angarium.core.fields import Fields, NamedMailbox
 from angarium.core.options import Options
-from angarium.core.records import Recipient
+from angarium.core.records import Message, Recipient
 from angarium.mime.build.message import compose
 from angarium.mime.texts import edit_texts
 from angarium.render.html.links import html_links, text_links
-from angarium.render.pipeline import RENDERING, goes_alone, render, rendering_with
-from angarium.render.return_path import SignedReturnPaths
-from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked
+from angarium.render.pipeline import RENDERING, Renderer, goes_alone, is_changed, is_personal, rendering_with
+from angarium.render.return_path import ReturnPaths, SignedReturnPaths
+from angarium.render.tracking.addresses import IN_TEXT, SignedTrackingAddresses, Tracked, TrackingAddresses
 from angarium.render.tracking.mail import wants_tracking
 from angarium.testing.spool import make_message
+
+
+def render(
+    who: Recipient,
+    mail: bytes,
+    addresses: TrackingAddresses | None = None,
+    returns: ReturnPaths | None = None,
+) -> bytes:
+    return Renderer(addresses, returns).render(who, mail)
+
 
 ADDRESSES = SignedTrackingAddresses(lambda: [b"k" * 32])
 HOST = "https://t.test"
@@ -59,7 +69,7 @@ def test_links_of_both_parts_and_the_picture() -> None:
     after = texts(render(who, MAIL, ADDRESSES))
     plain, html = after["plain"], after["html"]
     tracked, left = (link.target for link in text_links(plain))
-    assert read(tracked) == Tracked("click", who.message.id, 1, 1, "http://shop.test/é".encode())
+    assert read(tracked) == Tracked("click", who.message.id, 1, 1 + IN_TEXT, "http://shop.test/é".encode())
     assert left == "http://left.test/?a=1&b=2"
     tracked, left = (link.target for link in html_links(html.encode(), "utf-8"))
     assert read(tracked) == Tracked("click", who.message.id, 1, 1, "http://shop.test/é".encode())
@@ -67,6 +77,48 @@ def test_links_of_both_parts_and_the_picture() -> None:
     picture = html.split('<img src="')[1].split('"')[0]
     assert read(picture) == Tracked("open", who.message.id, 1)
     assert html.endswith('" width="1" height="1" border="0" alt="" /></body>\r\n')
+
+
+def test_the_picture_at_the_beginning_comes_with_the_other_one_alone() -> None:
+    for options, kinds in [
+        ({"track_opens": True, "initial_open": True}, ["initial_open", "open"]),
+        ({"initial_open": True}, []),
+    ]:
+        html = texts(render(recipient(**options), MAIL, ADDRESSES))["html"]
+        assert [read(each).kind for each in re.findall(r'<img src="([^"]+)"', html)] == kinds
+    assert texts(render(recipient(track_opens=True, initial_open=True), MAIL, ADDRESSES))["html"].startswith(
+        '<body><img src="https://t.test/t/i'
+    )
+    bare = b"Content-Type: text/html\r\n\r\n<p>x\r\n"
+    assert render(recipient(track_opens=True, initial_open=True), bare, ADDRESSES).count(b"<img") == 1
+
+
+STYLED = b"Content-Type: text/html; charset=latin1\r\n\r\n<style>p{color:red}</style><p>\xe9"
+INLINED = STYLED.replace(b"<p>", b'<p style="color: red;">')
+
+
+def styled(*domains: str, is_vouched: bool = True, content: bytes = b"") -> Message:
+    return msgspec.structs.replace(
+        make_message(*domains, content=content), is_vouched=is_vouched, options=Options(inline_css=True)
+    )
+
+
+def test_style_sheets_are_put_in_for_all_alike() -> None:
+    message = styled("one.test", "two.test")
+    assert (is_changed(message), is_personal(message), goes_alone(message)) == (True, False, False)
+    assert render(Recipient(message, 0, "default", "one.test"), STYLED) == INLINED
+    passing = styled("one.test", is_vouched=False)
+    assert not is_changed(passing)
+    assert render(Recipient(passing, 0, "default", "one.test"), STYLED) is STYLED
+
+
+def test_what_several_recipients_have_is_made_once() -> None:
+    renderer = Renderer()
+    shared = [styled("one.test", content=b"c" * 16), styled("two.test", content=b"c" * 16)]
+    first, second = (renderer.render(Recipient(each, 0, "default", "one.test"), STYLED) for each in shared)
+    assert first is second
+    other = styled("one.test", content=b"d" * 16)
+    assert renderer.render(Recipient(other, 0, "default", "one.test"), STYLED) is not first
 
 
 @pytest.mark.parametrize(
@@ -111,7 +163,8 @@ def test_mail_that_asks_for_nothing_is_not_personal() -> None:
     plain = make_message("one.test")
     personal = recipient(track_opens=True).message
     for rendering in (RENDERING, rendering_with(ADDRESSES, SignedReturnPaths(lambda: [b"k" * 32]))):
-        assert (rendering.is_personal(plain), rendering.is_personal(personal)) == (False, True)
+        assert (rendering.is_changed(plain), rendering.is_changed(personal)) == (False, True)
+    assert (is_personal(plain), is_personal(personal)) == (False, True)
     assert (goes_alone(plain), goes_alone(personal)) == (False, True)
     assert render(Recipient(plain, 0, "default", "one.test"), MAIL, ADDRESSES) is MAIL
 

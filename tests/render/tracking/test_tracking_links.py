@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from angarium.core.ids import MessageId
 from angarium.render.html.links import html_links
 from angarium.render.tracking.addresses import SignedTrackingAddresses, Tracked, TrackedKind
-from angarium.render.tracking.links import LinkRules, marked_targets, tracked_html, tracked_text
+from angarium.render.tracking.links import LinkRules, TrackedLink, marked_targets, tracked_html, tracked_text
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 MESSAGE = MessageId(bytes(range(16)))
@@ -34,13 +34,15 @@ def test_a_click_says_where_it_goes() -> None:
     st.integers(0, 2**24 - 1),
     st.integers(0, 2**16 - 1),
     st.binary(max_size=60),
+    st.binary(max_size=63),
+    st.sampled_from(["", "app", "a.b_c~d-1", "c" + "A" * 40]),
 )
 def test_what_is_written_is_read(
-    kind: TrackedKind, message: bytes, index: int, link: int, target: bytes
+    kind: TrackedKind, message: bytes, index: int, link: int, target: bytes, name: bytes, sublink: str
 ) -> None:
-    target = target if kind in ("click", "link_unsubscribe") else b""
-    tracked = Tracked(kind, MessageId(message), index, link, target)
-    path = ADDRESSES.path(tracked)
+    target, name = (target, name) if kind in ("click", "link_unsubscribe") else (b"", b"")
+    tracked = Tracked(kind, MessageId(message), index, link, target, name)
+    path = ADDRESSES.path(tracked, sublink)
     assert path.isascii()
     assert ADDRESSES.read(path) == tracked
 
@@ -52,6 +54,17 @@ def test_no_character_can_be_changed(at: int, char: str) -> None:
     changed = path[:at] + char + path[at + 1 :]
     assert ADDRESSES.read(changed) in (None, CLICK)
     if unquote(changed, "latin-1") != unquote(path, "latin-1"):
+        assert ADDRESSES.read(changed) is None
+
+
+def test_a_name_is_signed_too() -> None:
+    named = ADDRESSES.path(Tracked("click", MESSAGE, 7, 3, b"https://shop.test", b"banner"))
+    assert named.endswith("/s%3Ashop.test/banner")
+    for changed in (
+        named.replace("banner", "other"),
+        named.removesuffix("/banner"),
+        named.removesuffix("banner"),
+    ):
         assert ADDRESSES.read(changed) is None
 
 
@@ -86,8 +99,13 @@ def test_keys_rotate() -> None:
     assert SignedTrackingAddresses(lambda: [KEY]).read(path) is None
 
 
-def address(number: int, target: str, is_unsubscribe: bool) -> str:
-    return f"https://t.test/{number}{'u' if is_unsubscribe else ''}"
+def address(link: TrackedLink) -> str:
+    marks = (
+        "u" if link.is_way_out else "",
+        link.name and f":{link.name}",
+        link.sublink and f"@{link.sublink}",
+    )
+    return f"https://t.test/{link.number}{''.join(marks)}"
 
 
 def html(text: str, rules: LinkRules | None = None) -> str:
@@ -101,6 +119,12 @@ HTML = [
     ('<a href="http://a.test" data-msys-clicktrack="0">', '<a href="http://a.test" data-msys-clicktrack="0">'),
     ('<a href="http://a.test" data-msys-clicktrack="1">', '<a href="https://t.test/1" data-msys-clicktrack="1">'),
     ('<a href="http://a.test" data-msys-unsubscribe="1">', '<a href="https://t.test/1u" data-msys-unsubscribe="1">'),
+    ('<a href="http://a.test" data-msys-linkname="a &amp; b">',
+     '<a href="https://t.test/1:a & b" data-msys-linkname="a &amp; b">'),
+    (f'<a href=http://a.test data-msys-linkname={"x" * 62}ü>',
+     f'<a href=https://t.test/1:{"x" * 62} data-msys-linkname={"x" * 62}ü>'),
+    ('<a data-msys-sublink="app.1" href="http://a.test">', '<a data-msys-sublink="app.1" href="https://t.test/1@app.1">'),
+    ('<a data-msys-sublink="../x" href="http://a.test">', '<a data-msys-sublink="../x" href="https://t.test/1">'),
     ('<a href="https://OURS.test/out">', '<a href="https://OURS.test/out">'),
     ('<a href="https://user@ours.test?x">', '<a href="https://user@ours.test?x">'),
     ('<a href="http://a.test/a b"><a href="http://a.test/\n">', '<a href="http://a.test/a b"><a href="https://t.test/2">'),
@@ -162,8 +186,8 @@ def test_a_target_comes_back_byte_for_byte(around: str, path: str) -> None:
     )
     targets: list[str] = []
 
-    def noted(number: int, target: str, is_unsubscribe: bool) -> str:
-        targets.append(target)
+    def noted(link: TrackedLink) -> str:
+        targets.append(link.target)
         return "https://t.test/1"
 
     after = tracked_html(document, "utf-8", LinkRules(), noted)

@@ -28,6 +28,7 @@ _TYPES: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "
 
 _SWITCHES = {
     "open_tracking": "track_opens",
+    "initial_open": "initial_open",
     "transactional": "transactional",
     "skip_suppression": "skip_suppression",
     "inline_css": "inline_css",

@@ -99,16 +99,19 @@ def spliced(html: bytes, splices: Iterable[Splice]) -> bytes:
     return b"".join([*parts, html[at:]])
 
 
-def place_of_pixel(html: bytes, *, at_top: bool = False) -> int:
+def place_of_pixel(html: bytes) -> int:
     """Return where an image that counts openings goes: before the last `</body>`, else before the last `</html>`, else
-    at the end; *at_top*: after the first `<body …>`, else as if it were not.
+    at the end.
     """
     body_end = document_end = None
     for tag in html_tags(html):
-        if tag.name == b"body" and not tag.is_end and at_top:
-            return tag.end
         if tag.is_end and tag.name == b"body":
             body_end = tag.start
         elif tag.is_end and tag.name == b"html":
             document_end = tag.start
     return next((place for place in (body_end, document_end) if place is not None), len(html))
+
+
+def after_body_tag(html: bytes) -> int | None:
+    """Return where the first `<body …>` has ended, None where there is none."""
+    return next((tag.end for tag in html_tags(html) if tag.name == b"body" and not tag.is_end), None)

@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from angarium.render.html.links import HtmlLink, Splice, html_links, spliced, text_links
-from angarium.render.tracking.addresses import LONGEST_TARGET, MOST_LINKS
+from angarium.render.html.references import unescaped
+from angarium.render.tracking.addresses import LONGEST_NAME, LONGEST_TARGET, MOST_LINKS, SUBLINK
 
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 _TAG: Final = re.compile(rb"<[^>]*+>?")
@@ -18,9 +19,25 @@ NO_TRACK: Final = "data-pm-no-track"
 SWITCH: Final = "data-msys-clicktrack"
 UNSUBSCRIBE: Final = "data-msys-unsubscribe"
 
-Address = Callable[[int, str, bool], str]
-"""Returns the whole URL that stands for a link: from its number in the part, its target, and whether a click on it
-means that the recipient wants no more."""
+LINK_NAME: Final = "data-msys-linkname"
+SUBLINK_NAME: Final = "data-msys-sublink"
+
+
+class TrackedLink(NamedTuple):
+    """A link that another address takes the place of. *number* counts the links of its part from 1. *is_way_out*: a
+    click on it means that the recipient wants no more. *name* is what the sender calls it, *sublink* a segment of the
+    path that apps know the link by; mostly empty.
+    """
+
+    number: int
+    target: str
+    is_way_out: bool = False
+    name: str = ""
+    sublink: str = ""
+
+
+Address = Callable[[TrackedLink], str]
+"""Returns the whole URL that stands for a link."""
 
 
 class LinkRules(NamedTuple):
@@ -45,12 +62,27 @@ def tracked_html(html: bytes, charset: str, rules: LinkRules, address: Address) 
 
 def _splices(html: bytes, charset: str, rules: LinkRules, address: Address) -> Iterator[Splice]:
     for number, link in enumerate(islice(html_links(html, charset), MOST_LINKS), 1):
-        if _is_marked(link) or not _is_trackable(link.target, charset, rules):
+        if _is_marked(link) or not _is_trackable(link.target, rules):
             continue
         if rules.leaves_shown_urls and _shows_url(html, link):
             continue
-        url = address(number, link.target, link.attributes.get(UNSUBSCRIBE) == "1")
-        yield Splice(link.start, link.end, url.encode("ascii"))
+        yield Splice(link.start, link.end, address(_tracked(number, link)).encode("ascii"))
+
+
+def _tracked(number: int, link: HtmlLink) -> TrackedLink:
+    name, sublink = link.attributes.get(LINK_NAME), link.attributes.get(SUBLINK_NAME) or ""
+    return TrackedLink(
+        number,
+        link.target,
+        link.attributes.get(UNSUBSCRIBE) == "1",
+        _short(unescaped(name)) if name else "",
+        sublink if SUBLINK.fullmatch(sublink) else "",
+    )
+
+
+def _short(name: str) -> str:
+    """Cut a name to as many bytes as it may have, after a whole character."""
+    return name.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def tracked_text(text: str, rules: LinkRules, address: Address) -> str:
@@ -60,8 +92,8 @@ def tracked_text(text: str, rules: LinkRules, address: Address) -> str:
         target, end, is_on = _without_switch(text, link.target, link.start)
         parts.append(text[at : link.start])
         is_tracked = is_on and number <= MOST_LINKS and target not in rules.untracked
-        is_tracked = is_tracked and _is_trackable(target, "utf-8", rules)
-        parts.append(address(number, target, False) if is_tracked else target)
+        is_tracked = is_tracked and _is_trackable(target, rules)
+        parts.append(address(TrackedLink(number, target)) if is_tracked else target)
         at = end
     return "".join([*parts, text[at:]])
 
@@ -82,11 +114,11 @@ def _is_marked(link: HtmlLink) -> bool:
     return NO_TRACK in link.attributes or link.attributes.get(SWITCH) == "0"
 
 
-def _is_trackable(target: str, charset: str, rules: LinkRules) -> bool:
+def _is_trackable(target: str, rules: LinkRules) -> bool:
     """Whether a redirection can say *target*, and should. With blanks or controls in it, readers mend it in ways of
     their own.
     """
-    if _CONTROLS.search(target) or len(target.encode(charset, "surrogateescape")) > LONGEST_TARGET:
+    if _CONTROLS.search(target) or len(target.encode("utf-8", "surrogateescape")) > LONGEST_TARGET:
         return False
     host = re.split(r"[/?#\\]", target.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
     return host.lower() not in rules.own_hosts

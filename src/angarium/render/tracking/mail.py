@@ -2,16 +2,16 @@
 a picture that is asked for when the message is looked at. Pure, and the same each time for a recipient.
 """
 
-from functools import partial
+from collections.abc import Iterator
 from typing import Final
 
 from angarium.core.options import Options
 from angarium.core.records import Message, Recipient
 from angarium.mime.texts import ShownText, TextKind, edit_texts
-from angarium.render.html.links import Splice, place_of_pixel, spliced
+from angarium.render.html.links import Splice, after_body_tag, place_of_pixel, spliced
 from angarium.render.return_path import ReturnPaths
-from angarium.render.tracking.addresses import Tracked, TrackedKind, TrackingAddresses
-from angarium.render.tracking.links import LinkRules, marked_targets, tracked_html, tracked_text
+from angarium.render.tracking.addresses import IN_TEXT, Tracked, TrackedKind, TrackingAddresses
+from angarium.render.tracking.links import LinkRules, TrackedLink, marked_targets, tracked_html, tracked_text
 from angarium.render.tracking.way_out import has_place, way_out_fields, with_link
 
 _IN_HTML: Final = ("html", "all")
@@ -81,24 +81,35 @@ class _Personal:
     def _html(self, text: ShownText) -> bytes:
         html = text.data
         if self._options.track_links in _IN_HTML:
-            html = tracked_html(html, text.charset, self._rules, partial(self._link, text.charset))
-        if self._options.track_opens:
-            at = place_of_pixel(html)
-            picture = f'<img src="{self._url("open")}" width="1" height="1" border="0" alt="" />'
-            html = spliced(html, [Splice(at, at, picture.encode())])
-        return html
+            html = tracked_html(html, text.charset, self._rules, self._link)
+        return spliced(html, self._pictures(html)) if self._options.track_opens else html
+
+    def _pictures(self, html: bytes) -> Iterator[Splice]:
+        at_top = after_body_tag(html) if self._options.initial_open else None
+        if at_top is not None:
+            yield self._picture("initial_open", at_top)
+        yield self._picture("open", place_of_pixel(html))
+
+    def _picture(self, kind: TrackedKind, at: int) -> Splice:
+        picture = f'<img src="{self._url(kind)}" width="1" height="1" border="0" alt="" />'
+        return Splice(at, at, picture.encode())
 
     def _plain(self, text: ShownText) -> bytes:
         if self._options.track_links not in _IN_TEXT:
             return text.data
         read = text.data.decode(text.charset, "surrogateescape")
-        tracked = tracked_text(read, self._rules, partial(self._link, text.charset))
+        tracked = tracked_text(read, self._rules, self._link_in_text)
         return tracked.encode(text.charset, "surrogateescape")
 
-    def _link(self, charset: str, number: int, target: str, is_unsubscribe: bool) -> str:
-        kind: TrackedKind = "link_unsubscribe" if is_unsubscribe else "click"
-        return self._url(kind, number, target.encode(charset, "surrogateescape"))
+    def _link(self, link: TrackedLink) -> str:
+        kind: TrackedKind = "link_unsubscribe" if link.is_way_out else "click"
+        target = link.target.encode("utf-8", "surrogateescape")
+        tracked = Tracked(kind, self._message.id, self._index, link.number, target, link.name.encode())
+        return self._message.tracking_url + self._addresses.path(tracked, link.sublink)
 
-    def _url(self, kind: TrackedKind, link: int = 0, target: bytes = b"") -> str:
-        tracked = Tracked(kind, self._message.id, self._index, link, target)
+    def _link_in_text(self, link: TrackedLink) -> str:
+        return self._link(link._replace(number=link.number + IN_TEXT))
+
+    def _url(self, kind: TrackedKind) -> str:
+        tracked = Tracked(kind, self._message.id, self._index)
         return self._message.tracking_url + self._addresses.path(tracked)
