@@ -52,6 +52,7 @@ FLOORS = {
 SIDEWAYS = {
     ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
     ("identity", "angarium.suppressions.store"),  # its database has their tables, too
+    ("identity", "angarium.fetch.target"),  # a URL is read in one way only
     ("cli", "angarium.node"),  # `angarium serve` starts the node
     ("cli", "angarium.testing.sink"),  # `angarium sink`
 }

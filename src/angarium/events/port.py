@@ -73,11 +73,13 @@ class FoundMail(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """One thing that has happened. *number* grows with each that is stored. *index* and *address* are the recipient's;
-    None and empty where it is about all of the message, or none. *reason* is what the *reply* of a failure means, in a
-    word. *account*, *server* and *stream* are whose mail it is, 0 and empty for nobody's, *domain* and *binding* the
-    queue, *provider* whose host was tried (empty: none). *details* are the attempt (stage, host, peer, timings …), a
-    note, or what a fact says.
+    """One thing that has happened. *number* grows with each that is stored; *sequence* tells it from all else that has
+    happened to its recipient, message or account, and stays when the store is made anew.
+
+    *index* and *address* are the recipient's; None and empty where it is about all of the message, or none. *reason* is
+    what the *reply* of a failure means, in a word. *account*, *server* and *stream* are whose mail it is, 0 and empty
+    for nobody's, *domain* and *binding* the queue, *provider* whose host was tried (empty: none). *details* are the
+    attempt (stage, host, peer, timings …), a note, or what a fact says.
     """
 
     number: int
@@ -95,6 +97,7 @@ class Happening(msgspec.Struct, frozen=True):
     domain: str = ""
     binding: str = ""
     provider: str = ""
+    sequence: int = 0
 
 
 class FoundMailPage(msgspec.Struct, frozen=True):

@@ -125,7 +125,7 @@ class DayReader:
             SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail,
               coalesce(m.account, -(e.recipient >> {INDEX_BITS})), e.server, {self._word("e.stream")},
               {self._word("r.domain")},
-              {self._word("e.binding")}, {self._word("e.provider")}
+              {self._word("e.binding")}, {self._word("e.provider")}, e.seq
             FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
               LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""
 
@@ -140,7 +140,7 @@ class DayReader:
 
     def _happening(self, row: tuple[Any, ...]) -> Happening:
         (number, message, recipient, address, at, kind, reply, reason, detail, account, server, stream, domain, binding,
-         provider) = row  # fmt: skip
+         provider, sequence) = row  # fmt: skip
         index = recipient & WHOLE
         return Happening(
             number=number,
@@ -158,6 +158,7 @@ class DayReader:
             domain=domain or "",
             binding=binding,
             provider=provider,
+            sequence=sequence,
         )
 
 

@@ -28,6 +28,7 @@ from angarium.smtp.sasl.scram import LEAST_ITERATIONS, scram_verifier
 
 CREDENTIAL_CONTEXT: Final = b"credential"
 DOMAIN_KEY_CONTEXT: Final = b"domain_key"
+WEBHOOK_CONTEXT: Final = b"webhook"
 """What is encrypted: a value moved into the other table cannot be opened there."""
 
 _NONCE_BYTES = 12
@@ -99,7 +100,7 @@ class KeyRing:
         except (InvalidTag, ValueError):
             raise KeyRingError(
                 "an encrypted secret in the identity store was altered; restore the store from a copy, or make the "
-                "login or domain key it belongs to anew"
+                "login, domain key or webhook it belongs to anew"
             ) from None
 
     def rotate(self) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import ColumnElement, LargeBinary, RowMapping, Table, func, select
 
-from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, KeyRing
+from angarium.identity.secrets import CREDENTIAL_CONTEXT, DOMAIN_KEY_CONTEXT, WEBHOOK_CONTEXT, KeyRing
 from angarium.identity.store import schema
 from angarium.sql.changes import ChangeLog, Changing
 
 _SEALED: tuple[tuple[Table, bytes], ...] = (
     (schema.credentials, CREDENTIAL_CONTEXT),
     (schema.domain_keys, DOMAIN_KEY_CONTEXT),
+    (schema.webhooks, WEBHOOK_CONTEXT),
 )
 _BATCH = 200
 

@@ -115,6 +115,35 @@ domain_keys = Table(
     **_NUMBERS,
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    owner("accounts"),
+    owner("servers", nullable=True),
+    Column("stream", String(30)),
+    Column("name", String(200), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("dialect", String(20), nullable=False),
+    Column("types", JSON, nullable=False),
+    Column("first_opens", Boolean, nullable=False),
+    Column("parallel", Integer, nullable=False),
+    Column("auth", String(10), nullable=False),
+    Column("username", Text, nullable=False),
+    Column("token_url", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("headers", JSON, nullable=False),  # their names
+    Column("enabled", Boolean, nullable=False),
+    Column("off_reason", Text, nullable=False),
+    Column("off_at", Float),
+    Column("old_secret_ends_at", Float),
+    Column("change", BigInteger, nullable=False, index=True),  # the generation that made it so
+    Column("sealed", LargeBinary, nullable=False),  # `WebhookSecrets` as JSON, under the node's key
+    **_NUMBERS,
+)
+
 usage = Table(
     "usage",
     metadata,

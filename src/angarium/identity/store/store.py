@@ -16,6 +16,7 @@ from angarium.identity.store.rotation import SecretRotation
 from angarium.identity.store.schema import CHANGES
 from angarium.identity.store.servers import Servers
 from angarium.identity.store.streams import MessageStreams
+from angarium.identity.store.webhooks import Webhooks
 from angarium.sql.changes import ChangeLog
 from angarium.sql.database import Database
 from angarium.suppressions.store.ledger import Suppressions
@@ -37,6 +38,7 @@ class IdentityStore:
         self.people = People(log)
         self.credentials = Credentials(log, ring)
         self.domains = Domains(log, ring)
+        self.webhooks = Webhooks(log, ring)
         self.secrets = SecretRotation(log)
         self.suppressions = Suppressions(database, log, now)
         self.suppression_notes = Notebook(database, log, self.suppressions, now)
