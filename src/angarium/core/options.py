@@ -31,10 +31,10 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     non-transactional suppressions, *skip_suppression* from all but the operator's; *suppressed_by* names what keeps
     mail from recipients from then on. *bounce_type* asks for a made-up bounce of that type where bounces are tested.
     The rest is for the renderer: opens (*initial_open*: also by a picture at the beginning of the text) and clicks are
-    tracked, envelope senders replaced (*track_bounces*), style
-    sheets put into the elements (*inline_css*), links whose text is a link left alone (*prevent_scam*), embedded
-    images lifted out (*host_images*). *keep_body_days* is for how many days the text of the message is kept after it
-    was received; 0, and not said: it is not.
+    tracked, envelope senders replaced (*track_bounces*), style sheets put into the elements (*inline_css*), links whose
+    text is a link left alone (*prevent_scam*), embedded images lifted out (*host_images*), a plain text put beside an
+    HTML part that has none (*text_from_html*). *keep_body_days* is for how many days the text of the message is kept
+    after it was received; 0, and not said: it is not.
     """
 
     stream: str | None = None
@@ -58,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     keep_body_days: Annotated[int, msgspec.Meta(ge=0, le=MOST_BODY_DAYS)] | None = None
     suppressed_by: tuple[RecipientReason, ...] | None = None
     initial_open: bool | None = None
+    text_from_html: bool | None = None
 
 
 NO_OPTIONS = Options()

@@ -53,16 +53,20 @@ def edit_texts(message: bytes, edit: Edit) -> bytes:
     return message if edited == message else edited
 
 
-def _edited(entity: MimeEntity, body: bytes, edit: Edit) -> ConvertedLeaf | None:
+def shown_text(entity: MimeEntity, body: bytes) -> ShownText | None:
+    """Return the text that a part shows; None where it is none, or one that nobody may change."""
     kind = _KINDS.get(entity.kind)
     charset = _charset(entity)
     if kind is None or charset is None or _is_attached(entity):
         return None
     data = _decoded(entity.encoding, body)
-    if data is None or _SIGNED_TEXT.match(data):
-        return None
-    new = edit(ShownText(kind, charset, data))
-    return None if new is None or new == data else _encoded(entity, body, new)
+    return None if data is None or _SIGNED_TEXT.match(data) else ShownText(kind, charset, data)
+
+
+def _edited(entity: MimeEntity, body: bytes, edit: Edit) -> ConvertedLeaf | None:
+    text = shown_text(entity, body)
+    new = None if text is None else edit(text)
+    return None if text is None or new is None or new == text.data else _encoded(entity, body, new)
 
 
 def _charset(entity: MimeEntity) -> str | None:

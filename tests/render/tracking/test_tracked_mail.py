@@ -112,6 +112,15 @@ def test_style_sheets_are_put_in_for_all_alike() -> None:
     assert render(Recipient(passing, 0, "default", "one.test"), STYLED) is STYLED
 
 
+def test_a_text_is_made_of_the_html_and_its_links_are_tracked() -> None:
+    mail = b'Content-Type: text/html\r\n\r\n<style>b{display:none}</style><b>x</b><a href="http://shop.test">Buy</a>\r\n'
+    who = recipient(text_from_html=True, inline_css=True, track_links="all")
+    who = Recipient(msgspec.structs.replace(who.message, is_vouched=True), 0, "default", "one.test")
+    after = texts(render(who, mail, ADDRESSES))
+    said, _, link = after["plain"].partition(" <")
+    assert (said, read(link[:-1]).target, read(link[:-1]).link) == ("Buy", b"http://shop.test", 1 + IN_TEXT)
+
+
 def test_what_several_recipients_have_is_made_once() -> None:
     renderer = Renderer()
     shared = [styled("one.test", content=b"c" * 16), styled("two.test", content=b"c" * 16)]

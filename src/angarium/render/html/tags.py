@@ -20,19 +20,36 @@ of the document."""
 _ATTRIBUTES: Final = rb"(?: [\t\n\f\r /]++ | " + _ATTRIBUTE + rb" )*+"
 """All that stands in a tag after its name."""
 
-_RAW_TEXT: Final = rb"script|style|textarea|title|xmp|iframe|noembed|noframes"
+RAW_TEXT: Final = (
+    b"script",
+    b"style",
+    b"textarea",
+    b"title",
+    b"xmp",
+    b"iframe",
+    b"noembed",
+    b"noframes",
+)
 """Elements whose inside has no tags."""
 
-_SKIPPED: Final = (
-    rb"""
+_COMMENT: Final = rb"""
     <!-- (?: -?> | (?: [^\-]++ | -(?! -!?> ) )*+ (?: --!?> | \Z ) )
+"""
+_NO_TAG: Final = rb"""
+    < (?: [!?] | / (?! [a-z] ) ) [^>]*+ (?: > | \Z )
+"""
+"""What only looks like a tag."""
+
+_SKIPPED: Final = (
+    _COMMENT
+    + rb"""
   | < (?P<raw> """
-    + _RAW_TEXT
+    + b"|".join(RAW_TEXT)
     + rb""" ) (?= [\t\n\f\r />] ) (?P<inside> """
     + _ATTRIBUTES
     + rb""" ) > [^<]*+ (?: < (?! / (?P=raw) [\t\n\f\r />] ) [^<]*+ )*+
-  | < (?: [!?] | / (?! [a-z] ) ) [^>]*+ (?: > | \Z )
-"""
+  | """
+    + _NO_TAG
 )
 """What has no tags in it: comments, Outlook's conditionals among them; raw text; what only looks like a tag."""
 
@@ -54,6 +71,10 @@ _EACH_ATTRIBUTE: Final = re.compile(
     """,
     _VERBOSE,
 )
+
+
+_COMMENTS: Final = re.compile(_COMMENT + b"|" + _NO_TAG, _VERBOSE)
+_BROKEN: Final = re.compile(rb"</?[a-z]", re.IGNORECASE)
 
 
 class HtmlTag(NamedTuple):
@@ -90,6 +111,17 @@ def html_tags(html: bytes) -> Iterator[HtmlTag]:
         elif match["raw"]:
             raw = match["raw"].lower()
             yield HtmlTag(raw, False, match.start(), match.end("raw"), match.end("inside") + 1)
+
+
+def without_comments(text: bytes, *, to_broken_tag: bool = False) -> bytes:
+    """Return what stands between two tags without its comments; *to_broken_tag*: what stands behind the last tag, as
+    far as one that is not ended.
+    """
+    if b"<" not in text:
+        return text
+    text = _COMMENTS.sub(b"", text)
+    broken = _BROKEN.search(text) if to_broken_tag else None
+    return text if broken is None else text[: broken.start()]
 
 
 def attributes(html: bytes, start: int, end: int) -> list[HtmlAttribute]:
