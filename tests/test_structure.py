@@ -43,6 +43,7 @@ FLOORS = {
     "delivery": 5,
     "feedback": 5,
     "http": 6,
+    "documentation": 6,
     "sendmail": 6,
     "node": 7,
     "cli": 7,
@@ -53,6 +54,8 @@ SIDEWAYS = {
     ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
     ("identity", "angarium.suppressions.store"),  # its database has their tables, too
     ("identity", "angarium.fetch.target"),  # a URL is read in one way only
+    ("documentation", "angarium.http.api"),  # the endpoints have pages
+    ("documentation", "angarium.http.manage"),
     ("cli", "angarium.node"),  # `angarium serve` starts the node
     ("cli", "angarium.testing.sink"),  # `angarium sink`
 }

@@ -69,6 +69,7 @@ SECTIONS = {
         "sink": "sink",
         "try": "trial",
         "sendmail": "sendmail",
+        "docs": "docs",
         "version": "main",
     },
 }

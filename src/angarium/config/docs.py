@@ -47,8 +47,12 @@ def options_page() -> str:
 
 
 def _option(option: Option) -> str:
-    lines = [f"### {option.name}\n", f"{option.sentence}\n", *_facts(option)]
-    return "\n".join(lines) + "\n"
+    return f"### {option.name}\n\n{option_entry(option)}\n"
+
+
+def option_entry(option: Option) -> str:
+    """Return what there is to say of one option."""
+    return "\n".join((f"{option.sentence}\n", *_facts(option)))
 
 
 def _facts(option: Option) -> Iterator[str]:

@@ -47,14 +47,16 @@ def _parts() -> Iterator[str]:
         yield f"\n## {title}"
         for kind in KINDS.values():
             if kind.part == part:
-                yield from _section(kind)
+                yield f"\n### {kind.name}\n\n{event_entry(kind)}"
 
 
-def _section(kind: HappeningKind) -> Iterator[str]:
-    yield f"\n### {kind.name}\n\n{kind.about}{_LATER if kind.is_later else ''}"
+def event_entry(kind: HappeningKind) -> str:
+    """Return what there is to say of one type of event."""
+    lines = [f"{kind.about}{_LATER if kind.is_later else ''}"]
     if kind.details:
-        yield "\n| detail | |\n|---|---|"
-        yield from (f"| `{name}` | {DETAILS[name]} |" for name in kind.details)
+        lines.append("\n| detail | |\n|---|---|")
+        lines += (f"| `{name}` | {DETAILS[name]} |" for name in kind.details)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

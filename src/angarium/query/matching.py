@@ -8,22 +8,26 @@ from angarium.query.words import folded, pattern_of, words
 
 Values = Callable[[str], Iterable[str | float]]
 """Gives what a thing has in a field, by its full name: texts, or numbers; nothing where it has none."""
+WordsOf = Callable[[str], list[str]]
+"""Gives the words of a text, as `words` does: for who has them ready."""
 
 
-def matches(node: Node, values: Values, catalogue: QueryFields) -> bool:
+def matches(node: Node, values: Values, catalogue: QueryFields, words_of: WordsOf = words) -> bool:
     """Whether the thing with *values* is what the query that was read with *catalogue* asks for."""
     match node:
         case Everything():
             return True
         case Not(part):
-            return not matches(part, values, catalogue)
+            return not matches(part, values, catalogue, words_of)
         case And(parts):
-            return all(matches(part, values, catalogue) for part in parts)
+            return all(matches(part, values, catalogue, words_of) for part in parts)
         case Or(parts):
-            return any(matches(part, values, catalogue) for part in parts)
+            return any(matches(part, values, catalogue, words_of) for part in parts)
         case Phrase() | Like():
             fields = (node.field,) if node.field else catalogue.bare
-            return any(_finds(node, field, value, catalogue) for field in fields for value in values(field))
+            return any(
+                _finds(node, field, value, catalogue, words_of) for field in fields for value in values(field)
+            )
         case Equal(field, value):
             there = [folded(str(each)) for each in values(field)]
             return value in there if value else not any(there)
@@ -33,18 +37,22 @@ def matches(node: Node, values: Values, catalogue: QueryFields) -> bool:
             return any(_is_between(node, value) for value in values(node.field))
 
 
-def _finds(node: Phrase | Like, field: str, value: str | float, catalogue: QueryFields) -> bool:
+def _finds(
+    node: Phrase | Like, field: str, value: str | float, catalogue: QueryFields, words_of: WordsOf
+) -> bool:
     text = str(value)
     if isinstance(node, Phrase):
-        return _has_phrase(words(text), node)
+        return _has_phrase(words_of(text), node)
     pattern = pattern_of(node.glob)
-    pieces = words(text) if catalogue.kind_of(field) == "text" else [folded(text)]
+    pieces = words_of(text) if catalogue.kind_of(field) == "text" else [folded(text)]
     return any(pattern.fullmatch(piece) is not None for piece in pieces)
 
 
 def _has_phrase(there: list[str], phrase: Phrase) -> bool:
     *whole, last = phrase.words
     size = len(phrase.words)
+    if size == 1 and not phrase.is_open:
+        return last in there
     return any(
         there[start : start + size - 1] == whole
         and (there[start + size - 1].startswith(last) if phrase.is_open else there[start + size - 1] == last)

@@ -206,7 +206,7 @@ class _Parser:
         """Refuse what Lucene does to the order of what it finds, or to how nearly a word has to fit."""
         if self._next.kind == "^":
             raise self._problem(
-                "boosts change only the order in which Lucene shows what it finds; here the newest comes first",
+                "boosts change only the order in which things are shown, which is always the same here",
                 "leave out ^ and its number",
             )
         if self._next.kind == "~":

@@ -4,6 +4,7 @@ compared.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,8 @@ import re2
 # asked for as a phrase.
 _ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _WORD = re.compile(rf"[{_ALONE}]|[^\W_{_ALONE}]+")
+# A word as it is written, with the marks that folding takes away.
+_MARKABLE = re.compile(rf"[{_ALONE}]|(?:[^\W_{_ALONE}]|[\u0300-\u036f])+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 LONGEST = 64
 """Characters of a word that count. No word that somebody types is longer, and a mail may hold a line of any length."""
@@ -48,3 +51,10 @@ def pattern_of(glob: str) -> Any:
             for escaped, star, _, plain in parts
         )
     )
+
+
+def word_spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Give each word of *text* with where it begins and ends there, as `words` has it: for marking it."""
+    for match in _MARKABLE.finditer(text):
+        for word in words(match[0]):
+            yield match.start(), match.end(), word

@@ -109,6 +109,19 @@ def metrics_page() -> str:
     return _METRICS.format(rows=rows, values=values, bounds=_bounds())
 
 
+def metric_entry(name: str, metric: Metric) -> str:
+    """Return what there is to say of one metric."""
+    labels = ", ".join(f"by `{label.name}`" for label in metric.labels)
+    lines = [
+        f"A {metric.kind}{' ' if labels else ''}{labels}. {metric.help}",
+        metric.look,
+        *_values(name, metric),
+    ]
+    if metric.bounds:
+        lines.append(f"Upper ends of its buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}")
+    return "\n\n".join(filter(None, lines))
+
+
 def _row(name: str, metric: Metric) -> str:
     labels = ", ".join(f"`{label.name}`" for label in metric.labels)
     return f"| `{PREFIX}{name}` | {metric.kind} | {labels} | {metric.help} | {metric.look} |".replace(
