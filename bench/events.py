@@ -2,14 +2,15 @@
 
 Run: `.venv/bin/python -m bench.events [--events 10000000]`. The month is made up (`bench.mailings`), always the same;
 it comes as a journal's bytes, so that reading, decoding and summarising are in the figures. What making it up costs is
-not. Ctrl-C ends the month early: what was taken until then is asked.
+not. Ctrl-C ends the month early: what was taken until then is asked. `--keep FOLDER` leaves the store there, and
+`--ask FOLDER` asks one that was left, as often as one likes.
 """
 
 import argparse
 import gc
 import itertools
 import json
-import random
+import resource
 import shutil
 import signal
 import statistics
@@ -17,29 +18,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from angarium.core.clock import SystemClock
-from angarium.core.ids import MessageId
-from angarium.events.fields import MAIL
-from angarium.events.port import FoundMail, Whose
+from angarium.events.rollups.roller import AT_ONCE, Roller
+from angarium.events.rollups.store import FILE_NAME, RollupsFile
 from angarium.events.sqlite.store import SqliteEventStore
+from angarium.feedback.reasons import category_of
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.recorder import JournalRecorder
-from angarium.query.parser import parse
-from angarium.query.values import Now
 from angarium.spool.codec import MAX_OFFSET
 from angarium.spool.codec import Record as Found
 from angarium.spool.files.reader import FileJournalReader
 from angarium.spool.files.scan import Scan
-from bench.mailings import DAY_S, GENERATION_SALT, START, Mix, Month, segment_of
+from bench.asking import Asking
+from bench.mailings import GENERATION_SALT, Mix, Month, segment_of
 
 PER_MESSAGE = 5
 SEGMENT = 20_000
-QUESTIONS = 60
-ALL = Whose()
+MIX = "mix.json"
+"""What a store that was left is made of."""
 
 
 class MemoryJournal(FileJournalReader):
@@ -76,147 +76,135 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--single", action="store_true", help="one recipient a message")
     parser.add_argument("--body", type=int, default=10_000, help="bytes of a message (default 10,000)")
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where it is made, and removed")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="make it in this folder, and leave it there"
+    )
+    parser.add_argument(
+        "--ask", type=Path, metavar="FOLDER", help="make nothing: ask what is left in this folder"
+    )
     options = parser.parse_args()
-    mix = Mix(options.events // PER_MESSAGE, options.days, not options.single, options.body)
-    folder = Path(tempfile.mkdtemp(prefix="angarium-bench-events-", dir=options.folder))
     gc.set_threshold(50_000, 20, 50)
+    if options.ask is not None:
+        print(json.dumps(ask(options.ask), indent=1))
+        return
+    mix = Mix(options.events // PER_MESSAGE, options.days, not options.single, options.body)
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="angarium-bench-events-", dir=options.folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MIX).write_text(json.dumps(mix._asdict()))
     try:
-        print(json.dumps(measure(mix, folder), indent=1))
+        figures = fill(mix, folder) | ask(folder)
+        if options.keep is None:
+            figures["ms_p50_p95_while_taking"] = while_taking(mix, folder)
+        print(json.dumps(figures, indent=1))
     finally:
-        shutil.rmtree(folder)
+        if options.keep is None:
+            shutil.rmtree(folder)
 
 
-def measure(mix: Mix, folder: Path) -> dict[str, Any]:
-    """Return all figures; the keys carry the units."""
+def fill(mix: Mix, folder: Path) -> dict[str, Any]:
+    """Take all of it; return what that has cost, and what it takes. The keys carry the units."""
     store = SqliteEventStore(folder / "events", reason_of)
-    journal = MemoryJournal()
+    file = RollupsFile(folder / FILE_NAME)
     recorder = JournalRecorder(folder / "spool", store, SystemClock())
-    recorder.follow(Path("p0"), journal, -1)
-    month = Month(mix)
-    figures = take(month.records(), journal, recorder, mix)
+    figures = Taking(store, recorder, Roller(store, file, category_of), file).all(mix)
     store.close()  # what is in the logs of SQLite goes into the files
-    figures["bytes_per_event"] = round(sum(store.sizes().values()) / figures["events"], 1)
-    figures["gigabytes"] = round(sum(store.sizes().values()) / 1e9, 2)
-    asking = Asking(store, month)
-    figures["ms_p50_p95"] = asking.all()
-    figures["ms_p50_p95_while_taking"] = while_taking(asking, store, mix)
+    file.close()
+    (folder / "taken.json").write_text(json.dumps(figures, indent=1))
+    return figures
+
+
+def ask(folder: Path) -> dict[str, Any]:
+    """Return how large the store in *folder* is, and how long questions take."""
+    mix = Mix(**json.loads((folder / MIX).read_text()))
+    store = SqliteEventStore(folder / "events", reason_of)
+    sizes, events = store.sizes(), store.last()
+    asking = Asking(store, folder / FILE_NAME, Month(mix))
+    figures = {
+        "events": events,
+        "days": len(sizes),
+        "gigabytes": round(sum(sizes.values()) / 1e9, 2),
+        "bytes_per_event": round(sum(sizes.values()) / events, 1),
+        "sums_bytes_per_event": round((folder / FILE_NAME).stat().st_size / events, 1),
+        "ms_p50_p95": asking.all(),
+    }
     store.close()
     return figures
 
 
-def take(
-    records: Iterator[Any], journal: MemoryJournal, recorder: JournalRecorder, mix: Mix
-) -> dict[str, Any]:
-    """Have all taken; return rates. Each segment is made first, and its making not counted."""
-    cpu = wall = 0.0
-    count = 0
-    by_part: list[float] = []
-    ended = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: ended.set())
-    while not ended.is_set() and (chunk := list(itertools.islice(records, SEGMENT))):
-        journal.hold(segment_of(chunk, journal.generation + 1))
-        count += len(chunk)
-        began, busy = time.perf_counter(), time.thread_time()
-        while recorder.step():
-            pass
-        if recorder.status.error:
-            raise RuntimeError(recorder.status.error)
-        spent = time.thread_time() - busy
-        cpu, wall = cpu + spent, wall + time.perf_counter() - began
-        by_part.append(spent / len(chunk) * 1e6)
-        print(f"\r{count:,} events, {cpu / count * 1e6:.1f} µs each ", end="", file=sys.stderr, flush=True)
-    signal.signal(signal.SIGINT, before)
-    recorder.keep()
-    print(file=sys.stderr)
-    tenth = max(1, len(by_part) // 10)
-    return {
-        "events": count,
-        "messages": mix.messages,
-        "events_per_s": round(count / wall),
-        "cpu_us_per_event": round(cpu / count * 1e6, 1),
-        "cpu_us_first_tenth": round(statistics.median(by_part[:tenth]), 1),
-        "cpu_us_last_tenth": round(statistics.median(by_part[-tenth:]), 1),
-    }
+class Taking:
+    """Has *recorder* read a month, and *roller* add it to the sums, each portion as soon as it is there."""
 
-
-class Asking:
-    """Questions that people ask, with words that there are."""
-
-    def __init__(self, store: SqliteEventStore, month: Month) -> None:
+    def __init__(
+        self, store: SqliteEventStore, recorder: JournalRecorder, roller: Roller, file: RollupsFile
+    ) -> None:
         self._store = store
-        self._rng = random.Random(7)
-        self._now = Now(START + len(store.sizes()) * DAY_S)
-        self._month = month
-        self._known = self._sample()
+        self._recorder = recorder
+        self._roller = roller
+        self._file = file
+        self._journal = MemoryJournal()
+        self._ended = threading.Event()
+        self._wall_s = self._sums_s = 0.0
+        self._by_part: list[float] = []
+        recorder.follow(Path("p0"), self._journal, -1)
 
-    def _sample(self) -> list[FoundMail]:
-        found: list[FoundMail] = []
-        for date in self._store.sizes():
-            found += self._store.search(parse(f"date:{date}", MAIL, self._now), ALL, limit=40).found
-        return found
+    def all(self, mix: Mix) -> dict[str, Any]:
+        """Return rates. Each segment is made first, and its making not counted."""
+        records, count = Month(mix).records(), 0
+        before = signal.signal(signal.SIGINT, lambda *_: self._ended.set())
+        while not self._ended.is_set() and (chunk := list(itertools.islice(records, SEGMENT))):
+            self._journal.hold(segment_of(chunk, self._journal.generation + 1))
+            self._take(len(chunk))
+            self._add()
+            count += len(chunk)
+            self._tell(count)
+        signal.signal(signal.SIGINT, before)
+        print(file=sys.stderr)
+        return self._figures(count)
 
-    def all(self) -> dict[str, list[float]]:
-        """Return median and 95th percentile of each question, in milliseconds."""
-        return {name: self.times(ask) for name, ask in self.questions().items()}
+    def _take(self, count: int) -> None:
+        began, busy = time.perf_counter(), time.thread_time()
+        while self._recorder.step():
+            pass
+        if self._recorder.status.error:
+            raise RuntimeError(self._recorder.status.error)
+        self._wall_s += time.perf_counter() - began
+        self._by_part.append((time.thread_time() - busy) / count)
 
-    def times(self, ask: Callable[[], object]) -> list[float]:
-        """Return the two figures of one question."""
-        spent: list[float] = []
-        for _ in range(QUESTIONS):
-            began = time.perf_counter()
-            ask()
-            spent.append((time.perf_counter() - began) * 1000)
-        spent.sort()
-        return [round(statistics.median(spent), 2), round(spent[int(len(spent) * 0.95)], 2)]
+    def _add(self) -> None:
+        busy, last = time.thread_time(), self._store.last()
+        while (upto := self._file.upto()) < last:
+            self._roller.roll(min(last, upto + AT_ONCE))
+        self._sums_s += time.thread_time() - busy
 
-    def questions(self) -> dict[str, Callable[[], object]]:
-        """Return what is asked, by name."""
+    def _tell(self, count: int) -> None:
+        mean = statistics.fmean(self._by_part) * 1e6
+        told = f"{count:,} events, {mean:.1f} µs each, and {self._sums_s / count * 1e6:.1f} for the sums"
+        print(f"\r{told} ", end="", file=sys.stderr, flush=True)
+
+    def _figures(self, count: int) -> dict[str, Any]:
+        tenth = max(1, len(self._by_part) // 10)
         return {
-            "timeline of a message": lambda: self._store.timeline(
-                MessageId(bytes.fromhex(self._mail().message)), ALL
-            ),
-            "all mail to one recipient": lambda: self._find(f"to:{self._mail().address}"),
-            "two subject words and domain, 7 days": lambda: self._find(
-                f"date:7d AND subject:{self._word()} AND subject:{self._word()} AND domain:{self._mail().domain}"
-            ),
-            "order number": lambda: self._find(
-                f"subject:{self._rng.randrange(4_000_000, 4_000_000 + self._month.mix.messages)}"
-            ),
-            "word that never occurs": lambda: self._find(f"xyzzy{self._rng.randrange(1000)}"),
-            "bare word": lambda: self._find(self._word()),
-            "prefix": lambda: self._find(f"subject:{self._word()[:5]}*"),
-            "phrase": lambda: self._find('subject:"{}"'.format(" ".join(self._mail().subject.split()[:2]))),
-            "word in replies": lambda: self._find("reply:greylisted"),
-            "bounced with a tag": lambda: self._find(f"status:bounced tag:{self._mail().tags[0]}"),
-            "bounced and tagged": lambda: self._find(f"status:bounced AND tag:{self._mail().tags[0]}"),
-            "newest of an account": lambda: self._find("", Whose(account=self._mail().account)),
-            "newest of a stream": lambda: self._find(f"stream:{self._mail().stream}"),
-            "log, 1,000 from a place": self._log,
+            "taken": count,
+            "events_per_s": round(count / self._wall_s),
+            "cpu_us_per_event": round(statistics.fmean(self._by_part) * 1e6, 1),
+            "cpu_us_first_tenth": round(statistics.median(self._by_part[:tenth]) * 1e6, 1),
+            "cpu_us_last_tenth": round(statistics.median(self._by_part[-tenth:]) * 1e6, 1),
+            "sums_cpu_us_per_event": round(self._sums_s / count * 1e6, 1),
+            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
 
-    def _find(self, query: str, scope: Whose = ALL) -> None:
-        self._store.search(parse(query, MAIL, self._now), scope, limit=50)
 
-    def _log(self) -> None:
-        after = self._rng.randrange(max(1, self._store.last()))
-        self._store.log(parse("", MAIL, self._now), ALL, after=after, limit=1000)
-
-    def _mail(self) -> FoundMail:
-        return self._rng.choice(self._known)
-
-    def _word(self) -> str:
-        return self._rng.choices(self._month.vocabulary, cum_weights=self._month.words)[0]
-
-
-def while_taking(asking: Asking, store: SqliteEventStore, mix: Mix) -> dict[str, list[float]]:
-    """Ask while a thread of the same process takes more mail of the last day, as the recorder does."""
+def while_taking(mix: Mix, folder: Path) -> dict[str, list[float]]:
+    """Ask while a thread of the same process takes more mail, as the recorder does."""
+    store = SqliteEventStore(folder / "events", reason_of)
+    asking = Asking(store, folder / FILE_NAME, Month(mix))
     ended = threading.Event()
     more = Month(mix._replace(messages=max(1000, mix.messages // 10), days=1, seed=2))
 
     def work() -> None:
         journal = MemoryJournal()
-        recorder = JournalRecorder(store.folder, store, SystemClock())
+        recorder = JournalRecorder(folder / "spool", store, SystemClock())
         recorder.follow(Path("p1"), journal, -1)
         records = more.records()
         while not ended.is_set() and (chunk := list(itertools.islice(records, SEGMENT))):
@@ -232,6 +220,7 @@ def while_taking(asking: Asking, store: SqliteEventStore, mix: Mix) -> dict[str,
     finally:
         ended.set()
         thread.join()
+        store.close()
 
 
 if __name__ == "__main__":

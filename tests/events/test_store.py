@@ -14,6 +14,7 @@ from angarium.core.reply import Reply
 from angarium.events.days import day_at
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStore, EventStoreError, FoundMail, ReceivedMail, Told, Whose
+from angarium.events.reading import DayReader
 from angarium.query.matching import matches
 from angarium.query.nodes import Everything
 from angarium.query.parser import parse
@@ -232,6 +233,60 @@ def test_the_log_goes_on_where_it_was_left_over_all_days(store: EventStore, stor
     mine = parse("to:new", MAIL, NOW)
     assert [each.type for each in again.log(mine, Whose(), after=0, limit=10)] == ["received", "delivered"]
     assert [each.type for each in again.latest(mine, Whose(), limit=1)] == ["delivered"]
+
+
+def test_a_page_of_the_log_asks_those_days_only_that_it_is_made_of(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [reception(n, START + n * DAY_S) for n in range(9)]
+    for mail in mails:
+        store.take([mail, event(mail, "delivered", "delivered", 1)])  # numbered 1 and 2, 3 and 4 ...
+    store.take([event(mails[2], "delivered", "delivered", 9)])  # late: 19
+    asked: list[int] = []
+    look = DayReader.numbers
+
+    def looking(self: DayReader, *args: Any, **more: Any) -> list[int]:
+        asked.append(1)
+        return look(self, *args, **more)
+
+    monkeypatch.setattr(DayReader, "numbers", looking)
+    everything = parse("", MAIL, NOW)
+
+    def page(**wanted: Any) -> tuple[list[int], int]:
+        asked.clear()
+        ask = store.log if "after" in wanted else store.latest
+        return [each.number for each in ask(everything, Whose(), **wanted)], len(asked)
+
+    assert page(after=0, limit=2) == ([1, 2], 1)
+    assert page(after=6, limit=4) == ([7, 8, 9, 10], 2)
+    assert page(after=16, limit=4) == ([17, 18, 19], 2)
+    assert page(after=18, limit=4) == ([19], 1)
+    assert page(after=19, limit=4) == ([], 0)
+    assert page(limit=3) == ([17, 18, 19], 2)
+    assert page(limit=2, before=9) == ([7, 8], 1)
+    assert page(limit=3, before=7) == ([4, 5, 6], 2)
+
+
+@given(
+    days=st.lists(st.integers(0, 6), min_size=1, max_size=40), limit=st.integers(1, 9), cut=st.integers(0, 40)
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_pages_of_the_log_are_the_log_however_the_days_lie_in_it(
+    lasting_stores: EventStores, days: list[int], limit: int, cut: int
+) -> None:
+    """What is late lies in an old day with a new number."""
+    store = lasting_stores.new()
+    store.take([fact("login_failed", None, n, START + day * DAY_S) for n, day in enumerate(days)])
+    everything, last = parse("", MAIL, NOW), store.last()
+    numbers: list[int] = []
+    while page := store.log(everything, Whose(), after=numbers[-1] if numbers else 0, limit=limit):
+        assert len(page) <= limit
+        numbers += [each.number for each in page]
+    assert numbers == list(range(1, len(days) + 1))
+    before = min(cut, last) + 1
+    newest = [each.number for each in store.latest(everything, Whose(), limit=limit, before=before)]
+    assert newest == numbers[: before - 1][-limit:]
+    lasting_stores.done_with(store)
 
 
 def test_the_log_is_asked_by_type_and_says_whose_it_is(store: EventStore) -> None:

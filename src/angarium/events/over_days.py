@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from angarium.events.days import day_at, days_asked
-from angarium.events.port import PLACE, FoundMail, FoundMailPage, Happening, NoSuchPlace, Whose
+from angarium.events.port import PLACE, Extent, FoundMail, FoundMailPage, Happening, NoSuchPlace, Whose
 from angarium.events.reading import DayReader, Span
 from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.query.nodes import Node
@@ -13,6 +13,9 @@ _NEWEST = 1 << 62
 
 Open = Callable[[str], DayReader]
 """Opens a day that is there, by its name."""
+
+ExtentOf = Callable[[str], Extent]
+"""Returns the extent of a day that is there, by its name."""
 
 
 def search(
@@ -42,6 +45,7 @@ def count(days: Iterable[str], opened: Open, node: Node, scope: Whose, most: int
 def log(
     days: Callable[[], Iterable[str]],
     opened: Open,
+    extent_of: ExtentOf,
     node: Node,
     scope: Whose,
     span: Span,
@@ -53,17 +57,48 @@ def log(
 
     While one day is asked more is stored, in other days too, and in new ones. What is numbered above that which was
     there at the beginning is left for the next time: what is below it might have come to a day that was asked already.
+
+    A day is asked where it may have something between what the page has already, the day with the nearest number first;
+    and first for numbers only: of what is late, each day has a little.
     """
-    end = max((opened(day).last for day in days()), default=0) + 1
+    end = max((extent_of(day).last for day in days()), default=0) + 1
     span = span._replace(before=end if span.before is None else min(end, span.before))
-    found: list[Happening] = []
-    for day in _asked(days(), node) if end > span.after + 1 else ():
-        found += opened(day).log(node, scope, span, limit, newest=newest)
-        found.sort(key=lambda each: each.number)
+    found: list[tuple[int, str]] = []
+    for nearest, day in _nearest(_asked(days(), node), opened, extent_of, span, newest=newest):
+        if not span.has(nearest):
+            break
+        found += [(number, day) for number in opened(day).numbers(node, scope, span, limit, newest=newest)]
+        found.sort()
         if len(found) >= limit > 0:  # of the days that follow only what lies between is of interest
             found = found[-limit:] if newest else found[:limit]
-            span = span._replace(after=found[0].number) if newest else span._replace(before=found[-1].number)
-    return found
+            span = span._replace(after=found[0][0]) if newest else span._replace(before=found[-1][0])
+    return _happenings(found, opened)
+
+
+def _nearest(
+    days: Iterable[str], opened: Open, extent_of: ExtentOf, span: Span, *, newest: bool
+) -> list[tuple[int, str]]:
+    """Return the days that have something in *span*, the one that the page begins in first, each with the first of its
+    numbers there; where *newest*, with the last.
+    """
+    found: list[tuple[int, str]] = []
+    for day in days:
+        extent = extent_of(day)
+        end = extent.last if newest else extent.first
+        if span.has(end):
+            found.append((end, day))
+        elif span.overlaps(extent) and (number := opened(day).nearest(span, newest=newest)) is not None:
+            found.append((number, day))
+    return sorted(found, reverse=newest)
+
+
+def _happenings(numbers: Iterable[tuple[int, str]], opened: Open) -> list[Happening]:
+    """Return what has these numbers, each with its day, oldest first."""
+    by_day: dict[str, list[int]] = {}
+    for number, day in numbers:
+        by_day.setdefault(day, []).append(number)
+    found = [each for day, some in by_day.items() for each in opened(day).happenings(some)]
+    return sorted(found, key=lambda each: each.number)
 
 
 def counted(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[Counted]:

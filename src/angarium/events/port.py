@@ -114,6 +114,13 @@ class Timeline(msgspec.Struct, frozen=True):
     happenings: list[Happening]
 
 
+class Extent(NamedTuple):
+    """The numbers of what was stored first and last in a day; both 0: nothing was."""
+
+    first: int
+    last: int
+
+
 class Whose(NamedTuple):
     """Whose mail is looked at: that of an account, of some servers; None: of all."""
 

@@ -11,7 +11,7 @@ from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
 from angarium.events.day_sql import Ask, Condition, DaySql, Lead, Said
-from angarium.events.port import FoundMail, Happening, Timeline, Whose
+from angarium.events.port import Extent, FoundMail, Happening, Timeline, Whose
 from angarium.events.rollups.counting import DayCounter
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail, of_account
 from angarium.query.nodes import Everything, Node
@@ -19,6 +19,8 @@ from angarium.query.words import folded
 
 Leads = Callable[[Node, Whose], Sequence[Lead]]
 """Returns how what a query asks for is found: it is what one of them finds."""
+
+_AT_ONCE = 500
 
 _detail = msgspec.msgpack.Decoder(EventDetail).decode
 _metadata = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -30,6 +32,14 @@ class Span(NamedTuple):
     after: int
     before: int | None = None
     types: Sequence[str] = ()
+
+    def has(self, number: int) -> bool:
+        """Whether a number is within its bounds."""
+        return self.after < number and (self.before is None or number < self.before)
+
+    def overlaps(self, extent: Extent) -> bool:
+        """Whether something of a day may be within its bounds."""
+        return self.after < extent.last and (self.before is None or extent.first < self.before)
 
     def condition(self) -> Condition:
         """Return the condition that an event `e` is in it."""
@@ -92,12 +102,21 @@ class DayReader:
         )
 
     @property
-    def last(self) -> int:
-        """The number of the event that was stored last, 0 for none."""
-        return int(self._ask(f"SELECT coalesce(max(no), 0) FROM {self._sql.prefix}event", [])[0][0])
+    def extent(self) -> Extent:
+        """The numbers of what was stored first and last."""
+        ends = (f"(SELECT {end}(no) FROM {self._sql.prefix}event)" for end in ("min", "max"))
+        first, last = self._ask(f"SELECT {', '.join(ends)}", [])[0]
+        return Extent(first or 0, last or 0)
 
-    def log(self, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool) -> list[Happening]:
-        """Return what is in *span* and of mail that *node* finds, oldest first: the first so many, or the *newest*."""
+    def nearest(self, span: Span, *, newest: bool) -> int | None:
+        """Return the first number in *span*, or the last where *newest*, of whatever type; None: there is none."""
+        within, values = span._replace(types=()).condition()
+        sql = f"SELECT {'max' if newest else 'min'}(e.no) FROM {self._sql.prefix}event e WHERE {within}"
+        found: int | None = self._ask(sql, values)[0][0]
+        return found
+
+    def numbers(self, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool) -> list[int]:
+        """Return the numbers of what is in *span* and of mail that *node* finds: the first so many, or the *newest*."""
         condition, values = self._sql.everything, list[Any]()
         if node != Everything() or scope != Whose():
             where, values = self._conditions.scoped(node, scope)
@@ -106,9 +125,17 @@ class DayReader:
                 condition, values = f"({condition}) OR e.recipient = ?", [*values, of_account(scope.account)]
         order = "DESC" if newest else "ASC"
         within, bounds = span.condition()
-        sql = f"{self._event()} WHERE {within} AND ({condition}) ORDER BY e.no {order} LIMIT ?"
-        rows = self._ask(sql, [*bounds, *values, limit])
-        return [self._happening(row) for row in (reversed(rows) if newest else rows)]
+        sql = f"SELECT e.no {self._happened()} WHERE {within} AND ({condition}) ORDER BY e.no {order} LIMIT ?"
+        return [number for (number,) in self._ask(sql, [*bounds, *values, limit])]
+
+    def happenings(self, numbers: Sequence[int]) -> list[Happening]:
+        """Return what has these *numbers*, which are in their order."""
+        found: list[Happening] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            sql = f"{self._event()} WHERE e.no IN ({', '.join('?' * len(some))}) ORDER BY e.no"
+            found += map(self._happening, self._ask(sql, some))
+        return found
 
     def _mail(self, source: str) -> str:
         word, text = self._word, self._sql.text
@@ -120,14 +147,17 @@ class DayReader:
             FROM {source}"""
 
     def _event(self) -> str:
-        prefix = self._sql.prefix
         return f"""
             SELECT e.no, m.id, e.recipient, r.address, e.at, e.kind, e.reply, {self._word("e.reason")}, e.detail,
               coalesce(m.account, -(e.recipient >> {INDEX_BITS})), e.server, {self._word("e.stream")},
               {self._word("r.domain")},
-              {self._word("e.binding")}, {self._word("e.provider")}, e.seq
-            FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
-              LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""
+              {self._word("e.binding")}, {self._word("e.provider")}, e.seq {self._happened()}"""
+
+    def _happened(self) -> str:
+        """Return the tables: events, with the message and the recipient that they are of, where there is one."""
+        prefix = self._sql.prefix
+        return f"""FROM {prefix}event e LEFT JOIN {prefix}message m ON m.no = e.recipient >> {INDEX_BITS}
+            LEFT JOIN {prefix}recipient r ON r.no = e.recipient"""
 
     def _word(self, column: str) -> str:
         return f"(SELECT text FROM {self._sql.prefix}word WHERE no = {column})"

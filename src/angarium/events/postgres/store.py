@@ -10,7 +10,16 @@ from sqlalchemy import Connection, exc
 from angarium.core.ids import MessageId
 from angarium.events import over_days
 from angarium.events.days import day_of_id
-from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
+from angarium.events.port import (
+    EventStoreError,
+    Extent,
+    FoundMailPage,
+    Happening,
+    Judge,
+    Timeline,
+    Told,
+    Whose,
+)
 from angarium.events.postgres.day_sql import PostgresDaySql
 from angarium.events.postgres.leads import PostgresLeads
 from angarium.events.postgres.schema import SCHEMA, days_in
@@ -91,7 +100,7 @@ class PostgresEventStore:
 
     def last(self) -> int:
         """See `EventStore.last`."""
-        return self._asked(lambda asking: max((asking.day(day).last for day in asking.days()), default=0))
+        return self._asked(lambda asking: max((asking.extent(day).last for day in asking.days()), default=0))
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
@@ -135,7 +144,9 @@ class PostgresEventStore:
 
     def _log(self, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool) -> list[Happening]:
         return self._asked(
-            lambda asking: over_days.log(asking.days, asking.day, node, scope, span, limit, newest=newest)
+            lambda asking: over_days.log(
+                asking.days, asking.day, asking.extent, node, scope, span, limit, newest=newest
+            )
         )
 
     def _asked(self, question: "Callable[[_Asking], T]") -> T:
@@ -188,3 +199,7 @@ class _Asking:
         """Return a day to be asked."""
         sql = PostgresDaySql(day)
         return DayReader(self, sql, PostgresLeads(sql))
+
+    def extent(self, day: str) -> Extent:
+        """Return the first and the last number in a day."""
+        return self.day(day).extent

@@ -16,7 +16,7 @@ from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judg
 from angarium.events.reading import DayReader, Span
 from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
 from angarium.events.sqlite.day import DayFile
-from angarium.events.sqlite.newest import NewestNumbers
+from angarium.events.sqlite.extents import DayExtents
 from angarium.events.sqlite.reading import DayFileReader, cannot
 from angarium.query.nodes import Node
 
@@ -38,7 +38,7 @@ class SqliteEventStore:
         self._files: dict[str, DayFile] = {}
         self._unsynced: set[str] = set()
         self._readers = threading.local()
-        self._newest = NewestNumbers(self._path, lambda day: self._day(day).last)
+        self._extents = DayExtents(self._path, lambda day: self._day(day).extent)
         try:
             make_folder(folder)
         except OSError as exc:
@@ -81,10 +81,7 @@ class SqliteEventStore:
         self, node: Node, scope: Whose, *, after: int, limit: int, types: Sequence[str] = ()
     ) -> list[Happening]:
         """See `EventStore.log`."""
-        span = Span(after, types=types)
-        return over_days.log(
-            lambda: self._days_above(after), self._day, node, scope, span, limit, newest=False
-        )
+        return self._log(node, scope, Span(after, types=types), limit, newest=False)
 
     def latest(
         self,
@@ -96,12 +93,11 @@ class SqliteEventStore:
         before: int | None = None,
     ) -> list[Happening]:
         """See `EventStore.latest`."""
-        span = Span(0, before, types)
-        return over_days.log(self._days, self._day, node, scope, span, limit, newest=True)
+        return self._log(node, scope, Span(0, before, types), limit, newest=True)
 
     def last(self) -> int:
         """See `EventStore.last`."""
-        return max([self._dropped(), *map(self._newest.in_day, self._days())])
+        return max([self._dropped(), *(self._extents.of(day).last for day in self._days())])
 
     def timeline(self, message: MessageId, scope: Whose) -> Timeline | None:
         """See `EventStore.timeline`."""
@@ -140,7 +136,7 @@ class SqliteEventStore:
     def drop(self, day: str) -> None:
         """See `EventStore.drop`. Who reads the day at the moment reads on."""
         last = self.last()
-        if self._path(day).exists() and self._newest.in_day(day) == last > self._dropped():
+        if self._path(day).exists() and self._extents.of(day).last == last > self._dropped():
             # numbers are never given twice: who follows the log would miss what comes
             with self._answering(day):
                 replace_file(self.folder / _DROPPED, str(last).encode())
@@ -177,9 +173,8 @@ class SqliteEventStore:
         """Return the days that are there."""
         return [path.stem for path in self.folder.glob("*.db")]
 
-    def _days_above(self, number: int) -> list[str]:
-        """Return the days in which something has a higher number."""
-        return [day for day in self._days() if self._newest.in_day(day) > number]
+    def _log(self, node: Node, scope: Whose, span: Span, limit: int, *, newest: bool) -> list[Happening]:
+        return over_days.log(self._days, self._day, self._extents.of, node, scope, span, limit, newest=newest)
 
     def _file(self, day: str) -> DayFile:
         """Return a day's file to write, with the ones used last kept open."""
