@@ -8,10 +8,37 @@ import pytest
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.http.tracking import TrackingDoor
+from angarium.render.images.names import HostedImage, SignedImagePaths, image_of
+from angarium.render.images.shelf import ImageShelf
 from angarium.render.tracking.addresses import IN_TEXT, SignedTrackingAddresses, Tracked, TrackedKind
+from angarium.testing.clock import ManualClock
 
 ADDRESSES = SignedTrackingAddresses(lambda: [b"k" * 32])
 MESSAGE = MessageId(bytes(16))
+
+
+class OnePicture:
+    """An `ImageFiles` with one picture, which can be lost."""
+
+    def __init__(self) -> None:
+        self.data: bytes | None = PNG
+        self.is_broken = False
+
+    def keep(self, data: bytes, now: float) -> HostedImage | None:
+        return image_of(data)
+
+    def read(self, image: HostedImage) -> bytes | None:
+        if self.is_broken:
+            raise OSError
+        return self.data
+
+    def drop(self, before: float) -> int:
+        return 0
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+FILES = OnePicture()
+SHELF = ImageShelf(FILES, SignedImagePaths(lambda: [b"k" * 32]), ManualClock(0.0))
 
 
 class Door:
@@ -19,21 +46,25 @@ class Door:
         self.noted: list[Any] = []
         self.kept: list[Any] = []
         self.is_full = False
-        self.app = TrackingDoor(ADDRESSES, lambda deed, fields: self.noted.append((deed, fields)), self._keep)
+        self.app = TrackingDoor(
+            ADDRESSES, lambda deed, fields: self.noted.append((deed, fields)), self._keep, SHELF
+        )
 
     async def _keep(self, deed: Any, fields: Any) -> None:
         if self.is_full:
             raise AngariumError("the disk is full")
         self.kept.append((deed, fields))
 
-    def ask(self, path: str, method: str = "GET", agent: str = "Mail/1") -> tuple[int, dict[str, str], bytes]:
+    def ask(
+        self, path: str, method: str = "GET", agent: str = "Mail/1", *more: tuple[bytes, bytes]
+    ) -> tuple[int, dict[str, str], bytes]:
         said: list[Any] = []
         scope = {
             "type": "http",
             "method": method,
             "path": path,
             "raw_path": path.encode("latin-1"),
-            "headers": [(b"user-agent", agent.encode())],
+            "headers": [(b"user-agent", agent.encode()), *more],
             "client": ("192.0.2.7", 4000),
         }
 
@@ -175,3 +206,25 @@ def test_what_cannot_be_kept_is_not_said_to_be(door: Door) -> None:
 def test_the_way_out_knows_no_other_methods(door: Door) -> None:
     status, headers, _ = door.ask(WAY_OUT, "DELETE")
     assert (status, headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_a_picture_is_answered_as_what_it_is_and_may_be_kept(door: Door) -> None:
+    path = SHELF.host(PNG)
+    status, headers, body = door.ask(path)
+    assert (status, headers["content-type"], body) == (200, "image/png", PNG)
+    assert "immutable" in headers["cache-control"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in headers["content-security-policy"]
+    again = door.ask(path, "GET", "Mail/1", (b"if-none-match", headers["etag"].encode()))
+    assert (again[0], again[2]) == (304, b"")
+    assert door.ask(path, "POST")[0] == 405
+    assert door.ask(path[:-1] + "!")[0] == 404
+    assert door.noted == []
+
+
+def test_a_picture_that_is_not_there(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = SHELF.host(PNG)
+    monkeypatch.setattr(FILES, "data", None)
+    assert door.ask(path)[0] == 404
+    monkeypatch.setattr(FILES, "is_broken", True)
+    assert door.ask(path)[0] == 503

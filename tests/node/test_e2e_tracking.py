@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from angarium.config.load import parse_config
-from angarium.core.fields import Fields, NamedMailbox
+from angarium.core.fields import Attachment, Fields, NamedMailbox
 from angarium.identity.limits import Limits
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
@@ -119,6 +119,28 @@ def kept(node: Node, message: str) -> list[dict[str, Any]]:
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     return [each for each in found if each["message"] == message]
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 90
+
+
+def test_a_picture_leaves_the_mail_and_is_answered(node: Node, sink: LabSink) -> None:
+    news = Fields(
+        author=(NamedMailbox("shop@shop.example"),),
+        html='<style>p{color:red}</style><p><img src="cid:logo">',
+        headers=(("x-smtpeter-images", "hosted"), ("x-smtpeter-inlinecss", "true")),
+        attachments=(Attachment("logo.png", "image/png", PNG, "logo"),),
+    )
+    with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=PATIENCE_S) as client:
+        submit_over(client, "shop@shop.example", ["see@one.example"], compose(news, seed="s"))
+    (message,) = sink.wait_for_mail_to("see@one.example")
+    html = message.data.replace(b"=\r\n", b"").replace(b"=3D", b"=")
+    assert b"PNG" not in html
+    assert b'<p style="color: red;">' in html
+    url = html.split(b'<img src="')[1].split(b'"')[0].decode()
+    answer = ask(node, url)
+    assert (answer.status, answer.getheader("content-type")) == (200, "image/png")
+    assert int(answer.getheader("content-length") or 0) == len(PNG)
 
 
 def test_mail_that_does_not_ask_is_not_changed(node: Node, sink: LabSink) -> None:

@@ -291,6 +291,7 @@ class GlobalOptions:
     fetch_connect_timeout: int = 5
     # what readers do
     tracking_domain: str | None = None
+    hosted_image_retention: int = 365
     # mail that comes back
     bounce_domain: str | None = None
     bounce_domains: DomainSet = NO_DOMAINS

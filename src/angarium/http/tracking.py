@@ -1,4 +1,5 @@
-"""The addresses behind opens, clicks and the way out: a picture of one dot, redirections, a page with a button.
+"""The addresses behind opens, clicks and the way out: a picture of one dot, redirections, a page with a button; and
+pictures that mail has brought with it.
 
 Opens and clicks are answered, and then counted. To unsubscribe is to POST, by the button or by a mail program (RFC
 8058): that is durable before it is answered, wants no cookie and is never redirected. To GET the page changes nothing,
@@ -8,6 +9,7 @@ Nothing is looked up: an address says all that is needed, and is signed (`render
 has not made is answered 404, without a word of what was asked for.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import FactKind
+from angarium.render.images.names import HostedImage
+from angarium.render.images.shelf import ImageShelf
 from angarium.render.tracking.addresses import IN_TEXT, Tracked, TrackingAddresses
 from angarium.render.tracking.redirection import location_of
 
@@ -31,6 +35,13 @@ _UNSEEN: Final = {
     "Referrer-Policy": "no-referrer",
 }
 _METHODS: Final = ("GET", "HEAD")
+_KEPT: Final = {
+    # it is named by what is in it, so it never changes
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
 
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -66,16 +77,26 @@ Keep = Callable[[Deed, dict[str, Any]], Awaitable[None]]
 
 
 class TrackingDoor:
-    """An ASGI application. *note* hears of each request that counts, *keep* of what something follows from."""
+    """An ASGI application. *note* hears of each request that counts, *keep* of what something follows from. Pictures
+    come from *images*.
+    """
 
-    def __init__(self, addresses: TrackingAddresses, note: Note, keep: Keep) -> None:
+    def __init__(
+        self, addresses: TrackingAddresses, note: Note, keep: Keep, images: ImageShelf | None = None
+    ) -> None:
         self._addresses = addresses
         self._note = note
         self._keep = keep
+        self._images = images
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        tracked = self._addresses.read(_raw_path(scope))
+        path = _raw_path(scope)
+        tracked = self._addresses.read(path)
+        image = self._images.named(path) if tracked is None and self._images is not None else None
+        if image is not None:
+            await (await self._image(image, scope))(scope, receive, send)
+            return
         if tracked is not None and tracked.kind == "unsubscribe":
             response = await self._unsubscribe(tracked, scope)
             await response(scope, receive, send)
@@ -84,6 +105,21 @@ class TrackingDoor:
         await response(scope, receive, send)
         if tracked is not None and response.status_code < 400:
             self._note(_deed(tracked), _fields(tracked, scope))
+
+    async def _image(self, image: HostedImage, scope: Scope) -> Response:
+        assert self._images is not None
+        if scope["method"] not in _METHODS:
+            return Response(status_code=405, headers={**_UNSEEN, "Allow": ", ".join(_METHODS)})
+        headers = {**_KEPT, "ETag": f'"{image.digest.hex()}"'}
+        if _header(scope, b"if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        try:
+            data = await asyncio.to_thread(self._images.read, image)
+        except OSError:
+            return Response("try again in a minute\n", 503, {**_UNSEEN, "Retry-After": "60"}, "text/plain")
+        if data is None:
+            return Response("this picture is not kept any more\n", 404, _UNSEEN, "text/plain")
+        return Response(data, headers=headers, media_type=image.media_type)
 
     async def _unsubscribe(self, tracked: Tracked, scope: Scope) -> Response:
         method = scope["method"]
@@ -123,13 +159,18 @@ def _raw_path(scope: Scope) -> str:
     return raw.partition(b"?")[0].decode("latin-1")
 
 
+def _header(scope: Scope, wanted: bytes) -> str:
+    """Return the first header of that name, empty where there is none."""
+    value: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
+    return value.decode("utf-8", "replace")
+
+
 def _fields(tracked: Tracked, scope: Scope) -> dict[str, Any]:
     client = scope.get("client")
-    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
     method = scope["method"]
     return {
         "address": client[0] if client else "",
-        "agent": agent.decode("utf-8", "replace"),
+        "agent": _header(scope, b"user-agent"),
         "method": "" if method == _USUAL.get(tracked.kind, "GET") else method,
         "url": tracked.target.decode("utf-8", "replace"),
         "name": tracked.name.decode("utf-8", "replace"),

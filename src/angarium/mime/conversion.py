@@ -31,12 +31,17 @@ class ConversionImpossible(Exception):
 class MimeEntity:
     """The header of a message or a part, and what its MIME fields say. *kind* is what it is where it does not say.
 
-    *is_message*: it has a header of its own right, in which MIME-Version belongs.
+    *is_message*: it has a header of its own right, in which MIME-Version belongs. *within* is the kind of what it is a
+    part of, empty for the message, and *place* which part of it, counted from 1.
     """
 
-    __slots__ = ("encoding", "fields", "header", "is_message", "kind", "type_")
+    __slots__ = ("encoding", "fields", "header", "is_message", "kind", "place", "type_", "within")
 
-    def __init__(self, header: HeaderBlock, kind: bytes, *, is_message: bool) -> None:
+    def __init__(
+        self, header: HeaderBlock, kind: bytes, *, is_message: bool, within: bytes = b"", place: int = 0
+    ) -> None:
+        self.within = within
+        self.place = place
         self.header = header
         self.fields = header.fields()
         self.is_message = is_message
@@ -66,10 +71,13 @@ class MimeEntity:
 
 
 class ConvertedLeaf(NamedTuple):
-    """What takes the place of a part that holds something: its body, and its header, None where that stays."""
+    """What takes the place of a part that holds something: its body, and its header, None where that stays. *is_gone*:
+    nothing does; not for the message itself.
+    """
 
     body: bytes
     header: bytes | None = None
+    is_gone: bool = False
 
 
 class MimeForm(NamedTuple):
@@ -95,15 +103,15 @@ class _Container:
     """A multipart or an encapsulated message that the conversion is in.
 
     *at* is where in the output its header stands, followed by what separates it from its body, and in a multipart by
-    its preamble. *boundary* is that of a multipart. *has_parts*: a delimiter was seen. *is_sealed*: nothing inside may
-    change. *is_changed*: something did.
+    its preamble. *boundary* is that of a multipart. *parts* counts the delimiters that were seen.
+    *is_sealed*: nothing inside may change. *is_changed*: something did.
     """
 
     entity: MimeEntity
     at: int
     boundary: bytes
     is_sealed: bool
-    has_parts: bool = False
+    parts: int = 0
     is_changed: bool = False
 
 
@@ -140,7 +148,7 @@ class Conversion:
         """Pass over *delimiter* and what comes behind it; return the next."""
         self._leave(delimiter.level + 1)
         container = self._open[-1]
-        container.has_parts = True
+        container.parts += 1
         self._out.append(self._message[delimiter.begin : delimiter.end])
         if not delimiter.is_last:
             is_digest = container.entity.kind == b"multipart/digest"  # RFC 2046 §5.1.5
@@ -171,7 +179,9 @@ class Conversion:
     def _begin(self, at: int, body_at: int, kind: bytes, *, is_message: bool) -> MimeEntity:
         """Put the header at *at*, and what is between it and the body, into the output."""
         header = HeaderBlock.scan(self._message[at:body_at])
-        entity = MimeEntity(header, kind, is_message=is_message)
+        around = self._open[-1] if self._open else None
+        within, place = (b"", 0) if around is None else (around.entity.kind, around.parts)
+        entity = MimeEntity(header, kind, is_message=is_message, within=within, place=place)
         raw = header.raw
         if self._open or self._form.has_own_header:
             raw = self._form.head(header.raw)
@@ -218,7 +228,7 @@ class Conversion:
     def _finish_preamble(self, container: _Container) -> None:
         """A preamble is not shown; but all that there is of a multipart without parts is its content."""
         at = container.at + 2
-        if container.has_parts:
+        if container.parts:
             self._out[at] = self._unseen(self._out[at], container)
         else:
             self._convert_leaf(container.entity, container.at, self._out[at])
@@ -292,5 +302,7 @@ class Conversion:
             return
         self._note_change()
         self._out[at + 2] = converted.body
+        if converted.is_gone:  # with the delimiter before it, and the line end before that
+            self._out[at - 1 : at + 2] = b"", b"", b""
         if converted.header is not None:
             self._out[at : at + 2] = converted.header, b"\r\n"

@@ -43,14 +43,14 @@ def edit_texts(message: bytes, edit: Edit) -> bytes:
     """
 
     def leaf(entity: MimeEntity, body: bytes, is_sealed: bool) -> ConvertedLeaf | None:
-        return None if is_sealed else _edited(entity, body, edit)
+        return None if is_sealed else edited(entity, body, edit)
 
     form = MimeForm(leaf, opens_messages=False)
     try:
-        edited = Conversion(message, form).result()
+        new = Conversion(message, form).result()
     except ConversionImpossible:
         return message
-    return message if edited == message else edited
+    return message if new == message else new
 
 
 def shown_text(entity: MimeEntity, body: bytes) -> ShownText | None:
@@ -59,11 +59,12 @@ def shown_text(entity: MimeEntity, body: bytes) -> ShownText | None:
     charset = _charset(entity)
     if kind is None or charset is None or _is_attached(entity):
         return None
-    data = _decoded(entity.encoding, body)
+    data = decoded(entity.encoding, body)
     return None if data is None or _SIGNED_TEXT.match(data) else ShownText(kind, charset, data)
 
 
-def _edited(entity: MimeEntity, body: bytes, edit: Edit) -> ConvertedLeaf | None:
+def edited(entity: MimeEntity, body: bytes, edit: Edit) -> ConvertedLeaf | None:
+    """Return what *edit* makes of a part that shows a text; None where it stays as it is."""
     text = shown_text(entity, body)
     new = None if text is None else edit(text)
     return None if text is None or new is None or new == text.data else _encoded(entity, body, new)
@@ -92,7 +93,8 @@ def _is_attached(entity: MimeEntity) -> bool:
     return any(value.strip().lower().startswith(b"attachment") for value in values)
 
 
-def _decoded(encoding: bytes, body: bytes) -> bytes | None:
+def decoded(encoding: bytes, body: bytes) -> bytes | None:
+    """Take off the transfer *encoding*; None for one that is not known, and for what cannot be decoded."""
     if encoding in _BARE:
         return body
     try:

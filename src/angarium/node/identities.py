@@ -18,6 +18,10 @@ from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.usage.usage import Usage
+from angarium.render.images.files import FOLDER as IMAGES
+from angarium.render.images.files import ImageFiles
+from angarium.render.images.names import SignedImagePaths
+from angarium.render.images.shelf import ImageShelf
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.render.tracking.addresses import PURPOSE as TRACKING
 from angarium.render.tracking.addresses import SignedTrackingAddresses
@@ -49,6 +53,8 @@ class WorkerIdentities:
         self.directory = Directory(self._database, ring, clock, log)
         self.returns = SignedReturnPaths(partial(ring.all_derived, PURPOSE))
         self.tracking = SignedTrackingAddresses(partial(ring.all_derived, TRACKING))
+        paths = SignedImagePaths(partial(ring.all_derived, TRACKING))
+        self.images = ImageShelf(ImageFiles(data / IMAGES), paths, clock)
         self._ring = ring
         self._clock = clock
         self._log = log

@@ -20,13 +20,14 @@ from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
 from angarium.http.tracking import TrackingDoor
-from angarium.node import drop_folder
+from angarium.node import drop_folder, image_sweep
 from angarium.node.assemble import Ports, assemble
 from angarium.node.conditions import WorkerFacts
 from angarium.node.doors import Doors
 from angarium.node.drop_folder import DropCollector
 from angarium.node.http.worker import WorkerHttp
 from angarium.node.identities import WorkerIdentities
+from angarium.node.image_sweep import ImageSweep
 from angarium.node.leasing import SupervisorLeases
 from angarium.node.link import Link
 from angarium.node.load import LoadWatch
@@ -70,6 +71,7 @@ class WorkerService:
         load: LoadWatch,
         operations: WorkerOperations,
         drop: DropCollector | None,
+        images: ImageSweep | None,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -101,6 +103,8 @@ class WorkerService:
         ]
         if drop is not None:
             self._regular.append(tasks.regularly(drop_folder.LOOK_S, drop.look))
+        if images is not None:
+            self._regular.append(tasks.regularly(image_sweep.LOOK_S, images.look))
 
     @classmethod
     async def begin(
@@ -144,7 +148,7 @@ class WorkerService:
                 waiting=session_counts,
                 keys=identities.directory,
                 returns=identities.returns,
-                rendering=rendering_with(identities.tracking, identities.returns),
+                rendering=rendering_with(identities.tracking, identities.returns, identities.images),
                 clearance=identities.clearance,
                 rng=rng,
             ),
@@ -170,7 +174,8 @@ class WorkerService:
             identities.returns,
         )
         # what answers http.front.WORKER_PATHS
-        own = {PREFIX: TrackingDoor(identities.tracking, engine.readers.note, engine.readers.keep)}
+        readers = engine.readers
+        own = {PREFIX: TrackingDoor(identities.tracking, readers.note, readers.keep, identities.images)}
         http = WorkerHttp(own, data, workers, session_counts.http, clock, log)
         await http.start()
         doors = Doors(sockets, engine.view, reception, http, tls, session_counts, clock, log)
@@ -193,6 +198,11 @@ class WorkerService:
             load=LoadWatch(engine, intake, reception, workers, clock, counters),
             operations=WorkerOperations(index, link, engine, clock, counters, log),
             drop=None if index else DropCollector(lambda: engine.view.config, clock, log),
+            images=None
+            if index
+            else ImageSweep(
+                identities.images, lambda: engine.view.config.globals.hosted_image_retention, clock, log
+            ),
             clock=clock,
             log=log,
         )

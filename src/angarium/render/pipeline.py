@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from angarium.core.errors import AngariumError
 from angarium.core.records import Message, Recipient
 from angarium.render.contents import PreparedContents, wants_preparation
+from angarium.render.images.shelf import ImageShelf
 from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import TrackingAddresses
-from angarium.render.tracking.mail import personal_mail
+from angarium.render.tracking.mail import personal_mail, wants_tracking
 
 
 class GenerationFailure(AngariumError):
@@ -24,7 +25,7 @@ class GenerationFailure(AngariumError):
 
 def is_personal(message: Message) -> bool:
     """Whether each recipient of *message* gets another text."""
-    return bool(message.tracking_url)
+    return bool(message.tracking_url) and (message.offers_way_out or wants_tracking(message.options))
 
 
 def goes_alone(message: Message) -> bool:
@@ -40,20 +41,23 @@ def is_changed(message: Message) -> bool:
 
 
 class Renderer:
-    """Makes what recipients get. Opens and clicks come in by *addresses*, and mail by *returns*. Used by several
-    threads.
+    """Makes what recipients get. Opens and clicks come in by *addresses*, and mail by *returns*; pictures are kept on
+    *images*. Used by several threads.
     """
 
     def __init__(
-        self, addresses: TrackingAddresses | None = None, returns: ReturnPaths | None = None
+        self,
+        addresses: TrackingAddresses | None = None,
+        returns: ReturnPaths | None = None,
+        images: ImageShelf | None = None,
     ) -> None:
         self._addresses = addresses
         self._returns = returns
-        self._contents = PreparedContents()
+        self._contents = PreparedContents(images)
 
     def render(self, recipient: Recipient, body: bytes) -> bytes:
         """Return what *recipient* gets of *body*: first what all get, then what is for this one alone. Raises
-        GenerationFailure.
+        GenerationFailure, and OSError where a picture cannot be kept.
         """
         message = recipient.message
         if message.is_vouched and wants_preparation(message.options):
@@ -73,6 +77,10 @@ class Rendering(NamedTuple):
 RENDERING: Final = Rendering(is_changed, Renderer().render)
 
 
-def rendering_with(addresses: TrackingAddresses, returns: ReturnPaths) -> Rendering:
-    """Return a rendering in which opens and clicks come in by *addresses*, and mail by *returns*."""
-    return Rendering(is_changed, Renderer(addresses, returns).render)
+def rendering_with(
+    addresses: TrackingAddresses, returns: ReturnPaths, images: ImageShelf | None = None
+) -> Rendering:
+    """Return a rendering in which opens and clicks come in by *addresses*, and mail by *returns*; pictures are kept on
+    *images*.
+    """
+    return Rendering(is_changed, Renderer(addresses, returns, images).render)

@@ -130,6 +130,16 @@ _TRACKING = (
         'Where readers\' programs reach the HTTP listeners, `"https://clicks.example.com"`: opens and clicks of mail '
         "that asks for it are tracked there, see [tracking](tracking.md).",
     ),
+    _row(
+        "Hosted_Image_Retention",
+        k.INT,
+        "days",
+        "How long pictures are kept that were lifted out of mail (`host_images`), from the last mail that left with "
+        "them, see [tracking](tracking.md#pictures); 0 = no limit.",
+        0,
+        36_500,
+        no_limit=NoLimit(0),
+    ),
 )
 
 _RETURNS = (

@@ -66,7 +66,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "return_path": LogField("text", "the domain that bounces come back to, or are to"),
     # suppressions
     "about": LogField("number", "how many entries, about"),
-    "number": LogField("number", "the last change of the suppressions that it has"),
+    "number": LogField("number", "the last change of the suppressions that it has; of `images` how many"),
     "whole": LogField("yes or no", "whether it was made of all of them, or of what had changed"),
     # a session in
     "session": LogField("text", "the session, the same in all records about it"),
@@ -255,6 +255,11 @@ RECORDS: Final[dict[str, LogRecord]] = {
         "Whether a recipient is suppressed cannot be looked up; the mail waits.",
         ("domain", "error"),
         ("warning",),
+    ),
+    "images": LogRecord(
+        "Hosted pictures that no mail has left with for long are gone, or cannot be removed.",
+        ("number", "error"),
+        ("info", "error"),
     ),
     "body": LogRecord("A body cannot be read; the mail waits.", ("message", "file", "error"), ("error",)),
     "report": LogRecord("A report to a sender could not be made.", ("message", "error"), ("error",)),

@@ -26,5 +26,5 @@ def tracking_url_of(
     Only for whom the operator knows: mail that passes is not changed for what somebody wrote into it.
     """
     is_vouched = submission.principal is not None or submission.is_known
-    is_wanted = is_vouched and (way_out or wants_tracking(draft.options))
+    is_wanted = is_vouched and (way_out or wants_tracking(draft.options) or bool(draft.options.host_images))
     return shared if shared is not None and is_wanted else ""

@@ -1,0 +1,1 @@
+"""Pictures that mail brings with it, hosted by the node: lifted out, kept, asked for by signed names."""
