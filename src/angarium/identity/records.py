@@ -11,6 +11,7 @@ from angarium.core.options import NO_OPTIONS, Options
 from angarium.identity import checks
 from angarium.identity.fields import About
 from angarium.identity.limits import NO_LIMITS, OF_ACCOUNTS, Limits, check_limits, check_server_limits
+from angarium.identity.roles import NO_ROLE, ROLES
 
 Kind = Literal["api_key", "server_token", "smtp_token", "smtp_login", "person"]
 """What somebody shows to be let in."""
@@ -153,6 +154,16 @@ class Person(msgspec.Struct, frozen=True):
     created_at: Annotated[float, About(help="When they were made.")]
     enabled: Annotated[bool, About(help="Whether they may log in.", check=checks.flag, change="")] = True
     last_used_at: Annotated[float | None, About(help="When they logged in last, by the minute.")] = None
+    role: Annotated[
+        str,
+        About(
+            help="What they may do on the pages: " + ", ".join(ROLES) + ".",
+            check=checks.one_of(*ROLES),
+            new=True,
+            change=True,
+            longest=20,
+        ),
+    ] = NO_ROLE
 
 
 class Credential(msgspec.Struct, frozen=True):

@@ -4,7 +4,9 @@ from angarium.http.manage.bodies import PersonChange, PersonNew, changes, said
 from angarium.http.manage.call import AccountQuery, Call
 from angarium.http.manage.views import Page, PersonView, person_view
 from angarium.identity import checks
+from angarium.identity.grants import GRANTS
 from angarium.identity.records import Person
+from angarium.identity.roles import ROLES
 
 
 def list_people(call: Call, query: AccountQuery) -> Page[PersonView]:
@@ -18,6 +20,7 @@ def create_person(call: Call, body: PersonNew) -> PersonView:
     account = call.account_of(body.account)
     call.may_let_send()
     fields = {name: value for name, value in said(body).items() if name != "account"}
+    _may_make(call, fields.get("role"))
     return person_view(call.store.people.create(account, actor=call.actor, **fields))
 
 
@@ -31,6 +34,8 @@ def change_person(call: Call, person: int, body: PersonChange) -> PersonView:
     found = _seen(call, person)
     call.may_let_send()
     fields = changes(body, found)
+    _may_make(call, found.role)
+    _may_make(call, fields.get("role"))
     password = fields.pop("password", None)
     if password is not None:
         checks.password("password", password)  # before anything is changed
@@ -45,6 +50,12 @@ def delete_person(call: Call, person: int) -> None:
     """Delete a person."""
     _seen(call, person)
     call.store.people.delete(person, actor=call.actor)
+
+
+def _may_make(call: Call, role: str | None) -> None:
+    """Raise HttpProblem when somebody of that role may do more than this key."""
+    if role is not None:
+        call.may_grant((ROLES[role].grants if role in ROLES else frozenset()) & GRANTS.keys())
 
 
 def _seen(call: Call, person: int) -> Person:

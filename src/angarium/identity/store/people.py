@@ -68,11 +68,14 @@ class People:
             return fetch_person(change.connection, person.id)
 
     def set_password(self, id: int, password: str, *, actor: str) -> Person:
-        """Give a person another password; the old one is refused within a second. Raises NotFound, Invalid."""
+        """Give a person another password; the old one is refused within a second, and their sessions on the pages are
+        over. Raises NotFound, Invalid.
+        """
         hashed = hash_password(checks.password("password", password))
         with self._log.changing(actor) as change:
             person = fetch_person(change.connection, id)
             change.set(schema.people, person.id, password=hashed)
+            change.connection.execute(delete(schema.sessions).where(schema.sessions.c.person == person.id))
             change.note("set password", f"person {person.id}", person.account)
         return person
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -55,6 +56,28 @@ people = Table(
     *columns_of(Person),
     Column("password", Text, nullable=False),  # argon2id, with its parameters
     **_NUMBERS,
+)
+
+# Sessions of people on the pages. No generation is raised for that one was used.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("person", ID, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("began_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("peer", String(200), nullable=False),
+    Column("agent", String(200), nullable=False),
+    **_NUMBERS,
+)
+
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("person", ID, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("ends_at", Float, nullable=False),
 )
 
 credentials = Table(

@@ -15,6 +15,7 @@ from angarium.identity.store.people import People
 from angarium.identity.store.rotation import SecretRotation
 from angarium.identity.store.schema import CHANGES
 from angarium.identity.store.servers import Servers
+from angarium.identity.store.sessions import PageSessions
 from angarium.identity.store.streams import MessageStreams
 from angarium.identity.store.webhooks import Webhooks
 from angarium.sql.changes import ChangeLog
@@ -36,6 +37,7 @@ class IdentityStore:
         self.servers = Servers(log)
         self.streams = MessageStreams(log)
         self.people = People(log)
+        self.sessions = PageSessions(database, log)
         self.credentials = Credentials(log, ring)
         self.domains = Domains(log, ring)
         self.webhooks = Webhooks(log, ring)
