@@ -16,6 +16,7 @@ from angarium.delivery.attempt import (
     Course,
     Need,
     NeedBody,
+    NeedData,
     NeedIntent,
     NeedKeys,
     NeedRender,
@@ -177,8 +178,8 @@ TWO = msgspec.structs.replace(
 )
 
 
-def greeted(recipient: Recipient, body: bytes) -> bytes:
-    return body + recipient.path.address.encode()
+def greeted(recipient: Recipient, body: bytes, own: bytes = b"") -> bytes:
+    return body + recipient.path.address.encode() + own
 
 
 PERSONAL = Rendering(lambda message: True, greeted)
@@ -218,4 +219,17 @@ def test_a_personal_text_is_made_before_it_is_signed() -> None:
     assert isinstance(signature, NeedSignature)
     assert render.render(b"Dear ") == b"Dear b@far.test"
     assert (signature.body, signature.is_own) == (b"Dear b", False)
+    assert payload.body == b"Dear b"
+
+
+def test_a_form_is_filled_in_with_what_its_message_has_of_its_own() -> None:
+    message = msgspec.structs.replace(TWO, is_form=True, content=bytes(16))
+    needs, payload = drive(
+        attempt(deliver(message), OPTIONS, PERSONAL),
+        answers(BODY, {NeedData: b" data", NeedRender: b"Dear b"}),
+    )
+    assert kinds(needs) == [NeedBody, NeedData, NeedRender]
+    render = needs[-1]
+    assert isinstance(render, NeedRender)
+    assert render.render(b"Dear ") == b"Dear a@far.test data"
     assert payload.body == b"Dear b"

@@ -38,7 +38,7 @@ from angarium.queue.commands import (
 from angarium.queue.plan import Level, RoutePlan
 from angarium.queue.scheduler import Scheduler
 from angarium.render.dkim import Keys, SigningKey
-from angarium.render.pipeline import GenerationFailure
+from angarium.render.failure import GenerationFailure
 from angarium.spool.port import SpoolError, Then
 from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
@@ -269,7 +269,7 @@ ENDS = {
     ("body", fails(SpoolError("damaged"))): ("transient", "451 4.3.0", True),
     ("keys", fails(AngariumError("no answer"))): ("transient", "451 4.7.0", True),
     ("render", fails(OSError("no such file"))): ("transient", "451 4.3.0", True),
-    ("render", fails(GenerationFailure("no name"))): ("permanent", "554 5.6.0", True),
+    ("render", fails(GenerationFailure("no name"))): ("generation_failure", "554 5.6.0", True),
     ("signature", fails(ValueError("broken key"))): ("transient", "451 4.7.0", True),
     ("intent", fails(SpoolError("disk full"))): ("transient", "451 4.3.0", True),
     ("body", fault): ("transient", "451 4.3.0", False),

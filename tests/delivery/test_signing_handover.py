@@ -23,7 +23,8 @@ from angarium.core.reply import Reply
 from angarium.delivery.handover import Handover
 from angarium.mime.lines import has_long_line
 from angarium.queue.commands import Deliver, Result
-from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
+from angarium.render.failure import GenerationFailure
+from angarium.render.pipeline import RENDERING, Rendering
 from angarium.spool.port import Body, LargeBody
 from angarium.testing.log import kept_log
 from angarium.testing.programs import PATIENCE_S
@@ -257,7 +258,7 @@ def test_a_connection_lost_while_its_message_is_converted_is_left_alone() -> Non
 
 
 def test_a_text_that_cannot_be_made_is_the_end_of_its_recipient_and_of_no_other() -> None:
-    def for_each(recipient: Recipient, body: bytes) -> bytes:
+    def for_each(recipient: Recipient, body: bytes, own: bytes = b"") -> bytes:
         if recipient.index == 0:
             raise GenerationFailure("there is no name")
         return body + recipient.path.address.encode()
@@ -268,7 +269,7 @@ def test_a_text_that_cannot_be_made_is_the_end_of_its_recipient_and_of_no_other(
     async def act(room: Room) -> None:
         room.deliver(message, 0)
         [result], usable = await room.ended.get()
-        assert (result.recipient.index, result.verdict, usable) == (0, "permanent", True)
+        assert (result.recipient.index, result.verdict, usable) == (0, "generation_failure", True)
         assert str(result.reply) == "554 5.6.0 [internal] generation failure: there is no name"
         room.deliver(message, 1)
         assert await room.peer.heard.get() == (message.trace, BODY + b"b@far.test")

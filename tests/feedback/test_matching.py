@@ -168,6 +168,15 @@ def test_what_is_unsigned_and_may_be_about_several_blames_nobody(text: str) -> N
     assert fact.message in (ID, OTHER)
 
 
+def test_a_message_id_of_our_own_may_say_which_recipient_it_was() -> None:
+    numbered = f"Message-ID: <{format_id(ID)}.1@mail.test>\n"
+    fact = one(arf(returned=numbered))
+    assert (fact.kind, fact.message, fact.index) == ("complaint", ID, 1)
+    about_another = one(dsn(group("who@far.test"), returned=numbered))
+    assert (about_another.kind, about_another.index) == ("feedback", -1)
+    assert one(arf(returned=numbered.replace(".1@", ".7@"))).index == -1
+
+
 def test_the_id_in_the_trace_says_which_message_it_was() -> None:
     trace = (
         f"Received: from a by mail.test with ESMTP\n id {format_id(OTHER)}; Tue, 1 Dec 2026 00:00:00 +0000"

@@ -69,6 +69,32 @@ class Form(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     hostname: str = ""
 
 
+_encode_form = msgspec.msgpack.Encoder().encode
+_decode_form = msgspec.msgpack.Decoder(Form).decode
+_BLANK_LINE: Final = b"\r\n\r\n"
+
+
+def written_form(form: Form, head: bytes) -> bytes:
+    """Return *form* as it is stored: behind *head*, its header block as it is before anything is put in, whole lines.
+    So whoever reads the header of what is stored reads this one's, too.
+    """
+    return head + b"\r\n" + _encode_form(form)
+
+
+def read_form(stored: bytes) -> Form:
+    """Return the form in what `written_form` has made. Raises ValueError or MsgspecError for other bytes."""
+    _, blank, encoded = stored.partition(_BLANK_LINE)
+    if not blank:
+        raise ValueError("this is no form")
+    return _decode_form(encoded)
+
+
+def head_of_form(stored: bytes) -> bytes:
+    """Return the header block of what `written_form` has made, or of its beginning, with the blank line."""
+    head, blank, _ = stored.partition(_BLANK_LINE)
+    return head + blank
+
+
 class Personal(NamedTuple):
     """What one recipient of a form has of its own: the *name* beside its address, and *data*, a JSON object that was
     seen to be one (empty: none). *to* is an address that stands in To in place of its own.
@@ -100,7 +126,9 @@ def packed(personal: Iterable[Personal]) -> bytes:
 
 
 def personal_at(data: bytes, index: int) -> Personal:
-    """Return what recipient *index* has of its own, of what `packed` has made. Raises ValueError for other bytes."""
+    """Return what recipient *index* has of its own, of what `packed` has made. Raises ValueError or
+    MsgspecError for other bytes.
+    """
     if not data:
         return NOBODY
     try:

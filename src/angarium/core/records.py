@@ -47,6 +47,8 @@ EventType = Literal[
     "ambiguous",  # the connection was lost between final dot and reply; state says what became of it
     "intent",  # written before the final dot where an ambiguous attempt must be held
     "suppressed",  # the recipient is on a suppression list
+    "generation_failure",  # its text could not be made of the form and its data
+    "generation_rejection",  # its text was made, or can be for nobody, and may not be sent
     "cancelled",  # failed by the operator
     "held",  # set aside by the operator
     "released",  # back from held

@@ -1,6 +1,6 @@
 """What an attempt needs on its way from the scheduler's command to the wire, and in which order. Pure.
 
-    body ─► rendering ─► keys ─► lines made short ─► signature ─► return path ─► intent ─► what leaves    `attempt`
+    body ─► (data) ─► rendering ─► keys ─► lines made short ─► signature ─► return path ─► intent ─► leaves    `attempt`
     7-bit form ─► keys ─► signature ─► what leaves instead                                   `conversion`
 
 Both are generators: each yields what it needs next, is sent that, and returns what leaves. `delivery.handover` drives
@@ -24,7 +24,7 @@ from angarium.core.records import Message, Recipient
 from angarium.core.reply import Reply
 from angarium.mime.eightbit import downgrade, shorten_lines
 from angarium.mime.lines import has_long_line
-from angarium.queue.commands import Deliver, Verdict
+from angarium.queue.commands import Deliver, LeftOut, Verdict
 from angarium.render.dkim import Keys
 from angarium.render.pipeline import RENDERING, Rendering
 from angarium.spool.port import Body
@@ -40,6 +40,12 @@ _NOT_SEVEN_BIT = Reply(
 
 class NeedBody(msgspec.Struct):
     """The text of *message* as it was submitted: bytes, or a `LargeBody`."""
+
+    message: Message
+
+
+class NeedData(msgspec.Struct):
+    """What *message* has of its own besides its content: bytes."""
 
     message: Message
 
@@ -83,7 +89,7 @@ class NeedReturnPath(msgspec.Struct):
     recipient: Recipient
 
 
-Need = NeedReturnPath | NeedBody | NeedRender | NeedKeys | NeedSignature | NeedIntent
+Need = NeedReturnPath | NeedBody | NeedData | NeedRender | NeedKeys | NeedSignature | NeedIntent
 
 
 class Payload(msgspec.Struct):
@@ -102,7 +108,7 @@ Course = Generator[Need, Any, Payload]
 class Unmet(AngariumError):
     """A need cannot be met, so that nothing leaves. *verdict* and *reply* are for the recipients."""
 
-    def __init__(self, verdict: Verdict, reply: Reply) -> None:
+    def __init__(self, verdict: Verdict | LeftOut, reply: Reply) -> None:
         super().__init__(str(reply))
         self.verdict = verdict
         self.reply = reply
@@ -118,7 +124,12 @@ def attempt(command: Deliver, options: OutboundOptions, rendering: Rendering = R
     body = yield NeedBody(message)
     is_own = not rendering.is_changed(message)
     if not is_own:
-        body = yield NeedRender(message, body, partial(rendering.render, recipient))
+        render = partial(rendering.render, recipient)
+        if message.is_form:
+            own = yield NeedData(message)
+            body = yield NeedRender(message, body, lambda form: render(form, own))
+        else:
+            body = yield NeedRender(message, body, render)
     keys = (yield NeedKeys(message)) if _may_be_signed(message, options) else ()
     if keys:
         payload = yield from _signed(message, body, keys, options, is_own=is_own)

@@ -16,6 +16,7 @@ from angarium.delivery.attempt import (
     Course,
     Need,
     NeedBody,
+    NeedData,
     NeedIntent,
     NeedKeys,
     NeedRender,
@@ -28,12 +29,14 @@ from angarium.delivery.attempt import (
 )
 from angarium.delivery.connection import Connection
 from angarium.delivery.intents import Intents
+from angarium.delivery.renderings import Renderings
 from angarium.delivery.signing import CannotSign, KeyFinder, Signer
 from angarium.delivery.smtputf8 import is_measured, with_header
 from angarium.engine.clearance import NOTHING_SUPPRESSED, Clearance, in_question
 from angarium.engine.record import EventWriter
-from angarium.queue.commands import Deliver, Result, Verdict
-from angarium.render.pipeline import RENDERING, GenerationFailure, Rendering
+from angarium.queue.commands import Deliver, LeftOut, Result, Verdict
+from angarium.render.failure import GenerationFailure, GenerationRejection
+from angarium.render.pipeline import RENDERING, Rendering
 from angarium.render.return_path import ReturnPaths
 from angarium.spool.port import Body, LargeBody, Spool, SpoolError
 from angarium.sql.errors import StoreError
@@ -55,6 +58,14 @@ class Finished(Protocol):
     def __call__(self, conn: int, results: list[Result], usable: bool) -> None:
         """Take the results; the connection can take another transaction if *usable*."""
         ...
+
+
+def _not_made(failure: GenerationFailure) -> Unmet:
+    if isinstance(failure, GenerationRejection):
+        return Unmet(
+            "generation_rejection", Reply(554, "5.6.0", f"[internal] generation rejected: {failure}")
+        )
+    return Unmet("generation_failure", Reply(554, "5.6.0", f"[internal] generation failure: {failure}"))
 
 
 async def _failing(error: Exception) -> NoReturn:
@@ -147,13 +158,15 @@ class Handover:
         self._log = log
         self._finished = finished
         self._rendering = rendering
+        self._renderings = Renderings()
         self._signer = Signer(keys, clock)
         self._returns = returns
         self._tasks = Tasks(log, clock)
         self._answers: dict[type, Callable[[Any], Any]] = {
             NeedReturnPath: self._return_path,
             NeedBody: self._body,
-            NeedRender: self._rendered,
+            NeedData: self._data,
+            NeedRender: self._renderings.made,
             NeedKeys: self._signer.keys,
             NeedSignature: self._signer.sign,
             NeedIntent: self.intents.write,
@@ -256,16 +269,16 @@ class Handover:
                 return Unmet("transient", _UNSIGNED)
             self._log.error("signing", now, message=need.message.id.hex(), error=str(error))
             return Unmet("transient", error.reply)
-        if isinstance(need, NeedBody | NeedRender) and isinstance(error, SpoolError | OSError):
+        if isinstance(need, NeedBody | NeedData | NeedRender) and isinstance(error, SpoolError | OSError):
             self._log.error("body", now, message=need.message.id.hex(), error=str(error))
             return Unmet("transient", _UNREADABLE)
         if isinstance(need, NeedRender) and isinstance(error, GenerationFailure):
-            return Unmet("permanent", Reply(554, "5.6.0", f"[internal] generation failure: {error}"))
+            return _not_made(error)
         if isinstance(need, NeedIntent) and isinstance(error, SpoolError):
             return Unmet("transient", _UNWRITTEN)
         return error
 
-    def end(self, command: Deliver, verdict: Verdict, reply: Reply, *, usable: bool) -> None:
+    def end(self, command: Deliver, verdict: Verdict | LeftOut, reply: Reply, *, usable: bool) -> None:
         """Tell that *command* has come to nothing."""
         tried = Attempt(started_at=self._clock.now(), stage="idle")
         is_untried = verdict == "untried"
@@ -290,10 +303,9 @@ class Handover:
             body = await asyncio.to_thread(with_header, body)
         return body
 
-    async def _rendered(self, need: NeedRender) -> bytes | None:
-        body = need.body
-        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.path.read_bytes)
-        return await asyncio.to_thread(need.render, data)
+    def _data(self, need: NeedData) -> bytes | Coroutine[Any, Any, bytes]:
+        data = self._spool.data_now(need.message)
+        return self._spool.load_data(need.message) if data is None else data
 
     # -- bodies that need more than one write
 

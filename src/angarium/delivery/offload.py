@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 Bell = SimpleQueue[Callable[[], None] | None]
-Work = Callable[[], bytes]
+Work = Callable[[], Any]
+"""Returns its result, anything but an exception, or raises one."""
 
 
 class Offload:
@@ -27,20 +29,20 @@ class Offload:
         self._most = threads
         self._resting = 0
         self._bell: Bell = SimpleQueue()
-        self._waiting: deque[tuple[Work, asyncio.Future[bytes]]] = deque()
-        self._done: deque[tuple[asyncio.Future[bytes], bytes | Exception]] = deque()
+        self._waiting: deque[tuple[Work, asyncio.Future[Any]]] = deque()
+        self._done: deque[tuple[asyncio.Future[Any], Any]] = deque()
         self._is_told = False
 
-    def start(self, work: Work) -> asyncio.Future[bytes]:
+    def start(self, work: Work) -> asyncio.Future[Any]:
         """Have *work* done; the result is what it returns or raises."""
-        future: asyncio.Future[bytes] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((work, future))
         self._wake()
         return future
 
-    def at_once(self, work: Work) -> asyncio.Future[bytes]:
+    def at_once(self, work: Work) -> asyncio.Future[Any]:
         """Do *work* at once, for what is too short to be handed over."""
-        future: asyncio.Future[bytes] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         _settle(future, _outcome(work))
         return future
 
@@ -92,16 +94,16 @@ def _attend(bell: Bell) -> None:
         del serve
 
 
-def _settle(future: asyncio.Future[bytes], outcome: bytes | Exception) -> None:
+def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
     if future.done():
         return  # nobody waits any more
-    if isinstance(outcome, bytes):
-        future.set_result(outcome)
-    else:
+    if isinstance(outcome, Exception):
         future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
-def _outcome(work: Work) -> bytes | Exception:
+def _outcome(work: Work) -> Any:
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - raised again where the result is awaited

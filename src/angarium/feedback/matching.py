@@ -28,7 +28,10 @@ _TRACED: Final = re.compile(
     rb"(?im)\bid[ \t]+([0-9a-f]{32})\b|^x-pm-message-id:[ \t]*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
 )
 _MOST_LOOKED_AT: Final = 100
-_OURS: Final = re.compile(r"(?i)([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@.*")
+_OURS: Final = re.compile(
+    r"(?i)([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.([0-9]{1,4}))?@.*"
+)
+"""A Message-ID that this node has written: with the recipient's number where each has one of its own."""
 _MOST_TEXT: Final = 2_000
 _MOST_FIELD: Final = 320
 _SETTLED: Final = {
@@ -164,7 +167,21 @@ def _unsigned(feedback: Feedback, text: bytes, mailings: Mailings) -> _Target | 
         mailing = next((each for each in known if each is not None), None)
     if mailing is None:
         return None
-    return _Target(by, mailing.message, mailing, _only_recipient(feedback, mailing))
+    index = _numbered(feedback, mailing) if by == "message_id" else None
+    return _Target(
+        by, mailing.message, mailing, _only_recipient(feedback, mailing) if index is None else index
+    )
+
+
+def _numbered(feedback: Feedback, mailing: Mailing) -> int | None:
+    """Return the recipient whose Message-ID a mail names, unless it is about another."""
+    ours = _OURS.fullmatch(feedback.message_id)
+    if ours is None or ours[2] is None:
+        return None
+    own = mailing.recipients.get(int(ours[2]))
+    if own is None or not all(_is_of(each, own) for each in feedback.recipients):
+        return None
+    return int(ours[2])
 
 
 def _named(message_id: str, mailings: Mailings) -> Mailing | None:

@@ -6,7 +6,7 @@ docstring.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,9 @@ from angarium.queue.limits import Limit
 from angarium.queue.plan import Method
 
 Verdict = Literal["delivered", "transient", "permanent", "ambiguous", "untried"]
+LeftOut = Literal["suppressed", "generation_failure", "generation_rejection"]
+"""Why a recipient ends without an attempt: it must not get it, or there is nothing that it could get."""
+LEFT_OUT: Final = get_args(LeftOut)
 Fault = Literal["address", "host", "site", "local"]
 
 
@@ -151,11 +154,11 @@ class Result(msgspec.Struct):
     and the attempt does not count. *ambiguous*: the connection was lost between the final dot and its reply.
     *session_fault*: the reply was about the session, not about the recipient or the message (421, or lost
     connection). Without it an untried recipient may be tried again at once: in a session like this one it will not
-    end the same way. *suppressed*: it was left out of the transaction, with *note* for its event.
+    end the same way. A verdict that is `LeftOut`: nothing of it left, and *note* is for its event.
     """
 
     recipient: Recipient
-    verdict: Verdict | Literal["suppressed"]
+    verdict: Verdict | LeftOut
     reply: Reply
     attempt: Attempt
     session_fault: bool = False

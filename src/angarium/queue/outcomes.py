@@ -35,6 +35,8 @@ def judge(result: Result, options: OutboundOptions, now: float, rng: Random) -> 
         return None
     if verdict == "suppressed":
         return recipient.event("suppressed", now, "suppressed", reply=reply, note=result.note)
+    if verdict == "generation_failure" or verdict == "generation_rejection":
+        return recipient.event(verdict, now, "bounced", reply=reply, note=result.note)
     if verdict == "permanent":
         return failed(recipient, reply, attempt, now)
     if verdict == "ambiguous":

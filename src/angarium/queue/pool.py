@@ -8,7 +8,7 @@ from angarium.config.verification import verification_of
 from angarium.core.address import Address
 from angarium.core.records import Recipient
 from angarium.queue.alarms import NEVER
-from angarium.queue.commands import Connect, ConnectFailure, Deliver, Quit, Result, Settle
+from angarium.queue.commands import LEFT_OUT, Connect, ConnectFailure, Deliver, Quit, Result, Settle
 from angarium.queue.crowding import says_too_many
 from angarium.queue.leases import Wish
 from angarium.queue.limits import AHEAD_S
@@ -366,7 +366,7 @@ class Pool:
             if event is None:
                 untried.append(recipient)
                 continue
-            if result.verdict != "suppressed":
+            if result.verdict not in LEFT_OUT:
                 told = result
             self._state.apply(recipient, event)
             self._memory.dismiss(queue, recipient)

@@ -12,6 +12,8 @@ TRANSITIONS: dict[tuple[State, EventType], frozenset[State]] = {
     ("queued", "delivered"): frozenset({"delivered"}),
     ("queued", "delayed"): frozenset({"queued"}),
     ("queued", "bounced"): frozenset({"bounced"}),
+    ("queued", "generation_failure"): frozenset({"bounced"}),
+    ("queued", "generation_rejection"): frozenset({"bounced"}),
     ("queued", "expired"): frozenset({"expired"}),
     ("queued", "ambiguous"): frozenset({"queued", "held"}),
     ("queued", "intent"): frozenset({"held"}),

@@ -8,23 +8,24 @@ What is done in which order, and what it costs, is a table in docs/tracking.md.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from angarium.core.errors import AngariumError
 from angarium.core.records import Message, Recipient
 from angarium.render.contents import PreparedContents, wants_preparation
+from angarium.render.forms import Forms
 from angarium.render.images.shelf import ImageShelf
 from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import TrackingAddresses
 from angarium.render.tracking.mail import personal_mail, wants_tracking
 
 
-class GenerationFailure(AngariumError):
-    """There is no text for this recipient, and there will be none. Says why; it says nothing of the others."""
-
-
 def is_personal(message: Message) -> bool:
     """Whether each recipient of *message* gets another text."""
+    return message.is_form or is_tracked(message)
+
+
+def is_tracked(message: Message) -> bool:
+    """Whether addresses that are a recipient's own are put into what it gets."""
     return bool(message.tracking_url) and (message.offers_way_out or wants_tracking(message.options))
 
 
@@ -54,24 +55,35 @@ class Renderer:
         self._addresses = addresses
         self._returns = returns
         self._contents = PreparedContents(images)
+        self._forms = Forms()
 
-    def render(self, recipient: Recipient, body: bytes) -> bytes:
-        """Return what *recipient* gets of *body*: first what all get, then what is for this one alone. Raises
-        GenerationFailure, and OSError where a picture cannot be kept.
+    def render(self, recipient: Recipient, body: bytes, own: bytes = b"") -> bytes:
+        """Return what *recipient* gets of *body*: first what all get, then what is for this one alone. *own* is what
+        its message has besides a form. Raises GenerationFailure, and OSError where a picture cannot be kept.
         """
         message = recipient.message
-        if message.is_vouched and wants_preparation(message.options):
+        if message.is_form:
+            body = self._forms.mail(recipient, body, own)
+        elif message.is_vouched and wants_preparation(message.options):
             body = self._contents.of(message, body)
-        if self._addresses is not None and is_personal(message):
+        if self._addresses is not None and is_tracked(message):
             body = personal_mail(recipient, body, self._addresses, self._returns)
         return body
+
+
+class Render(Protocol):
+    """Makes what a recipient gets of a content, and of what its message has of its own. Raises GenerationFailure."""
+
+    def __call__(self, recipient: Recipient, body: bytes, own: bytes = b"", /) -> bytes:
+        """See `Renderer.render`."""
+        ...
 
 
 class Rendering(NamedTuple):
     """What the attempt asks of this module, so that a test can answer it: whether a message is rendered, and how."""
 
     is_changed: Callable[[Message], bool]
-    render: Callable[[Recipient, bytes], bytes]
+    render: Render
 
 
 RENDERING: Final = Rendering(is_changed, Renderer().render)

@@ -11,6 +11,8 @@ from angarium.spool.residents import Live, Residents
 from angarium.spool.settlement.settler import Settler
 
 BODY_TRIES = 5
+READ_BYTES = 16 << 20
+"""So much of what was read is remembered."""
 
 
 class ResidentBodies:
@@ -42,7 +44,11 @@ class ResidentBodies:
 
 
 class BodyPlaces:
-    """Finds bodies, of *residents* and of settled messages, their own and *contents*."""
+    """Finds bodies, of *residents* and of settled messages, their own and *contents*.
+
+    What many recipients ask for one after the other, a content or the data of a slice, is remembered for a while after
+    it was read: apart from bodies on their way, which a mailing must not push out.
+    """
 
     def __init__(
         self,
@@ -58,18 +64,45 @@ class BodyPlaces:
         self._threads = engine.threads
         self._residents = residents
         self._unreadable: dict[bytes, int] = {}
+        self._read = ResidentBodies(READ_BYTES)
 
     def now(self, message: Message) -> bytes | None:
         """See `Spool.body_now`."""
-        return self._resident.get(message.content or message.id)
+        body = self._resident.get(message.content or message.id)
+        return self._read.get(message.content) if body is None and message.content else body
+
+    def data_now(self, message: Message) -> bytes | None:
+        """See `Spool.data_now`."""
+        return self._read.get(message.id)
+
+    def was_read(self, id: bytes, body: Body) -> None:
+        """Remember what other recipients will ask for."""
+        if isinstance(body, bytes) and self._read.get(id) is None:
+            self._read.add(id, body)
+
+    def forget(self, id: bytes) -> None:
+        """Nobody will ask for a content any more."""
+        self._read.drop(id)
+
+    async def load_data(self, message: Message, settler: Settler) -> bytes:
+        """See `Spool.load_data`."""
+        data = self.data_now(message)
+        if data is None:
+            found = await self.load_own(message.id, settler)
+            assert isinstance(found, bytes)
+            self.was_read(message.id, found)
+            data = found
+        return data
 
     async def load(self, message: Message, settler: Settler) -> Body:
         """See `Spool.load_body`."""
-        body = self.now(message)
-        if body is not None:
-            return body
+        resident = self.now(message)
+        if resident is not None:
+            return resident
         if message.content:
-            return await self._load_content(message.content, settler)
+            body = await self._load_content(message.content, settler)
+            self.was_read(message.content, body)
+            return body
         return await self.load_own(message.id, settler)
 
     async def _load_content(self, content_id: bytes, settler: Settler) -> Body:

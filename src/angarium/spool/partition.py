@@ -222,6 +222,8 @@ class Partition:
         self._uses.accepted()
         if message.content:
             live.content = self._contents.get(message.content)
+            if item.body:
+                self._places.was_read(message.id, item.body)
         elif not item.flags & LARGE:
             self._bodies.add(message.id, item.body)
         if item.flags & SETTLED:
@@ -263,11 +265,13 @@ class Partition:
                 self._large.remove(message_id)
         for content_id in gone.contents:
             if content_id not in self._contents:
+                self._places.forget(content_id)
                 self._leftovers.drop_unless_named(content_id)
 
     def _unnamed(self, kept: KeptContent) -> None:
         """No message of the journal names a content any more."""
         self._bodies.drop(kept.id)
+        self._places.forget(kept.id)
         if not kept.stored:
             if kept.is_large:
                 self._large.remove(MessageId(kept.id))
@@ -320,11 +324,13 @@ class Partition:
         """See `Spool.load_body`."""
         return await self._places.load(message, self._settler)
 
+    def data_now(self, message: Message) -> bytes | None:
+        """See `Spool.data_now`."""
+        return self._places.data_now(message)
+
     async def load_data(self, message: Message) -> bytes:
         """See `Spool.load_data`."""
-        data = await self._places.load_own(message.id, self._settler) if message.content else b""
-        assert isinstance(data, bytes)
-        return data
+        return await self._places.load_data(message, self._settler) if message.content else b""
 
     def large_body(self, message_id: MessageId) -> LargeBodyWriter:
         """See `Spool.large_body`."""

@@ -221,6 +221,10 @@ class Partitions:
         """See `Spool.load_body`."""
         return await self._look_for(message, lambda spool: spool.load_body(message))
 
+    def data_now(self, message: Message) -> bytes | None:
+        """See `Spool.data_now`."""
+        return self._homes.of(message.id).data_now(message)
+
     async def load_data(self, message: Message) -> bytes:
         """See `Spool.load_data`."""
         return await self._look_for(message, lambda spool: spool.load_data(message))

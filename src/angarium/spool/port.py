@@ -228,6 +228,10 @@ class Spool(Protocol):
         """
         ...
 
+    def data_now(self, message: Message) -> bytes | None:
+        """Return what a message that names a content has besides it, if that is in memory."""
+        ...
+
     async def load_data(self, message: Message) -> bytes:
         """Return what a message that names a content has besides it. Raises SpoolError when unreadable."""
         ...

@@ -116,6 +116,7 @@ def test_messages_share_a_content_and_each_has_data_of_its_own(play):
     async def day(spool):
         assert await spool.accept_all(*[(m, m.id) for m in messages], content=shared) is None
         assert spool.spool.body_now(messages[2]) == BODY
+        assert spool.spool.data_now(messages[1]) == messages[1].id
         await look(spool)
 
     async def look(spool):
@@ -125,8 +126,13 @@ def test_messages_share_a_content_and_each_has_data_of_its_own(play):
 
     async def next_day(spool):
         assert ids(spool.recovered) == [m.id for m in messages]
-        assert spool.spool.body_now(messages[0]) is None
+        assert spool.spool.body_now(messages[0]) is spool.spool.data_now(messages[0]) is None
         await look(spool)
+        # others will ask for them soon
+        assert (spool.spool.body_now(messages[0]), spool.spool.data_now(messages[0])) == (
+            BODY,
+            messages[0].id,
+        )
 
     play(day, next_day, next_day)
 

@@ -177,6 +177,8 @@ _EVENTS: Final[dict[EventType, str]] = {
     "tried again or held, as `Ambiguous_Delivery` says.",
     "intent": "Where ambiguous deliveries are held: an attempt begins.",
     "suppressed": "The recipient is on a suppression list.",
+    "generation_failure": "Its text could not be made: the template failed with the recipient's data.",
+    "generation_rejection": "Its text may not be sent, or nothing can be made of the template.",
     "cancelled": "An operator gave it up.",
     "held": "It was set aside.",
     "released": "It is back in its queue.",

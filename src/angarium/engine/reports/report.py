@@ -31,6 +31,7 @@ _MISTAKE = "mail with this mistake is not sent; of more of it within the hour th
 QUIET = "quietly: "
 """How the note of a `cancelled` event begins whose sender is not to be told."""
 
+_FAILED = ("bounced", "expired", "cancelled", "generation_failure", "generation_rejection")
 _HEADER_LIMIT = 65_536
 _FULL_LIMIT = 1 << 20
 _FULL_SHARE = 4
@@ -83,8 +84,8 @@ def _hears_at_once(message: Message) -> bool:
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
     """Say what the sender is to be told of *event*, or None. The null sender is never told anything.
 
-    Nor is anybody of mail to us. Of a message that is to fail only a sender is told who logged in (`Mistakes` says how
-    often), for any other address may be a stranger's.
+    Nor is anybody of mail to us, nor of what is made here for each recipient: events tell of it. Of a message that is
+    to fail only a sender is told who logged in (`Mistakes` says how often), for any other address may be a stranger's.
     """
     message = recipient.message
     if not message.reverse_path or message.fate == "feedback":
@@ -94,7 +95,9 @@ def report_action(event: Event, recipient: Recipient, config: Config) -> Action 
     notify = recipient.path.notify
     if event.type == "delivered":
         return _success_action(event, message) if notify & NOTIFY_SUCCESS else None
-    if event.type in ("bounced", "expired", "cancelled"):
+    if message.is_form:
+        return None
+    if event.type in _FAILED:
         wanted = not notify or bool(notify & NOTIFY_FAILURE)
         quiet = event.type == "cancelled" and event.note.startswith(QUIET)
         options = config.outbound(event.binding, event.domain)

@@ -25,7 +25,10 @@ _COUNTED: Final = (
     "received", "refusal", "delivered", "delayed", "bounced", "expired", "ambiguous", "suppressed", "cancelled", "held",
     "open", "click", "unsubscribe", "complaint", "late_bounce", "generation_failure", "generation_rejection",
 )  # fmt: skip
-_ENDS: Final = ("received", "delivered", "bounced", "expired", "suppressed", "cancelled", "late_bounce")
+_ENDS: Final = (
+    "received", "delivered", "bounced", "generation_failure", "generation_rejection", "expired", "suppressed",
+    "cancelled", "late_bounce",
+)  # fmt: skip
 """What becomes of recipients: all that is asked of when their messages were accepted."""
 _ONCE: Final = ("open", "click", "unsubscribe", "complaint", "late_bounce")
 _AT_ONCE: Final = 200

@@ -15,7 +15,7 @@ CategoryOf = Callable[[str], str]
 
 _STATES: Final = {
     kind: number(f"state_{kind}") for kind in ("delivered", "bounced", "expired", "suppressed", "cancelled")
-}
+} | dict.fromkeys(("generation_failure", "generation_rejection"), number("state_bounced"))
 _PLAIN: Final = {
     kind: number(kind) for kind in ("ambiguous", "expired", "suppressed", "cancelled", "held")
 } | {

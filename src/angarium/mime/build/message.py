@@ -6,7 +6,7 @@ CRLF, text is UTF-8, and nothing is longer than a line may be. Pure: what must b
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from angarium.core.fields import Attachment, Fields
@@ -25,11 +25,26 @@ Part = tuple[str, Sequence[bytes]]
 """The header of a part, whole lines; and its body, without the line end that belongs to the boundary after it."""
 
 
-def compose(fields: Fields, *, seed: str) -> bytes:
+def file_part(file: Attachment, disposition: str) -> Part:
+    """Return a file as a part of a message."""
+    kind = file.kind.lower() if _KIND.fullmatch(file.kind) else "application/octet-stream"
+    encoding, body = _file_body(kind, file.content)
+    if encoding == "base64" and kind.startswith(("message/", "multipart/")):
+        kind = "application/octet-stream"  # neither may be encoded (RFC 2046 §5)
+    name = file.name.replace("/", "_").replace("\\", "_")
+    header = f"Content-Type: {kind}{parameter('name', name)}\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    header += f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n"
+    if file.content_id:
+        header += f"Content-ID: <{_id(file.content_id)}>\r\n"
+    return header, [body]
+
+
+def compose(fields: Fields, *, seed: str, file_part: Callable[[Attachment, str], Part] = file_part) -> bytes:
     """Return the message, header and body. *seed* makes its boundaries, the same for the same seed. Raises ValueError
-    for an address that cannot be one. Without Date and Message-ID unless `Fields.headers` has them.
+    for an address that cannot be one. Without Date and Message-ID unless `Fields.headers` has them. *file_part* is
+    another where parts are remembered.
     """
-    header, body = _content(fields, _SEED.sub("", seed)[:40])
+    header, body = _content(fields, _SEED.sub("", seed)[:40], file_part)
     return b"".join([(head_of(fields) + header + "\r\n").encode(), *body])
 
 
@@ -42,7 +57,7 @@ def head_of(fields: Fields) -> str:
     return "".join([*lines, "MIME-Version: 1.0\r\n"])
 
 
-def _content(fields: Fields, seed: str) -> Part:
+def _content(fields: Fields, seed: str, file_part: Callable[[Attachment, str], Part]) -> Part:
     """Return mixed(alternative(text, amp, related(html, images)), files), without what holds one part only."""
     images = [each for each in fields.attachments if each.content_id and fields.html is not None]
     files = [each for each in fields.attachments if each not in images]
@@ -51,10 +66,10 @@ def _content(fields: Fields, seed: str) -> Part:
         parts.append(_text_part("x-amp-html", fields.amp))
     if fields.html is not None:
         html = _text_part("html", fields.html)
-        related = [html, *(_file_part(image, "inline") for image in images)]
+        related = [html, *(file_part(image, "inline") for image in images)]
         parts.append(_multipart("related", related, f"r{seed}", ';\r\n type="text/html"'))
     content = _multipart("alternative", parts or [_text_part("plain", "")], f"a{seed}")
-    return _multipart("mixed", [content, *(_file_part(file, "attachment") for file in files)], f"m{seed}")
+    return _multipart("mixed", [content, *(file_part(file, "attachment") for file in files)], f"m{seed}")
 
 
 def _multipart(
@@ -95,19 +110,6 @@ def _encoded(body: bytes) -> tuple[str, bytes]:
     if sum(byte > 127 for byte in body[:4096]) * _DENSE > len(body[:4096]):
         return "base64", base64_lines(body)
     return "quoted-printable", binascii.b2a_qp(body, istext=True)
-
-
-def _file_part(file: Attachment, disposition: str) -> Part:
-    kind = file.kind.lower() if _KIND.fullmatch(file.kind) else "application/octet-stream"
-    encoding, body = _file_body(kind, file.content)
-    if encoding == "base64" and kind.startswith(("message/", "multipart/")):
-        kind = "application/octet-stream"  # neither may be encoded (RFC 2046 §5)
-    name = file.name.replace("/", "_").replace("\\", "_")
-    header = f"Content-Type: {kind}{parameter('name', name)}\r\nContent-Transfer-Encoding: {encoding}\r\n"
-    header += f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n"
-    if file.content_id:
-        header += f"Content-ID: <{_id(file.content_id)}>\r\n"
-    return header, [body]
 
 
 def _file_body(kind: str, content: bytes) -> tuple[str, bytes]:
