@@ -33,7 +33,7 @@ def postmark_type(happening: str, reason: str) -> PostmarkType | None:
     """Return Postmark's type of what happened for a *reason*, None where it has none."""
     tables = _tables()["postmark"]
     name = tables["happenings"].get(happening) or tables["reasons"].get(reason)
-    return _postmark_types()[name] if name is not None else None
+    return postmark_types()[name] if name is not None else None
 
 
 def smtpeter_events(happening: str) -> tuple[str, ...]:
@@ -47,7 +47,8 @@ def smtpeter_state(stage: str) -> str:
 
 
 @cache
-def _postmark_types() -> dict[str, PostmarkType]:
+def postmark_types() -> dict[str, PostmarkType]:
+    """Return all types of Postmark's, by name."""
     return {name: PostmarkType(name, *row) for name, row in _tables()["postmark"]["types"].items()}
 
 

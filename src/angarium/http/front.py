@@ -31,6 +31,21 @@ class PathFront:
         return await self._rest(scope, receive, send)
 
 
+class FirstSegmentFront:
+    """An ASGI application: *parts* answer the paths whose first segment, in any case, is their name; *rest* answers all
+    else.
+    """
+
+    def __init__(self, parts: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+        self._parts = parts
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        name = scope["path"][1:].partition("/")[0].lower()
+        await self._parts.get(name, self._rest)(scope, receive, send)
+
+
 class Front:
     """An ASGI application: *own* has what is answered here, by whole path, or by a first segment with its slashes, for
     all that begins so; *rest* answers all else.

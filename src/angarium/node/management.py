@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from angarium.config.model import Config
 from angarium.core.clock import Clock
@@ -22,8 +22,10 @@ from angarium.events.rollups.store import RollupsReader
 from angarium.feedback.reasons import category_of
 from angarium.http.api.caller import Caller
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
-from angarium.identity.directory.api_keys import ApiKeys
+from angarium.http.postmark.routes import PostmarkPorts, make_postmark_app
+from angarium.identity.directory.api_keys import KEYS_AND_TOKENS, ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
+from angarium.identity.principal import Principal
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
@@ -70,7 +72,12 @@ class Management:
         ports = ManagePorts(
             self.store, self._events, reports, self._news, self._texts, self._check, self._hostname
         )
-        return make_manage_routes(ports, keys)
+        tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
+        of_postmark = PostmarkPorts(
+            self.store, self._events, reports, self._texts, self._check, self._hostname, self._clock
+        )
+        postmark = Mount("/", app=make_postmark_app(of_postmark, tokens))
+        return [*make_manage_routes(ports, keys), postmark]
 
     async def watch_domains(self, note: Callable[[Fact], object]) -> None:
         """Look sending domains up in the DNS again that are due. *note* is told of what was lost or found."""
@@ -109,3 +116,15 @@ class _Keys:
     async def authenticate(self, key: str, peer_ip: str) -> Caller | None:
         """See Authenticator."""
         return await asyncio.to_thread(self._keys.principal_of, key, peer_ip, self._clock.now())
+
+
+class _Tokens:
+    """Implements http.postmark.gate.TokenKeeper."""
+
+    def __init__(self, keys: ApiKeys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    async def principal_of(self, token: str, peer_ip: str) -> Principal | None:
+        """See TokenKeeper."""
+        return await asyncio.to_thread(self._keys.principal_of, token, peer_ip, self._clock.now())

@@ -50,3 +50,9 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     if len(words) == 2 and words[0].lower() == "bearer":
         return words[1]
     return words[0] if len(words) == 1 else None
+
+
+def actor_of(caller: Caller) -> str:
+    """Return how the audit log names whose key it was: `key:12 "deploy"`."""
+    _, quote, label = caller.name.partition(' "')
+    return f"key:{caller.id}{quote}{label}"

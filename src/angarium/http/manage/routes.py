@@ -11,7 +11,7 @@ from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
 from angarium.events.reports.reporter import MailReporter
 from angarium.http.api.application import make_routes
-from angarium.http.api.caller import Authenticator, Caller
+from angarium.http.api.caller import Authenticator, Caller, actor_of
 from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
@@ -45,16 +45,10 @@ def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list
             texts=ports.texts,
             check=ports.check,
             caller=caller,
-            actor=_actor(caller),
+            actor=actor_of(caller),
             hostname=ports.hostname(),
             path=request.url.path,
             query=dict(request.query_params),
         )
 
     return make_routes(MANAGE, KeyGate(authenticator, call))
-
-
-def _actor(caller: Caller) -> str:
-    """Return how the audit log names whose key it was: `key:12 "deploy"`."""
-    _, quote, label = caller.name.partition(' "')
-    return f"key:{caller.id}{quote}{label}"

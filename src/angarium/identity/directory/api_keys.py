@@ -15,15 +15,17 @@ from angarium.identity.records import Kind
 from angarium.identity.secrets import digest_of
 from angarium.sql.database import Database
 
-_KINDS: Final[frozenset[Kind]] = frozenset(("api_key",))
+KEYS: Final[frozenset[Kind]] = frozenset(("api_key",))
+KEYS_AND_TOKENS: Final[frozenset[Kind]] = frozenset(("api_key", "server_token"))
 _KEEP_OUT: Final = frozenset(("disabled", "expired"))
 """Reasons not to let a key in. What concerns sending is for those who send."""
 
 
 class ApiKeys:
-    """Finds the principals of keys. Threads may share it."""
+    """Finds the principals of keys, or of whatever else of *kinds* has its secret for a name. Threads may share it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kinds: frozenset[Kind] = KEYS) -> None:
+        self._kinds = kinds
         self._lookup = Lookup(database, Era())
         self._lock = threading.Lock()
 
@@ -34,7 +36,7 @@ class ApiKeys:
         """
         digest = digest_of(key)
         with self._lock:
-            found = self._lookup.find(LoginQuestion("digest", "", digest, _KINDS))
+            found = self._lookup.find(LoginQuestion("digest", "", digest, self._kinds))
         if found is None or not hmac.compare_digest(found.digest, digest):
             return None
         principal = found.principal

@@ -1,7 +1,7 @@
 """HTTP that the recorder answers: how the other processes pass it on, and how it is served."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
-from angarium.http.front import RECORDER_PATHS, PathFront
+from angarium.http.front import RECORDER_PATHS, FirstSegmentFront, PathFront
+from angarium.http.postmark.application import away as postmark_away
+from angarium.http.postmark.segments import POSTMARK_SEGMENTS
 from angarium.http.upstream import Behind, Upstream, away
 from angarium.node.http.private import connect_private
 from angarium.node.socket_path import RECORDER_SOCKET_NAME, listen_private
@@ -25,8 +27,13 @@ _BOUNDS: Final = Bounds(8192, NODE_BOUNDS.answers)
 def with_recorder(app: ASGIApp, data: Path) -> ASGIApp:
     """Return *app* with those paths passed on that the recorder of the node in *data* answers."""
     problem = "the recorder, which answers this, is not running; `angarium status` says why"
-    upstream = Upstream(lambda: _connect(data / RECORDER_SOCKET_NAME), away(problem))
-    return PathFront(dict.fromkeys(RECORDER_PATHS, upstream), app)
+
+    def connect() -> Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        return _connect(data / RECORDER_SOCKET_NAME)
+
+    upstream, postmark = Upstream(connect, away(problem)), Upstream(connect, postmark_away(problem))
+    others = FirstSegmentFront(dict.fromkeys(POSTMARK_SEGMENTS, postmark), app)
+    return PathFront(dict.fromkeys(RECORDER_PATHS, upstream), others)
 
 
 async def _connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
