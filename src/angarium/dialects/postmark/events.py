@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from angarium.dialects.agents import AgentName, UserAgent
 from angarium.dialects.postmark.dates import moment
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
@@ -99,5 +100,61 @@ def bounce(
         "Inactive": is_inactive,
         "CanActivate": is_inactive and type.name != "SpamComplaint",
         "Subject": of.subject,
-        "Metadata": {name: str(value) for name, value in of.metadata.items()},
+        "Metadata": metadata_of(of),
     }
+
+
+def opened(
+    of: OfMessage, *, recipient: str, agent: UserAgent, user_agent: str, at: str, is_first: bool
+) -> dict[str, Any]:
+    """Return an opening. *at* is the time as it is to be said."""
+    read = {"FirstOpen": is_first, "ReadSeconds": 0}
+    return {"RecordType": "Open", **read, **_by_reader(of, recipient, agent, user_agent, at)}
+
+
+def clicked(
+    of: OfMessage, *, recipient: str, agent: UserAgent, user_agent: str, at: str, link: str, is_html: bool
+) -> dict[str, Any]:
+    """Return a click. *at* is the time as it is to be said."""
+    place = {"ClickLocation": "HTML" if is_html else "Text", "OriginalLink": link}
+    return {"RecordType": "Click", **place, **_by_reader(of, recipient, agent, user_agent, at)}
+
+
+def delivered(of: OfMessage, *, recipient: str, reply: str, at: str) -> dict[str, Any]:
+    """Return a delivery. *at* is the time as it is to be said."""
+    return {
+        "RecordType": "Delivery",
+        "ServerID": of.server,
+        "MessageStream": of.stream,
+        "MessageID": of.id,
+        "Recipient": recipient,
+        "Tag": of.tag,
+        "DeliveredAt": at,
+        "Details": details(reply),
+        "Metadata": metadata_of(of),
+    }
+
+
+def metadata_of(of: OfMessage) -> dict[str, str]:
+    """Return what the sender has said of a message; all values are texts."""
+    return {name: str(value) for name, value in of.metadata.items()}
+
+
+def _by_reader(of: OfMessage, recipient: str, agent: UserAgent, user_agent: str, at: str) -> dict[str, Any]:
+    return {
+        "MessageStream": of.stream,
+        "Client": _words(agent.client),
+        "OS": _words(agent.system),
+        "Platform": agent.device,
+        "UserAgent": user_agent,
+        "Geo": {},
+        "MessageID": of.id,
+        "Metadata": metadata_of(of),
+        "ReceivedAt": at,
+        "Tag": of.tag,
+        "Recipient": recipient,
+    }
+
+
+def _words(named: AgentName) -> dict[str, str]:
+    return {"Name": named.name, "Company": named.company, "Family": named.family}

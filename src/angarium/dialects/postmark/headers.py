@@ -17,12 +17,14 @@ MAX_VALUE = 80
 MAX_STREAM = 30
 MAX_BOUNCE_TYPE = 50
 
-_LINKS: dict[str, TrackLinks] = {
-    "none": "none",
-    "htmlandtext": "all",
-    "htmlonly": "html",
-    "textonly": "text",
+LINKS_WORDS: Final[dict[TrackLinks, str]] = {
+    "none": "None",
+    "all": "HtmlAndText",
+    "html": "HtmlOnly",
+    "text": "TextOnly",
 }
+"""How Postmark says in which parts links are tracked."""
+LINKS: Final = {word.lower(): links for links, word in LINKS_WORDS.items()}
 
 
 def read(fields: list[Field]) -> Wishes:
@@ -79,7 +81,7 @@ def _bounded(field: Field, text: str, most: int) -> str:
 
 def _links(field: Field, text: str) -> TrackLinks:
     try:
-        return _LINKS[text.lower()]
+        return LINKS[text.lower()]
     except KeyError:
         raise not_among(field, "None, HtmlAndText, HtmlOnly or TextOnly", text) from None
 

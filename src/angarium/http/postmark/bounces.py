@@ -27,7 +27,7 @@ _NO_ACTIVATION: Final = 1003
 _DIALOGUE: Final = "dialogue"
 
 
-class BouncesQuery(Within):
+class BouncesAsked(Within):
     """Which bounces are listed."""
 
     type: str | None = None
@@ -36,7 +36,7 @@ class BouncesQuery(Within):
     message_id: str | None = None
 
 
-def list_bounces(call: PostmarkCall, query: BouncesQuery) -> dict[str, Any]:
+def list_bounces(call: PostmarkCall, query: BouncesAsked) -> dict[str, Any]:
     """List bounces and complaints, the newest first."""
     count, offset = page_of(query, QUERY)
     found = list(islice(_asked(call, query), MOST_LISTED))
@@ -82,7 +82,7 @@ def list_tags(call: PostmarkCall) -> list[str]:
 def show_delivery_stats(call: PostmarkCall) -> dict[str, Any]:
     """Count bounces by their type, and the addresses that get no mail."""
     named: Counter[str] = Counter()
-    for each in islice(_asked(call, BouncesQuery()), MOST_LISTED):
+    for each in islice(_asked(call, BouncesAsked()), MOST_LISTED):
         named[bounce_of(each).postmark] += 1
     types = postmark_types()
     rows = [
@@ -119,7 +119,7 @@ def dump_of(happening: Happening) -> str:
     return str(happening.details.get("text") or happening.reply)
 
 
-def _asked(call: PostmarkCall, query: BouncesQuery) -> Iterator[Happening]:
+def _asked(call: PostmarkCall, query: BouncesAsked) -> Iterator[Happening]:
     parts = call.mail(query)
     if query.message_id is not None:
         parts.append(Equal("id", folded(query.message_id)))
@@ -130,7 +130,7 @@ def _asked(call: PostmarkCall, query: BouncesQuery) -> Iterator[Happening]:
             yield happening
 
 
-def _is_asked(call: PostmarkCall, query: BouncesQuery, happening: Happening, wanted: str | None) -> bool:
+def _is_asked(call: PostmarkCall, query: BouncesAsked, happening: Happening, wanted: str | None) -> bool:
     if query.email_filter is not None and query.email_filter.lower() not in happening.address.lower():
         return False
     told: Bounce = bounce_of(happening)

@@ -4,10 +4,11 @@ from angarium.core.ids import made_at, parse_id
 from angarium.dialects.postmark.events import OfMessage, uuid_of
 from angarium.events.port import FoundMail
 from angarium.http.postmark.call import PostmarkCall
-from angarium.query.nodes import Between, Equal
+from angarium.query.nodes import Between, Equal, Node
 from angarium.query.parser import all_of
 
 _DAY_S = 86_400.0
+_MOST_RECIPIENTS = 100
 
 
 class MessageFinder:
@@ -28,9 +29,7 @@ class MessageFinder:
         return self._found[message]
 
     def _look(self, message: str) -> OfMessage:
-        at = made_at(parse_id(message))  # a day or two are asked, and not all that are kept
-        node = all_of([Equal("id", message), Between("date", at - _DAY_S, at + _DAY_S)])
-        page = self._call.events.search(node, self._call.whose, limit=1)
+        page = self._call.events.search(_named(message), self._call.whose, limit=1)
         if page.found:
             return of_message(page.found[0])
         return _nothing(uuid_of(message), self._call)
@@ -47,6 +46,17 @@ def of_message(mail: FoundMail) -> OfMessage:
         subject=mail.subject,
         metadata=mail.metadata,
     )
+
+
+def recipients_of(call: PostmarkCall, mail: FoundMail) -> list[FoundMail]:
+    """Return the recipients of the message that *mail* is of, in order; the first ones, where there are very many."""
+    page = call.events.search(_named(mail.message), call.whose, limit=_MOST_RECIPIENTS)
+    return sorted(page.found, key=lambda each: each.index) or [mail]
+
+
+def _named(message: str) -> Node:
+    at = made_at(parse_id(message))  # a day or two are asked, and not all that are kept
+    return all_of([Equal("id", message), Between("date", at - _DAY_S, at + _DAY_S)])
 
 
 def _nothing(id: str, call: PostmarkCall) -> OfMessage:

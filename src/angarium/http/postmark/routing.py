@@ -6,7 +6,7 @@ from typing import NamedTuple
 from angarium.http.api.endpoint import Endpoint
 
 
-class Found(NamedTuple):
+class FoundRoute(NamedTuple):
     """What answers a path, by method, and what the path names."""
 
     endpoints: Mapping[str, Endpoint]
@@ -37,11 +37,11 @@ class Paths:
             paths = self._by_length.setdefault(len(segments), {})
             paths.setdefault(endpoint.path, _Path(segments, {})).endpoints[endpoint.method] = endpoint
 
-    def find(self, path: str) -> Found | None:
+    def find(self, path: str) -> FoundRoute | None:
         """Return what answers *path*, None where nothing does."""
         segments = path.strip("/").split("/")
         for each in self._by_length.get(len(segments), {}).values():
             found = each.match(segments)
             if found is not None:
-                return Found(each.endpoints, found)
+                return FoundRoute(each.endpoints, found)
         return None

@@ -45,16 +45,16 @@ class DumpQuery(Given):
     email_address: str | None = None
 
 
-class Address(Given):
+class GivenAddress(Given):
     """One address."""
 
     email_address: str | None = None
 
 
-class SuppressionsBody(Given):
+class GivenSuppressions(Given):
     """Addresses that are to be suppressed, or no more."""
 
-    suppressions: list[Address] | None = None
+    suppressions: list[GivenAddress] | None = None
 
 
 def dump_suppressions(call: PostmarkCall, stream: str, query: DumpQuery) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def dump_suppressions(call: PostmarkCall, stream: str, query: DumpQuery) -> dict
     return {"Suppressions": list(shown.values()), "TotalCount": len(shown)}
 
 
-def create_suppressions(call: PostmarkCall, stream: str, body: SuppressionsBody) -> dict[str, Any]:
+def create_suppressions(call: PostmarkCall, stream: str, body: GivenSuppressions) -> dict[str, Any]:
     """Suppress addresses in a stream."""
     found, now = found_stream(call, stream), call.clock.now()
     answers = []
@@ -87,7 +87,7 @@ def create_suppressions(call: PostmarkCall, stream: str, body: SuppressionsBody)
     return {"Suppressions": answers}
 
 
-def delete_suppressions(call: PostmarkCall, stream: str, body: SuppressionsBody) -> dict[str, Any]:
+def delete_suppressions(call: PostmarkCall, stream: str, body: GivenSuppressions) -> dict[str, Any]:
     """Take addresses off the list of a stream; complaints stay."""
     found = found_stream(call, stream)
     return {"Suppressions": [_deleted(call, found, said) for said in _addresses(body)]}
@@ -195,7 +195,7 @@ def _bound(call: PostmarkCall, text: str | None, end: int) -> float | None:
     return span[end]
 
 
-def _addresses(body: SuppressionsBody) -> list[str]:
+def _addresses(body: GivenSuppressions) -> list[str]:
     given = body.suppressions
     if not given:
         raise PostmarkProblem(

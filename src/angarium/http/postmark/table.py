@@ -5,7 +5,7 @@ application are made from it.
 from typing import Final
 
 from angarium.http.api.endpoint import Endpoint
-from angarium.http.postmark import bounces, streams, suppressions
+from angarium.http.postmark import bounces, messages, readers, streams, suppressions
 
 _MAIL: Final = "message_events/view"
 _LISTS: Final = "suppression_lists/manage"
@@ -19,6 +19,13 @@ SERVER_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/bounces/{bounce}", bounces.show_bounce, _MAIL),
     Endpoint("GET", "/bounces/{bounce}/dump", bounces.dump_bounce, _MAIL),
     Endpoint("PUT", "/bounces/{bounce}/activate", bounces.activate_bounce, _LISTS),
+    Endpoint("GET", "/messages/outbound", messages.list_messages, _MAIL),
+    Endpoint("GET", "/messages/outbound/opens", readers.list_opens, _MAIL),
+    Endpoint("GET", "/messages/outbound/opens/{message}", readers.list_opens_of, _MAIL),
+    Endpoint("GET", "/messages/outbound/clicks", readers.list_clicks, _MAIL),
+    Endpoint("GET", "/messages/outbound/clicks/{message}", readers.list_clicks_of, _MAIL),
+    Endpoint("GET", "/messages/outbound/{message}/details", messages.show_message, _MAIL),
+    Endpoint("GET", "/messages/outbound/{message}/dump", messages.dump_message, _MAIL),
     Endpoint("GET", "/message-streams", streams.list_streams, _MANAGE),
     Endpoint("POST", "/message-streams", streams.create_stream, _MANAGE),
     Endpoint("GET", _STREAM, streams.show_stream, _MANAGE),
