@@ -10,7 +10,6 @@ import pytest
 from angarium.core.fields import Fields, NamedMailbox
 from angarium.core.options import Options
 from angarium.core.submission import (
-    Content,
     CopyTo,
     Problem,
     Reason,
@@ -55,14 +54,16 @@ def test_of_mail_that_is_taken_to_fail_the_receipt_says_why(tmp_path: Path) -> N
     assert taken.message.fate == "fail"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        Fields(author=(NamedMailbox("a@b.example"),), text="hello"),
-        TemplateReference("welcome", {"name": "Ann"}),
-    ],
-)
-def test_content_of_which_no_message_is_made_yet_is_refused(tmp_path: Path, content: Content) -> None:
+def test_a_message_is_made_of_fields(tmp_path: Path) -> None:
+    content = Fields(author=(NamedMailbox("a@b.example", "Ann"),), subject="Hi", text="hello")
+    taken = take(tmp_path, instead=content, principal=a_principal())
+    assert taken.message.author_domain == "b.example"
+    assert b"From: Ann <a@b.example>\r\nSubject: Hi\r\n" in taken.sent
+    assert taken.sent.endswith(b"\r\n\r\nhello\r\n")
+
+
+def test_content_of_which_no_message_is_made_yet_is_refused(tmp_path: Path) -> None:
+    content = TemplateReference("welcome", {"name": "Ann"})
     taken = take(tmp_path, instead=content, principal=a_principal())
     assert [each.reason for each in taken.receipt.problems] == [Reason.CONTENT]
     assert taken.entered == []
@@ -99,6 +100,7 @@ FACTS = {
     "allowed": "true or false",
     "again_at": NOW,
     "bound": "outbound",
+    "ending": "exe",
     "error": "no object",
     "fields": "X-PM-",
     "has_encoded_words": True,

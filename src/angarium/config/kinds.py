@@ -359,6 +359,10 @@ def _paths(value: Value) -> tuple[Path, ...]:
     return tuple(map(_path_of, texts))
 
 
+def _endings(value: Value) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.lower().lstrip(".") for text in scalars(value, "( exe js )")))
+
+
 def _header_names(value: Value) -> tuple[str, ...]:
     names = scalars(value, "( From Subject Date )")
     for name in names:
@@ -417,6 +421,7 @@ POSTGRESQL = Kind("string", '"text"', _postgresql)
 SECRET = Kind("secret", '"secret"', _secret)
 OPTIONAL_PATH = Kind("path", '"/path" | none', _optional_path, none="none")
 PATHS = Kind("paths", '"/path" | ( "/one" "/other" )', _paths)
+ENDINGS = Kind("endings of file names", "( exe js )", _endings)
 HEADER_NAMES = Kind("header names", "( From Subject )", _header_names)
 PROTOCOLS = Kind("TLS versions", '"+ALL" | "TLSv1.3"', _protocols, show=lambda value: quoted(":".join(value)))  # type: ignore[arg-type]
 PATH = Kind("path", '"/path"', _path)

@@ -53,6 +53,46 @@ DKIM_OVERSIGN_HEADERS = (
 )
 """Signed once more than they stand there, so that no further one can be added (RFC 6376 §5.4.2)."""
 
+FORBIDDEN_ENDINGS = (
+    *(
+        "ade",
+        "adp",
+        "app",
+        "appx",
+        "bat",
+        "bin",
+        "chm",
+        "cmd",
+        "com",
+        "cpl",
+        "crt",
+        "dll",
+        "dmg",
+        "exe",
+        "hlp",
+    ),
+    *(
+        "hta",
+        "inf",
+        "ins",
+        "iso",
+        "isp",
+        "jar",
+        "js",
+        "jse",
+        "lnk",
+        "mdb",
+        "mdw",
+        "mdz",
+        "msc",
+        "msi",
+        "msix",
+    ),
+    *("msp", "mst", "pcd", "pif", "prf", "ps1", "reg", "scr", "sct", "shb", "shs", "sys", "vb", "vba", "vbe"),
+    *("vbs", "vxd", "wsc", "wsf", "wsh", "wsl"),
+)
+"""Files that the large mailbox providers refuse, whatever is in them."""
+
 LoneEnd = Literal["auto", "pedantic", "fix", "ignore"]
 """What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is; "auto": refused where its
 sender is not known and it comes by DATA, else made CRLF.
@@ -286,6 +326,10 @@ class GlobalOptions:
     event_retention: int = 45
     event_store_max_size: int = 21_474_836_480
     kept_texts_max_size: int = 10_737_418_240
+    # what comes in by HTTP
+    http_max_body_size: int = 73_400_320
+    http_bodies_memory: int = 268_435_456
+    forbidden_attachments: tuple[str, ...] = FORBIDDEN_ENDINGS
     # what goes out by HTTP
     fetch_networks: CidrSet = NOWHERE
     fetch_connect_timeout: int = 5

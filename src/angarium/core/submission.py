@@ -51,6 +51,22 @@ class Reason(StrEnum):
     LOGIN_SMTP_OFF = "login_smtp_off", "login"
     LOGIN_GRANT = "login_grant", "login"
 
+    LOGIN_UNKNOWN = "login_unknown", "login"
+    """Nobody's, or not for where it comes from."""
+    LOGIN_MISSING = "login_missing", "login"
+
+    # the request as a whole
+    BODY_SIZE = "body_size"
+    REQUEST = "request"
+    """It cannot be read, or asks for what there is not."""
+    FIELD = "field"
+    """Of what a message is made of, one thing cannot be."""
+    ATTACHMENT_TYPE = "attachment_type"
+    MESSAGE_SIZE = "message_size"
+    NO_RECIPIENTS = "no_recipients"
+    BEFORE_OTHERS = "before_others"
+    """What was asked for together with it cannot be kept."""
+
     # the message as a whole
     HEADER_SIZE = "header_size"
     LOOP = "loop"
@@ -220,7 +236,8 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     before the others, and all before what the message's own header asks for. What login, stream, server and account say
     is the principal's, and comes last. *fate* is that of the message (`records.Fate`): what is mail to this node is
     read, and has no principal. *personal* is what each recipient of the envelope has of its own, in their order; empty:
-    nothing. *due_at* is when the message is to leave, None at once.
+    nothing. *due_at* is when the message is to leave, None at once. *by_request*: its sender is told what is wrong with
+    it, so that nothing is taken only to be reported as failed.
     """
 
     id: MessageId
@@ -234,6 +251,7 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     fate: Literal["deliver", "feedback"] = "deliver"
     personal: Sequence[Personal] = ()
     due_at: float | None = None
+    by_request: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ class Acceptance:
         self._spool.accept(message, body, accepted, settled=settled)
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, content: SharedBody | None = None
+        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
     ) -> None:
         """Make *messages* durable together, or none, and see to their delivery; *then* is called as by
         `Spool.accept_all`. Where memory has no room for one, all of them wait in the settled store.
@@ -66,7 +66,7 @@ class Acceptance:
                     self._take_over(message, settled)
             then(error)
 
-        self._spool.accept_all(messages, accepted, content=content, settled=settled)
+        self._spool.accept_all(messages, accepted, contents=contents, settled=settled)
 
     def _take_over(self, message: Message, settled: bool) -> None:
         try:

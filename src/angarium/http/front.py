@@ -11,6 +11,9 @@ from angarium.render.tracking.addresses import PREFIX
 WORKER_PATHS: Final = frozenset((PREFIX,))
 """What ends in a message or a fact, and is answered by the worker that has the connection; see `Front`."""
 
+SENDING_PATHS: Final = frozenset(("/manage/v1/messages", "/manage/v1/messages/batch"))
+"""What is the worker's as well, if it is posted: whole paths."""
+
 RECORDER_PATHS: Final = frozenset(("/manage/v1",))
 """What the recorder answers, with all that is below."""
 
@@ -48,17 +51,21 @@ class FirstSegmentFront:
 
 class Front:
     """An ASGI application: *own* has what is answered here, by whole path, or by a first segment with its slashes, for
-    all that begins so; *rest* answers all else.
+    all that begins so; *posted* what is answered here to a POST, by whole path; *rest* answers all else.
     """
 
-    def __init__(self, own: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+    def __init__(
+        self, own: Mapping[str, ASGIApp], rest: ASGIApp, posted: Mapping[str, ASGIApp] | None = None
+    ) -> None:
         self._own = own
         self._rest = rest
+        self._posted = posted or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope["path"]
-        own = self._own.get(path) or self._own.get(path[: path.find("/", 1) + 1], self._rest)
+        posted = self._posted.get(path) if scope["method"] == "POST" else None
+        own = posted or self._own.get(path) or self._own.get(path[: path.find("/", 1) + 1], self._rest)
         await own(scope, receive, send)
 
 

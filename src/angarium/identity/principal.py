@@ -18,7 +18,16 @@ from angarium.core.reply import Reply
 from angarium.core.submission import Problem, Reason
 from angarium.core.waiting import WaitingCount
 from angarium.identity.limits import Limits
-from angarium.identity.records import SEND_GRANT, Account, Credential, Kind, Person, Server, Stream
+from angarium.identity.records import (
+    SEND_GRANT,
+    TRANSMIT_GRANT,
+    Account,
+    Credential,
+    Kind,
+    Person,
+    Server,
+    Stream,
+)
 from angarium.identity.usage.buckets import Bucket, buckets_of
 
 DEFAULT_STREAM: Final = "outbound"
@@ -50,11 +59,14 @@ Denial = Literal[
     "expired",
     "suspended",  # its account or server is
     "smtp_off",  # its server does not take mail by SMTP
-    "grant",  # an API key without "Send via SMTP"
+    "grant",  # an API key that may not send by this door
     "network",  # not from this address
     "blocked",  # not heard: too many failures from its network
 ]
 """Why somebody was not let in: for logs and counters, never for the peer."""
+
+Way = Literal["smtp", "http"]
+"""How somebody sends."""
 
 Key = tuple[Kind, int]
 """What a principal is known by: its kind, and the id of its credential or person."""
@@ -157,7 +169,7 @@ def principal_of_credential(
         streams=streams,
         stream=credential.stream,
         options=credential.options,
-        grants=grants if credential.kind == "api_key" else frozenset((SEND_GRANT,)),
+        grants=_GRANTS.get(credential.kind, grants),
         networks=credential.networks,
         verified_domains=verified_domains,
         return_paths=return_paths,
@@ -200,14 +212,16 @@ def principal_of_person(
     )
 
 
-def may_send(principal: Principal, now: float) -> Denial | None:
-    """Return why *principal* may not send at *now*, or None when it may. Its peer is another question."""
+def may_send(principal: Principal, now: float, way: Way = "smtp") -> Denial | None:
+    """Return why *principal* may not send that *way* at *now*, or None when it may. Its peer is another question."""
     if not principal.enabled:
         return "disabled"
     if principal.expires_at is not None and principal.expires_at <= now:
         return "expired"
     if principal.account.suspended or (principal.server is not None and principal.server.suspended):
         return "suspended"
+    if way == "http":
+        return None if TRANSMIT_GRANT in principal.grants else "grant"
     if principal.server is not None and not principal.server.smtp:
         return "smtp_off"
     return None if SEND_GRANT in principal.grants else "grant"
@@ -324,6 +338,14 @@ def queue_problem(
 _ENDLESS: Final = 1 << 62
 
 _BROADCAST = Options(lane=BULK)
+
+_BY_SMTP: Final = frozenset((SEND_GRANT,))
+_GRANTS: Final[Mapping[Kind, frozenset[str]]] = {
+    "server_token": frozenset((SEND_GRANT, TRANSMIT_GRANT)),
+    "smtp_token": _BY_SMTP,
+    "smtp_login": _BY_SMTP,
+}
+"""What credentials may do that are given no grants."""
 
 _CALLED: dict[Kind, str] = {
     "api_key": "API key",

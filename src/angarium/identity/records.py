@@ -25,6 +25,8 @@ DEFAULT_STREAMS: Final[dict[str, StreamKind]] = {"outbound": "transactional", "b
 """The streams of a new server. They cannot be archived."""
 
 SEND_GRANT = "smtp/inject"
+TRANSMIT_GRANT = "transmissions/modify"
+"""What is needed to send by SMTP, and by HTTP."""
 
 _MADE_AT: Final = About(help="When it was made.")
 

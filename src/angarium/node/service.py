@@ -25,6 +25,7 @@ from angarium.node.assemble import Ports, assemble
 from angarium.node.conditions import WorkerFacts
 from angarium.node.doors import Doors
 from angarium.node.drop_folder import DropCollector
+from angarium.node.http.sending import sending_doors
 from angarium.node.http.worker import WorkerHttp
 from angarium.node.identities import WorkerIdentities
 from angarium.node.image_sweep import ImageSweep
@@ -176,7 +177,8 @@ class WorkerService:
         # what answers http.front.WORKER_PATHS
         readers = engine.readers
         own = {PREFIX: TrackingDoor(identities.tracking, readers.note, readers.keep, identities.images)}
-        http = WorkerHttp(own, data, workers, session_counts.http, clock, log)
+        posted = sending_doors(intake, identities, clock, log)
+        http = WorkerHttp(own, data, workers, session_counts.http, clock, log, posted)
         await http.start()
         doors = Doors(sockets, engine.view, reception, http, tls, session_counts, clock, log)
 

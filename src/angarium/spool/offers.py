@@ -52,7 +52,7 @@ class Offers:
         item = _message_item(message, body, then, settled)
         error = self._may_accept(item.size, item.refusable)
         if error is None and message.content:
-            error = self._name_contents((message,), None)
+            error = self._name_contents((message,), ())
         if error is not None:
             self._loop.call_soon(self._refuse, item, error)
             return
@@ -62,22 +62,18 @@ class Offers:
         self,
         messages: Sequence[tuple[Message, Body]],
         then: Then,
-        content: SharedBody | None,
+        contents: Sequence[SharedBody],
         settled: bool,
     ) -> None:
         """See `Spool.accept_all`. When one of them was made here, all are kept as it is."""
         items = [_message_item(message, body, None, settled) for message, body in messages]
-        if content is not None:
-            if not any(message.content == content.content.id for message, _ in messages):
-                raise ValueError("a content that no message names would never go")
-            if content.content.id in self._contents:
-                raise ValueError("a content that is given must be new: another lives under its id")
-            items.insert(0, _content_item(content))
+        begun = [self._begun(content, messages) for content in contents]
+        items = [*begun, *items]
         items[-1].then = then
         refusable = all(item.refusable for item in items)
         error = self._may_accept(sum(item.size for item in items), refusable)
         if error is None:
-            error = self._name_contents([message for message, _ in messages], items[0] if content else None)
+            error = self._name_contents([message for message, _ in messages], begun)
         if error is not None:
             self._loop.call_soon(self._refuse_all, items, error)
             return
@@ -86,6 +82,13 @@ class Offers:
             item.refusable = refusable
         self._journal.append_group(items)
 
+    def _begun(self, content: SharedBody, messages: Sequence[tuple[Message, Body]]) -> Item:
+        if not any(message.content == content.content.id for message, _ in messages):
+            raise ValueError("a content that no message names would never go")
+        if content.content.id in self._contents:
+            raise ValueError("a content that is given must be new: another lives under its id")
+        return _content_item(content)
+
     def _may_accept(self, size: int, refusable: bool) -> SpoolError | None:
         if self.closed is not None:
             return self.closed
@@ -93,17 +96,17 @@ class Offers:
             return SpoolError(f"a message of {size} bytes does not fit in a journal segment")
         return self._admission.refusal() if refusable else None
 
-    def _name_contents(self, messages: Sequence[Message], begun: Item | None) -> SpoolError | None:
-        """Count the messages that name a content, so that it stays: *begun*, or one that is here. Counts none where one
-        of them names another.
+    def _name_contents(self, messages: Sequence[Message], begun: Sequence[Item]) -> SpoolError | None:
+        """Count the messages that name a content, so that it stays: one of *begun*, or one that is here. Counts none
+        where one of them names another.
         """
         named = [message.content for message in messages if message.content]
-        new = begun.subject.id if begun is not None and isinstance(begun.subject, Content) else b""
-        for content_id in set(named):
-            if content_id != new and not self._contents.is_here(content_id):
+        new = {item.subject.id: item for item in begun if isinstance(item.subject, Content)}
+        for content_id in set(named) - new.keys():
+            if not self._contents.is_here(content_id):
                 return SpoolError(f"content {content_id.hex()} is not in the spool, or not any more")
-        if begun is not None:
-            self._contents.begin(new, begun.meta, begun.flags)
+        for content_id, item in new.items():
+            self._contents.begin(content_id, item.meta, item.flags)
         for content_id in named:
             self._contents.name(content_id)
         return None

@@ -128,11 +128,11 @@ class Partition:
         messages: Sequence[tuple[Message, Body]],
         then: Then,
         *,
-        content: SharedBody | None = None,
+        contents: Sequence[SharedBody] = (),
         settled: bool = False,
     ) -> None:
         """See `Spool.accept_all`."""
-        self._offers.accept_all(messages, then, content, settled)
+        self._offers.accept_all(messages, then, contents, settled)
 
     def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`. What cannot be written is dropped as a client's mail would be refused."""

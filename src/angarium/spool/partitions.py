@@ -81,11 +81,11 @@ class Partitions:
         messages: Sequence[tuple[Message, Body]],
         then: Then,
         *,
-        content: SharedBody | None = None,
+        contents: Sequence[SharedBody] = (),
         settled: bool = False,
     ) -> None:
         """See `Spool.accept_all`. A content that an earlier message names is looked for in the active partition."""
-        self._active.accept_all(messages, then, content=content, settled=settled)
+        self._active.accept_all(messages, then, contents=contents, settled=settled)
 
     def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`."""

@@ -167,13 +167,13 @@ class Spool(Protocol):
         messages: Sequence[tuple[Message, Body]],
         then: Then,
         *,
-        content: SharedBody | None = None,
+        contents: Sequence[SharedBody] = (),
         settled: bool = False,
     ) -> None:
         """Append any number of messages, all or none: *then* is called once, with None when all of them are durable.
 
-        The bytes given with a message that names a content are its own data. Its content is the one given, stored once
-        and new, or one that an unfinished message in memory still names. All of it has to fit in one segment.
+        The bytes given with a message that names a content are its own data. Its content is one of those given, stored
+        once and new, or one that an unfinished message in memory still names. All of it has to fit in one segment.
         """
         ...
 

@@ -176,7 +176,7 @@ class Day:
         self.ledger.groups.append([m.id for m in messages])
         answer: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
         then = self._offered(messages, answer)
-        self.partition.accept_all(offers, then, content=shared if body else None)
+        self.partition.accept_all(offers, then, contents=[shared] if body else [])
         await self._wait([answer])
         return [m for m in messages if m.id in self.ledger.acknowledged]
 

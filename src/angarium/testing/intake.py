@@ -144,14 +144,15 @@ class IntakeDesk:
         asyncio.get_running_loop().call_soon(then, None)
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, content: SharedBody | None = None
+        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
     ) -> None:
         """See Entrance."""
         if self._full_after is not None and len(self.entered) + len(messages) > self._full_after:
             asyncio.get_running_loop().call_soon(then, SpoolError("no room"))
             return
         for message, own in messages:
-            body = content.body if content is not None and message.content == content.content.id else own
+            shared = (each.body for each in contents if each.content.id == message.content)
+            body = next(shared, own)
             self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
         asyncio.get_running_loop().call_soon(then, None)
 

@@ -99,7 +99,9 @@ class SpoolDriver:
     ) -> SpoolError | None:
         """Offer messages together and wait for the answer."""
         answer = self._answer()
-        self.spool.accept_all(messages, answer.set_result, content=content, settled=settled)
+        self.spool.accept_all(
+            messages, answer.set_result, contents=[content] if content else [], settled=settled
+        )
         return await answer
 
     async def take(self, message: Message, body: Body = b"") -> list[Recipient]:

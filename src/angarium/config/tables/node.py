@@ -293,6 +293,32 @@ _FETCHING = (
     ),
 )
 
+_REQUESTS = (
+    _row(
+        "HTTP_Max_Body_Size",
+        k.SIZE,
+        "bytes",
+        "What a request by which mail is sent may have at most; beyond it is answered 413.",
+        65_536,
+        1 << 30,
+    ),
+    _row(
+        "HTTP_Bodies_Memory",
+        k.SIZE,
+        "bytes",
+        "What the requests have together by which mail is sent at the same time to one worker; a further one is "
+        "answered 503.",
+        1 << 20,
+        1 << 40,
+    ),
+    _row(
+        "Forbidden_Attachments",
+        k.ENDINGS,
+        "",
+        "Endings of the names of files that are not sent with mail that is made of fields; `( )`: none.",
+    ),
+)
+
 _MEMORY = (
     _fixed(
         "Max_Resident_Messages",
@@ -398,6 +424,7 @@ ROWS: tuple[Option, ...] = (
     *_SPOOL,
     *_IDENTITY,
     *_EVENTS,
+    *_REQUESTS,
     *_FETCHING,
     *_TRACKING,
     *_RETURNS,

@@ -30,6 +30,7 @@ SORTS: Final[dict[str, Sort]] = {
     "conflict": Sort(409, "It stands against what there is"),
     "too-large": Sort(413, "The body is too large"),
     "media-type": Sort(415, "The body is not JSON"),
+    "too-many": Sort(429, "More than is allowed at the moment"),
     "internal": Sort(500, "A fault of the node"),
     "unavailable": Sort(503, "The node cannot answer at the moment"),
 }
@@ -38,7 +39,8 @@ SORTS: Final[dict[str, Sort]] = {
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is wrong with one field. *pointer* is a JSON pointer into the body, or the query parameter's name.
 
-    Of a text that cannot be read, *position* is how many characters stand before what is wrong, and *shown* is the text
+    *code* names what is wrong for programs, where there is a name for it. Of a text that
+    cannot be read, *position* is how many characters stand before what is wrong, and *shown* is the text
     round it with a caret below the place.
     """
 
@@ -46,6 +48,7 @@ class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     position: int | None = None
     shown: str = ""
+    code: str = ""
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,6 +32,7 @@ from angarium.identity.principal import (
     Key,
     Principal,
     Refused,
+    Way,
     allows_peer,
     may_send,
     refuses,
@@ -133,12 +134,14 @@ class Directory:
         """Wait until the store has been asked for changes once more, whether it answered or not."""
         await self._polled.wait()
 
-    async def authenticate(self, claim: Claim, peer_ip: str) -> Principal | Refused:
-        """Return who *claim* is, if they are let in from *peer_ip*. Raises StoreError when that cannot be said."""
+    async def authenticate(self, claim: Claim, peer_ip: str, way: Way = "smtp") -> Principal | Refused:
+        """Return who *claim* is, if they are let in from *peer_ip* to send that *way*. Raises StoreError when that
+        cannot be said.
+        """
         login = _login(claim)
         known = self._known.remembered(login) if not self._is_stale(self._clock.now()) else None
         if known is not None:
-            return self._admit(known, peer_ip)
+            return self._admit(known, peer_ip, way)
         question = question_of(claim.username, claim.secret)
         found = await self._find(question)
         if not await self._is_right(question, found, claim.secret, peer_ip):
@@ -148,7 +151,7 @@ class Directory:
             return _refused(found)
         if question.by != "email":  # a password is asked for its hash each time
             self._known.remember(login, found.principal)
-        return self._admit(found.principal, peer_ip)
+        return self._admit(found.principal, peer_ip, way)
 
     async def secrets_for(self, mechanism: str, username: str) -> Secrets | None:
         """Return what *mechanism* needs to know of *username*; None: nothing, or nobody. For SCRAM somebody who does
@@ -246,8 +249,8 @@ class Directory:
         stored = found.digest if found is not None else bytes(32)
         return hmac.compare_digest(stored, question.digest) and found is not None
 
-    def _admit(self, principal: Principal, peer_ip: str) -> Principal | Refused:
-        reason = may_send(principal, self._clock.now())
+    def _admit(self, principal: Principal, peer_ip: str, way: Way = "smtp") -> Principal | Refused:
+        reason = may_send(principal, self._clock.now(), way)
         if reason is None and not allows_peer(principal, peer_ip):
             reason = "network"
         return principal if reason is None else Refused(reason, principal.name, principal.account.id)

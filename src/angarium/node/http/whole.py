@@ -21,7 +21,7 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
-from angarium.http.front import WORKER_PATHS, Front, no_worker
+from angarium.http.front import SENDING_PATHS, WORKER_PATHS, Front, no_worker
 from angarium.http.operate.routes import make_operate_routes
 from angarium.http.upstream import Behind
 from angarium.node.control import ControlServer
@@ -85,7 +85,7 @@ class NodeHttp:
         behind = listen_private(self._path)
         self._servers = [
             HttpServer(Behind(app), [behind], _BEHIND_BOUNDS),
-            HttpServer(_LastConnection(Front(no_worker(self._worker_paths), app))),
+            HttpServer(_LastConnection(Front(no_worker(self._worker_paths), app, no_worker(SENDING_PATHS)))),
         ]
         self._direct = self._servers[-1]
         for server in self._servers:

@@ -21,13 +21,22 @@ from angarium.node.socket_path import HTTP_SOCKET_NAME
 
 
 class WorkerHttp:
-    """The HTTP server of one of so many *workers*. *own* are the paths that it answers itself (`http.front`)."""
+    """The HTTP server of one of so many *workers*. *own* are the paths that it answers itself, *posted* those that it
+    answers if they are posted (`http.front`).
+    """
 
     def __init__(
-        self, own: Mapping[str, ASGIApp], data: Path, workers: int, counts: HttpCounts, clock: Clock, log: Log
+        self,
+        own: Mapping[str, ASGIApp],
+        data: Path,
+        workers: int,
+        counts: HttpCounts,
+        clock: Clock,
+        log: Log,
+        posted: Mapping[str, ASGIApp] | None = None,
     ) -> None:
         rest = Upstream(lambda: connect_private(data / HTTP_SOCKET_NAME))
-        front = Front(own, with_recorder(rest, data))
+        front = Front(own, with_recorder(rest, data), posted)
         self._server = HttpServer(front, bounds=NODE_BOUNDS.share(workers))
         self._counts = counts
         self._clock = clock

@@ -63,7 +63,7 @@ def decide(
             tracking_url_of(submission, draft, config.globals.tracking_domain, way_out=way_out),
             way_out,
         )
-    refused = _refused(problems, submission.principal)
+    refused = problems if submission.by_request else _refused(problems, submission.principal)
     return Decision(refused=refused) if refused else Decision(binding, failing=problems)
 
 

@@ -1,13 +1,13 @@
 """From what a door received to a durable message, and the receipt that follows.
 
-The way of a message: `submit` → `_read` (the header block, and what of it is stored) → `_decide` (is it taken, by which
-binding, with which copies) → `Entrance.enter`, which has the spool make it durable → `_entered`, the receipt. One with
+The way of a message: `submit` → `prepared` (the header block, and what of it is stored; is it taken, by which binding,
+with which copies) → `Entrance.enter`, which has the spool make it durable → `_entered`, the receipt. One with
 copies, or with recipients that were not counted yet, goes by `_enter_counted` on the way.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import attrgetter
 
@@ -25,18 +25,17 @@ from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Re
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
-from angarium.mime.header import HeaderBlock, cut, mended
 from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.arrival import Arrival
-from angarium.submission.intake.bounds import content_problem, header_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy
-from angarium.submission.intake.decision import decide
-from angarium.submission.intake.draft import MessageDraft, draft_of
-from angarium.submission.intake.message import added_lines, message_of, received
+from angarium.submission.intake.draft import draft_of
+from angarium.submission.intake.message import received
 from angarium.submission.intake.notes import Notes
 from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts
+from angarium.submission.intake.prepared import NotTaken, prepared
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
+from angarium.submission.intake.together import Together
 from angarium.submission.policy import storage_problem
 
 _FAULT = Receipt(problems=(Problem(Reason.FAULT),))
@@ -76,6 +75,9 @@ class Intake:
         self._notes = Notes(log, counters, facts or NoFacts())
         self._rng = rng
         self._tasks = Tasks(log, clock)
+        self._together = Together(
+            entrance, files, self._notes, self.quota, clock, rng, self._acceptance.observe
+        )
 
     def spill(
         self,
@@ -128,6 +130,21 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - whoever waits for the answer, and the drain, would wait for ever
             self._fail(arrival, error)
 
+    async def submit_all(
+        self,
+        submissions: Iterable[Submission[Principal] | Receipt],
+        principal: Principal,
+        most_bytes: int = 0,
+        *,
+        dry: bool = False,
+    ) -> list[Receipt]:
+        """Accept submissions of *principal* together, and return a receipt for each: see `Together.take`."""
+        self._pending += 1
+        try:
+            return await self._together.take(self.config, submissions, principal, most_bytes, dry=dry)
+        finally:
+            self._answered()
+
     def _fail(self, arrival: Arrival, error: Exception) -> None:
         """Refuse a message for a fault of ours. What was answered before it stays as it was answered."""
         self._notes.fault(self._clock.now(), arrival.submission.id, error)
@@ -136,43 +153,18 @@ class Intake:
             arrival.answer(_FAULT)
 
     def _read(self, arrival: Arrival) -> None:
-        submission = arrival.submission
-        content = submission.content
-        if not isinstance(content, Raw):
-            self._refuse(arrival, (content_problem(content),))
+        uncounted = arrival.uncounted
+        found = prepared(self.config, arrival.submission, arrival.at, uncounted, self._rng)
+        if isinstance(found, NotTaken):
+            self._refuse(arrival, found.problems)
             return
-        body = content.body
-        header = HeaderBlock.scan(content.head)
-        if header.lacks_blank_line and isinstance(body, bytes):
-            body = mended(body)
-            header = HeaderBlock.scan(body)
-        problem = header_problem(header, submission.policy)
-        if problem is not None:
-            self._refuse(arrival, (problem,))
-            return
-        draft = draft_of(
-            header, submission.principal, is_trusted=submission.is_known, wishes=submission.wishes
-        )
-        if isinstance(body, bytes) and (draft.spans or body is not content.body):
-            body = cut(body, draft.spans)
-            content = Raw(body, body, not body.isascii(), content.long_lines)
-        self._decide(arrival, draft, header, content)
-
-    def _decide(self, arrival: Arrival, draft: MessageDraft, header: HeaderBlock, stored: Raw) -> None:
-        submission, uncounted, body = arrival.submission, arrival.uncounted, stored.body
-        size = len(body) if isinstance(body, bytes) else body.size
-        decision = decide(self.config, submission, uncounted, draft, header, size, self._rng)
-        if decision.refused:
-            self._refuse(arrival, decision.refused)
-            return
-        if decision.failing:
-            arrival.failing = decision.failing
-            self._notes.count(decision.failing)
-        message = message_of(submission, arrival.at, draft, header, stored, decision)
+        if found.failing:
+            arrival.failing = found.failing
+            self._notes.count(found.failing)
+        message, body = found.message, found.body
         is_held = isinstance(body, LargeBody) and bool(message.options.keep_body_days)
-        if decision.copies is not NO_COPIES or uncounted or is_held:
-            added = added_lines(submission, arrival.at, draft)
-            self._tasks.start(self._enter_counted(arrival, message, added, body, decision.copies))
+        if found.copies is not NO_COPIES or uncounted or is_held:
+            self._tasks.start(self._enter_counted(arrival, message, found.added, body, found.copies))
         else:
             self._entrance.enter(message, body, partial(self._entered, arrival, (message,)))
 
@@ -216,7 +208,7 @@ class Intake:
                 messages[0] = msgspec.structs.replace(message, content=message.id)
                 messages += await self._hidden_copies(arrival, messages[0], added, copies)
                 shared = SharedBody(Content(id=message.id, made_at=arrival.at, size=message.body_size), body)
-                self._entrance.enter_all([(each, b"") for each in messages], done, content=shared)
+                self._entrance.enter_all([(each, b"") for each in messages], done, contents=[shared])
             else:
                 self._entrance.enter(message, body, done)
         except Exception as error:  # noqa: BLE001 - nothing was entered

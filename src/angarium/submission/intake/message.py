@@ -60,6 +60,7 @@ def message_of(
         return_domain=decision.return_domain,
         tracking_url=decision.tracking_url,
         offers_way_out=decision.offers_way_out and bool(decision.tracking_url),
+        due_at=submission.due_at,
     )
 
 

@@ -16,7 +16,7 @@ class Entrance(Protocol):
         ...
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, content: SharedBody | None = None
+        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
     ) -> None:
         """Make all of them durable, or none, and deliver. See `Spool.accept_all`."""
         ...

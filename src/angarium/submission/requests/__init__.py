@@ -1,0 +1,1 @@
+"""Mail that comes by request, of whatever dialect: many messages at once, each with its receipt."""
