@@ -28,6 +28,7 @@ def test_an_operator_sees_what_waits_changes_it_and_watches_it_go():
         sink = lab.sink("on rcpt first 1: reply 451 4.2.1 come later")
         gateway = f"{sink.host}:{sink.port}"
         with Node(f'Gateway = "{gateway}" Retry_Interval = 3600', workers=2) as node:
+            node.wait_until_well()
             assert node.cli("status")["health"] == {"not_ready": [], "unwell": [], "conditions": []}
             submit(node.smtp_port, "a@example.com", ["b@example.org"])
             row = wait_for_row(node, gateway, lambda row: row["attempts"] == 1)

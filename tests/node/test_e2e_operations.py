@@ -292,6 +292,7 @@ def test_metrics_count_known_traffic(node, sink, queue_row):
 
 
 def test_healthz_and_readyz_say_yes_in_one_line(node):
+    node.wait_until_well()
     for path in ("/healthz", "/readyz"):
         assert node.get(path) == (200, '{"ok":true,"reasons":[]}')
 

@@ -19,6 +19,7 @@ from angarium.testing.programs import PATIENCE_S, Program, free_port, last_lines
 ANGARIUM = Path(sys.executable).with_name("angarium")
 
 _OK = (200).__eq__
+_WELL = '{"ok":true,"reasons":[]}'
 # The peers of tests are on loopback, and DNS may say so.
 _GIVEN = """\
 ESMTP_Listener "default" {{ Listen "127.0.0.1:{smtp_port}" {{ }} }} Prohibited_Hosts = ( )
@@ -111,6 +112,10 @@ class Node:
 
         self.program.wait_until(enough, f"{count} × {event} with {fields}")
         return found
+
+    def wait_until_well(self) -> None:
+        """Wait until nothing is the matter: of a process that a busy machine keeps waiting it is told for a moment."""
+        self.program.wait_until(lambda: self.get("/readyz") == (200, _WELL), "a node that is well")
 
     @property
     def pids(self) -> list[int]:
