@@ -42,6 +42,7 @@ FLOORS = {
     "submission": 5,
     "delivery": 5,
     "feedback": 5,
+    "webhooks": 5,
     "http": 6,
     "documentation": 6,
     "sendmail": 6,
@@ -56,6 +57,7 @@ SIDEWAYS = {
     ("identity", "angarium.fetch.target"),  # a URL is read in one way only
     ("documentation", "angarium.http.api"),  # the endpoints have pages
     ("documentation", "angarium.http.manage"),
+    ("webhooks", "angarium.feedback.vendors"),  # bounces are told in the words of vendors
     ("cli", "angarium.node"),  # `angarium serve` starts the node
     ("cli", "angarium.testing.sink"),  # `angarium sink`
 }

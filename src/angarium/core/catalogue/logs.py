@@ -158,6 +158,11 @@ FIELDS: Final[dict[str, LogField]] = {
     "file": LogField("text", "the file"),
     "text": LogField("text", "what is the matter; of the configuration with file and line"),
     "name": LogField("text", "which condition"),
+    "webhook": LogField("number", "the webhook, as `angarium webhooks list` has it"),
+    "letter": LogField(
+        "text", "what was to be told in one request, by its id: that of the event, where it is one"
+    ),
+    "tries": LogField("number", "how often it was tried"),
     "advice": LogField("text", "what to do"),
 }
 
@@ -253,6 +258,19 @@ RECORDS: Final[dict[str, LogRecord]] = {
         "That file cannot be made; what changes is kept in memory.", ("what", "error"), ("error",)
     ),
     "suppressions_outage_over": LogRecord("It can be made again.", ("what", "lasted_s")),
+    "webhooks": LogRecord(
+        "Webhooks are not told of what happens; it is told as soon as it can be.",
+        ("error", "ended", "lived_s", "again_in_s"),
+        ("error", "warning"),
+    ),
+    "webhook_off": LogRecord(
+        "A webhook was switched off; its account sees why.", ("webhook", "reason"), ("error",)
+    ),
+    "webhook_dead": LogRecord(
+        "A webhook would not be told of something, and it is not tried again by itself.",
+        ("webhook", "letter", "tries", "error"),
+        ("warning",),
+    ),
     "suppression": LogRecord(
         "Whether a recipient is suppressed cannot be looked up; the mail waits.",
         ("domain", "error"),
