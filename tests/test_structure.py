@@ -45,6 +45,7 @@ FLOORS = {
     "webhooks": 5,
     "http": 6,
     "documentation": 6,
+    "dashboard": 6,
     "sendmail": 6,
     "node": 7,
     "cli": 7,
@@ -58,6 +59,9 @@ SIDEWAYS = {
     ("documentation", "angarium.http.api"),  # the endpoints have pages
     ("documentation", "angarium.http.manage"),
     ("webhooks", "angarium.feedback.vendors"),  # bounces are told in the words of vendors
+    ("dashboard", "angarium.http.api"),  # a page shows what the API's handlers answer
+    ("dashboard", "angarium.http.manage"),
+    ("dashboard", "angarium.documentation"),
     ("cli", "angarium.node"),  # `angarium serve` starts the node
     ("cli", "angarium.testing.sink"),  # `angarium sink`
 }

@@ -313,6 +313,16 @@ def test_a_key_is_not_taken_for_a_login(cli, first):
 # people
 
 
+def test_a_link_logs_in_who_has_a_role(run, cli):
+    run("people", "create", "ann@example.com", answer="correct horse battery\n")
+    refused = cli("people", "link", "ann@example.com")
+    assert refused.exit_code == 1
+    assert "angarium people change ann@example.com --role viewer" in refused.stderr
+    run("people", "change", "ann@example.com", "--role", "owner")
+    made = run("people", "link", "ann@example.com")
+    assert made["link"].startswith("http://127.0.0.1:8080/ui/login?link=")
+
+
 def test_the_password_of_a_person_comes_from_standard_input(run, cli, tmp_path):
     made = run("people", "create", "ann@example.com", "--name", "Ann", answer="correct horse battery\n")
     assert made["name"] == "Ann"

@@ -334,6 +334,7 @@ class GlobalOptions:
     fetch_networks: CidrSet = NOWHERE
     fetch_connect_timeout: int = 5
     # what readers do
+    page_hosts: DomainSet = NO_DOMAINS
     tracking_domain: str | None = None
     hosted_image_retention: int = 365
     # mail that comes back

@@ -14,7 +14,7 @@ WORKER_PATHS: Final = frozenset((PREFIX,))
 SENDING_PATHS: Final = frozenset(("/manage/v1/messages", "/manage/v1/messages/batch"))
 """What is the worker's as well, if it is posted: whole paths."""
 
-RECORDER_PATHS: Final = frozenset(("/manage/v1",))
+RECORDER_PATHS: Final = frozenset(("/manage/v1", "/ui"))
 """What the recorder answers, with all that is below."""
 
 

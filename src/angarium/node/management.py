@@ -3,8 +3,10 @@ file of suppressions, which it makes.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from starlette.routing import BaseRoute, Mount
 
@@ -12,6 +14,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import Fact
+from angarium.dashboard.application import DashboardPorts, make_dashboard_routes
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.events.bodies.store import BodyStore
 from angarium.events.news import StoredNews
@@ -37,6 +40,8 @@ from angarium.sql.outage import Outage
 from angarium.suppressions.index.builder import IndexBuilder
 from angarium.suppressions.index.file import FOLDER
 from angarium.suppressions.store.following import Following
+
+_LOCAL: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class Management:
@@ -77,7 +82,17 @@ class Management:
             self.store, self._events, reports, self._texts, self._check, self._hostname, self._clock
         )
         postmark = Mount("/", app=make_postmark_app(of_postmark, tokens))
-        return [*make_manage_routes(ports, keys), postmark]
+        pages = DashboardPorts(ports, self._is_page_host, self._clock.now)
+        return [*make_manage_routes(ports, keys), *make_dashboard_routes(pages), postmark]
+
+    async def forget_old_sessions(self) -> None:
+        """Delete sessions on the pages that are over; while the store does not answer, some other time."""
+        with contextlib.suppress(StoreError):
+            await asyncio.to_thread(self.store.sessions.forget_old, self._clock.now())
+
+    def _is_page_host(self, name: str) -> bool:
+        node = self._config_of().globals
+        return name in _LOCAL or name == node.hostname.lower() or node.page_hosts.contains(name)
 
     async def watch_domains(self, note: Callable[[Fact], object]) -> None:
         """Look sending domains up in the DNS again that are due. *note* is told of what was lost or found."""

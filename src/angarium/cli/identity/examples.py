@@ -50,6 +50,12 @@ def endpoints(config: Config) -> Endpoints:
     return Endpoints(min(found, key=_rank, default=None), _url(http[0]) if http else None)
 
 
+def login_link(config: Config, secret: str) -> str:
+    """Return the address that logs in to the pages with *secret*, as a browser on this machine reaches them."""
+    http = [listen for listen in config.http_listens if listen.port]
+    return f"{_base(http[0]) if http else 'http://127.0.0.1:8080'}/ui/login?link={secret}"
+
+
 def _tls(config: Config, listener: str, listen: str) -> Literal["starttls", "implicit"] | None:
     """Return how a socket encrypts; None when a program cannot log in there, or not without a proxy."""
     offered = config.inbound(listener, listen, "").smtp_extensions
@@ -71,8 +77,12 @@ def _reachable(host: str) -> str:
 
 
 def _url(listen: ListenAddress) -> str:
+    return f"{_base(listen)}/manage/v1"
+
+
+def _base(listen: ListenAddress) -> str:
     host = _reachable(listen.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}/manage/v1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
 
 
 def examples(first: FirstSecrets, where: Endpoints, recipient: str = ANYBODY) -> dict[str, str]:

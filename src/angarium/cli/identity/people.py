@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from angarium.cli.identity.examples import login_link
 from angarium.cli.identity.options import changed, field_options, page_options, yes_option
 from angarium.cli.identity.pick import account_id, pick_account, pick_person
 from angarium.cli.identity.store import (
@@ -16,8 +17,10 @@ from angarium.cli.identity.store import (
     store_options,
 )
 from angarium.cli.identity.words import PERSON_COLUMNS, lines, person_row, record
+from angarium.cli.options import Failure
 from angarium.cli.output import print_json, print_lines, print_table
 from angarium.identity.records import Person
+from angarium.identity.roles import NO_ROLE
 
 
 @click.group()
@@ -88,6 +91,20 @@ def password_command(person: str, place: StorePlace, as_json: bool) -> None:
         found = pick_person(opened.store, person)
         opened.store.people.set_password(found.id, read_password("New password"), actor=opened.actor)
     say(f"person {found.id} {found.email} has a new password", as_json, record(found))
+
+
+@people_command.command("link")
+@click.argument("person")
+@store_options
+def link_command(person: str, place: StorePlace, as_json: bool) -> None:
+    """Print a link that logs a person in to the pages, once and within 15 minutes. Older ones are good no more."""
+    with open_store(place) as opened:
+        found = pick_person(opened.store, person)
+        if found.role == NO_ROLE:
+            raise Failure(f"{found.email} has no role; angarium people change {found.email} --role viewer")
+        secret = opened.store.sessions.make_link(found.id, actor=opened.actor)
+        link = login_link(opened.config, secret)
+    say(link, as_json, {"person": found.id, "link": link})
 
 
 @people_command.command("disable")

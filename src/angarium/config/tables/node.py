@@ -122,6 +122,16 @@ _IDENTITY = (
     ),
 )
 
+_PAGES = (
+    _row(
+        "Page_Hosts",
+        k.DOMAINS,
+        "",
+        "Names besides `localhost`, the loopback addresses and `Hostname` under which the [pages](pages.md) are served "
+        "by the HTTP listeners; under all others there are none.",
+    ),
+)
+
 _TRACKING = (
     _row(
         "Tracking_Domain",
@@ -426,6 +436,7 @@ ROWS: tuple[Option, ...] = (
     *_EVENTS,
     *_REQUESTS,
     *_FETCHING,
+    *_PAGES,
     *_TRACKING,
     *_RETURNS,
     *_MEMORY,

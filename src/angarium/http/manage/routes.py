@@ -1,6 +1,6 @@
 """The manage API, served: its table of endpoints, and what a call of theirs may touch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -32,23 +32,27 @@ class ManagePorts(NamedTuple):
     check: Checker
     hostname: Callable[[], str] = lambda: ""
 
+    def call(self, caller: Caller, path: str, query: Mapping[str, str], actor: str) -> Call:
+        """Return what the handlers get when *caller* asks; *actor* is how the audit log names them."""
+        return Call(
+            store=self.store,
+            events=self.events,
+            reports=self.reports,
+            news=self.news,
+            texts=self.texts,
+            check=self.check,
+            caller=caller,
+            actor=actor,
+            hostname=self.hostname(),
+            path=path,
+            query=query,
+        )
+
 
 def make_manage_routes(ports: ManagePorts, authenticator: Authenticator) -> list[BaseRoute]:
     """Return the manage API as routes to be mounted at the top of an application."""
 
     def call(caller: Caller, request: Request) -> Call:
-        return Call(
-            store=ports.store,
-            events=ports.events,
-            reports=ports.reports,
-            news=ports.news,
-            texts=ports.texts,
-            check=ports.check,
-            caller=caller,
-            actor=actor_of(caller),
-            hostname=ports.hostname(),
-            path=request.url.path,
-            query=dict(request.query_params),
-        )
+        return ports.call(caller, request.url.path, dict(request.query_params), actor_of(caller))
 
     return make_routes(MANAGE, KeyGate(authenticator, call))

@@ -59,6 +59,7 @@ from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.suppressions.index.builder import LOOK_S
 
 _TELL_S = 1.0
+_FORGET_S = 3600.0
 _QUESTIONS = 16
 """So many are answered at a time; others wait."""
 _NICE = 10
@@ -165,6 +166,7 @@ class RecorderProcess:
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
         self._tasks.regularly(LOOK_S, management.make_suppression_file)
+        self._tasks.regularly(_FORGET_S, management.forget_old_sessions)
         # What start-up made stays for good, and batches of thousands of records are no garbage while they are stored.
         gc.collect()
         gc.freeze()
