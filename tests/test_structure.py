@@ -34,6 +34,7 @@ FLOORS = {
     "queue": 3,
     "spool": 3,
     "identity": 3,
+    "assets": 3,
     "fetch": 3,
     "events": 3,
     "suppressions": 3,
@@ -55,6 +56,7 @@ FLOORS = {
 SIDEWAYS = {
     ("queue", "angarium.spool.port"),  # the queue asks for a spool and does not know which
     ("identity", "angarium.suppressions.store"),  # its database has their tables, too
+    ("identity", "angarium.assets.store"),  # and those of what senders keep
     ("identity", "angarium.fetch.target"),  # a URL is read in one way only
     ("documentation", "angarium.http.api"),  # the endpoints have pages
     ("documentation", "angarium.http.manage"),

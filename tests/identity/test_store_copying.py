@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from angarium.assets.store import schema as assets
+from angarium.assets.templates.records import TemplateContent
 from angarium.core.options import Options
 from angarium.identity.directory.lookup import Era, Lookup
 from angarium.identity.limits import Limits
@@ -43,6 +45,8 @@ def fill(store: IdentityStore) -> None:
     store.people.create(account.id, "a@example.com", "A", "correct horse", actor=WHO)
     store.credentials.create_smtp_login(server.id, "with challenge", actor=WHO, challenge=True)
     store.domains.create(account.id, "example.com", actor=WHO)
+    store.templates.create(account.id, "Welcome", TemplateContent(text="ü {{a}}"), alias="a", actor=WHO)
+    store.snippets.create(account.id, "footer", html="<hr>", actor=WHO)
     for _ in range(3):
         gone = store.accounts.create("gone", actor=WHO)
         store.accounts.delete(gone.id, actor=WHO)
@@ -57,7 +61,7 @@ def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
                 for row in connection.execute(select(table).order_by(*table.primary_key))
                 if not (table is schema.audit and row.action == "copy")
             ]
-            for table in schema.metadata.sorted_tables
+            for table in (*schema.metadata.sorted_tables, *assets.metadata.sorted_tables)
             if table is not schema.generation
         }
 

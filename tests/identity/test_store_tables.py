@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
+from angarium.assets.store import schema as assets
 from angarium.config.load import load_config
 from angarium.identity.store import schema
 from angarium.identity.store.place import key_file, open_database, store_url
@@ -52,7 +53,11 @@ def test_migrations_make_the_tables_of_the_schema(empty_url: str, request: pytes
     with database.reading() as connection:
         migrated = described(connection)
     with database.writing() as connection:
-        for table in ("alembic_version", *suppressions.metadata.tables):
+        for table in (
+            "alembic_version",
+            *suppressions.metadata.tables,
+            *reversed(assets.metadata.sorted_tables),
+        ):
             connection.execute(text(f"DROP TABLE {table}"))
         schema.metadata.drop_all(connection)
         schema.metadata.create_all(connection)

@@ -15,32 +15,21 @@ import msgspec
 from angarium.core.options import Options, as_mapping
 from angarium.dialects.postmark.names import RESERVED_STREAMS
 from angarium.identity.grants import GRANTS
+from angarium.sql.checks import LONGEST_TEXT as LONGEST_TEXT
 from angarium.sql.checks import Check
+from angarium.sql.checks import text as text
 from angarium.sql.errors import Invalid
 
 MOST_NETWORKS = 100
 MOST_LEVELS = 20
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
-LONGEST_TEXT = 200
 LONGEST_DESCRIPTION = 2000
 STREAM_ID = "[a-z][a-z0-9_-]{0,29}"
 _LATEST = 253_402_300_800  # the year 10000; whoever sends milliseconds is beyond it
 _STREAM_ID = re.compile(STREAM_ID, re.ASCII)
 _LOCAL_PART = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f]{1,64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-
-
-def text(field: str, value: object, longest: int = LONGEST_TEXT) -> str:
-    """One line, or nothing."""
-    if not isinstance(value, str):
-        raise Invalid(field, "write a text")
-    if len(value) > longest:
-        raise Invalid(field, f"{len(value)} characters are too many; write {longest} at most")
-    value = value.strip()
-    if not value.isprintable():
-        raise Invalid(field, "write one line without control characters")
-    return value
 
 
 def name(field: str, value: object) -> str:

@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from angarium.assets.known import KnownTemplates
 from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import WaitingMail
 from angarium.identity.directory.directory import Directory
+from angarium.identity.directory.lookup import generation
 from angarium.identity.errors import KeyRingError
 from angarium.identity.guard.guard import Guard
 from angarium.identity.guard.kept import TrustKept
@@ -51,6 +53,7 @@ class WorkerIdentities:
         self._database = open_database(store_url(config, data))
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._database, ring, clock, log)
+        self.templates = KnownTemplates(self._database, generation, self.directory.changes)
         self.returns = SignedReturnPaths(partial(ring.all_derived, PURPOSE))
         self.tracking = SignedTrackingAddresses(partial(ring.all_derived, TRACKING))
         paths = SignedImagePaths(partial(ring.all_derived, TRACKING))
@@ -93,5 +96,6 @@ class WorkerIdentities:
         await self._trust.close()
         await self._usage.close()
         await self.clearance.close()
+        await self.templates.close()
         await self.directory.close()
         self._database.close()

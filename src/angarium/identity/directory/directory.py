@@ -92,6 +92,11 @@ class Directory:
         self._silence = Outage("identity store", "identity_outage", log, clock)
         self._unwritten = Outage("writing last uses", "identity_outage", log, clock)
 
+    @property
+    def changes(self) -> Changes:
+        """Which accounts have changed, for whoever keeps what it has read of them."""
+        return self._changes
+
     async def start(self) -> None:
         """Ask the store for the first time, and go on asking. A store that is silent is waited for, not raised."""
         await self.poll()

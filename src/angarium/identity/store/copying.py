@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from angarium.assets.store import schema as assets
 from angarium.identity.store.schema import CHANGES, generation, metadata
 from angarium.sql import copying
 from angarium.sql.changes import ChangeLog
@@ -13,7 +14,11 @@ from angarium.sql.database import Database
 from angarium.sql.errors import Conflict, StoreError
 from angarium.suppressions.store import schema as suppressions
 
-_TABLES = [*metadata.sorted_tables, *suppressions.metadata.sorted_tables]
+_TABLES = [
+    *metadata.sorted_tables,
+    *suppressions.metadata.sorted_tables,
+    *assets.metadata.sorted_tables,
+]
 _COUNTERS = (generation, suppressions.changes)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import URL, make_url
 
+from angarium.assets import store as assets
 from angarium.config.model import Config
 from angarium.identity.secrets import KeyRing
 from angarium.sql.database import Database
@@ -16,7 +17,11 @@ IDENTITY: Final = DatabaseKind(
     "identity store",
     "Identity_Store",
     "identity.db",
-    (Path(__file__).parent / "migrations", Path(suppressions.__file__).parent / "migrations"),
+    (
+        Path(__file__).parent / "migrations",
+        Path(suppressions.__file__).parent / "migrations",
+        Path(assets.__file__).parent / "migrations",
+    ),
 )
 
 

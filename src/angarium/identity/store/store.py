@@ -6,6 +6,8 @@ reached the disk when it returns. What can go wrong is in `sql.errors`.
 
 from collections.abc import Callable
 
+from angarium.assets.store.snippets import Snippets
+from angarium.assets.store.templates import Templates
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.accounts import Accounts
 from angarium.identity.store.audit import AuditLog
@@ -44,5 +46,7 @@ class IdentityStore:
         self.secrets = SecretRotation(log)
         self.suppressions = Suppressions(database, log, now)
         self.suppression_notes = Notebook(database, log, self.suppressions, now)
+        self.templates = Templates(log)
+        self.snippets = Snippets(log)
         self.audit = AuditLog(log)
         self.generation = log.generation

@@ -75,7 +75,7 @@ class SubstitutionTemplate:
     """A template in the substitution language."""
 
     def __init__(self, text: str, context: Context, is_strict: bool) -> None:
-        self._nodes = parse_substitution(text, context)
+        self.nodes = parse_substitution(text, context)
         self._context = context
         self._is_strict = is_strict
         self.warnings: list[TemplateProblem] = []
@@ -88,20 +88,20 @@ class SubstitutionTemplate:
         scope = SubstitutionScope(
             data, output, surroundings.shared, surroundings.snippet, self._compile, self._is_strict
         )
-        render_all(self._nodes, scope)
+        render_all(self.nodes, scope)
         return output.text()
 
     def _compile(self, text: str) -> substitution.Nodes:
         template = compile_template("substitution", text, self._context, is_strict=self._is_strict)
         assert isinstance(template, SubstitutionTemplate)
-        return template._nodes
+        return template.nodes
 
 
 class SmartyTemplate:
     """A template in the personalisation language."""
 
     def __init__(self, text: str, context: Context, is_strict: bool) -> None:
-        self._nodes, self.warnings = parse_smarty(text, context)
+        self.nodes, self.warnings = parse_smarty(text, context)
         self._is_strict = is_strict
 
     def render(
@@ -109,7 +109,7 @@ class SmartyTemplate:
     ) -> str:
         """Return what *data* makes of it. Raises TemplateFailure."""
         output = Output(bounds)
-        render_all(self._nodes, smarty.SmartyScope(data, output, self._is_strict))
+        render_all(self.nodes, smarty.SmartyScope(data, output, self._is_strict))
         return output.text()
 
 

@@ -1,0 +1,1 @@
+"""What senders keep here: templates, layouts, snippets, and lists of recipients."""

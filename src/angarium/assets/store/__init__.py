@@ -1,0 +1,1 @@
+"""What is kept of them, in the database of the identity store."""

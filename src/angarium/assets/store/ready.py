@@ -1,0 +1,58 @@
+"""Templates read for those who send. Blocking. Raises StoreError, and NotFound for what is not there."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from angarium.assets.store.snippets import snippets_named
+from angarium.assets.store.templates import found_template, layout_of, version_of
+from angarium.assets.templates.ready import ReadyTemplate, context_of, defaults_of, fields_of, parts_of
+from angarium.assets.templates.records import StoredTemplate, TemplateVersion
+from angarium.core.fields import Fields
+from angarium.render.languages.asked import asked_snippets
+from angarium.render.languages.compiled import compile_template
+
+
+def ready_template(
+    connection: Connection, account: int, server: int | None, name: int | str, *, draft: bool = False
+) -> ReadyTemplate:
+    """Return what mail of *account* and *server* means by *name*, an id or an alias: what is published, or with *draft*
+    the draft, and what is published where there is none. Raises NotFound.
+    """
+    template = found_template(connection, account, server, name)
+    version = version_of(connection, template, draft=None if draft else False)
+    return ready_version(connection, template, version)
+
+
+def ready_version(
+    connection: Connection, template: StoredTemplate, version: TemplateVersion
+) -> ReadyTemplate:
+    """Return one version of a template, with its layout and its snippets as they are now."""
+    content = version.content
+    fields = fields_of(content, layout_of(connection, content))
+    names = set(_asked(fields) if content.language == "substitution" else ())
+    return ReadyTemplate(
+        id=template.id,
+        account=template.account,
+        server=template.server,
+        alias=template.alias,
+        name=template.name,
+        version=version.number,
+        is_draft=version.is_draft,
+        fields=fields,
+        language=content.language,
+        is_strict=content.missing == "strict",
+        defaults=defaults_of(content),
+        snippets=snippets_named(connection, template.account, names),
+        options=content.options,
+    )
+
+
+def _asked(fields: Fields) -> Iterator[str]:
+    """Yield the names of the snippets in a template of the substitution language; no other has any."""
+    for part, text in parts_of(fields):
+        if "render_snippet" not in text:
+            continue
+        for asked in asked_snippets(compile_template("substitution", text, context_of(part))):
+            if asked.name is not None:
+                yield asked.name
