@@ -177,8 +177,8 @@ class WorkerService:
         # what answers http.front.WORKER_PATHS
         readers = engine.readers
         own = {PREFIX: TrackingDoor(identities.tracking, readers.note, readers.keep, identities.images)}
-        posted = sending_doors(intake, identities, clock, log)
-        http = WorkerHttp(own, data, workers, session_counts.http, clock, log, posted)
+        sending = sending_doors(intake, identities, clock, log)
+        http = WorkerHttp(own, data, workers, session_counts.http, clock, log, sending)
         await http.start()
         doors = Doors(sockets, engine.view, reception, http, tls, session_counts, clock, log)
 

@@ -21,8 +21,10 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, Bounds, HttpServer
-from angarium.http.front import SENDING_PATHS, WORKER_PATHS, Front, no_worker
+from angarium.http.front import SENDING_PATHS, WORKER_PATHS, FirstSegmentFront, Front, no_worker
 from angarium.http.operate.routes import make_operate_routes
+from angarium.http.postmark.application import away as postmark_away
+from angarium.http.postmark.sending.paths import SEGMENT
 from angarium.http.upstream import Behind
 from angarium.node.control import ControlServer
 from angarium.node.http.answers import make_app
@@ -85,7 +87,7 @@ class NodeHttp:
         behind = listen_private(self._path)
         self._servers = [
             HttpServer(Behind(app), [behind], _BEHIND_BOUNDS),
-            HttpServer(_LastConnection(Front(no_worker(self._worker_paths), app, no_worker(SENDING_PATHS)))),
+            HttpServer(_LastConnection(self._without_workers(app))),
         ]
         self._direct = self._servers[-1]
         for server in self._servers:
@@ -122,6 +124,12 @@ class NodeHttp:
     def _app(self, routes: Sequence[BaseRoute]) -> ASGIApp:
         own = make_app(self._operations.health, self._operations.stats, routes)
         return with_recorder(own, self._data)
+
+    def _without_workers(self, app: ASGIApp) -> ASGIApp:
+        """Return *app* with what is the workers' answered by saying that there is none."""
+        front = Front(no_worker(self._worker_paths), app, no_worker(SENDING_PATHS))
+        said = "No worker takes mail at the moment; try again in a moment."
+        return FirstSegmentFront({SEGMENT: postmark_away(said)}, front)
 
     def _take(self, connection: socket.socket, address: Any) -> None:
         self._tasks.start(self._direct.take(connection, lambda: None))

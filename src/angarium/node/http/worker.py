@@ -12,17 +12,18 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.tasks import Tasks
 from angarium.http.carrier import NODE_BOUNDS, HttpServer
-from angarium.http.front import Front
+from angarium.http.front import FirstSegmentFront, Front
 from angarium.http.upstream import Upstream
 from angarium.node.http.private import connect_private
 from angarium.node.http.recorder import with_recorder
+from angarium.node.http.sending import SendingDoors
 from angarium.node.session_counts import HttpCounts
 from angarium.node.socket_path import HTTP_SOCKET_NAME
 
 
 class WorkerHttp:
-    """The HTTP server of one of so many *workers*. *own* are the paths that it answers itself, *posted* those that it
-    answers if they are posted (`http.front`).
+    """The HTTP server of one of so many *workers*. *own* are the paths that it answers itself (`http.front`),
+    *sending* the doors by which mail comes in.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class WorkerHttp:
         counts: HttpCounts,
         clock: Clock,
         log: Log,
-        posted: Mapping[str, ASGIApp] | None = None,
+        sending: SendingDoors | None = None,
     ) -> None:
-        rest = Upstream(lambda: connect_private(data / HTTP_SOCKET_NAME))
-        front = Front(own, with_recorder(rest, data), posted)
+        rest = with_recorder(Upstream(lambda: connect_private(data / HTTP_SOCKET_NAME)), data)
+        if sending is not None:
+            rest = FirstSegmentFront(sending.segments, rest)
+        front = Front(own, rest, sending.posted if sending is not None else None)
         self._server = HttpServer(front, bounds=NODE_BOUNDS.share(workers))
         self._counts = counts
         self._clock = clock
