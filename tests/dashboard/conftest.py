@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from angarium.core.reply import Reply
 from angarium.dashboard.application import DashboardPorts, make_dashboard_routes
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import RollupsReader
@@ -128,7 +129,15 @@ def events(tmp_path):
 @pytest.fixture
 def app(store, events, tmp_path, clock):
     reports = MailReporter(events, RollupsReader(events.folder / "none.sums"), lambda reason: "Hard")
-    manage = ManagePorts(store, events, reports, StoredNews(), BodyStore(tmp_path / "texts"), None)
+    manage = ManagePorts(
+        store,
+        events,
+        reports,
+        StoredNews(),
+        BodyStore(tmp_path / "texts"),
+        ErasureFolder(tmp_path / "erasures"),
+        None,
+    )
     return Starlette(routes=make_dashboard_routes(DashboardPorts(manage, "127.0.0.1".__eq__, clock.now)))
 
 

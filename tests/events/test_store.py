@@ -130,6 +130,9 @@ def test_an_erased_recipient_is_found_by_nothing_and_still_counted(store: AnyEve
     refused = Reply(550, "5.1.1", "<bob.miller@example.com> is unknown")
     store.take([event(mail, "bounced", "bounced", reply=refused), fact("open", mail, address="192.0.2.1")])
     day = day_at(START)
+    assert store.alone(day, "bob.miller@EXAMPLE.com") == [mail.message.id]
+    assert store.alone(day, "bob.miller@example.com", 2) == [] == store.alone("2001-01-01", "bob@example.com")
+    assert store.erase(day, "bob.miller@example.com", 2) == 0
     assert store.erase(day, "bob.miller@EXAMPLE.com") == 2
     store.sync()
     for query in (

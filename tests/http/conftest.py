@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import RollupsReader
@@ -211,7 +212,16 @@ def texts(tmp_path: Path) -> Iterator[BodyStore]:
 
 def made(store: Any, events: Any, texts: BodyStore, keys: Keys, dns: Checker, news: StoredNews) -> Starlette:
     reports = MailReporter(events, RollupsReader(events.folder / "none.sums"), lambda reason: "Hard")
-    ports = ManagePorts(store, events, reports, news, texts, dns, lambda: "mail.example.net")
+    ports = ManagePorts(
+        store,
+        events,
+        reports,
+        news,
+        texts,
+        ErasureFolder(texts.folder.parent / "erasures"),
+        dns,
+        lambda: "mail.example.net",
+    )
     return Starlette(routes=make_manage_routes(ports, keys))
 
 

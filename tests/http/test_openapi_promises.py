@@ -10,6 +10,7 @@ WHOLE = document(MANAGE)
 NEEDED = {
     "add_suppressions": {"suppressions": [{"address": "ann@example.com"}]},
     "remove_suppressions": {"addresses": ["ann@example.com"]},
+    "erase_recipient": {"address": "ann@example.com"},
     "undo_suppressions": {"run": "new"},
     "create_account": {"name": "new"},
     "create_server": {"name": "new"},

@@ -181,10 +181,16 @@ class EventStore(Protocol):
         """Return all that is known of a message, None when there is nothing."""
         ...
 
-    def erase(self, day: str, address: str) -> int:
+    def erase(self, day: str, address: str, account: int | None = None) -> int:
         """Take *address* and all that names it out of a day, and return how many recipients had it; what is counted
-        stays. By whoever takes. Killed in the middle, it has not happened; done again, it finds nothing. Raises
-        EventStoreError.
+        stays. Of the mail of *account*, None: of all. By whoever takes. Killed in the middle, it has not happened; done
+        again, it finds nothing. Raises EventStoreError.
+        """
+        ...
+
+    def alone(self, day: str, address: str, account: int | None = None) -> list[MessageId]:
+        """Return the messages of a day that went to *address* and to nobody else who is still known, of the mail of
+        *account*, None: of all. By whoever takes. Raises EventStoreError.
         """
         ...
 

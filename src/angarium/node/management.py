@@ -17,8 +17,9 @@ from angarium.core.records import Fact
 from angarium.dashboard.application import DashboardPorts, make_dashboard_routes
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
-from angarium.events.place import WholeEventStore, texts_folder
+from angarium.events.place import WholeEventStore, erasures_folder, texts_folder
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import FILE_NAME as SUMS_NAME
 from angarium.events.rollups.store import RollupsReader
@@ -65,6 +66,7 @@ class Management:
         self._events = events
         self._sums = RollupsReader(data / SUMS_NAME)
         self._texts = BodyStore(texts_folder(data))
+        self._erasures = ErasureFolder(erasures_folder(data))
         self._news = news
         self._config_of = config_of
         self._clock = clock
@@ -75,7 +77,14 @@ class Management:
         keys = _Keys(ApiKeys(self._database), self._clock)
         reports = MailReporter(self._events, self._sums, category_of)
         ports = ManagePorts(
-            self.store, self._events, reports, self._news, self._texts, self._check, self._hostname
+            self.store,
+            self._events,
+            reports,
+            self._news,
+            self._texts,
+            self._erasures,
+            self._check,
+            self._hostname,
         )
         tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
         of_postmark = PostmarkPorts(

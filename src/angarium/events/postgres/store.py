@@ -125,12 +125,19 @@ class PostgresEventStore:
         """See `EventStore.sizes`."""
         return self._asked(lambda asking: {days_in([name])[0]: size for name, size in asking(_SIZES)})
 
-    def erase(self, day: str, address: str) -> int:
+    def alone(self, day: str, address: str, account: int | None = None) -> list[MessageId]:
+        """See `EventStore.alone`."""
+        if day not in self.sizes():
+            return []
+        with self._answering():
+            return self._writer.alone(day, address, account)
+
+    def erase(self, day: str, address: str, account: int | None = None) -> int:
         """See `EventStore.erase`."""
         if day not in self.sizes():
             return 0
         with self._answering():
-            return self._writer.erase(day, address)
+            return self._writer.erase(day, address, account)
 
     def drop(self, day: str) -> None:
         """See `EventStore.drop`."""

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine
 
+from angarium.core.ids import MessageId
 from angarium.events.days import day_of
 from angarium.events.port import EventStoreError, Judge, Told
 from angarium.events.postgres.day import DayTables
@@ -20,7 +21,13 @@ from angarium.events.postgres.words import Cursor, storable
 
 _LOCK = f"SELECT last, format FROM {SCHEMA}.series FOR UPDATE"
 _KEEP = f"UPDATE {SCHEMA}.series SET last = %s"
-_FOUND = "SELECT no FROM {day}.recipient WHERE lower(address) = lower(%s) AND address <> ''"
+_FOUND = """
+SELECT r.no FROM {day}.recipient r JOIN {day}.message m ON m.no = r.no >> 20
+WHERE lower(r.address) = lower(%s) AND r.address <> '' AND (m.account = %s OR %s)"""
+_ALONE = """
+SELECT m.id FROM {day}.message m
+WHERE m.no IN (SELECT r >> 20 FROM unnest(CAST(%s AS bigint[])) r) AND NOT EXISTS (
+  SELECT 1 FROM {day}.recipient WHERE no >> 20 = m.no AND address <> '' AND NOT no = ANY(%s))"""
 _ERASE = (
     "UPDATE {day}.recipient SET address = '', reply = '', words = '' WHERE no = ANY(%s)",
     "UPDATE {day}.event SET reply = '', detail = NULL WHERE recipient = ANY(%s)",
@@ -57,13 +64,19 @@ class PostgresWriter:
             cursor.execute(_KEEP, (last,))
         self._last = last
 
-    def erase(self, day: str, address: str) -> int:
+    def alone(self, day: str, address: str, account: int | None) -> list[MessageId]:
+        """Return the messages of a day that went to an address and to nobody else who is still known."""
+        with self._writing() as cursor:
+            numbers = _numbers_of(cursor, day, address, account)
+            found = cursor.execute(_ALONE.format(day=schema_of(day)), (numbers, numbers)).fetchall()
+        return [MessageId(id) for (id,) in found]
+
+    def erase(self, day: str, address: str, account: int | None) -> int:
         """Take an address and all that names it out of a day's tables; return how many recipients had it."""
         schema = schema_of(day)
         with self._writing() as cursor:
             self._numbers(cursor)  # so that nobody else writes
-            found = cursor.execute(_FOUND.format(day=schema), (storable(address),)).fetchall()
-            numbers = [number for (number,) in found]
+            numbers = _numbers_of(cursor, day, address, account)
             for sql in _ERASE:
                 cursor.execute(sql.format(day=schema), (numbers,))
         return len(numbers)
@@ -145,3 +158,10 @@ class PostgresWriter:
     def _forget(self) -> None:
         self._days.clear()
         self._last = -1
+
+
+def _numbers_of(cursor: Cursor, day: str, address: str, account: int | None) -> list[int]:
+    """Return the numbers of the recipients with an address, of the mail of *account*; None: of all."""
+    sql = _FOUND.format(day=schema_of(day))
+    found = cursor.execute(sql, (storable(address), account or 0, account is None)).fetchall()
+    return [number for (number,) in found]

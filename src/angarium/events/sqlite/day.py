@@ -28,7 +28,7 @@ from angarium.events.rows import (
     traits_of,
 )
 from angarium.events.sqlite.detail import pack_event, pack_fact
-from angarium.events.sqlite.erasure import erase
+from angarium.events.sqlite.erasure import alone, erase
 from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
 from angarium.events.sqlite.words import (
     NOTHING,
@@ -165,10 +165,14 @@ class DayFile:
             self._forget()
             raise
 
-    def erase(self, address: str) -> int:
+    def alone(self, address: str, account: int | None) -> list[MessageId]:
+        """See `erasure.alone`."""
+        return alone(self._db, address, account)
+
+    def erase(self, address: str, account: int | None) -> int:
         """See `erasure.erase`."""
         try:
-            found = erase(self._db, address)
+            found = erase(self._db, address, account)
             self._shared.forget()
             return found
         except BaseException:

@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+from angarium.core.ids import MessageId
 from angarium.events.rows import INDEX_BITS
 from angarium.events.sqlite.words import cut, marks_of, reply_row
 from angarium.query.words import folded, words
@@ -13,6 +14,9 @@ SELECT r.no, r.address, r.home, m.no, m.account, m.server, m.stream, m.campaign,
   {_SHARED.format("sender")}, {_SHARED.format("author")}, {_SHARED.format("subject")}
 FROM words CROSS JOIN recipient r ON r.no = words.rowid JOIN message m ON m.no = r.no >> {INDEX_BITS}
 WHERE words MATCH ?"""
+_OTHERS = f"""
+SELECT address FROM recipient
+WHERE no BETWEEN ?1 << {INDEX_BITS} AND (?1 + 1 << {INDEX_BITS}) - 1 AND address <> ''"""
 _TAGS = "SELECT word.text, word.no FROM tag JOIN word ON word.no = tag.word WHERE tag.message = ?"
 _REPLIES = "SELECT seq, reply FROM event WHERE recipient = ? AND reply <> ''"
 _OUT_OF_WORDS = """INSERT INTO words (words, rowid, "to", "from", subject, tag, mark)
@@ -31,23 +35,36 @@ WHERE no = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE sender = ?1 OR author 
 """The number stays: who reads at the moment may have it in memory."""
 
 
-def recipients_of(db: sqlite3.Connection, address: str) -> list[tuple[Any, ...]]:
-    """Return the rows of the recipients with *address*, in any case."""
+def recipients_of(db: sqlite3.Connection, address: str, account: int | None) -> list[tuple[Any, ...]]:
+    """Return the rows of the recipients with *address*, in any case, of the mail of *account*; None: of all."""
     asked = " ".join(words(address))
     if not asked:
         return []
     wanted = folded(address)
-    return [row for row in db.execute(_FOUND, (f'"to" : "{asked}"',)) if folded(row[1]) == wanted]
+    found = db.execute(_FOUND, (f'"to" : "{asked}"',))
+    return [row for row in found if folded(row[1]) == wanted and account in (None, row[4])]
 
 
-def erase(db: sqlite3.Connection, address: str) -> int:
+def alone(db: sqlite3.Connection, address: str, account: int | None) -> list[MessageId]:
+    """Return the messages that went to *address* and to nobody else who is still known."""
+    wanted = folded(address)
+    messages = dict.fromkeys(row[3] for row in recipients_of(db, address, account))
+    return [
+        MessageId(id)
+        for message in messages
+        if all(folded(other) == wanted for (other,) in db.execute(_OTHERS, (message,)))
+        for (id,) in db.execute("SELECT id FROM message WHERE no = ?", (message,))
+    ]
+
+
+def erase(db: sqlite3.Connection, address: str, account: int | None) -> int:
     """Take the address, replies and details out of all that happened to *address*, and what was written to nobody else
     out of its messages; return how many recipients that were. In one transaction of its own: killed in the middle, it
     has not happened, and done again, it finds nothing.
     """
     db.execute("PRAGMA secure_delete = ON")
     db.execute("BEGIN IMMEDIATE")
-    found = recipients_of(db, address)
+    found = recipients_of(db, address, account)
     shared = [
         number
         for row in found

@@ -124,12 +124,19 @@ class SqliteEventStore:
                 days[path.name[:10]] = days.get(path.name[:10], 0) + path.stat().st_size
         return days
 
-    def erase(self, day: str, address: str) -> int:
+    def alone(self, day: str, address: str, account: int | None = None) -> list[MessageId]:
+        """See `EventStore.alone`."""
+        if not self._path(day).exists():
+            return []
+        with self._answering(day):
+            return self._file(day).alone(address, account)
+
+    def erase(self, day: str, address: str, account: int | None = None) -> int:
         """See `EventStore.erase`."""
         if not self._path(day).exists():
             return 0
         with self._answering(day):
-            found = self._file(day).erase(address)
+            found = self._file(day).erase(address, account)
         self._unsynced.add(day)
         return found
 

@@ -10,6 +10,7 @@ from msgspec import UnsetType
 
 from angarium.core.options import Options
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore, Whose
 from angarium.events.reports.reporter import MailReporter
@@ -57,6 +58,7 @@ class Call:
     reports: MailReporter
     news: StoredNews
     texts: BodyStore
+    erasures: ErasureFolder
     check: Checker
     caller: Caller
     actor: str
@@ -97,6 +99,10 @@ class Call:
             raise HttpProblem(
                 "not-allowed", f"{what} needs a key with the grant {NODE_GRANT}; ask who runs this node"
             )
+
+    def called(self, actor: str) -> str:
+        """Return who somebody is to the caller: to an account, whoever runs the node is `operator`."""
+        return "operator" if actor.startswith("cli:") and not self.operator else actor
 
     def may_grant(self, grants: Iterable[str]) -> None:
         """Raise HttpProblem when a key would get *grants* that this one has not."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.news import StoredNews
 from angarium.events.port import EventStore
 from angarium.events.reports.reporter import MailReporter
@@ -29,6 +30,7 @@ class ManagePorts(NamedTuple):
     reports: MailReporter
     news: StoredNews
     texts: BodyStore
+    erasures: ErasureFolder
     check: Checker
     hostname: Callable[[], str] = lambda: ""
 
@@ -40,6 +42,7 @@ class ManagePorts(NamedTuple):
             reports=self.reports,
             news=self.news,
             texts=self.texts,
+            erasures=self.erasures,
             check=self.check,
             caller=caller,
             actor=actor,

@@ -46,6 +46,7 @@ SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
 Line = Annotated[str, _LINE]
 Run = Annotated[str, _told(maxLength=60, format="line")]
 """The name of what was brought in together."""
+Email = Annotated[str, _EMAIL]
 StreamId = Annotated[str, _STREAM]
 DomainName = Annotated[str, _told(minLength=3, format="domain")]
 ReturnPath = Annotated[str, _told(format="label")]

@@ -312,15 +312,10 @@ def _view(call: Call, cause: Cause) -> SuppressionView:
         "undone_at": _moment(cause.undone_at),
         "stands": cause.stands(time.time()),
         "message": format_id(cause.message) if cause.message is not None else None,
-        "by": _called(call, cause.actor),
-        "undone_by": _called(call, cause.undone_by),
+        "by": call.called(cause.actor),
+        "undone_by": call.called(cause.undone_by),
     }
     return SuppressionView(**{**fields, **shown})
-
-
-def _called(call: Call, actor: str) -> str:
-    """Return who somebody is to the caller: to an account, whoever runs the node is `operator`."""
-    return "operator" if actor.startswith("cli:") and not call.operator else actor
 
 
 def _moment(at: float | None) -> datetime | None:

@@ -13,6 +13,7 @@ from angarium.identity.store.accounts import Accounts
 from angarium.identity.store.audit import AuditLog
 from angarium.identity.store.credentials import Credentials
 from angarium.identity.store.domains import Domains
+from angarium.identity.store.erasures import ErasureAudit
 from angarium.identity.store.people import People
 from angarium.identity.store.rotation import SecretRotation
 from angarium.identity.store.schema import CHANGES
@@ -48,5 +49,6 @@ class IdentityStore:
         self.suppression_notes = Notebook(database, log, self.suppressions, now)
         self.templates = Templates(log)
         self.snippets = Snippets(log)
+        self.erasures = ErasureAudit(log, ring)
         self.audit = AuditLog(log)
         self.generation = log.generation

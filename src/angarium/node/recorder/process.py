@@ -30,7 +30,7 @@ from angarium.core.records import Fact, Message
 from angarium.core.tasks import Tasks
 from angarium.engine.to_us import ReadMail
 from angarium.events.bodies.store import BodyStore
-from angarium.events.erasing import ErasureFolder
+from angarium.events.erasing import Eraser, Erasure, ErasureFolder
 from angarium.events.news import StoredNews
 from angarium.events.place import erasures_folder, open_event_store, texts_folder
 from angarium.events.port import EventStore, Told
@@ -128,8 +128,9 @@ class RecorderProcess:
         news = StoredNews()
         management = Management(lambda: self._config, data, store, news, self._clock, self._log)
         desk = FeedbackDesk(self._reader(data, store), self._end_mail, self._clock)
+        texts = BodyStore(texts_folder(data))
         self._texts = TextKeeper(
-            BodyStore(texts_folder(data)),
+            texts,
             lambda: self._config.globals.kept_texts_max_size,
             self._clock,
             self._log,
@@ -151,7 +152,9 @@ class RecorderProcess:
             desk,
             self._texts,
             self._retention,
-            ErasureFolder(erasures_folder(data)),
+            Eraser(
+                ErasureFolder(erasures_folder(data)), store, texts, partial(_tell_erased, management.store)
+            ),
         )
         recorder.judge = Lookers(lambda: self._config.globals.machine_networks).judged
         self._sums = await asyncio.to_thread(
@@ -232,6 +235,12 @@ class RecorderProcess:
 
     def _supervisor_lost(self) -> None:
         os._exit(0)
+
+
+def _tell_erased(store: IdentityStore, number: int, erasure: Erasure) -> None:
+    store.erasures.ended(
+        erasure.mark, erasure.account, number, erasure.found, erasure.texts, actor=erasure.by
+    )
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
 from angarium.core.records import Fact
-from angarium.events.erasing import ErasureFolder, work
+from angarium.events.erasing import Eraser
 from angarium.events.port import EventStore, EventStoreError, ReceivedMail, Told
 from angarium.node.recorder.desk import FeedbackDesk
 from angarium.node.recorder.follow import NAME, JournalFollower
@@ -74,7 +74,7 @@ class JournalRecorder:
         desk: FeedbackDesk | None = None,
         texts: TextKeeper | None = None,
         retention: EventKeeper | None = None,
-        erasures: ErasureFolder | None = None,
+        eraser: Eraser | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
@@ -83,7 +83,7 @@ class JournalRecorder:
         self._desk = desk
         self._texts = texts
         self._retention = retention
-        self._erasures = erasures
+        self._eraser = eraser
         self._erased_at = 0.0
         self._swept_at = clock.now()
         self._followers: dict[Path, JournalFollower] = {}
@@ -120,9 +120,9 @@ class JournalRecorder:
                 self._texts.look()
             if self._retention is not None:
                 self._retention.look()
-            if self._erasures is not None and self._clock.now() - self._erased_at >= FIND_S:
+            if self._eraser is not None and self._clock.now() - self._erased_at >= FIND_S:
                 self._erased_at = self._clock.now()
-                for _ in work(self._erasures, self._store, self._clock.now()):
+                for _ in self._eraser.work(self._clock.now()):
                     self._is_dirty = True
             if not taken and self._clock.now() - self._swept_at >= SWEEP_S:
                 self._sweep()
