@@ -120,9 +120,11 @@ def test_one_that_is_switched_off_says_why_until_it_is_on_again(
     webhook = made(store, account)
     off = store.webhooks.switch_off(webhook.id, "410 Gone", actor="webhooks")
     assert (off.enabled, off.off_reason, off.off_at) == (False, "410 Gone", clock.now())
+    assert store.webhooks.standing() == (1, 1)
     on = store.webhooks.change(webhook.id, enabled=True, actor="test")
     assert (on.enabled, on.off_reason, on.off_at) == (True, "", None)
     assert store.webhooks.change(webhook.id, enabled=False, actor="test").off_reason != ""
+    assert store.webhooks.standing() == (1, 0)
 
 
 def test_whoever_sends_hears_of_what_has_changed_and_of_what_is_gone(

@@ -107,6 +107,13 @@ def _mailboxes(value: Value) -> tuple[str, ...]:
     return tuple(map(_mailbox_of, scalars(value, "( fbl@example.com )")))
 
 
+def _durations(value: Value) -> tuple[int, ...]:
+    found = tuple(map(whole_number, scalars(value, "( 10 60 300 )")))
+    if not 1 <= len(found) <= 100 or not all(1 <= each <= 604_800 for each in found):
+        raise BadValue("write 1 to 100 durations of a second to a week", "( 10 60 300 )")
+    return found
+
+
 def _optional_domain(value: Value) -> str | None:
     return None if _is_none(value) else _domain(value)
 
@@ -271,6 +278,10 @@ def _show_some(value: object) -> str:
     return show_value(value) if value else ""
 
 
+def _show_durations(value: object) -> str:
+    return f"( {' '.join(map(str, value))} )" if isinstance(value, tuple) else ""
+
+
 def enum(
     *words: str,
     not_yet: tuple[str, ...] = (),
@@ -410,6 +421,7 @@ BANNER = Kind("string", '"text"', _banner)
 INT = Kind("number", "N", integer)
 SIZE = Kind("size", "bytes", size)
 SECONDS = Kind("duration", "seconds", seconds)
+DURATIONS = Kind("durations", "( 10 60 300 )", _durations, show=_show_durations)
 BOOL = Kind("bool", "true | false", _bool)
 BOOL_OR_WITHOUT_LOGIN = Kind(
     "bool or word", "true | false | without_login", _bool_or_without_login, none="without_login"

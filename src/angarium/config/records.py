@@ -93,6 +93,9 @@ FORBIDDEN_ENDINGS = (
 )
 """Files that the large mailbox providers refuse, whatever is in them."""
 
+WEBHOOK_RETRIES = (10, 60, 300, 900, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 86_400, 86_400)
+"""Full jitter takes half of each on the average: tries go on for about two days."""
+
 LoneEnd = Literal["auto", "pedantic", "fix", "ignore"]
 """What becomes of a message with a lone CR or LF: refused, made CRLF, or passed on as it is; "auto": refused where its
 sender is not known and it comes by DATA, else made CRLF.
@@ -333,6 +336,10 @@ class GlobalOptions:
     # what goes out by HTTP
     fetch_networks: CidrSet = NOWHERE
     fetch_connect_timeout: int = 5
+    webhook_timeout: int = 10
+    webhook_retries: tuple[int, ...] = WEBHOOK_RETRIES
+    webhook_off_after: int = 432_000
+    webhook_max_requests: int = 512
     # what readers do
     page_hosts: DomainSet = NO_DOMAINS
     tracking_domain: str | None = None

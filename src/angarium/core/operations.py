@@ -317,6 +317,8 @@ ConditionName = Literal[
     "events_dropped",
     "suppressions_held",
     "suppressions_stand",
+    "webhooks_stand",
+    "webhooks_off",
     "hostname",
     "log_unread",
 ]

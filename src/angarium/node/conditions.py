@@ -71,6 +71,14 @@ KINDS: Final[dict[ConditionName, ConditionKind]] = {
     "suppressions_stand": ConditionKind(
         "note", "start its database, or look at the disk it is on; it goes on by itself where it stopped"
     ),
+    "webhooks_stand": ConditionKind(
+        "note",
+        "do as it says; the log's `webhooks` has more. Nothing is lost: they are told as soon as it goes on",
+    ),
+    "webhooks_off": ConditionKind(
+        "note",
+        "look at `angarium webhooks list`, then `angarium webhooks change ID --enabled`, or delete them",
+    ),
     "hostname": ConditionKind(
         "note",
         'write the name that the address of this machine has in the DNS: Hostname = "mail.example.com"',
@@ -106,7 +114,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the supervisor knows. *needs* are the descriptors that the limits in force can take of one worker,
     *recorder* is why the recorder does not read, empty where it does. *held* suppressions wait for somebody's word;
     *unsuppressed* is why nothing is suppressed, empty where it is. *event_day_dropped* is the day that was given up for
-    want of room, empty where none was.
+    want of room, empty where none was. *webhooks* is why webhooks are not told, empty where they are, *webhooks_off*
+    how many were switched off since they failed.
     """
 
     hostname: str
@@ -118,6 +127,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     held: int = 0
     unsuppressed: str = ""
     event_day_dropped: str = ""
+    webhooks: str = ""
+    webhooks_off: int = 0
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -194,6 +205,13 @@ def _of_node(node: NodeFacts, workers: Mapping[int, WorkerFacts]) -> Iterator[Co
         yield _condition("suppressions_held", text)
     if node.unsuppressed and not node.draining:
         yield _condition("suppressions_stand", f"nobody is suppressed for what fails: {node.unsuppressed}")
+    if node.webhooks and not node.draining:
+        yield _condition(
+            "webhooks_stand", f"webhooks are not told of what happens: {node.webhooks}; mail goes on"
+        )
+    if node.webhooks_off:
+        text = f"{node.webhooks_off} webhooks were switched off, since they took nothing for long or are gone"
+        yield _condition("webhooks_off", text)
     lost = node.log_lost + sum(worker.log_lost for worker in workers.values())
     if lost:
         yield _condition("log_unread", f"nobody reads the log: {lost} lines are lost")

@@ -42,6 +42,7 @@ from angarium.node.recorder.keeper import RecorderKeeper
 from angarium.node.service_manager import ServiceManager
 from angarium.node.sockets import CannotListen, Sockets
 from angarium.node.spools import spool_folder
+from angarium.node.webhooks.keeper import WebhooksKeeper
 from angarium.node.workers import WorkerProcess, Workers
 from angarium.queue.authority import Authority, Grant
 from angarium.queue.limits import Limit
@@ -110,6 +111,7 @@ class Supervisor:
             self.counters,
             self.end_mail,
         )
+        self._webhooks = WebhooksKeeper(lambda: self.config, data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
         self._unusable = ""
@@ -141,6 +143,7 @@ class Supervisor:
             self._tasks.start(self._manager.give_signs_of_life())
             self._recorder.start()
             self._tasks.regularly(_COUNT_S, self._operations.look)
+            self._tasks.regularly(_COUNT_S, self._look_for_webhooks)
             self._tasks.regularly(watch.LOOK_S, self._look_at_certificates)
             self.log.info("listening", self.clock.now(), addresses=self.addresses())
             if unused := passed_sockets().unused():
@@ -151,7 +154,7 @@ class Supervisor:
             self._manager.stopping()
             self._sockets.close()  # else the kernel goes on taking connections that no worker will greet
             await self._workers.stop(seconds, self._hurrying)
-            await self._recorder.stop()
+            await asyncio.gather(self._webhooks.stop(), self._recorder.stop())
             if self._unusable:
                 raise AngariumError(self._unusable)
         finally:
@@ -324,6 +327,8 @@ class Supervisor:
         self.counters.set("log_lost_lines_total", self.log.lost)
         self._count_disk()
         self._recorder.count_lag()
+        self.counters.set("webhooks", self._recorder.told.webhooks)
+        self.counters.set("webhooks_off", self._recorder.told.webhooks_off)
         return [(name, labels, value) for (name, *labels), value in self.counters.numbers()]
 
     def _count_disk(self) -> None:
@@ -358,7 +363,14 @@ class Supervisor:
             held=self._recorder.told.held,
             unsuppressed=self._recorder.told.unsuppressed,
             event_day_dropped=self._recorder.told.event_day_dropped,
+            webhooks=self._webhooks.problem,
+            webhooks_off=self._recorder.told.webhooks_off,
         )
+
+    async def _look_for_webhooks(self) -> None:
+        """Have webhooks told as soon as there are any; a node without one does without the process."""
+        if self._recorder.told.webhooks and not self._stopping.is_set():
+            self._webhooks.want()
 
     def addresses(self) -> dict[str, str]:
         """Where each listener can be reached."""
@@ -396,6 +408,7 @@ class Supervisor:
             if await self._done(worker, "config", **spec):
                 self._sockets.send(worker.sockets, self._http.public)
         self._recorder.configure()
+        self._webhooks.configure()
         return {
             "generation": config.generation,
             "changed_listeners": changed,

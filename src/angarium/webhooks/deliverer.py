@@ -41,6 +41,8 @@ STORE_S: Final = 0.5
 _AGAIN_S: Final = 1.0
 SWEEP_S: Final = 3_600.0
 PAGE: Final = 1_000
+_FIRST_S: Final = 600.0
+"""So far before the first start the log is looked through for what is of webhooks that are new."""
 _PAGES: Final = 20
 """So much is handed out before another look at all else."""
 _CATCHING_UP: Final = 2
@@ -175,6 +177,8 @@ class WebhookDeliverer:
         has_lost = tail.boot != self._boot
         number = min(tail.earlier if has_lost else tail.number, last)
         earlier = min(tail.earlier, number)
+        if kept is None:  # it is started for the first webhook that there is, and not before
+            earlier = min(earlier, await self._run(self._source.number_at, now - _FIRST_S))
         self._tail = _Tail(number, earlier, now, self._boot, marked=earlier)
         cursors: dict[int, CursorRow] = await self._run_ledger(self._ledger.cursors)
         upto = number if has_lost else last

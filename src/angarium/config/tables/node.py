@@ -301,6 +301,30 @@ _FETCHING = (
         1,
         60,
     ),
+    _row("Webhook_Timeout", k.SECONDS, "s", "How long a webhook may take to answer, in all.", 1, 300),
+    _row(
+        "Webhook_Retries",
+        k.DURATIONS,
+        "s",
+        "How long is waited at most between the tries to tell a webhook of something that it does not take; behind the "
+        "last it is a dead letter.",
+    ),
+    _row(
+        "Webhook_Off_After",
+        k.SECONDS,
+        "s",
+        "A webhook that has taken nothing for so long is switched off.",
+        3600,
+        31_536_000,
+    ),
+    _fixed(
+        "Webhook_Max_Requests",
+        k.INT,
+        "requests",
+        "Requests to webhooks that are under way at a time; those of slow ones have as many places of their own.",
+        1,
+        10_000,
+    ),
 )
 
 _REQUESTS = (

@@ -331,6 +331,36 @@ METRICS: Final[dict[str, Metric]] = {
         "How long ago that happened which the recorder reads now; 0 when it has read all. Of a silent one it grows.",
         look="Growing: searches do not find the newest mail, and the journals take more of the disk.",
     ),
+    "webhooks": Metric("gauge", "Webhooks that there are, switched on or off."),
+    "webhooks_off": Metric(
+        "gauge",
+        "Webhooks that were switched off since they took nothing for long, or are gone.",
+        look="Above 0: `angarium webhooks list` says which, and why.",
+    ),
+    "webhooks_failing": Metric(
+        "gauge", "Webhooks that are left alone at the moment, since they failed in a row."
+    ),
+    "webhook_lag_seconds": Metric(
+        "gauge",
+        "How long ago that happened which waits longest to be told to a webhook that works.",
+        look="Growing: webhooks are slower than what happens, or `Webhook_Max_Requests` are too few.",
+    ),
+    "webhook_requests_total": Metric(
+        "counter",
+        "Requests to webhooks, by what came of them.",
+        (Label("outcome", ("taken", "failed")),),
+    ),
+    "webhook_events_total": Metric("counter", "Events that webhooks have taken."),
+    "webhook_dead_letters_total": Metric(
+        "counter",
+        "What webhooks did not take however often it was tried.",
+        look="Any growth: `angarium webhooks dead` says what, and why; replay it or drop it.",
+    ),
+    "webhooks_restarts_total": Metric(
+        "counter",
+        "How often the process that tells webhooks was started again after it died.",
+        look="Any growth: the log says how. Nothing is lost: it goes on where it stopped.",
+    ),
     "suppressions_held": Metric(
         "gauge",
         "Suppressions that are held since much failed at once, and wait for somebody's word.",

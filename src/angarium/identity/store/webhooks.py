@@ -1,7 +1,7 @@
 """The identity store: webhooks. A signing secret is returned once, by what makes it; what is secret is encrypted."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -33,7 +33,16 @@ from angarium.sql.rows import before_of, record_of, row_of, said
 OVERLAP_S: Final = 86_400.0
 """How long the secret before goes on beside a new one."""
 
+BY_HAND: Final = "somebody has switched it off"
+
 _decode = msgspec.json.Decoder(WebhookSecrets).decode
+
+
+class WebhooksStanding(NamedTuple):
+    """*there* counts all, *failed* those that were switched off since they took nothing."""
+
+    there: int
+    failed: int
 
 
 class Webhooks:
@@ -62,8 +71,10 @@ class Webhooks:
             webhook = msgspec.structs.replace(shape, headers=tuple(kept.headers))
             check_auth(webhook, kept)
             row = {name: getattr(webhook, name) for name in webhook.__struct_fields__ if name != "id"}
+            if not webhook.enabled:
+                row |= {"off_reason": BY_HAND, "off_at": change.at}
             made = change.add(schema.webhooks, **row, change=change.generation, sealed=self._sealed(kept))
-            webhook = msgspec.structs.replace(webhook, id=made)
+            webhook = record_of(_row(change.connection, made), Webhook)
             change.note("create", f"webhook {made}", owner, after=said(webhook))
         return webhook, secret
 
@@ -94,6 +105,14 @@ class Webhooks:
             ids = set(connection.scalars(select(table.c.id)))
         found = [WatchedWebhook(record_of(row, Webhook), self._opened(row), row["change"]) for row in rows]
         return found, ids
+
+    def standing(self) -> WebhooksStanding:
+        """Return how many there are, and how many are off since they have failed."""
+        table = schema.webhooks.c
+        failed = table.enabled.is_(False) & (table.off_reason != BY_HAND)
+        query = select(func.count(), func.count().filter(failed)).select_from(schema.webhooks)
+        with self._log.reading() as connection:
+            return WebhooksStanding(*connection.execute(query).one())
 
     def change(self, id: int, *, actor: str, **fields: Any) -> Webhook:
         """Change fields as `create` takes them; the account, server and dialect stay. What is switched on again has no
@@ -211,7 +230,7 @@ def _login_in(url: Any) -> dict[str, str]:
 def _switched(enabled: bool, webhook: Webhook, now: float) -> dict[str, Any]:
     if enabled:
         return {"off_reason": "", "off_at": None}
-    return {"off_reason": "somebody has switched it off", "off_at": now} if webhook.enabled else {}
+    return {"off_reason": BY_HAND, "off_at": now} if webhook.enabled else {}
 
 
 def _check_room(connection: Connection, account: int) -> None:

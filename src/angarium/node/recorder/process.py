@@ -39,6 +39,7 @@ from angarium.feedback.matching import facts_of
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file
 from angarium.identity.store.store import IdentityStore
+from angarium.identity.store.webhooks import WebhooksStanding
 from angarium.node import domain_watch
 from angarium.node.http.recorder import RecorderHttp
 from angarium.node.link import Link
@@ -56,6 +57,7 @@ from angarium.node.recorder.recorder import JournalRecorder
 from angarium.node.recorder.retention import EventKeeper
 from angarium.node.recorder.texts import TextKeeper
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
+from angarium.sql.errors import StoreError
 from angarium.suppressions.index.builder import LOOK_S
 
 _TELL_S = 1.0
@@ -82,6 +84,7 @@ class RecorderProcess:
         self._texts: TextKeeper
         self._retention: EventKeeper
         self._http: RecorderHttp | None = None
+        self._webhooks = WebhooksStanding(0, 0)
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_QUESTIONS, "question"))
 
@@ -105,6 +108,7 @@ class RecorderProcess:
                     "event_day_dropped": self._retention.dropped,
                     "events_too_late": self._retention.too_late,
                 }
+                said |= {"webhooks": self._webhooks.there, "webhooks_off": self._webhooks.failed}
                 self._link.tell("recorder", **said)
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
@@ -170,10 +174,18 @@ class RecorderProcess:
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
         self._tasks.regularly(LOOK_S, management.make_suppression_file)
         self._tasks.regularly(_FORGET_S, management.forget_old_sessions)
+        self._tasks.regularly(_TELL_S, lambda: self._count_webhooks(management.store))
         # What start-up made stays for good, and batches of thousands of records are no garbage while they are stored.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+
+    async def _count_webhooks(self, store: IdentityStore) -> None:
+        """Look how many webhooks there are: without any, nobody has to tell them."""
+        try:
+            self._webhooks = await asyncio.to_thread(store.webhooks.standing)
+        except StoreError:
+            pass  # whoever needs the store says so
 
     def _reader(self, data: Path, store: EventStore) -> Reader:
         """Return what reads mail to this node. Raises KeyRingError."""

@@ -41,7 +41,8 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed. *types* and
     *bounces* are what it has stored by type, and the bounces by category. The kept texts of mail take *text_bytes*, and
     *texts_left_out* were not kept for want of room. The store takes *event_bytes*, *event_day_dropped* is the day that
-    went last for want of room (empty: none did), and *events_too_late* were of days that are not kept.
+    went last for want of room (empty: none did), and *events_too_late* were of days that are not kept. There are so
+    many *webhooks*, of which *webhooks_off* were switched off since they took nothing.
     """
 
     lag_s: float = 0.0
@@ -56,6 +57,8 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     event_bytes: int = 0
     event_day_dropped: str = ""
     events_too_late: int = 0
+    webhooks: int = 0
+    webhooks_off: int = 0
 
 
 class JournalRecorder:

@@ -1,0 +1,1 @@
+"""The process that tells webhooks, and how the supervisor keeps it."""
