@@ -25,6 +25,8 @@ from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.port import Dimension
 from angarium.events.rollups.roller import Roller
 from angarium.events.rollups.store import RollupsFile, RollupsReader
+from angarium.events.rollups.tables import CellKey, rolled_up
+from angarium.events.rollups.tally import Cell, EventTally, add
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.query.parser import parse
 from angarium.query.values import Now
@@ -480,6 +482,27 @@ def test_mail_to_this_node_is_no_sending(desk: Desk) -> None:
     desk.roll()
     desk.take(reception(2, START, fate="feedback"))
     assert counts(desk.report().total, "accepted") == (0,)
+
+
+def test_what_is_alike_is_put_together_and_comes_to_the_same(desk: Desk) -> None:
+    """A thousand letters to one domain are a few rows; of a newsletter's tail each event is one."""
+    alike = [reception(number, START, tags=("a", "b"), size=100 + number) for number in range(1, 41)]
+    varied = [reception(100 + number, START, to=(f"r@d{number}.example.com",)) for number in range(40)]
+    for mail in (*alike, *varied):
+        desk.take(mail, event(mail, "delivered", "delivered", 1, after_s=2.0))
+    half, last = 80, desk.store.last()
+    assert sum(len(some.rows) for some in desk.store.each(0, half)) == 2
+    assert sum(len(some.rows) for some in desk.store.each(half, last)) == 80
+    tally = EventTally(category_of)
+    one_by_one: dict[CellKey, Cell] = {}
+    for number in range(last):
+        for key, cell in rolled_up(desk.store.each(number, number + 1), tally).items():
+            add(one_by_one.setdefault(key, {}), cell)
+    together = rolled_up(desk.store.each(0, half), tally)
+    for key, cell in rolled_up(desk.store.each(half, last), tally).items():
+        add(together.setdefault(key, {}), cell)
+    assert together == one_by_one
+    assert desk.report(by="tag").total.counts["delivered"] == 80
 
 
 def test_how_long_delivery_took_adds_up(desk: Desk) -> None:

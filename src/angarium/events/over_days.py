@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from angarium.events.days import day_at, days_asked
 from angarium.events.port import PLACE, Extent, FoundMail, FoundMailPage, Happening, NoSuchPlace, Whose
 from angarium.events.reading import DayReader, Span
-from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
+from angarium.events.rollups.port import Counted, CountQuery, EventRows, ReplyCount
 from angarium.query.nodes import Node
 
 _NEWEST = 1 << 62
@@ -105,6 +105,15 @@ def counted(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[C
     """See `CountedEvents.counted`."""
     for day in _counted_days(days, wanted):
         yield from opened(day).counter.counted(wanted)
+
+
+def each(
+    days: Iterable[str], opened: Open, extent_of: ExtentOf, after: int, upto: int
+) -> Iterator[EventRows]:
+    """See `CountedEvents.each`."""
+    span = Span(after, upto + 1)
+    for day in sorted(day for day in days if span.overlaps(extent_of(day))):
+        yield from opened(day).counter.each(after, upto)
 
 
 def replies(days: Iterable[str], opened: Open, wanted: CountQuery) -> Iterator[ReplyCount]:

@@ -26,7 +26,7 @@ from angarium.events.postgres.schema import SCHEMA, days_in
 from angarium.events.postgres.words import storable
 from angarium.events.postgres.writing import PostgresWriter
 from angarium.events.reading import DayReader, Span
-from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
+from angarium.events.rollups.port import Counted, CountQuery, EventRows, ReplyCount
 from angarium.query.nodes import Node
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
@@ -112,6 +112,14 @@ class PostgresEventStore:
     def counted(self, wanted: CountQuery) -> Iterator[Counted]:
         """See `CountedEvents.counted`."""
         return iter(self._asked(lambda asking: list(over_days.counted(asking.days(), asking.day, wanted))))
+
+    def each(self, after: int, upto: int) -> Iterator[EventRows]:
+        """See `CountedEvents.each`."""
+        return iter(
+            self._asked(
+                lambda asking: list(over_days.each(asking.days(), asking.day, asking.extent, after, upto))
+            )
+        )
 
     def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
         """See `CountedEvents.replies`."""

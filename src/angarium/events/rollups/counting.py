@@ -5,14 +5,24 @@ as that of a message without account, server and all else. When the message come
 back, and counted rightly: the two more questions for a range of numbers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from angarium.events.catalogue import BY_NUMBER, KINDS
 from angarium.events.conditions import Conditions, joined
 from angarium.events.day_sql import Ask, Condition, DaySql, Said
 from angarium.events.port import Whose
-from angarium.events.rollups.port import Counted, CountQuery, Dimension, ReplyCount
+from angarium.events.rollups.port import (
+    EACH,
+    REASON,
+    TIMES,
+    WORDS,
+    Counted,
+    CountQuery,
+    Dimension,
+    EventRows,
+    ReplyCount,
+)
 from angarium.events.rows import INDEX_BITS, TO_US, WHOLE
 from angarium.query.nodes import Everything
 
@@ -33,6 +43,9 @@ _ENDS: Final = (
 _ONCE: Final = ("open", "click", "unsubscribe", "complaint", "late_bounce")
 _AT_ONCE: Final = 200
 """Messages that came late, in one question."""
+_WORDS_AT_ONCE: Final = 500
+_SAMPLE: Final = 400
+"""So many show whether the others are alike."""
 _REPLIES: Final = ("bounced", "delayed", "late_bounce")
 
 _NUMBERED: Final = ("account", "server")
@@ -75,6 +88,39 @@ class DayCounter:
                 yield from self._groups(wanted, "back", some)
         yield from self._left_out(wanted)
 
+    def each(self, after: int, upto: int) -> Iterator[EventRows]:
+        """See `CountedEvents.each`."""
+        wanted = CountQuery(EACH, after, upto)
+        sample = self._rows(wanted._replace(upto=min(upto, after + _SAMPLE)), "once").rows
+        are_alike = len({row[:TIMES] for row in sample}) * 2 < len(sample)
+        yield self._rows(wanted, "once", are_alike=are_alike)
+        late = self._late(wanted) if after else []
+        for start in range(0, len(late), _AT_ONCE):
+            some = late[start : start + _AT_ONCE]
+            yield self._rows(wanted, "again", some)
+            yield self._rows(wanted, "back", some)
+        for left_out in self._left_out(wanted):
+            words, times = [1] * (len(EACH) - 2), left_out.times
+            row = (
+                left_out.at,
+                None,
+                KINDS[left_out.kind].number,
+                1,
+                0,
+                0,
+                0,
+                0,
+                0,
+                None,
+                0,
+                0,
+                *words,
+                "[]",
+                times,
+                0,
+            )
+            yield EventRows([row], {1: ""})
+
     def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
         """See `CountedEvents.replies`."""
         where, values = self._where(wanted, "once", _REPLIES)
@@ -106,6 +152,32 @@ class DayCounter:
         sign = -1 if which == "back" else 1
         for row in self._ask(sql, values):
             yield _counted(row, sign)
+
+    def _rows(
+        self, wanted: CountQuery, which: _As, late: Sequence[int] = (), *, are_alike: bool = False
+    ) -> EventRows:
+        """Return events, one by one; those that *are_alike* put together. Where so much is told apart hardly two are,
+        mostly, and to sort them costs more than all else. Words are looked up afterwards, each once.
+        """
+        where, values = self._where(wanted, which, _COUNTED, late)
+        told = [*(sql for _, sql in self._parts(wanted)), self._sql.tags]
+        sums, grouped = "1, coalesce(m.size, 0)", ""
+        if are_alike:
+            sums = "count(*), CAST(sum(coalesce(m.size, 0)) AS bigint)"
+            grouped = f"GROUP BY {', '.join(str(number + 1) for number in range(len(told)))}"
+        sql = f"SELECT {', '.join(told)}, {sums} {self._tables(wanted, which)} WHERE {where} {grouped}"
+        rows = self._ask(sql, values)
+        words = self._texts({number for row in rows for number in (row[REASON], *row[WORDS])})
+        return EventRows(rows, words, is_taken_back=which == "back")
+
+    def _texts(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return the words that have these numbers."""
+        asked, found = sorted(numbers), dict[int, str]()
+        for start in range(0, len(asked), _WORDS_AT_ONCE):
+            some = asked[start : start + _WORDS_AT_ONCE]
+            sql = f"SELECT no, text FROM {self._sql.prefix}word WHERE no IN ({_marks(some)})"
+            found.update(self._ask(sql, some))
+        return found
 
     def _parts(self, wanted: CountQuery) -> list[tuple[str, str]]:
         """Return what is told apart, each with its name."""

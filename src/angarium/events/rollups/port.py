@@ -1,13 +1,36 @@
 """What is asked of a store of events to count them, and what it answers."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from angarium.events.port import Whose
 from angarium.query.nodes import Everything, Node
 
 Dimension = Literal["account", "server", "stream", "tag", "campaign", "domain", "provider", "binding"]
 """What is counted apart. *domain* is that of the recipient's address, *provider* whose host was tried."""
+
+EACH: Final[tuple[Dimension, ...]] = (
+    "account",
+    "server",
+    "stream",
+    "campaign",
+    "domain",
+    "provider",
+    "binding",
+)
+"""What is told of each, beside tags: a message may have several."""
+
+EventRow = tuple[Any, ...]
+"""What `Counted` has up to the latency, but with numbers for kind and reason; the numbers of accounts, servers and
+words (`EACH`); the tags in JSON; how often it was, and bytes.
+"""
+AT, ACCEPTED_AT, KIND, REASON = range(4)
+ALIKE: Final = slice(KIND, 10)
+"""What says to which measures an event adds."""
+ACCOUNT, SERVER = 10, 11
+PLACE_OF: Final = {dimension: ACCOUNT + place for place, dimension in enumerate(EACH)}
+WORDS: Final = slice(12, 17)
+TAGS, TIMES, SIZE = 17, 18, 19
 
 QUARTER_S: Final = 900
 """The finest that is kept: the days and hours of every zone are made of them."""
@@ -59,6 +82,14 @@ class Counted(NamedTuple):
     size: int
 
 
+class EventRows(NamedTuple):
+    """Events of one day, and the *words* that their numbers stand for. *is_taken_back*: they had been counted so."""
+
+    rows: list[EventRow]
+    words: Mapping[int, str]
+    is_taken_back: bool = False
+
+
 class ReplyCount(NamedTuple):
     """How often a peer has answered so. *kind* is that of the event."""
 
@@ -77,6 +108,12 @@ class CountedEvents(Protocol):
 
     def counted(self, wanted: CountQuery) -> Iterator[Counted]:
         """Count. The same event may come in several parts, whose counts add up."""
+        ...
+
+    def each(self, after: int, upto: int) -> Iterator[EventRows]:
+        """Yield the events numbered above *after* up to *upto*, as plain rows; and those before them that had been
+        counted while their message was not known, and it is now: as they were then, to be taken back, and as they are.
+        """
         ...
 
     def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:

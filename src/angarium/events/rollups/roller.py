@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from angarium.events.rollups.port import QUARTER_S, CountedEvents, CountQuery
+from angarium.events.rollups.port import QUARTER_S, CountedEvents
 from angarium.events.rollups.store import RollupsFile
-from angarium.events.rollups.tables import BESIDE_TAGS, FOR_TAGS, rolled_up
+from angarium.events.rollups.tables import rolled_up
 from angarium.events.rollups.tally import CategoryOf, EventTally
 
 AT_ONCE: Final = 20_000
@@ -53,15 +53,6 @@ class Roller:
 
     def roll(self, upto: int) -> None:
         """Add all events up to number *upto* that are not in the sums yet. Raises EventStoreError."""
-        cells = {
-            **rolled_up(
-                self._events.counted(CountQuery(BESIDE_TAGS, after=self._upto, upto=upto)),
-                BESIDE_TAGS,
-                self._tally,
-            ),
-            **rolled_up(
-                self._events.counted(CountQuery(FOR_TAGS, after=self._upto, upto=upto)), FOR_TAGS, self._tally
-            ),
-        }
+        cells = rolled_up(self._events.each(self._upto, upto), self._tally)
         self._file.add(cells, upto)
         self._upto = upto

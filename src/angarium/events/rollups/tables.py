@@ -1,11 +1,27 @@
 """Which rollups there are, and what is added to each."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
-from angarium.events.rollups.measures import BY_NUMBER, LATENCY
-from angarium.events.rollups.port import Counted, Dimension
-from angarium.events.rollups.tally import Cell, EventTally
+from angarium.events.catalogue import BY_NUMBER
+from angarium.events.rollups.port import (
+    ACCEPTED_AT,
+    ACCOUNT,
+    ALIKE,
+    AT,
+    PLACE_OF,
+    SERVER,
+    SIZE,
+    TAGS,
+    TIMES,
+    Counted,
+    Dimension,
+    EventRow,
+    EventRows,
+)
+from angarium.events.rollups.tally import Adds, Cell, EventTally, add
 
 QUARTERS_A_DAY: Final = 96
 
@@ -36,13 +52,15 @@ ROLLUPS: Final = (
     Rollup(6, "domain", QUARTERS_A_DAY),
     Rollup(7, "provider", QUARTERS_A_DAY),
 )
-TAGS: Final = next(rollup for rollup in ROLLUPS if rollup.dimension == "tag")
-
-BESIDE_TAGS: Final[tuple[Dimension, ...]] = (
-    "account", "server", "stream", "campaign", "domain", "provider", "binding",
-)  # fmt: skip
-FOR_TAGS: Final[tuple[Dimension, ...]] = ("account", "server", "tag")
-"""What is asked for at once: a message may have several tags, so these are asked for apart."""
+BY_TAG: Final = next(rollup for rollup in ROLLUPS if rollup.dimension == "tag")
+_PLACED: Final = [(rollup, PLACE_OF[rollup.dimension]) for rollup in ROLLUPS if rollup is not BY_TAG]
+"""Each with where its value stands among those of an event."""
+_OF_MESSAGES: Final = [
+    (rollup.number, rollup.quarters, place) for rollup, place in _PLACED if not rollup.by_attempt
+]
+_OF_ATTEMPTS: Final = [
+    (rollup.number, rollup.by_owner, rollup.quarters, place) for rollup, place in _PLACED if rollup.by_attempt
+]
 
 
 class CellKey(NamedTuple):
@@ -55,39 +73,84 @@ class CellKey(NamedTuple):
     value: str
 
 
-def rolled_up(
-    counted: Iterable[Counted], dimensions: tuple[Dimension, ...], tally: EventTally
-) -> Mapping[CellKey, Cell]:
-    """Return what is to be added to each row of the rollups by these *dimensions*."""
-    cells: dict[tuple[int, int, int, int, str], Cell] = {}
-    into = [
-        (rollup, dimensions.index(rollup.dimension)) for rollup in ROLLUPS if rollup.dimension in dimensions
-    ]
-    for each in counted:
-        account, server = int(each.values[0]), int(each.values[1])
-        for quarter, adds in _by_time(tally.increments(each)).items():
-            of_attempt = [(measure, count) for measure, count in adds if _by_attempt(measure)]
-            for rollup, place in into:
-                some = of_attempt if rollup.by_attempt else adds
-                if some:
-                    owner = (account, server) if rollup.by_owner else (0, 0)
-                    key = (rollup.number, *owner, quarter // rollup.quarters, each.values[place])
-                    cell = cells.setdefault(key, {})
-                    for measure, count in some:
-                        cell[measure] = cell.get(measure, 0) + count
-    return {CellKey(*key): cell for key, cell in cells.items()}
+def rolled_up(events: Iterable[EventRows], tally: EventTally) -> dict[CellKey, Cell]:
+    """Return what is to be added to each row of the rollups."""
+    cells: defaultdict[CellKey, Cell] = defaultdict(dict)
+    for some in events:
+        for key, cell in _Summing(some, tally).sums():
+            add(cells[key], cell)
+    return cells
 
 
-def _by_time(adds: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
-    """Return what is added to each measure, by time: most is at one."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for measure, quarter, count in adds:
-        found.setdefault(quarter, []).append((measure, count))
-    return found
+class _Summing:
+    """Sums of *events* of one day, by rows that have numbers for words."""
+
+    def __init__(self, events: EventRows, tally: EventTally) -> None:
+        self._events = events
+        self._tally = tally
+        self._adds: dict[tuple[Any, ...], Adds] = {}
+        self._tags: dict[str, tuple[str, ...]] = {}
+        self._cells: defaultdict[tuple[Any, ...], Cell] = defaultdict(dict)
+
+    def sums(self) -> Iterator[tuple[CellKey, Cell]]:
+        """Yield each row, with what is added to it."""
+        for row in self._events.rows:
+            self._add(row)
+        for place, cell in self._cells.items():
+            yield self._key(*place), cell
+
+    def _key(self, rollup: int, account: int, server: int, unit: int, value: int | str) -> CellKey:
+        text = value if isinstance(value, str) else self._events.words[value]
+        return CellKey(rollup, account, server, unit, text)
+
+    def _add(self, row: EventRow) -> None:
+        adds = self._adds.get(row[ALIKE]) or self._adds_of(row)
+        sign = -1 if self._events.is_taken_back else 1
+        times, size = sign * row[TIMES], sign * row[SIZE]
+        if adds.times:
+            _add(self._of_message(row, row[AT]), adds, times, size)
+        if adds.accepted is not None and row[ACCEPTED_AT] is not None:
+            _add(self._of_message(row, row[ACCEPTED_AT]), adds.accepted, times, size)
+        if adds.of_attempt is not None:
+            _add(self._of_attempt(row), adds.of_attempt, times, size)
+
+    def _of_message(self, row: EventRow, at: int) -> list[Cell]:
+        """Return the rows that all that happens to a message is in."""
+        cells, account, server = self._cells, row[ACCOUNT], row[SERVER]
+        found = [
+            cells[number, account, server, at // unit, row[place]] for number, unit, place in _OF_MESSAGES
+        ]
+        tags = self._tags.get(row[TAGS]) or self._tags_of(row)
+        return found + [cells[BY_TAG.number, account, server, at // BY_TAG.quarters, tag] for tag in tags]
+
+    def _of_attempt(self, row: EventRow) -> list[Cell]:
+        """Return the rows that only attempts are in."""
+        cells, account, server, at = self._cells, row[ACCOUNT], row[SERVER], row[AT]
+        return [
+            cells[number, account * by_owner, server * by_owner, at // unit, row[place]]
+            for number, by_owner, unit, place in _OF_ATTEMPTS
+        ]
+
+    def _adds_of(self, row: EventRow) -> Adds:
+        found = self._adds[row[ALIKE]] = self._tally.adds(_counted(row, self._events.words))
+        return found
+
+    def _tags_of(self, row: EventRow) -> tuple[str, ...]:
+        found = self._tags[row[TAGS]] = tuple(json.loads(row[TAGS]))
+        return found
 
 
-_ATTEMPTS: Final = frozenset(measure.number for measure in BY_NUMBER.values() if measure.by_attempt)
+def _add(cells: list[Cell], adds: Adds, times: int, size: int) -> None:
+    for cell in cells:
+        for measure in adds.times:
+            cell[measure] = cell.get(measure, 0) + times
+        for measure in adds.sizes:
+            cell[measure] = cell.get(measure, 0) + size
 
 
-def _by_attempt(measure: int) -> bool:
-    return measure >= LATENCY or measure in _ATTEMPTS
+def _counted(row: EventRow, words: Mapping[int, str]) -> Counted:
+    """Return an event as far as it says to what it adds."""
+    kind, reason, *flags, traits, latency = row[ALIKE]
+    first_try, machine, is_first, is_engaging = map(bool, flags)
+    return Counted(row[AT], row[ACCEPTED_AT], (), BY_NUMBER[kind].name, words[reason], first_try, machine, is_first,
+                   is_engaging, traits, latency, row[TIMES], row[SIZE])  # fmt: skip

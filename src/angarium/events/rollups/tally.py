@@ -1,9 +1,9 @@
 """What has been counted, as sums by measure: what an event adds to which, and to what time. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
-from angarium.events.rollups.measures import BOUNCED, LATENCY, number
+from angarium.events.rollups.measures import BOUNCED, BY_NUMBER, LATENCY, number
 from angarium.events.rollups.port import Counted
 from angarium.events.rows import CLICKS_TRACKED, OPENS_TRACKED
 
@@ -31,30 +31,52 @@ _FIRST: Final = {
 _BYTES: Final = {number("accepted_bytes"), number("delivered_bytes")}
 
 
+class Adds(NamedTuple):
+    """The measures that an event adds to at its own time: those that count how often it was, and those of bytes; what
+    it adds to at the time of the acceptance; and of the former what is known of attempts. None: nothing.
+    """
+
+    times: tuple[int, ...]
+    sizes: tuple[int, ...]
+    accepted: "Adds | None" = None
+    of_attempt: "Adds | None" = None
+
+
 class EventTally:
     """Says what each event adds to. *category_of* tells bounces apart."""
 
     def __init__(self, category_of: CategoryOf) -> None:
         self._category_of = category_of
-        self._known: dict[tuple[object, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._known: dict[tuple[object, ...], Adds] = {}
 
     def increments(self, counted: Counted) -> Iterator[tuple[int, int, int]]:
         """Yield measure, time, and how much is added: at the time of the event, or at that of the acceptance."""
-        happened, accepted = self._measures(counted)
-        for measure in happened:
-            yield measure, counted.at, counted.size if measure in _BYTES else counted.times
-        if counted.latency is not None:
-            yield LATENCY + counted.latency, counted.at, counted.times
-        if counted.accepted_at is not None:
-            for measure in accepted:
+        adds = self.adds(counted)
+        for measure in adds.times:
+            yield measure, counted.at, counted.times
+        for measure in adds.sizes:
+            yield measure, counted.at, counted.size
+        if counted.accepted_at is not None and adds.accepted is not None:
+            for measure in adds.accepted.times:
                 yield measure, counted.accepted_at, counted.times
 
-    def _measures(self, counted: Counted) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        alike = counted[3:9], counted.traits
+    def adds(self, counted: Counted) -> Adds:
+        """Return what it adds to."""
+        alike = counted[3:11]
         found = self._known.get(alike)
         if found is None:
-            found = self._known[alike] = tuple(self._at_event(counted)), tuple(_at_acceptance(counted))
+            found = self._known[alike] = self._adds(counted)
         return found
+
+    def _adds(self, counted: Counted) -> Adds:
+        measures = list(self._at_event(counted))
+        if counted.latency is not None:
+            measures.append(LATENCY + counted.latency)
+        adds, of_attempt = _adds_of(measures), _adds_of(filter(_is_of_attempt, measures))
+        accepted = _adds_of(_at_acceptance(counted))
+        return adds._replace(
+            accepted=accepted if accepted.times else None, of_attempt=of_attempt if of_attempt.times else None
+        )
 
     def _at_event(self, counted: Counted) -> Iterator[int]:
         kind = counted.kind
@@ -72,6 +94,14 @@ class EventTally:
             yield from _read(counted)
         elif kind == "received":
             yield from _received(counted.traits)
+
+
+def _adds_of(measures: Iterable[int]) -> Adds:
+    each = list(measures)
+    return Adds(
+        tuple(measure for measure in each if measure not in _BYTES),
+        tuple(measure for measure in each if measure in _BYTES),
+    )
 
 
 def _received(traits: int) -> Iterator[int]:
@@ -116,3 +146,11 @@ def add(cell: Cell, other: Mapping[int, int]) -> Cell:
 def latencies(cell: Mapping[int, int]) -> dict[int, int]:
     """Return the histogram of a cell, by bucket."""
     return {measure - LATENCY: count for measure, count in cell.items() if measure >= LATENCY}
+
+
+_ATTEMPTS: Final = frozenset(measure.number for measure in BY_NUMBER.values() if measure.by_attempt)
+
+
+def _is_of_attempt(measure: int) -> bool:
+    """Whether it is known of each attempt, and so of the provider and the binding."""
+    return measure >= LATENCY or measure in _ATTEMPTS

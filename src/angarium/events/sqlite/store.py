@@ -14,7 +14,7 @@ from angarium.events import over_days
 from angarium.events.days import day_of, day_of_id
 from angarium.events.port import EventStoreError, FoundMailPage, Happening, Judge, Timeline, Told, Whose
 from angarium.events.reading import DayReader, Span
-from angarium.events.rollups.port import Counted, CountQuery, ReplyCount
+from angarium.events.rollups.port import Counted, CountQuery, EventRows, ReplyCount
 from angarium.events.sqlite.day import DayFile
 from angarium.events.sqlite.extents import DayExtents
 from angarium.events.sqlite.reading import DayFileReader, cannot
@@ -107,6 +107,10 @@ class SqliteEventStore:
     def counted(self, wanted: CountQuery) -> Iterator[Counted]:
         """See `CountedEvents.counted`."""
         return over_days.counted(self._days(), self._day, wanted)
+
+    def each(self, after: int, upto: int) -> Iterator[EventRows]:
+        """See `CountedEvents.each`."""
+        return over_days.each(self._days(), self._day, self._extents.of, after, upto)
 
     def replies(self, wanted: CountQuery) -> Iterator[ReplyCount]:
         """See `CountedEvents.replies`."""
