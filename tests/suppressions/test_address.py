@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.smtp.address import parse_mailbox
+from angarium.smtp.address import comparable, parse_mailbox
 from angarium.sql.errors import Invalid
 from angarium.suppressions.address import (
     address_of,
-    comparable,
     entries_of,
     entry_bytes,
     entry_of,

@@ -78,6 +78,16 @@ def parse_mailbox(text: str, *, smtputf8: bool = False, pedantic: bool = False) 
     return _parse_unusual(text, smtputf8, pedantic)
 
 
+def comparable(address: str, domain: str) -> str:
+    """Return a mailbox as it is compared: no provider tells `Ann@` from `ann@`, and characters beyond ASCII are in NFC.
+    *domain*: in A-labels.
+    """
+    local = address[: address.rfind("@")]
+    if local.isascii():
+        return f"{local.lower()}@{domain}"
+    return f"{unicodedata.normalize('NFC', unicodedata.normalize('NFC', local).casefold())}@{domain}"
+
+
 def parse_path(text: str, *, smtputf8: bool = False, pedantic: bool = False) -> Mailbox:
     """Parse what stands between angle brackets, dropping a source route (RFC 5321 §4.1.1.3)."""
     if text.startswith("@"):

@@ -8,14 +8,13 @@ An address is found by 64 bits: 40 of the address, so that all that is known of 
 it is on. Numbers in the database are signed, and in the order of the bytes.
 """
 
-import unicodedata
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from angarium.config.patterns import read_pattern
 from angarium.config.reading import BadValue
-from angarium.smtp.address import AddressError, domain_to_ascii, parse_mailbox
+from angarium.smtp.address import AddressError, comparable, domain_to_ascii, parse_mailbox
 from angarium.sql.errors import Invalid
 
 WhatKind = Literal["address", "domain", "pattern"]
@@ -62,14 +61,6 @@ def address_of(said: str) -> str:
     except AddressError as error:
         raise Invalid("address", f"{said[:100]!r} is no address: {error}") from None
     return comparable(mailbox.address, mailbox.domain)
-
-
-def comparable(address: str, domain: str) -> str:
-    """Return the address of a recipient that a door has taken, as it is compared. *domain*: in A-labels."""
-    local = address[: address.rfind("@")]
-    if local.isascii():
-        return f"{local.lower()}@{domain}"
-    return f"{unicodedata.normalize('NFC', unicodedata.normalize('NFC', local).casefold())}@{domain}"
 
 
 def prefix_of(address: str) -> bytes:

@@ -14,11 +14,11 @@ from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.records import ForwardPath, Message, Recipient
 from angarium.core.tasks import Tasks
+from angarium.smtp.address import comparable
 from angarium.sql.database import Database
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
 from angarium.sql.threads import StoreThread
-from angarium.suppressions.address import comparable
 from angarium.suppressions.decide import MailFacts, Stop, facts_of, stop_for, stopping
 from angarium.suppressions.index.picture import PictureKeeper
 from angarium.suppressions.index.rules import Rules

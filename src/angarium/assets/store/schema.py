@@ -9,6 +9,7 @@ swept away in time.
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -85,4 +87,45 @@ snippets = Table(
     Column("changed_at", Float, nullable=False),
     UniqueConstraint("account", "alias"),
     **_NUMBERS,
+)
+
+lists = Table(
+    "recipient_lists",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("account", ID, nullable=False),  # a foreign key in the database
+    Column("alias", String(100), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("edition", ID, nullable=False),  # 0: there never was anybody on it
+    Column("count", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    UniqueConstraint("account", "alias"),
+    **_NUMBERS,
+)
+
+editions = Table(
+    "recipient_editions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column(
+        "list", ID, nullable=False, index=True
+    ),  # no foreign key: who is on it is taken away in small steps
+    Column("state", String(10), nullable=False),  # loading, current, retired
+    Column("count", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    **_NUMBERS,
+)
+
+pages = Table(
+    "recipient_pages",
+    metadata,
+    Column("edition", ID, ForeignKey("recipient_editions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 0
+    Column("count", Integer, nullable=False),
+    Column("marks", LargeBinary, nullable=False),  # see `lists.pages`
+    Column("content", LargeBinary, nullable=False),
 )

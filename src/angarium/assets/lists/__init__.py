@@ -1,0 +1,1 @@
+"""Lists of recipients: what is known of each, read from files, packed in pages."""
