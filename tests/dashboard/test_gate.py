@@ -29,6 +29,7 @@ def test_the_name_that_is_asked_for(host, name):
         ({"host": "a:1", "origin": "http://b:1"}, False),
         ({"host": "a:1", "origin": "null"}, False),
         ({"host": "a:1", "origin": "http://a:1", "sec-fetch-site": "same-origin"}, True),
+        ({"host": "a:1", "origin": "null", "sec-fetch-site": "same-origin"}, True),
         ({"host": "a:1", "sec-fetch-site": "cross-site"}, False),
         ({"host": "a:1", "sec-fetch-site": "same-site"}, False),
     ],

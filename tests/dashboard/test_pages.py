@@ -91,8 +91,8 @@ def test_a_page_has_the_headers_that_keep_it_safe(logged_in):
 def test_mail_is_searched_and_its_story_told(logged_in, mails):
     browser = logged_in()
     found = browser.get("/ui/messages?query=status:bounced")
-    assert "<td>bob@example.com" in found.text
-    assert "<td>dan@example.net" not in found.text
+    assert "bob@example.com</td>" in found.text
+    assert "dan@example.net</td>" not in found.text
     story = browser.get(f"/ui/m/{mails[0]}")
     assert "550 5.1.1" in story.text
     assert f"/manage/v1/messages/{mails[0]}" in story.text
@@ -108,7 +108,7 @@ def test_a_wrong_query_is_shown_with_its_place(logged_in):
 def test_mail_of_another_account_is_not_there(logged_in, mails):
     other = logged_in("other")
     assert other.get(f"/ui/m/{mails[0]}").status == 404
-    assert "<td>bob@example.com" not in other.get("/ui/messages").text
+    assert "bob@example.com</td>" not in other.get("/ui/messages").text
     assert other.get(f"/ui/m/{mails[1]}").status == 200
 
 

@@ -1,5 +1,6 @@
 """Running a node."""
 
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from angarium.cli.catch import Catcher
-from angarium.cli.identity.examples import ANYBODY, endpoints
+from angarium.cli.identity.examples import ANYBODY, endpoints, login_link
 from angarium.cli.identity.init import make_first
 from angarium.cli.identity.store import Opened, store_in
 from angarium.cli.options import config_here, config_option, configured_data_option
@@ -111,6 +112,7 @@ class _Starter:
         self._first = first
         self._found = found
         self._login = ""
+        self._link = ""
         self._is_watched = catcher is not None or sys.stdout.isatty()
 
     async def sockets_are_open(self, start: "Start") -> None:
@@ -127,8 +129,12 @@ class _Starter:
         with store_in(start.config, start.data, make=True) as opened:
             if self._first:
                 recipient = f"someone@{CATCH_DOMAIN}" if self._catcher is not None else ANYBODY
-                make_first(opened, recipient=recipient)
+                is_new = make_first(opened, recipient=recipient)
+                if is_new and self._catcher is not None:
+                    _make_operator(opened)
             self._login = _login(opened)
+            if self._catcher is not None:
+                self._link = _link(opened)
 
     def is_ready(self, start: "Start") -> None:
         """See Starter. Who runs a service reads records; who sits before it, a summary."""
@@ -142,6 +148,7 @@ class _Starter:
             caught=_from_here(start.data / CATCH_FOLDER) if self._catcher is not None else None,
             catches_all=self._source.catches_all,
             program=_called(),
+            link=self._link,
         )
         width = shutil.get_terminal_size().columns
         text = framed(summary.title, summary.lines(), width)
@@ -165,6 +172,29 @@ def _called() -> str:
     """Return how a shell calls this command: by its name where that is found, else by the path it was started with."""
     found, own = shutil.which("angarium"), Path(sys.argv[0])
     return "angarium" if found and own.exists() and own.samefile(found) else sys.argv[0]
+
+
+def _make_operator(opened: Opened) -> None:
+    """Make who looks at the pages of a node for this machine, by links: nobody knows the password."""
+    (account,) = opened.store.accounts.page(limit=1)
+    opened.store.people.create(
+        account.id,
+        f"operator@{CATCH_DOMAIN}",
+        "Operator",
+        secrets.token_hex(),
+        role="operator",
+        actor=opened.actor,
+    )
+
+
+def _link(opened: Opened) -> str:
+    """Return a link to the pages for the first operator; empty: there is none."""
+    operators = [
+        person for person in opened.store.people.page() if person.role == "operator" and person.enabled
+    ]
+    if not operators:
+        return ""
+    return login_link(opened.config, opened.store.sessions.make_link(operators[0].id, actor=opened.actor))
 
 
 def _login(opened: Opened) -> str:

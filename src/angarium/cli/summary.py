@@ -1,4 +1,4 @@
-"""What a node says of itself once it is ready, in five lines. Pure."""
+"""What a node says of itself once it is ready, in a few lines. Pure."""
 
 import textwrap
 from pathlib import Path
@@ -11,7 +11,7 @@ from angarium.config.source import CATCH_DOMAIN
 
 class Summary(NamedTuple):
     """*login* is a user name, empty: there is none; *config* None: built in; *caught* the folder of caught mail, if
-    there is one; *program* how this command is called.
+    there is one; *program* how this command is called; *link* logs in to the pages once, empty: there is none.
     """
 
     where: Endpoints
@@ -21,6 +21,7 @@ class Summary(NamedTuple):
     caught: Path | None
     catches_all: bool
     program: str = "angarium"
+    link: str = ""
 
     @property
     def title(self) -> str:
@@ -36,6 +37,7 @@ class Summary(NamedTuple):
             ("Login", self._password()),
             ("Data", f"{self.data}, {config}"),
             ("Try", self._try()),
+            *([("Look", f"{self.link} (once, within 15 minutes)")] if self.link else ()),
         ]
 
     def _smtp(self) -> str:
