@@ -1,6 +1,7 @@
 """The addresses behind opens and clicks, asked for as readers, programs and strangers ask."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -194,6 +195,46 @@ def test_a_post_unsubscribes_before_it_is_answered(door: Door) -> None:
             {"address": "192.0.2.7", "agent": "Mail/1", "method": "", "url": "", "name": ""},
         )
     ]
+
+
+def test_who_has_unsubscribed_can_take_it_back(door: Door) -> None:
+    back = re.search(r'action="(/t/r[^"]+)"', door.ask(WAY_OUT, "POST")[2].decode())
+    assert back is not None
+    status, _, body = door.ask(back[1])
+    assert (status, b"Subscribe again" in body, len(door.kept)) == (200, True, 1)
+    status, _, body = door.ask(back[1], "POST")
+    assert (status, b"You are subscribed again" in body) == (200, True)
+    assert door.kept[1][0] == ("resubscribe", MESSAGE, 2, 0)
+
+
+def test_a_marked_link_asks_first_and_leads_on(door: Door) -> None:
+    target = b"https://shop.test/out?<b>"
+    marked = ADDRESSES.path(Tracked("link_unsubscribe", MESSAGE, 2, 3, target))
+    status, headers, body = door.ask(marked)
+    assert (status, door.kept, "location" in headers) == (200, [], False)
+    assert door.noted[0][0] == ("click", MESSAGE, 2, 3)
+    assert b'<form method="post">' in body
+    status, _, body = door.ask(marked, "POST")
+    assert (status, door.kept[0][0]) == (200, ("link_unsubscribe", MESSAGE, 2, 3))
+    assert b'<a href="https://shop.test/out?&lt;b&gt;" rel="noreferrer">Go on to shop.test</a>' in body
+    assert b"<b>" not in body
+
+
+@pytest.mark.parametrize(
+    ("accepted", "title"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "Abmelden"),
+        ("xx, nl;q=0.3, fr;q=0.7", "Se désabonner"),
+        ("de;q=0, *", "Unsubscribe"),
+        ("</html>", "Unsubscribe"),
+        ("," * 10_000 + "de", "Unsubscribe"),
+        ("", "Unsubscribe"),
+    ],
+)
+def test_a_page_is_in_the_reader_s_language(door: Door, accepted: str, title: str) -> None:
+    body = door.ask(WAY_OUT, "GET", "Mail/1", (b"accept-language", accepted.encode()))[2].decode()
+    assert f"<h1>{title}</h1>" in body
+    assert not re.search(r"<script|<img|<link|src=|https?://", body)
 
 
 def test_what_cannot_be_kept_is_not_said_to_be(door: Door) -> None:

@@ -165,6 +165,24 @@ class TestForms:
 
         town.run(scenario)
 
+    def test_it_knows_the_names_that_readers_come_by(self, town: Town) -> None:
+        _, token = town.store.credentials.create_server_token(town.shop.id, actor="test")
+        domain = town.verified(town.acme.id, "acme.test")
+
+        async def scenario(directory: Directory) -> None:
+            for tracking, https, url in [
+                ("clicks", True, "https://clicks.acme.test"),
+                ("go", False, "http://go.acme.test"),
+            ]:
+                town.store.domains.change(domain, tracking=tracking, tracking_https=https, actor="test")
+                await directory.poll()
+                assert (await let_in(directory, token, token)).tracking_urls == {}
+                town.store.domains.mark_checked(domain, {}, town.clock.now(), tracking=True)
+                await directory.poll()
+                assert (await let_in(directory, token, token)).tracking_urls == {"acme.test": url}
+
+        town.run(scenario)
+
     def test_an_smtp_login_brings_its_switches(self, town: Town) -> None:
         switches = Options(inline_css=True, track_links="all", binding="pool-a")
         credential, secret = town.store.credentials.create_smtp_login(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from angarium.dns.records import Answer, Question, RecordType
 from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain, records_for
-from angarium.identity.domains.records import zone_text
+from angarium.identity.domains.records import tracking_host, zone_text
 from angarium.identity.records import Domain, DomainKey
 from angarium.testing.dns import answer_question, parse_zone
 
@@ -46,6 +46,16 @@ class Zone:
 
     async def query(self, name: str, type: RecordType) -> Answer:
         return answer_question(self._zone, Question(name, type))
+
+
+class Silent:
+    """A DNS that does not answer."""
+
+    async def query(self, name: str, type: RecordType) -> Answer:
+        return Answer("failure", note="no answer")
+
+
+TRACKED = msgspec.structs.replace(DOMAIN, tracking="clicks.example.com")
 
 
 def check(zone: str, domain: Domain = DOMAIN) -> DomainReport:
@@ -95,6 +105,37 @@ def test_any_text_survives_a_zone_file(value: str) -> None:
     rdata: Any = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, text)
     assert b"".join(rdata.strings).decode() == value
     assert max(map(len, rdata.strings)) <= 255
+
+
+def test_a_name_that_readers_come_by_leads_to_the_tracking_domain() -> None:
+    for host, wanted in (("", HOST), ("clicks.sender.test", "clicks.sender.test")):
+        (record,) = (
+            each for each in records_for(TRACKED, HOST, tracking_host=host) if each.purpose == "tracking"
+        )
+        assert (record.name, record.type, record.value) == ("clicks.example.com", "CNAME", wanted)
+        assert not record.required
+    assert tracking_host("https://Clicks.sender.test:8443") == "clicks.sender.test"
+    assert tracking_host(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "status"),
+    [
+        (f"clicks.example.com CNAME {HOST}", "found"),
+        ("clicks.example.com CNAME cdn.test", "wrong"),
+        ("clicks.example.com A 192.0.2.1", "missing"),
+        ("clicks.example.com FAILURE", "unknown"),
+    ],
+)
+def test_whether_that_name_leads_here(zone: str, status: str) -> None:
+    if status == "unknown":
+        report = asyncio.run(check_domain(TRACKED, Silent(), hostname=HOST))
+    else:
+        report = check(zone, TRACKED)
+    (found,) = (each for each in report.checks if each.record.purpose == "tracking")
+    assert found.status == status
+    assert report.tracking_found is {"found": True, "unknown": None}.get(status, False)
+    assert check("other.test A 192.0.2.1").tracking_found is None
 
 
 # -- all in order

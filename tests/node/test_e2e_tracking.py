@@ -3,6 +3,7 @@
 import email
 import http.client
 import json
+import re
 import smtplib
 import subprocess
 import time
@@ -204,6 +205,25 @@ def test_one_click_unsubscribes_and_the_next_mail_is_not_sent(
     second = mail_out(node, newsletter, "fed@up.example")
     node.program.wait_until(lambda: bool(kept_of(node, second, "suppressed")), "the end of the second mail")
     assert len(sink.to("fed@up.example")) == 1
+
+    back = re.search(r'action="(/t/r[^"]+)"', body_of(node, url, "POST"))
+    assert back is not None
+    assert ask(node, back[1]).status == 200
+    assert is_suppressed(node, "fed@up.example")
+    assert ask(node, back[1], "POST").status == 200
+    node.program.wait_until(lambda: not is_suppressed(node, "fed@up.example"), "that it is taken back")
+    mail_out(node, newsletter, "fed@up.example")
+    node.program.wait_until(lambda: len(sink.to("fed@up.example")) == 2, "the third mail")
+    assert ask(node, url, "POST").status == 200
+    node.program.wait_until(lambda: is_suppressed(node, "fed@up.example"), "that it means it")
+
+
+def body_of(node: Node, url: str, method: str) -> str:
+    client = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=PATIENCE_S)
+    client.request(method, url.removeprefix(HOST))
+    body = client.getresponse().read().decode()
+    client.close()
+    return body
 
 
 def is_suppressed(node: Node, address: str) -> bool:

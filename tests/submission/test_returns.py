@@ -14,6 +14,7 @@ from angarium.mime.header import HeaderBlock
 from angarium.render.pipeline import goes_alone
 from angarium.submission.intake.draft import draft_of
 from angarium.submission.intake.returns import return_domain_of
+from angarium.submission.intake.tracking import tracking_url_of
 from angarium.testing.intake import a_principal
 from angarium.testing.spool import make_message
 
@@ -48,6 +49,31 @@ def chosen(
     submission = Submission(b"i" * 16, envelope, Raw(text, text), Origin(), POLICY, principal, is_known)  # type: ignore[arg-type]
     draft = draft_of(HeaderBlock.scan(text), principal, is_trusted=is_known)
     return return_domain_of(submission, draft, shared)
+
+
+TRACKED = Options(track_opens=True)
+
+
+@pytest.mark.parametrize(
+    ("author", "shared", "options", "url"),
+    [
+        ("me@shop.example", "https://all.test", TRACKED, "https://clicks.shop.example"),
+        ("me@shop.example", None, TRACKED, "https://clicks.shop.example"),
+        ("me@other.test", "https://all.test", TRACKED, "https://all.test"),
+        ("me@other.test", None, TRACKED, ""),
+        ("me@shop.example", "https://all.test", NO_OPTIONS, ""),
+        ("me@shop.example", "https://all.test", Options(host_images=True), "https://clicks.shop.example"),
+    ],
+)
+def test_readers_come_by_the_name_of_the_author_s_domain(
+    author: str, shared: str | None, options: Options, url: str
+) -> None:
+    principal = replace(login(options), tracking_urls={"shop.example": "https://clicks.shop.example"})
+    text = f"From: A <{author}>\r\n\r\nhello\r\n".encode()
+    envelope = Envelope("a@x.test", "x.test", [ForwardPath(address="to@x.test", domain="x.test")])
+    submission = Submission(b"i" * 16, envelope, Raw(text, text), Origin(), POLICY, principal, True)  # type: ignore[arg-type]
+    draft = draft_of(HeaderBlock.scan(text), principal, is_trusted=True)
+    assert tracking_url_of(submission, draft, shared, way_out=False) == url
 
 
 def login(

@@ -12,7 +12,7 @@ from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
 from angarium.sql.database import Database
 from angarium.sql.errors import Conflict, Invalid, StoreError
-from angarium.suppressions.records import Cause, CauseFilter, NewCause, stream_scope
+from angarium.suppressions.records import Cause, CauseFilter, NewCause, TakenBack, stream_scope
 from angarium.suppressions.store import ledger as ledger_module
 from angarium.suppressions.store import schema
 from angarium.suppressions.store.following import Following
@@ -53,6 +53,31 @@ def test_an_address_is_suppressed_while_a_cause_stands(ledger: Suppressions, clo
     assert (cause.actor, cause.made_at, cause.message, cause.sent_to) == ("recorder", NOW, MAIL, ANN)
     clock.at += DAY
     assert holding(ledger) == [first]
+
+
+def test_an_unsubscription_is_taken_back_and_may_be_said_again(
+    ledger: Suppressions, clock: ManualClock
+) -> None:
+    out = bounce(reason="unsubscribe", scope=NEWS)
+    complaint = bounce(reason="complaint", scope=NEWS, message=OTHER)
+    (first, second) = ledger.record([out, complaint]).ids
+    assert ledger.take_back([TakenBack(1, ANN, NEWS, NOW - 1)]) == 0
+    assert ledger.take_back([TakenBack(2, ANN, NEWS, NOW + 1), TakenBack(1, ANN, "7/other", NOW + 1)]) == 0
+    assert ledger.take_back([TakenBack(1, "Ann@Example.com", NEWS, NOW + 1)]) == 1
+    assert holding(ledger) == [second]
+    assert (ledger.get(first).undone_at, ledger.get(first).undone_by) == (NOW + 1, "recipient")
+    assert ledger.record([out]).known == 1  # told once more of the same moment
+    (third,) = ledger.record([bounce(reason="unsubscribe", scope=NEWS, at=NOW + 2)]).ids
+    assert holding(ledger) == [second, third]
+    assert ledger.record([bounce(reason="unsubscribe", scope=NEWS, at=NOW + 2)]).known == 1
+
+
+def test_a_bounce_that_was_undone_is_not_told_anew(ledger: Suppressions, clock: ManualClock) -> None:
+    ledger.record([bounce()])
+    ledger.undo(CauseFilter(message=MAIL), actor=ME)
+    clock.at += DAY
+    assert ledger.record([bounce(at=NOW + DAY)]).ids == ()
+    assert holding(ledger) == []
 
 
 def test_what_is_on_the_list_of_the_node_holds_for_all_accounts(ledger: Suppressions) -> None:

@@ -135,7 +135,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     its own. *return_domain* is where each recipient has a return path of its own (`render.return_path`), which leaves
     in place of *reverse_path*; empty: that one leaves. *tracking_url* is the scheme and host under which the opens and
     clicks that its options ask for are tracked, and recipients find the way out; empty: nothing is. *offers_way_out*
-    says that the message gets what recipients unsubscribe by: fields, and a link. *is_form*: its content is not a text
+    says that the message gets what recipients unsubscribe by: fields, and a link; *footer* is what stands around that
+    in a text without a place for it, empty: the usual line. *is_form*: its content is not a text
     but a `Form`, of which each recipient's is made as it leaves, with the data that the message has of its own
     (`fields.packed`). *due_at* is when it is to leave, in epoch seconds, None at once.
     """
@@ -170,6 +171,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=True, weakre
     offers_way_out: bool = False
     is_form: bool = False
     due_at: float | None = None
+    footer: str = ""
 
     @property
     def size(self) -> int:
@@ -268,7 +270,8 @@ FactKind = Literal[
     "initial_open",  # the picture at the beginning of the message was asked for
     "click",  # a recipient has followed a link of it
     "unsubscribe",  # a recipient wants no more
-    "link_unsubscribe",  # a recipient has followed a link of the message that says so
+    "link_unsubscribe",  # the same, by a link of the message that its sender has marked
+    "resubscribe",  # a recipient has taken that back
     "complaint",  # a recipient has called it unwanted
     "late_bounce",  # it failed after it had been delivered
     "auto_reply",  # a program has answered for a recipient
@@ -296,7 +299,8 @@ FACT_FIELDS: Final[Mapping[FactKind, tuple[str, ...]]] = {
     "initial_open": _BY_READER,
     "click": (*_BY_READER, "url", "link", "part", "name", "opened"),
     "unsubscribe": (*_BY_READER, *_MAIL_TO_US),
-    "link_unsubscribe": (*_BY_READER, "url", "link", "name"),
+    "link_unsubscribe": (*_BY_READER, "url", "link", "part", "name"),
+    "resubscribe": _BY_READER,
     "complaint": ("type", "agent", *_MAIL_TO_US),
     "late_bounce": ("reply", "status", "class", "reason", "reported", *_MAIL_TO_US),
     "auto_reply": _MAIL_TO_US,

@@ -131,9 +131,9 @@ _ALL: Final = (
         "link_unsubscribe",
         34,
         "reader",
-        "The recipient has followed a link that its sender has marked as the way out. Nothing follows from it, since "
-        "programs follow links, too.",
+        "The recipient wants no more, by a link that its sender has marked as the way out (`data-msys-unsubscribe`).",
     ),
+    _fact("resubscribe", 35, "reader", "The recipient has taken an unsubscription back."),
     _fact("complaint", 40, "feedback", "The recipient has called it unwanted."),
     _fact("late_bounce", 41, "feedback", "It failed after a peer had taken it. Others call it out of band."),
     _fact("auto_reply", 42, "feedback", "A program has answered for the recipient."),

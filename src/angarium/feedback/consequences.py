@@ -14,6 +14,7 @@ Effect = Literal[
     "nothing",
     "note",  # remembered: it suppresses when it has come often enough
     "suppress",
+    "lift",  # what suppresses for the reason does so no more
 ]
 Scope = Literal["account", "stream"]
 """What an address gets no more: any mail of the account, or that of the stream."""
@@ -121,9 +122,15 @@ def _complaint(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> C
 
 
 def _unsubscribe(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
-    if what.type != "unsubscribe":
+    if what.type not in ("unsubscribe", "link_unsubscribe"):
         return None
     return Consequence("suppress", "unsubscription", "the recipient wants no more", "unsubscribe")
+
+
+def _resubscribe(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
+    if what.type != "resubscribe":
+        return None
+    return Consequence("lift", "taken back", "the recipient has taken the unsubscription back", "unsubscribe")
 
 
 def _unknown_reason(what: Occurrence, earlier: Earlier, rules: SuppressionRules) -> Consequence | None:
@@ -186,6 +193,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _unsigned_for_several,
     _complaint,
     _unsubscribe,
+    _resubscribe,
     _unknown_reason,
     _gone_domain,
     _hard,

@@ -9,10 +9,10 @@ from angarium.feedback.consequences import FAILURES, Occurrence
 from angarium.feedback.reasons import REASONS
 from angarium.feedback.sections import REPLY
 
-TYPES: Final = (*FAILURES, "complaint", "unsubscribe")
+TYPES: Final = (*FAILURES, "complaint", "unsubscribe", "link_unsubscribe", "resubscribe")
 """Of which something may follow."""
 
-BOUNCE_TYPES: Final = (*TYPES, "auto_reply")
+BOUNCE_TYPES: Final = (*FAILURES, "complaint", "unsubscribe", "link_unsubscribe", "auto_reply")
 """What is listed as having come back."""
 
 STAGES: Final = {"mail": "mail", "rcpt": "rcpt", "data": "data", "body": "data", "final": "data"}

@@ -3,7 +3,8 @@ pictures that mail has brought with it.
 
 Opens and clicks are answered, and then counted. To unsubscribe is to POST, by the button or by a mail program (RFC
 8058): that is durable before it is answered, wants no cookie and is never redirected. To GET the page changes nothing,
-since programs follow links, too.
+since programs follow links, too. A link that the sender has marked as the way out leads to that page first, and from
+there to where it led.
 
 Nothing is looked up: an address says all that is needed, and is signed (`render.tracking.addresses`). What this node
 has not made is answered 404, without a word of what was asked for.
@@ -11,6 +12,7 @@ has not made is answered 404, without a word of what was asked for.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -19,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
 from angarium.core.records import FactKind
+from angarium.http.unsubscribe_page import PAGE_FIELDS, language_of, page_of
 from angarium.render.images.names import HostedImage
 from angarium.render.images.shelf import ImageShelf
 from angarium.render.tracking.addresses import IN_TEXT, Tracked, TrackingAddresses
@@ -43,28 +46,8 @@ _KEPT: Final = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ font: 16px/1.5 sans-serif; max-width: 30em; margin: 4em auto; padding: 0 1em }}
-button {{ font: inherit; padding: .4em 1.2em }}</style></head>
-<body><h1>{title}</h1><p>{text}</p>{form}</body></html>
-"""
-_ASK: Final = _PAGE.format(
-    title="Unsubscribe",
-    text="You will get no more mail of this kind from its sender.",
-    form='<form method="post"><button name="List-Unsubscribe" value="One-Click">Unsubscribe</button></form>',
-)
-_DONE: Final = _PAGE.format(
-    title="You are unsubscribed", text="You will get no more mail of this kind from its sender.", form=""
-)
-_PAGE_FIELDS: Final = {
-    **_UNSEEN,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "frame-ancestors 'none'",
-}
-
-_USUAL: Final = {"unsubscribe": "POST"}
+_ACTS: Final = ("unsubscribe", "link_unsubscribe", "resubscribe")
+"""Kinds that something follows from: a POST does it, a GET shows a page."""
 
 Deed = tuple[FactKind, MessageId, int, int]
 """What a reader has done: the kind of the fact, message, recipient and link."""
@@ -97,8 +80,8 @@ class TrackingDoor:
         if image is not None:
             await (await self._image(image, scope))(scope, receive, send)
             return
-        if tracked is not None and tracked.kind == "unsubscribe":
-            response = await self._unsubscribe(tracked, scope)
+        if tracked is not None and tracked.kind in _ACTS:
+            response = await self._act(tracked, scope)
             await response(scope, receive, send)
             return
         response = self._answer(tracked, scope)
@@ -121,10 +104,13 @@ class TrackingDoor:
             return Response("this picture is not kept any more\n", 404, _UNSEEN, "text/plain")
         return Response(data, headers=headers, media_type=image.media_type)
 
-    async def _unsubscribe(self, tracked: Tracked, scope: Scope) -> Response:
-        method = scope["method"]
+    async def _act(self, tracked: Tracked, scope: Scope) -> Response:
+        method, is_back = scope["method"], tracked.kind == "resubscribe"
+        language = language_of(_header(scope, b"accept-language"))
+        target = location_of(tracked.target).decode("latin-1")
         if method in _METHODS:
-            return Response(_ASK, headers=_PAGE_FIELDS, media_type="text/html")
+            self._note_click(tracked, scope)
+            return _shown(page_of("ask_again" if is_back else "ask", language, target=target))
         if method != "POST":
             return Response(status_code=405, headers={**_UNSEEN, "Allow": "GET, HEAD, POST"})
         try:
@@ -132,7 +118,14 @@ class TrackingDoor:
         except AngariumError:
             headers = {**_UNSEEN, "Retry-After": "60"}
             return Response("this could not be kept; try again in a minute\n", 503, headers, "text/plain")
-        return Response(_DONE, headers=_PAGE_FIELDS, media_type="text/html")
+        back = self._addresses.path(Tracked("resubscribe", tracked.message, tracked.index))
+        return _shown(page_of("again" if is_back else "done", language, back=back, target=target))
+
+    def _note_click(self, tracked: Tracked, scope: Scope) -> None:
+        """Who comes by a link of the mail has clicked on it, whatever he does then."""
+        if tracked.kind == "link_unsubscribe":
+            click = replace(tracked, kind="click")
+            self._note(_deed(click), _fields(click, scope))
 
     def _answer(self, tracked: Tracked | None, scope: Scope) -> Response:
         if tracked is None:
@@ -147,6 +140,10 @@ class TrackingDoor:
         # as it stood in the mail, byte for byte: no library encodes it anew
         response.raw_headers.append((b"location", location_of(tracked.target)))
         return response
+
+
+def _shown(page: str) -> Response:
+    return Response(page, headers=PAGE_FIELDS, media_type="text/html")
 
 
 def _deed(tracked: Tracked) -> Deed:
@@ -171,7 +168,7 @@ def _fields(tracked: Tracked, scope: Scope) -> dict[str, Any]:
     return {
         "address": client[0] if client else "",
         "agent": _header(scope, b"user-agent"),
-        "method": "" if method == _USUAL.get(tracked.kind, "GET") else method,
+        "method": "" if method == ("POST" if tracked.kind in _ACTS else "GET") else method,
         "url": tracked.target.decode("utf-8", "replace"),
         "name": tracked.name.decode("utf-8", "replace"),
         **(_place(tracked) if tracked.link else {}),

@@ -47,6 +47,14 @@ def description(field: str, value: Any) -> str:
     return text(field, value, LONGEST_DESCRIPTION)
 
 
+def footer(field: str, value: Any) -> str:
+    """A text of some lines."""
+    if not isinstance(value, str):
+        raise Invalid(field, "write a text")
+    lines = [text(field, line, LONGEST_DESCRIPTION) for line in value.strip().splitlines()]
+    return text(field, " ".join(lines), LONGEST_DESCRIPTION) and "\n".join(lines)
+
+
 def flag(field: str, value: Any) -> bool:
     """Yes or no."""
     if not isinstance(value, bool):
@@ -95,17 +103,26 @@ def domain(field: str, value: Any) -> str:
     return encoded
 
 
-def return_path(field: str, value: Any, of: str) -> str:
+def tracking(field: str, value: Any, of: str) -> str:
     """A name under the domain *of*: a label in front of it, or all of the name; nothing is none."""
+    return _name_under(field, value, of, "clicks")
+
+
+def return_path(field: str, value: Any, of: str) -> str:
+    """The same, for what bounces come back to."""
+    return _name_under(field, value, of, "bounces")
+
+
+def _name_under(field: str, value: Any, of: str, such_as: str) -> str:
     if not isinstance(value, str):
-        raise Invalid(field, f"write a name under {of}, such as bounces")
+        raise Invalid(field, f"write a name under {of}, such as {such_as}")
     value = value.strip().lower()
     if not value:
         return ""
     value = value.removesuffix(".")
     full = value if value.endswith(f".{of}") else f"{value}.{of}"
     if len(full) > 253 or not all(_LABEL.fullmatch(label) for label in full.split(".")):
-        raise Invalid(field, f"write a name under {of}, such as bounces or bounces.{of}")
+        raise Invalid(field, f"write a name under {of}, such as {such_as} or {such_as}.{of}")
     return full
 
 

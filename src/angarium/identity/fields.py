@@ -27,6 +27,7 @@ class About:
 
     *longest* is the most characters that the database takes; None: any number. *owner* is the table of which it has an
     id, *unique* keeps two from having the same. *without* are fields of a record within that this one does not have.
+    *added*: a text that came to a table that was there before, so that the database itself knows its default.
     """
 
     help: str
@@ -37,6 +38,7 @@ class About:
     owner: str = ""
     unique: bool = False
     without: tuple[str, ...] = ()
+    added: bool = False
 
     def can_be_said(self, when: When) -> bool:
         """Whether it can be said then."""

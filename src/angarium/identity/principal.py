@@ -84,7 +84,7 @@ class Refused(NamedTuple):
     reply: Reply = BAD_LOGIN
 
 
-_NO_RETURN_PATHS: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ class Principal:
     networks: tuple[str, ...] = ()
     verified_domains: frozenset[str] = field(default=frozenset(), repr=False)
     return_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tracking_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     enabled: bool = True
     expires_at: float | None = None
     stamp: bytes = field(default=b"", repr=False)
@@ -153,7 +154,8 @@ def principal_of_credential(
     *,
     grants: frozenset[str],
     verified_domains: frozenset[str],
-    return_paths: Mapping[str, str] = _NO_RETURN_PATHS,
+    return_paths: Mapping[str, str] = _NONE,
+    tracking_urls: Mapping[str, str] = _NONE,
     digest: bytes = b"",
     seen: Seen = (0, 0),
 ) -> Principal:
@@ -173,6 +175,7 @@ def principal_of_credential(
         networks=credential.networks,
         verified_domains=verified_domains,
         return_paths=return_paths,
+        tracking_urls=tracking_urls,
         enabled=credential.enabled,
         expires_at=credential.expires_at,
         stamp=hashlib.sha256(digest).digest(),
@@ -188,7 +191,8 @@ def principal_of_person(
     *,
     password: str,
     verified_domains: frozenset[str],
-    return_paths: Mapping[str, str] = _NO_RETURN_PATHS,
+    return_paths: Mapping[str, str] = _NONE,
+    tracking_urls: Mapping[str, str] = _NONE,
     seen: Seen = (0, 0),
 ) -> Principal:
     """Return who a person is when sending: the account's first server, every optional feature off.
@@ -206,6 +210,7 @@ def principal_of_person(
         grants=frozenset((SEND_GRANT,)),
         verified_domains=verified_domains,
         return_paths=return_paths,
+        tracking_urls=tracking_urls,
         enabled=person.enabled,
         stamp=hashlib.sha256(password.encode()).digest(),
         seen=seen,

@@ -132,6 +132,28 @@ class Stream(msgspec.Struct, frozen=True):
     options: Annotated[
         Options, About(help="Options for its messages.", check=checks.options, new=True, change=True)
     ] = NO_OPTIONS
+    unsubscribe: Annotated[
+        Literal["node", "sender"],
+        About(
+            help="Who gives broadcast mail its way out: the node, or the sender himself.",
+            check=checks.one_of("node", "sender"),
+            new=True,
+            change=True,
+            longest=10,
+            added=True,
+        ),
+    ] = "node"
+    footer: Annotated[
+        str,
+        About(
+            help="What ends broadcast mail without a place for the link, which goes where `{{{ pm:unsubscribe }}}` is.",
+            check=checks.footer,
+            new=True,
+            change=True,
+            longest=None,
+            added=True,
+        ),
+    ] = ""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -164,6 +186,7 @@ class Person(msgspec.Struct, frozen=True):
             new=True,
             change=True,
             longest=20,
+            added=True,
         ),
     ] = NO_ROLE
 
@@ -217,7 +240,8 @@ class Domain(msgspec.Struct, frozen=True):
     """A sending domain of an account, in lower-case A-labels. Verified: at least one of its keys was found in the DNS.
 
     *return_path* is the name under it that bounces come back to, `bounces.example.com`. *return_path_seen_at* is when
-    it was last found in the DNS to lead here; None: it does not.
+    it was last found in the DNS to lead here; None: it does not. *tracking* is the name under it that readers' programs
+    come by, `clicks.example.com`; *tracking_https*: by HTTPS, so that who answers there has a certificate for it.
     """
 
     id: int
@@ -229,6 +253,9 @@ class Domain(msgspec.Struct, frozen=True):
     checked_at: float | None = None
     return_path: str = ""
     return_path_seen_at: float | None = None
+    tracking: str = ""
+    tracking_https: bool = True
+    tracking_seen_at: float | None = None
     keys: tuple[DomainKey, ...] = ()
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from angarium.mime.conversion import Conversion, ConversionImpossible, ConvertedLeaf, MimeEntity, MimeForm
 from angarium.mime.eightbit import base64_lines, is_seven_bit, quoted_printable
+from angarium.mime.header import HeaderBlock, cut
 from angarium.mime.lines import has_long_line
 
 TextKind = Literal["plain", "html", "amp"]
@@ -20,6 +21,7 @@ _KINDS: Final[dict[bytes, TextKind]] = {
 }
 _BARE: Final = (b"", b"7bit", b"8bit", b"binary")
 _ASCII: Final = bytes(range(32, 127))
+_UNQUOTED: Final = re.compile(rb'["\\]')
 _SIGNED_TEXT: Final = re.compile(rb"\s*+-----BEGIN PGP ")
 
 
@@ -31,8 +33,8 @@ class ShownText(NamedTuple):
     data: bytes
 
 
-Edit = Callable[[ShownText], bytes | None]
-"""Returns the new bytes of a text, in its charset; None where it stays as it is."""
+Edit = Callable[[ShownText], bytes | ShownText | None]
+"""Returns the new bytes of a text, in its charset; a text where that is another one; None where it stays as it is."""
 
 
 def edit_texts(message: bytes, edit: Edit) -> bytes:
@@ -67,7 +69,13 @@ def edited(entity: MimeEntity, body: bytes, edit: Edit) -> ConvertedLeaf | None:
     """Return what *edit* makes of a part that shows a text; None where it stays as it is."""
     text = shown_text(entity, body)
     new = None if text is None else edit(text)
-    return None if text is None or new is None or new == text.data else _encoded(entity, body, new)
+    if text is None or new is None:
+        return None
+    if isinstance(new, bytes):
+        new = text._replace(data=new)
+    if new == text:
+        return None
+    return _encoded(entity, body, new.data) if new.charset == text.charset else _recoded(entity, new)
 
 
 def _charset(entity: MimeEntity) -> str | None:
@@ -115,3 +123,16 @@ def _encoded(entity: MimeEntity, body: bytes, new: bytes) -> ConvertedLeaf:
     if has_long_line(new) or (entity.encoding != b"8bit" and is_seven_bit(body) and not is_seven_bit(new)):
         return ConvertedLeaf(quoted_printable(new), entity.with_encoding(b"quoted-printable"))
     return ConvertedLeaf(new)
+
+
+def _recoded(entity: MimeEntity, text: ShownText) -> ConvertedLeaf:
+    """Write *text* in its charset, which is not that of the part."""
+    parameters = {**entity.type_.parameters, b"charset": text.charset.encode()}
+    said = b"".join(
+        b';\r\n %b="%b"' % (name, _UNQUOTED.sub(rb"\\\g<0>", value)) for name, value in parameters.items()
+    )
+    field = b"Content-Type: %b%b\r\n" % (entity.kind, said)
+    header = entity.header
+    bare = HeaderBlock.scan(cut(header.raw, header.spans(b"content-type")) + b"\r\n")
+    other = MimeEntity(bare, entity.kind, is_message=entity.is_message)
+    return ConvertedLeaf(quoted_printable(text.data), other.with_encoding(b"quoted-printable", field))

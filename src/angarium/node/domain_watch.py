@@ -65,7 +65,11 @@ class DomainWatch:
         now = self._clock.now()
         try:
             after = await asyncio.to_thread(
-                partial(self._store.domains.mark_checked, return_path=report.return_path_found),
+                partial(
+                    self._store.domains.mark_checked,
+                    return_path=report.return_path_found,
+                    tracking=report.tracking_found,
+                ),
                 domain.id,
                 report.keys_found,
                 now,
@@ -80,6 +84,11 @@ class DomainWatch:
         if domain.return_path_seen_at is not None and after.return_path_seen_at is None:
             self._log.warning(
                 "domain", now, domain=domain.name, account=domain.account, return_path=domain.return_path
+            )
+
+        if domain.tracking_seen_at is not None and after.tracking_seen_at is None:
+            self._log.warning(
+                "domain", now, domain=domain.name, account=domain.account, tracking=domain.tracking
             )
 
     def _all(self) -> Iterator[Domain]:

@@ -29,6 +29,7 @@ from angarium.http.manage.routes import ManagePorts, make_manage_routes
 from angarium.http.postmark.routes import PostmarkPorts, make_postmark_app
 from angarium.identity.directory.api_keys import KEYS_AND_TOKENS, ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
+from angarium.identity.domains.records import tracking_host
 from angarium.identity.principal import Principal
 from angarium.identity.records import Domain
 from angarium.identity.secrets import KeyRing
@@ -85,6 +86,7 @@ class Management:
             self._erasures,
             self._check,
             self._hostname,
+            self._tracking_host,
         )
         tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
         of_postmark = PostmarkPorts(
@@ -121,11 +123,16 @@ class Management:
     def _hostname(self) -> str:
         return self._config_of().globals.hostname
 
+    def _tracking_host(self) -> str:
+        return tracking_host(self._config_of().globals.tracking_domain)
+
     async def _check(self, domain: Domain) -> DomainReport:
         # A fresh resolver, without a cache: a record that was missing a moment ago may be there now.
         resolver = Resolver(resolver_settings(self._config_of().globals), self._clock)
         try:
-            return await check_domain(domain, resolver, hostname=self._hostname())
+            return await check_domain(
+                domain, resolver, hostname=self._hostname(), tracking_host=self._tracking_host()
+            )
         finally:
             await resolver.close()
 

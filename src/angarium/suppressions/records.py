@@ -4,7 +4,7 @@ The ledger has an entry, a *cause*, for each thing that once suppressed or allow
 it. An address is suppressed while a cause stands.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -71,6 +71,15 @@ class NewCause(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     run: str = ""
     note: str = ""
+
+
+class TakenBack(NamedTuple):
+    """A recipient has taken back, *at* that time, that it wants no more mail of a *scope* of *account*."""
+
+    account: int
+    what: str
+    scope: str
+    at: float
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,12 +192,17 @@ def test_what_asks_for_tracking(options: dict[str, Any], wanted: bool) -> None:
 
 
 def with_way_out(
-    mail: bytes, index: int = 0, *, returns: SignedReturnPaths | None = None
+    mail: bytes,
+    index: int = 0,
+    *,
+    returns: SignedReturnPaths | None = None,
+    footer: str = "",
+    **options: Any,
 ) -> tuple[str, bytes]:
     """Return the URL that names the recipient, and his mail."""
-    who = recipient(index)
+    who = recipient(index, **options)
     message = msgspec.structs.replace(
-        who.message, offers_way_out=True, return_domain="bounces.test" if returns else ""
+        who.message, offers_way_out=True, return_domain="bounces.test" if returns else "", footer=footer
     )
     who = Recipient(message, index, "default", "one.test")
     url = HOST + ADDRESSES.path(Tracked("unsubscribe", message.id, index))
@@ -234,6 +239,9 @@ PLACES = [
     ('<a href="{{{ pm:unsubscribe }}}">out</a>', '<a href="URL">out</a>'),
     ("<p>Too much? {{{pm:unsubscribe}}}</p>", '<p>Too much? <a href="URL">Unsubscribe</a></p>'),
     ('{{{pm:unsubscribe}}}<a href="{{{pm:unsubscribe}}}">', '<a href="URL">Unsubscribe</a><a href="URL">'),
+    ('{{{ pm:unsubscribe label="Abmelden &amp; Schluß" }}}', '<a href="URL">Abmelden &amp; Schluß</a>'),
+    ("{{{ pm:unsubscribe_url }}}", "URL"),
+    ('<i title="<">{{{pm:unsubscribe}}}', '<i title="<"><a href="URL">Unsubscribe</a>'),
 ]
 
 
@@ -248,6 +256,43 @@ def test_where_the_link_stands_in_plain_text() -> None:
     assert texts(mail) == {"plain": f"Hello\r\nOut: {url}\r\n", "html": "<p>x\r\n"}
     url, mail = with_way_out(part_of("<p>x", "Hello"))
     assert texts(mail)["plain"] == f"Hello\r\n\r\nUnsubscribe: {url}\r\n"
+
+
+FOOTER = "Sie sind Kundin von Müller & Söhne.\n{{{ pm:unsubscribe label='Abmelden' }}}"
+
+
+def test_a_stream_says_what_stands_around_the_link() -> None:
+    url, mail = with_way_out(part_of("<p>x</p>", "Hello"), footer=FOOTER)
+    after = texts(mail)
+    assert after["plain"] == f"Hello\r\n\r\nSie sind Kundin von Müller & Söhne.\r\n{url}\r\n"
+    link = f'<a href="{url}">Abmelden</a>'
+    said = f"Sie sind Kundin von M&#252;ller &amp; S&#246;hne.<br>{link}"
+    assert said in after["html"]
+    url, mail = with_way_out(part_of("<p>x</p>"), footer="You asked for it.")
+    assert f'You asked for it.<br>Unsubscribe: <a href="{url}">Unsubscribe</a>' in texts(mail)["html"]
+
+
+@pytest.mark.parametrize("charset", ["us-ascii", "koi8-r", "iso-8859-1", "utf-8"])
+def test_a_footer_is_said_whatever_the_charset_of_the_text(charset: str) -> None:
+    word = "да" if charset == "koi8-r" else "yes"
+    head = f'Subject: x\r\nContent-Type: text/plain; charset="{charset}"; format=flowed\r\n\r\n'
+    url, mail = with_way_out(head.encode() + word.encode(charset), footer="Müller")
+    read = email.message_from_bytes(mail, policy=policy.default)
+    assert read.get_content().splitlines() == [word, "", "Müller", f"Unsubscribe: {url}"]
+    assert read["Content-Type"].params["format"] == "flowed"
+    marked = head.replace("plain", "html").encode() + f"<p>{word}".encode(charset)
+    html = email.message_from_bytes(with_way_out(marked, footer="Müller")[1], policy=policy.default)
+    assert "M&#252;ller" in html.get_content() or "Müller" in html.get_content()
+    assert word in html.get_content()
+
+
+def test_a_marked_link_is_a_way_out_and_needs_no_other() -> None:
+    mail = part_of('<a data-msys-unsubscribe="1" href="http://shop.test/out">out</a>', "Hello")
+    after = texts(with_way_out(mail, track_links="html")[1])
+    (link,) = html_links(after["html"].encode(), "utf-8")
+    assert read(link.target).kind == "link_unsubscribe"
+    assert after["plain"] == "Hello\r\n"
+    assert "Unsubscribe" in texts(with_way_out(mail)[1])["plain"]
 
 
 def test_a_signed_mail_has_the_fields_alone() -> None:

@@ -21,7 +21,7 @@ from angarium.cli.output import print_json, print_lines, print_table
 from angarium.cli.tables import clean
 from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.identity.domains.check import DomainReport, RecordCheck, check_domain
-from angarium.identity.domains.records import DnsRecord, records_for
+from angarium.identity.domains.records import DnsRecord, records_for, tracking_host
 from angarium.identity.records import Domain
 
 _account_option = click.option("--account", help="Whose; needed when there are several.")
@@ -37,13 +37,30 @@ def domains_command() -> None:
 @click.option(
     "--return-path", default="bounces", show_default=True, help="Name under it that bounces come to."
 )
+@click.option("--tracking", default="", help="Name under it that readers' programs come by, as in clicks.")
+@click.option("--tracking-https/--tracking-http", default=True, help="How they come by it.  [default: https]")
 @_account_option
 @store_options
-def add_command(domain: str, return_path: str, account: str | None, place: StorePlace, as_json: bool) -> None:
+def add_command(
+    domain: str,
+    return_path: str,
+    tracking: str,
+    tracking_https: bool,
+    account: str | None,
+    place: StorePlace,
+    as_json: bool,
+) -> None:
     """Add a domain: makes an RSA-2048 and an Ed25519 key, and prints the DNS records to publish."""
     with open_store(place) as opened:
         owner = pick_account(opened.store, account)
-        made = opened.store.domains.create(owner.id, domain, return_path=return_path, actor=opened.actor)
+        made = opened.store.domains.create(
+            owner.id,
+            domain,
+            return_path=return_path,
+            tracking=tracking,
+            tracking_https=tracking_https,
+            actor=opened.actor,
+        )
         _print_records(opened, made, as_json)
 
 
@@ -58,7 +75,8 @@ def records_command(domain: str, account: str | None, place: StorePlace, as_json
 
 
 def _print_records(opened: Opened, domain: Domain, as_json: bool) -> None:
-    found = records_for(domain, opened.config.globals.hostname)
+    options = opened.config.globals
+    found = records_for(domain, options.hostname, tracking_host=tracking_host(options.tracking_domain))
     if as_json:
         print_json({"domain": record(domain), "records": [_record(row) for row in found]})
         return
@@ -124,7 +142,12 @@ def verify_command(domain: str, account: str | None, place: StorePlace, as_json:
         report = asyncio.run(_check(opened, found))
         now = time.time()
         checked = opened.store.domains.mark_checked(
-            found.id, report.keys_found, now, return_path=report.return_path_found, actor=opened.actor
+            found.id,
+            report.keys_found,
+            now,
+            return_path=report.return_path_found,
+            tracking=report.tracking_found,
+            actor=opened.actor,
         )
     if as_json:
         checks = [_check_record(check) for check in report.checks]
@@ -141,7 +164,12 @@ async def _check(opened: Opened, domain: Domain) -> DomainReport:
     options = opened.config.globals
     resolver = Resolver(resolver_settings(options))
     try:
-        return await check_domain(domain, resolver, hostname=options.hostname)
+        return await check_domain(
+            domain,
+            resolver,
+            hostname=options.hostname,
+            tracking_host=tracking_host(options.tracking_domain),
+        )
     finally:
         await resolver.close()
 
@@ -169,25 +197,30 @@ def _verdict(domain: Domain) -> str:
         return f"{domain.name} is not verified: none of its keys was found in the DNS, and its mail is not signed"
     signing = sum(1 for key in domain.keys if key.state == "active")
     told = f"{domain.name} is verified; its mail is signed with {signing} of its keys"
-    if domain.return_path_seen_at is None:
-        return told
-    return f"{told}, and bounces come back to {domain.return_path}"
+    if domain.return_path_seen_at is not None:
+        told += f", bounces come back to {domain.return_path}"
+    if domain.tracking_seen_at is not None:
+        told += f", readers' programs come by {domain.tracking}"
+    return told
 
 
 @domains_command.command("change")
 @click.argument("domain")
-@click.option(
-    "--return-path", required=True, help="Name under it that bounces come to; an empty one is none."
-)
+@click.option("--return-path", help="Name under it that bounces come to; an empty one is none.")
+@click.option("--tracking", help="Name under it that readers' programs come by; an empty one is none.")
+@click.option("--tracking-https/--tracking-http", default=None, help="How they come by it.")
 @_account_option
 @store_options
 def change_command(
-    domain: str, return_path: str, account: str | None, place: StorePlace, as_json: bool
+    domain: str, account: str | None, place: StorePlace, as_json: bool, **given: str | bool | None
 ) -> None:
-    """Change where bounces come to, and print the records to publish."""
+    """Change where bounces come to and readers' programs come by, and print the records to publish."""
+    said = {name: value for name, value in given.items() if value is not None}
+    if not said:
+        raise click.UsageError("say what to change: --return-path, --tracking, --tracking-https")
     with open_store(place) as opened:
         found = pick_domain(opened.store, domain, account)
-        made = opened.store.domains.change(found.id, actor=opened.actor, return_path=return_path)
+        made = opened.store.domains.change(found.id, actor=opened.actor, **said)
         _print_records(opened, made, as_json)
 
 

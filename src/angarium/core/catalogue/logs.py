@@ -64,6 +64,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "binding": LogField("text", "the binding"),
     "domain": LogField("text", "the routing domain; of `domain` records the sending domain"),
     "return_path": LogField("text", "the domain that bounces come back to, or are to"),
+    "tracking": LogField("text", "the name that readers' programs came by"),
     # suppressions
     "about": LogField("number", "how many entries, about"),
     "number": LogField("number", "the last change of the suppressions that it has; of `images` how many"),
@@ -378,7 +379,7 @@ RECORDS: Final[dict[str, LogRecord]] = {
     ),
     "domain": LogRecord(
         "A sending domain's records prove it, or prove it no more; or its return path does not lead here any more.",
-        ("domain", "account", "verified", "return_path", "error", "again_in_s"),
+        ("domain", "account", "verified", "return_path", "tracking", "error", "again_in_s"),
         ("info", "warning"),
     ),
     "secrets": LogRecord("The file with the node's keys cannot be read.", ("error",), ("error",)),

@@ -56,7 +56,16 @@ _REASONS: Final = Label("reason", tuple(dict.fromkeys(reason.label for reason in
 _VERDICTS: Final = Label("verdict", ("delivered", "transient", "permanent", "ambiguous", "untried"))
 _LEFT_OUT: Final = Label(
     "kind",
-    ("refusal", "login_failed", "open", "initial_open", "click", "unsubscribe", "link_unsubscribe"),
+    (
+        "refusal",
+        "login_failed",
+        "open",
+        "initial_open",
+        "click",
+        "unsubscribe",
+        "link_unsubscribe",
+        "resubscribe",
+    ),
 )
 _STATES: Final = Label("state", ("active", "in_flight", "delayed", "held"))
 _LANES: Final = Label("lane", ("transactional", "bulk"))

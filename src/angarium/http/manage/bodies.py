@@ -204,10 +204,14 @@ class LoginChange(CredentialChange):
 
 
 class DomainNew(Body):
-    """A new sending domain. `return_path` is the label under it that bounces come back to."""
+    """A new sending domain. `return_path` is the label under it that bounces come back to, `tracking` the one that
+    readers' programs come by.
+    """
 
     name: DomainName
     return_path: ReturnPath = "bounces"
+    tracking: ReturnPath = ""
+    tracking_https: bool = True
     account: Id | UnsetType = UNSET
 
 
@@ -216,6 +220,8 @@ class DomainChange(Body):
 
     enabled: bool | UnsetType = UNSET
     return_path: ReturnPath | UnsetType = UNSET
+    tracking: ReturnPath | UnsetType = UNSET
+    tracking_https: bool | UnsetType = UNSET
 
 
 def said(body: msgspec.Struct) -> dict[str, Any]:

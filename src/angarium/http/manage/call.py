@@ -51,7 +51,9 @@ class AccountQuery(PageQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request whose key is known. *actor* is how the audit log names who did it, *hostname* is the node's name."""
+    """A request whose key is known. *actor* is how the audit log names who did it, *hostname* is the node's name,
+    *tracking_host* what readers' programs come by, empty where that is the node's name.
+    """
 
     store: IdentityStore
     events: EventStore
@@ -63,6 +65,7 @@ class Call:
     caller: Caller
     actor: str
     hostname: str
+    tracking_host: str
     path: str
     query: Mapping[str, str]
 

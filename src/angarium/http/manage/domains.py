@@ -52,7 +52,14 @@ def list_domains(call: Call, query: AccountQuery) -> Page[DomainView]:
 def create_domain(call: Call, body: DomainNew) -> DomainView:
     """Add a sending domain; it gets an RSA-2048 and an Ed25519 key. See its records for what to publish."""
     account = call.account_of(body.account)
-    made = call.store.domains.create(account, body.name, return_path=body.return_path, actor=call.actor)
+    made = call.store.domains.create(
+        account,
+        body.name,
+        return_path=body.return_path,
+        tracking=body.tracking,
+        tracking_https=body.tracking_https,
+        actor=call.actor,
+    )
     return domain_view(made)
 
 
@@ -75,7 +82,7 @@ def delete_domain(call: Call, domain: int) -> None:
 
 def domain_records(call: Call, domain: int, query: PageQuery) -> Page[RecordView]:
     """List the DNS records to publish for a domain."""
-    found = records_for(_seen(call, domain), call.hostname)
+    found = records_for(_seen(call, domain), call.hostname, tracking_host=call.tracking_host)
     return call.part([record_view(record) for record in found], query)
 
 
@@ -120,5 +127,10 @@ def _seen(call: Call, domain: int) -> Domain:
 
 def _note(call: Call, domain: int, report: DomainReport) -> Domain:
     return call.store.domains.mark_checked(
-        domain, report.keys_found, time.time(), return_path=report.return_path_found, actor=call.actor
+        domain,
+        report.keys_found,
+        time.time(),
+        return_path=report.return_path_found,
+        tracking=report.tracking_found,
+        actor=call.actor,
     )

@@ -23,6 +23,7 @@ class ManagePorts(NamedTuple):
     """What the handlers work with, each by a field of `Call`.
 
     *hostname* tells the node's name, to which bounces come; without it the records about bounces are left out.
+    *tracking_host* tells what readers' programs come by, if it is another one.
     """
 
     store: IdentityStore
@@ -33,6 +34,7 @@ class ManagePorts(NamedTuple):
     erasures: ErasureFolder
     check: Checker
     hostname: Callable[[], str] = lambda: ""
+    tracking_host: Callable[[], str] = lambda: ""
 
     def call(self, caller: Caller, path: str, query: Mapping[str, str], actor: str) -> Call:
         """Return what the handlers get when *caller* asks; *actor* is how the audit log names them."""
@@ -47,6 +49,7 @@ class ManagePorts(NamedTuple):
             caller=caller,
             actor=actor,
             hostname=self.hostname(),
+            tracking_host=self.tracking_host(),
             path=path,
             query=query,
         )

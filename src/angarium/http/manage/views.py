@@ -108,6 +108,9 @@ class DomainView(msgspec.Struct, frozen=True):
     checked_at: datetime | None
     return_path: str
     return_path_seen_at: datetime | None
+    tracking: str
+    tracking_https: bool
+    tracking_seen_at: datetime | None
     keys: tuple[DomainKeyView, ...]
 
 

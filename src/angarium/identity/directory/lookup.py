@@ -49,6 +49,7 @@ class Household:
     account: Account
     verified_domains: frozenset[str]
     return_paths: Mapping[str, str]
+    tracking_urls: Mapping[str, str]
     first_server: int | None
     servers: dict[int, tuple[Server, Mapping[str, Stream]]] = field(default_factory=dict)
 
@@ -154,6 +155,7 @@ class Lookup:
             grants=implied(credential.grants),
             verified_domains=household.verified_domains,
             return_paths=household.return_paths,
+            tracking_urls=household.tracking_urls,
             digest=row["digest"],
             seen=self._seen,
         )
@@ -173,6 +175,7 @@ class Lookup:
             password=row["password"],
             verified_domains=household.verified_domains,
             return_paths=household.return_paths,
+            tracking_urls=household.tracking_urls,
             seen=self._seen,
         )
         return Found(principal, password=row["password"])
@@ -209,16 +212,23 @@ def _household(connection: Connection, account: int) -> Household:
     row = connection.execute(select(schema.accounts).where(where)).mappings().one()
     first = select(func.min(schema.servers.c.id)).where(schema.servers.c.account == account)
     domains = schema.domains.c
-    verified = connection.execute(
-        select(domains.name, domains.return_path, domains.return_path_seen_at).where(
-            domains.account == account, domains.enabled, domains.verified_at.is_not(None)
-        )
-    ).all()
-    paths = {name: path for name, path, seen_at in verified if path and seen_at is not None}
+    query = select(schema.domains).where(
+        domains.account == account, domains.enabled, domains.verified_at.is_not(None)
+    )
+    verified = connection.execute(query).all()
+    paths = {
+        each.name: each.return_path for each in verified if each.return_path and each.return_path_seen_at
+    }
+    urls = {
+        each.name: f"{'https' if each.tracking_https else 'http'}://{each.tracking}"
+        for each in verified
+        if each.tracking and each.tracking_seen_at
+    }
     return Household(
         record_of(row, Account),
-        frozenset(name for name, *_ in verified),
+        frozenset(each.name for each in verified),
         MappingProxyType(paths),
+        MappingProxyType(urls),
         connection.scalar(first),
     )
 

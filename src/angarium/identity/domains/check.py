@@ -9,7 +9,7 @@ from typing import Literal
 
 from angarium.dns.records import Answer, DnsResolver
 from angarium.identity.domains.dkim_record import judge_key
-from angarium.identity.domains.records import DnsRecord, records_for
+from angarium.identity.domains.records import DnsRecord, Purpose, records_for
 from angarium.identity.records import Domain
 
 __all__ = ["DnsRecord", "DomainReport", "RecordCheck", "check_domain", "records_for"]
@@ -51,9 +51,15 @@ class DomainReport:
     @property
     def return_path_found(self) -> bool | None:
         """Whether the return path leads here; None: nobody could be asked, or nobody is to be."""
-        status = next(
-            (each.status for each in self.checks if each.record.purpose == "return_path"), "unknown"
-        )
+        return self._is_found("return_path")
+
+    @property
+    def tracking_found(self) -> bool | None:
+        """Whether the name that readers' programs come by leads here; None: nobody could be asked, or is to be."""
+        return self._is_found("tracking")
+
+    def _is_found(self, purpose: Purpose) -> bool | None:
+        status = next((each.status for each in self.checks if each.record.purpose == purpose), "unknown")
         return None if status == "unknown" else status == "found"
 
     @property
@@ -62,9 +68,12 @@ class DomainReport:
         return any(self.keys_found.values())
 
 
-async def check_domain(domain: Domain, resolver: DnsResolver, *, hostname: str = "") -> DomainReport:
-    """Ask for every record of `records_for(domain, hostname)`, all at the same time."""
-    checks = [_CHECKS[record.purpose](record, domain, resolver) for record in records_for(domain, hostname)]
+async def check_domain(
+    domain: Domain, resolver: DnsResolver, *, hostname: str = "", tracking_host: str = ""
+) -> DomainReport:
+    """Ask for every record of `records_for` the domain and these hosts, all at the same time."""
+    records = records_for(domain, hostname, tracking_host=tracking_host)
+    checks = [_CHECKS[record.purpose](record, domain, resolver) for record in records]
     return DomainReport(domain.name, tuple(await asyncio.gather(*checks)))
 
 
@@ -103,6 +112,20 @@ async def _check_return_path(record: DnsRecord, domain: Domain, resolver: DnsRes
     if found:
         return RecordCheck(record, "wrong", found, f"{record.name} leads elsewhere: make it {way}")
     return RecordCheck(record, "missing", (), f"give {record.name} {way}")
+
+
+async def _check_tracking(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
+    wanted = record.value.lower()
+    alias = await resolver.query(record.name, "CNAME")
+    found = tuple(f"CNAME {name}" for name in alias.texts)
+    if wanted in alias.texts:
+        return RecordCheck(record, "found", found)
+    if alias.status == "failure":
+        return _unknown(record, alias)
+    way = f"a CNAME record to {wanted}"
+    if found:
+        return RecordCheck(record, "wrong", found, f"{record.name} leads elsewhere: make it {way}")
+    return RecordCheck(record, "missing", (), f"give {record.name} {way}, and no other record")
 
 
 async def _check_spf(record: DnsRecord, domain: Domain, resolver: DnsResolver) -> RecordCheck:
@@ -153,4 +176,10 @@ def _unknown(record: DnsRecord, answer: Answer) -> RecordCheck:
     return RecordCheck(record, "unknown", (), f"the DNS could not be asked ({answer.note}): try again later")
 
 
-_CHECKS = {"dkim": _check_key, "return_path": _check_return_path, "spf": _check_spf, "dmarc": _check_dmarc}
+_CHECKS = {
+    "dkim": _check_key,
+    "return_path": _check_return_path,
+    "spf": _check_spf,
+    "dmarc": _check_dmarc,
+    "tracking": _check_tracking,
+}

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from angarium.identity.records import Domain, DomainKey
 
-Purpose = Literal["dkim", "return_path", "spf", "dmarc"]
+Purpose = Literal["dkim", "return_path", "spf", "dmarc", "tracking"]
 RecordKind = Literal["TXT", "CNAME"]
 
 TTL_S = 3600
@@ -34,17 +35,29 @@ class DnsRecord:
         return f"{self.name}. {TTL_S} IN {self.type} {data}"
 
 
-def records_for(domain: Domain, hostname: str = "", dmarc_address: str = "") -> list[DnsRecord]:
+def records_for(
+    domain: Domain, hostname: str = "", dmarc_address: str = "", tracking_host: str = ""
+) -> list[DnsRecord]:
     """Return what to publish for *domain*: its keys that sign or are to sign, then what is good to have besides.
 
     *hostname* is the name of this node, to which bounces come; one without a dot is no name in the DNS, and leaves the
-    records about bounces out. *dmarc_address* gets the reports of receivers; empty: `dmarc@` the domain. Retired keys
-    are not among the records: what is still published of them may go.
+    records about bounces out. *dmarc_address* gets the reports of receivers; empty: `dmarc@` the domain. Readers'
+    programs come to *tracking_host*; empty: to *hostname*. Retired keys are not among the records: what is still
+    published of them may go.
     """
     records = [key_record(domain, key) for key in domain.keys if key.state != "retired"]
     if "." in hostname and domain.return_path:
         records += _bounce_records(domain, hostname)
+    tracking_host = tracking_host or hostname
+    if "." in tracking_host and domain.tracking:
+        note = "readers' programs come by it: clicks, opens and the way out are under the sender's own name"
+        records.append(DnsRecord("tracking", domain.tracking, "CNAME", tracking_host, note))
     return [*records, _dmarc_record(domain, dmarc_address or f"dmarc@{domain.name}")]
+
+
+def tracking_host(origin: str | None) -> str:
+    """Return the host of `Tracking_Domain`, scheme and all; empty where there is none."""
+    return (urlsplit(origin).hostname or "") if origin else ""
 
 
 def key_record(domain: Domain, key: DomainKey) -> DnsRecord:

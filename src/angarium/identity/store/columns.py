@@ -40,7 +40,14 @@ def _column(field: DescribedField, in_key: bool) -> Column[Any]:
     if field.about.owner:
         return owner(field.about.owner, nullable=field.optional, index=not in_key)
     unique = field.about.unique or None
-    return Column(field.name, _type(field), nullable=field.optional, unique=unique, default=_default(field))
+    return Column(
+        field.name,
+        _type(field),
+        nullable=field.optional,
+        unique=unique,
+        default=_default(field),
+        server_default=field.default if field.about.added else None,
+    )
 
 
 def _type(field: DescribedField) -> TypeEngine[Any]:

@@ -25,12 +25,23 @@ class Domains:
         self._log = log
         self._ring = ring
 
-    def create(self, account: int, name: str, *, return_path: str = "bounces", actor: str) -> Domain:
-        """Make a domain with a pending RSA-2048 and a pending Ed25519 key. *return_path* is a label in front of the
-        name, or a whole name under it; empty is none. Raises NotFound, Invalid, Conflict.
+    def create(
+        self,
+        account: int,
+        name: str,
+        *,
+        return_path: str = "bounces",
+        tracking: str = "",
+        tracking_https: bool = True,
+        actor: str,
+    ) -> Domain:
+        """Make a domain with a pending RSA-2048 and a pending Ed25519 key. *return_path* and *tracking* are labels in
+        front of the name, or whole names under it; empty is none. Raises NotFound, Invalid, Conflict.
         """
         name = checks.domain("name", name)
         return_path = checks.return_path("return_path", return_path, name)
+        tracking = checks.tracking("tracking", tracking, name)
+        tracking_https = checks.flag("tracking_https", tracking_https)
         made = [new_key(algorithm) for algorithm in ALGORITHMS]
         with self._log.changing(actor) as change:
             customer = fetch_account(change.connection, account)
@@ -39,7 +50,13 @@ class Domains:
                 raise Conflict(f"the account has the domain {name} already; `rotate` makes new keys for it")
             check_room(change.connection, customer, schema.domains, MAX_DOMAINS, "max_domains", "domains")
             id = change.add(
-                schema.domains, account=owner, name=name, created_at=change.at, return_path=return_path
+                schema.domains,
+                account=owner,
+                name=name,
+                created_at=change.at,
+                return_path=return_path,
+                tracking=tracking,
+                tracking_https=tracking_https,
             )
             self._add_keys(change, id, name, made)
             domain = fetch_domain(change.connection, id)
@@ -59,13 +76,13 @@ class Domains:
             return _with_keys(connection, rows.mappings().all())
 
     def change(self, id: int, *, actor: str, **fields: Any) -> Domain:
-        """Change `enabled`, `return_path`. Raises NotFound, Invalid."""
+        """Change `enabled`, `return_path`, `tracking`, `tracking_https`. Raises NotFound, Invalid."""
         with self._log.changing(actor) as change:
             domain = fetch_domain(change.connection, id)
             new = differing(domain, fields, _changes_of(domain))
             if not new:
                 return domain
-            unseen = {"return_path_seen_at": None} if "return_path" in new else {}
+            unseen = {f"{name}_seen_at": None for name in ("return_path", "tracking") if name in new}
             change.set(schema.domains, id, **new, **unseen)
             change.note("change", f"domain {id}", domain.account, before_of(domain, new), new)
             return fetch_domain(change.connection, id)
@@ -104,12 +121,13 @@ class Domains:
         at: float,
         *,
         return_path: bool | None = None,
+        tracking: bool | None = None,
         actor: str = "domain check",
     ) -> Domain:
         """Keep what a look at the DNS found, by key id (see `after_check`); no key found any more: not verified.
 
-        A key that is not in *found* could not be asked for and stays as it is. *return_path* says whether that was
-        found; None: it could not be asked for. Raises NotFound.
+        A key that is not in *found* could not be asked for and stays as it is. *return_path* and *tracking* say whether
+        those were found; None: they could not be asked for. Raises NotFound.
         """
         with self._log.changing(actor) as change:
             before = fetch_domain(change.connection, domain)
@@ -123,13 +141,13 @@ class Domains:
                         verified_at=new.verified_at,
                         retired_at=new.retired_at,
                     )
-            seen_at = before.return_path_seen_at if return_path is None else at if return_path else None
             change.set(
                 schema.domains,
                 domain,
                 checked_at=at,
                 verified_at=_verified_at(before, keys, at),
-                return_path_seen_at=seen_at,
+                return_path_seen_at=_seen_at(before.return_path_seen_at, return_path, at),
+                tracking_seen_at=_seen_at(before.tracking_seen_at, tracking, at),
             )
             after = fetch_domain(change.connection, domain)
             change.note("check", f"domain {domain}", before.account, _states(before), _states(after))
@@ -151,6 +169,13 @@ class Domains:
                 created_at=change.at,
             )
         return list(names.values())
+
+
+def _seen_at(before: float | None, is_found: bool | None, at: float) -> float | None:
+    """Return when a name was last found to lead here; *is_found* None: it could not be asked for."""
+    if is_found is None:
+        return before
+    return at if is_found else None
 
 
 def fetch_domain(connection: Connection, id_or_name: int | tuple[int, str]) -> Domain:
@@ -195,7 +220,15 @@ def _changes_of(domain: Domain) -> dict[str, Check]:
     def return_path(field: str, value: Any) -> str:
         return checks.return_path(field, value, domain.name)
 
-    return {"enabled": checks.flag, "return_path": return_path}
+    def tracking(field: str, value: Any) -> str:
+        return checks.tracking(field, value, domain.name)
+
+    return {
+        "enabled": checks.flag,
+        "return_path": return_path,
+        "tracking": tracking,
+        "tracking_https": checks.flag,
+    }
 
 
 def _verified_at(domain: Domain, keys: Iterable[DomainKey], at: float) -> float | None:
@@ -209,6 +242,7 @@ def _states(domain: Domain) -> dict[str, object]:
     return {
         "verified": domain.verified_at is not None,
         "return_path": domain.return_path_seen_at is not None,
+        "tracking": domain.tracking_seen_at is not None,
         "keys": {key.selector: key.state for key in domain.keys},
     }
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
     insert,
+    true,
 )
 
 from angarium.identity.records import Account, Person, Server, Stream
@@ -117,6 +118,9 @@ domains = Table(
     Column("checked_at", Float),
     Column("return_path", String(253), nullable=False, default=""),
     Column("return_path_seen_at", Float),
+    Column("tracking", String(253), nullable=False, default="", server_default=""),
+    Column("tracking_https", Boolean, nullable=False, default=True, server_default=true()),
+    Column("tracking_seen_at", Float),
     UniqueConstraint("account", "name"),
     **_NUMBERS,
 )

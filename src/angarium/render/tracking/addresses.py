@@ -21,7 +21,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from angarium.core.ids import MessageId, made_at
 
-TrackedKind = Literal["open", "initial_open", "click", "unsubscribe", "link_unsubscribe"]
+TrackedKind = Literal["open", "initial_open", "click", "unsubscribe", "link_unsubscribe", "resubscribe"]
 
 PURPOSE: Final = b"tracking"
 """What the node's key is used for, see `identity.secrets.KeyRing`."""
@@ -33,6 +33,7 @@ _LETTERS: Final[dict[TrackedKind, str]] = {
     "click": "c",
     "unsubscribe": "u",
     "link_unsubscribe": "l",
+    "resubscribe": "r",
 }
 _KINDS: Final = {letter: kind for kind, letter in _LETTERS.items()}
 _WITH_TARGET: Final = ("click", "link_unsubscribe")

@@ -55,6 +55,13 @@ def marked_targets(html: bytes, charset: str) -> frozenset[str]:
     return frozenset(link.target for link in html_links(html, charset) if _is_marked(link))
 
 
+def has_way_out(html: bytes, charset: str) -> bool:
+    """Whether *html* has a link that its sender has marked as the way out."""
+    return UNSUBSCRIBE.encode() in html.lower() and any(
+        _is_way_out(link) and not _is_marked(link) for link in html_links(html, charset)
+    )
+
+
 def tracked_html(html: bytes, charset: str, rules: LinkRules, address: Address) -> bytes:
     """Return *html* with the addresses of its links in their place."""
     return spliced(html, _splices(html, charset, rules, address))
@@ -74,7 +81,7 @@ def _tracked(number: int, link: HtmlLink) -> TrackedLink:
     return TrackedLink(
         number,
         link.target,
-        link.attributes.get(UNSUBSCRIBE) == "1",
+        _is_way_out(link),
         _short(unescaped(name)) if name else "",
         sublink if SUBLINK.fullmatch(sublink) else "",
     )
@@ -112,6 +119,10 @@ def _without_switch(text: str, target: str, start: int) -> tuple[str, int, bool]
 
 def _is_marked(link: HtmlLink) -> bool:
     return NO_TRACK in link.attributes or link.attributes.get(SWITCH) == "0"
+
+
+def _is_way_out(link: HtmlLink) -> bool:
+    return link.attributes.get(UNSUBSCRIBE) == "1"
 
 
 def _is_trackable(target: str, rules: LinkRules) -> bool:

@@ -11,7 +11,14 @@ from angarium.mime.texts import ShownText, TextKind, edit_texts
 from angarium.render.html.links import Splice, after_body_tag, place_of_pixel, spliced
 from angarium.render.return_path import ReturnPaths
 from angarium.render.tracking.addresses import IN_TEXT, Tracked, TrackedKind, TrackingAddresses
-from angarium.render.tracking.links import LinkRules, TrackedLink, marked_targets, tracked_html, tracked_text
+from angarium.render.tracking.links import (
+    LinkRules,
+    TrackedLink,
+    has_way_out,
+    marked_targets,
+    tracked_html,
+    tracked_text,
+)
 from angarium.render.tracking.way_out import has_place, way_out_fields, with_link
 
 _IN_HTML: Final = ("html", "all")
@@ -63,11 +70,15 @@ class _Personal:
 
     def look(self, text: ShownText) -> None:
         """Learn which links the first HTML part marks as not to be tracked, and whether the way out has a place."""
-        self._has_place = self._has_place or has_place(text)
+        self._has_place = self._has_place or has_place(text) or self._has_marked_link(text)
         if text.kind == "html" and not self._rules.untracked:
             self._rules = self._rules._replace(untracked=marked_targets(text.data, text.charset))
 
-    def edit(self, text: ShownText) -> bytes | None:
+    def _has_marked_link(self, text: ShownText) -> bool:
+        is_tracked = text.kind == "html" and self._options.track_links in _IN_HTML
+        return is_tracked and has_way_out(text.data, text.charset)
+
+    def edit(self, text: ShownText) -> ShownText | None:
         """Return what takes the place of *text*, None where it stays."""
         if text.kind in self._seen:
             return None
@@ -75,8 +86,8 @@ class _Personal:
         if text.kind == "amp":
             return None
         if self._message.offers_way_out:
-            text = text._replace(data=with_link(text, self.way_out, at_end=not self._has_place))
-        return self._html(text) if text.kind == "html" else self._plain(text)
+            text = with_link(text, self.way_out, None if self._has_place else self._message.footer)
+        return text._replace(data=self._html(text) if text.kind == "html" else self._plain(text))
 
     def _html(self, text: ShownText) -> bytes:
         html = text.data

@@ -18,12 +18,12 @@ from angarium.submission.intake.bounds import copies_problems, recipient_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, plan_copies
 from angarium.submission.intake.draft import MessageDraft, dialect_of
 from angarium.submission.intake.returns import return_domain_of
-from angarium.submission.intake.tracking import offers_way_out, tracking_url_of
+from angarium.submission.intake.tracking import NO_WAY_OUT, OfferedWayOut, tracking_url_of, way_out_of
 
 
 class Decision(NamedTuple):
     """What becomes of a message: with anything *refused* it is not taken; with anything *failing* it is taken only to
-    be reported as failed, and has no copies. *return_domain*, *tracking_url* and *offers_way_out* are those of
+    be reported as failed, and has no copies. *return_domain* and *tracking_url* are those of
     `Message`.
     """
 
@@ -31,7 +31,7 @@ class Decision(NamedTuple):
     copies: Copies = NO_COPIES
     return_domain: str = ""
     tracking_url: str = ""
-    offers_way_out: bool = False
+    way_out: OfferedWayOut = NO_WAY_OUT
     refused: tuple[Problem, ...] = ()
     failing: tuple[Problem, ...] = ()
 
@@ -55,12 +55,12 @@ def decide(
         problems += recipient_problems(submission, uncounted, copies)
         problems += copies_problems(copies, size, config.globals.spool_max_journal_size)
     if not problems:  # as is usual
-        way_out = offers_way_out(submission, draft, header)
+        way_out = way_out_of(submission, draft, header)
         return Decision(
             binding,
             copies,
             return_domain_of(submission, draft, config.globals.bounce_domain),
-            tracking_url_of(submission, draft, config.globals.tracking_domain, way_out=way_out),
+            tracking_url_of(submission, draft, config.globals.tracking_domain, way_out=way_out.is_offered),
             way_out,
         )
     refused = problems if submission.by_request else _refused(problems, submission.principal)

@@ -59,7 +59,8 @@ def message_of(
         mends_lines=stored.long_lines and policy.mends_lines and vouched,
         return_domain=decision.return_domain,
         tracking_url=decision.tracking_url,
-        offers_way_out=decision.offers_way_out and bool(decision.tracking_url),
+        offers_way_out=decision.way_out.is_offered and bool(decision.tracking_url),
+        footer=decision.way_out.footer if decision.tracking_url else "",
         due_at=submission.due_at,
     )
 

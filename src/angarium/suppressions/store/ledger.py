@@ -1,7 +1,7 @@
 """The ledger of suppressions: written, lifted, undone. Blocking; from an event loop call it in a thread.
 
-What people do is in the audit log as well, and what the recorder undoes; what it writes is not: the ledger tells of it.
-When a method returns, what it wrote has reached the disk.
+What people do is in the audit log as well; what the recorder writes is not: the ledger tells of it. When a method
+returns, what it wrote has reached the disk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from angarium.sql.changes import ChangeLog
 from angarium.sql.database import Database
 from angarium.sql.errors import Conflict, NotFound
 from angarium.sql.rows import record_of
-from angarium.suppressions.address import entry_of
-from angarium.suppressions.records import EVERYTHING, Added, Cause, CauseFilter, NewCause, covers
+from angarium.suppressions.address import entry_of, what_of
+from angarium.suppressions.records import EVERYTHING, Added, Cause, CauseFilter, NewCause, TakenBack, covers
 from angarium.suppressions.store.choosing import conditions, is_of, standing_in
 from angarium.suppressions.store.rows import Row, allowing, row_of
 from angarium.suppressions.store.schema import causes, changes
@@ -54,7 +54,7 @@ class Suppressions:
             with _raising(change.connection) as number:
                 added = _written(change.connection, rows, number)
             for account, count in _counted(added.rows).items():
-                change.note("suppress", _told(added.rows, account), account, after={"count": count})
+                change.note("suppress", _called(added.rows, account), account, after={"count": count})
         return added.result
 
     def record(self, new: Sequence[NewCause], *, actor: str = "recorder") -> Added:
@@ -64,6 +64,13 @@ class Suppressions:
         rows = [row_of(each, actor, self._now()) for each in new]
         with self._database.writing() as connection, _raising(connection) as number:
             return _written(connection, rows, number).result
+
+    def take_back(self, those: Sequence[TakenBack]) -> int:
+        """Undo the unsubscriptions that recipients have taken back, as of then, and return how many those were. What
+        was put on the list by somebody else, or for another reason, stays. Raises Invalid.
+        """
+        with self._database.writing() as connection, _raising(connection) as number:
+            return sum(_take_back(connection, each, number) for each in those)
 
     def allow(self, entries: Sequence[NewCause], *, actor: str) -> int:
         """Take things off their lists: each lifts what had happened to it up to its `at`, and what is told later of
@@ -77,7 +84,7 @@ class Suppressions:
             lifted = [(row, _lift(change.connection, row, number)) for row in rows]
             written = [row for row, count in lifted if count]
             for account, count in _counted(written).items():
-                change.note("allow", _told(written, account), account, after={"count": count})
+                change.note("allow", _called(written, account), account, after={"count": count})
         return sum(count for _, count in lifted)
 
     def undo(self, selection: CauseFilter, *, actor: str, progress: Progress = lambda done: None) -> int:
@@ -111,7 +118,7 @@ class Suppressions:
                 if row["effect"] == "allow":
                     _lift_anew(connection, row, number)
             for account, count in _counted(found).items():
-                change.note("undo", _told(found, account), account, after={"count": count})
+                change.note("undo", _called(found, account), account, after={"count": count})
         return len(found)
 
     # -- read
@@ -184,10 +191,38 @@ def _written(connection: Connection, rows: list[Row], number: int) -> _Written:
     return _Written(written, Added(tuple(row["id"] for row in written), len(rows) - len(written)))
 
 
+def _take_back(connection: Connection, taken: TakenBack, number: int) -> int:
+    text = what_of(taken.what).text
+    chosen = (
+        *(*is_of(text), _KEY.holds, _KEY.account == taken.account, _KEY.scope == taken.scope),
+        *(_KEY.reason == "unsubscribe", _KEY.origin == "recorder", _KEY.at <= taken.at),
+    )
+    undone = {"undone_at": taken.at, "undone_by": "recipient", "holds": False, "changed": number}
+    return connection.execute(update(causes).where(*chosen).values(undone)).rowcount
+
+
+def _told(connection: Connection, rows: Sequence[Row]) -> set[bytes]:
+    """Return which of *rows* were told before of the same message. An unsubscription that was undone before a row says
+    it again is forgotten: whoever says so twice means it.
+    """
+    at = {row["once"]: row["at"] for row in rows if row["once"] is not None}
+    if not at:
+        return set()
+    query = select(_KEY.once, _KEY.reason, _KEY.undone_at).where(_KEY.once.in_(list(at)))
+    found = connection.execute(query).all()
+    again = {
+        once
+        for once, reason, undone_at in found
+        if reason == "unsubscribe" and undone_at is not None and undone_at < at[once]
+    }
+    if again:
+        connection.execute(update(causes).where(_KEY.once.in_(again)).values(once=None))
+    return {once for once, *_ in found} - again
+
+
 def _new_ones(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     """Return *rows* without what is known: told before of the same message, or standing without a message."""
-    once = [row["once"] for row in rows if row["once"] is not None]
-    told = set(connection.scalars(select(_KEY.once).where(_KEY.once.in_(once)))) if once else set()
+    told = _told(connection, rows)
     plain = [row["entry"] for row in rows if row["once"] is None]
     query = select(_KEY.account, _KEY.scope, _KEY.what, _KEY.reason, _KEY.expires_at)
     held = {tuple(row) for row in connection.execute(query.where(_KEY.entry.in_(plain), _KEY.holds))}
@@ -272,7 +307,7 @@ def _counted(rows: Iterable[Mapping[str, Any]]) -> dict[int | None, int]:
     return counts
 
 
-def _told(rows: Sequence[Mapping[str, Any]], account: int | None) -> str:
+def _called(rows: Sequence[Mapping[str, Any]], account: int | None) -> str:
     """Return what the audit log says was suppressed: the thing, or how many."""
     mine = [row for row in rows if row["account"] == account]
     return f"suppression {mine[0]['what']}"[:200] if len(mine) == 1 else f"{len(mine)} suppressions"

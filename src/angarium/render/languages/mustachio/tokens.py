@@ -9,7 +9,7 @@ TagKind = Literal["text", "value", "raw", "comment", "open", "open_not", "open_e
 # Two or three braces with none within: of `{{{{name}}` the first two are text.
 _TAG: Final = re.compile(r"\{\{([^{}]+)\}\}|\{\{\{([^{}]+)\}\}\}")
 
-VENDOR_TAGS: Final = ("@content", "pm:unsubscribe")
+_VENDOR_TAG: Final = re.compile(r"@content|pm:unsubscribe(?:_url|\s+label\s*=\s*(?:\"[^\"]*\"|'[^']*'))?")
 """What is put in after the template is rendered: a layout's content, the way out of a mailing."""
 
 
@@ -37,7 +37,7 @@ def _tag(match: re.Match[str]) -> Tag:
     raw = match[2]
     inside = match[1] or raw
     path = inside.strip()
-    if path in VENDOR_TAGS:
+    if _VENDOR_TAG.fullmatch(path):
         return Tag("vendor", path, match.start())
     if raw is not None:
         return Tag("raw", path, match.start())
