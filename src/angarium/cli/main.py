@@ -45,7 +45,7 @@ SECTIONS = {
         "reroute": "actions",
         "rebind": "actions",
     },
-    "Say who may send": {
+    "Say who may send, and who is told": {
         "init": "identity.init",
         "accounts": "identity.accounts",
         "servers": "identity.servers",
@@ -56,6 +56,7 @@ SECTIONS = {
         "people": "identity.people",
         "domains": "identity.domains",
         "suppressions": "identity.suppressions",
+        "webhooks": "webhooks.commands",
         "secrets": "identity.secrets",
         "audit": "identity.audit",
         "identity": "identity.copying",

@@ -127,6 +127,11 @@ class Node:
         """The process id of the recorder, none while there is none."""
         return self._children("angarium.node.recorder.process")
 
+    @property
+    def webhook_pids(self) -> list[int]:
+        """The process id of what tells webhooks, none while there is none."""
+        return self._children("angarium.node.webhooks.process")
+
     def _children(self, module: str) -> list[int]:
         children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text()
         return [pid for pid in map(int, children.split()) if module.encode() in _command_of(pid)]

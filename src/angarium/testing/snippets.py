@@ -6,7 +6,9 @@ change to a block above it.
 
 import re
 from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -49,3 +51,13 @@ def changed(blocks: Sequence[Block], diff: str) -> list[Block]:
             raise ValueError(f"not exactly once in the blocks above:\n{old}")
         found = [block._replace(text=block.text.replace(old, new)) for block in found]
     return found
+
+
+def module_of(path: Path) -> ModuleType:
+    """Return the program in a file of the documentation as a module, so that a test can call it."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is no program")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
