@@ -73,7 +73,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     changed_by: str = ""
 
     def cause(self) -> NewCause:
-        """Return the cause that it becomes."""
+        """Return the cause that it becomes: another one than what had suppressed before it was held, and was undone."""
         return NewCause(
             account=self.account,
             what=self.what,
@@ -87,6 +87,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
             reply=self.reply,
             bounce_class=self.bounce_class or None,
             provider=self.provider,
+            run=f"released {self.id}",
             note=f"{self.why}; held in a burst of {self.burst}, and released",
         )
 

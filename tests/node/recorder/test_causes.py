@@ -363,3 +363,71 @@ def test_a_store_that_does_not_answer_is_asked_again(node: Node, monkeypatch: py
                 node.writer.step()
     node.act()
     assert (len(node.causes()), node.notes("held")) == (1, [])
+
+
+# -- what was let through before there were enough to be a burst
+
+
+def standing(node: Node) -> list[str]:
+    found = node.store.suppressions.page(CauseFilter(standing_at=node.clock.now()), limit=10_000)
+    return sorted({each.what for each in found})
+
+
+def bounces_one_by_one(node: Node, numbers: range) -> list[str]:
+    """Have the mails with these numbers bounce, each acted upon before the next; return the addresses."""
+    for number in numbers:
+        burst(node, 1, 0, first=number)
+    return sorted(f"r{number}@example.com" for number in numbers)
+
+
+def test_those_that_suppressed_before_a_burst_was_seen_are_held_with_it(node: Node) -> None:
+    addresses = bounces_one_by_one(node, range(19))
+    assert standing(node) == addresses
+    addresses = sorted([*addresses, *bounces_one_by_one(node, range(19, 25))])
+    assert (standing(node), sorted(node.notes("held"))) == ([], addresses)
+    assert node.store.suppression_notes.release(NoteFilter(burst="google"), actor="cli:test") == 25
+    assert standing(node) == addresses
+    bounces_one_by_one(node, range(25, 27))
+    assert standing(node) == addresses  # what was released is not held once more
+
+
+def test_what_failed_long_before_or_elsewhere_and_what_somebody_has_decided_stays(node: Node) -> None:
+    early, elsewhere = mail(900, START - 900), mail(901)
+    node.take(early, bounced(early, host="gmail-smtp-in.l.google.com"), elsewhere)
+    node.take(bounced(elsewhere, host="mx.yahoodns.net"))
+    node.act()
+    bounces_one_by_one(node, range(10))
+    node.store.suppressions.undo(CauseFilter(what="r3@example.com"), actor="cli:test")
+    bounces_one_by_one(node, range(10, 20))
+    assert standing(node) == ["r900@example.com", "r901@example.com"]
+    assert len(node.notes("held")) == 19
+    assert "r3@example.com" not in node.notes("held")
+
+
+def test_a_restart_in_the_middle_of_a_burst_lets_nobody_slip(node: Node) -> None:
+    bounces_one_by_one(node, range(15))
+    node.start()
+    bounces_one_by_one(node, range(15, 40))
+    assert (standing(node), len(node.notes("held"))) == ([], 40)
+
+
+@pytest.mark.parametrize("fails", ["write", "undo"])
+def test_what_is_held_afterwards_is_so_though_a_store_fails_or_the_process_is_killed(
+    node: Node, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounces_one_by_one(node, range(19))
+    of = node.store.suppression_notes if fails == "write" else node.store.suppressions
+    with monkeypatch.context() as patch:
+
+        def refuse(*args: Any, **named: Any) -> Any:
+            raise StoreError("stopped")
+
+        patch.setattr(of, fails, refuse)
+        with pytest.raises(StoreError):
+            bounces_one_by_one(node, range(19, 20))
+        with pytest.raises(StoreError):
+            node.act()
+    if fails == "undo":
+        node.start()
+    node.act()
+    assert (standing(node), len(node.notes("held"))) == ([], 20)

@@ -29,6 +29,7 @@ from angarium.feedback.consequences import (
 from angarium.feedback.occurrences import TYPES, is_signed, occurrence_of
 from angarium.identity.store.store import IdentityStore
 from angarium.node.recorder.deliveries import Deliveries
+from angarium.node.recorder.let_through import LetThrough, note_of
 from angarium.query.nodes import Between, Equal, Everything, Phrase
 from angarium.query.parser import all_of
 from angarium.query.words import folded, words
@@ -42,6 +43,8 @@ _AHEAD: Final = 100_000
 """So many numbers without anything of interest are passed before the place is written anew."""
 _SWEEP_S: Final = 86_400.0
 _NEAR_S: Final = 3_600.0
+_WRITTEN: Final = CauseFilter(origins=("recorder",), reasons=("hard_bounce",), run="", standing_at=0.0)
+"""What hard bounces have suppressed by themselves, and not since somebody has released it."""
 
 
 class _Finding(NamedTuple):
@@ -59,6 +62,12 @@ class _Decided:
 
     acts: list[NewCause | TakenBack] = field(default_factory=list)
     notes: list[NewNote] = field(default_factory=list)
+    let_through: list[NewNote] = field(default_factory=list)
+    """Those of *acts* that are hard bounces, as the notes that they would be."""
+    bursts: dict[str, float] = field(default_factory=dict)
+    """The keys of what is held now, with the time at which that failed first."""
+    held_later: list[NewNote] = field(default_factory=list)
+    """Those of *notes* that have suppressed before."""
 
 
 class CauseWriter:
@@ -87,6 +96,9 @@ class CauseWriter:
         self._kept = kept
         self._now = now
         self._guard = BurstGuard(_limits(options()))
+        self._let_through = LetThrough()
+        self._held_later: list[NewNote] = []
+        """What had suppressed, is held by now, and is to be undone."""
         self._upto = 0.0
         self._counted = 0
         self._place: int | None = None
@@ -98,6 +110,7 @@ class CauseWriter:
         of it is sure to be written, and it is done again.
         """
         place = self._begin() if self._place is None else self._place
+        self._undo_held()
         last = self._events.last()
         if last < place:  # another store, which counts anew
             place = self._written = self._counted = 0
@@ -105,16 +118,23 @@ class CauseWriter:
         found = [each for each in page if each.number <= last]
         reached = found[-1].number if len(page) == BATCH and found else last
         decided = self._decide(list(self._findings(found)))
+        self._hold_earlier(decided)
         self._write(decided, reached)
+        self._undo_held()
         self._place = reached
         self._sweep()
         return bool(found)
 
     def _begin(self) -> int:
-        """Return where to go on. What is held of late has been counted before."""
+        """Return where to go on. What is held of late has been counted before, and what has suppressed of late may
+        still turn out to be of a burst.
+        """
         since = self._now() - self._guard.limits.window_s
         for note in self._notes.page(NoteFilter(state="held", since=since), limit=10_000):
             self._guard.failed(note.burst, note.at)
+            self._held_later.append(_as_new(note))
+        for cause in self._causes.page(structs.replace(_WRITTEN, since=since), limit=10_000):
+            self._let_through.add(note_of(cause))
         self._written = self._notes.place(self._reader)
         return self._written
 
@@ -128,6 +148,9 @@ class CauseWriter:
         if decided.notes or decided.acts or place - self._written >= _AHEAD:
             self._notes.write(decided.notes, self._reader, place)
             self._written = place
+        self._held_later += decided.held_later
+        for note in decided.let_through:
+            self._let_through.add(note)
 
     def _sweep(self) -> None:
         if self._now() - self._swept_at >= _SWEEP_S:
@@ -175,6 +198,7 @@ class CauseWriter:
         self._guard.limits = _limits(self._options())
         for key, at, count in self._deliveries.take():
             self._guard.delivered(key, at, count)
+        self._let_through.forget(self._now() - 2 * self._guard.limits.window_s)
         self._count(findings)
         self._upto = max((each.happening.at for each in findings), default=0.0)
         decided = _Decided()
@@ -199,11 +223,38 @@ class CauseWriter:
         if then.effect == "note":
             decided.notes.append(_note(finding, then, "noted"))
         elif self._is_held(finding, then):
-            decided.notes.append(_note(finding, then, "held", self._key(finding)))
+            key = self._key(finding)
+            decided.notes.append(_note(finding, then, "held", key))
+            decided.bursts[key] = min(finding.happening.at, decided.bursts.get(key, finding.happening.at))
         elif then.effect == "lift":
             decided.acts.append(_taken_back(finding, then))
         else:
             decided.acts.append(_cause(finding, then))
+            if then.reason == "hard_bounce":
+                decided.let_through.append(_note(finding, then, "held", self._key(finding)))
+
+    def _hold_earlier(self, decided: _Decided) -> None:
+        """Hold what has suppressed in the window before what is held now: it was the beginning of the same burst. What
+        somebody has undone or lifted since is left as it is.
+        """
+        for key, at in decided.bursts.items():
+            for note in self._let_through.of(key, at - self._guard.limits.window_s):
+                if self._standing(note):
+                    decided.notes.append(note)
+                    decided.held_later.append(note)
+
+    def _undo_held(self) -> None:
+        """Undo what has suppressed and is held by now, as far as that is not done."""
+        ids = [cause for note in self._held_later for cause in self._standing(note)]
+        for start in range(0, len(ids), BATCH):
+            self._causes.undo(CauseFilter(ids=tuple(ids[start : start + BATCH])), actor="recorder")
+        self._let_through.remove(self._held_later)
+        self._held_later.clear()
+
+    def _standing(self, note: NewNote) -> list[int]:
+        """Return the causes that stand of what *note* says."""
+        same = {"message": note.message, "what": note.what, "accounts": (note.account,)}
+        return [cause.id for cause in self._causes.page(structs.replace(_WRITTEN, **same))]
 
     def _is_report(self, finding: _Finding) -> bool:
         """Whether the mail was made here: who gets no delivery reports has sent mail, and may get other mail."""
@@ -342,3 +393,7 @@ def _note(finding: _Finding, then: Consequence, state: NoteState, burst: str = "
         provider=happening.provider,
         burst=burst,
     )
+
+
+def _as_new(note: Note) -> NewNote:
+    return NewNote(**{name: getattr(note, name) for name in NewNote.__struct_fields__})

@@ -1,7 +1,7 @@
 """The ledger of suppressions: written, lifted, undone. Blocking; from an event loop call it in a thread.
 
-What people do is in the audit log as well; what the recorder writes is not: the ledger tells of it. When a method
-returns, what it wrote has reached the disk.
+What people do is in the audit log as well, and what the recorder undoes; what it writes is not: the ledger tells of it.
+When a method returns, what it wrote has reached the disk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

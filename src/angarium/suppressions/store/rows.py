@@ -53,5 +53,7 @@ def _once(new: NewCause, text: str) -> bytes | None:
     """Return what is the same however often it is told that a message to an address did this; None without one."""
     if new.message is None:
         return None
-    told = (str(new.account or 0), new.scope, new.reason, text, new.sent_to.lower())
+    told = [str(new.account or 0), new.scope, new.reason, text, new.sent_to.lower()]
+    if new.run:
+        told.append(new.run)
     return blake2b("\0".join(told).encode() + b"\0" + MessageId(new.message), digest_size=16).digest()
