@@ -3,7 +3,7 @@
 No secret stands in any of them. Times are seconds of Unix time; None means never, or not set.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -17,6 +17,9 @@ Kind = Literal["api_key", "server_token", "smtp_token", "smtp_login", "person"]
 """What somebody shows to be let in."""
 
 StreamKind = Literal["transactional", "broadcast"]
+DeliveryType = Literal["live", "sandbox"]
+ServerColor = Literal["purple", "blue", "turquoise", "green", "red", "yellow", "grey", "orange"]
+COLORS: Final[tuple[ServerColor, ...]] = get_args(ServerColor)
 Algorithm = Literal["rsa", "ed25519"]
 KeyState = Literal["pending", "active", "retired"]
 """Of a signing key: published in the DNS or not yet, signing, or only still published after a rotation."""
@@ -61,7 +64,8 @@ class Server(msgspec.Struct, frozen=True):
 
     *smtp* False keeps it from being used by SMTP. *on_error* says what becomes of mail whose options are wrong: it is
     taken and reported as failed ("accept"), refused at the end of DATA ("refuse"), or whichever the vendor of the
-    dialect does ("vendor").
+    dialect does ("vendor"). Mail of one with the *delivery_type* sandbox is delivered nowhere; that is so from the
+    beginning.
     """
 
     id: Annotated[int, About(help="Its number.")]
@@ -85,6 +89,27 @@ class Server(msgspec.Struct, frozen=True):
             longest=10,
         ),
     ] = "vendor"
+    delivery_type: Annotated[
+        DeliveryType,
+        About(
+            help="Whether its mail is delivered; that of a sandbox is not, and ends as if it were.",
+            check=checks.one_of("live", "sandbox"),
+            new=True,
+            longest=10,
+            added=True,
+        ),
+    ] = "live"
+    color: Annotated[
+        ServerColor,
+        About(
+            help="The colour that it is shown in.",
+            check=checks.one_of(*COLORS),
+            new=True,
+            change=True,
+            longest=20,
+            added=True,
+        ),
+    ] = "blue"
     limits: Annotated[
         Limits,
         About(

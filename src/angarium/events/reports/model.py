@@ -16,6 +16,8 @@ class ReportQuery(NamedTuple):
     """Which mail (*node*, read with `fields.MAIL`, of *scope*), when (epoch seconds), and what is told apart: by the
     values of a dimension, *per* unit of time in *zone*, or both. *limit*: the so many largest, the others together.
 
+    *tells_tracked*: also of how much mail opens and clicks are seen.
+
     *basis*: what happened then, or what has become of the mail that was accepted then.
     """
 
@@ -28,6 +30,7 @@ class ReportQuery(NamedTuple):
     node: Node = Everything()
     scope: Whose = Whose()
     limit: int | None = None
+    tells_tracked: bool = False
 
 
 class ReportRate(msgspec.Struct, frozen=True):

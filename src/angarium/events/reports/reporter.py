@@ -255,7 +255,7 @@ class _Shape:
             return dict(_states(cell)) if self._asked.measures else {}
         counts: dict[str, int | None] = {}
         for name, measure in MEASURES.items():
-            if measure.basis == "event" and name not in _BESIDE:
+            if measure.basis == "event" and (self._query.tells_tracked or name not in _BESIDE):
                 is_measured = measure.number in self._asked.measures and name not in self._unmeasured
                 counts[name] = cell.get(measure.number, 0) if is_measured else None
         return {**counts, "bounced": bounced(counts)}

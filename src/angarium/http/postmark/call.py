@@ -27,6 +27,7 @@ from angarium.sql.errors import Conflict, Invalid, NotFound
 MOST_LISTED: Final = 10_000
 """So far a listing of what happened goes: count and offset together."""
 MOST_AT_ONCE: Final = 500
+_NEVER: Final = 253_402_300_799.0
 
 Whole = Annotated[int, msgspec.Meta(ge=-(1 << 60), le=1 << 60)]
 
@@ -95,9 +96,17 @@ class PostmarkCall:
         """Return when it was: from the beginning of the first day to the end of the last. Raises PostmarkProblem with
         *code*.
         """
-        since = self._date("fromdate", query.from_date, code)
-        until = self._date("todate", query.to_date, code)
-        return (since[0] if since else 0.0), (until[1] if until else 253_402_300_799.0)
+        since, until = self.bounds(query.from_date, query.to_date, code)
+        return (0.0 if since is None else since), (_NEVER if until is None else until)
+
+    def bounds(
+        self, from_date: str | None, to_date: str | None, code: int
+    ) -> tuple[float | None, float | None]:
+        """Return the beginning of the first day and the end of the last, None where none is said. Raises
+        PostmarkProblem with *code*.
+        """
+        since, until = self._date("fromdate", from_date, code), self._date("todate", to_date, code)
+        return (since[0] if since else None), (until[1] if until else None)
 
     def dates(self, query: Within, code: int) -> list[Node]:
         """Return when mail was accepted, as a part of a query. Raises PostmarkProblem with *code*."""

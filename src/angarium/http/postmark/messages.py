@@ -97,7 +97,7 @@ def message_view(call: PostmarkCall, mails: list[FoundMail]) -> dict[str, Any]:
         "TrackOpens": bool(options.track_opens),
         "TrackLinks": LINKS_WORDS[options.track_links or "none"],
         "Metadata": metadata_of(of),
-        "Sandboxed": False,
+        "Sandboxed": call.server.delivery_type == "sandbox",
     }
 
 

@@ -15,7 +15,12 @@ from angarium.http.manage.call import Checker
 from angarium.http.postmark.application import PostmarkApp
 from angarium.http.postmark.call import PostmarkCall
 from angarium.http.postmark.gate import TokenGate, TokenKeeper
-from angarium.http.postmark.table import ACCOUNT_ENDPOINTS, SERVER_ENDPOINTS
+from angarium.http.postmark.table import (
+    ABSENT_OF_ACCOUNT,
+    ABSENT_OF_SERVER,
+    ACCOUNT_ENDPOINTS,
+    SERVER_ENDPOINTS,
+)
 from angarium.identity.store.store import IdentityStore
 
 
@@ -34,11 +39,12 @@ class PostmarkPorts(NamedTuple):
 def make_postmark_app(ports: PostmarkPorts, keeper: TokenKeeper) -> ASGIApp:
     """Return what answers all that reads and manages."""
     gate = TokenGate(keeper)
-    of_account = frozenset(ACCOUNT_ENDPOINTS)
+    of_account = frozenset((*ACCOUNT_ENDPOINTS, *ABSENT_OF_ACCOUNT))
 
     async def admit(request: Request, endpoint: Endpoint) -> PostmarkCall:
         is_of_account = endpoint in of_account
         principal = await (gate.account if is_of_account else gate.server)(request, endpoint)
         return PostmarkCall(principal=principal, **{**ports._asdict(), "hostname": ports.hostname()})
 
-    return PostmarkApp((*SERVER_ENDPOINTS, *ACCOUNT_ENDPOINTS), admit)
+    of_server = (*SERVER_ENDPOINTS, *ABSENT_OF_SERVER)
+    return PostmarkApp((*of_server, *ACCOUNT_ENDPOINTS, *ABSENT_OF_ACCOUNT), admit)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from angarium.dialects.postmark.dates import moment, span_of
+from angarium.dialects.postmark.dates import moment
 from angarium.dialects.postmark.problem import PostmarkProblem
 from angarium.dialects.postmark.reading import Given
 from angarium.http.postmark.call import PostmarkCall
@@ -61,7 +61,7 @@ def dump_suppressions(call: PostmarkCall, stream: str, query: DumpQuery) -> dict
     """Tell all addresses that get no mail of a stream."""
     found = found_stream(call, stream)
     _check(query)
-    since, until = _bound(call, query.from_date, 0), _bound(call, query.to_date, 1)
+    since, until = call.bounds(query.from_date, query.to_date, 1403)
     shown: dict[str, dict[str, Any]] = {}
     for cause in _standing(call, found, query):
         is_meant = (since is None or cause.at >= since) and (until is None or cause.at < until)
@@ -184,15 +184,6 @@ def _what(address: str | None) -> str | None:
         return None if address is None else address_of(address)
     except Invalid:
         return address
-
-
-def _bound(call: PostmarkCall, text: str | None, end: int) -> float | None:
-    if text is None:
-        return None
-    span = span_of(text, call.clock.now())
-    if span is None:
-        raise PostmarkProblem(1403, f"{text[:40]!r} is no date: write it as 2026-11-30.")
-    return span[end]
 
 
 def _addresses(body: GivenSuppressions) -> list[str]:

@@ -5,11 +5,24 @@ application are made from it.
 from typing import Final
 
 from angarium.http.api.endpoint import Endpoint
-from angarium.http.postmark import bounces, messages, readers, streams, suppressions
+from angarium.http.postmark import (
+    absent,
+    bounces,
+    domains,
+    messages,
+    readers,
+    servers,
+    stats,
+    streams,
+    suppressions,
+)
 
 _MAIL: Final = "message_events/view"
 _LISTS: Final = "suppression_lists/manage"
 _MANAGE: Final = "account/manage"
+_DOMAINS: Final = "sending_domains/manage"
+_METRICS: Final = "metrics/view"
+_STATS: Final = "/stats/outbound"
 _STREAM: Final = "/message-streams/{stream}"
 
 SERVER_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -26,6 +39,20 @@ SERVER_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/messages/outbound/clicks/{message}", readers.list_clicks_of, _MAIL),
     Endpoint("GET", "/messages/outbound/{message}/details", messages.show_message, _MAIL),
     Endpoint("GET", "/messages/outbound/{message}/dump", messages.dump_message, _MAIL),
+    Endpoint("GET", "/server", servers.show_own_server, _MANAGE),
+    Endpoint("PUT", "/server", servers.change_own_server, _MANAGE),
+    Endpoint("GET", _STATS, stats.show_overview, _METRICS),
+    Endpoint("GET", f"{_STATS}/sends", stats.show_sends, _METRICS),
+    Endpoint("GET", f"{_STATS}/bounces", stats.show_bounces, _METRICS),
+    Endpoint("GET", f"{_STATS}/spam", stats.show_complaints, _METRICS),
+    Endpoint("GET", f"{_STATS}/tracked", stats.show_tracked, _METRICS),
+    Endpoint("GET", f"{_STATS}/opens", stats.show_opens, _METRICS),
+    Endpoint("GET", f"{_STATS}/opens/platforms", stats.show_platforms, _METRICS),
+    Endpoint("GET", f"{_STATS}/opens/emailclients", stats.show_clients, _METRICS),
+    Endpoint("GET", f"{_STATS}/clicks", stats.show_clicks, _METRICS),
+    Endpoint("GET", f"{_STATS}/clicks/browserfamilies", stats.show_browsers, _METRICS),
+    Endpoint("GET", f"{_STATS}/clicks/platforms", stats.show_click_platforms, _METRICS),
+    Endpoint("GET", f"{_STATS}/clicks/location", stats.show_places, _METRICS),
     Endpoint("GET", "/message-streams", streams.list_streams, _MANAGE),
     Endpoint("POST", "/message-streams", streams.create_stream, _MANAGE),
     Endpoint("GET", _STREAM, streams.show_stream, _MANAGE),
@@ -38,5 +65,42 @@ SERVER_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 )
 """With a server token."""
 
-ACCOUNT_ENDPOINTS: Final[tuple[Endpoint, ...]] = ()
+ACCOUNT_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "/servers", servers.list_servers, _MANAGE),
+    Endpoint("POST", "/servers", servers.create_server, _MANAGE),
+    Endpoint("GET", "/servers/{server}", servers.show_server, _MANAGE),
+    Endpoint("PUT", "/servers/{server}", servers.change_server, _MANAGE),
+    Endpoint("DELETE", "/servers/{server}", servers.delete_server, _MANAGE),
+    Endpoint("GET", "/domains", domains.list_domains, _DOMAINS),
+    Endpoint("POST", "/domains", domains.create_domain, _DOMAINS),
+    Endpoint("GET", "/domains/{domain}", domains.show_domain, _DOMAINS),
+    Endpoint("PUT", "/domains/{domain}", domains.change_domain, _DOMAINS),
+    Endpoint("DELETE", "/domains/{domain}", domains.delete_domain, _DOMAINS),
+    Endpoint("PUT", "/domains/{domain}/verifydkim", domains.verify_domain, _DOMAINS),
+    Endpoint("PUT", "/domains/{domain}/verifyreturnpath", domains.verify_domain, _DOMAINS),
+    Endpoint("POST", "/domains/{domain}/verifyspf", domains.verify_spf, _DOMAINS),
+    Endpoint("POST", "/domains/{domain}/rotatedkim", domains.rotate_keys, _DOMAINS),
+)
 """With an account token."""
+
+ABSENT_OF_SERVER: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "/stats/outbound/opens/readtimes", absent.no_read_times, None),
+    Endpoint("GET", "/messages/inbound", absent.no_inbound, None),
+    Endpoint("GET", "/messages/inbound/{message}/details", absent.no_inbound_message, None),
+    Endpoint("PUT", "/messages/inbound/{message}/bypass", absent.no_inbound_message, None),
+    Endpoint("PUT", "/messages/inbound/{message}/retry", absent.no_inbound_message, None),
+    Endpoint("GET", "/triggers/inboundrules", absent.no_inbound, None),
+    Endpoint("POST", "/triggers/inboundrules", absent.no_inbound, None),
+    Endpoint("DELETE", "/triggers/inboundrules/{rule}", absent.no_inbound_rule, None),
+)
+ABSENT_OF_ACCOUNT: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "/senders", absent.no_senders, None),
+    Endpoint("POST", "/senders", absent.no_senders, None),
+    Endpoint("GET", "/senders/{sender}", absent.no_sender, None),
+    Endpoint("PUT", "/senders/{sender}", absent.no_sender, None),
+    Endpoint("DELETE", "/senders/{sender}", absent.no_sender, None),
+    Endpoint("POST", "/senders/{sender}/resend", absent.no_sender, None),
+    Endpoint("POST", "/senders/{sender}/verifyspf", absent.no_sender, None),
+    Endpoint("POST", "/senders/{sender}/requestnewdkim", absent.no_sender, None),
+)
+"""What is answered with 501."""
