@@ -141,3 +141,16 @@ def test_an_hour_that_comes_twice_has_its_offset() -> None:
     assert when_of(first, "hour", UTC) == "11-01 05:00"
     spring = 1_772_953_200  # 2026-03-08 02:00 EST, which no clock shows
     assert when_of(spring, "hour", zone) == "03-08 03:00"
+
+
+def test_days_are_those_of_the_account_that_is_asked_about(data: Path) -> None:
+    run = CliRunner().invoke
+    assert run(main, ["init", "--data", str(data), "--json"]).exit_code == 0
+    assert (
+        run(main, ["accounts", "change", "1", "--zone", "Mars/Olympus", "--data", str(data)]).exit_code == 1
+    )
+    done = run(main, ["accounts", "change", "1", "--zone", "Asia/Kathmandu", "--data", str(data)])
+    assert done.exit_code == 0, done.output
+    days = ("--account", "1", "--from", "2026-11-29", "--to", "2026-11-30", "--json")
+    assert json.loads(say(data, *days))["report"]["since_at"] == "2026-11-28T18:15:00.000Z"
+    assert json.loads(say(data, *days, "--zone", "UTC"))["report"]["since_at"] == "2026-11-29T00:00:00.000Z"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -150,8 +151,24 @@ def test_days_are_those_of_the_zone(api, events):
     events.take([reception(1, just_after_midnight_in_berlin)])
     assert len(found(api("GET", f"{PREFIX}/messages?query=date:2026-12-01&zone=Europe/Berlin"))) == 1
     assert found(api("GET", f"{PREFIX}/messages?query=date:2026-12-01")) == []
+    assert found(api("GET", f"{PREFIX}/messages?query=date:2026-12-01&zone=UTC")) == []
     answer = api("GET", f"{PREFIX}/messages?zone=Mars/Olympus")
     assert (answer.status, list(answer.pointers)) == (400, ["zone"])
+
+
+def test_days_are_those_of_the_account_unless_a_zone_is_said(api, store, keys, events):
+    just_after_midnight_in_berlin = 1_796_079_900.0
+    events.take([reception(1, just_after_midnight_in_berlin, account=OWN)])
+    changed = store.accounts.change(OWN, zone="Europe/Berlin", actor="test")
+    keys.known[CUSTOMER] = replace(keys.known[CUSTOMER], account=changed)
+    asked = f"{PREFIX}/messages?query=date:2026-12-01"
+    assert len(found(api("GET", asked, key=CUSTOMER))) == 1
+    assert len(api("GET", asked.replace("messages", "messages/export"), key=CUSTOMER).body.splitlines()) == 1
+    assert found(api("GET", f"{asked}&zone=UTC", key=CUSTOMER)) == []
+    assert found(api("GET", asked)) == []  # the operator's key is of another account
+    assert len(found(api("GET", f"{asked}&account={OWN}"))) == 1
+    assert api("GET", f"{PREFIX}/reports?account={OWN}").json["zone"] == "Europe/Berlin"
+    assert found(api("GET", f"{asked}&account=99")) == []
 
 
 def test_what_is_exported_is_what_is_listed(api, mails):

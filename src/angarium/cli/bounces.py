@@ -12,6 +12,7 @@ from angarium.cli.identity.options import all_option, yes_option
 from angarium.cli.identity.store import StorePlace, confirm, open_store, say, store_options
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table, progress_of
+from angarium.cli.reports.zones import zone_option
 from angarium.cli.search import read_query
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import moment, read_time, relative, when
@@ -78,6 +79,7 @@ def bounces_command() -> None:
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to list."
 )
 @click.option("--before", type=click.IntRange(1), metavar="ID", help="Go on where a listing has ended.")
+@zone_option
 @data_option
 @events_config_option
 @json_option
@@ -88,6 +90,7 @@ def list_command(
     since: str,
     limit: int,
     before: int | None,
+    zone_name: str | None,
     data: Path | None,
     config: Path | None,
     as_json: bool,
@@ -96,7 +99,7 @@ def list_command(
 
     Exit code 1 when there is nothing.
     """
-    node, store = read_query(" ".join(query)), open_events(data, config)
+    node, store = read_query(" ".join(query), zone_name), open_events(data, config)
     found = newest_first(store, node, Whose(), since=_time(since), types=types, before=before)
     if by is not None:
         with progress_of("counting") as progress:

@@ -9,6 +9,7 @@ from angarium.cli.event_store import events_config_option, open_events
 from angarium.cli.exporting import export_events
 from angarium.cli.options import Failure, data_option, json_option
 from angarium.cli.output import print_json_line, print_lines
+from angarium.cli.reports.zones import zone_option
 from angarium.cli.search import read_query
 from angarium.cli.tables import Toned
 from angarium.cli.times import moment
@@ -40,6 +41,7 @@ _AT_ONCE = 500
     "--export", "exports", metavar="FILE", help="Write all of it to FILE as lines of JSON; - is the output."
 )
 @click.option("--follow", is_flag=True, help="Go on as they happen, until Ctrl-C.")
+@zone_option
 @events_config_option
 @data_option
 @json_option
@@ -50,6 +52,7 @@ def events_command(
     types: tuple[str, ...],
     exports: str | None,
     follow: bool,
+    zone_name: str | None,
     config: Path | None,
     data: Path | None,
     as_json: bool,
@@ -59,7 +62,7 @@ def events_command(
     Each happening has a number that only grows. With --json, one a line; a program that asks --after the last number it
     has seen misses nothing and gets nothing twice.
     """
-    node = read_query(" ".join(query))
+    node = read_query(" ".join(query), zone_name)
     _check(types)
     store = open_events(data, config)
     if exports is not None:

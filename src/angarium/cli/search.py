@@ -1,7 +1,6 @@
 """Finding mail by what people remember of it, in what the recorder has kept."""
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from angarium.cli.event_store import events_config_option, open_events
 from angarium.cli.exporting import export_mail
 from angarium.cli.options import Failure, data_option, finish, json_option
 from angarium.cli.output import amount, print_json, print_lines, print_table
+from angarium.cli.reports.zones import local_zone, zone_named, zone_option
 from angarium.cli.tables import Cell, Column, Row, Toned
 from angarium.cli.times import when
 from angarium.cli.words import STATE_TONES
@@ -41,6 +41,7 @@ _COLUMNS = (
     "--export", "exports", metavar="FILE", help="Write all of it to FILE as lines of JSON; - is the output."
 )
 @click.option("--count", "counts", is_flag=True, help=f"Say how many there are, up to {MOST_COUNTED:,}.")
+@zone_option
 @events_config_option
 @data_option
 @json_option
@@ -50,6 +51,7 @@ def search_command(
     after: str | None,
     exports: str | None,
     counts: bool,
+    zone_name: str | None,
     config: Path | None,
     data: Path | None,
     as_json: bool,
@@ -60,7 +62,7 @@ def search_command(
     docs/search.md for all of it. What was accepted up to a second ago is found, whether the node runs or not. Exit code
     1 when nothing is found.
     """
-    node = read_query(" ".join(query))
+    node = read_query(" ".join(query), zone_name)
     store = open_events(data, config)
     if counts:
         _print_count(store.count(node, Whose(), most=MOST_COUNTED + 1), as_json)
@@ -76,9 +78,11 @@ def search_command(
     finish(bool(page.found))
 
 
-def read_query(text: str) -> Node:
-    """Return what a query means, with days of the local clock. Raises Failure, which points at what is wrong."""
-    zone = datetime.now().astimezone().tzinfo or UTC
+def read_query(text: str, zone_name: str | None = None) -> Node:
+    """Return what a query means, with days of a zone; None: of this machine's. Raises Failure, which points at what is
+    wrong.
+    """
+    zone = local_zone() if zone_name is None else zone_named(zone_name)
     try:
         return parse(text, MAIL, Now(time.time(), zone))
     except QueryProblem as problem:

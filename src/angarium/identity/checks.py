@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import idna
 import msgspec
@@ -60,6 +61,15 @@ def flag(field: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise Invalid(field, "write true or false")
     return value
+
+
+def zone(field: str, value: Any) -> str:
+    """The name of a time zone."""
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
+        said = "is no time zone that is known here; write one as Europe/Amsterdam, Asia/Kathmandu, UTC"
+        raise Invalid(field, said) from error
 
 
 def one_of(*words: str) -> Check:

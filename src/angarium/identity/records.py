@@ -57,6 +57,17 @@ class Account(msgspec.Struct, frozen=True):
     options: Annotated[
         Options, About(help="Options for all its messages.", check=checks.options, new=True, change=True)
     ] = NO_OPTIONS
+    zone: Annotated[
+        str,
+        About(
+            help="Whose days and hours its reports and the dates of its searches are by, as Europe/Amsterdam.",
+            check=checks.zone,
+            new=True,
+            change=True,
+            longest=64,
+            added=True,
+        ),
+    ] = "UTC"
 
 
 class Server(msgspec.Struct, frozen=True):

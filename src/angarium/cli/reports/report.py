@@ -9,11 +9,12 @@ from typing import Any, get_args
 import click
 
 from angarium.cli.event_store import events_config_option, open_events
+from angarium.cli.identity.store import StorePlace
 from angarium.cli.options import Failure, data_option, json_option
 from angarium.cli.output import print_json, print_lines, print_table
 from angarium.cli.reports import drawn
 from angarium.cli.reports.csv_file import write_csv
-from angarium.cli.reports.zones import local_zone, zone_named
+from angarium.cli.reports.zones import zone_for
 from angarium.cli.tables import Toned
 from angarium.cli.where import find_folder
 from angarium.events.fields import MAIL
@@ -43,7 +44,7 @@ _REPLIES = 5
     "--zone",
     "zone_name",
     metavar="NAME",
-    help="Whose days and hours: Europe/Amsterdam.  [default: this machine's]",
+    help="Whose days and hours: Europe/Amsterdam.  [default: the account's; of all mail this machine's]",
 )
 @click.option("--accepted", is_flag=True, help="What has become by now of the mail that was accepted then.")
 @click.option("--account", type=click.IntRange(0), help="Of an account only, by its number.")
@@ -67,7 +68,7 @@ def report_command(query: tuple[str, ...], as_csv: bool, as_json: bool, data: Pa
     says that something is not measured. See docs/reports.md.
     """
     now = time.time()
-    zone = local_zone() if zone_name is None else zone_named(zone_name)
+    zone = zone_for(zone_name, options["account"], StorePlace(config, data))
     asked = _query(" ".join(query), now, zone, as_csv=as_csv, **options)
     folder = data or find_folder()
     reporter = MailReporter(open_events(folder, config), RollupsReader(folder / FILE_NAME), category_of)

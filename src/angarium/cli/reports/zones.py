@@ -5,9 +5,26 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import click
+
+from angarium.cli.identity.store import StorePlace, open_store
 from angarium.cli.options import Failure
 
 _LOCAL = Path("/etc/localtime")
+
+zone_option = click.option(
+    "--zone", "zone_name", metavar="NAME", help="Whose days: Europe/Amsterdam.  [default: this machine's]"
+)
+
+
+def zone_for(name: str | None, account: int | None, place: StorePlace) -> tzinfo:
+    """Return the zone called *name*; without, that of *account*; of all mail, that of this machine. Raises Failure."""
+    if name is not None:
+        return zone_named(name)
+    if account is None:
+        return local_zone()
+    with open_store(place) as opened:
+        return zone_named(opened.store.accounts.get(account).zone)
 
 
 def zone_named(name: str) -> tzinfo:

@@ -179,7 +179,7 @@ def list_bounces(call: Call, query: BouncesQuery) -> BouncesPage:
     """List what has come back: failures, complaints, unsubscriptions, automatic answers; newest first."""
     scope = call.whose(query.account)
     types = _types(query.types)
-    found = newest_first(call.events, meant(query), scope, types=types, before=query.after)
+    found = newest_first(call.events, meant(call, query), scope, types=types, before=query.after)
     page = list(islice(found, query.limit + 1))
     shown = [bounce_view(bounce_of(each)) for each in page[: query.limit]]
     return BouncesPage(shown, call.next_path(shown[-1].id) if len(page) > query.limit else None)
@@ -189,7 +189,7 @@ def summarise_bounces(call: Call, query: SummaryQuery) -> BounceSummaryView:
     """Count what has come back by class, provider, domain, reply …; the most first."""
     since = time.time() - query.days * 86_400.0
     types = _types(query.types)
-    found = newest_first(call.events, meant(query), call.whose(query.account), since=since, types=types)
+    found = newest_first(call.events, meant(call, query), call.whose(query.account), since=since, types=types)
     counted = summarise(found, query.by, _MOST_COUNTED)
     return BounceSummaryView(
         counted.total, [_count_view(each) for each in counted.groups[:500]], counted.is_cut

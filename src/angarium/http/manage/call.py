@@ -96,6 +96,16 @@ class Call:
         """Return whose mail is looked at: that of the account *wanted*, or of all that the key may see."""
         return Whose(self.listed(wanted))
 
+    def zone(self, wanted: int | None) -> str:
+        """Return the time zone of the account *wanted*, None: of the key's own."""
+        own = self.caller.account
+        if wanted is None or wanted == own.id:
+            return own.zone
+        try:
+            return self.store.accounts.get(self.account_of(wanted)).zone
+        except NotFound:
+            return own.zone  # whoever asks for mail of an account that is gone learns that there is none
+
     def operators_only(self, what: str) -> None:
         """Raise HttpProblem unless the key is for the whole node."""
         if not self.operator:

@@ -36,10 +36,12 @@ Wait = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_WAIT_S)]
 
 
 class MailAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What mail it is about; without `query` all of it. Days in it are those of `zone`, such as `Europe/Berlin`."""
+    """What mail it is about; without `query` all of it. Days in it are those of `zone`, such as `Europe/Berlin`;
+    without, those of the account that it is about, or that the key is of.
+    """
 
     query: QueryText = ""
-    zone: ZoneName = "UTC"
+    zone: ZoneName | None = None
     account: Id | None = None
 
 
@@ -111,7 +113,7 @@ class MessageView(msgspec.Struct, frozen=True):
 
 def list_messages(call: Call, query: MailQuery) -> MailPage:
     """Search mail, newest first, in the language of docs/search.md."""
-    node, whose = meant(query), call.whose(query.account)
+    node, whose = meant(call, query), call.whose(query.account)
     try:
         page = call.events.search(node, whose, limit=query.limit, after=query.after)
     except NoSuchPlace as error:
@@ -123,7 +125,7 @@ def list_messages(call: Call, query: MailQuery) -> MailPage:
 
 async def export_messages(call: Call, query: MailAsked) -> AsyncIterator[MailView]:
     """Tell all mail that a query finds, newest first, one recipient a line."""
-    node, whose = meant(query), call.whose(query.account)
+    node, whose = await asyncio.to_thread(meant, call, query), call.whose(query.account)
     async for page in _threaded(all_mail(call.events, node, whose)):
         for mail in page:
             yield mail_view(mail)
@@ -184,7 +186,11 @@ async def list_events(call: Call, query: EventsQuery) -> EventsPage:
 
 async def export_events(call: Call, query: EventsAsked) -> AsyncIterator[EventView]:
     """Tell everything that happened up to now, oldest first, one event a line."""
-    node, whose, types = meant(query), call.whose(query.account), _types(query.types)
+    node, whose, types = (
+        await asyncio.to_thread(meant, call, query),
+        call.whose(query.account),
+        _types(query.types),
+    )
     upto = await asyncio.to_thread(call.events.last)
     pages = all_events(call.events, node, whose, after=query.after, upto=upto, types=types)
     async for page in _threaded(pages):
@@ -193,7 +199,7 @@ async def export_events(call: Call, query: EventsAsked) -> AsyncIterator[EventVi
 
 
 def _events(call: Call, query: EventsQuery, after: int) -> EventsPage:
-    node, whose, types = meant(query), call.whose(query.account), _types(query.types)
+    node, whose, types = meant(call, query), call.whose(query.account), _types(query.types)
     last = call.events.last()
     found = call.events.log(node, whose, after=after, limit=query.limit, types=types)
     is_more = len(found) == query.limit
@@ -208,18 +214,19 @@ async def _threaded(items: Iterator[T]) -> AsyncIterator[T]:
         yield item  # type: ignore[misc]
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone called *name*. Raises HttpProblem."""
+def zone_of(call: Call, asked: MailAsked) -> ZoneInfo:
+    """Return the time zone that is asked for, else that of the account that it is about. Raises HttpProblem."""
+    name = asked.zone if asked.zone is not None else call.zone(asked.account)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        said = "is no time zone that is known here; write one such as Europe/Berlin, or leave it out for UTC"
+        said = f"{name!r} is no time zone that is known here; write one such as Europe/Berlin"
         raise HttpProblem("invalid", f"zone: {said}", [FieldError("zone", said)]) from error
 
 
-def meant(asked: MailAsked) -> Node:
+def meant(call: Call, asked: MailAsked) -> Node:
     """Return what a query means. Raises HttpProblem, which points at what is wrong."""
-    zone = zone_of(asked.zone)
+    zone = zone_of(call, asked)
     try:
         return parse(asked.query, MAIL, Now(time.time(), zone))
     except QueryProblem as problem:

@@ -23,7 +23,9 @@ Answers = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 
 class PeriodAsked(MailAsked):
-    """Of what happened to such mail from `from` on, up to the end of `to`. Days and hours are those of `zone`."""
+    """Of what happened to such mail from `from` on, up to the end of `to`. Days and hours are those of `zone`;
+    without, those of the account that it is about, or that the key is of.
+    """
 
     since: TimeText = msgspec.field(default="24h", name="from")
     until: TimeText = msgspec.field(default="now", name="to")
@@ -124,12 +126,12 @@ def _report(call: Call, query: ReportAsked | ReportPageQuery, limit: int | None)
 
 
 def _asked(call: Call, query: PeriodAsked) -> ReportQuery:
-    zone = zone_of(query.zone)
+    zone = zone_of(call, query)
     now = Now(time.time(), zone)
     since, until = _time("from", query.since, now)[0], _time("to", query.until, now)[1]
     if since >= until:
         raise _wrong("from", "is not before `to`; write an earlier time")
-    return ReportQuery(since, until, zone=zone, node=meant(query), scope=call.whose(query.account))
+    return ReportQuery(since, until, zone=zone, node=meant(call, query), scope=call.whose(query.account))
 
 
 def _time(name: str, text: str, now: Now) -> tuple[float, float]:

@@ -32,6 +32,7 @@ _LINE: Final = _told(maxLength=checks.LONGEST_TEXT, format="line")
 _NAME: Final = _told(minLength=1, maxLength=checks.LONGEST_TEXT, format="name")
 _DESCRIPTION: Final = _told(maxLength=checks.LONGEST_DESCRIPTION, format="line")
 _EMAIL: Final = _told(format="email", maxLength=320)
+_ZONE: Final = _told(format="zone")
 _STREAM: Final = _told(pattern=f"^{checks.STREAM_ID}$", **{"not": {"pattern": f"^{RESERVED_STREAMS}"}})
 
 SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
@@ -40,6 +41,7 @@ SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
     checks.description: _DESCRIPTION,
     checks.email: _EMAIL,
     checks.stream_id: _STREAM,
+    checks.zone: _ZONE,
 }
 """What there is to tell of a text that is checked so."""
 
@@ -63,7 +65,7 @@ MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
 EventTypes = Annotated[str, _told(pattern=f"^$|^({_TYPE})(,({_TYPE}))*$")]
 BounceTypes = Annotated[str, _told(pattern=f"^$|^({_BOUNCE})(,({_BOUNCE}))*$")]
 TimeText = Annotated[str, _told(maxLength=40, format="time-of-query")]
-ZoneName = Annotated[str, _told(format="zone")]
+ZoneName = Annotated[str, _ZONE]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Suppressed = Annotated[str, _told(minLength=3, maxLength=1_000, format="suppressed")]
 Scope = Annotated[
