@@ -6,13 +6,11 @@ import msgspec
 
 
 class BounceWords(NamedTuple):
-    """What vendors call a bounce, a complaint and the like. *number* is Momentum's class, and SparkPost's, *name* that
-    of the class. *postmark* is Postmark's type, its code, title and text, and whether the address gets no more.
+    """What vendors call a bounce, a complaint and the like. *number* is Momentum's class, and SparkPost's, None where
+    there is none. *postmark* is Postmark's type, with its code and title, and whether the address gets no more.
     """
 
-    number: int
-    name: str
-    category: str
+    number: int | None
     postmark: str
     postmark_code: int
     postmark_title: str

@@ -16,6 +16,7 @@ from angarium.fetch.target import basic
 from angarium.identity.webhooks import WatchedWebhook, Webhook, WebhookSecrets
 from angarium.webhooks.forms import form_of
 from angarium.webhooks.signing import signed
+from angarium.webhooks.vendors import digest
 
 AGENT: Final = f"Angarium/{__version__} (webhooks)"
 _EARLY_S: Final = 60.0
@@ -129,6 +130,8 @@ def requests(
             "Content-Type": form.content_type,
             **form.headers(own_id, tries, left),
         }
+        if form.has_digest:
+            headers["Digest"] = digest(body)
         found.append(WebhookRequest(headers | proofs(watched, own_id, body, now), body))
     return found
 

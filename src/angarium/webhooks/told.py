@@ -9,7 +9,7 @@ from angarium.feedback.vendors import bounce_class, postmark_type
 from angarium.webhooks.endpoint import EventLetter
 
 _EVENTS: Final = uuid.UUID("c7a5b0f2-7d0b-4a53-9a39-0f5c1c2d6e44")
-_WITH_CLASS: Final = frozenset(
+_WITH_WORDS: Final = frozenset(
     {"bounced", "expired", "delayed", "late_bounce", "complaint", "auto_reply", "suppressed", "cancelled"}
 )
 _ENGAGEMENTS: Final = frozenset({"open", "initial_open", "click"})
@@ -38,6 +38,7 @@ def letter_of(happening: Happening, mail: FoundMail | None, *, is_first: bool = 
 
 
 def _event(id: str, happening: Happening, mail: FoundMail | None, is_first: bool) -> MailEvent:
+    reason = happening.reason or str(happening.details.get("reason", ""))
     event = MailEvent(
         id=id,
         number=happening.number,
@@ -53,9 +54,9 @@ def _event(id: str, happening: Happening, mail: FoundMail | None, is_first: bool
         binding=happening.binding,
         provider=happening.provider,
         reply=happening.reply,
-        reason=happening.reason or str(happening.details.get("reason", "")),
+        reason=reason,
         details=happening.details,
-        bounce=_words(happening),
+        bounce=words_of(happening.type, reason),
         is_first=is_first,
     )
     return event if mail is None else _with_mail(event, mail)
@@ -73,15 +74,15 @@ def _with_mail(event: MailEvent, mail: FoundMail) -> MailEvent:
 _OF_MAIL: Final = ("sender", "author", "subject", "message_id", "size", "campaign", "metadata")
 
 
-def _words(happening: Happening) -> BounceWords | None:
-    if happening.type not in _WITH_CLASS:
+def words_of(type: str, reason: str) -> BounceWords | None:
+    """Return what vendors call what has happened for a *reason*; None for what is no failure and no complaint."""
+    found, postmark = bounce_class(type, reason), postmark_type(type, reason)
+    if type not in _WITH_WORDS or (found is None and postmark is None):
         return None
-    reason = happening.reason or str(happening.details.get("reason", ""))
-    found, postmark = bounce_class(happening.type, reason), postmark_type(happening.type, reason)
-    if found is None:
-        return None
-    name, code, title, deactivates = postmark or ("Unknown", 2048, "Unknown", False)
-    return BounceWords(found.number, found.name, found.category, name, code, title, deactivates)
+    name, code, title, deactivates = (
+        postmark or postmark_type("bounced", "unknown") or ("Unknown", 0, "", False)
+    )
+    return BounceWords(None if found is None else found.number, name, code, title, deactivates)
 
 
 def is_engagement(type: str) -> bool:

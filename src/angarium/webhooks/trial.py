@@ -7,16 +7,16 @@ from typing import Final
 
 import msgspec
 
-from angarium.dialects.event import BounceWords, MailEvent
+from angarium.dialects.event import MailEvent
 from angarium.fetch.answer import HttpAnswer, Unanswered
 from angarium.identity.webhooks import WatchedWebhook, Webhook
 from angarium.webhooks.forms import form_of
 from angarium.webhooks.requesting import Requester, requests
+from angarium.webhooks.told import words_of
 from angarium.webhooks.verdict import judged, shown
 
 _HIDDEN: Final = "…"
 _AT: Final = 1_796_000_000.0
-_HARD: Final = BounceWords(10, "Invalid Recipient", "Hard", "HardBounce", 1, "Hard bounce", True)
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,7 @@ def sample(type: str, webhook: Webhook, now: float = _AT) -> MailEvent:
     """Return an event of *type* that has never happened, of an account's own mail; anew each time."""
     id = uuid.uuid4()
     has_failed = type in ("bounced", "expired", "late_bounce", "delayed")
+    reason = "no_such_recipient" if has_failed else ""
     return MailEvent(
         id=str(id),
         number=0,
@@ -61,9 +62,9 @@ def sample(type: str, webhook: Webhook, now: float = _AT) -> MailEvent:
         metadata={"test": "true"},
         domain="example.com",
         reply="550 5.1.1 no such user" if has_failed else "250 2.0.0 OK" if type == "delivered" else "",
-        reason="no_such_recipient" if has_failed else "",
+        reason=reason,
         details=_details(type),
-        bounce=_HARD if has_failed else None,
+        bounce=words_of(type, reason),
     )
 
 
