@@ -86,6 +86,30 @@ def test_a_reader_that_follows_opens_no_segment_while_nothing_is_written(play, e
     play(day)
 
 
+def test_a_reader_beside_the_writer_reads_nothing_behind_what_is_durable(play, engine):
+    """Behind it lies the rest of a segment, of megabytes, and whoever follows asks many times in a second."""
+
+    class Disk(RealDisk):
+        asked = 0
+
+        def pread(self, fd, size_bytes, offset):
+            self.asked += size_bytes
+            return super().pread(fd, size_bytes, offset)
+
+    async def day(spool):
+        await spool.take(make_message("a.example"), b"x" * 1000)
+        disk = Disk()
+        reader = FileJournalReader(engine.path, disk)
+        (entry,) = reader.entries()
+        assert disk.asked < 100_000
+        await spool.take(make_message("b.example"), b"y" * 1000)
+        (new,) = reader.entries(entry.position)
+        assert new.message.recipients[0].domain == "b.example"
+        assert disk.asked < 200_000
+
+    play(day)
+
+
 def test_a_reader_does_not_see_what_is_not_durable_yet(play, engine):
     class Disk(RealDisk):
         tell = staticmethod(lambda: None)

@@ -67,8 +67,15 @@ class FileJournalReader:
             for segment in log.from_generation(first):
                 generation = segment.generation
                 base = position(generation, 0)
+                if base >= durable:
+                    return
                 begin = start if generation == first else 0
-                for found in log.scan_of(segment).read(begin, log.ends.get(generation)):
+                end = log.ends.get(generation)
+                if (
+                    generation == durable >> 32
+                ):  # what lies behind is nobody's business, and may be a whole segment
+                    end = durable & MAX_OFFSET
+                for found in log.scan_of(segment).read(begin, end):
                     place = base + found.offset
                     if place >= durable:
                         return

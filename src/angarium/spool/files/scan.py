@@ -43,6 +43,8 @@ class Scan:
         self._image = Image(b"", generation, salt)
         self._size: int | None = None
         """The file's, once its end has been seen."""
+        self._end: int | None = None
+        """That of what is read, if it is known: no block goes on behind it."""
 
     def read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
         """Yield what lies from *start* on, groups only whole, and at last an `End`. *end* is the segment's end, if it
@@ -51,7 +53,7 @@ class Scan:
         return groups.whole(self._read(start, end))
 
     def _read(self, start: int, end: int | None) -> Iterator[Record | Damage | End]:
-        at = start
+        at, self._end = start, end
         while end is None or at < end:
             for record in self._hold(at, HEADER_SIZE).records(at):  # as nearly all are
                 if end is not None and at >= end:
@@ -145,7 +147,8 @@ class Scan:
         image = self._image
         if image.base <= offset and (offset + size <= image.end or image.end == self._size):
             return image
-        asked = max(size, self._block_bytes)
+        left = self._block_bytes if self._end is None else self._end - offset
+        asked = max(size, min(self._block_bytes, left))
         data = self._fetch(offset, asked)
         if len(data) < asked:
             self._size = offset + len(data)
