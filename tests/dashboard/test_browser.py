@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.peer, pytest.mark.process]
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / ".cache/node/node_modules/axe-core/axe.min.js"
 PICTURES = ROOT / ".cache/pages"
-SIZES = ((1280, 900), (360, 800))
 PAGES = {
     "overview": "/ui/",
     "messages": "/ui/messages",
@@ -91,10 +90,16 @@ def state(node, chromium):
         return context.storage_state()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES, ids=[str(width) for width, _ in SIZES])
-def test_every_page_is_whole(node, pages, chromium, state, size, scheme):
-    width, height = size
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [
+        (1280, 900, "light"),
+        (360, 800, "dark"),
+        pytest.param(1280, 900, "dark", marks=pytest.mark.long),
+        pytest.param(360, 800, "light", marks=pytest.mark.long),
+    ],
+)
+def test_every_page_is_whole(node, pages, chromium, state, width, height, scheme):
     faults = []
     viewport = {"width": width, "height": height}
     with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state) as context:
