@@ -10,6 +10,7 @@ import pytest
 import angarium
 from angarium.core.fields import Fields, Form
 from angarium.core.options import Options
+from angarium.core.orders import MailOrder, Share
 from angarium.core.records import (
     FACT_FIELDS,
     Attempt,
@@ -30,8 +31,8 @@ from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
 DURABLE = [
-    Attempt, Content, Event, EventDetail, Fact, Fields, Form, ForwardPath, Message, Options, Origin, PackedAttempt,
-    PackedDetail, Seal, TlsFacts,
+    Attempt, Content, Event, EventDetail, Fact, Fields, Form, ForwardPath, MailOrder, Message, Options, Origin,
+    PackedAttempt, PackedDetail, Seal, Share, TlsFacts,
 ]  # fmt: skip
 WIRE_ORDER = {"Reply"}
 """Said in the order in which it stands on the wire: code, enhanced code, text."""

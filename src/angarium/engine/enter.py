@@ -76,6 +76,15 @@ class Acceptance:
         except Exception as error:  # noqa: BLE001 - it is durable, and the sender waits to hear so
             self._log.fault(self._clock.now(), error, message=message.id.hex())
 
+    def taken_over(self, message: Message) -> list[Recipient]:
+        """Count a message that its maker has made durable; return its recipients, to be added or settled."""
+        self._count(message)
+        return recipients_of(message, self._view.config)
+
+    def has_room(self, message: Message) -> bool:
+        """Whether recipients of *message* may stay in memory; else they are to be settled."""
+        return not self._waits_in_store(message)
+
     def add(self, recipients: list[Recipient]) -> None:
         """Schedule recipients that are durable and not in the settled store."""
         self._suppressing.add(recipients)

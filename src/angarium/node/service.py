@@ -19,6 +19,10 @@ from angarium.core.tasks import Tasks
 from angarium.delivery.router import Router
 from angarium.dns.resolver import Resolver
 from angarium.engine.engine import Engine
+from angarium.engine.orders import maker
+from angarium.engine.orders.desk import OrderDesk
+from angarium.engine.orders.maker import OrderMaker
+from angarium.engine.orders.obey import Obey
 from angarium.http.tracking import TrackingDoor
 from angarium.node import drop_folder, image_sweep
 from angarium.node.assemble import Ports, assemble
@@ -40,6 +44,7 @@ from angarium.node.waiting_mail import count_recovered, count_stored, stored_mai
 from angarium.node.worker_operations import WorkerOperations
 from angarium.render.pipeline import rendering_with
 from angarium.render.tracking.addresses import PREFIX
+from angarium.spool.files.orders.shelf import OrderShelf, orders_folder
 from angarium.spool.port import RecoveryReport
 from angarium.submission.intake.intake import Intake
 from angarium.submission.session.reception import Reception
@@ -73,6 +78,7 @@ class WorkerService:
         operations: WorkerOperations,
         drop: DropCollector | None,
         images: ImageSweep | None,
+        orders: OrderMaker,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -88,6 +94,7 @@ class WorkerService:
         self._http = http
         self._doors = doors
         self._load = load
+        self._orders = orders
         self._clock = clock
         self._log = log
         self._operations = {
@@ -101,6 +108,7 @@ class WorkerService:
         self._regular = [
             tasks.regularly(LOOK_S, self._look_around),
             tasks.regularly(LOOK_S, self._ask_silent_servers),
+            tasks.regularly(maker.LOOK_S, orders.look),
         ]
         if drop is not None:
             self._regular.append(tasks.regularly(drop_folder.LOOK_S, drop.look))
@@ -155,10 +163,24 @@ class WorkerService:
             ),
         )
         report, recipients = _recover(engine, folders, session_counts, clock, log)
+        shelf = OrderShelf(orders_folder(data))
+        orders = OrderMaker(
+            shelf, index, workers, engine.spool, engine.acceptance, Obey(engine.operator), clock, log
+        )
+        await orders.reconcile({recipient.message.id for recipient in recipients})
         await identities.start()
 
         intake = Intake(
-            config, engine.acceptance, engine.spool, clock, log, rng, counters, identities.quota, engine.facts
+            config,
+            engine.acceptance,
+            engine.spool,
+            clock,
+            log,
+            rng,
+            counters,
+            identities.quota,
+            engine.facts,
+            OrderDesk(shelf, workers, clock),
         )
         tls = TlsContexts(own_pair(data), clock, log)
         tls.follow(config)
@@ -205,6 +227,7 @@ class WorkerService:
             else ImageSweep(
                 identities.images, lambda: engine.view.config.globals.hosted_image_retention, clock, log
             ),
+            orders=orders,
             clock=clock,
             log=log,
         )
@@ -217,6 +240,7 @@ class WorkerService:
         self._reception.shutdown()
         await asyncio.gather(self._engine.drain.drain(seconds), self._http.stop())
         await self._intake.settled()
+        await self._orders.end()
         await self._engine.drain.report_all(seconds)
         self._reception.cut_off()
         for each in self._regular:

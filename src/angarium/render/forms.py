@@ -33,11 +33,19 @@ _Write = Callable[[Mapping[str, Any]], str]
 """Returns a text as one recipient gets it. Raises TemplateFailure."""
 
 
+class FormProblems(TemplateProblems):
+    """A *part* of a form cannot be compiled."""
+
+    def __init__(self, part: str, problems: TemplateProblems) -> None:
+        super().__init__(problems.problems)
+        self.part = part
+
+
 class CompiledForm:
     """A form that is ready to be filled in. Used by several threads."""
 
     def __init__(self, form: Form, options: Options) -> None:
-        """*options* say what is done to its HTML for all. Raises TemplateProblems, and MsgspecError for data that is
+        """*options* say what is done to its HTML for all. Raises FormProblems, and MsgspecError for data that is
         no JSON object.
         """
         fields = form.fields
@@ -125,11 +133,14 @@ class CompiledForm:
         return None if text is None else self._text(text, context, part)
 
     def _text(self, text: str, context: Context, part: str) -> _Write:
-        """Return what writes one text of the form. Raises TemplateProblems."""
+        """Return what writes one text of the form. Raises FormProblems."""
         form = self._form
         if not form.language:
             return lambda data: text
-        template = compile_template(form.language, text, context, is_strict=form.is_strict)
+        try:
+            template = compile_template(form.language, text, context, is_strict=form.is_strict)
+        except TemplateProblems as problems:
+            raise FormProblems(part, problems) from problems
         around = TemplateSurroundings(self._shared, lambda name: form.snippets.get(name, {}).get(part))
 
         def write(data: Mapping[str, Any]) -> str:
@@ -192,8 +203,10 @@ class Forms:
                 return kept[0]
         try:
             form = CompiledForm(read_form(stored), key[1])
-        except (TemplateProblems, ValueError, msgspec.MsgspecError) as problems:
-            raise GenerationRejection(str(problems).replace("\n", "; ")) from problems
+        except FormProblems as problems:
+            raise GenerationRejection(f"{problems.part}: {problems}".replace("\n", "; ")) from problems
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise GenerationRejection(str(error)) from error
         self._keep(key, form, len(stored))
         return form
 

@@ -11,7 +11,7 @@ from angarium.spool.codec import ACCEPT, CONTENT, LARGE, SETTLED, encode
 from angarium.spool.contents import Contents
 from angarium.spool.engine import LargeBodies
 from angarium.spool.journal import Item, Journal
-from angarium.spool.port import Body, LargeBody, SharedBody, SpoolError, Then
+from angarium.spool.port import Body, ContentGone, LargeBody, SharedBody, SpoolError, Then
 from angarium.spool.settings import SpoolSettings
 
 SEGMENT_MARGIN = 4096
@@ -104,7 +104,7 @@ class Offers:
         new = {item.subject.id: item for item in begun if isinstance(item.subject, Content)}
         for content_id in set(named) - new.keys():
             if not self._contents.is_here(content_id):
-                return SpoolError(f"content {content_id.hex()} is not in the spool, or not any more")
+                return ContentGone(f"content {content_id.hex()} is not in the spool, or not any more")
         for content_id, item in new.items():
             self._contents.begin(content_id, item.meta, item.flags)
         for content_id in named:

@@ -34,6 +34,10 @@ class NewerFormat(SpoolError):
         )
 
 
+class ContentGone(SpoolError):
+    """A message names a content that no message in memory names any more, or none did: give it anew."""
+
+
 class SpoolFull(SpoolError):
     """The disk or the spool's own limit is reached: answer 452. It recovers by itself."""
 

@@ -116,6 +116,8 @@ class IntakeDesk:
         self.folder = folder
         self.counters = Counters()
         self.entered: list[tuple[Message, bytes]] = []
+        self.own: dict[MessageId, bytes] = {}
+        """What messages had besides a content that they share."""
         self._full_after = full_after
         self._config = parse_config(config, "angarium.conf")
         self._log = kept_log()
@@ -153,6 +155,8 @@ class IntakeDesk:
         for message, own in messages:
             shared = (each.body for each in contents if each.content.id == message.content)
             body = next(shared, own)
+            if isinstance(own, bytes):
+                self.own[message.id] = own
             self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
         asyncio.get_running_loop().call_soon(then, None)
 

@@ -159,6 +159,7 @@ FIELDS: Final[dict[str, LogField]] = {
     "file": LogField("text", "the file"),
     "text": LogField("text", "what is the matter; of the configuration with file and line"),
     "name": LogField("text", "which condition"),
+    "order": LogField("id", "the mailing"),
     "webhook": LogField("number", "the webhook, as `angarium webhooks list` has it"),
     "letter": LogField(
         "text", "what was to be told in one request, by its id: that of the event, where it is one"
@@ -281,6 +282,11 @@ RECORDS: Final[dict[str, LogRecord]] = {
         "Hosted pictures that no mail has left with for long are gone, or cannot be removed.",
         ("number", "error"),
         ("info", "error"),
+    ),
+    "order": LogRecord(
+        "Nothing could be done for a mailing that is made into messages in the background; it is tried again.",
+        ("order", "error"),
+        ("error",),
     ),
     "body": LogRecord("A body cannot be read; the mail waits.", ("message", "file", "error"), ("error",)),
     "report": LogRecord("A report to a sender could not be made.", ("message", "error"), ("error",)),

@@ -67,6 +67,11 @@ def _paths(copies: Iterable[CopyTo], role: Literal["cc", "bcc", "archive"]) -> t
     return tuple(ForwardPath(address=copy.address, domain=copy.domain, role=role) for copy in copies)
 
 
+def hidden_paths(copies: Copies) -> tuple[ForwardPath, ...]:
+    """Return those who get a copy that nobody sees, as recipients of a form, of which each gets a text alone."""
+    return _paths(copies.hidden, "bcc")
+
+
 def cc_field(header: HeaderBlock, cc: Sequence[CopyTo]) -> tuple[bytes, list[Span]]:
     """Return the Cc field that shows *cc*, and the fields that it takes the place of.
 

@@ -17,6 +17,7 @@ from angarium.config.model import Config
 from angarium.core.body import Body, LargeBody
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
+from angarium.core.fields import Form
 from angarium.core.ids import MessageId, new_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
@@ -27,11 +28,12 @@ from angarium.core.waiting import NOTHING_WAITS
 from angarium.identity.principal import Principal
 from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.arrival import Arrival
+from angarium.submission.intake.bounds import content_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy
 from angarium.submission.intake.draft import draft_of
 from angarium.submission.intake.message import received
 from angarium.submission.intake.notes import Notes
-from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts
+from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts, Orders
 from angarium.submission.intake.prepared import NotTaken, prepared
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
@@ -60,6 +62,7 @@ class Intake:
         counters: Counters | None = None,
         quota: Quota | None = None,
         facts: Facts | None = None,
+        orders: Orders | None = None,
     ) -> None:
         self.config = config
         self.refuses: Problem | None = None
@@ -76,7 +79,7 @@ class Intake:
         self._rng = rng
         self._tasks = Tasks(log, clock)
         self._together = Together(
-            entrance, files, self._notes, self.quota, clock, rng, self._acceptance.observe
+            entrance, files, self._notes, self.quota, clock, rng, self._acceptance.observe, orders
         )
 
     def spill(
@@ -154,6 +157,9 @@ class Intake:
 
     def _read(self, arrival: Arrival) -> None:
         uncounted = arrival.uncounted
+        if isinstance(arrival.submission.content, Form):  # it may be many messages: `submit_all` takes it
+            self._refuse(arrival, (content_problem(arrival.submission.content),))
+            return
         found = prepared(self.config, arrival.submission, arrival.at, uncounted, self._rng)
         if isinstance(found, NotTaken):
             self._refuse(arrival, found.problems)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from angarium.core.fields import Personal
 from angarium.core.ids import MessageId
 from angarium.core.records import FactKind, Message
 from angarium.spool.port import Body, LargeBodyWriter, SharedBody, Then
@@ -19,6 +20,16 @@ class Entrance(Protocol):
         self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
     ) -> None:
         """Make all of them durable, or none, and deliver. See `Spool.accept_all`."""
+        ...
+
+
+class Orders(Protocol):
+    """Where mailings are kept that are made into messages in the background; `engine.orders.desk.OrderDesk` is one."""
+
+    async def place(
+        self, message: Message, form: bytes, personal: Sequence[Personal] = (), *, source: str = ""
+    ) -> None:
+        """Make *message* durable as an order, with its recipients or those of the list *source*. Raises SpoolError."""
         ...
 
 

@@ -10,7 +10,9 @@ from angarium.config.model import Config
 from angarium.core.body import Body, LargeBody
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
+from angarium.core.fields import Personal
 from angarium.core.ids import MessageId, new_id
+from angarium.core.orders import MOST_IN_SLICE, slice_id, sliced
 from angarium.core.records import Content, Message
 from angarium.core.submission import Problem, Reason, Receipt, Submission
 from angarium.identity.principal import Principal
@@ -18,7 +20,7 @@ from angarium.spool.port import SharedBody, SpoolError
 from angarium.submission.intake.copies import hidden_copy
 from angarium.submission.intake.message import received
 from angarium.submission.intake.notes import Notes
-from angarium.submission.intake.ports import Entrance, Files
+from angarium.submission.intake.ports import Entrance, Files, Orders
 from angarium.submission.intake.prepared import NotTaken, PreparedMail, prepared
 from angarium.submission.intake.quota import Quota, Reservation
 from angarium.submission.policy import storage_problem
@@ -28,6 +30,10 @@ _AT_ONCE = 10
 _SEGMENT_MARGIN = 8192
 _RECORD_BYTES = 1024
 """About what a message takes in the journal besides its body."""
+MOST_AT_ONCE = 5 * MOST_IN_SLICE
+"""Recipients of a form that become messages while the sender waits. More are an order."""
+_PATH_BYTES = 330
+"""What a recipient takes at most, about."""
 
 
 class Together:
@@ -42,6 +48,7 @@ class Together:
         clock: Clock,
         rng: random.Random,
         observe: Callable[[float], None],
+        orders: Orders | None = None,
     ) -> None:
         self._entrance = entrance
         self._files = files
@@ -50,6 +57,7 @@ class Together:
         self._clock = clock
         self._rng = rng
         self._observe = observe
+        self._orders = orders
 
     async def take(
         self,
@@ -95,7 +103,9 @@ class Together:
             return Receipt(problems=problems)
         if found.failing:
             self._notes.count(found.failing)
-        ids = group.add(found, [self._copy(found, number) for number in range(len(found.copies.hidden))])
+        copies = [self._copy(found, number) for number in range(len(found.copies.hidden))]
+        is_order = self._orders is not None and len(found.message.recipients) > MOST_AT_ONCE
+        ids = group.add(_Entry(found, copies, is_order=is_order))
         return Receipt(ids, found.failing)
 
     async def _count(self, found: PreparedMail, group: "_Group") -> tuple[Problem, ...]:
@@ -128,6 +138,7 @@ class Together:
         error = await self._commit(group)
         group.reservation.settle(error is None)
         if error is None:
+            await self._place_orders(group)
             self._observe(self._clock.now() - began_at)
             for entry in group.entries:
                 for message in entry.messages:
@@ -148,14 +159,30 @@ class Together:
             self._discard(group)
             return error
         answer: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-        messages = [pair for entry in group.entries for pair in entry.pairs]
-        contents = [entry.shared for entry in group.entries if entry.shared is not None]
+        direct = [entry for entry in group.entries if not entry.is_order]
+        messages = [pair for entry in direct for pair in entry.pairs]
+        contents = [entry.shared for entry in direct if entry.shared is not None]
         group.is_handed_over = True
+        if not messages:
+            return None
         if len(messages) == 1 and not contents:
             self._entrance.enter(*messages[0], lambda error: _tell(answer, error))
         else:
             self._entrance.enter_all(messages, lambda error: _tell(answer, error), contents=contents)
         return await answer
+
+    async def _place_orders(self, group: "_Group") -> None:
+        """Place what is too large to be made into messages while its sender waits; one that cannot be kept is refused
+        alone.
+        """
+        for entry in [each for each in group.entries if each.is_order]:
+            assert self._orders is not None
+            assert isinstance(entry.body, bytes)
+            try:
+                await self._orders.place(entry.messages[0], entry.body, entry.personal)
+            except SpoolError as error:
+                self._notes.not_stored(self._clock.now(), entry.submission, error)
+                group.refuse(entry, storage_problem(error))
 
     async def _lay_aside(self, entry: "_Entry") -> None:
         """Write a body to a file of its own."""
@@ -180,18 +207,40 @@ def _tell(answer: "asyncio.Future[SpoolError | None]", error: SpoolError | None)
         answer.set_result(error)
 
 
+def slices_of(message: Message, personal: Sequence[Personal]) -> list[tuple[Message, bytes]]:
+    """Return the messages that a form with so many recipients is, each with what it has of its own."""
+    return [
+        (
+            msgspec.structs.replace(
+                message,
+                id=slice_id(message.id, number),
+                recipients=each.recipients,
+                submission=message.id if number else message.submission,
+            ),
+            each.data,
+        )
+        for number, each in enumerate(sliced(message.recipients, personal))
+    ]
+
+
 class _Entry:
     """What enters for one submission: a message and its copies, which share its body."""
 
-    def __init__(self, found: PreparedMail, copies: Sequence[Message]) -> None:
+    def __init__(self, found: PreparedMail, copies: Sequence[Message], *, is_order: bool = False) -> None:
+        self.is_order = is_order and found.message.is_form
+        self.personal = found.personal
         self.submission = found.submission
         self.failing = found.failing
         self.at = found.at
         self.body: Body = found.body
         self.is_in_file = isinstance(found.body, LargeBody)
-        self.is_shared = bool(copies)
+        self.is_shared = bool(copies) or found.message.is_form
         self.messages: list[Message] = [found.message, *copies]
-        if copies:
+        self.own: list[bytes] = [b""] * len(self.messages)
+        if found.message.is_form and not self.is_order:
+            pieces = slices_of(found.message, found.personal)
+            self.messages, self.own = [message for message, _ in pieces], [own for _, own in pieces]
+        if self.is_shared:
             content = found.message.id
             self.messages = [msgspec.structs.replace(each, content=content) for each in self.messages]
 
@@ -203,13 +252,20 @@ class _Entry:
     @property
     def size(self) -> int:
         """About its bytes in the journal."""
+        if self.is_order:
+            return 0
         inside = len(self.body) if isinstance(self.body, bytes) else 0
-        return inside + _RECORD_BYTES * len(self.messages)
+        recipients = sum(len(message.recipients) for message in self.messages)
+        return (
+            inside + _RECORD_BYTES * len(self.messages) + sum(map(len, self.own)) + _PATH_BYTES * recipients
+        )
 
     @property
     def pairs(self) -> list[tuple[Message, Body]]:
         """The messages, each with what it has of its own."""
-        return [(each, b"" if self.is_shared else self.body) for each in self.messages]
+        if not self.is_shared:
+            return [(each, self.body) for each in self.messages]
+        return list(zip(self.messages, self.own, strict=True))
 
     @property
     def shared(self) -> SharedBody | None:
@@ -238,11 +294,19 @@ class _Group:
             return ()
         return (Problem(Reason.MESSAGE_SIZE, limit=self._most_bytes, found=found.size),)
 
-    def add(self, found: PreparedMail, copies: Sequence[Message]) -> tuple[MessageId, ...]:
+    def add(self, entry: "_Entry") -> tuple[MessageId, ...]:
         """Add what enters for one submission; return the ids."""
-        entry = _Entry(found, copies)
         self.entries.append(entry)
         return tuple(each.id for each in entry.messages)
+
+    def refuse(self, entry: "_Entry", problem: Problem) -> None:
+        """Take back what was said of one of the entries."""
+        at = next(
+            index
+            for index, receipt in enumerate(self.receipts)
+            if receipt.messages and receipt.messages[0] == entry.messages[0].id
+        )
+        self.receipts[at] = Receipt(problems=(problem,))
 
     def large(self) -> list[_Entry]:
         """Return those whose bodies go into files: the large ones, and as many more that the rest fits a segment."""
@@ -251,7 +315,7 @@ class _Group:
         most = options.spool_segment_size - _SEGMENT_MARGIN
         found = []
         for entry in sorted(self.entries, key=lambda each: each.size, reverse=True):
-            if not isinstance(entry.body, bytes):
+            if entry.is_order or not isinstance(entry.body, bytes):
                 continue
             if len(entry.body) <= options.large_message_threshold and left <= most:
                 break

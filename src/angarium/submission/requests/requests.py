@@ -108,7 +108,11 @@ class Requests:
         self, principal: Principal, mail: Mail, origin: Origin, refused: tuple["_LeftOut", ...]
     ) -> Submission[Principal] | Receipt:
         out = {path for path, _ in refused}
-        paths = [path for path in mail.recipients if path not in out] if out else mail.recipients
+        paths, personal = mail.recipients, mail.personal
+        if out:
+            left = [index for index, path in enumerate(paths) if path not in out]
+            paths = [paths[index] for index in left]
+            personal = [personal[index] for index in left] if personal else ()
         sender = mail.reverse_path if mail.reverse_path is not None else _author_of(mail)
         mailbox = mailbox_of(sender) if sender else None
         problems = (*mail.problems, *self._problems(principal, paths, refused))
@@ -133,7 +137,7 @@ class Requests:
             entrance_policy(self._options),
             principal,
             wishes=mail.wishes,
-            personal=mail.personal,
+            personal=personal,
             due_at=mail.due_at,
             by_request=True,
         )

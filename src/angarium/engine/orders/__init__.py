@@ -1,0 +1,1 @@
+"""Orders are made into slices."""
