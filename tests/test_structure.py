@@ -328,3 +328,13 @@ def test_what_is_logged_is_described_in_the_catalogue() -> None:
     assert [fault for call in calls for fault in faults_of_logging(call)] == []
     logged = {call.event for call in calls}.union(*RECORDS_NAMED_ELSEWHERE.values())
     assert RECORDS.keys() - logged == set()
+
+
+def test_each_branch_of_migrations_is_one_line() -> None:
+    """Two that were made side by side have one number, or follow the same one: then no database can be made."""
+    said = re.compile(r'^(revision|down_revision) = "?(\w+)"?$', re.MULTILINE)
+    for folder in ROOT.glob("*/store/migrations"):
+        steps = [dict(said.findall(path.read_text())) for path in sorted(folder.glob("*.py"))]
+        line = ["None", *(step["revision"] for step in steps)]
+        assert [step["down_revision"] for step in steps] == line[:-1], folder.parent.parent.name
+        assert len(set(line)) == len(line), folder.parent.parent.name
