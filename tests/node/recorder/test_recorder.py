@@ -194,6 +194,39 @@ def test_how_far_it_is_behind_grows_while_the_store_does_not_answer(tmp_path: Pa
     assert (recorder.status.lag_s, recorder.status.taken, recorder.status.error) == (0, 3, "")
 
 
+def test_one_that_is_killed_every_few_seconds_gets_on(tmp_path: Path) -> None:
+    """What is not kept is read again: if that came each ten seconds only, it would never be through."""
+    clock, store = ManualClock(START + 1000), SqliteEventStore(tmp_path / "events")
+    journal = ScriptedJournal(told_of(3))
+    recorder = JournalRecorder(tmp_path, store, clock)
+    recorder.follow(Path("p0"), journal, journal.kept)
+    for _ in range(3):
+        recorder.step()
+        clock.at += 1
+    assert journal.kept == len(journal.told) - 1
+    store.close()
+
+
+def test_syncs_become_rare_where_it_lives_on(tmp_path: Path) -> None:
+    """Each makes the journal's wait."""
+    clock, synced = ManualClock(START + 1000), list[float]()
+
+    class Watched(SqliteEventStore):
+        def sync(self) -> None:
+            synced.append(clock.at - START - 1000)
+            super().sync()
+
+    journal, store = ScriptedJournal([]), Watched(tmp_path / "events")
+    recorder = JournalRecorder(tmp_path, store, clock)
+    recorder.follow(Path("p0"), journal, -1)
+    for told in told_of(14):
+        journal.told.append(told)
+        recorder.step()
+        clock.at += 1
+    assert synced == [1, 3, 7, 15, 25, 35]
+    store.close()
+
+
 def test_what_is_in_no_journal_is_stored_too_once_the_store_takes_it(tmp_path: Path) -> None:
     clock, store = ManualClock(START + 1000), FailingStore(tmp_path, random.Random(3))
     heard: list[int] = []

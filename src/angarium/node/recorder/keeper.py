@@ -13,7 +13,7 @@ from angarium.core.log import Log
 from angarium.core.metrics import Counters
 from angarium.node.kept_process import SILENT_S, KeptProcess
 from angarium.node.link import refuse_calls
-from angarium.node.recorder.recorder import RecorderStatus
+from angarium.node.recorder.status import RecorderStatus
 
 _LAST_S = 10.0
 """So long it may read on after the workers have ended; what it has not read then, it reads at the next start."""

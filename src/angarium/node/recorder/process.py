@@ -53,8 +53,9 @@ from angarium.node.recorder.desk import FeedbackDesk, Reader
 from angarium.node.recorder.judge import reason_of
 from angarium.node.recorder.lookers import Lookers
 from angarium.node.recorder.mailings import StoredMailings
-from angarium.node.recorder.recorder import JournalRecorder
+from angarium.node.recorder.recorder import JournalRecorder, ReadingStatus
 from angarium.node.recorder.retention import EventKeeper
+from angarium.node.recorder.status import RecorderStatus
 from angarium.node.recorder.texts import TextKeeper
 from angarium.render.return_path import PURPOSE, SignedReturnPaths
 from angarium.sql.errors import StoreError
@@ -99,17 +100,26 @@ class RecorderProcess:
         while True:
             await asyncio.sleep(_TELL_S)
             if self._recorder is not None and self._acting is not None:
-                said = msgspec.structs.asdict(self._recorder.status)
-                said |= {"held": self._acting.held, "unsuppressed": self._acting.problem}
-                said |= {"types": dict(self._counts.types), "bounces": dict(self._counts.bounces)}
-                said |= {"text_bytes": self._texts.size_bytes, "texts_left_out": self._texts.left_out}
-                said |= {
-                    "event_bytes": self._retention.size_bytes,
-                    "event_day_dropped": self._retention.dropped,
-                    "events_too_late": self._retention.too_late,
-                }
-                said |= {"webhooks": self._webhooks.there, "webhooks_off": self._webhooks.failed}
-                self._link.tell("recorder", **said)
+                status = self._status(self._recorder.status, self._acting)
+                self._link.tell("recorder", **msgspec.structs.asdict(status))
+
+    def _status(self, reading: ReadingStatus, acting: Acting) -> RecorderStatus:
+        return RecorderStatus(
+            lag_s=reading.lag_s,
+            taken=reading.taken,
+            error=reading.error,
+            held=acting.held,
+            unsuppressed=acting.problem,
+            types=dict(self._counts.types),
+            bounces=dict(self._counts.bounces),
+            text_bytes=self._texts.size_bytes,
+            texts_left_out=self._texts.left_out,
+            event_bytes=self._retention.size_bytes,
+            event_day_dropped=self._retention.dropped,
+            events_too_late=self._retention.too_late,
+            webhooks=self._webhooks.there,
+            webhooks_off=self._webhooks.failed,
+        )
 
     async def _handle(self, op: str, args: dict[str, Any]) -> Any:
         if op == "start":

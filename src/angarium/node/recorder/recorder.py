@@ -1,15 +1,14 @@
 """The recorder's work: all journals into the event store, each in its order, nothing missing and nothing twice.
 
-What it has taken is there twice for a while: rows are committed at once and synced each ten seconds (each sync makes
-the journal's wait, and with it a 250), and only then is the journal told that it needs nothing up to that place. After
-a crash it reads on from that place; what it meets a second time, the store knows.
+What it has taken is there twice for a while: rows are committed at once and synced each ten seconds, more often at the
+beginning (each sync makes the journal's wait, and with it a 250), and only then is the journal told that it needs
+nothing up to that place. After a crash it reads on from that place; what it meets a second time, the store knows.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 from angarium.core.clock import Clock
 from angarium.core.errors import AngariumError
@@ -28,37 +27,22 @@ BATCH = 4_000
 """Records at a time, of all journals together: what a transaction costs beside its rows is shared by so many."""
 LEAST = 500
 """Of each journal, however many there are."""
-SYNC_S = 10.0
+FIRST_SYNC_S, SYNC_S = 1.0, 10.0
+"""Between two syncs: the first come soon, so that one that is killed all the time gets on."""
 FIND_S = 1.0
 MOST_NOTED = 1_000
 """So much of what is in no journal waits in memory."""
 SWEEP_S = 3_600.0
 
 
-class RecorderStatus(msgspec.Struct, frozen=True):
-    """How the recorder is doing. *lag_s* is how long ago that happened which it reads now, 0 when it has read all that
-    there is. *taken* counts what it has stored since it began. *error* says what keeps it from going on, or is empty.
-    *held* counts suppressions that wait for somebody's word, *unsuppressed* says why nothing is suppressed. *types* and
-    *bounces* are what it has stored by type, and the bounces by category. The kept texts of mail take *text_bytes*, and
-    *texts_left_out* were not kept for want of room. The store takes *event_bytes*, *event_day_dropped* is the day that
-    went last for want of room (empty: none did), and *events_too_late* were of days that are not kept. There are so
-    many *webhooks*, of which *webhooks_off* were switched off since they took nothing.
+class ReadingStatus(NamedTuple):
+    """How the reading goes. *lag_s* is how long ago that happened which is read now, 0 when all has been read that
+    there is. *taken* counts what was stored since the beginning. *error* says what keeps it from going on, or is empty.
     """
 
     lag_s: float = 0.0
     taken: int = 0
     error: str = ""
-    held: int = 0
-    unsuppressed: str = ""
-    types: dict[str, int] = {}
-    bounces: dict[str, int] = {}
-    text_bytes: int = 0
-    texts_left_out: int = 0
-    event_bytes: int = 0
-    event_day_dropped: str = ""
-    events_too_late: int = 0
-    webhooks: int = 0
-    webhooks_off: int = 0
 
 
 class JournalRecorder:
@@ -92,10 +76,11 @@ class JournalRecorder:
         self._followers: dict[Path, JournalFollower] = {}
         self._noted: deque[Fact] = deque()
         self._synced_at = clock.now()
+        self._sync_s = FIRST_SYNC_S
         self._found_at = 0.0
         self._is_dirty = False
         self._read_up_to = clock.now()
-        self.status = RecorderStatus()
+        self.status = ReadingStatus()
         self.on_taken: Callable[[Sequence[Told]], None] = lambda told: None
         """Told what was stored."""
         self.judge: Callable[[Sequence[Told]], Sequence[Told]] = lambda told: told
@@ -117,7 +102,7 @@ class JournalRecorder:
                 taken += self._take()
             has_worked = self._desk is not None and self._desk.work()
             self._is_dirty = self._is_dirty or has_worked
-            if self._clock.now() - self._synced_at >= SYNC_S or (is_last and not taken):
+            if self._clock.now() - self._synced_at >= self._sync_s or (is_last and not taken):
                 self.keep()
             if self._texts is not None:
                 self._texts.look()
@@ -133,10 +118,10 @@ class JournalRecorder:
             self._again(str(error))
             return False
         if is_held_up:
-            self.status = RecorderStatus(self._lag_s(), self.status.taken)
+            self.status = ReadingStatus(self._lag_s(), self.status.taken)
         elif not taken:
             self._read_up_to = self._clock.now()
-            self.status = RecorderStatus(0.0, self.status.taken)
+            self.status = ReadingStatus(0.0, self.status.taken)
         return taken > 0 or has_worked
 
     def note(self, fact: Fact) -> None:
@@ -153,6 +138,7 @@ class JournalRecorder:
             for follower in self._followers.values():
                 follower.keep()
             self._is_dirty = False
+            self._sync_s = min(SYNC_S, 2 * self._sync_s)
             self.kept = self._store.last()
         self._synced_at = self._clock.now()
 
@@ -213,7 +199,7 @@ class JournalRecorder:
             self._has_taken()
             self.on_taken(told)
             self._read_up_to = min(_at(read[-1]) for read in reads)
-            self.status = RecorderStatus(self._lag_s(), self.status.taken + len(told))
+            self.status = ReadingStatus(self._lag_s(), self.status.taken + len(told))
         return len(told) or int(has_moved)
 
     def _sweep(self) -> None:
@@ -227,7 +213,7 @@ class JournalRecorder:
     def _again(self, error: str) -> None:
         for follower in self._followers.values():
             follower.again()
-        self.status = RecorderStatus(self._lag_s(), self.status.taken, error)
+        self.status = ReadingStatus(self._lag_s(), self.status.taken, error)
 
     def _lag_s(self) -> float:
         return max(0.0, self._clock.now() - self._read_up_to)
