@@ -120,3 +120,20 @@ def test_what_is_to_leave_later_waits_in_the_store_and_its_time_begins_then(tmp_
             assert engine.view.ends_at(waiting) > due_at
 
     play(story)
+
+
+def test_mail_for_a_sandbox_ends_as_delivered_and_no_peer_hears_of_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Sink() as sink, engine_to(sink.address[1], tmp_path) as engine:
+            message = replace(fresh_message(), fate="sandbox")
+            await enter(engine, message)
+            (event,) = await events_of(engine, message)
+            assert (event.state, event.attempt, event.note) == (
+                "delivered",
+                None,
+                "its server is a sandbox: nothing was sent",
+            )
+            assert str(event.reply) == "250 2.0.0 [internal] delivered nowhere: a sandbox"
+            assert sink.counters.connections == 0
+
+    play(story)

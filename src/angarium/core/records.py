@@ -29,6 +29,7 @@ NOTIFY_DELAY = 8
 Fate = Literal[
     "deliver",  # it goes out
     "fail",  # taken only to be reported as failed: every recipient bounces with the message's `refusal`
+    "sandbox",  # it goes nowhere: every recipient that is not suppressed ends as delivered
     "feedback",  # mail to us: kept, never sent, until its reader has ended its recipients
 ]
 """What a message was accepted for."""

@@ -95,7 +95,7 @@ class Acceptance:
 
         Mail to us waits there for its reader. What is to fail ends at once, and needs no room.
         """
-        if message.fate != "deliver":
+        if message.fate in ("fail", "feedback"):
             return message.fate == "feedback"
         if message.due_at is not None and message.due_at > self._clock.now():
             return True

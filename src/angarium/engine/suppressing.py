@@ -18,7 +18,8 @@ from angarium.suppressions.decide import Stop
 
 
 class Suppressing:
-    """Between those by whom recipients come into memory and the scheduler. What is to fail is *failing*'s.
+    """Between those by whom recipients come into memory and the scheduler. What is to fail, and what is
+    for a sandbox, is *failing*'s.
 
     Who cannot be looked up goes on: the attempt asks again, and does not send before it is answered.
     """
@@ -56,7 +57,7 @@ class Suppressing:
         if asked:
             self._tasks.start(self._add_later(asked))
             recipients = _without(recipients, asked)
-        self._scheduler.add(recipients)
+        self._scheduler.add(self._failing.sandboxed(recipients))
 
     async def sifted(self, recipients: list[Recipient]) -> list[Recipient]:
         """Return those of *recipients*, just come from the settled store, that mail may go to. Raises nothing that the
@@ -64,16 +65,18 @@ class Suppressing:
         """
         recipients = self._failing.taken_out(recipients)
         asked = in_question(self._clearance, recipients)
-        return _without(recipients, await self._ended(asked)) if asked else recipients
+        if asked:
+            recipients = _without(recipients, await self._ended(asked))
+        return self._failing.sandboxed(recipients)
 
     async def _add_later(self, asked: list[Recipient]) -> None:
         try:
             await self._clearance.known()
             ended = await self._ended(in_question(self._clearance, asked))
         except BaseException:
-            self._scheduler.add(asked)  # they are durable, and nobody else has them
+            self._scheduler.add(self._failing.sandboxed(asked))  # they are durable, and nobody else has them
             raise
-        self._scheduler.add(_without(asked, ended))
+        self._scheduler.add(self._failing.sandboxed(_without(asked, ended)))
 
     async def _ended(self, asked: Sequence[Recipient]) -> list[Recipient]:
         """End those of *asked* that are suppressed, and return them."""

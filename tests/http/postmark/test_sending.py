@@ -31,13 +31,15 @@ MAIL = {"From": "Ann <ann@example.org>", "To": "bob@example.com", "Subject": "Hi
 class Senders:
     """One token that is good."""
 
-    def __init__(self, refused: Refused | None = None) -> None:
+    def __init__(self, refused: Refused | None, delivery_type: str) -> None:
         self.refused = refused
+        self.delivery_type = delivery_type
 
     async def authenticate(self, claim: Any, peer_ip: str, way: str = "smtp") -> Any:
         if claim.secret != TOKEN.lower():
             return Refused("unknown")
-        return self.refused or a_principal("server_token", limits=Limits(sender_domains="verified"))
+        limits = Limits(sender_domains="verified")
+        return self.refused or a_principal("server_token", limits=limits, delivery_type=self.delivery_type)
 
     def note_use(self, principal: Any, now: float) -> None:
         pass
@@ -75,6 +77,7 @@ class Door:
         self.refused: Refused | None = None
         self.refuses: Problem | None = None
         self.most_bytes = 1 << 20
+        self.delivery_type = "live"
         self.desk: Any = None
 
     def __call__(
@@ -95,7 +98,9 @@ class Door:
         self.desk = IntakeDesk(self._folder)
         self.desk.intake.refuses = self.refuses
         bodies = Bodies(lambda: (self.most_bytes, 1 << 24))
-        requests = Requests(self.desk.intake, Senders(self.refused), Owners(), Suppressed())
+        requests = Requests(
+            self.desk.intake, Senders(self.refused, self.delivery_type), Owners(), Suppressed()
+        )
         app = EmailPaths(lambda words: SendingDoor(words, requests, bodies, self.desk, kept_log()), self.desk)
         fields = {
             "content-type": "application/json",
@@ -313,6 +318,16 @@ def test_the_test_token_is_for_looking_only(door: Door) -> None:
     batch = door([MAIL, {}], "/email/batch", token="POSTMARK_API_TEST").data
     assert [each["ErrorCode"] for each in batch] == [0, 300]
     assert refused(door(b"[", "/email", token="POSTMARK_API_TEST")) == (422, 402)
+
+
+def test_mail_of_a_sandbox_is_for_nobody_and_its_text_is_kept(door: Door) -> None:
+    door(MAIL)
+    ((live, _),) = door.desk.entered
+    door.delivery_type = "sandbox"
+    assert door(MAIL).data["Message"] == "OK"
+    ((message, _),) = door.desk.entered
+    assert (live.fate, live.options.keep_body_days) == ("deliver", None)
+    assert (message.fate, message.options.keep_body_days) == ("sandbox", 7)
 
 
 def test_requests_that_are_none(door: Door) -> None:

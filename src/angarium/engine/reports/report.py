@@ -84,11 +84,12 @@ def _hears_at_once(message: Message) -> bool:
 def report_action(event: Event, recipient: Recipient, config: Config) -> Action | None:
     """Say what the sender is to be told of *event*, or None. The null sender is never told anything.
 
-    Nor is anybody of mail to us, nor of what is made here for each recipient: events tell of it. Of a message that is
-    to fail only a sender is told who logged in (`Mistakes` says how often), for any other address may be a stranger's.
+    Nor is anybody of mail to us and of that for a sandbox, nor of what is made here for each recipient: events tell of
+    it. Of a message that is to fail only a sender is told who logged in (`Mistakes` says how often), for any other
+    address may be a stranger's.
     """
     message = recipient.message
-    if not message.reverse_path or message.fate == "feedback":
+    if not message.reverse_path or message.fate in ("feedback", "sandbox"):
         return None
     if message.fate == "fail" and not message.is_vouched:
         return None

@@ -36,5 +36,35 @@ def no_read_times(call: PostmarkCall) -> NoReturn:
     _absent("How long mail was looked at is not measured.")
 
 
+def no_templates(call: PostmarkCall) -> NoReturn:
+    """Templates: by this node's own API, `/manage/v1/templates`."""
+    _absent("Templates are managed by this node's own API here, /manage/v1/templates.")
+
+
+def no_template(call: PostmarkCall, template: str) -> NoReturn:
+    """Templates: by this node's own API, `/manage/v1/templates`."""
+    no_templates(call)
+
+
+def no_webhooks(call: PostmarkCall) -> NoReturn:
+    """Webhooks: by this node's own API and `angarium webhooks`."""
+    _absent("Webhooks are managed by this node's own API and `angarium webhooks` here.")
+
+
+def no_webhook(call: PostmarkCall, webhook: str) -> NoReturn:
+    """Webhooks: by this node's own API and `angarium webhooks`."""
+    no_webhooks(call)
+
+
+def no_removals(call: PostmarkCall) -> NoReturn:
+    """Data removals: by this node's own API."""
+    _absent("Data is removed by this node's own API here.")
+
+
+def no_removal(call: PostmarkCall, removal: str) -> NoReturn:
+    """Data removals: by this node's own API."""
+    no_removals(call)
+
+
 def _absent(said: str) -> NoReturn:
     raise PostmarkProblem(UNSUPPORTED, said, status=501)

@@ -47,4 +47,6 @@ def make_postmark_app(ports: PostmarkPorts, keeper: TokenKeeper) -> ASGIApp:
         return PostmarkCall(principal=principal, **{**ports._asdict(), "hostname": ports.hostname()})
 
     of_server = (*SERVER_ENDPOINTS, *ABSENT_OF_SERVER)
-    return PostmarkApp((*of_server, *ACCOUNT_ENDPOINTS, *ABSENT_OF_ACCOUNT), admit)
+    return PostmarkApp(
+        (*ACCOUNT_ENDPOINTS, *ABSENT_OF_ACCOUNT, *of_server), admit
+    )  # `/templates/push` is none

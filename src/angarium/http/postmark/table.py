@@ -85,6 +85,17 @@ ACCOUNT_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 
 ABSENT_OF_SERVER: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/stats/outbound/opens/readtimes", absent.no_read_times, None),
+    Endpoint("GET", "/templates", absent.no_templates, None),
+    Endpoint("POST", "/templates", absent.no_templates, None),
+    Endpoint("POST", "/templates/validate", absent.no_templates, None),
+    Endpoint("GET", "/templates/{template}", absent.no_template, None),
+    Endpoint("PUT", "/templates/{template}", absent.no_template, None),
+    Endpoint("DELETE", "/templates/{template}", absent.no_template, None),
+    Endpoint("GET", "/webhooks", absent.no_webhooks, None),
+    Endpoint("POST", "/webhooks", absent.no_webhooks, None),
+    Endpoint("GET", "/webhooks/{webhook}", absent.no_webhook, None),
+    Endpoint("PUT", "/webhooks/{webhook}", absent.no_webhook, None),
+    Endpoint("DELETE", "/webhooks/{webhook}", absent.no_webhook, None),
     Endpoint("GET", "/messages/inbound", absent.no_inbound, None),
     Endpoint("GET", "/messages/inbound/{message}/details", absent.no_inbound_message, None),
     Endpoint("PUT", "/messages/inbound/{message}/bypass", absent.no_inbound_message, None),
@@ -94,6 +105,9 @@ ABSENT_OF_SERVER: Final[tuple[Endpoint, ...]] = (
     Endpoint("DELETE", "/triggers/inboundrules/{rule}", absent.no_inbound_rule, None),
 )
 ABSENT_OF_ACCOUNT: Final[tuple[Endpoint, ...]] = (
+    Endpoint("PUT", "/templates/push", absent.no_templates, None),
+    Endpoint("POST", "/data-removals", absent.no_removals, None),
+    Endpoint("GET", "/data-removals/{removal}", absent.no_removal, None),
     Endpoint("GET", "/senders", absent.no_senders, None),
     Endpoint("POST", "/senders", absent.no_senders, None),
     Endpoint("GET", "/senders/{sender}", absent.no_sender, None),

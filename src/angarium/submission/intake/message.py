@@ -3,11 +3,15 @@
 import re
 import uuid
 
+import msgspec
+
 from angarium.core.ids import MessageId, format_id
-from angarium.core.records import ForwardPath, Lane, Message
+from angarium.core.options import Options
+from angarium.core.records import Fate, ForwardPath, Lane, Message
 from angarium.core.submission import EntrancePolicy, Raw, Submission
 from angarium.core.waiting import ACCOUNT_TENANT
 from angarium.identity.principal import Principal
+from angarium.identity.records import Server
 from angarium.mime.header import HeaderBlock
 from angarium.mime.trace import date_line, message_id_line, received_line
 from angarium.submission.intake.decision import Decision, peer_ip
@@ -15,6 +19,7 @@ from angarium.submission.intake.draft import MessageDraft
 from angarium.submission.policy import lane_of
 from angarium.submission.replies import refusal_of
 
+SANDBOX_DAYS = 7
 _A_PRIORITY = re.compile(rb"\npriority")
 
 
@@ -33,6 +38,7 @@ def message_of(
     server = principal.server if principal is not None else None
     vouched = principal is not None or submission.is_known
     body, failing = stored.body, decision.failing
+    fate = "fail" if failing else _fate(submission, server)
     return Message(
         id=submission.id,
         received_at=at,
@@ -51,10 +57,10 @@ def message_of(
         account=principal.account.id if principal is not None else 0,
         server=server.id if server is not None else 0,
         login=principal.name if principal is not None else "",
-        options=draft.options,
+        options=_options(draft.options, fate),
         author_domain=draft.author_domain,
         refusal=refusal_of(failing) if failing else None,
-        fate="fail" if failing else submission.fate,
+        fate=fate,
         is_vouched=vouched,
         mends_lines=stored.long_lines and policy.mends_lines and vouched,
         return_domain=decision.return_domain,
@@ -63,6 +69,19 @@ def message_of(
         footer=decision.way_out.footer if decision.tracking_url else "",
         due_at=submission.due_at,
     )
+
+
+def _fate(submission: Submission[Principal], server: Server | None) -> Fate:
+    if server is not None and server.delivery_type == "sandbox" and submission.fate == "deliver":
+        return "sandbox"
+    return submission.fate
+
+
+def _options(options: Options, fate: Fate) -> Options:
+    """Return *options*; the text of mail for a sandbox is kept for a week, as nobody else has it."""
+    if fate == "sandbox" and options.keep_body_days is None:
+        return msgspec.structs.replace(options, keep_body_days=SANDBOX_DAYS)
+    return options
 
 
 def _tenant(submission: Submission[Principal]) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from angarium.core.clock import Clock
-from angarium.dialects.postmark.problem import NOT_FOUND, PostmarkProblem
+from angarium.dialects.postmark.problem import NOT_FOUND, UNSUPPORTED, PostmarkProblem
 from angarium.http.postmark.application import refused
 from angarium.http.postmark.sending.dialect import MessageWords
 from angarium.http.postmark.sending.trial import TrialDoor
@@ -19,6 +19,14 @@ WORDS: Final[Mapping[str, MessageWords]] = {
     "/email/batch": MessageWords(is_batch=True),
 }
 """What is posted where, in lower case."""
+
+_NO_TEMPLATES: Final = "Templates: send the texts themselves, for now."
+ABSENT_WORDS: Final[Mapping[str, str]] = {
+    "/email/withtemplate": _NO_TEMPLATES,
+    "/email/batchwithtemplates": _NO_TEMPLATES,
+    "/email/bulk": "Bulk requests: send batches.",
+}
+"""What is answered with 501, and why."""
 
 
 class EmailPaths:
@@ -33,7 +41,9 @@ class EmailPaths:
         """Answer one request."""
         path = scope["path"].lower().rstrip("/")
         door = self._doors.get(path)
-        if door is None:
+        if path in ABSENT_WORDS:
+            door = refused(PostmarkProblem(UNSUPPORTED, ABSENT_WORDS[path], status=501))
+        elif door is None:
             problem = PostmarkProblem(NOT_FOUND, f"There is nothing at {scope['path'][:200]}.", status=404)
             door = refused(problem)
         elif scope["method"] != "POST":

@@ -1,0 +1,32 @@
+const { ServerClient, AccountClient } = require("postmark");
+const [host, token, key] = process.argv.slice(2);
+const options = { requestHost: host, useHttps: false, timeout: 30 };
+const client = new ServerClient(token, options);
+const account = new AccountClient(key, options);
+const mail = { From: "ann@example.org", Subject: "Hi", TextBody: "hello" };
+const one = { Suppressions: [{ EmailAddress: "js@example.com" }] };
+async function tour() {
+  const told = {};
+  told.sent = (await client.sendEmail({ ...mail, To: "js@example.com", Tag: "js" })).Message;
+  told.batch = (await client.sendEmailBatch([1, 2, 3].map(n => ({ ...mail, To: `js${n}@example.com` })))).map(e => e.ErrorCode);
+  told.wrong = await client.sendEmail({ ...mail, To: "nobody" }).catch(error => [error.name, error.code, error.statusCode]);
+  let found;
+  do { found = await client.getOutboundMessages({ tag: "js", count: 5 }); } while (found.TotalCount < 1);
+  told.listed = found.Messages[0].Subject;
+  told.details = (await client.getOutboundMessageDetails(found.Messages[0].MessageID)).Recipients;
+  told.server = (await client.getServer()).Name;
+  told.streams = (await client.getMessageStreams()).TotalCount;
+  told.sends = (await client.getOutboundOverview()).Sent > 3;
+  told.suppressed = (await client.createSuppressions("broadcast", one)).Suppressions[0].Status;
+  told.dumped = (await client.getSuppressions("broadcast", { emailAddress: "js@example.com" })).Suppressions.length;
+  told.deleted = (await client.deleteSuppressions("broadcast", one)).Suppressions[0].Status;
+  told.bounces = (await client.getBounces()).TotalCount >= 0;
+  told.delivery = (await client.getDeliveryStatistics()).Bounces.length > 0;
+  const made = await account.createServer({ Name: "from-js", DeliveryType: "Sandbox" });
+  told.made = [made.DeliveryType, made.ApiTokens.length];
+  told.removed = (await account.deleteServer(made.ID)).ErrorCode;
+  const unknown = new ServerClient("00000000-0000-4000-8000-000000000000", options);
+  told.unknown = await unknown.getServer().catch(error => [error.name, error.statusCode]);
+  console.log(JSON.stringify(told));
+}
+tour().catch(error => { console.error(error); process.exit(1); });
