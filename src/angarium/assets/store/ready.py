@@ -1,4 +1,4 @@
-"""Templates read for those who send. Blocking. Raises StoreError, and NotFound for what is not there."""
+"""Templates read for those who send, or try them. Blocking. Raises StoreError, and NotFound for what is not there."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 from angarium.assets.store.snippets import snippets_named
 from angarium.assets.store.templates import found_template, layout_of, version_of
 from angarium.assets.templates.ready import ReadyTemplate, context_of, defaults_of, fields_of, parts_of
-from angarium.assets.templates.records import StoredTemplate, TemplateVersion
+from angarium.assets.templates.records import StoredTemplate, TemplateContent, TemplateVersion
 from angarium.core.fields import Fields
 from angarium.render.languages.asked import asked_snippets
 from angarium.render.languages.compiled import compile_template
+from angarium.sql.changes import ChangeLog
 
 
 def ready_template(
@@ -22,6 +23,24 @@ def ready_template(
     template = found_template(connection, account, server, name)
     version = version_of(connection, template, draft=None if draft else False)
     return ready_version(connection, template, version)
+
+
+class ReadyTemplates:
+    """Reads templates that are to be tried."""
+
+    def __init__(self, log: ChangeLog) -> None:
+        self._log = log
+
+    def of(self, template: StoredTemplate, *, draft: bool | None = None) -> ReadyTemplate:
+        """Return a version of *template*: the draft, or what is published; None: the newest."""
+        with self._log.reading() as connection:
+            return ready_version(connection, template, version_of(connection, template, draft=draft))
+
+    def tried(self, account: int, content: TemplateContent) -> ReadyTemplate:
+        """Return what a template of *account* would be that said *content*, which is good."""
+        template = StoredTemplate(id=0, account=account, name="", created_at=0.0, changed_at=0.0)
+        with self._log.reading() as connection:
+            return ready_version(connection, template, TemplateVersion(0, True, 0.0, content))
 
 
 def ready_version(

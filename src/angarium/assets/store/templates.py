@@ -183,6 +183,19 @@ class Templates:
         with self._log.reading() as connection:
             return found_template(connection, account, server, name)
 
+    def named(self, account: int, alias: str) -> StoredTemplate:
+        """Return the only template of an account with an alias, on whichever server. Raises NotFound, Conflict."""
+        where = (_KEY.account == account, _KEY.alias == alias)
+        query = select(templates).where(*where).order_by(_KEY.id).limit(10)
+        with self._log.reading() as connection:
+            rows = connection.execute(query).mappings().all() if alias.isprintable() else []
+        if not rows:
+            raise NotFound(f"template {alias[:100]}")
+        if len(rows) > 1:
+            ids = ", ".join(str(row["id"]) for row in rows)
+            raise Conflict(f"several servers have a template {alias!r}; name it by its id: {ids}")
+        return record_of(rows[0], StoredTemplate)
+
     def page(
         self,
         account: int | None = None,

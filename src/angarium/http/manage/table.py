@@ -16,12 +16,16 @@ from angarium.http.manage import (
     reports,
     suppressions,
 )
+from angarium.http.manage.assets import lists, snippets, templates
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
 
 
 _LISTS = "suppression_lists/manage"
+_KEPT = "recipient_lists/manage"
+_TEMPLATE = "/templates/{template}"
+_LIST = "/recipient-lists/{recipient_list}"
 _STREAMS = "/servers/{server}/streams"
 _STREAM = f"{_STREAMS}/{{stream}}"
 
@@ -152,6 +156,29 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/suppressions/remove", suppressions.remove_suppressions, _LISTS),
     Endpoint("POST", "/suppressions/undo", suppressions.undo_suppressions, _LISTS),
     Endpoint("GET", "/suppressions/{suppression}", suppressions.show_suppression, _LISTS),
+    Endpoint("GET", "/templates", templates.list_templates, "templates/view"),
+    Endpoint("POST", "/templates", templates.create_template, "templates/modify", 201, conflicts=True),
+    Endpoint("POST", "/templates/validate", templates.validate_template, "templates/preview", conflicts=True),
+    Endpoint("GET", _TEMPLATE, templates.show_template, "templates/view", conflicts=True),
+    Endpoint("PATCH", _TEMPLATE, templates.change_template, "templates/modify", conflicts=True),
+    Endpoint("DELETE", _TEMPLATE, templates.delete_template, "templates/modify", 204, conflicts=True),
+    Endpoint("POST", f"{_TEMPLATE}/publish", templates.publish_template, "templates/modify", conflicts=True),
+    Endpoint("POST", f"{_TEMPLATE}/discard", templates.discard_draft, "templates/modify", conflicts=True),
+    Endpoint("POST", f"{_TEMPLATE}/preview", templates.preview_template, "templates/preview", conflicts=True),
+    Endpoint("GET", "/snippets", snippets.list_snippets, "templates/view"),
+    Endpoint("POST", "/snippets", snippets.create_snippet, "templates/modify", 201, conflicts=True),
+    Endpoint("GET", "/snippets/{snippet}", snippets.show_snippet, "templates/view"),
+    Endpoint("PATCH", "/snippets/{snippet}", snippets.change_snippet, "templates/modify"),
+    Endpoint("DELETE", "/snippets/{snippet}", snippets.delete_snippet, "templates/modify", 204),
+    Endpoint("GET", "/recipient-lists", lists.list_recipient_lists, _KEPT),
+    Endpoint("POST", "/recipient-lists", lists.create_recipient_list, _KEPT, 201, conflicts=True),
+    Endpoint("GET", _LIST, lists.show_recipient_list, _KEPT),
+    Endpoint("PATCH", _LIST, lists.change_recipient_list, _KEPT, conflicts=True),
+    Endpoint("DELETE", _LIST, lists.delete_recipient_list, _KEPT, 204),
+    Endpoint("GET", f"{_LIST}/recipients", lists.list_recipients, _KEPT),
+    Endpoint("POST", f"{_LIST}/recipients", lists.add_recipients, _KEPT, conflicts=True),
+    Endpoint("GET", f"{_LIST}/export", lists.export_recipients, _KEPT, lines=True),
+    Endpoint("POST", f"{_LIST}/remove", lists.remove_recipients, _KEPT),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
@@ -161,5 +188,5 @@ MANAGE: Final = Api(
     "Angarium manage API",
     __version__,
     "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them; "
-    "suppressions.",
+    "suppressions; templates, snippets and lists of recipients.",
 )

@@ -7,6 +7,7 @@ reached the disk when it returns. What can go wrong is in `sql.errors`.
 from collections.abc import Callable
 
 from angarium.assets.store.lists import RecipientLists
+from angarium.assets.store.ready import ReadyTemplates
 from angarium.assets.store.snippets import Snippets
 from angarium.assets.store.templates import Templates
 from angarium.identity.secrets import KeyRing
@@ -49,6 +50,7 @@ class IdentityStore:
         self.suppressions = Suppressions(database, log, now)
         self.suppression_notes = Notebook(database, log, self.suppressions, now)
         self.templates = Templates(log)
+        self.ready_templates = ReadyTemplates(log)
         self.snippets = Snippets(log)
         self.lists = RecipientLists(database, log, now)
         self.erasures = ErasureAudit(log, ring)

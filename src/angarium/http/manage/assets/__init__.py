@@ -1,0 +1,1 @@
+"""The manage API: templates, snippets, lists of recipients."""
