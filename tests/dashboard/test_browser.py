@@ -28,6 +28,8 @@ PAGES = {
     "wrong query": "/ui/messages?query=red%5E4",
     "message": "",
     "suppressions": "/ui/suppressions",
+    "reports": "/ui/reports",
+    "keys": "/ui/keys",
     "documentation": "/ui/docs",
     "page": "/ui/docs/queue.html",
     "documentation found": "/ui/docs/find?query=retry+AND+interv*",

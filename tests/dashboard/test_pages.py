@@ -162,6 +162,47 @@ def test_a_form_is_bounded(logged_in):
     assert logged_in().post("/ui/suppressions/add", {"address": "x" * 70_000}).status == 413
 
 
+def test_a_key_is_made_shown_once_switched_off_and_deleted(logged_in, store):
+    browser = logged_in("developer")
+    made = browser.send(browser.get("/ui/keys"), "/ui/keys/create", label="shop", may="send")
+    secret = re.search(r"ANGARIUM_KEY=(\w+)", made.text)[1]
+    assert secret not in browser.get("/ui/keys").text
+    assert secret not in repr(store.audit.page())
+    assert "shop is off" in browser.send(browser.get("/ui/keys"), "/ui/keys/switch").text
+    number = re.search(r"/ui/keys\?delete=(\d+)", browser.get("/ui/keys").text)[1]
+    asked = browser.get(f"/ui/keys?delete={number}")
+    assert "The key is deleted" in browser.send(asked, "/ui/keys/delete").text
+    assert "There is no key" in browser.get("/ui/keys").text
+
+
+def test_a_key_may_no_more_than_who_makes_it(logged_in, store):
+    browser = logged_in("developer")
+    browser.send(browser.get("/ui/keys"), "/ui/keys/create", label="shop", may="all")
+    (key,) = store.credentials.page(kind="api_key")
+    assert "users/manage" not in key.grants
+    assert "node/manage" not in key.grants
+    assert "smtp/inject" in key.grants
+
+
+def test_a_key_of_another_account_is_not_there(logged_in, store):
+    browser = logged_in("other")
+    browser.send(browser.get("/ui/keys"), "/ui/keys/create", label="theirs", may="send")
+    (key,) = store.credentials.page(kind="api_key")
+    own = logged_in("owner")
+    assert "theirs" not in own.get("/ui/keys").text
+    token = re.search(r'name="form" value="(\w+)"', own.get("/ui/keys").text)[1]
+    assert own.post("/ui/keys/delete", {"form": token, "key": str(key.id)}).status == 404
+
+
+def test_a_report_by_what_is_asked(logged_in, mails):
+    browser = logged_in()
+    seen = browser.get("/ui/reports?by=domain&from=90d")
+    assert seen.status == 200
+    assert "angarium report --by domain --from 90d" in seen.text
+    assert browser.get("/ui/reports?by=nonsense").status == 400
+    assert browser.get("/ui/reports?query=red%5E4").status == 400
+
+
 def test_the_documentation_is_read_and_searched(logged_in):
     browser = logged_in("viewer")
     assert 'href="/ui/docs/queue.html"' in browser.get("/ui/docs").text

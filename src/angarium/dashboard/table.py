@@ -4,11 +4,12 @@ from collections.abc import Container, Iterator
 from typing import Final
 
 from angarium.dashboard.page import DashboardPage
-from angarium.dashboard.views import documentation, mail, me, overview, suppressions
+from angarium.dashboard.views import documentation, keys, mail, me, overview, reports, suppressions
 
 PREFIX: Final = "/ui"
 
 _LISTS: Final = "suppression_lists/manage"
+_KEYS: Final = "api_keys/manage"
 _EVENTS: Final = "message_events/view"
 
 PAGES: Final[tuple[DashboardPage, ...]] = (
@@ -18,6 +19,11 @@ PAGES: Final[tuple[DashboardPage, ...]] = (
     DashboardPage("/suppressions", suppressions.list_suppressed, _LISTS, menu="Suppressions"),
     DashboardPage("/suppressions/add", suppressions.add, _LISTS, "POST"),
     DashboardPage("/suppressions/lift", suppressions.lift, _LISTS, "POST"),
+    DashboardPage("/reports", reports.show_reports, "metrics/view", menu="Reports"),
+    DashboardPage("/keys", keys.show_keys, _KEYS, menu="Keys"),
+    DashboardPage("/keys/create", keys.create, _KEYS, "POST"),
+    DashboardPage("/keys/switch", keys.switch, _KEYS, "POST"),
+    DashboardPage("/keys/delete", keys.remove, _KEYS, "POST"),
     DashboardPage("/docs", documentation.show_index, menu="Documentation"),
     DashboardPage("/docs/find", documentation.find),
     DashboardPage("/docs/{page:path}", documentation.show_page),
