@@ -140,6 +140,12 @@ def test_who_asks_for_little_does_not_read_the_rest_again(api, mails):
     assert page["next"] == f"{PREFIX}/events?types=bounced%2Ccomplaint&query=to%3Abob&after={page['last']}"
 
 
+def test_of_a_message_that_waits_those_who_deliver_are_asked_and_of_one_that_has_ended_nobody(api, mails):
+    ended, waits, _ = (api("GET", f"{PREFIX}/messages/{each}").json for each in mails)
+    assert (ended["waits"], ended["problems"]) == ([], [])
+    assert waits["problems"] == ["what holds it now is not known: nobody delivers mail here"]
+
+
 def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(api):
     answer = api("GET", f"{PREFIX}/events?types=delivered,bounce")
     assert (answer.status, list(answer.pointers)) == (400, ["types"])

@@ -26,6 +26,7 @@ from angarium.events.rollups.store import RollupsReader
 from angarium.feedback.reasons import category_of
 from angarium.http.api.caller import Caller
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
+from angarium.http.manage.waiting import Asking
 from angarium.http.postmark.routes import PostmarkPorts, make_postmark_app
 from angarium.identity.directory.api_keys import KEYS_AND_TOKENS, ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
@@ -47,7 +48,9 @@ _LOCAL: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class Management:
-    """*config_of* returns the configuration in force. Of a node that is prepared. Raises KeyRingError."""
+    """*config_of* returns the configuration in force, *asking* asks those who deliver. Of a node that is prepared.
+    Raises KeyRingError.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class Management:
         data: Path,
         events: WholeEventStore,
         news: StoredNews,
+        asking: Asking,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -69,6 +73,7 @@ class Management:
         self._texts = BodyStore(texts_folder(data))
         self._erasures = ErasureFolder(erasures_folder(data))
         self._news = news
+        self._asking = asking
         self._config_of = config_of
         self._clock = clock
         self._log = log
@@ -87,6 +92,7 @@ class Management:
             self._check,
             self._hostname,
             self._tracking_host,
+            self._asking,
         )
         tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
         of_postmark = PostmarkPorts(

@@ -53,6 +53,8 @@ from angarium.node.streams import Subscription, Subscriptions
 from angarium.node.totals import RunningTotals, WorkerStats
 from angarium.smtp.address import domain_to_ascii
 
+SOON_S = 2.0
+"""For what is nice to know, and asked by programs."""
 QUICK_S = 5.0
 LOOK_S = 60.0
 _SUPERVISOR = -1
@@ -195,9 +197,9 @@ class NodeOperations:
         asked["limit"] = min(args.limit + 1, MOST_ROWS)
         return merge_recipients(await self._ask_all("recipients", asked), args.limit)
 
-    async def message(self, args: MessageArgs) -> MessageHistory:
-        """All that is known of a message."""
-        return merge_history(await self._ask_all("message", {"id": args.id}))
+    async def message(self, args: MessageArgs, patience_s: float = LOOK_S) -> MessageHistory:
+        """All that is known of a message. A worker that says nothing for *patience_s* is told of as a problem."""
+        return merge_history(await self._ask_all("message", {"id": args.id}, patience_s))
 
     async def count(self, args: CountArgs) -> Count:
         """How many recipients an action would change."""

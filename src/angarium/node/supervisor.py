@@ -28,7 +28,7 @@ from angarium.core.files import make_folder
 from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.operations import NodeInfo, Stat
+from angarium.core.operations import MessageArgs, NodeInfo, Stat
 from angarium.core.tasks import Tasks
 from angarium.http.autoconfig import make_autoconfig_routes
 from angarium.identity.store.place import prepare_store
@@ -36,7 +36,7 @@ from angarium.node.conditions import NodeFacts, around, needs_of
 from angarium.node.http.whole import NodeHttp
 from angarium.node.link import CallFailed, LinkLost
 from angarium.node.logs import hear_libraries, make_log
-from angarium.node.operations import NodeOperations
+from angarium.node.operations import SOON_S, NodeOperations
 from angarium.node.passed_sockets import passed_sockets
 from angarium.node.recorder.keeper import RecorderKeeper
 from angarium.node.service_manager import ServiceManager
@@ -110,6 +110,7 @@ class Supervisor:
             log,
             self.counters,
             self.end_mail,
+            lambda message: self._operations.message(MessageArgs(message), SOON_S),
         )
         self._webhooks = WebhooksKeeper(lambda: self.config, data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()

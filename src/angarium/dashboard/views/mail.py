@@ -9,7 +9,7 @@ import msgspec
 from angarium.dashboard.page import PageRequest, PageView
 from angarium.events.views import EventView
 from angarium.http.api.problem import HttpProblem
-from angarium.http.manage.happened import MailPage, MailQuery, OneQuery, list_messages, show_message
+from angarium.http.manage.happened import MailPage, MailQuery, OneQuery, list_messages, story_of
 
 PAGE_SIZE: Final = 50
 
@@ -52,7 +52,7 @@ def _query(asked: PageRequest) -> MailQuery:
 def show_mail(asked: PageRequest) -> PageView:
     """Show everything that is known of a message."""
     name = asked.path["message"]
-    found = show_message(asked.call, name, OneQuery())
+    found = story_of(asked.call, name, OneQuery())
     first = found.recipients[0] if found.recipients else None
     values = {
         "title": (first.subject if first else "") or "Message",

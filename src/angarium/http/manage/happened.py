@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from angarium.core.ids import MessageId, parse_id
+from angarium.core.records import TERMINAL
 from angarium.core.suggest import closest
 from angarium.events.catalogue import KINDS
 from angarium.events.exporting import all_events, all_mail
@@ -19,6 +20,7 @@ from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.bodies import Id
 from angarium.http.manage.call import Call
 from angarium.http.manage.shapes import EventNumber, EventTypes, MessagePlace, QueryText, ZoneName
+from angarium.http.manage.waiting import WaitView, waits_of
 from angarium.query.nodes import Equal, Node
 from angarium.query.parser import parse
 from angarium.query.problem import QueryProblem
@@ -104,11 +106,15 @@ class EventsPage(msgspec.Struct, frozen=True):
 
 
 class MessageView(msgspec.Struct, frozen=True):
-    """All that is known of one message: its recipients, and everything that happened, in order."""
+    """All that is known of one message: its recipients, and everything that happened, in order. *waits* says of those
+    that have not ended what holds them now, and *problems* what is missing of that.
+    """
 
     id: str
     recipients: list[MailView]
     events: list[EventView]
+    waits: list[WaitView] = []
+    problems: list[str] = []
 
 
 def list_messages(call: Call, query: MailQuery) -> MailPage:
@@ -131,10 +137,19 @@ async def export_messages(call: Call, query: MailAsked) -> AsyncIterator[MailVie
             yield mail_view(mail)
 
 
-def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
-    """Tell all that is known of a message. It is named by its id, as 32 hex digits or as a UUID, or by its Message-ID;
-    of several that have the same, the newest is told.
+async def show_message(call: Call, message: str, query: OneQuery) -> MessageView:
+    """Tell all that is known of a message, and what holds it now. It is named by its id, as 32 hex digits or as a UUID,
+    or by its Message-ID; of several that have the same, the newest is told.
     """
+    story = await asyncio.to_thread(story_of, call, message, query)
+    if all(each.status in TERMINAL for each in story.recipients):
+        return story
+    waits = await waits_of(call.asking, parse_id(story.id), is_operator=call.operator)
+    return msgspec.structs.replace(story, **waits._asdict())
+
+
+def story_of(call: Call, message: str, query: OneQuery) -> MessageView:
+    """Return what was recorded of a message. Raises NotFound."""
     name = _named(call, message, query)
     found = call.events.timeline(name, call.whose(query.account))
     if found is None:

@@ -16,6 +16,7 @@ from angarium.http.api.caller import Authenticator, Caller, actor_of
 from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
+from angarium.http.manage.waiting import Asking, nobody_to_ask
 from angarium.identity.store.store import IdentityStore
 
 
@@ -35,6 +36,7 @@ class ManagePorts(NamedTuple):
     check: Checker
     hostname: Callable[[], str] = lambda: ""
     tracking_host: Callable[[], str] = lambda: ""
+    asking: Asking = nobody_to_ask
 
     def call(self, caller: Caller, path: str, query: Mapping[str, str], actor: str) -> Call:
         """Return what the handlers get when *caller* asks; *actor* is how the audit log names them."""
@@ -46,6 +48,7 @@ class ManagePorts(NamedTuple):
             texts=self.texts,
             erasures=self.erasures,
             check=self.check,
+            asking=self.asking,
             caller=caller,
             actor=actor,
             hostname=self.hostname(),

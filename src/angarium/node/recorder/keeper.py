@@ -11,6 +11,7 @@ from angarium.core.clock import Clock
 from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
+from angarium.core.operations import MessageHistory
 from angarium.node.kept_process import SILENT_S, KeptProcess
 from angarium.node.link import refuse_calls
 from angarium.node.recorder.status import RecorderStatus
@@ -22,8 +23,9 @@ _LAST_S = 10.0
 class RecorderKeeper:
     """Keeps one recorder process running on the journals in *spool*. It never holds up the mail.
 
-    *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read. One that says
-    nothing for *silent_s* is killed, and what has happened is recorded by a new one.
+    *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read, *message*
+    asks them what they know of one, by its id. One that says nothing for *silent_s* is killed, and what has happened is
+    recorded by a new one.
     """
 
     def __init__(
@@ -35,9 +37,11 @@ class RecorderKeeper:
         log: Log,
         counters: Counters,
         end_mail: Callable[[list[Any]], Awaitable[list[MessageId]]],
+        message: Callable[[str], Awaitable[MessageHistory]],
         silent_s: float = SILENT_S,
     ) -> None:
         self._end_mail = end_mail
+        self._message = message
         self._clock = clock
         self._log = log
         self._counters = counters
@@ -92,7 +96,11 @@ class RecorderKeeper:
 
     async def answer(self, op: str, args: dict[str, Any]) -> Any:
         """See KeptOf."""
-        return await self._end_mail(args["read"]) if op == "end_mail" else await refuse_calls(op, args)
+        if op == "end_mail":
+            return await self._end_mail(args["read"])
+        if op == "message":
+            return await self._message(args["id"])
+        return await refuse_calls(op, args)
 
     def complain(self, error: str) -> None:
         """See KeptOf."""
