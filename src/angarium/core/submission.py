@@ -194,16 +194,19 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class TemplateReference(msgspec.Struct, frozen=True):
-    """A template that is kept here, and what is put into it for all recipients."""
+    """A template that is kept here, by its id or alias, and what is put into it for all recipients. *fields* are what
+    the message says itself, which goes before what the template says; None: nothing.
+    """
 
     template: str
     data: dict[str, Any] = {}
+    fields: Fields | None = None
 
 
 Content = Raw | Fields | Form | TemplateReference
 """What a submission consists of: a message; fields that are made into one for all; a form, which is made into one for
-each recipient as it leaves; a template, whose form has to be found. Only `Raw` is made into messages as yet; the others
-are refused.
+each recipient as it leaves; a template, whose form is found before the intake sees it (`submission.requests`); it
+refuses one that comes to it all the same.
 """
 
 

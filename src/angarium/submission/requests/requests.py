@@ -20,6 +20,7 @@ from angarium.submission.intake.intake import Intake
 from angarium.submission.policy import entrance_policy
 from angarium.submission.requests.mail import Mail, mailbox_of
 from angarium.submission.requests.ports import Senders
+from angarium.submission.requests.templates import SendersTemplates, formed
 from angarium.submission.session.access import Owners, SuppressedRecipients
 from angarium.suppressions.decide import MailFacts
 
@@ -42,12 +43,18 @@ class Requests:
     """Takes mail of senders who show a key."""
 
     def __init__(
-        self, intake: Intake, senders: Senders, owners: Owners, suppressed: SuppressedRecipients | None = None
+        self,
+        intake: Intake,
+        senders: Senders,
+        owners: Owners,
+        suppressed: SuppressedRecipients | None = None,
+        templates: SendersTemplates | None = None,
     ) -> None:
         self._intake = intake
         self._senders = senders
         self._owners = owners
         self._suppressed = suppressed
+        self._templates = templates
 
     @property
     def config(self) -> Config:
@@ -98,9 +105,10 @@ class Requests:
     async def _submissions(
         self, principal: Principal, mails: Iterable[Mail], origin: Origin
     ) -> AsyncIterator[tuple[Submission[Principal] | Receipt, tuple["_LeftOut", ...]]]:
-        for number, mail in enumerate(mails):
+        for number, given in enumerate(mails):
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
+            mail = await formed(given, principal, self._templates)
             refused = await self._left_out(principal, mail) if mail.refuses_suppressed else ()
             yield await self._submission(principal, mail, origin, refused), refused
 

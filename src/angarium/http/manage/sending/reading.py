@@ -118,7 +118,7 @@ class _Reading:
         if body.sender is UNSET and body.template is UNSET:
             self.wrong("from", "is missing")
         if chosen:
-            return TemplateReference(str(body.template), body.data if isinstance(body.data, dict) else {})
+            return self._template(sender, reply_to)
         if all(part is UNSET for part in (body.text, body.html, body.amp)):
             self.wrong("text", "is missing: give text, html or both")
         is_form = (
@@ -149,6 +149,21 @@ class _Reading:
         has_data = bool(shared) or any(own.data for _, own in to)
         language = body.language if body.language is not UNSET else "mustachio" if has_data else ""
         return Form(fields=fields, language=language, shared=shared)
+
+    def _template(self, sender: NamedMailbox | None, reply_to: tuple[NamedMailbox, ...]) -> TemplateReference:
+        body = self.body
+        for name in ("text", "html", "amp", "language", "cc", "bcc"):
+            if getattr(body, name) not in (UNSET, ()):
+                self.wrong(name, "does not go with a template, which has parts and a language of its own")
+        fields = Fields(
+            author=(sender,) if sender is not None else (),
+            subject=body.subject if body.subject is not UNSET else "",
+            reply_to=reply_to,
+            headers=tuple(body.headers.items()),
+            attachments=tuple(map(_attachment, body.attachments)),
+        )
+        data = body.data if isinstance(body.data, dict) else {}
+        return TemplateReference(str(body.template), data, fields)
 
     def _raw(self) -> Raw:
         body = self.body
