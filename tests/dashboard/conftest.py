@@ -24,6 +24,7 @@ from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
 from angarium.testing.clock import ManualClock
 from angarium.testing.happenings import START, event, reception
+from angarium.testing.webhook_desk import deaf_desk
 
 NOON = 1_795_262_400.0
 PASSWORD = "correct horse battery"
@@ -137,6 +138,7 @@ def app(store, events, tmp_path, clock):
         BodyStore(tmp_path / "texts"),
         ErasureFolder(tmp_path / "erasures"),
         None,
+        deaf_desk(tmp_path),
     )
     return Starlette(routes=make_dashboard_routes(DashboardPorts(manage, "127.0.0.1".__eq__, clock.now)))
 

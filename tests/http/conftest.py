@@ -26,6 +26,7 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
 from angarium.sql.errors import StoreError
+from angarium.testing.webhook_desk import deaf_desk
 
 NOON = 1_700_049_600.0
 OPERATOR = "operator-key"
@@ -220,6 +221,7 @@ def made(store: Any, events: Any, texts: BodyStore, keys: Keys, dns: Checker, ne
         texts,
         ErasureFolder(texts.folder.parent / "erasures"),
         dns,
+        deaf_desk(texts.folder.parent),
         lambda: "mail.example.net",
     )
     return Starlette(routes=make_manage_routes(ports, keys))

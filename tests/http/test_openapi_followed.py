@@ -39,6 +39,9 @@ FORMATS = {
     "suppressed": st.builds("{}@{}".format, LABELS, DOMAINS) | DOMAINS | st.just("/^bot/"),
     "time-of-query": st.sampled_from(("7d", "2026-11-30", "2026-11-30T14:05", "yesterday")),
     "zone": st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kolkata")),
+    "web-address": st.builds("https://{}/{}".format, DOMAINS, LABELS),
+    "header-name": st.builds("X-{}".format, LABELS),
+    "header-value": LABELS,
     "cidr": (st.ip_addresses() | st.builds("{}/24".format, st.ip_addresses(v=4))).map(str),
 }
 """Texts of the formats that the document names, where JSON Schema has no word of its own."""

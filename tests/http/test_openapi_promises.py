@@ -20,12 +20,23 @@ NEEDED = {
     "create_token": {"server": 1, "kind": "smtp_token", "stream": "outbound"},
     "create_login": {"server": 1, "label": "new"},
     "create_domain": {"name": "new.example"},
+    "create_webhook": {
+        "name": "new",
+        "url": "https://example.com/hook",
+        "username": "u",
+        "password": "p",
+        "token_url": "https://example.com/token",
+        "client_id": "c",
+        "client_secret": "s",
+    },
+    "replay_webhook": {"since": "2026-01-01T00:00:00Z"},
 }
 """What stands in the body whatever else is tried."""
 
 NOT_OF_ALL = {
     ("change_token", "challenge"),  # can be taken away, not given: the secret is not known any more
     ("change_login", "challenge"),
+    ("change_webhook", "auth"),  # needs what it is shown by
 }
 """What hangs on the thing that is changed."""
 

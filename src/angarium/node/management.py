@@ -37,12 +37,15 @@ from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.store.store import IdentityStore
 from angarium.node.domain_watch import DomainWatch
+from angarium.node.webhooks.trying import tried
 from angarium.spool.disk import RealDisk
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
 from angarium.suppressions.index.builder import IndexBuilder
 from angarium.suppressions.index.file import FOLDER
 from angarium.suppressions.store.following import Following
+from angarium.webhooks.desk import WebhookDesk
+from angarium.webhooks.ledger import FILE_NAME, WebhookLedger
 
 _LOCAL: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -72,6 +75,7 @@ class Management:
         self._sums = RollupsReader(data / SUMS_NAME)
         self._texts = BodyStore(texts_folder(data))
         self._erasures = ErasureFolder(erasures_folder(data))
+        self._desk = WebhookDesk(WebhookLedger(data / FILE_NAME), events.last, tried(config_of, clock), clock)
         self._news = news
         self._asking = asking
         self._config_of = config_of
@@ -90,6 +94,7 @@ class Management:
             self._texts,
             self._erasures,
             self._check,
+            self._desk,
             self._hostname,
             self._tracking_host,
             self._asking,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -26,25 +26,15 @@ from angarium.cli.times import read_time, when
 from angarium.cli.webhooks.options import webhook_options, webhook_said
 from angarium.cli.webhooks.words import LETTER_COLUMNS, WEBHOOK_COLUMNS, letter_row, trial_lines, webhook_row
 from angarium.core.clock import SystemClock
-from angarium.dns.resolver import Resolver, resolver_settings
 from angarium.events.catalogue import KINDS
 from angarium.events.place import has_events, open_event_store
-from angarium.fetch.fetcher import Fetcher
-from angarium.identity.webhooks import DIALECTS, TYPES, WatchedWebhook, Webhook
-from angarium.node.webhooks.settings import fetch_settings
+from angarium.identity.webhooks import DIALECTS, TYPES, WatchedWebhook
+from angarium.node.webhooks.trying import tried
+from angarium.webhooks.desk import WebhookDesk
 from angarium.webhooks.forms import FORMS
 from angarium.webhooks.ledger import FILE_NAME, WebhookLedger
-from angarium.webhooks.records import KeptLetter, LetterCounts
-from angarium.webhooks.requesting import Requester
-from angarium.webhooks.standing import WebhookStanding, standing_of
-from angarium.webhooks.trial import Trial, first_type, sample, try_out
-
-
-class _Kept(NamedTuple):
-    """What is kept of webhooks, and how far the log goes."""
-
-    ledger: WebhookLedger
-    last: int
+from angarium.webhooks.records import KeptLetter
+from angarium.webhooks.trial import Trial
 
 
 @click.group()
@@ -98,10 +88,10 @@ def add_command(
 @store_options
 def list_command(account: str | None, place: StorePlace, as_json: bool) -> None:
     """List webhooks, and how they do."""
-    with _opened(place) as (opened, kept):
+    with _opened(place) as (opened, desk):
         whose = account_id(opened.store, account)
         found = list(everything(lambda **page: opened.store.webhooks.page(whose, **page)))
-        standings = _standings(found, kept)
+        standings = desk.standings(found)
     if as_json:
         print_json([{**record(each), "standing": record(standings[each.id])} for each in found])
     else:
@@ -113,9 +103,9 @@ def list_command(account: str | None, place: StorePlace, as_json: bool) -> None:
 @store_options
 def show_command(webhook: int, place: StorePlace, as_json: bool) -> None:
     """Show a webhook, how it does, and what it answered last."""
-    with _opened(place) as (opened, kept):
+    with _opened(place) as (opened, desk):
         found = opened.store.webhooks.get(webhook)
-        standing = _standings([found], kept)[found.id]
+        standing = desk.standings([found])[found.id]
     if as_json:
         print_json({**record(found), "standing": record(standing)})
     else:
@@ -191,10 +181,10 @@ def rotate_command(webhook: int, overlap: float, end_old: bool, place: StorePlac
 @store_options
 def test_command(webhook: int, type: str | None, place: StorePlace, as_json: bool) -> None:
     """Tell a webhook of something that has never happened, and show what it answers. Fails if it does not take it."""
-    with open_store(place) as opened:
+    with _opened(place) as (opened, desk):
         store = opened.store.webhooks
         watched = WatchedWebhook(store.get(webhook), store.secrets(webhook), 0)
-        told = asyncio.run(_try(opened, watched, type))
+        told = asyncio.run(_try(desk, watched, type))
     if as_json:
         print_json(record(told))
     else:
@@ -224,19 +214,18 @@ def dead_command(
     """List what a webhook did not take however often it was tried; have it told once more, or forget it."""
     if replay and drop:
         raise click.UsageError("say --replay or --drop, not both")
-    with _opened(place) as (opened, kept):
+    with _opened(place) as (opened, desk):
         opened.store.webhooks.get(webhook)
-        count = kept.ledger.counts().get(webhook)
-        there = len(ids) or (count.dead if count else 0)
+        there = len(ids) or desk.dead_count(webhook)
         if replay:
-            done = kept.ledger.revive(webhook, ids or None, time.time())
+            done = desk.revive(webhook, ids or None)
             say(f"{amount(done, 'dead letter')} told once more, from now on", as_json, {"replayed": done})
         elif drop:
             confirm(f"forget {amount(there, 'dead letter')} of webhook {webhook}?", yes)
-            done = kept.ledger.drop(webhook, ids or None)
+            done = desk.drop(webhook, ids or None)
             say(f"{amount(done, 'dead letter')} forgotten", as_json, {"dropped": done})
         else:
-            _print_letters(kept.ledger.letters(webhook, "dead", limit=limit), as_json)
+            _print_letters(desk.dead(webhook, limit), as_json)
 
 
 @webhooks_command.command("batches")
@@ -245,9 +234,9 @@ def dead_command(
 @store_options
 def batches_command(webhook: int, limit: int, place: StorePlace, as_json: bool) -> None:
     """List what failed at least once in the last day, or waits, what has changed last first."""
-    with _opened(place) as (opened, kept):
+    with _opened(place) as (opened, desk):
         opened.store.webhooks.get(webhook)
-        found = kept.ledger.lately(webhook, limit)
+        found = desk.lately(webhook, limit)
     _print_letters(found, as_json)
 
 
@@ -262,9 +251,9 @@ def replay_command(webhook: int, since: str, until: str | None, place: StorePlac
     begin, end = _time(since, now), now if until is None else _time(until, now)
     if begin >= end:
         raise click.UsageError("--since has to be before --until")
-    with _opened(place) as (opened, kept):
+    with _opened(place) as (opened, desk):
         opened.store.webhooks.get(webhook)
-        made = kept.ledger.add_replay(webhook, begin, end, (0, kept.last), now)
+        made = desk.replay(webhook, begin, end)
     text = f"webhook {webhook} is told once more of what happened from {when(begin, now)} to {when(end, now)}"
     say(text, as_json, {"replay": made})
 
@@ -283,43 +272,20 @@ def delete_command(webhook: int, yes: bool, place: StorePlace, as_json: bool) ->
 
 
 @contextmanager
-def _opened(place: StorePlace) -> Iterator[tuple[Opened, _Kept]]:
+def _opened(place: StorePlace) -> Iterator[tuple[Opened, WebhookDesk]]:
     """Open the store, and what is kept of webhooks."""
     with open_store(place) as opened:
-        last = (
-            open_event_store(opened.config, opened.data).last()
-            if has_events(opened.config, opened.data)
-            else 0
-        )
+        clock, has_log = SystemClock(), has_events(opened.config, opened.data)
+        last = open_event_store(opened.config, opened.data).last if has_log else lambda: 0
         ledger = WebhookLedger(opened.data / FILE_NAME)
         try:
-            yield opened, _Kept(ledger, last)
+            yield opened, WebhookDesk(ledger, last, tried(lambda: opened.config, clock), clock)
         finally:
             ledger.close()
 
 
-def _standings(webhooks: list[Webhook], kept: _Kept) -> dict[int, WebhookStanding]:
-    cursors, counts, tail = kept.ledger.cursors(), kept.ledger.counts(), kept.ledger.tail()
-    number = tail.number if tail else kept.last
-    return {
-        each.id: standing_of(
-            each, cursors.get(each.id), counts.get(each.id, LetterCounts()), number, kept.last
-        )
-        for each in webhooks
-    }
-
-
-async def _try(opened: Opened, watched: WatchedWebhook, type: str | None) -> Trial:
-
-    resolver = Resolver(resolver_settings(opened.config.globals))
-    fetcher = Fetcher(resolver, lambda: fetch_settings(opened.config))
-    now = time.time()
-    try:
-        event = sample(type or first_type(watched.webhook), watched.webhook, now)
-        return await try_out(Requester(fetcher, SystemClock()), watched, [event], now)
-    finally:
-        fetcher.close()
-        await resolver.close()
+async def _try(desk: WebhookDesk, watched: WatchedWebhook, type: str | None) -> Trial:
+    return await desk.try_out(watched, type)
 
 
 def _time(text: str, now: float) -> float:

@@ -24,6 +24,7 @@ from angarium.identity.grants import NODE_GRANT, implied
 from angarium.identity.records import SEND_GRANT, Credential, Domain
 from angarium.identity.store.store import IdentityStore
 from angarium.sql.errors import NotFound
+from angarium.webhooks.desk import WebhookDesk
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -64,6 +65,7 @@ class Call:
     erasures: ErasureFolder
     check: Checker
     asking: Asking
+    webhooks: WebhookDesk
     caller: Caller
     actor: str
     hostname: str

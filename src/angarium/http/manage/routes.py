@@ -18,6 +18,7 @@ from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
 from angarium.http.manage.waiting import Asking, nobody_to_ask
 from angarium.identity.store.store import IdentityStore
+from angarium.webhooks.desk import WebhookDesk
 
 
 class ManagePorts(NamedTuple):
@@ -34,6 +35,7 @@ class ManagePorts(NamedTuple):
     texts: BodyStore
     erasures: ErasureFolder
     check: Checker
+    webhooks: WebhookDesk
     hostname: Callable[[], str] = lambda: ""
     tracking_host: Callable[[], str] = lambda: ""
     asking: Asking = nobody_to_ask
@@ -49,6 +51,7 @@ class ManagePorts(NamedTuple):
             erasures=self.erasures,
             check=self.check,
             asking=self.asking,
+            webhooks=self.webhooks,
             caller=caller,
             actor=actor,
             hostname=self.hostname(),

@@ -3,7 +3,8 @@ says in a sentence what to write instead.
 
 The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
 line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain;
-`query` is the search language; `zone` the name of a time zone; `time-of-query` a time as that language writes it.
+`query` is the search language; `zone` the name of a time zone; `time-of-query` a time as that language writes it;
+`web-address` a URL to send to; `header-name` and `header-value` make a header field.
 """
 
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ Line = Annotated[str, _LINE]
 Run = Annotated[str, _told(maxLength=60, format="line")]
 """The name of what was brought in together."""
 Email = Annotated[str, _EMAIL]
+WebhookName = Annotated[str, _NAME]
 StreamId = Annotated[str, _STREAM]
 DomainName = Annotated[str, _told(minLength=3, format="domain")]
 ReturnPath = Annotated[str, _told(format="label")]

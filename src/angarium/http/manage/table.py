@@ -15,6 +15,7 @@ from angarium.http.manage import (
     people,
     reports,
     suppressions,
+    webhooks,
 )
 from angarium.http.manage.assets import lists, snippets, templates
 from angarium.identity.grants import NODE_GRANT
@@ -26,6 +27,8 @@ _LISTS = "suppression_lists/manage"
 _KEPT = "recipient_lists/manage"
 _TEMPLATE = "/templates/{template}"
 _LIST = "/recipient-lists/{recipient_list}"
+_WEBHOOKS = "webhooks/modify"
+_WEBHOOK = "/webhooks/{webhook}"
 _STREAMS = "/servers/{server}/streams"
 _STREAM = f"{_STREAMS}/{{stream}}"
 
@@ -179,6 +182,26 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", f"{_LIST}/recipients", lists.add_recipients, _KEPT, conflicts=True),
     Endpoint("GET", f"{_LIST}/export", lists.export_recipients, _KEPT, lines=True),
     Endpoint("POST", f"{_LIST}/remove", lists.remove_recipients, _KEPT),
+    *resource(
+        "/webhooks",
+        "webhook",
+        _WEBHOOKS,
+        (
+            webhooks.list_webhooks,
+            webhooks.create_webhook,
+            webhooks.show_webhook,
+            webhooks.change_webhook,
+            webhooks.delete_webhook,
+        ),
+    ),
+    Endpoint("POST", f"{_WEBHOOK}/rotate", webhooks.rotate_webhook, _WEBHOOKS),
+    Endpoint("POST", f"{_WEBHOOK}/end-old-secret", webhooks.end_old_secret, _WEBHOOKS, conflicts=True),
+    Endpoint("POST", f"{_WEBHOOK}/test", webhooks.test_webhook, _WEBHOOKS),
+    Endpoint("POST", f"{_WEBHOOK}/replay", webhooks.replay_webhook, _WEBHOOKS, conflicts=True),
+    Endpoint("GET", f"{_WEBHOOK}/dead", webhooks.list_dead, _WEBHOOKS),
+    Endpoint("POST", f"{_WEBHOOK}/dead/replay", webhooks.replay_dead, _WEBHOOKS),
+    Endpoint("POST", f"{_WEBHOOK}/dead/drop", webhooks.drop_dead, _WEBHOOKS),
+    Endpoint("GET", f"{_WEBHOOK}/batches", webhooks.list_batches, _WEBHOOKS),
     Endpoint("GET", "/audit", audit.list_changes, "account/manage"),
 )
 
@@ -188,5 +211,5 @@ MANAGE: Final = Api(
     "Angarium manage API",
     __version__,
     "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them; "
-    "suppressions; templates, snippets and lists of recipients.",
+    "suppressions; templates, snippets and lists of recipients; webhooks.",
 )

@@ -134,7 +134,10 @@ class Webhooks:
             new |= _named(hidden, kept, webhook)
             if not new and not hidden:
                 return webhook
-            check_auth(msgspec.structs.replace(webhook, **new), kept)
+            try:
+                check_auth(msgspec.structs.replace(webhook, **new), kept)
+            except Invalid as error:
+                raise Conflict(str(error)) from None
             return self._put(change, webhook, "change", new, kept)
 
     def switch_off(self, id: int, reason: str, *, actor: str) -> Webhook:
