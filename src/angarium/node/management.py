@@ -101,7 +101,14 @@ class Management:
         )
         tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
         of_postmark = PostmarkPorts(
-            self.store, self._events, reports, self._texts, self._check, self._hostname, self._clock
+            self.store,
+            self._events,
+            reports,
+            self._texts,
+            self._erasures,
+            self._check,
+            self._hostname,
+            self._clock,
         )
         postmark = Mount("/", app=make_postmark_app(of_postmark, tokens))
         pages = DashboardPorts(ports, self._is_page_host, self._clock.now)

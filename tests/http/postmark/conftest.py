@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from angarium.events.erasing import ErasureFolder
 from angarium.events.reports.reporter import MailReporter
 from angarium.events.rollups.store import RollupsReader
 from angarium.http.postmark.routes import PostmarkPorts, make_postmark_app
@@ -60,8 +61,9 @@ def postmark(store, quick_path, migrated_file, events, texts, dns, make_api):
     grants = frozenset(GRANTS) - {"node/manage"}
     _, key = store.credentials.create_api_key(account, "k", grants, actor="test")
     reports = MailReporter(events, RollupsReader(events.folder / "none.sums"), lambda reason: "Hard")
+    erasures = ErasureFolder(texts.folder.parent / "erasures")
     ports = PostmarkPorts(
-        store, events, reports, texts, dns, lambda: "mail.example.net", ManualClock(START + HOUR_S)
+        store, events, reports, texts, erasures, dns, lambda: "mail.example.net", ManualClock(START + HOUR_S)
     )
     database = open_database(f"sqlite:///{quick_path / migrated_file.name}")
     app = make_postmark_app(ports, Tokens(ApiKeys(database, KEYS_AND_TOKENS)))

@@ -46,25 +46,5 @@ def no_template(call: PostmarkCall, template: str) -> NoReturn:
     no_templates(call)
 
 
-def no_webhooks(call: PostmarkCall) -> NoReturn:
-    """Webhooks: by this node's own API and `angarium webhooks`."""
-    _absent("Webhooks are managed by this node's own API and `angarium webhooks` here.")
-
-
-def no_webhook(call: PostmarkCall, webhook: str) -> NoReturn:
-    """Webhooks: by this node's own API and `angarium webhooks`."""
-    no_webhooks(call)
-
-
-def no_removals(call: PostmarkCall) -> NoReturn:
-    """Data removals: by this node's own API."""
-    _absent("Data is removed by this node's own API here.")
-
-
-def no_removal(call: PostmarkCall, removal: str) -> NoReturn:
-    """Data removals: by this node's own API."""
-    no_removals(call)
-
-
 def _absent(said: str) -> NoReturn:
     raise PostmarkProblem(UNSUPPORTED, said, status=501)

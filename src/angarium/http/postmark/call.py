@@ -13,6 +13,7 @@ from angarium.dialects.postmark.dates import span_of
 from angarium.dialects.postmark.problem import NOT_FOUND, SUSPENDED, PostmarkProblem
 from angarium.dialects.postmark.reading import Given
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.port import EventStore, Whose
 from angarium.events.reports.reporter import MailReporter
 from angarium.http.api.caller import actor_of
@@ -56,6 +57,7 @@ class PostmarkCall:
     events: EventStore
     reports: MailReporter
     texts: BodyStore
+    erasures: ErasureFolder
     check: Checker
     principal: Principal
     hostname: str

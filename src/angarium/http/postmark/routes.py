@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from angarium.core.clock import Clock
 from angarium.events.bodies.store import BodyStore
+from angarium.events.erasing import ErasureFolder
 from angarium.events.port import EventStore
 from angarium.events.reports.reporter import MailReporter
 from angarium.http.api.endpoint import Endpoint
@@ -31,6 +32,7 @@ class PostmarkPorts(NamedTuple):
     events: EventStore
     reports: MailReporter
     texts: BodyStore
+    erasures: ErasureFolder
     check: Checker
     hostname: Callable[[], str]
     clock: Clock

@@ -11,16 +11,20 @@ from angarium.http.postmark import (
     domains,
     messages,
     readers,
+    removals,
     servers,
     stats,
     streams,
     suppressions,
+    webhooks,
 )
 
 _MAIL: Final = "message_events/view"
 _LISTS: Final = "suppression_lists/manage"
 _MANAGE: Final = "account/manage"
 _DOMAINS: Final = "sending_domains/manage"
+_HOOKS: Final = "webhooks/modify"
+_HOOKS_VIEW: Final = "webhooks/view"
 _METRICS: Final = "metrics/view"
 _STATS: Final = "/stats/outbound"
 _STREAM: Final = "/message-streams/{stream}"
@@ -39,6 +43,11 @@ SERVER_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/messages/outbound/clicks/{message}", readers.list_clicks_of, _MAIL),
     Endpoint("GET", "/messages/outbound/{message}/details", messages.show_message, _MAIL),
     Endpoint("GET", "/messages/outbound/{message}/dump", messages.dump_message, _MAIL),
+    Endpoint("GET", "/webhooks", webhooks.list_webhooks, _HOOKS_VIEW),
+    Endpoint("POST", "/webhooks", webhooks.create_webhook, _HOOKS),
+    Endpoint("GET", "/webhooks/{webhook}", webhooks.show_webhook, _HOOKS_VIEW),
+    Endpoint("PUT", "/webhooks/{webhook}", webhooks.change_webhook, _HOOKS),
+    Endpoint("DELETE", "/webhooks/{webhook}", webhooks.delete_webhook, _HOOKS),
     Endpoint("GET", "/server", servers.show_own_server, _MANAGE),
     Endpoint("PUT", "/server", servers.change_own_server, _MANAGE),
     Endpoint("GET", _STATS, stats.show_overview, _METRICS),
@@ -71,6 +80,8 @@ ACCOUNT_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/servers/{server}", servers.show_server, _MANAGE),
     Endpoint("PUT", "/servers/{server}", servers.change_server, _MANAGE),
     Endpoint("DELETE", "/servers/{server}", servers.delete_server, _MANAGE),
+    Endpoint("POST", "/data-removals", removals.create_removal, _MANAGE),
+    Endpoint("GET", "/data-removals/{removal}", removals.show_removal, _MANAGE),
     Endpoint("GET", "/domains", domains.list_domains, _DOMAINS),
     Endpoint("POST", "/domains", domains.create_domain, _DOMAINS),
     Endpoint("GET", "/domains/{domain}", domains.show_domain, _DOMAINS),
@@ -91,11 +102,6 @@ ABSENT_OF_SERVER: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/templates/{template}", absent.no_template, None),
     Endpoint("PUT", "/templates/{template}", absent.no_template, None),
     Endpoint("DELETE", "/templates/{template}", absent.no_template, None),
-    Endpoint("GET", "/webhooks", absent.no_webhooks, None),
-    Endpoint("POST", "/webhooks", absent.no_webhooks, None),
-    Endpoint("GET", "/webhooks/{webhook}", absent.no_webhook, None),
-    Endpoint("PUT", "/webhooks/{webhook}", absent.no_webhook, None),
-    Endpoint("DELETE", "/webhooks/{webhook}", absent.no_webhook, None),
     Endpoint("GET", "/messages/inbound", absent.no_inbound, None),
     Endpoint("GET", "/messages/inbound/{message}/details", absent.no_inbound_message, None),
     Endpoint("PUT", "/messages/inbound/{message}/bypass", absent.no_inbound_message, None),
@@ -106,8 +112,6 @@ ABSENT_OF_SERVER: Final[tuple[Endpoint, ...]] = (
 )
 ABSENT_OF_ACCOUNT: Final[tuple[Endpoint, ...]] = (
     Endpoint("PUT", "/templates/push", absent.no_templates, None),
-    Endpoint("POST", "/data-removals", absent.no_removals, None),
-    Endpoint("GET", "/data-removals/{removal}", absent.no_removal, None),
     Endpoint("GET", "/senders", absent.no_senders, None),
     Endpoint("POST", "/senders", absent.no_senders, None),
     Endpoint("GET", "/senders/{sender}", absent.no_sender, None),
