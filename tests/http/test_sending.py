@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from angarium.core.clock import SystemClock
 from angarium.core.submission import Problem, Reason
 from angarium.http.manage.sending.dialect import Batch, OneMessage
 from angarium.http.sending.bodies import Bodies
@@ -17,6 +18,9 @@ from angarium.http.sending.door import SendingDoor
 from angarium.identity.principal import Principal, Refused
 from angarium.smtp.sasl.exchange import Claim
 from angarium.sql.errors import StoreError
+from angarium.submission.keys.claim import claim_of
+from angarium.submission.keys.database import KeyDatabase
+from angarium.submission.keys.keys import RequestKeys
 from angarium.submission.requests.requests import Requests
 from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.log import kept_log
@@ -383,3 +387,76 @@ def test_of_a_server_token_nothing_is_taken_to_fail(tmp_path: Path) -> None:
     door = Door(tmp_path, a_principal("server_token"))
     assert door.post({**MAIL, "stream": "none"}).wrong == {"/stream": "unknown_stream"}
     assert door.desk.entered == []
+
+
+# -- requests with a key
+
+
+class KeyedDoor(Door):
+    """A door at which requests may have keys."""
+
+    async def _post(self, data: bytes, path: str, key: str | None, pieces: int, more: dict[str, str]) -> Said:
+        database = KeyDatabase(self.folder, "p0", b"run")
+        keys = RequestKeys(database, SystemClock(), kept_log())
+        self.options["keys"] = keys
+        try:
+            return await super()._post(data, path, key, pieces, more)
+        finally:
+            await keys.close()
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> KeyedDoor:
+    return KeyedDoor(tmp_path)
+
+
+def test_a_repetition_is_answered_byte_for_byte_and_takes_nothing(keyed: KeyedDoor) -> None:
+    first = keyed.post(MAIL, idempotency_key="k")
+    assert len(keyed.desk.entered) == 1
+    again = keyed.post(MAIL, idempotency_key="k")
+    assert (again.status, again.body, keyed.desk.entered) == (202, first.body, [])
+    assert (again.headers["idempotency-replayed"], "idempotency-replayed" in first.headers) == ("true", False)
+    assert again.headers["content-type"] == first.headers["content-type"]
+
+
+def test_so_is_a_batch_with_what_was_refused_of_it(keyed: KeyedDoor) -> None:
+    batch = {"messages": [MAIL, {**MAIL, "to": []}]}
+    first = keyed.post(batch, path="batch", idempotency_key="k")
+    again = keyed.post(batch, path="batch", idempotency_key="k")
+    assert (first.data["accepted"], first.data["refused"]) == (1, 1)
+    assert (again.status, again.body, keyed.desk.entered) == (first.status, first.body, [])
+
+
+def test_a_key_with_something_else_is_a_conflict(keyed: KeyedDoor) -> None:
+    keyed.post(MAIL, idempotency_key="k")
+    said = keyed.post({**MAIL, "subject": "Ho"}, idempotency_key="k")
+    assert (said.status, said.wrong, said.data["type"]) == (
+        409,
+        {"": "key_differs"},
+        "urn:angarium:problem:conflict",
+    )
+
+
+def test_what_is_not_answered_yet_is_a_conflict_that_passes(keyed: KeyedDoor) -> None:
+    body = msgspec.json.encode(MAIL)
+    asked = [b"POST /manage/v1/messages?\0", body]
+    KeyDatabase(keyed.folder, "p1", b"other").change([], [claim_of(a_principal(), "k", asked)], 1e9)
+    KeyDatabase(keyed.folder, "p1", b"x").change([], [claim_of(a_principal(), "k", asked)], 2e9)
+    said = keyed.post(body, idempotency_key="k")
+    assert (said.status, said.wrong, said.headers["retry-after"]) == (409, {"": "key_running"}, "1")
+
+
+@pytest.mark.parametrize("wrong", [{**MAIL, "to": []}, b"{", {**MAIL, "dry_run": True}])
+def test_a_request_of_which_nothing_is_taken_leaves_its_key_free(keyed: KeyedDoor, wrong: Any) -> None:
+    keyed.post(wrong, idempotency_key="k")
+    assert keyed.post(MAIL, idempotency_key="k").status == 202
+
+
+def test_where_the_spool_is_full_the_key_stays_free(tmp_path: Path) -> None:
+    keyed = KeyedDoor(tmp_path, full_after=0)
+    assert keyed.post(MAIL, idempotency_key="k").status == 503
+    assert keyed.post({**MAIL, "subject": "Ho"}, idempotency_key="k").status == 503
+
+
+def test_a_key_that_is_none(keyed: KeyedDoor) -> None:
+    assert keyed.post(MAIL, idempotency_key="x" * 256).wrong == {"": "key_syntax"}

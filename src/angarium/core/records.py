@@ -197,6 +197,22 @@ class Content(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     size: int
 
 
+class KeyedAnswer(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What was answered to a request that has a key, so that its repetition is answered the same.
+
+    *key* and *digest* are hashes: of the key and of whose it is, and of what was asked. *status*, *media_type* and
+    *body* are the answer, byte for byte. It counts until *until*, in epoch seconds. It is written to the journal
+    together with the mail that the request asked for: the one is not there without the other.
+    """
+
+    key: bytes
+    digest: bytes
+    status: int
+    media_type: str
+    body: bytes
+    until: float
+
+
 class TlsFacts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """What was negotiated on an encrypted connection.
 

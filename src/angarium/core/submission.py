@@ -64,8 +64,12 @@ class Reason(StrEnum):
     ATTACHMENT_TYPE = "attachment_type"
     MESSAGE_SIZE = "message_size"
     NO_RECIPIENTS = "no_recipients"
-    BEFORE_OTHERS = "before_others"
-    """What was asked for together with it cannot be kept."""
+    KEY_SYNTAX = "key_syntax", "key"
+    KEY_DIFFERS = "key_differs", "key"
+    """It was given to something else."""
+    KEY_RUNNING = "key_running", "key"
+    """What it was given to is not answered yet."""
+    KEYS_UNKNOWN = "keys_unknown", "key"
 
     # the message as a whole
     HEADER_SIZE = "header_size"

@@ -6,7 +6,7 @@ from angarium.config.model import Config
 from angarium.core.clock import Clock
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Message, Recipient
+from angarium.core.records import KeyedAnswer, Message, Recipient
 from angarium.core.waiting import WaitingMail, account_of
 from angarium.engine.live import LiveScheduler
 from angarium.engine.suppressing import Suppressing
@@ -53,7 +53,12 @@ class Acceptance:
         self._spool.accept(message, body, accepted, settled=settled)
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
     ) -> None:
         """Make *messages* durable together, or none, and see to their delivery; *then* is called as by
         `Spool.accept_all`. Where memory has no room for one, all of them wait in the settled store.
@@ -66,7 +71,7 @@ class Acceptance:
                     self._take_over(message, settled)
             then(error)
 
-        self._spool.accept_all(messages, accepted, contents=contents, settled=settled)
+        self._spool.accept_all(messages, accepted, contents=contents, answer=answer, settled=settled)
 
     def _take_over(self, message: Message, settled: bool) -> None:
         try:

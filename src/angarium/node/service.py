@@ -1,6 +1,7 @@
 """What a worker does from its start to its end: the engine, and the ways in."""
 
 import asyncio
+import os
 import pickle
 import random
 import socket
@@ -47,6 +48,8 @@ from angarium.render.tracking.addresses import PREFIX
 from angarium.spool.files.orders.shelf import OrderShelf, orders_folder
 from angarium.spool.port import RecoveryReport
 from angarium.submission.intake.intake import Intake
+from angarium.submission.keys.database import KeyDatabase
+from angarium.submission.keys.keys import RequestKeys
 from angarium.submission.session.reception import Reception
 from angarium.tls.server.contexts import TlsContexts
 from angarium.tls.server.own import own_pair
@@ -70,6 +73,7 @@ class WorkerService:
         surroundings: Surroundings,
         resolver: Resolver,
         intake: Intake,
+        keys: RequestKeys,
         reception: Reception,
         tls: TlsContexts,
         http: WorkerHttp,
@@ -89,6 +93,7 @@ class WorkerService:
         self._surroundings = surroundings
         self._resolver = resolver
         self._intake = intake
+        self._keys = keys
         self._reception = reception
         self._tls = tls
         self._http = http
@@ -170,6 +175,7 @@ class WorkerService:
         await orders.reconcile({recipient.message.id for recipient in recipients})
         await identities.start()
 
+        keys = await _begin_keys(engine, data, folders, clock, log)
         intake = Intake(
             config,
             engine.acceptance,
@@ -181,6 +187,7 @@ class WorkerService:
             identities.quota,
             engine.facts,
             OrderDesk(shelf, workers, clock),
+            keys,
         )
         tls = TlsContexts(own_pair(data), clock, log)
         tls.follow(config)
@@ -215,6 +222,7 @@ class WorkerService:
             surroundings=surroundings,
             resolver=resolver,
             intake=intake,
+            keys=keys,
             reception=reception,
             tls=tls,
             http=http,
@@ -247,6 +255,7 @@ class WorkerService:
             each.cancel()
         self._sweeper.cancel()
         await self._identities.close()
+        await self._keys.close()
         self._engine.facts.write()
         self._engine.readers.write()
         await self._engine.spool.close()
@@ -351,3 +360,12 @@ def _recover(
     stored = stored_mail(folders, clock, log)  # now, before anything else settles
     Tasks(log, clock).start(count_stored(session_counts, stored, clock, log))
     return report, recipients
+
+
+async def _begin_keys(engine: Engine, data: Path, folders: list[Path], clock: Clock, log: Log) -> RequestKeys:
+    """Take over what the journals have of requests with keys. What a partition that cannot be read has is not known."""
+    keys = RequestKeys(KeyDatabase(data, folders[0].name, os.urandom(16)), clock, log)
+    engine.spool.on_answer(keys.keep)
+    read = folders[:1] if engine.spool.status().unwell else folders
+    await keys.start([folder.name for folder in read])
+    return keys

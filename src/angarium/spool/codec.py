@@ -21,14 +21,15 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
-from angarium.core.records import Content, Event, Fact, Message
+from angarium.core.records import Content, Event, Fact, KeyedAnswer, Message
 
 ACCEPT = 1
 EVENT = 2
 SEAL = 3
 FACT = 4
 CONTENT = 5
-KINDS: Final = frozenset((ACCEPT, EVENT, SEAL, FACT, CONTENT))
+ANSWER = 6
+KINDS: Final = frozenset((ACCEPT, EVENT, SEAL, FACT, CONTENT, ANSWER))
 """What a writer writes. A reader passes over what else it meets, and counts it."""
 
 LARGE = 1
@@ -68,6 +69,7 @@ _decode_message = msgspec.msgpack.Decoder(Message).decode
 decode_event = msgspec.msgpack.Decoder(Event).decode
 decode_fact = msgspec.msgpack.Decoder(Fact).decode
 decode_content = msgspec.msgpack.Decoder(Content).decode
+decode_answer = msgspec.msgpack.Decoder(KeyedAnswer).decode
 
 
 def decode_message(meta: bytes | memoryview) -> Message:

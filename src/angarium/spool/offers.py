@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from angarium.core.records import Content, Message
+from angarium.core.records import Content, KeyedAnswer, Message
 from angarium.spool import groups
 from angarium.spool.admission import Admission
 from angarium.spool.callbacks import Callbacks
-from angarium.spool.codec import ACCEPT, CONTENT, LARGE, SETTLED, encode
+from angarium.spool.codec import ACCEPT, ANSWER, CONTENT, LARGE, SETTLED, encode
 from angarium.spool.contents import Contents
 from angarium.spool.engine import LargeBodies
 from angarium.spool.journal import Item, Journal
@@ -63,12 +63,15 @@ class Offers:
         messages: Sequence[tuple[Message, Body]],
         then: Then,
         contents: Sequence[SharedBody],
+        answer: KeyedAnswer | None,
         settled: bool,
     ) -> None:
         """See `Spool.accept_all`. When one of them was made here, all are kept as it is."""
         items = [_message_item(message, body, None, settled) for message, body in messages]
         begun = [self._begun(content, messages) for content in contents]
         items = [*begun, *items]
+        if answer is not None:
+            items.append(Item(ANSWER, encode(answer), b"", answer, None, sync=True, refusable=True))
         items[-1].then = then
         refusable = all(item.refusable for item in items)
         error = self._may_accept(sum(item.size for item in items), refusable)

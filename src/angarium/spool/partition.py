@@ -7,11 +7,21 @@ from functools import partial
 from itertools import chain
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Content, Event, Fact, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import (
+    Content,
+    Event,
+    Fact,
+    Flow,
+    FlowSummary,
+    KeyedAnswer,
+    Message,
+    Recipient,
+)
 from angarium.spool.admission import Admission
+from angarium.spool.answers import Answers
 from angarium.spool.bodies import BodyPlaces, ResidentBodies
 from angarium.spool.callbacks import Callbacks
-from angarium.spool.codec import ACCEPT, CONTENT, EVENT, FACT, LARGE, SETTLED, encode
+from angarium.spool.codec import ACCEPT, ANSWER, CONTENT, EVENT, FACT, LARGE, SETTLED, encode
 from angarium.spool.contents import Contents, KeptContent
 from angarium.spool.engine import SpoolEngine
 from angarium.spool.history import find_message, in_order
@@ -22,6 +32,7 @@ from angarium.spool.port import (
     Body,
     FlowLook,
     LargeBodyWriter,
+    OnAnswer,
     RecoveryReport,
     Selection,
     SharedBody,
@@ -52,6 +63,7 @@ class Partition:
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._uses = SegmentUses()
         self._contents = Contents(self._uses, self._unnamed)
+        self._answers = Answers(self._uses, self._release)
         self._places = BodyPlaces(self._bodies, engine, self._residents, self._contents)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(
@@ -87,9 +99,11 @@ class Partition:
         self._residents.recovered(recovery.live)
         self._contents.recovered(recovery.contents)
         kept = (kept.generation for kept in recovery.contents if kept.is_in_journal)
+        answers = (generation for _, generation in recovery.answers)
         self._uses.recovered(
-            recovery.generations, chain((live.generation for live in recovery.live.values()), kept)
+            recovery.generations, chain((live.generation for live in recovery.live.values()), kept, answers)
         )
+        self._answers.recovered(recovery.answers)
         # What the last run left and nothing needs goes now: the new segment's seal says so, durably. A start that is
         # cut off before the first rotation would leave one segment more than the one before, each time.
         self._release()
@@ -129,10 +143,15 @@ class Partition:
         then: Then,
         *,
         contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
         settled: bool = False,
     ) -> None:
         """See `Spool.accept_all`."""
-        self._offers.accept_all(messages, then, contents, settled)
+        self._offers.accept_all(messages, then, contents, answer, settled)
+
+    def on_answer(self, tell: OnAnswer) -> None:
+        """See `Spool.on_answer`."""
+        self._answers.on_answer(tell)
 
     def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`. What cannot be written is dropped as a client's mail would be refused."""
@@ -204,6 +223,10 @@ class Partition:
                 self._contents.wrote(subject.id, item.generation, item.offset, item.size, item.flags)
                 if not item.flags & LARGE:
                     self._bodies.add(subject.id, item.body)
+            elif item.kind == ANSWER:
+                assert isinstance(subject, KeyedAnswer)
+                self._answers.durable(subject, item.generation)
+                self._callbacks.call(item.then, None)
             elif item.subject is None:
                 self._callbacks.call(item.then, None)
             else:
@@ -214,7 +237,10 @@ class Partition:
     def _begin_segment(self, generation: int) -> None:
         self._uses.begin(generation)
         if len(self._uses) > max(2, self.settings.journal_segments * 3 // 4):
-            self._leaving.relieve(self._uses.oldest)
+            oldest = self._uses.oldest
+            self._leaving.relieve(oldest)
+            for answer in self._answers.up_to(oldest):
+                self._journal.append(Item(ANSWER, encode(answer), b"", answer, None))
 
     def _accepted(self, item: Item, message: Message) -> None:
         live = Live(message, item.generation, item.offset, item.size, item.flags)

@@ -12,12 +12,13 @@ from itertools import islice
 from typing import TypeVar
 
 from angarium.core.ids import MessageId
-from angarium.core.records import Event, Fact, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import Event, Fact, Flow, FlowSummary, KeyedAnswer, Message, Recipient
 from angarium.spool.homes import Homes
 from angarium.spool.port import (
     Body,
     FlowLook,
     LargeBodyWriter,
+    OnAnswer,
     RecoveryReport,
     Selection,
     SharedBody,
@@ -82,10 +83,16 @@ class Partitions:
         then: Then,
         *,
         contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
         settled: bool = False,
     ) -> None:
         """See `Spool.accept_all`. A content that an earlier message names is looked for in the active partition."""
-        self._active.accept_all(messages, then, contents=contents, settled=settled)
+        self._active.accept_all(messages, then, contents=contents, answer=answer, settled=settled)
+
+    def on_answer(self, tell: OnAnswer) -> None:
+        """See `Spool.on_answer`."""
+        for spool in self._held:
+            spool.on_answer(tell)
 
     def note(self, facts: Sequence[Fact], then: Then | None = None) -> None:
         """See `Spool.note`."""

@@ -17,7 +17,16 @@ from angarium.core.body import Body as Body
 from angarium.core.body import LargeBody as LargeBody
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
-from angarium.core.records import Content, Event, Fact, Flow, FlowSummary, Message, Recipient
+from angarium.core.records import (
+    Content,
+    Event,
+    Fact,
+    Flow,
+    FlowSummary,
+    KeyedAnswer,
+    Message,
+    Recipient,
+)
 
 
 class SpoolError(AngariumError):
@@ -51,6 +60,10 @@ class SharedBody(NamedTuple):
 
 Then = Callable[[SpoolError | None], None]
 """Called once: with None when the record is durable, else with what went wrong."""
+
+
+OnAnswer = Callable[[KeyedAnswer, Callable[[], None]], None]
+"""Hears of an answer that is durable, and calls what it is given with it when that is kept elsewhere."""
 
 
 def spool_error(what: str, exc: Exception) -> SpoolError:
@@ -172,12 +185,20 @@ class Spool(Protocol):
         then: Then,
         *,
         contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
         settled: bool = False,
     ) -> None:
         """Append any number of messages, all or none: *then* is called once, with None when all of them are durable.
 
         The bytes given with a message that names a content are its own data. Its content is one of those given, stored
-        once and new, or one that an unfinished message in memory still names. All of it has to fit in one segment.
+        once and new, or one that an unfinished message in memory still names. *answer* is written with them.
+        All of it has to fit in one segment.
+        """
+        ...
+
+    def on_answer(self, tell: OnAnswer) -> None:
+        """Have *tell* called with each answer that is durable, those that a start has found first. Until it says that
+        one is kept elsewhere, the journal keeps it.
         """
         ...
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from itertools import islice
 
 from angarium.core.ids import MessageId
-from angarium.core.records import TERMINAL, Event, Recipient
+from angarium.core.records import TERMINAL, Event, KeyedAnswer, Recipient
 from angarium.spool.codec import (
     ACCEPT,
+    ANSWER,
     CONTENT,
     EVENT,
     KINDS,
@@ -15,6 +16,7 @@ from angarium.spool.codec import (
     VERSION,
     Damage,
     Record,
+    decode_answer,
     decode_content,
     decode_event,
     decode_message,
@@ -46,6 +48,8 @@ class Recovery:
         self.unknown = 0
         self.contents: list[KeptContent] = []
         """Those that live messages name."""
+        self.answers: list[tuple[KeyedAnswer, int]] = []
+        """Those that may not be kept elsewhere yet, each with its generation."""
         self._contents: dict[bytes, KeptContent] = {}
         self._open = 0
         self._store_in_use = bool(self.store.summaries())
@@ -95,6 +99,8 @@ class Recovery:
             kept = KeptContent(decode_content(record.meta).id, bytes(record.meta))
             kept.is_at(generation, record.offset, record.end - record.offset, record.flags)
             self._contents[kept.id] = kept
+        elif record.kind == ANSWER:
+            self.answers.append((decode_answer(record.meta), generation))
         elif record.kind not in KINDS:
             self.unknown += 1
 

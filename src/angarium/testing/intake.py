@@ -11,7 +11,7 @@ from angarium.config.records import InboundOptions
 from angarium.core.ids import MessageId, format_id
 from angarium.core.metrics import Counters
 from angarium.core.options import NO_OPTIONS, Options
-from angarium.core.records import ForwardPath, Message, Origin
+from angarium.core.records import ForwardPath, KeyedAnswer, Message, Origin
 from angarium.core.reply import Reply
 from angarium.core.submission import Content, Envelope, Raw, Receipt, Submission, Wishes
 from angarium.core.waiting import NOTHING_WAITS
@@ -28,6 +28,7 @@ from angarium.spool.port import Body, LargeBody, SharedBody, SpoolError, Then
 from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.ports import Facts
 from angarium.submission.intake.quota import Quota, UsageCounter
+from angarium.submission.keys.keys import RequestKeys
 from angarium.submission.policy import entrance_policy
 from angarium.submission.replies import reply_for
 from angarium.testing.log import kept_log, records_of
@@ -112,6 +113,7 @@ class IntakeDesk:
         usage: UsageCounter | None = None,
         full_after: int | None = None,
         facts: Facts | None = None,
+        keys: RequestKeys | None = None,
     ) -> None:
         self.folder = folder
         self.counters = Counters()
@@ -131,7 +133,9 @@ class IntakeDesk:
             self.counters,
             Quota(usage, NOTHING_WAITS, self) if usage is not None else None,
             facts,
+            keys,
         )
+        self._keys = keys
 
     def now(self) -> float:
         """See core.clock.Clock."""
@@ -146,7 +150,12 @@ class IntakeDesk:
         asyncio.get_running_loop().call_soon(then, None)
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
     ) -> None:
         """See Entrance."""
         if self._full_after is not None and len(self.entered) + len(messages) > self._full_after:
@@ -158,6 +167,8 @@ class IntakeDesk:
             if isinstance(own, bytes):
                 self.own[message.id] = own
             self.entered.append((message, body if isinstance(body, bytes) else body.path.read_bytes()))
+        if answer is not None and self._keys is not None:
+            self._keys.keep(answer, lambda: None)
         asyncio.get_running_loop().call_soon(then, None)
 
     @property

@@ -6,7 +6,18 @@ from itertools import count
 from typing import Literal
 
 from angarium.core.ids import new_id
-from angarium.core.records import Content, Event, Fate, ForwardPath, Lane, Message, Origin, Recipient, State
+from angarium.core.records import (
+    Content,
+    Event,
+    Fate,
+    ForwardPath,
+    KeyedAnswer,
+    Lane,
+    Message,
+    Origin,
+    Recipient,
+    State,
+)
 from angarium.spool.port import Body, LargeBody, SharedBody, Spool, SpoolError
 from angarium.spool.settings import SpoolSettings
 
@@ -95,12 +106,16 @@ class SpoolDriver:
         return await answer
 
     async def accept_all(
-        self, *messages: tuple[Message, Body], content: SharedBody | None = None, settled: bool = False
+        self,
+        *messages: tuple[Message, Body],
+        content: SharedBody | None = None,
+        keyed: KeyedAnswer | None = None,
+        settled: bool = False,
     ) -> SpoolError | None:
         """Offer messages together and wait for the answer."""
         answer = self._answer()
         self.spool.accept_all(
-            messages, answer.set_result, contents=[content] if content else [], settled=settled
+            messages, answer.set_result, contents=[content] if content else [], answer=keyed, settled=settled
         )
         return await answer
 

@@ -389,6 +389,9 @@ RECORDS: Final[dict[str, LogRecord]] = {
         ("info", "warning"),
     ),
     "secrets": LogRecord("The file with the node's keys cannot be read.", ("error",), ("error",)),
+    "request_keys": LogRecord(
+        "Keys of requests cannot be looked up or kept; mail that has one is put off.", ("error",), ("error",)
+    ),
     "identity_outage": LogRecord("The identity store does not answer.", ("what", "error"), ("error",)),
     "identity_outage_over": LogRecord("It answers again.", ("what", "lasted_s")),
     "accept": LogRecord(

@@ -31,7 +31,10 @@ _STATUSES: Final = {
     Reason.MESSAGE_SIZE: 413,
     Reason.COPIES_SIZE: 413,
     Reason.REQUEST: 400,
-    Reason.BEFORE_OTHERS: 503,
+    Reason.KEY_SYNTAX: 400,
+    Reason.KEY_DIFFERS: 409,
+    Reason.KEY_RUNNING: 409,
+    Reason.KEYS_UNKNOWN: 503,
     Reason.LOGIN_BINDING: 503,
     Reason.DOMAIN: 403,
     Reason.NO_DOMAIN: 403,
@@ -47,6 +50,7 @@ _WAITS: Final = {
     Reason.QUEUE_FULL: _FULL_S,
     Reason.ACCOUNT_QUEUE: _FULL_S,
     Reason.LOGIN_BINDING: _FULL_S,
+    Reason.KEY_RUNNING: 1,
 }
 
 
@@ -62,10 +66,12 @@ def leading_status(problems: Sequence[Problem]) -> int:
 
 def retry_headers(problems: Sequence[Problem], now: float) -> Mapping[str, str]:
     """Return when to come again, as header fields; none for what does not pass by itself."""
-    waits = [
-        wait for problem in problems if status_of(problem) in (429, 503) and (wait := retry_s(problem, now))
-    ]
+    waits = [retry_s(problem, now) for problem in problems if _passes(problem)]
     return {"Retry-After": str(max(waits))} if waits else {}
+
+
+def _passes(problem: Problem) -> bool:
+    return status_of(problem) in (429, 503) or problem.reason is Reason.KEY_RUNNING
 
 
 def retry_s(problem: Problem, now: float) -> int:

@@ -1,6 +1,7 @@
 """One submission, from the moment it is handed in until its receipt is given."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from angarium.core.records import ForwardPath
 from angarium.core.submission import OnReceipt, Problem, Receipt, Submission
@@ -12,10 +13,20 @@ class Arrival:
     """A submission that came *at* a time, in epoch seconds. *settled* is called when it is answered, once.
 
     *failing* are the problems for which it is taken only to be reported as failed. *reservation* is what was taken of
-    its sender's quota, None for a sender without a login: settled with the receipt.
+    its sender's quota, None for a sender without a login: settled with the receipt. *before_refusal* is called before
+    the submission is refused, with what is to be called after it; None for nothing.
     """
 
-    __slots__ = ("_answer", "_settled", "at", "failing", "is_open", "reservation", "submission")
+    __slots__ = (
+        "_answer",
+        "_settled",
+        "at",
+        "before_refusal",
+        "failing",
+        "is_open",
+        "reservation",
+        "submission",
+    )
 
     def __init__(
         self,
@@ -30,6 +41,7 @@ class Arrival:
         self.reservation = reservation
         self.failing: tuple[Problem, ...] = ()
         self.is_open = True
+        self.before_refusal: Callable[[Callable[[], None]], object] | None = None
         self._answer = answer
         self._settled = settled
 
@@ -49,4 +61,7 @@ class Arrival:
                     self.reservation.settle(bool(receipt.messages))
             finally:
                 self._settled()
-                self._answer(receipt)
+                if receipt.messages or self.before_refusal is None:
+                    self._answer(receipt)
+                else:
+                    self.before_refusal(partial(self._answer, receipt))

@@ -12,6 +12,7 @@ from angarium.mime.addresses import FieldMailbox
 from angarium.mime.header import HeaderBlock, Span
 from angarium.submission.intake.copies import cc_field
 from angarium.submission.intake.duties import (
+    KEY_FIELD,
     author_problem,
     authors_of,
     hidden_spans,
@@ -30,7 +31,7 @@ class MessageDraft(NamedTuple):
     *options* are those in force, *asked* what the submission itself asks for by its *wishes*. *spans* are to be cut out
     of the message, *lines* (whole, with CRLF) to be put before it. *author_domain* is that of the first author, or
     empty. *silent* are those of `duties.STAMPS` that say nothing. *replaces_id* says that a Message-ID of ours takes
-    the place of the sender's.
+    the place of the sender's. *key* is what the mail says that it may come twice by, empty for nothing.
     """
 
     author_domain: str
@@ -42,6 +43,7 @@ class MessageDraft(NamedTuple):
     asked: Options = NO_OPTIONS
     problems: tuple[Problem, ...] = ()
     silent: tuple[bytes, ...] = ()
+    key: str = ""
 
 
 def draft_of(
@@ -65,7 +67,9 @@ def draft_of(
     if instructions:
         wishes = (*wishes, *read_wishes(header, instructions))
     asked = _asked(header, wishes) if wishes else _NOTHING
-    spans += (*asked.replaced, *hidden_spans(header))
+    hidden = hidden_spans(header)
+    key = header.first(KEY_FIELD) if hidden else ""
+    spans += (*asked.replaced, *hidden)
     if principal is None:
         options, lines, replaces, problems = asked.options, asked.cc, False, asked.problems
     else:
@@ -80,7 +84,7 @@ def draft_of(
         )
         lines = sender_line(header, authors) + asked.cc
     return MessageDraft(
-        author_domain, options, tuple(spans), lines, replaces, wishes, asked.options, problems, silent
+        author_domain, options, tuple(spans), lines, replaces, wishes, asked.options, problems, silent, key
     )
 
 

@@ -16,7 +16,9 @@ HIDDEN: Final = (b"bcc", b"resent-bcc", b"return-path")
 _IDENTITIES: Final = ("From", "Sender", "Resent-From", "Resent-Sender")
 STAMPS: Final = (b"date", b"message-id")
 """Fields that this node writes where they are missing or empty."""
-_A_HIDDEN = re.compile(rb"\n(?:resent-bcc|bcc|return-path)")
+KEY_FIELD: Final = b"idempotency-key"
+"""The field by which a sender says that a mail may come twice, and is meant once."""
+_A_HIDDEN = re.compile(rb"\n(?:resent-bcc|bcc|return-path|idempotency-key)")
 _SAYS_DATE = re.compile(rb"\ndate: [^ \t\r\n]")
 _SAYS_ID = re.compile(rb"\nmessage-id: [^ \t\r\n]")
 
@@ -110,8 +112,8 @@ def sender_line(header: HeaderBlock, authors: tuple[FieldMailbox, ...]) -> bytes
 
 
 def hidden_spans(header: HeaderBlock) -> list[Span]:
-    """Return where the fields stand that no recipient may see."""
-    return header.spans(*HIDDEN) if header.matches(_A_HIDDEN) else []
+    """Return where the fields stand that no recipient may see, or needs to."""
+    return header.spans(*HIDDEN, KEY_FIELD) if header.matches(_A_HIDDEN) else []
 
 
 def unstamped(header: HeaderBlock) -> tuple[bytes, ...]:

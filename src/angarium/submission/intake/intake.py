@@ -21,7 +21,7 @@ from angarium.core.fields import Form
 from angarium.core.ids import MessageId, new_id
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.records import Content, Message
+from angarium.core.records import Content, KeyedAnswer, Message
 from angarium.core.submission import EntrancePolicy, OnReceipt, Problem, Raw, Reason, Receipt, Submission
 from angarium.core.tasks import Tasks
 from angarium.core.waiting import NOTHING_WAITS
@@ -31,13 +31,15 @@ from angarium.submission.intake.arrival import Arrival
 from angarium.submission.intake.bounds import content_problem
 from angarium.submission.intake.copies import NO_COPIES, Copies, hidden_copy
 from angarium.submission.intake.draft import draft_of
+from angarium.submission.intake.keyed import mail_answer, mail_claim
 from angarium.submission.intake.message import received
 from angarium.submission.intake.notes import Notes
-from angarium.submission.intake.ports import Entrance, Facts, Files, NoFacts, Orders
-from angarium.submission.intake.prepared import NotTaken, prepared
+from angarium.submission.intake.ports import Entrance, Facts, Files, Keys, NoFacts, Orders
+from angarium.submission.intake.prepared import NotTaken, PreparedMail, prepared
 from angarium.submission.intake.quota import NothingCounted, Quota, Reservation
 from angarium.submission.intake.spill import Spill
-from angarium.submission.intake.together import Together
+from angarium.submission.intake.together import Seal, Together
+from angarium.submission.keys.claim import key_problem
 from angarium.submission.policy import storage_problem
 
 _FAULT = Receipt(problems=(Problem(Reason.FAULT),))
@@ -63,8 +65,10 @@ class Intake:
         quota: Quota | None = None,
         facts: Facts | None = None,
         orders: Orders | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.config = config
+        self.keys = keys
         self.refuses: Problem | None = None
         self.quota = quota or Quota(NothingCounted(), NOTHING_WAITS, clock)
         self._pending = 0
@@ -140,11 +144,13 @@ class Intake:
         most_bytes: int = 0,
         *,
         dry: bool = False,
+        seal: Seal | None = None,
     ) -> list[Receipt]:
         """Accept submissions of *principal* together, and return a receipt for each: see `Together.take`."""
         self._pending += 1
         try:
-            return await self._together.take(self.config, submissions, principal, most_bytes, dry=dry)
+            take = self._together.take
+            return await take(self.config, submissions, principal, most_bytes, dry=dry, seal=seal)
         finally:
             self._answered()
 
@@ -168,6 +174,9 @@ class Intake:
             arrival.failing = found.failing
             self._notes.count(found.failing)
         message, body = found.message, found.body
+        if found.draft.key and self.keys is not None and arrival.submission.principal is not None:
+            self._tasks.start(self._enter_keyed(arrival, found, self.keys))
+            return
         is_held = isinstance(body, LargeBody) and bool(message.options.keep_body_days)
         if found.copies is not NO_COPIES or uncounted or is_held:
             self._tasks.start(self._enter_counted(arrival, message, found.added, body, found.copies))
@@ -188,6 +197,30 @@ class Intake:
         finally:
             arrival.answer(receipt)
 
+    async def _enter_keyed(self, arrival: Arrival, found: PreparedMail, keys: Keys) -> None:
+        """Enter a message with a key, or say again what was said of it."""
+        try:
+            claim = await mail_claim(found)
+            outcome = key_problem(found.draft.key) or await keys.claim(claim)
+        except Exception as error:  # noqa: BLE001 - the sender waits for an answer
+            self._fail(arrival, error)
+            return
+        if isinstance(outcome, Problem):
+            self._refuse(arrival, (outcome,))
+        elif outcome is not None:
+            self._repeat(arrival, outcome)
+        else:
+            arrival.before_refusal = lambda then: self._tasks.start(_freed(keys, claim.key, then))
+            kept = mail_answer(found, claim)
+            await self._enter_counted(arrival, found.message, found.added, found.body, found.copies, kept)
+
+    def _repeat(self, arrival: Arrival, answer: KeyedAnswer) -> None:
+        """Give the receipt that was given before."""
+        self._discard(arrival.submission)
+        if arrival.reservation is not None:
+            arrival.reservation.settle(False)
+        arrival.answer(Receipt((MessageId(answer.body),)))
+
     async def _enter_counted(
         self,
         arrival: Arrival,
@@ -195,6 +228,7 @@ class Intake:
         added: bytes,
         body: Body,
         copies: Copies,
+        kept: KeyedAnswer | None = None,
     ) -> None:
         submission = arrival.submission
         try:
@@ -214,7 +248,11 @@ class Intake:
                 messages[0] = msgspec.structs.replace(message, content=message.id)
                 messages += await self._hidden_copies(arrival, messages[0], added, copies)
                 shared = SharedBody(Content(id=message.id, made_at=arrival.at, size=message.body_size), body)
-                self._entrance.enter_all([(each, b"") for each in messages], done, contents=[shared])
+                self._entrance.enter_all(
+                    [(each, b"") for each in messages], done, contents=[shared], answer=kept
+                )
+            elif kept is not None:
+                self._entrance.enter_all([(message, body)], done, answer=kept)
             else:
                 self._entrance.enter(message, body, done)
         except Exception as error:  # noqa: BLE001 - nothing was entered
@@ -262,3 +300,10 @@ class Intake:
         content = submission.content
         if isinstance(content, Raw) and isinstance(content.body, LargeBody):
             self._files.large_body(submission.id).discard()
+
+
+async def _freed(keys: Keys, key: bytes, then: Callable[[], None]) -> None:
+    try:
+        await keys.free(key)
+    finally:
+        then()

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 from angarium.core.fields import Personal
 from angarium.core.ids import MessageId
-from angarium.core.records import FactKind, Message
+from angarium.core.records import FactKind, KeyedAnswer, Message
 from angarium.spool.port import Body, LargeBodyWriter, SharedBody, Then
+from angarium.submission.keys.claim import Found, KeyClaim
 
 
 class Entrance(Protocol):
@@ -17,7 +18,12 @@ class Entrance(Protocol):
         ...
 
     def enter_all(
-        self, messages: Sequence[tuple[Message, Body]], then: Then, *, contents: Sequence[SharedBody] = ()
+        self,
+        messages: Sequence[tuple[Message, Body]],
+        then: Then,
+        *,
+        contents: Sequence[SharedBody] = (),
+        answer: KeyedAnswer | None = None,
     ) -> None:
         """Make all of them durable, or none, and deliver. See `Spool.accept_all`."""
         ...
@@ -46,6 +52,18 @@ class NoFacts:
 
     def note(self, kind: FactKind, *, account: int = 0, server: int = 0, **fields: Any) -> None:
         """See `Facts.note`."""
+
+
+class Keys(Protocol):
+    """Knows which requests were carried out; `submission.keys.keys.RequestKeys` does."""
+
+    async def claim(self, claim: KeyClaim) -> Found:
+        """Claim a key: None says that it is the caller's, who then commits an answer or frees it."""
+        ...
+
+    async def free(self, key: bytes) -> None:
+        """Give back a claim: nothing was taken for it."""
+        ...
 
 
 class Files(Protocol):

@@ -13,7 +13,7 @@ from angarium.core.errors import AngariumError
 from angarium.core.fields import Personal
 from angarium.core.ids import MessageId, new_id
 from angarium.core.orders import MOST_IN_SLICE, slice_id, sliced
-from angarium.core.records import Content, Message
+from angarium.core.records import Content, KeyedAnswer, Message
 from angarium.core.submission import Problem, Reason, Receipt, Submission
 from angarium.identity.principal import Principal
 from angarium.spool.port import SharedBody, SpoolError
@@ -25,9 +25,13 @@ from angarium.submission.intake.prepared import NotTaken, PreparedMail, prepared
 from angarium.submission.intake.quota import Quota, Reservation
 from angarium.submission.policy import storage_problem
 
+Seal = Callable[[Sequence[Receipt]], KeyedAnswer]
+"""Makes of the receipts what is kept with the mail, before that is durable."""
+
 _AT_ONCE = 10
 """Submissions that are looked at before other work has its turn."""
-_SEGMENT_MARGIN = 8192
+_SEGMENT_MARGIN = 131_072
+"""Room for what a segment begins with, and for the answer that is written with them."""
 _RECORD_BYTES = 1024
 """About what a message takes in the journal besides its body."""
 MOST_AT_ONCE = 5 * MOST_IN_SLICE
@@ -67,10 +71,11 @@ class Together:
         most_bytes: int,
         *,
         dry: bool = False,
+        seal: Seal | None = None,
     ) -> list[Receipt]:
         """Take what can be taken, of *principal*, and return a receipt for each of *submissions*, in their order: one
         that is a receipt already is passed through. A message may have *most_bytes*, 0 for no limit. With *dry*
-        nothing enters.
+        nothing enters. What *seal* makes enters with them, if anything does.
 
         Raises nothing that is the spool's: where it can keep none, the receipts say so.
         """
@@ -83,7 +88,7 @@ class Together:
             if dry:
                 group.reservation.settle(False)
             else:
-                await self._enter(group)
+                await self._enter(group, seal)
             return group.receipts
         except BaseException:
             group.reservation.settle(False)
@@ -130,15 +135,19 @@ class Together:
 
     # -- all of them
 
-    async def _enter(self, group: "_Group") -> None:
+    async def _enter(self, group: "_Group", seal: Seal | None) -> None:
         if not group.entries:
             group.reservation.settle(False)
             return
         began_at = self._clock.now()
-        error = await self._commit(group)
+        if seal is not None:  # an order that cannot be kept must not stand in the answer that is
+            await self._place_orders(group)
+        kept = seal(group.receipts) if seal is not None and group.takes_any else None
+        error = await self._commit(group, kept)
         group.reservation.settle(error is None)
         if error is None:
-            await self._place_orders(group)
+            if seal is None:
+                await self._place_orders(group)
             self._observe(self._clock.now() - began_at)
             for entry in group.entries:
                 for message in entry.messages:
@@ -151,7 +160,7 @@ class Together:
             Receipt(problems=(problem,)) if receipt.messages else receipt for receipt in group.receipts
         ]
 
-    async def _commit(self, group: "_Group") -> SpoolError | None:
+    async def _commit(self, group: "_Group", kept: KeyedAnswer | None) -> SpoolError | None:
         try:
             for entry in group.large():
                 await self._lay_aside(entry)
@@ -163,12 +172,14 @@ class Together:
         messages = [pair for entry in direct for pair in entry.pairs]
         contents = [entry.shared for entry in direct if entry.shared is not None]
         group.is_handed_over = True
-        if not messages:
+        if not messages and kept is None:
             return None
-        if len(messages) == 1 and not contents:
+        if len(messages) == 1 and not contents and kept is None:
             self._entrance.enter(*messages[0], lambda error: _tell(answer, error))
         else:
-            self._entrance.enter_all(messages, lambda error: _tell(answer, error), contents=contents)
+            self._entrance.enter_all(
+                messages, lambda error: _tell(answer, error), contents=contents, answer=kept
+            )
         return await answer
 
     async def _place_orders(self, group: "_Group") -> None:
@@ -298,6 +309,11 @@ class _Group:
         """Add what enters for one submission; return the ids."""
         self.entries.append(entry)
         return tuple(each.id for each in entry.messages)
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether anything is left to be taken."""
+        return any(receipt.messages for receipt in self.receipts)
 
     def refuse(self, entry: "_Entry", problem: Problem) -> None:
         """Take back what was said of one of the entries."""

@@ -1,14 +1,16 @@
 """From what a request asks for to receipts: the checks of a session by SMTP, for a sender who has shown a key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, NamedTuple
+
+import msgspec
 
 from angarium.config.model import Config
 from angarium.config.records import InboundOptions
 from angarium.core.fields import Fields, Form
 from angarium.core.options import layered
-from angarium.core.records import BULK, ForwardPath, Origin
+from angarium.core.records import BULK, ForwardPath, KeyedAnswer, Origin
 from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
 from angarium.identity.principal import Principal, Refused, options_for, return_path_problem
 from angarium.mime.addresses import mailboxes
@@ -17,6 +19,7 @@ from angarium.smtp.sasl.exchange import Claim
 from angarium.sql.errors import StoreError
 from angarium.submission.intake.fields import fields_problems
 from angarium.submission.intake.intake import Intake
+from angarium.submission.intake.ports import Keys
 from angarium.submission.policy import entrance_policy
 from angarium.submission.requests.mail import Mail, mailbox_of
 from angarium.submission.requests.ports import Senders
@@ -30,6 +33,10 @@ _AT_ONCE = 20
 
 _DENIALS: Final = {"suspended": Reason.LOGIN_SUSPENDED, "grant": Reason.LOGIN_GRANT}
 """What a sender is told of; all else is a key that is not good."""
+
+
+Seal = Callable[[Sequence[Receipt], Sequence[float | None]], KeyedAnswer]
+"""Makes what is kept of a request with a key: of the receipts, and of the times at which the mail is to leave."""
 
 
 class MailLimits(NamedTuple):
@@ -62,6 +69,11 @@ class Requests:
         return self._intake.config
 
     @property
+    def keys(self) -> Keys | None:
+        """The keys of requests, None where none are known."""
+        return self._intake.keys
+
+    @property
     def refuses(self) -> Problem | None:
         """Why no mail is taken at the moment, None where it is."""
         return self._intake.refuses
@@ -86,19 +98,33 @@ class Requests:
         )
 
     async def take(
-        self, principal: Principal, mails: Iterable[Mail], origin: Origin, *, dry: bool = False
+        self,
+        principal: Principal,
+        mails: Iterable[Mail],
+        origin: Origin,
+        *,
+        dry: bool = False,
+        seal: Seal | None = None,
     ) -> list[Receipt]:
         """Take what can be taken of *mails*, all of that in one commit, and return a receipt for each. With *dry*
-        nothing is taken: the receipts say what would be.
+        nothing is taken: the receipts say what would be. If anything is taken, what *seal* makes is kept with it.
         """
         made = [each async for each in self._submissions(principal, mails, origin)]
         submissions = [submission for submission, _ in made]
         most = self.limits_of(principal).message_bytes
-        receipts = await self._intake.submit_all(submissions, principal, most, dry=dry)
-        return [
-            Receipt(receipt.messages, receipt.problems, refused, receipt.warnings) if refused else receipt
-            for receipt, (_, refused) in zip(receipts, made, strict=True)
-        ]
+
+        def whole(receipts: Sequence[Receipt]) -> list[Receipt]:
+            return [_with(receipt, refused) for receipt, (_, refused) in zip(receipts, made, strict=True)]
+
+        def sealed(receipts: Sequence[Receipt]) -> KeyedAnswer:
+            assert seal is not None
+            due = [each.due_at for each in submissions if isinstance(each, Submission)]
+            return seal(whole(receipts), due)
+
+        submit = self._intake.submit_all
+        return whole(
+            await submit(submissions, principal, most, dry=dry, seal=sealed if seal is not None else None)
+        )
 
     # -- one message
 
@@ -190,6 +216,10 @@ class Requests:
 
 
 _LeftOut = tuple[ForwardPath, Problem]
+
+
+def _with(receipt: Receipt, refused: tuple["_LeftOut", ...]) -> Receipt:
+    return msgspec.structs.replace(receipt, refused=refused) if refused else receipt
 
 
 def _denied(found: Refused) -> Problem:
