@@ -19,6 +19,7 @@ from angarium.core.records import (
     Fact,
     FactKind,
     ForwardPath,
+    KeyedAnswer,
     Message,
     Origin,
     Recipient,
@@ -31,8 +32,8 @@ from angarium.spool.codec import Seal
 from angarium.testing.spool import CLIENT, make_message
 
 DURABLE = [
-    Attempt, Content, Event, EventDetail, Fact, Fields, Form, ForwardPath, MailOrder, Message, Options, Origin,
-    PackedAttempt, PackedDetail, Seal, Share, TlsFacts,
+    Attempt, Content, Event, EventDetail, Fact, Fields, Form, ForwardPath, KeyedAnswer, MailOrder, Message, Options,
+    Origin, PackedAttempt, PackedDetail, Seal, Share, TlsFacts,
 ]  # fmt: skip
 WIRE_ORDER = {"Reply"}
 """Said in the order in which it stands on the wire: code, enhanced code, text."""

@@ -3,15 +3,19 @@
 import base64
 import http.client
 import json
+import os
+import re
 import smtplib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from angarium.testing.lab import Lab, LabSink
 from angarium.testing.node import Node
-from angarium.testing.programs import PATIENCE_S
+from angarium.testing.programs import PATIENCE_S, run
 
 pytestmark = pytest.mark.process
 
@@ -73,7 +77,7 @@ def test_a_message_and_a_batch_arrive(node: Node, key: str, sink: LabSink) -> No
     said = post(node, key, {**MAIL, **more, "to": ["Bob <bob@one.test>"], "bcc": ["hidden@one.test"]})
     assert (said.status, said.data["accepted"]) == (202, 2)
     (mail,) = sink.wait_for_mail_to("bob@one.test")
-    assert b"hidden@one.test" not in mail.content
+    assert b"hidden@one.test" not in mail.data
     batch = post(
         node, key, {"messages": [{**MAIL, "to": [f"b{n}@one.test"]} for n in range(20)]}, path=f"{PATH}/batch"
     )
@@ -113,3 +117,22 @@ def test_by_smtp_a_mail_with_a_key_is_taken_once(node: Node, key: str, sink: Lab
     assert len(answers) == 1
     sink.wait_for_mail_to("keyed@one.test")
     assert len(sink.to("keyed@one.test")) == 1
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sending-by-http.md").read_text()
+EXAMPLES = dict(re.findall(r"```(sh|python|js)\n(.*?)```", PAGE, re.DOTALL))
+PROGRAMS = {
+    "sh": ["bash", "-c"],
+    "python": [sys.executable, "-c"],
+    "js": ["node", "--input-type=module", "-e"],
+}
+
+
+@pytest.mark.parametrize("language", EXAMPLES)
+def test_the_examples_of_the_page_send(node: Node, key: str, sink: LabSink, language: str) -> None:
+    address = f"{language}@one.test"
+    text = EXAMPLES[language].replace("127.0.0.1:8080", f"127.0.0.1:{node.http_port}")
+    text = text.replace("bob@example.com", address)
+    run([*PROGRAMS[language], text], env={**os.environ, "ANGARIUM_KEY": key})
+    (mail,) = sink.wait_for_mail_to(address)
+    assert b"Subject: Your order\r\n" in mail.data

@@ -8,7 +8,7 @@ from angarium.spool.port import OnAnswer
 from angarium.spool.retention import SegmentUses
 
 
-class Answers:
+class UnkeptAnswers:
     """Those of one partition. *released* is called when a segment may have become free."""
 
     def __init__(self, uses: SegmentUses, released: Callable[[], None]) -> None:

@@ -18,7 +18,7 @@ from angarium.core.records import (
     Recipient,
 )
 from angarium.spool.admission import Admission
-from angarium.spool.answers import Answers
+from angarium.spool.answers import UnkeptAnswers
 from angarium.spool.bodies import BodyPlaces, ResidentBodies
 from angarium.spool.callbacks import Callbacks
 from angarium.spool.codec import ACCEPT, ANSWER, CONTENT, EVENT, FACT, LARGE, SETTLED, encode
@@ -63,7 +63,7 @@ class Partition:
         self._bodies = ResidentBodies(settings.resident_body_bytes)
         self._uses = SegmentUses()
         self._contents = Contents(self._uses, self._unnamed)
-        self._answers = Answers(self._uses, self._release)
+        self._answers = UnkeptAnswers(self._uses, self._release)
         self._places = BodyPlaces(self._bodies, engine, self._residents, self._contents)
         self._journal = Journal(self._log, settings, loop, self._done)
         self._waiting = Waiting(

@@ -133,7 +133,7 @@ class IntakeDesk:
             self.counters,
             Quota(usage, NOTHING_WAITS, self) if usage is not None else None,
             facts,
-            keys,
+            keys=keys,
         )
         self._keys = keys
 

@@ -43,13 +43,13 @@ _NUMBERS: Final = {
     **dict.fromkeys(
         (
             *(Reason.STORAGE_FULL, Reason.STORAGE, Reason.QUEUE_FULL, Reason.MEMORY, Reason.UNCOUNTED),
-            *(Reason.LOGIN_UNCHECKED, Reason.BEFORE_OTHERS, Reason.LOGIN_BINDING),
+            *(Reason.LOGIN_UNCHECKED, Reason.KEYS_UNKNOWN, Reason.LOGIN_BINDING),
         ),
         MAINTENANCE,
     ),
     Reason.FAULT: FAULT,
 }
-_STATUSES: Final = {Reason.BODY_SIZE: 413}
+_STATUSES: Final = {Reason.BODY_SIZE: 413, Reason.KEY_DIFFERS: 409, Reason.KEY_RUNNING: 409}
 
 _SENTENCES: Final[dict[Reason, Sentence]] = {
     Reason.METADATA_COUNT: "Invalid metadata content. There may be {limit} X-PM-Metadata fields, not {found}",

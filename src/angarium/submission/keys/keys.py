@@ -43,6 +43,7 @@ class RequestKeys:
         self._answers: list[tuple[KeyedAnswer, Kept]] = []
         self._left: list[str] = []
         self._is_busy = False
+        self._working: asyncio.Task[None] | None = None
         self._regular: list[asyncio.Task[NoReturn]] = []
 
     async def start(self, partitions: Sequence[str]) -> None:
@@ -60,6 +61,8 @@ class RequestKeys:
         """Keep what is still to be kept, if that can be done; the journal has it all the same."""
         for each in self._regular:
             each.cancel()
+        if self._working is not None:
+            await asyncio.wait((self._working,))
         await self._look()
         await self._thread.close()
         self._database.close()
@@ -103,7 +106,7 @@ class RequestKeys:
     def _kick(self) -> None:
         if not self._is_busy:
             self._is_busy = True
-            self._tasks.start(self._work())
+            self._working = self._tasks.start(self._work())
 
     async def _work(self) -> None:
         """Do what waits. What is freed comes before what is claimed, and both before what is kept."""
