@@ -324,7 +324,7 @@ def test_where_the_spool_is_full_all_of_a_batch_is_put_off(tmp_path: Path) -> No
 def test_bodies_that_a_segment_has_no_room_for_are_files(tmp_path: Path) -> None:
     door = Door(tmp_path, config="Spool_Segment_Size = 1048576 Large_Message_Threshold = 500000")
     door.bounds = 1 << 24, 1 << 24
-    mails = [{**MAIL, "text": "x" * size} for size in (600_000, 400_000, 300_000, 290_000, 10)]
+    mails = [{**MAIL, "text": "x" * size} for size in (600_000, 300_000, 290_000, 280_000, 10)]
     assert door.post({"messages": mails}, path="batch").data["accepted"] == 5
     assert len(door.desk.files) == 1
     mails = [{**MAIL, "text": "x" * 400_000}] * 4

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import smtplib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from angarium.testing.lab import Lab, LabSink
 from angarium.testing.node import Node
-from angarium.testing.programs import PATIENCE_S, run
+from angarium.testing.programs import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -133,6 +134,10 @@ def test_the_examples_of_the_page_send(node: Node, key: str, sink: LabSink, lang
     address = f"{language}@one.test"
     text = EXAMPLES[language].replace("127.0.0.1:8080", f"127.0.0.1:{node.http_port}")
     text = text.replace("bob@example.com", address)
-    run([*PROGRAMS[language], text], env={**os.environ, "ANGARIUM_KEY": key})
+    environment = {**os.environ, "ANGARIUM_KEY": key}
+    done = subprocess.run(
+        [*PROGRAMS[language], text], env=environment, timeout=PATIENCE_S, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
     (mail,) = sink.wait_for_mail_to(address)
     assert b"Subject: Your order\r\n" in mail.data
