@@ -44,6 +44,7 @@ SECTIONS = {
         "fail": "actions",
         "reroute": "actions",
         "rebind": "actions",
+        "campaigns": "campaigns",
     },
     "Say who may send, and who is told": {
         "init": "identity.init",
