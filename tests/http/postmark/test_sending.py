@@ -11,6 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from angarium.assets.templates.ready import ReadyTemplate
+from angarium.core.fields import Fields, read_form
+from angarium.core.options import Options
 from angarium.core.submission import Problem, Reason
 from angarium.dialects.postmark.problem import PostmarkProblem
 from angarium.http.postmark.sending.dialect import MessageWords
@@ -19,6 +22,7 @@ from angarium.http.sending.bodies import Bodies
 from angarium.http.sending.door import SendingDoor
 from angarium.identity.limits import Limits
 from angarium.identity.principal import Refused
+from angarium.sql.errors import NotFound
 from angarium.submission.requests.requests import Requests
 from angarium.suppressions.decide import Stop
 from angarium.testing.intake import IntakeDesk, a_principal
@@ -57,6 +61,19 @@ class Suppressed:
 
     async def stop_at_door(self, path: Any, facts: Any) -> Stop | None:
         return Stop("hard_bounce", "test") if path.address.lower().startswith("gone") else None
+
+
+class Templates:
+    """One template."""
+
+    async def get(self, name: Any) -> ReadyTemplate:
+        if name.name not in (7, "welcome"):
+            raise NotFound(f"template {name.name}")
+        fields = Fields(author=(), subject="Hello {{name}}", text="Dear {{name}}")
+        return ReadyTemplate(
+            id=7, account=7, server=None, alias="welcome", name="W", version=1, is_draft=False,
+            fields=fields, language="mustachio", defaults={}, options=Options(),
+        )  # fmt: skip
 
 
 class Said(NamedTuple):
@@ -99,7 +116,7 @@ class Door:
         self.desk.intake.refuses = self.refuses
         bodies = Bodies(lambda: (self.most_bytes, 1 << 24))
         requests = Requests(
-            self.desk.intake, Senders(self.refused, self.delivery_type), Owners(), Suppressed()
+            self.desk.intake, Senders(self.refused, self.delivery_type), Owners(), Suppressed(), Templates()
         )
         app = EmailPaths(lambda words: SendingDoor(words, requests, bodies, self.desk, kept_log()), self.desk)
         fields = {
@@ -328,6 +345,39 @@ def test_mail_of_a_sandbox_is_for_nobody_and_its_text_is_kept(door: Door) -> Non
     ((message, _),) = door.desk.entered
     assert (live.fate, live.options.keep_body_days) == ("deliver", None)
     assert (message.fate, message.options.keep_body_days) == ("sandbox", 7)
+
+
+TEMPLATED = {"From": "ann@example.org", "To": "Bob <bob@example.com>", "TemplateModel": {"name": "Bob"}}
+
+
+@pytest.mark.parametrize(
+    "named", [{"TemplateId": 7}, {"TemplateId": "7"}, {"TemplateId": 0, "TemplateAlias": "welcome"}]
+)
+def test_a_template_is_filled_in_for_its_recipient(door: Door, named: dict[str, Any]) -> None:
+    said = door({**TEMPLATED, **named}, "/email/withTemplate/")
+    assert (said.data["Message"], said.data["To"]) == ("OK", "Bob <bob@example.com>")
+    ((message, body),) = door.desk.entered
+    form = read_form(body)
+    assert (form.fields.subject, form.language, form.shared) == (
+        "Hello {{name}}",
+        "mustachio",
+        b'{"name":"Bob"}',
+    )
+    assert form.fields.author[0].address == "ann@example.org"
+    assert message.options.inline_css is True
+
+
+def test_what_is_wrong_with_a_template(door: Door) -> None:
+    def wrong(**given: Any) -> int:
+        return int(refused(door({**TEMPLATED, "TemplateId": 7, **given}, "/email/withTemplate"))[1])
+
+    assert wrong(TemplateId=8) == wrong(TemplateId=None, TemplateAlias="none") == 1101
+    assert wrong(TemplateId=None) == wrong(TemplateModel=None) == wrong(TemplateModel=[1]) == 403
+    assert wrong(TextBody="x") == wrong(Subject="x") == 1123
+    batch = {
+        "messages": [{**TEMPLATED, "TemplateId": 7, "TemplateModel": []}, {**TEMPLATED, "TemplateId": 8}]
+    }
+    assert [each["ErrorCode"] for each in door(batch, "/email/batchWithTemplates").data] == [0, 1101]
 
 
 def test_requests_that_are_none(door: Door) -> None:

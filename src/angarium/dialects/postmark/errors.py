@@ -19,6 +19,7 @@ BAD_REQUEST: Final = 300
 BAD_SENDER: Final = 400
 INACTIVE: Final = 406
 BAD_ATTACHMENT: Final = 411
+NO_TEMPLATE: Final = 1101
 UNKNOWN_STREAM: Final = 1235
 UNUSABLE_STREAM: Final = 1236
 
@@ -70,6 +71,10 @@ _API_SENTENCES: Final[dict[Reason, Sentence]] = {
     "and confirm this address in order to be able to use it in the 'From' field of your messages.",
 }
 
+NO_TEMPLATE_SENTENCE: Final = (
+    "The Template's 'TemplateId' or 'Alias' associated with this request is not valid or was not found."
+)
+
 
 def number_of(problem: Problem) -> int:
     """Return the ErrorCode of Postmark's API."""
@@ -82,6 +87,8 @@ def api_problem(problems: Sequence[Problem]) -> PostmarkProblem:
     if inactive and len(inactive) == len(problems):
         return PostmarkProblem(INACTIVE, inactive_sentence(inactive))
     first = problems[0]
+    if first.reason is Reason.FIELD and first.field == "template":
+        return PostmarkProblem(NO_TEMPLATE, NO_TEMPLATE_SENTENCE)
     return PostmarkProblem(
         number_of(first), sentence_of(first, _API_SENTENCES), status=_STATUSES.get(first.reason)
     )

@@ -103,7 +103,7 @@ def asked_of(body: GivenMessage, *, is_templated: bool = False) -> AskedMessage:
     named = {field: _mailboxes(field, value) for field, value in _lists(body)}
     recipients = _recipients(named)
     _check_texts(body, is_templated=is_templated)
-    wishes = Wishes(NAME, _options(body))
+    wishes = Wishes(NAME, _options(body, inlines_css=is_templated))
     fields = Fields(
         author=(author,),
         subject=body.subject or "",
@@ -224,7 +224,8 @@ def _model(body: GivenMessage) -> Mapping[str, Any]:
 # -- what goes with it
 
 
-def _options(body: GivenMessage) -> Options:
+def _options(body: GivenMessage, *, inlines_css: bool) -> Options:
+    """Return what is asked for. *inlines_css*: style sheets go into the elements where nobody says otherwise."""
     tag = body.tag
     if tag is not None and len(tag) > MAX_TAG:
         raise _wrong(f"The 'Tag' may have {MAX_TAG} characters.")
@@ -242,7 +243,7 @@ def _options(body: GivenMessage) -> Options:
         metadata=_metadata(body.metadata) if body.metadata else None,
         track_opens=body.track_opens,
         track_links=links,
-        inline_css=body.inline_css,
+        inline_css=inlines_css or None if body.inline_css is None else body.inline_css,
     )
 
 

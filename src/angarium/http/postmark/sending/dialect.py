@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from angarium.core.fields import Fields
+from angarium.core.fields import Fields, Personal
 from angarium.core.ids import format_id
 from angarium.core.submission import Problem, Reason, Receipt, TemplateReference
 from angarium.dialects.postmark.dates import moment
@@ -133,8 +133,19 @@ def _answer(value: Any) -> DialectAnswer:
 def _mail(asked: Asked) -> Mail:
     if isinstance(asked, PostmarkProblem):
         return Mail(recipients=(), content=_NO_FIELDS, problems=_NOT_TAKEN)
-    content = asked.fields if asked.template is None else TemplateReference(asked.template, dict(asked.model))
-    return Mail(recipients=asked.recipients, content=content, wishes=(asked.wishes,), refuses_suppressed=True)
+    mail = Mail(
+        recipients=asked.recipients, content=asked.fields, wishes=(asked.wishes,), refuses_suppressed=True
+    )
+    if asked.template is None:
+        return mail
+    reference = TemplateReference(asked.template, dict(asked.model), asked.fields)
+    return msgspec.structs.replace(mail, content=reference, personal=_personal(asked))
+
+
+def _personal(asked: AskedMessage) -> tuple[Personal, ...]:
+    """Return the names of recipients, each of whom gets a message of its own."""
+    names = {mailbox.address: mailbox.name for mailbox in (*asked.fields.to, *asked.fields.cc)}
+    return tuple(Personal(names.get(path.address, "")) for path in asked.recipients)
 
 
 def _sent(asked: AskedMessage, receipt: Receipt, now: float) -> dict[str, Any] | PostmarkProblem:

@@ -17,13 +17,12 @@ SEGMENT: Final = "email"
 WORDS: Final[Mapping[str, MessageWords]] = {
     "/email": MessageWords(),
     "/email/batch": MessageWords(is_batch=True),
+    "/email/withtemplate": MessageWords(is_templated=True),
+    "/email/batchwithtemplates": MessageWords(is_batch=True, is_templated=True),
 }
 """What is posted where, in lower case."""
 
-_NO_TEMPLATES: Final = "Templates: send the texts themselves, for now."
 ABSENT_WORDS: Final[Mapping[str, str]] = {
-    "/email/withtemplate": _NO_TEMPLATES,
-    "/email/batchwithtemplates": _NO_TEMPLATES,
     "/email/bulk": "Bulk requests: send batches.",
 }
 """What is answered with 501, and why."""
