@@ -560,7 +560,7 @@ def test_of_days_whose_events_are_gone_it_is_said_what_is_missing(tmp_path: Path
 
 
 def test_too_many_rows_are_refused(desk: Desk) -> None:
-    with pytest.raises(ValueError, match="at most 10,000 rows; ask for larger units than minute"):
+    with pytest.raises(ValueError, match="at most 11,000 rows; ask for larger units than minute"):
         desk.report(per="minute")
 
 

@@ -37,8 +37,9 @@ FORMATS = {
     "email": st.builds("{}@{}".format, LABELS, DOMAINS),
     "query": QUERIES,
     "suppressed": st.builds("{}@{}".format, LABELS, DOMAINS) | DOMAINS | st.just("/^bot/"),
-    "time-of-query": st.sampled_from(("7d", "2026-11-30", "2026-11-30T14:05", "yesterday")),
-    "zone": st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kolkata")),
+    "time-of-query": st.sampled_from(("7d", "30h", "yesterday")),
+    "end-of-query": st.sampled_from(("now", "1h", "today")),  # which is after all of those, whenever that is
+    "zone": st.sampled_from(("", "UTC", "Europe/Berlin", "Asia/Kolkata")),
     "web-address": st.builds("https://{}/{}".format, DOMAINS, LABELS),
     "header-name": st.builds("X-{}".format, LABELS),
     "header-value": LABELS,

@@ -11,7 +11,8 @@ Per = Literal["minute", "quarter", "hour", "day"]
 _HOUR_S: Final = 3600
 _UNITS: Final = {"minute": 60, "quarter": QUARTER_S, "hour": _HOUR_S}
 DAY_S: Final = 86_400
-MOST_BUCKETS: Final = 10_000
+MOST_BUCKETS: Final = 11_000
+"""A week of minutes, and the hour more that some weeks have."""
 
 
 def unit_of(per: Per | None) -> int:

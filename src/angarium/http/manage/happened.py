@@ -43,7 +43,7 @@ class MailAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     query: QueryText = ""
-    zone: ZoneName | None = None
+    zone: ZoneName = ""
     account: Id | None = None
 
 
@@ -231,7 +231,7 @@ async def _threaded(items: Iterator[T]) -> AsyncIterator[T]:
 
 def zone_of(call: Call, asked: MailAsked) -> ZoneInfo:
     """Return the time zone that is asked for, else that of the account that it is about. Raises HttpProblem."""
-    name = asked.zone if asked.zone is not None else call.zone(asked.account)
+    name = asked.zone or call.zone(asked.account)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -15,7 +15,7 @@ from angarium.events.rollups.port import Dimension
 from angarium.http.api.problem import FieldError, HttpProblem
 from angarium.http.manage.call import Call
 from angarium.http.manage.happened import MailAsked, meant, zone_of
-from angarium.http.manage.shapes import TimeText
+from angarium.http.manage.shapes import EndText, TimeText
 from angarium.query.values import TIME_FORMS, Now, read_time
 
 Rows = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -28,7 +28,7 @@ class PeriodAsked(MailAsked):
     """
 
     since: TimeText = msgspec.field(default="24h", name="from")
-    until: TimeText = msgspec.field(default="now", name="to")
+    until: EndText = msgspec.field(default="now", name="to")
 
 
 class ReportAsked(PeriodAsked):

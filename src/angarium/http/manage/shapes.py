@@ -3,8 +3,9 @@ says in a sentence what to write instead.
 
 The formats `line`, `name`, `cidr`, `domain` and `label` are words of ours: one line of printable characters; such a
 line that is no number alone; a network or an address; a domain name of two labels or more; a name under a domain;
-`query` is the search language; `zone` the name of a time zone; `time-of-query` a time as that language writes it;
-`web-address` a URL to send to; `header-name` and `header-value` make a header field.
+`query` is the search language; `zone` the name of a time zone, or nothing; `time-of-query` a time as that language
+writes it, `end-of-query` a later one; `web-address` a URL to send to; `header-name` and `header-value` make a header
+field.
 """
 
 from collections.abc import Mapping
@@ -66,6 +67,7 @@ QueryText = Annotated[str, _told(maxLength=LONGEST, format="query")]
 MessagePlace = Annotated[str, msgspec.Meta(pattern=f"^{PLACE}$")]
 EventTypes = Annotated[str, _told(pattern=f"^$|^({_TYPE})(,({_TYPE}))*$")]
 BounceTypes = Annotated[str, _told(pattern=f"^$|^({_BOUNCE})(,({_BOUNCE}))*$")]
+EndText = Annotated[str, _told(maxLength=40, format="end-of-query")]
 TimeText = Annotated[str, _told(maxLength=40, format="time-of-query")]
 ZoneName = Annotated[str, _ZONE]
 EventNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
