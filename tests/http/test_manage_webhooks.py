@@ -74,6 +74,7 @@ def test_a_try_shows_what_was_sent_and_what_was_answered(api: Any) -> None:
     assert (told["taken"], told["error"], told["type"]) == (False, "nobody is asked in tests", "bounced")
     assert told["headers"]["Authorization"] == "…"
     assert "webhook-signature" in told["headers"]
+    assert api("POST", f"{PATH}/{id}/test", {"type": "nonsense"}).pointers.keys() == {"/type"}
 
 
 def test_dead_letters_are_listed_replayed_and_dropped(api: Any, ledger: WebhookLedger) -> None:

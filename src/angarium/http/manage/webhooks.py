@@ -20,7 +20,7 @@ from angarium.identity.webhooks import (
     WebhookAuth,
     WebhookDialect,
 )
-from angarium.sql.errors import Conflict
+from angarium.sql.errors import Conflict, Invalid
 from angarium.webhooks.records import KeptLetter
 from angarium.webhooks.standing import StandingState, WebhookStanding
 from angarium.webhooks.trial import Trial
@@ -31,12 +31,12 @@ def _told(**schema: Any) -> msgspec.Meta:
 
 
 _Url = Annotated[str, _told(maxLength=2_000, format="web-address")]
-_Secret = Annotated[str, _told(minLength=1, maxLength=1_000, format="line")]
+_Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, extra_json_schema={"format": "line"})]
 _EventType = Annotated[str, _told(enum=list(TYPES))]
-_EventTypesTold = Annotated[tuple[_EventType, ...], _told(uniqueItems=True)]
+_EventTypesTold = tuple[_EventType, ...]
 _Parallel = Annotated[int, msgspec.Meta(ge=1, le=32)]
 _Hours = Annotated[float, msgspec.Meta(ge=0, le=720)]
-_LetterId = Annotated[str, _told(minLength=1, maxLength=60)]
+_LetterId = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 _FOR_BASIC: Final = {"required": ["username", "password"]}
 _FOR_OAUTH2: Final = {"required": ["token_url", "client_id", "client_secret"]}
 
@@ -48,8 +48,10 @@ def _if_auth(auth: str, then: dict[str, Any]) -> dict[str, Any]:
 class HeaderBody(Body):
     """A header field that is sent along."""
 
-    name: Annotated[str, _told(minLength=1, maxLength=100, format="header-name")]
-    value: Annotated[str, _told(maxLength=190, format="header-value")]
+    name: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=100, extra_json_schema={"format": "header-name"})
+    ]
+    value: Annotated[str, msgspec.Meta(max_length=190, extra_json_schema={"format": "header-value"})]
 
 
 _Headers = Annotated[tuple[HeaderBody, ...], _told(maxItems=MOST_HEADERS)]
@@ -132,7 +134,7 @@ class ReplayBody(Body):
 class DeadBody(Body):
     """Which dead letters; all when none are named."""
 
-    ids: Annotated[tuple[_LetterId, ...], _told(maxItems=1_000)] | UnsetType = UNSET
+    ids: Annotated[tuple[_LetterId, ...], msgspec.Meta(max_length=1_000)] | UnsetType = UNSET
 
 
 class LettersQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -284,6 +286,8 @@ def end_old_secret(call: Call, webhook: int) -> WebhookView:
 
 async def test_webhook(call: Call, webhook: int, body: TrialBody) -> TrialView:
     """Tell a webhook of something that has never happened; the answer has its answer."""
+    if body.type is not UNSET and body.type not in TYPES:
+        raise Invalid("type", f"write one of {', '.join(TYPES)}")
     watched = await asyncio.to_thread(_watched, call, webhook)
     told = await call.webhooks.try_out(watched, None if body.type is UNSET else body.type)
     return _trial_view(told)
