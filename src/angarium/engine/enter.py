@@ -81,10 +81,13 @@ class Acceptance:
         except Exception as error:  # noqa: BLE001 - it is durable, and the sender waits to hear so
             self._log.fault(self._clock.now(), error, message=message.id.hex())
 
-    def taken_over(self, message: Message) -> list[Recipient]:
-        """Count a message that its maker has made durable; return its recipients, to be added or settled."""
+    def taken_over(self, message: Message) -> None:
+        """Count a message that its maker has made durable, and whose recipients it hands out itself."""
         self._count(message)
-        return recipients_of(message, self._view.config)
+
+    def part_of(self, message: Message, start: int, most: int) -> list[Recipient]:
+        """Return up to *most* fresh recipients of *message* from number *start* on, to be added or settled."""
+        return recipients_of(message, self._view.config, range(start, start + most))
 
     def has_room(self, message: Message) -> bool:
         """Whether recipients of *message* may stay in memory; else they are to be settled."""
@@ -116,9 +119,15 @@ class Acceptance:
             self._waiting_mail.wait(account, number, number * message.body_size)
 
 
-def recipients_of(message: Message, config: Config) -> list[Recipient]:
-    """Make the units of state of a fresh message, each in the queue that its domain leads to."""
+def recipients_of(message: Message, config: Config, some: range | None = None) -> list[Recipient]:
+    """Make the units of state of a fresh message, or *some* of them, each in the queue that its domain leads to."""
     binding = message.binding
+    if some is not None:
+        paths = message.recipients
+        return [
+            Recipient(message, index, binding, routing_domain(config, binding, paths[index].domain))
+            for index in some[: max(0, len(paths) - some.start)]
+        ]
     return [
         Recipient(message, index, binding, routing_domain(config, binding, path.domain))
         for index, path in enumerate(message.recipients)

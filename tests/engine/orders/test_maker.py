@@ -114,8 +114,11 @@ class Worker:
 
     # what the maker asks of others
 
-    def taken_over(self, message: Message) -> list[Recipient]:
-        return recipients_of(message)
+    def taken_over(self, message: Message) -> None:
+        pass
+
+    def part_of(self, message: Message, start: int, most: int) -> list[Recipient]:
+        return recipients_of(message)[start : start + most]
 
     def has_room(self, message: Message) -> bool:
         return self.has_space

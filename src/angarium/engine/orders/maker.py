@@ -28,7 +28,7 @@ LOOK_S: Final = 1.0
 KEPT_S: Final = 30 * 86_400.0
 """For how long it is known of an order what became of it, after it came."""
 _STALE_S: Final = 3600.0
-_AT_ONCE: Final = 25
+_AT_ONCE: Final = 10
 """Recipients that are handed to the scheduler before other work has its turn."""
 _PAGE: Final = 10 * MOST_IN_SLICE
 
@@ -234,9 +234,9 @@ class OrderMaker:
                 await asyncio.sleep(self._retry_s)
 
     async def _hand_out(self, message: Message) -> None:
-        recipients = self._acceptance.taken_over(message)
-        for start in range(0, len(recipients), _AT_ONCE):
-            some = recipients[start : start + _AT_ONCE]
+        self._acceptance.taken_over(message)
+        for start in range(0, len(message.recipients), _AT_ONCE):
+            some = self._acceptance.part_of(message, start, _AT_ONCE)
             if self._acceptance.has_room(message):
                 self._acceptance.add(some)
             else:
