@@ -92,6 +92,7 @@ def examples(first: FirstSecrets, where: Endpoints, recipient: str = ANYBODY) ->
         found["swaks"] = _swaks(first, where.smtp, recipient)
         found["smtplib"] = _smtplib(first, where.smtp, recipient)
     if where.manage is not None:
+        found["send"] = _send(first, where.manage, recipient)
         found["curl"] = _curl(first, where.manage)
     return found
 
@@ -127,6 +128,15 @@ def _curl(first: FirstSecrets, manage: str) -> str:
     return f"echo 'Authorization: Bearer {first.key}' | curl --globoff --header @- {manage}/servers"
 
 
+def _send(first: FirstSecrets, manage: str, recipient: str) -> str:
+    said = f'{{"from": "you@example.com", "to": ["{recipient}"], "subject": "Hello", "text": "It works."}}'
+    return (
+        f"echo 'Authorization: Bearer {first.key}' | curl --globoff --header @- \\\n"
+        f"  --header 'Content-Type: application/json' {manage}/messages \\\n"
+        f"  --data '{said}'"
+    )
+
+
 def page(first: FirstSecrets, where: Endpoints, data: Path, recipient: str = ANYBODY) -> str:
     """Return everything as text."""
     lines = [
@@ -141,6 +151,7 @@ def page(first: FirstSecrets, where: Endpoints, data: Path, recipient: str = ANY
     titles = {
         "swaks": f"Send with swaks (the node must run{own}):",
         "smtplib": "Send with Python:",
+        "send": "Send by HTTP:",
         "curl": "Ask the manage API:",
     }
     for name, example in examples(first, where, recipient).items():
