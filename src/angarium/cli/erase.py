@@ -112,6 +112,7 @@ def _do(erasures: ErasureFolder, opened: Opened, events: EventStore) -> None:
 
 
 def _tell(store: "IdentityStore", number: int, erasure: Erasure) -> None:
+    store.lists.erase(erasure.address, account=erasure.account, actor=erasure.by)
     store.erasures.ended(
         erasure.mark, erasure.account, number, erasure.found, erasure.texts, actor=erasure.by
     )

@@ -42,7 +42,7 @@ file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=
 
 @click.group()
 def templates_command() -> None:
-    """Try templates: what is wrong with one, and what it makes of some data."""
+    """Manage templates; and try some in files: what is wrong with one, what it makes of some data."""
 
 
 @templates_command.command("render")
@@ -67,7 +67,7 @@ def render_command(
 ) -> None:
     """Print what the template in FILE (- for standard input) makes of the values in --data."""
     template = _compiled(file, language, context, strict, as_json)
-    data = _data(data_file) if data_file else {}
+    data = read_data(data_file) if data_file else {}
     try:
         rendered = template.render(data, TemplateSurroundings(shared=data))
     except TemplateFailure as failure:
@@ -123,7 +123,8 @@ def _read(file: Path) -> bytes:
         raise Failure(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
-def _data(file: Path) -> dict[str, Any]:
+def read_data(file: Path) -> dict[str, Any]:
+    """Return the object in a JSON file. Raises Failure."""
     try:
         data = msgspec.json.decode(_read(file))
     except msgspec.DecodeError as error:

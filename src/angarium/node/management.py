@@ -138,6 +138,11 @@ class Management:
             if made is not None:
                 self._log.info("suppressions", self._clock.now(), **made._asdict())
 
+    async def sweep_lists(self) -> None:
+        """Take away who was on lists that were replaced long ago, or whose account is gone."""
+        with contextlib.suppress(StoreError):  # it is done the next time
+            await asyncio.to_thread(self.store.lists.sweep)
+
     def _hostname(self) -> str:
         return self._config_of().globals.hostname
 

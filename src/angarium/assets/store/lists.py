@@ -25,6 +25,7 @@ from angarium.assets.lists.records import (
 from angarium.assets.store.editions import Editions, Progress, counted, marks_of, page_rows, put_page
 from angarium.assets.store.owners import check_owner, check_room
 from angarium.assets.store.schema import editions, lists, pages
+from angarium.smtp.address import AddressError
 from angarium.sql.changes import ChangeLog, Changing
 from angarium.sql.checks import Check, checked
 from angarium.sql.database import Database
@@ -220,13 +221,21 @@ class RecipientLists:
             if mark_of(each.address) == mark
         ]
 
-    def erase(self, address: str, *, actor: str) -> int:
-        """Take *address* off all lists, what was replaced and what is being loaded too; return how many rows those
-        were. Raises AddressError.
+    def erase(self, address: str, *, account: int | None = None, actor: str) -> int:
+        """Take *address* off all lists of an account, None: of all; what was replaced and what is being loaded too.
+        Return how many rows those were.
         """
-        mark, taken = mark_of(address), 0
+        try:
+            mark, taken = mark_of(address), 0
+        except AddressError:
+            return 0  # no list has it
         with self._database.reading() as connection:
             touched = {edition for edition, _ in self.editions.places_of(connection, address)}
+            if account is not None:
+                own = select(editions.c.id).where(
+                    editions.c.list.in_(select(_KEY.id).where(_KEY.account == account))
+                )
+                touched &= set(connection.scalars(own))
         for edition in sorted(touched):
             with self._log.changing(actor) as change:
                 gone = self._take_off(change.connection, edition, {mark})

@@ -184,6 +184,7 @@ class RecorderProcess:
         self._tasks = Tasks(self._log, self._clock)
         self._tasks.regularly(domain_watch.LOOK_S, lambda: management.watch_domains(recorder.note))
         self._tasks.regularly(LOOK_S, management.make_suppression_file)
+        self._tasks.regularly(_FORGET_S, management.sweep_lists)
         self._tasks.regularly(_FORGET_S, management.forget_old_sessions)
         self._tasks.regularly(_TELL_S, lambda: self._count_webhooks(management.store))
         # What start-up made stays for good, and batches of thousands of records are no garbage while they are stored.
@@ -265,6 +266,7 @@ class RecorderProcess:
 
 
 def _tell_erased(store: IdentityStore, number: int, erasure: Erasure) -> None:
+    store.lists.erase(erasure.address, account=erasure.account, actor=erasure.by)
     store.erasures.ended(
         erasure.mark, erasure.account, number, erasure.found, erasure.texts, actor=erasure.by
     )

@@ -1,0 +1,1 @@
+"""Commands for what senders keep: templates, snippets, lists of recipients."""
