@@ -64,9 +64,9 @@ def flag(field: str, value: Any) -> bool:
 
 
 def zone(field: str, value: Any) -> str:
-    """The name of a time zone."""
+    """The name of a time zone; nothing is UTC."""
     try:
-        return ZoneInfo(value).key
+        return ZoneInfo("UTC" if value == "" else value).key
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
         said = "is no time zone that is known here; write one as Europe/Amsterdam, Asia/Kathmandu, UTC"
         raise Invalid(field, said) from error
