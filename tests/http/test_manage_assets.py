@@ -140,9 +140,13 @@ def test_a_list_is_made_filled_read_and_emptied(api, ask):
     path = f"{LISTS}/news"
     assert ask("GET", f"{path}/recipients") == {"data": [ann], "next": None}
     more = [{"address": f"p{number}@example.com"} for number in range(1_500)]
-    assert ask("POST", f"{path}/recipients", {"recipients": more}) == {"count": 1_501, "duplicates": 0}
+    ask("POST", f"{path}/recipients", {"recipients": more[:1_000]})
+    assert ask("POST", f"{path}/recipients", {"recipients": more[1_000:]}) == {
+        "count": 1_501,
+        "duplicates": 0,
+    }
     first = ask("GET", f"{path}/recipients")
-    assert ask("GET", first["next"])["data"][0]["address"] == "p0@example.com"
+    assert (len(first["data"]), ask("GET", first["next"])["data"][0]["address"]) == (1, "p0@example.com")
     assert len(api("GET", f"{path}/export", key=CUSTOMER).body.splitlines()) == 1_501
     found = ask("GET", f"{path}/recipients?address=P7@example.com")["data"]
     assert [each["address"] for each in found] == ["p7@example.com"]

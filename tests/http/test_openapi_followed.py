@@ -39,6 +39,9 @@ FORMATS = {
     "suppressed": st.builds("{}@{}".format, LABELS, DOMAINS) | DOMAINS | st.just("/^bot/"),
     "time-of-query": st.sampled_from(("7d", "30h", "yesterday")),
     "end-of-query": st.sampled_from(("now", "1h", "today")),  # which is after all of those, whenever that is
+    "email-or-none": st.just("") | st.builds("{}@{}".format, LABELS, DOMAINS),
+    "template-address": st.builds("{}@{}".format, LABELS, DOMAINS),
+    "template": st.sampled_from(("Hello", "<p>Grüße</p>", "a b")),
     "zone": st.sampled_from(("", "UTC", "Europe/Berlin", "Asia/Kolkata")),
     "web-address": st.builds("https://{}/{}".format, DOMAINS, LABELS),
     "header-name": st.builds("X-{}".format, LABELS),

@@ -162,10 +162,12 @@ class Templates:
         kind: TemplateKind,
         content: TemplateContent,
         server: int | None = None,
+        **fields: Any,
     ) -> CheckedContent:
-        """Say what is wrong with what a template would say, and what is odd. Raises nothing for that; NotFound where
-        there is no such layout.
+        """Say what is wrong with what a template would say, and what is odd. Raises nothing for that; Invalid for its
+        *fields*, and NotFound where there is no such layout.
         """
+        checked(fields, _CHANGE)
         with self._log.reading() as connection:
             return _checked(connection, account, server, kind, content)
 

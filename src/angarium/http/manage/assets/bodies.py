@@ -1,13 +1,12 @@
 """What is asked for of templates, snippets and lists, as JSON."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from angarium.assets.lists.records import LONGEST_NAME as LONGEST_RECIPIENT_NAME
 from angarium.assets.lists.records import DuplicateRule
-from angarium.assets.store.lists import MOST_ADDED
 from angarium.assets.templates.records import (
     ALIAS,
     LONGEST_NAME,
@@ -26,19 +25,40 @@ Named = Annotated[
     str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "format": "line"})
 ]
 Described = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_NAME, "format": "line"})]
-HeaderText = Annotated[str, msgspec.Meta(max_length=LONGEST_LINE)]
+HeaderText = Annotated[str, msgspec.Meta(max_length=LONGEST_LINE, extra_json_schema={"format": "template"})]
+AuthorText = Annotated[
+    str, msgspec.Meta(max_length=LONGEST_LINE, extra_json_schema={"format": "template-address"})
+]
+"""An address, or a template that makes one."""
+PartText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "template"})]
+ListedAddress = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=1_000, extra_json_schema={"format": "email"})
+]
+OtherAddress = Annotated[str, msgspec.Meta(max_length=1_000, extra_json_schema={"format": "email-or-none"})]
+_HAS_PART: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"properties": {part: {"type": "string", "minLength": 1}}, "required": [part]}
+        for part in ("html", "text", "amp")
+    ]
+}
+_NEEDS_VARIABLES: Final[dict[str, Any]] = {
+    "if": {"properties": {"missing": {"const": "default"}}, "required": ["missing"]},
+    "then": {"properties": {"variables": {"minProperties": 1}}, "required": ["variables"]},
+}
 _Headers = Annotated[
-    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=76)], HeaderText],
+    dict[Annotated[str, msgspec.Meta(pattern="^[Xx]-[!-9;-~]{1,74}$|^[!-9;-~]{1,76}$")], HeaderText],
     msgspec.Meta(max_length=MOST_HEADERS),
 ]
-SnippetPart = Annotated[str, msgspec.Meta(max_length=MOST_SNIPPET_BYTES)]
-MOST_AT_ONCE: Final = MOST_ADDED
+SnippetPart = Annotated[
+    str, msgspec.Meta(max_length=MOST_SNIPPET_BYTES, extra_json_schema={"format": "template"})
+]
+MOST_AT_ONCE: Final = 1_000
 
 
 class TemplateMailbox(Body):
     """An address, and the name beside it; both may be templates."""
 
-    address: HeaderText
+    address: AuthorText
     name: HeaderText = ""
 
 
@@ -59,9 +79,9 @@ class TemplateChange(Body, rename={"author": "from"}):
     author: TemplateMailbox | UnsetType | None = UNSET
     reply_to: Annotated[tuple[TemplateMailbox, ...], msgspec.Meta(max_length=20)] | UnsetType = UNSET
     headers: _Headers | UnsetType = UNSET
-    text: str | UnsetType | None = UNSET
-    html: str | UnsetType | None = UNSET
-    amp: str | UnsetType | None = UNSET
+    text: PartText | UnsetType | None = UNSET
+    html: PartText | UnsetType | None = UNSET
+    amp: PartText | UnsetType | None = UNSET
     layout: Id | AliasOrNone | UnsetType | None = UNSET
     missing: MissingRule | UnsetType = UNSET
     variables: dict[str, Any] | UnsetType = UNSET
@@ -70,7 +90,11 @@ class TemplateChange(Body, rename={"author": "from"}):
 
 
 class TemplateNew(TemplateChange, kw_only=True):
-    """A new template; see `TemplateChange`. With a `server` it is that one's own, else one of the account's."""
+    """A new template; see `TemplateChange`. With a `server` it is that one's own, else one of the account's. A layout
+    has `{{{ @content }}}` once in each part, and no header of its own.
+    """
+
+    RULE: ClassVar = {**_HAS_PART, **_NEEDS_VARIABLES}
 
     name: Named
     kind: TemplateKind = "standard"
@@ -122,6 +146,8 @@ class SnippetChange(Body):
 class SnippetNew(Body):
     """A new snippet, in the substitution language; templates ask for it by its `alias`."""
 
+    RULE: ClassVar = _HAS_PART
+
     alias: Alias
     name: Named | UnsetType = UNSET
     html: SnippetPart | UnsetType | None = UNSET
@@ -135,9 +161,9 @@ class RecipientNew(Body):
     for events.
     """
 
-    address: Annotated[str, msgspec.Meta(min_length=3, max_length=1_000)]
+    address: ListedAddress
     name: Annotated[str, msgspec.Meta(max_length=LONGEST_RECIPIENT_NAME)] = ""
-    to: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    to: OtherAddress = ""
     tags: Annotated[
         tuple[Annotated[str, msgspec.Meta(max_length=255)], ...], msgspec.Meta(max_length=10)
     ] = ()
@@ -183,7 +209,7 @@ class RecipientsGone(Body):
     """Addresses to be taken off a list."""
 
     addresses: Annotated[
-        tuple[Annotated[str, msgspec.Meta(min_length=3, max_length=1_000)], ...],
+        tuple[ListedAddress, ...],
         msgspec.Meta(min_length=1, max_length=MOST_AT_ONCE),
     ]
 
@@ -192,4 +218,4 @@ class RecipientsQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where a list is looked at: `after` so many pages of up to 1,000; or those with an `address`."""
 
     after: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 0
-    address: Annotated[str, msgspec.Meta(min_length=3, max_length=1_000)] | None = None
+    address: ListedAddress | None = None

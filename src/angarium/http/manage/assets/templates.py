@@ -122,7 +122,8 @@ def validate_template(call: Call, body: TemplateTried) -> TemplateCheck:
     fields = _fields(call, body, account, TemplateContent())
     content = TemplateContent(**{name: fields[name] for name in CONTENT_FIELDS if name in fields})
     try:
-        checked = call.store.templates.check(account, body.kind, content, body.server)
+        named = {name: value for name, value in fields.items() if name not in CONTENT_FIELDS}
+        checked = call.store.templates.check(account, body.kind, content, body.server, **named)
     except ContentProblems as wrong:
         return TemplateCheck(False, problem_views(wrong.problems), [], None, None)
     shown, suggested = None, None
