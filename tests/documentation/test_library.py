@@ -8,7 +8,7 @@ from angarium.documentation.library import pages_folder, searched
 from angarium.documentation.search import DocumentationSearch
 from angarium.documentation.site import site_files
 from angarium.events.catalogue import KINDS
-from angarium.http.manage.table import ENDPOINTS
+from angarium.http.manage.table import MANAGE
 
 _LINK = re.compile(r'<a href="([^"]*)"')
 
@@ -21,7 +21,7 @@ def test_everything_that_the_code_lists_has_a_page(library):
     assert {page.title for page in named(library, "option")} == {option.name for option in OPTIONS}
     assert {page.title for page in named(library, "event")} == set(KINDS)
     assert len(named(library, "metric")) == len(METRICS)
-    assert len(named(library, "endpoint")) == len({(each.method, each.path) for each in ENDPOINTS})
+    assert len(named(library, "endpoint")) == len({(each.method, each.path) for each in MANAGE.told})
     assert {"angarium queue", "angarium spool check"} <= {page.title for page in named(library, "command")}
 
 

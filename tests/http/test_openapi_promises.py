@@ -20,6 +20,13 @@ NEEDED = {
     "create_token": {"server": 1, "kind": "smtp_token", "stream": "outbound"},
     "create_login": {"server": 1, "label": "new"},
     "create_domain": {"name": "new.example"},
+    "create_template": {"name": "new", "html": "x", "variables": {"a": 1}},
+    "validate_template": {"html": "x", "variables": {"a": 1}},
+    "change_template": {"variables": {"a": 1}},
+    "create_snippet": {"alias": "new", "html": "x"},
+    "create_recipient_list": {"alias": "new"},
+    "add_recipients": {"recipients": [{"address": "ann@example.com"}]},
+    "remove_recipients": {"addresses": ["ann@example.com"]},
     "create_webhook": {
         "name": "new",
         "url": "https://example.com/hook",
@@ -36,6 +43,7 @@ NEEDED = {
 NOT_OF_ALL = {
     ("change_token", "challenge"),  # can be taken away, not given: the secret is not known any more
     ("change_login", "challenge"),
+    ("create_template", "kind"),  # a layout has a place for what it is put around
     ("change_webhook", "auth"),  # needs what it is shown by
 }
 """What hangs on the thing that is changed."""
@@ -82,7 +90,9 @@ def forbidden(schema):
 def objects(schema, values):
     """Yield objects in which one property is tried with each of its *values*."""
     fields = schema.get("properties", {})
-    others = {name: next(allowed(fields[name])) for name in schema.get("required", ())}
+    others = {name: next(allowed(fields[name]), None) for name in schema.get("required", ())}
+    if None in others.values():  # a free text
+        return
     for name, inner in fields.items():
         for value in values(inner):
             yield {**others, name: value}

@@ -7,12 +7,15 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonschema_rs
 import msgspec
 import pytest
 
 from angarium.core.clock import SystemClock
 from angarium.core.submission import Problem, Reason
+from angarium.http.api.openapi import document
 from angarium.http.manage.sending.dialect import Batch, OneMessage
+from angarium.http.manage.table import MANAGE
 from angarium.http.sending.bodies import Bodies
 from angarium.http.sending.door import SendingDoor
 from angarium.identity.principal import Principal, Refused
@@ -26,6 +29,7 @@ from angarium.testing.intake import IntakeDesk, a_principal
 from angarium.testing.log import kept_log
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
+WHOLE = document(MANAGE)
 MAIL = {"from": "Ann <ann@example.org>", "to": ["bob@example.com"], "subject": "Hi", "text": "x"}
 
 
@@ -89,7 +93,9 @@ class Door:
         self, body: Any, *, path: str = "", key: str | None = KEY, pieces: int = 1, **headers: str
     ) -> Said:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return asyncio.run(self._post(data, path, key, pieces, headers))
+        said = asyncio.run(self._post(data, path, key, pieces, headers))
+        check_told("/messages/batch" if path else "/messages", said)
+        return said
 
     async def _post(self, data: bytes, path: str, key: str | None, pieces: int, more: dict[str, str]) -> Said:
         self.desk = IntakeDesk(self.folder, **self.options)
@@ -111,6 +117,15 @@ class Door:
         message = message_from_bytes(body, policy=policy.SMTP)
         assert isinstance(message, EmailMessage)
         return message
+
+
+def check_told(path: str, said: Said) -> None:
+    """Check that an answer is one that the OpenAPI document tells of."""
+    told = WHOLE["paths"][path]["post"]["responses"][str(said.status)]
+    if "$ref" in told:
+        told = WHOLE["components"]["responses"][told["$ref"].rpartition("/")[2]]
+    schema = told["content"][said.headers["content-type"]]["schema"]
+    jsonschema_rs.validate({**schema, "components": WHOLE["components"]}, said.data)
 
 
 async def ask(door: SendingDoor, data: bytes, key: str | None, pieces: int, more: dict[str, str]) -> Said:

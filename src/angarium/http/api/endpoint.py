@@ -1,8 +1,8 @@
 """One method of one path, as a table of routes has it: the application and the OpenAPI document are made from these."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, get_args, get_type_hints
@@ -17,7 +17,7 @@ class Api(NamedTuple):
     """An interface: the path it begins at, its endpoints, and how its OpenAPI document names and describes it.
 
     *refusals* are the errors of handlers that are the caller's to hear as a conflict. *wants_key*: who asks must show
-    one.
+    one. *elsewhere* are endpoints below the same path that another application answers: the document tells of them.
     """
 
     prefix: str
@@ -27,13 +27,21 @@ class Api(NamedTuple):
     description: str
     refusals: tuple[type[Exception], ...] = ()
     wants_key: bool = True
+    elsewhere: tuple["Endpoint", ...] = ()
+
+    @property
+    def told(self) -> tuple["Endpoint", ...]:
+        """What the document tells of."""
+        return (*self.endpoints, *self.elsewhere)
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """One method of one path. *grant* is what a key needs for it, None for any key. *conflicts*: what there is may
     stand against what is asked. *lines*: what the handler yields is answered as lines of JSON, not as events; *media*:
-    as pieces, which are bytes, of one document of that type.
+    as pieces, which are bytes, of one document of that type. *also* are further statuses with the same answer.
+    *headers* are fields that a request may have, with what each is; *problems* are sorts of problem that the rest does
+    not tell.
 
     The handler's parameters tell the rest: `body` and `query` are records, the others are taken from the path.
     """
@@ -46,6 +54,9 @@ class Endpoint:
     conflicts: bool = False
     lines: bool = False
     media: str = ""
+    also: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     @cached_property
     def hints(self) -> dict[str, Any]:

@@ -21,13 +21,13 @@ Schema = dict[str, Any]
 
 def document(api: Api) -> Schema:
     """Return the document for *api*. A kind of body may say by `RULE`, in JSON Schema, which fields go together."""
-    kinds = _kinds(api.endpoints)
+    kinds = _kinds(api.told)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
     for kind, schema in by_kind.items():
         components.get(_named(schema), {}).update(getattr(kind, "RULE", {}))
     paths: dict[str, Schema] = {}
-    for endpoint in api.endpoints:
+    for endpoint in api.told:
         operation = _operation(api, endpoint, by_kind, components)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
@@ -73,7 +73,11 @@ def _operation(
         "tags": [endpoint.path.split("/")[1]],
         "summary": first.rstrip("."),
         "description": f"{rest} {needs}".strip(),
-        "parameters": [*_in_path(endpoint), *_in_query(endpoint, by_kind, components)],
+        "parameters": [
+            *_in_path(endpoint),
+            *_in_query(endpoint, by_kind, components),
+            *_in_header(endpoint),
+        ],
         "responses": _responses(api, endpoint, by_kind),
     }
     if endpoint.body is not None:
@@ -101,6 +105,13 @@ def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[s
     ]
 
 
+def _in_header(endpoint: Endpoint) -> list[Schema]:
+    return [
+        {"name": name, "in": "header", "description": said, "schema": {"type": "string"}}
+        for name, said in endpoint.headers.items()
+    ]
+
+
 def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Schema:
     done: Schema = {"description": "Done."}
     if endpoint.answers:
@@ -111,7 +122,7 @@ def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Sche
         done["content"] = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     if endpoint.media:
         done["content"] = {endpoint.media: {"schema": {"type": "string", "format": "binary"}}}
-    names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ())]
+    names = [*_ALWAYS, *(_FOR_KEYS if api.wants_key else ()), *endpoint.problems]
     if api.refusals or endpoint.conflicts:
         names += ["conflict"]
     if endpoint.body is not None:
@@ -119,4 +130,19 @@ def _responses(api: Api, endpoint: Endpoint, by_kind: dict[Any, Schema]) -> Sche
     if endpoint.names_things:
         names += ["not-found"]
     problems = {str(SORTS[name].status): {"$ref": f"#/components/responses/{name}"} for name in names}
-    return {str(endpoint.status): done, **dict(sorted(problems.items()))}
+    also = _also(endpoint, problems, done)
+    return {str(endpoint.status): done, **dict(sorted((problems | also).items()))}
+
+
+def _also(endpoint: Endpoint, problems: dict[str, Schema], done: Schema) -> dict[str, Schema]:
+    """Return the further statuses with the same answer; of those that are a problem's it is one of two."""
+    told: dict[str, Schema] = {}
+    for status in map(str, endpoint.also):
+        told[status] = done
+        if status in problems:
+            name = problems[status]["$ref"].rpartition("/")[2]
+            told[status] = {
+                "description": f"{SORTS[name].title}, or nothing of all that was asked could be done.",
+                "content": {**_problem(name)["content"], **done["content"]},
+            }
+    return told

@@ -18,6 +18,7 @@ from angarium.http.manage import (
     webhooks,
 )
 from angarium.http.manage.assets import lists, snippets, templates
+from angarium.http.manage.sending.table import SENDING
 from angarium.identity.grants import NODE_GRANT
 
 PREFIX: Final = "/manage/v1"
@@ -210,6 +211,7 @@ MANAGE: Final = Api(
     ENDPOINTS,
     "Angarium manage API",
     __version__,
-    "Accounts, servers, streams, people, keys, tokens, logins and sending domains; messages and what became of them; "
-    "suppressions; templates, snippets and lists of recipients; webhooks.",
+    "Accounts, servers, streams, people, keys, tokens, logins and sending domains; sending; messages and what became "
+    "of them; suppressions; templates, snippets and lists of recipients; webhooks.",
+    elsewhere=SENDING,
 )
