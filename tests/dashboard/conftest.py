@@ -22,6 +22,7 @@ from angarium.http.manage.routes import ManagePorts
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
+from angarium.spool.files.orders.shelf import OrderShelf, orders_folder
 from angarium.testing.clock import ManualClock
 from angarium.testing.happenings import START, event, reception
 from angarium.testing.webhook_desk import deaf_desk
@@ -139,6 +140,7 @@ def app(store, events, tmp_path, clock):
         ErasureFolder(tmp_path / "erasures"),
         None,
         deaf_desk(tmp_path),
+        OrderShelf(orders_folder(tmp_path)),
     )
     return Starlette(routes=make_dashboard_routes(DashboardPorts(manage, "127.0.0.1".__eq__, clock.now)))
 

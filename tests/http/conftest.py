@@ -25,6 +25,7 @@ from angarium.identity.records import Account, Domain
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import open_database
 from angarium.identity.store.store import IdentityStore
+from angarium.spool.files.orders.shelf import OrderShelf, orders_folder
 from angarium.sql.errors import StoreError
 from angarium.testing.webhook_desk import deaf_desk
 
@@ -222,6 +223,7 @@ def made(store: Any, events: Any, texts: BodyStore, keys: Keys, dns: Checker, ne
         ErasureFolder(texts.folder.parent / "erasures"),
         dns,
         deaf_desk(texts.folder.parent),
+        OrderShelf(orders_folder(texts.folder.parent)),
         lambda: "mail.example.net",
     )
     return Starlette(routes=make_manage_routes(ports, keys))

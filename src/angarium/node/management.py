@@ -39,6 +39,7 @@ from angarium.identity.store.store import IdentityStore
 from angarium.node.domain_watch import DomainWatch
 from angarium.node.webhooks.trying import tried
 from angarium.spool.disk import RealDisk
+from angarium.spool.files.orders.shelf import OrderShelf, orders_folder
 from angarium.sql.errors import StoreError
 from angarium.sql.outage import Outage
 from angarium.suppressions.index.builder import IndexBuilder
@@ -76,6 +77,7 @@ class Management:
         self._texts = BodyStore(texts_folder(data))
         self._erasures = ErasureFolder(erasures_folder(data))
         self._desk = WebhookDesk(WebhookLedger(data / FILE_NAME), events.last, tried(config_of, clock), clock)
+        self._orders = OrderShelf(orders_folder(data))
         self._news = news
         self._asking = asking
         self._config_of = config_of
@@ -95,6 +97,7 @@ class Management:
             self._erasures,
             self._check,
             self._desk,
+            self._orders,
             self._hostname,
             self._tracking_host,
             self._asking,

@@ -23,6 +23,7 @@ from angarium.identity.domains.check import DomainReport
 from angarium.identity.grants import NODE_GRANT, implied
 from angarium.identity.records import SEND_GRANT, Credential, Domain
 from angarium.identity.store.store import IdentityStore
+from angarium.spool.orders import OrderStore
 from angarium.sql.errors import NotFound
 from angarium.webhooks.desk import WebhookDesk
 
@@ -66,6 +67,7 @@ class Call:
     check: Checker
     asking: Asking
     webhooks: WebhookDesk
+    orders: OrderStore
     caller: Caller
     actor: str
     hostname: str

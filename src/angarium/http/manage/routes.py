@@ -18,6 +18,7 @@ from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
 from angarium.http.manage.waiting import Asking, nobody_to_ask
 from angarium.identity.store.store import IdentityStore
+from angarium.spool.orders import OrderStore
 from angarium.webhooks.desk import WebhookDesk
 
 
@@ -36,6 +37,7 @@ class ManagePorts(NamedTuple):
     erasures: ErasureFolder
     check: Checker
     webhooks: WebhookDesk
+    orders: OrderStore
     hostname: Callable[[], str] = lambda: ""
     tracking_host: Callable[[], str] = lambda: ""
     asking: Asking = nobody_to_ask
@@ -52,6 +54,7 @@ class ManagePorts(NamedTuple):
             check=self.check,
             asking=self.asking,
             webhooks=self.webhooks,
+            orders=self.orders,
             caller=caller,
             actor=actor,
             hostname=self.hostname(),

@@ -8,6 +8,7 @@ from angarium.http.manage import (
     accounts,
     audit,
     bounces,
+    campaigns,
     credentials,
     domains,
     erasures,
@@ -20,6 +21,7 @@ from angarium.http.manage import (
 from angarium.http.manage.assets import lists, snippets, templates
 from angarium.http.manage.sending.table import SENDING
 from angarium.identity.grants import NODE_GRANT
+from angarium.identity.records import TRANSMIT_GRANT
 
 PREFIX: Final = "/manage/v1"
 
@@ -30,6 +32,7 @@ _TEMPLATE = "/templates/{template}"
 _LIST = "/recipient-lists/{recipient_list}"
 _WEBHOOKS = "webhooks/modify"
 _WEBHOOK = "/webhooks/{webhook}"
+_CAMPAIGN = "/campaigns/{campaign}"
 _STREAMS = "/servers/{server}/streams"
 _STREAM = f"{_STREAMS}/{{stream}}"
 
@@ -141,6 +144,16 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     ),
     Endpoint("GET", "/events", happened.list_events, "message_events/view"),
     Endpoint("GET", "/events/export", happened.export_events, "message_events/view", lines=True),
+    Endpoint("GET", "/campaigns", campaigns.list_campaigns, "transmissions/view"),
+    Endpoint("GET", _CAMPAIGN, campaigns.show_campaign, "transmissions/view"),
+    *(
+        Endpoint("POST", f"{_CAMPAIGN}/{name}", handler, TRANSMIT_GRANT, conflicts=True)
+        for name, handler in (
+            ("pause", campaigns.pause_campaign),
+            ("resume", campaigns.resume_campaign),
+            ("cancel", campaigns.cancel_campaign),
+        )
+    ),
     Endpoint("GET", "/erasures", erasures.list_erasures, "account/manage"),
     Endpoint("POST", "/erasures", erasures.erase_recipient, "account/manage", 202),
     Endpoint("GET", "/erasures/{erasure}", erasures.show_erasure, "account/manage"),
