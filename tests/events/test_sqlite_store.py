@@ -1,6 +1,7 @@
 """The event store in SQLite: its files, and what stands in them."""
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -93,6 +94,85 @@ def test_what_is_erased_stands_nowhere_in_the_files(store: SqliteEventStore, tmp
     held = b"".join(path.read_bytes() for path in (tmp_path / "events").iterdir()).lower()
     assert b"quetzalcoatl" not in held
     assert b"somebody7" in held
+
+
+def a_day_of_quetzalcoatl(store: SqliteEventStore) -> None:
+    """In several segments of the index, in shared values, and in what is not shared."""
+    for number in range(40):
+        mail = reception(
+            number,
+            to=(f"quetzalcoatl{number}@example.com",),
+            author="Quetzalcoatl",
+            subject=f"Quetzalcoatl {number // 20}",
+            message_id=f"quetzalcoatl{number}@x.test",
+            metadata={"name": "quetzalcoatl"},
+        )
+        reply = Reply(550, "5.1.1", "quetzalcoatl is unknown")
+        agent = "quetzalcoatl, whose program has a long name"
+        store.take([mail, event(mail, "bounced", "bounced", reply=reply), fact("click", mail, agent=agent)])
+
+
+def held(folder: Path) -> bool:
+    """Whether the name stands anywhere in the files."""
+    return any(b"quetzalcoatl" in path.read_bytes().lower() for path in folder.iterdir())
+
+
+def test_what_a_day_forgets_stands_nowhere_in_the_files(store: SqliteEventStore) -> None:
+    a_day_of_quetzalcoatl(store)
+    day = store.folder / f"{day_at(START)}.db"
+    reader = open_to_read(day)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM event").fetchone()
+    store._file(day_at(START))._db.execute("PRAGMA busy_timeout = 0")
+    assert not store.forget(day_at(START)), "somebody reads what was there before"
+    assert found(store, "status:bounced") == [""] * 40
+    reader.close()
+    before = sum(path.stat().st_size for path in store.folder.iterdir())
+    assert held(store.folder)
+    assert store.forget(day_at(START))
+    assert not held(store.folder)
+    assert sum(path.stat().st_size for path in store.folder.iterdir()) < before / 2
+
+
+def test_whoever_is_killed_while_a_day_forgets_has_forgotten_all_or_nothing(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    a_day_of_quetzalcoatl(store)
+    left: list[Path] = []
+
+    def leave() -> int:
+        """Copy what a kill leaves behind at this moment."""
+        left.append(tmp_path / f"left{len(left)}")
+        shutil.copytree(store.folder, left[-1])
+        return 0
+
+    store._file(day_at(START))._db.set_progress_handler(leave, 300)
+    assert store.forget(day_at(START))
+    store.close()
+    assert len(left) > 10
+    came_to = []
+    for folder in left:
+        again = SqliteEventStore(folder)
+        came_to.append(sum(bool(address) for address in found(again, "status:bounced")))
+        assert again.forget(day_at(START))
+        assert found(again, "status:bounced") == [""] * 40
+        again.close()
+        assert not held(folder)
+    assert set(came_to) == {40, 0}
+
+
+def test_a_day_that_could_not_forget_is_as_it_was(store: SqliteEventStore) -> None:
+    a_day_of_quetzalcoatl(store)
+    db = store._file(day_at(START))._db
+    db.set_progress_handler(lambda: 1, 300)
+    with pytest.raises(EventStoreError):
+        store.forget(day_at(START))
+    db.set_progress_handler(None, 0)
+    assert len(found(store, "quetzalcoatl")) == 40
+    store.take([reception(99)])
+    assert found(store, "roof") == ["bob@example.com"]
+    assert store.forget(day_at(START))
+    assert found(store, "roof OR quetzalcoatl") == []
 
 
 def test_what_comes_days_later_is_written_without_looking_through_anything(store: SqliteEventStore) -> None:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from angarium.core.records import Event, EventType, State
+from angarium.core.records import Attempt, Event, EventType, State
 from angarium.core.reply import Reply
 from angarium.events.days import day_at
 from angarium.events.fields import MAIL
 from angarium.events.port import EventStore, EventStoreError, FoundMail, ReceivedMail, Told, Whose
 from angarium.events.reading import DayReader
+from angarium.events.rollups.port import CountQuery
 from angarium.query.matching import matches
 from angarium.query.nodes import Everything
 from angarium.query.parser import parse
@@ -157,6 +158,79 @@ def test_an_erased_recipient_is_found_by_nothing_and_still_counted(store: AnyEve
     ]  # fmt: skip
     assert store.erase(day, "bob.miller@example.com") == 0
     assert store.erase("2001-01-01", "bob.miller@example.com") == 0
+
+
+def told(store: EventStore, mail: ReceivedMail) -> list[tuple[Any, ...]]:
+    """What a store tells of a message."""
+    timeline = store.timeline(mail.message.id, Whose())
+    assert timeline is not None
+    return [
+        *((each.address, each.note, each.state, each.reply, each.reason) for each in timeline.recipients),
+        *((each.type, each.reply, each.details) for each in timeline.happenings),
+    ]
+
+
+def test_a_day_forgets_whom_it_was_about_and_counts_as_before(store: AnyEventStore) -> None:
+    mail = reception(1, to=("Bob.Miller@example.com", "ann@example.net"), subject="For Bob",
+                     message_id="x1@shop.example.org", tags=("welcome", "zebra"), stream="news", account=1,
+                     server=2, metadata={"order": "A-17"})  # fmt: skip
+    next_day = reception(2, START + DAY_S, to=("bob.miller@example.com",))
+    refused = Reply(550, "5.1.1", "<bob.miller@example.com> is unknown")
+    attempt = Attempt(started_at=START, stage="rcpt", host="mx.example.com", dialogue=("RCPT TO:<bob@x>",))
+    store.take([mail, next_day, event(mail, "bounced", "bounced", reply=refused, attempt=attempt)])
+    store.take([fact("open", mail, address="192.0.2.1"), fact("left_out", None, refusal=7)])
+    every = CountQuery(dimensions=("stream", "domain"), window=(0.0, START + 9 * DAY_S), unit_s=900)
+    counted = list(store.counted(every))
+    assert [store.forget(day) for day in (day_at(START), day_at(START), "2001-01-01")] == [True] * 3
+    store.sync()
+    assert list(store.counted(every)) == counted
+    for query in ("to:bob", "ann", "from:shop", "subject:for", "unknown", "reply:550", "meta.order:*",
+                  "id:x1@shop.example.org", "to:a*", "*iller"):  # fmt: skip
+        assert found(store, f"{query} AND date:<{day_at(START + DAY_S)}") == [], query
+    assert found(store, "bob") == ["bob.miller@example.com"]
+    for query in ("tag:zebra AND stream:news AND account:1", "zebra", "domain:example.com AND server:2",
+                  "status:bounced", "reason:no_such*"):  # fmt: skip
+        assert "" in found(store, query), query
+    assert told(store, mail) == [
+        ("", "address forgotten", "bounced", "550 5.1.1", "no_such_recipient"),
+        ("", "address forgotten", "queued", "", ""),
+        ("received", "", {}),
+        ("bounced", "550 5.1.1", {}),
+        ("open", "", {}),
+    ]
+    assert told(store, next_day)[0] == ("bob.miller@example.com", "", "queued", "", "")
+    assert store.erase(day_at(START), "bob.miller@example.com") == 0
+    (page,) = store.search(parse("stream:news AND domain:example.net", MAIL, NOW), Whose(), limit=9).found
+    assert (page.sender, page.author, page.subject, page.message_id, page.metadata, page.tags) == (
+        "", "", "", "", {}, ["welcome", "zebra"]
+    )  # fmt: skip
+
+
+def test_what_comes_late_to_such_a_day_is_taken_without_the_address(
+    stores: EventStores, store: AnyEventStore
+) -> None:
+    early, stub, late = reception(1), reception(2), reception(3, tags=("zebra",))
+    refused = Reply(550, "5.1.1", "<bob@example.com> is unknown")
+    store.take([early, fact("open", stub, 1)])
+    assert store.forget(day_at(START))
+    for each in (store, stores.again(lambda event: "no_such_recipient")):
+        each.take([stub, late, event(late, "bounced", "bounced", reply=refused)])
+        each.take([fact("open", early, 2, address="192.0.2.1")])
+        each.take([fact("late_bounce", stub, 3, reply="550 5.1.1 bob is unknown", address="bob@example.com")])
+    assert store.forget(day_at(START))
+    for query in ("bob", "roof", "from:shop", "unknown", "reply:u*n"):
+        assert found(store, query) == [], query
+    assert found(store, "zebra AND status:bounced") == [""]
+    bounced = ("", "address forgotten", "bounced", "550 5.1.1")
+    assert told(store, late) == [
+        (*bounced, "no_such_recipient"),
+        ("received", "", {}),
+        ("bounced", "550 5.1.1", {}),
+    ]
+    assert told(store, stub) == [
+        (*bounced, ""), ("received", "", {}), ("open", "", {}), ("late_bounce", "550 5.1.1", {})
+    ]  # fmt: skip
+    assert told(store, early)[-1] == ("open", "", {})
 
 
 def test_a_place_that_no_page_ended_at_is_refused(store: EventStore) -> None:

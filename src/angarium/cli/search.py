@@ -101,7 +101,13 @@ def _print(page: FoundMailPage) -> None:
 
 def _row(mail: FoundMail, now: float) -> Row:
     state = Toned(mail.state, STATE_TONES.get(mail.state, ""))
-    cells: list[Cell] = [when(mail.at, now), mail.address or "-", state, mail.subject or "-", mail.message]
+    cells: list[Cell] = [
+        when(mail.at, now),
+        mail.address or mail.note or "-",
+        state,
+        mail.subject or "-",
+        mail.message,
+    ]
     if not mail.reply or mail.state == "delivered":
         return Row(cells)
     return Row(cells, [Toned(f"{mail.reply} ({mail.reason})" if mail.reason else mail.reply)])

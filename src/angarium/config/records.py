@@ -327,6 +327,7 @@ class GlobalOptions:
     machine_networks: CidrSet = NOWHERE
     event_database: Secret | None = None
     event_retention: int = 45
+    address_retention: int = 0
     event_store_max_size: int = 21_474_836_480
     kept_texts_max_size: int = 10_737_418_240
     # what comes in by HTTP

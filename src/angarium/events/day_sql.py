@@ -61,6 +61,11 @@ class DaySql(Protocol):
         """What was answered last about a recipient `r`; empty for nothing."""
         ...
 
+    @property
+    def is_forgotten(self) -> str:
+        """The condition that the day names nobody any more."""
+        ...
+
     def text(self, column: str) -> str:
         """Return what a column of a message, its sender, author or subject, says."""
         ...

@@ -43,7 +43,8 @@ class FoundMail(msgspec.Struct, frozen=True):
 
     *state* is that of the recipient, *changed_at* when it became so, *due_at* when it is tried next (None: never),
     *reply* the last one, in one line, and *reason* what it means in a word (empty: nothing has failed). A message of
-    which only events are known has an empty *address* and *sender*.
+    which only events are known has an empty *address* and *sender*; so has one whose day names nobody any more, which
+    *note* says.
     """
 
     message: str
@@ -70,6 +71,7 @@ class FoundMail(msgspec.Struct, frozen=True):
     attempts: int
     reply: str
     reason: str
+    note: str = ""
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -191,6 +193,15 @@ class EventStore(Protocol):
     def alone(self, day: str, address: str, account: int | None = None) -> list[MessageId]:
         """Return the messages of a day that went to *address* and to nobody else who is still known, of the mail of
         *account*, None: of all. By whoever takes. Raises EventStoreError.
+        """
+        ...
+
+    def forget(self, day: str) -> bool:
+        """Take out of a day whom its mail was about: addresses, senders, subjects, Message-IDs, metadata, the texts of
+        replies, the details of what happened, and the words of them. What is counted stays, and what is taken later is
+        taken without them. Return whether nothing of it is left on the disk; where something is, since somebody reads,
+        call it again. By whoever takes. Killed in the middle, it has not happened, or is to be called again. Raises
+        EventStoreError.
         """
         ...
 

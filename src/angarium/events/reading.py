@@ -11,6 +11,7 @@ from angarium.core.records import Attempt
 from angarium.events.catalogue import BY_NUMBER, KINDS, STATES
 from angarium.events.conditions import Conditions, scoped
 from angarium.events.day_sql import Ask, Condition, DaySql, Lead, Said
+from angarium.events.forgetting import FORGOTTEN
 from angarium.events.port import Extent, FoundMail, Happening, Timeline, Whose
 from angarium.events.rollups.counting import DayCounter
 from angarium.events.rows import INDEX_BITS, WHOLE, EventDetail, of_account
@@ -143,7 +144,7 @@ class DayReader:
             SELECT r.no, m.id, m.at, r.address, {text("m.sender")}, {text("m.author")}, {text("m.subject")},
               m.message_id, m.size, m.account, m.server, {word("m.stream")}, {word("m.campaign")}, {self._sql.tags},
               m.metadata, {word("r.home")}, {word("r.binding")}, {word("m.listener")}, r.state, r.at, r.due, r.attempts,
-              {self._sql.reply}, {word("r.reason")}
+              {self._sql.reply}, {word("r.reason")}, {self._sql.is_forgotten}
             FROM {source}"""
 
     def _event(self) -> str:
@@ -204,7 +205,7 @@ def folded_meta(value: Any) -> str:
 
 def _found(row: tuple[Any, ...]) -> FoundMail:
     (number, message, at, address, sender, author, subject, message_id, size, account, server, stream, campaign, tags,
-     metadata, domain, binding, listener, state, changed_at, due, attempts, reply, reason) = row  # fmt: skip
+     metadata, domain, binding, listener, state, changed_at, due, attempts, reply, reason, forgotten) = row  # fmt: skip
     return FoundMail(
         message=format_id(message),
         index=number & WHOLE,
@@ -230,6 +231,7 @@ def _found(row: tuple[Any, ...]) -> FoundMail:
         attempts=attempts,
         reply=reply,
         reason=reason,
+        note=FORGOTTEN if forgotten else "",
     )
 
 

@@ -9,7 +9,9 @@ from angarium.events.port import FoundMail, Happening
 
 
 class MailView(msgspec.Struct, frozen=True):
-    """One recipient of one message. *index* is its number in the message; *reason* says in a word why it failed."""
+    """One recipient of one message. *index* is its number in the message; *reason* says in a word why it failed. *note*
+    says why the address is empty, where it has been forgotten (`Address_Retention`).
+    """
 
     message: str
     index: int
@@ -35,6 +37,7 @@ class MailView(msgspec.Struct, frozen=True):
     attempts: int
     reply: str
     reason: str
+    note: str
 
 
 class EventView(msgspec.Struct, frozen=True):

@@ -95,3 +95,52 @@ def test_it_looks_once_a_minute(store: SqliteEventStore) -> None:
     clock.at += 1
     keeping.look()
     assert len(addresses(store)) == 4
+
+
+def forgetting(store: SqliteEventStore, clock: ManualClock, days: int) -> EventKeeper:
+    return EventKeeper(store, lambda: 0, lambda: 0, clock, Log(2), address_days=lambda: days)
+
+
+def test_addresses_that_are_over_go_a_day_each_minute_the_newest_first(store: SqliteEventStore) -> None:
+    clock = now()
+    keeping = forgetting(store, clock, 6)
+    seen = []
+    for _ in range(4):
+        keeping.look()
+        seen.append(addresses(store)[-4:])
+        clock.at += 60
+    kept = [f"r{day}@example.com" for day in (3, 2, 1, 0)]
+    assert seen == [[kept[0], "", *kept[2:]], [kept[0], "", "", kept[3]],
+                    [kept[0], "", "", ""], [kept[0], "", "", ""]]  # fmt: skip
+    assert [mail.state for mail in store.search(Everything(), Whose(), limit=100).found] == [
+        "delivered"
+    ] * DAYS
+
+
+def test_without_a_limit_addresses_are_kept_and_todays_always(store: SqliteEventStore) -> None:
+    forgetting(store, now(), 0).look()
+    assert "" not in addresses(store)
+    clock = now()
+    keeping = forgetting(store, clock, 1)
+    for _ in range(DAYS):
+        keeping.look()
+        clock.at += 60
+    assert addresses(store) == ["r9@example.com", "r8@example.com", *[""] * 8]
+
+
+def test_a_day_that_is_being_read_is_tried_again(
+    store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def forget(day: str) -> bool:
+        asked.append(day)
+        return len(asked) > 1
+
+    monkeypatch.setattr(store, "forget", forget)
+    clock = now()
+    keeping = forgetting(store, clock, 8)
+    for _ in range(3):
+        keeping.look()
+        clock.at += 60
+    assert asked == [day_at(START)] * 2

@@ -265,6 +265,16 @@ _EVENTS = (
         no_limit=NoLimit(0),
     ),
     _row(
+        "Address_Retention",
+        k.INT,
+        "days",
+        "How long it is kept whom that was about: addresses, senders, subjects, replies' texts, see "
+        "[event store](event-store.md#addresses); 0 = as long as the rest of it.",
+        0,
+        36_500,
+        no_limit=NoLimit(0),
+    ),
+    _row(
         "Event_Store_Max_Size",
         k.SIZE,
         "bytes",

@@ -12,9 +12,16 @@ import msgspec
 from angarium.core.ids import MessageId, made_at
 from angarium.core.records import Event, Fact
 from angarium.events.catalogue import STATES, kind_of
+from angarium.events.forgetting import COUNTED, code_of, nameless
 from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.postgres.schema import schema_of
-from angarium.events.postgres.vectors import MOST_WORDS, mail_vector, reply_vector, with_reply
+from angarium.events.postgres.vectors import (
+    MOST_WORDS,
+    mail_vector,
+    reply_vector,
+    with_reply,
+    without_replies,
+)
 from angarium.events.postgres.words import NOTHING, Cursor, NumberedWords, storable
 from angarium.events.reading import folded_meta
 from angarium.events.rows import (
@@ -52,6 +59,7 @@ _STATE_AT, _SEQ_AT, _REPLY_AT, _REASON_AT, _WORDS_AT = map(
 )
 _EVENT = ("no", "recipient", "seq", "at", "kind", "server", "stream", "reply", "reason", "binding",
           "provider", "tries", "machine", "detail")  # fmt: skip
+_SAID_AT = _EVENT.index("reply")
 
 _RECEIVED_LATE = """
 INSERT INTO {day}.recipient AS r ({columns}) VALUES ({marks})
@@ -81,10 +89,13 @@ class _Known(NamedTuple):
 
 
 class DayTables:
-    """Writes the tables of *day*, which are there. Raises psycopg.Error throughout."""
+    """Writes the tables of *day*, which are there; *is_forgotten*: without what names anybody. Raises psycopg.Error
+    throughout.
+    """
 
-    def __init__(self, day: str, judge: Judge) -> None:
+    def __init__(self, day: str, judge: Judge, *, is_forgotten: bool = False) -> None:
         self._day = schema_of(day)
+        self._is_forgotten = is_forgotten
         self._judge = judge
         self._words = NumberedWords(self._day)
         self._known: dict[bytes, _Known] = {}
@@ -92,13 +103,17 @@ class DayTables:
 
     def take(self, cursor: Cursor, told: Sequence[Told], numbers: Iterator[int]) -> None:
         """Store what was told of messages of this day, or of none. Events get *numbers*, which only grow."""
-        received = [each for each in told if isinstance(each, ReceivedMail)]
+        received = [
+            nameless(each) if self._is_forgotten else each for each in told if isinstance(each, ReceivedMail)
+        ]
         happened = [each for each in told if not isinstance(each, ReceivedMail)]
         self._learn(cursor, told)
         self._words.learn(cursor, self._texts(received, happened))
         batch = _Batch(cursor, self._day)
         self._receive(batch, received, numbers)
         self._note(batch, happened, numbers)
+        if self._is_forgotten:
+            batch.forget_replies()
         batch.write()
 
     def forget(self) -> None:
@@ -214,7 +229,11 @@ class DayTables:
         server = known.server if isinstance(told, Event) else known.server or told.server
         return (number_of(told, known.no), sequence_of(told), told.at, kind_number_of(told), server, known.stream,
                 storable(reply_of(told)), self._words.number(self._reason(told)), *self._attempt(told),
-                is_of_machine(told), detail_of(told))  # fmt: skip
+                is_of_machine(told), self._detail(told))  # fmt: skip
+
+    def _detail(self, told: Event | Fact) -> bytes | None:
+        """Return what is in no column; None in a day that names nobody."""
+        return None if self._is_forgotten and kind_number_of(told) != COUNTED else detail_of(told)
 
     def _attempt(self, told: Event | Fact) -> tuple[int, int, int]:
         """Return by which binding and at which provider it was tried, and how often it had been then."""
@@ -292,6 +311,14 @@ class _Batch:
         self._late.append([number, "", NOTHING, NOTHING, NOTHING, STATES.index("bounced"), LATE_SEQ, at, None, 0,
                            reply, reason, ""])  # fmt: skip
         self._replies.append((reply_vector(reply), number))
+
+    def forget_replies(self) -> None:
+        """Leave the codes of all replies."""
+        self._replies.clear()
+        for row in (*self._fresh.values(), *self._states.values(), *self._late):
+            row[_REPLY_AT] = code_of(row[_REPLY_AT])
+            row[_WORDS_AT] = without_replies(row[_WORDS_AT])
+        self.events = [(*row[:_SAID_AT], code_of(row[_SAID_AT]), *row[_SAID_AT + 1 :]) for row in self.events]
 
     def write(self) -> None:
         """Write all of it."""

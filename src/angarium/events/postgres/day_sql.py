@@ -24,6 +24,7 @@ class PostgresDaySql:
 
     def __init__(self, day: str) -> None:
         self.prefix = f"{schema_of(day)}."
+        self.is_forgotten = f"(to_regclass('{self.prefix}forgotten') IS NOT NULL)"
         self.tags = (
             f"array_to_json(ARRAY(SELECT w.text FROM {self.prefix}tag t JOIN {self.prefix}word w ON w.no = t.word "
             "WHERE t.message = m.no ORDER BY w.no))::text"

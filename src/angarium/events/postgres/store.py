@@ -147,6 +147,13 @@ class PostgresEventStore:
         with self._answering():
             return self._writer.erase(day, address, account)
 
+    def forget(self, day: str) -> bool:
+        """See `EventStore.forget`."""
+        if day not in self.sizes():
+            return True
+        with self._answering():
+            return self._writer.forget(day)
+
     def drop(self, day: str) -> None:
         """See `EventStore.drop`."""
         with self._answering():

@@ -43,6 +43,11 @@ def with_reply(vector: str, reply: str) -> str:
     return f"{vector} {_replied(reply, 2 * count + 2)}" if count < MOST_WORDS else vector
 
 
+def without_replies(vector: str) -> str:
+    """Return *vector* without the words of replies."""
+    return " ".join(word for word in vector.split() if not word.startswith(REPLY))
+
+
 def _replied(reply: str, place: int) -> str:
     some = words(reply)[:_MOST_REPLY_WORDS]
     return " ".join(f"{REPLY}{word}:{at}" for at, word in enumerate(some, place))

@@ -16,6 +16,7 @@ from angarium.core.ids import MessageId
 from angarium.events.days import day_of
 from angarium.events.port import EventStoreError, Judge, Told
 from angarium.events.postgres.day import DayTables
+from angarium.events.postgres.forgetting import SWEPT_TABLES, forget, is_forgotten, is_swept
 from angarium.events.postgres.schema import FORMAT, SCHEMA, base_statements, day_statements, schema_of
 from angarium.events.postgres.words import Cursor, storable
 
@@ -81,12 +82,34 @@ class PostgresWriter:
                 cursor.execute(sql.format(day=schema), (numbers,))
         return len(numbers)
 
+    def forget(self, day: str) -> bool:
+        """Take all that names somebody out of a day's tables; return whether nothing of it is left in their files."""
+        with self._writing() as cursor:
+            self._numbers(cursor)  # so that nobody else writes
+            if is_swept(cursor, day):
+                return True
+            if not is_forgotten(cursor, day):
+                self._days.pop(day, None)
+                forget(cursor, day)
+        return self._sweep(day)
+
     def drop(self, day: str) -> None:
         """Drop a day's tables."""
         with self._writing() as cursor:
             self._numbers(cursor)  # so that nobody else writes
             self._days.pop(day, None)
             cursor.execute(f"DROP SCHEMA IF EXISTS {schema_of(day)} CASCADE")
+
+    def _sweep(self, day: str) -> bool:
+        """Write a day's tables anew, without what was in them; False where they are in use."""
+        assert self._connection is not None
+        try:
+            for table in SWEPT_TABLES:  # each in a transaction of its own
+                self._connection.execute(f"VACUUM (FULL) {schema_of(day)}.{table}")
+        except psycopg.errors.LockNotAvailable:
+            return False
+        self._connection.execute(f"UPDATE {schema_of(day)}.forgotten SET is_swept = true")
+        return True
 
     def sync(self) -> None:
         """Have all that was taken survive a power cut: a commit is on the disk when all before it are."""
@@ -149,7 +172,7 @@ class PostgresWriter:
             there = cursor.execute("SELECT to_regnamespace(%s)", (schema_of(day),)).fetchone()
             if there == (None,):
                 cursor.execute(day_statements(day))
-            tables = DayTables(day, self._judge)
+            tables = DayTables(day, self._judge, is_forgotten=is_forgotten(cursor, day))
         self._days[day] = tables
         while len(self._days) > _DAYS_KNOWN:
             self._days.pop(next(iter(self._days)))

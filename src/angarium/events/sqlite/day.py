@@ -13,6 +13,7 @@ from angarium.core.ids import MessageId, made_at
 from angarium.core.providers import provider_of
 from angarium.core.records import Event, Fact, Message
 from angarium.events.catalogue import KINDS, STATES
+from angarium.events.forgetting import COUNTED, code_of, nameless
 from angarium.events.port import Judge, ReceivedMail, Told
 from angarium.events.rows import (
     INDEX_BITS,
@@ -22,6 +23,7 @@ from angarium.events.rows import (
     due_of,
     is_late_bounce,
     is_of_machine,
+    kind_number_of,
     message_of,
     number_of,
     sequence_of,
@@ -29,6 +31,7 @@ from angarium.events.rows import (
 )
 from angarium.events.sqlite.detail import pack_event, pack_fact
 from angarium.events.sqlite.erasure import alone, erase
+from angarium.events.sqlite.forgetting import forget, is_forgotten
 from angarium.events.sqlite.schema import SCHEMA_VERSION, open_to_write
 from angarium.events.sqlite.words import (
     NOTHING,
@@ -42,6 +45,8 @@ from angarium.events.sqlite.words import (
 )
 
 _AT_ONCE = 400
+_REPLY_AT = 7
+"""Where the reply stands in the row of an event."""
 _IN_MEMORY = 50_000
 """So many messages and words of the newest day are known without asking its file; of days before it, to which little
 comes, a tenth.
@@ -137,6 +142,13 @@ class _Rows:
         self.late: list[tuple[int, float, int]] = []
         self.replies: dict[tuple[int, int], str] = {}
 
+    def forget_replies(self) -> None:
+        """Leave the codes of all replies."""
+        self.replies.clear()
+        self.events = [
+            (*row[:_REPLY_AT], code_of(row[_REPLY_AT]), *row[_REPLY_AT + 1 :]) for row in self.events
+        ]
+
 
 class DayFile:
     """Writes a day's file. Raises sqlite3.Error throughout, and ValueError for a file of a newer format."""
@@ -150,6 +162,7 @@ class DayFile:
         self._shared = SharedValues(self._db, most // 4)
         self._known: Recent[MessageId, _Known] = Recent(self._stub, most)
         self._next = self._first_free()
+        self._is_forgotten = is_forgotten(self._db)
 
     def take(self, told: Sequence[Told], numbers: Iterator[int]) -> None:
         """Store what was told of messages of this day, or of none, in one transaction: all of it or nothing. Events get
@@ -159,7 +172,10 @@ class DayFile:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._learn(told)
-            self._write(self._rows_of(told))
+            rows = self._rows_of(told)
+            if self._is_forgotten:
+                rows.forget_replies()
+            self._write(rows)
             self._db.execute("COMMIT")
         except BaseException:
             self._forget()
@@ -179,6 +195,14 @@ class DayFile:
             self._forget()
             raise
         finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+
+    def forget(self) -> bool:
+        """See `forgetting.forget`."""
+        try:
+            return forget(self._db)
+        finally:
+            self._forget()
             self._db.execute("PRAGMA secure_delete = OFF")
 
     def sync(self) -> None:
@@ -207,6 +231,7 @@ class DayFile:
         self._words.forget()
         self._shared.forget()
         self._next = self._first_free()
+        self._is_forgotten = is_forgotten(self._db)
 
     def _first_free(self) -> int:
         return int(self._db.execute("SELECT ifnull(max(no), 0) + 1 FROM message").fetchone()[0])
@@ -257,6 +282,7 @@ class DayFile:
         self._db.executemany(_REPLY, sorted(rows.items()))
 
     def _receive(self, reception: ReceivedMail, rows: _Rows) -> None:
+        reception = nameless(reception) if self._is_forgotten else reception
         message = reception.message
         before = self._known.get(message.id)  # it has been learnt, if it is there
         if before is not None and before.is_whole:
@@ -324,7 +350,7 @@ class DayFile:
         provider = word(provider_of(attempt.host)) if attempt is not None and attempt.host else NOTHING
         rows.events.append((next(self._numbers), number, event.seq, event.at, _KINDS[event.type], known.server,
                             known.stream, reply, reason, binding, provider, event.attempts, 0,
-                            pack_event(event, self._shared.share)))  # fmt: skip
+                            self._detail(event)))  # fmt: skip
         now = _State(
             word(event.domain), binding, state, event.seq, event.at, due_of(event), event.attempts, reason
         )
@@ -349,7 +375,14 @@ class DayFile:
             rows.late.append((number, fact.at, reason))
         rows.events.append((next(self._numbers), number, seq, fact.at, _KINDS.get(fact.kind, _UNKNOWN),
                             known.server or fact.server, known.stream, reply, reason, NOTHING, NOTHING, 0,
-                            is_of_machine(fact), pack_fact(fact, self._shared.share)))  # fmt: skip
+                            is_of_machine(fact), self._detail(fact)))  # fmt: skip
+
+    def _detail(self, told: Event | Fact) -> bytes | None:
+        """Return what is in no column; None in a day that names nobody."""
+        if self._is_forgotten and kind_number_of(told) != COUNTED:
+            return None
+        share = self._shared.share
+        return pack_event(told, share) if isinstance(told, Event) else pack_fact(told, share)
 
     def _stub(self, message: MessageId) -> _Known:
         """Write down a message of which only events are known."""

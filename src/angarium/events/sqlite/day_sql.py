@@ -31,6 +31,8 @@ class SqliteDaySql:
     reply = f"""coalesce((SELECT reply FROM event WHERE recipient = r.no AND reply <> ''
       AND (seq < {FIRST_FACT} OR (r.seq = {LATE_SEQ} AND kind = {_LATE_BOUNCE})) ORDER BY seq DESC LIMIT 1), '')"""
 
+    is_forgotten = "(SELECT application_id FROM pragma_application_id) > 0"
+
     def text(self, column: str) -> str:
         """See `DaySql.text`."""
         return f"iif(typeof({column}) = 'integer', (SELECT value FROM shared WHERE no = {column}), {column})"

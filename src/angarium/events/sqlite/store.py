@@ -144,6 +144,14 @@ class SqliteEventStore:
         self._unsynced.add(day)
         return found
 
+    def forget(self, day: str) -> bool:
+        """See `EventStore.forget`."""
+        if not self._path(day).exists():
+            return True
+        self._unsynced.add(day)
+        with self._answering(day):
+            return self._file(day).forget()
+
     def drop(self, day: str) -> None:
         """See `EventStore.drop`. Who reads the day at the moment reads on."""
         last = self.last()

@@ -158,6 +158,7 @@ class RecorderProcess:
             self._clock,
             self._log,
             self._soon,
+            lambda: self._config.globals.address_retention,
         )
         recorder = JournalRecorder(
             spool,

@@ -1,6 +1,6 @@
-"""How long what has happened is kept: whole days go, the oldest first."""
+"""How long what has happened is kept, and whom it was about: whole days go."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from angarium.core.clock import Clock
 from angarium.core.log import Log
@@ -13,7 +13,8 @@ _DAY_S = 86_400
 
 class EventKeeper:
     """Drops days of *store*: those of mail older than *days* (0: none), and the oldest while all of it takes more than
-    *most_bytes* of the disk (0: any). For the recorder's thread; *soon* has what it is given called in that of *log*.
+    *most_bytes* of the disk (0: any); has those forget whom they were about that are older than *address_days* (0:
+    none). For the recorder's thread; *soon* has what it is given called in that of *log*.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class EventKeeper:
         clock: Clock,
         log: Log,
         soon: Callable[[Callable[[], object]], object] = lambda say: say(),
+        address_days: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._days = days
@@ -31,6 +33,8 @@ class EventKeeper:
         self._clock = clock
         self._log = log
         self._soon = soon
+        self._address_days = address_days
+        self._forgotten: set[str] = set()
         self._looked_at = 0.0
         self._first = ""
         self.size_bytes = 0
@@ -49,7 +53,8 @@ class EventKeeper:
         return found
 
     def look(self) -> None:
-        """Once a minute, drop what is over, and the oldest day where all of it is too large. Today's is never dropped.
+        """Once a minute, drop what is over, and the oldest day where all of it is too large, and forget the addresses
+        of one. Today's is never touched.
         Raises EventStoreError; then it is tried again a minute later.
         """
         now = self._clock.now()
@@ -58,7 +63,7 @@ class EventKeeper:
         self._looked_at = now
         sizes = dict(self._store.sizes())
         if days := self._days():
-            self._keep_from(day_at(max(0.0, now - days * _DAY_S)))
+            self._keep_from(self._days_ago(days))
         for day in [day for day in sizes if day < self._first]:
             self._store.drop(day)
             del sizes[day]
@@ -68,6 +73,19 @@ class EventKeeper:
             self._store.drop(day)
             self._tell_dropped(day, sizes.pop(day), most)
         self.size_bytes = sum(sizes.values())
+        self._forget_addresses(sizes)
+
+    def _forget_addresses(self, days: Iterable[str]) -> None:
+        """Have one day more forget whom it was about: the newest, since what is over by now has mostly been done."""
+        self._forgotten.intersection_update(days)
+        if kept_days := self._address_days():
+            first = self._days_ago(kept_days)
+            left = [day for day in days if day < first and day not in self._forgotten]
+            if left and self._store.forget(day := max(left)):
+                self._forgotten.add(day)
+
+    def _days_ago(self, days: int) -> str:
+        return day_at(max(0.0, self._clock.now() - days * _DAY_S))
 
     def _keep_from(self, day: str) -> None:
         self._first = max(self._first, day)
