@@ -1,8 +1,8 @@
 """One method of one path, as a table of routes has it: the application and the OpenAPI document are made from these."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, get_args, get_type_hints
@@ -55,7 +55,7 @@ class Endpoint:
     lines: bool = False
     media: str = ""
     also: tuple[int, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
     problems: tuple[str, ...] = ()
 
     @cached_property

@@ -108,7 +108,7 @@ def _in_query(endpoint: Endpoint, by_kind: dict[Any, Schema], components: dict[s
 def _in_header(endpoint: Endpoint) -> list[Schema]:
     return [
         {"name": name, "in": "header", "description": said, "schema": {"type": "string"}}
-        for name, said in endpoint.headers.items()
+        for name, said in endpoint.headers
     ]
 
 

@@ -11,10 +11,13 @@ from angarium.http.manage.sending.bodies import BatchNew, MessageNew
 from angarium.http.manage.sending.dialect import ACCEPTED
 from angarium.identity.records import TRANSMIT_GRANT
 
-_HEADERS: Final = {
-    "Idempotency-Key": "Up to 255 printable ASCII characters. A request that comes with it again is not carried out "
-    "again: it gets the answer of the first, with `Idempotency-Replayed: true`; 409 if its body is another."
-}
+_HEADERS: Final = (
+    (
+        "Idempotency-Key",
+        "Up to 255 printable ASCII characters. A request that comes with it again is not carried out "
+        "again: it gets the answer of the first, with `Idempotency-Replayed: true`; 409 if its body is another.",
+    ),
+)
 _DRY: Final = 200
 _NONE_TAKEN: Final = (400, 403, 413, 429, 500, 503)
 
