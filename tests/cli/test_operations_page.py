@@ -1,4 +1,4 @@
-"""docs/operations.md has every command, option, operation and field; docs/identity-cli.md those of who may send."""
+"""docs/operations.md has every command, option, operation and field; other pages have those of their parts."""
 
 import inspect
 from collections.abc import Iterator
@@ -14,7 +14,10 @@ from angarium.http.operate.table import OPERATE
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text()
-COMMAND_PAGES = PAGE + (DOCS / "identity-cli.md").read_text()
+COMMAND_PAGES = "".join(
+    (DOCS / f"{name}.md").read_text()
+    for name in ("operations", "identity-cli", "campaigns", "templates", "lists")
+)
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

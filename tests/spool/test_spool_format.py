@@ -15,7 +15,7 @@ from zlib import crc32
 import pytest
 
 from angarium.core.ids import format_id
-from angarium.core.records import Fact, reception_of
+from angarium.core.records import Fact, KeyedAnswer, reception_of
 from angarium.spool.codec import KINDS, VERSION, Image, frame
 from angarium.spool.disk import RealDisk
 from angarium.spool.embedded import open_partition
@@ -252,7 +252,12 @@ def test_a_writer_writes_no_other_kinds_than_it_can_read(play, engine):
 
     async def day(spool):
         named = make_message(content=shared.content.id)
-        assert await spool.accept_all((named, b""), (make_message(), b""), content=shared) is None
+        key = b"k" * 32
+        keyed = KeyedAnswer(
+            key=key, digest=key, status=202, media_type="a/b", body=b"{}", until=named.received_at
+        )
+        together = ((named, b""), (make_message(), b""))
+        assert await spool.accept_all(*together, content=shared, keyed=keyed) is None
         spool.spool.note([a_fact()])
         (recipient,) = await spool.take(make_message(), b"x")
         await spool.tell(recipient, "delivered")

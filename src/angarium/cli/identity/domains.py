@@ -196,12 +196,13 @@ def _verdict(domain: Domain) -> str:
     if domain.verified_at is None:
         return f"{domain.name} is not verified: none of its keys was found in the DNS, and its mail is not signed"
     signing = sum(1 for key in domain.keys if key.state == "active")
-    told = f"{domain.name} is verified; its mail is signed with {signing} of its keys"
+    told = [f"{domain.name} is verified; its mail is signed with {signing} of its keys"]
     if domain.return_path_seen_at is not None:
-        told += f", bounces come back to {domain.return_path}"
+        told.append(f"bounces come back to {domain.return_path}")
     if domain.tracking_seen_at is not None:
-        told += f", readers' programs come by {domain.tracking}"
-    return told
+        told.append(f"readers' programs come by {domain.tracking}")
+    *others, last = told
+    return f"{', '.join(others)}, and {last}" if others else last
 
 
 @domains_command.command("change")
