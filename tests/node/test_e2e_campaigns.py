@@ -37,13 +37,16 @@ class Place:
         self.node = Node(CONFIG.format(port=sink.port), folder=folder, workers=2)
 
     def post(self, body: dict[str, Any]) -> Any:
+        return self.ask("POST", "/messages", body, 202)
+
+    def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         client = http.client.HTTPConnection("127.0.0.1", self.node.http_port, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        client.request("POST", "/manage/v1/messages", json.dumps(body), headers)
+        client.request(method, f"/manage/v1{path}", None if body is None else json.dumps(body), headers)
         answer = client.getresponse()
         said = json.loads(answer.read())
         client.close()
-        assert answer.status == 202, said
+        assert answer.status == status, said
         return said
 
     def run(self, *args: str) -> Any:
@@ -128,3 +131,17 @@ def test_an_order_is_paused_and_goes_on_and_another_is_cancelled(place: Place) -
     assert states["later"] == "cancelled"
     with pytest.raises(Exception, match="cannot be taken back"):
         place.run("campaigns", "resume", later.hex())
+
+
+def test_mail_to_a_stored_list_is_a_campaign_and_each_on_it_gets_a_text_of_their_own(place: Place) -> None:
+    people = [{"address": f"l{n}@list.example", "name": f"L{n}", "data": {"n": n}} for n in range(3)]
+    kept = place.ask("POST", "/recipient-lists", {"alias": "news", "recipients": people}, 201)
+    body = {"from": "shop@far.example", "recipient_list": "news", "subject": "No {{n}}", "text": "{{name}}"}
+    said = place.post({**body, "campaign": "to-list"})
+    for n in range(3):
+        (message,) = place.sink.wait_for_mail_to(f"l{n}@list.example")
+        assert b"Subject: No %d\r\n" % n in message.data
+    shown = place.ask("GET", f"/campaigns/{said['id']}")
+    assert (shown["name"], shown["list"], shown["recipients"]) == ("to-list", kept["id"], 3)
+    wrong = place.ask("POST", "/messages", {**body, "recipient_list": "olds", "to": ["a@far.example"]}, 400)
+    assert {error["pointer"] for error in wrong["errors"]} == {"/to", "/recipient_list"}

@@ -235,6 +235,13 @@ class EntrancePolicy(msgspec.Struct, frozen=True, kw_only=True):
     heeds_priority: bool
 
 
+class ListSource(NamedTuple):
+    """A stored list that a form goes to: its *id*, and how many (*size*) were on it when that was looked at."""
+
+    id: str
+    size: int
+
+
 class Submission(msgspec.Struct, Generic[P], frozen=True):
     """One message as it was handed in, by whatever door.
 
@@ -243,7 +250,8 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     before the others, and all before what the message's own header asks for. What login, stream, server and account say
     is the principal's, and comes last. *fate* is that of the message (`records.Fate`): what is mail to this node is
     read, and has no principal. *personal* is what each recipient of the envelope has of its own, in their order; empty:
-    nothing. *due_at* is when the message is to leave, None at once. *by_request*: its sender is told what is wrong with
+    nothing. *source* is the list whose recipients get a form, who are read when it leaves; the envelope has none then.
+    *due_at* is when the message is to leave, None at once. *by_request*: its sender is told what is wrong with
     it, so that nothing is taken only to be reported as failed.
     """
 
@@ -258,6 +266,7 @@ class Submission(msgspec.Struct, Generic[P], frozen=True):
     fate: Literal["deliver", "feedback"] = "deliver"
     personal: Sequence[Personal] = ()
     due_at: float | None = None
+    source: ListSource | None = None
     by_request: bool = False
 
 

@@ -20,6 +20,7 @@ from angarium.identity.guard.kept import TrustKept
 from angarium.identity.secrets import KeyRing
 from angarium.identity.store.place import key_file, open_database, store_url
 from angarium.identity.usage.usage import Usage
+from angarium.node.recipient_lists import WorkerLists
 from angarium.render.images.files import FOLDER as IMAGES
 from angarium.render.images.files import ImageFiles
 from angarium.render.images.names import SignedImagePaths
@@ -54,6 +55,7 @@ class WorkerIdentities:
         ring = KeyRing.load_or_create(key_file(config, data))
         self.directory = Directory(self._database, ring, clock, log)
         self.templates = KnownTemplates(self._database, generation, self.directory.changes)
+        self.lists = WorkerLists(self._database)
         self.returns = SignedReturnPaths(partial(ring.all_derived, PURPOSE))
         self.tracking = SignedTrackingAddresses(partial(ring.all_derived, TRACKING))
         paths = SignedImagePaths(partial(ring.all_derived, TRACKING))

@@ -170,7 +170,15 @@ class WorkerService:
         report, recipients = _recover(engine, folders, session_counts, clock, log)
         shelf = OrderShelf(orders_folder(data))
         orders = OrderMaker(
-            shelf, index, workers, engine.spool, engine.acceptance, Obey(engine.operator), clock, log
+            shelf,
+            index,
+            workers,
+            engine.spool,
+            engine.acceptance,
+            Obey(engine.operator),
+            clock,
+            log,
+            identities.lists,
         )
         await orders.reconcile({recipient.message.id for recipient in recipients})
         await identities.start()

@@ -93,14 +93,8 @@ class RecipientLists:
 
     def find(self, account: int, name: int | str) -> StoredList:
         """Return a list of an account by its id or its alias. Raises NotFound."""
-        which = _KEY.id == name if isinstance(name, int) else _KEY.alias == name
-        is_askable = 0 < name < 1 << 63 if isinstance(name, int) else name.isprintable()
-        query = select(lists).where(_KEY.account == account, which)
         with self._log.reading() as connection:
-            row = connection.execute(query).mappings().first() if is_askable else None
-        if row is None:
-            raise NotFound(f"list {str(name)[:100]}")
-        return record_of(row, StoredList)
+            return found_list(connection, account, name)
 
     def page(
         self, account: int | None = None, after: int | None = None, limit: int = 100
@@ -262,6 +256,17 @@ class RecipientLists:
             put_page(connection, edition, number, left)
             taken += len(rows) - len(left)
         return taken
+
+
+def found_list(connection: Connection, account: int, name: int | str) -> StoredList:
+    """Return a list of an account by its id or its alias. Raises NotFound."""
+    which = _KEY.id == name if isinstance(name, int) else _KEY.alias == name
+    is_askable = 0 < name < 1 << 63 if isinstance(name, int) else name.isprintable()
+    query = select(lists).where(_KEY.account == account, which)
+    row = connection.execute(query).mappings().first() if is_askable else None
+    if row is None:
+        raise NotFound(f"list {str(name)[:100]}")
+    return record_of(row, StoredList)
 
 
 def _without_duplicates(

@@ -32,7 +32,9 @@ class SendingDoors(NamedTuple):
 def sending_doors(intake: Intake, identities: WorkerIdentities, clock: Clock, log: Log) -> SendingDoors:
     """Return the doors of a worker."""
     directory = identities.directory
-    requests = Requests(intake, directory, directory.owners, identities.clearance, identities.templates)
+    requests = Requests(
+        intake, directory, directory.owners, identities.clearance, identities.templates, identities.lists
+    )
 
     def bounds() -> tuple[int, int]:
         options = intake.config.globals

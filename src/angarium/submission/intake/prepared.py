@@ -108,7 +108,7 @@ def _prepared_form(
     """Copies of a form get what its one recipient gets. They are recipients of the same message, each alone."""
     named, copies, personal = submission.envelope.recipients, decision.copies, submission.personal
     if copies.number:
-        if len(named) > 1:
+        if len(named) != 1:
             why = "do not go with a message of its own for each of several recipients"
             return NotTaken((Problem(Reason.FIELD, "copies", facts={"why": why}),))
         own = personal[0] if personal else NOBODY

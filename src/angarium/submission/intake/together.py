@@ -109,12 +109,16 @@ class Together:
         if found.failing:
             self._notes.count(found.failing)
         copies = [self._copy(found, number) for number in range(len(found.copies.hidden))]
-        is_order = self._orders is not None and len(found.message.recipients) > MOST_AT_ONCE
+        is_large = found.submission.source is not None or len(found.message.recipients) > MOST_AT_ONCE
+        is_order = self._orders is not None and is_large
         ids = group.add(_Entry(found, copies, is_order=is_order))
         return Receipt(ids, found.failing)
 
     async def _count(self, found: PreparedMail, group: "_Group") -> tuple[Problem, ...]:
-        number = len(found.message.recipients) + len(found.copies.hidden)
+        source = found.submission.source
+        number = (
+            source.size if source is not None else len(found.message.recipients) + len(found.copies.hidden)
+        )
         problem = group.reservation.lacks_room(number, group.waiting_bytes + number * found.size)
         if problem is None:
             try:
@@ -190,7 +194,13 @@ class Together:
             assert self._orders is not None
             assert isinstance(entry.body, bytes)
             try:
-                await self._orders.place(entry.messages[0], entry.body, entry.personal)
+                source = entry.submission.source
+                await self._orders.place(
+                    entry.messages[0],
+                    entry.body,
+                    entry.personal,
+                    source=source.id if source is not None else "",
+                )
             except SpoolError as error:
                 self._notes.not_stored(self._clock.now(), entry.submission, error)
                 group.refuse(entry, storage_problem(error))

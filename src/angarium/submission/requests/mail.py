@@ -14,9 +14,10 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """What a dialect makes of a request, or of each message in it: a `Submission` without what the node knows.
 
     *reverse_path* is where bounces go, None to the first author. *personal* is what each of *recipients* has of its
-    own. *due_at* is when it is to leave, None at once. *refuses_suppressed* leaves recipients out that are suppressed,
-    and says so, where they would else be taken and end as suppressed. With *problems* it is not taken: they are what
-    the dialect itself has found.
+    own. *recipient_list* is the id or alias of a stored list that a form goes to, instead of them. *due_at* is when it
+    is to leave, None at once. *refuses_suppressed* leaves recipients out that are suppressed, and says so, where they
+    would else be taken and end as suppressed. With *problems* it is not taken: they are what the dialect itself has
+    found.
     """
 
     recipients: Sequence[ForwardPath]
@@ -24,6 +25,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     reverse_path: str | None = None
     wishes: tuple[Wishes, ...] = ()
     personal: Sequence[Personal] = ()
+    recipient_list: str | None = None
     due_at: float | None = None
     refuses_suppressed: bool = False
     problems: tuple[Problem, ...] = ()

@@ -11,7 +11,7 @@ from angarium.config.records import InboundOptions
 from angarium.core.fields import Fields, Form
 from angarium.core.options import layered
 from angarium.core.records import BULK, ForwardPath, KeyedAnswer, Origin
-from angarium.core.submission import Envelope, Problem, Raw, Reason, Receipt, Submission
+from angarium.core.submission import Envelope, ListSource, Problem, Raw, Reason, Receipt, Submission
 from angarium.identity.principal import Principal, Refused, options_for, return_path_problem
 from angarium.mime.addresses import mailboxes
 from angarium.mime.header import HeaderBlock
@@ -21,6 +21,7 @@ from angarium.submission.intake.fields import fields_problems
 from angarium.submission.intake.intake import Intake
 from angarium.submission.intake.ports import Keys
 from angarium.submission.policy import entrance_policy
+from angarium.submission.requests.lists import SendersLists, source_of
 from angarium.submission.requests.mail import Mail, mailbox_of
 from angarium.submission.requests.ports import Senders
 from angarium.submission.requests.templates import SendersTemplates, formed
@@ -56,12 +57,14 @@ class Requests:
         owners: Owners,
         suppressed: SuppressedRecipients | None = None,
         templates: SendersTemplates | None = None,
+        lists: SendersLists | None = None,
     ) -> None:
         self._intake = intake
         self._senders = senders
         self._owners = owners
         self._suppressed = suppressed
         self._templates = templates
+        self._lists = lists
 
     @property
     def config(self) -> Config:
@@ -149,7 +152,8 @@ class Requests:
             personal = [personal[index] for index in left] if personal else ()
         sender = mail.reverse_path if mail.reverse_path is not None else _author_of(mail)
         mailbox = mailbox_of(sender) if sender else None
-        problems = (*mail.problems, *self._problems(principal, paths, refused))
+        source = await source_of(mail, principal, self._lists)
+        problems = (*mail.problems, *self._problems(principal, paths, refused, source))
         if mail.problems and isinstance(mail.content, Fields):  # what the intake would find is told with them
             problems += fields_problems(mail.content, self.config.globals.forbidden_attachments)
         if sender and mailbox is None:
@@ -173,12 +177,19 @@ class Requests:
             wishes=mail.wishes,
             personal=personal,
             due_at=mail.due_at,
+            source=source if isinstance(source, ListSource) else None,
             by_request=True,
         )
 
     def _problems(
-        self, principal: Principal, paths: Sequence[ForwardPath], refused: tuple["_LeftOut", ...]
+        self,
+        principal: Principal,
+        paths: Sequence[ForwardPath],
+        refused: tuple["_LeftOut", ...],
+        source: ListSource | Problem | None,
     ) -> tuple[Problem, ...]:
+        if source is not None:
+            return (source,) if isinstance(source, Problem) else ()
         most = self.limits_of(principal).recipients
         if not paths:
             return tuple(problem for _, problem in refused) or (Problem(Reason.NO_RECIPIENTS),)

@@ -30,7 +30,7 @@ async def formed(mail: Mail, principal: Principal, templates: SendersTemplates |
     if not isinstance(content, TemplateReference) or templates is None:
         return mail
     server = principal.server.id if principal.server is not None else None
-    name = _name(content.template)
+    name = name_of(content.template)
     try:
         template = await templates.get(TemplateName(principal.account.id, server, name))
     except NotFound as error:
@@ -67,7 +67,7 @@ def _headers(own: Fields, fields: Fields) -> tuple[tuple[str, str], ...]:
     return (*(each for each in fields.headers if each[0].lower() not in said), *own.headers)
 
 
-def _name(text: str) -> int | str:
+def name_of(text: str) -> int | str:
     """A number alone is an id: an alias has a letter."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else text
 

@@ -50,13 +50,15 @@ class MessageNew(Body, rename={"sender": "from"}):
     Addresses are texts, `Ann <ann@example.com>`, or objects. `bcc` stands in no message. With `separate` each recipient
     of `to` gets a message of their own, and sees no other. `language` is the one that subject, text, HTML and headers
     are written in, if they are templates; `data` is for all recipients. With `dry_run` nothing is sent, only looked at.
-    `send_at` is when it is to leave. Options say what the key, the stream and the server do not.
+    With `recipient_list`, the id or alias of a stored list, it goes to each on it, who get messages of their own with
+    the list's data. `send_at` is when it is to leave. Options say what the key, the stream and the server do not.
     """
 
     sender: Address | MailboxBody | UnsetType = UNSET
     to: Annotated[tuple[Address | RecipientBody, ...], msgspec.Meta(max_length=MOST_RECIPIENTS)] = ()
     cc: Annotated[tuple[Address | MailboxBody, ...], msgspec.Meta(max_length=MOST_RECIPIENTS)] = ()
     bcc: Annotated[tuple[Address | MailboxBody, ...], msgspec.Meta(max_length=MOST_RECIPIENTS)] = ()
+    recipient_list: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetType = UNSET
     reply_to: Annotated[tuple[Address | MailboxBody, ...], msgspec.Meta(max_length=100)] = ()
     subject: Header | UnsetType = UNSET
     text: str | UnsetType = UNSET

@@ -44,6 +44,7 @@ def mail_of(body: MessageNew, taking: Taking) -> Mail:
         content=content,
         reverse_path=body.return_path if body.return_path is not UNSET else None,
         wishes=(Wishes("", _options(body)),),
+        recipient_list=reading.recipient_list(),
         personal=_personal(to, len(paths)) if isinstance(content, Form | TemplateReference) else (),
         due_at=reading.due_at(taking.now),
         problems=tuple(reading.problems),
@@ -97,6 +98,16 @@ class _Reading:
             return []
         return [NamedMailbox(mailbox.address, found[0].name)]
 
+    def recipient_list(self) -> str | None:
+        """Return the stored list that it goes to, None where it names its recipients."""
+        body = self.body
+        if body.recipient_list is UNSET:
+            return None
+        for name in ("to", "cc", "bcc", "raw", "raw_base64"):
+            if getattr(body, name) not in (UNSET, ()):
+                self.wrong(name, "and recipient_list do not go together; give one")
+        return str(body.recipient_list)
+
     # -- what it is made of
 
     def content(
@@ -123,6 +134,7 @@ class _Reading:
             self.wrong("text", "is missing: give text, html or both")
         is_form = (
             body.separate
+            or body.recipient_list is not UNSET
             or body.language is not UNSET
             or any(own.data for _, own in to)
             or body.data is not UNSET
@@ -146,7 +158,7 @@ class _Reading:
                 "cc" if cc else "bcc", "does not go with messages of their own for each recipient; use to"
             )
         shared = _encode(body.data) if isinstance(body.data, dict) else b""
-        has_data = bool(shared) or any(own.data for _, own in to)
+        has_data = bool(shared) or any(own.data for _, own in to) or body.recipient_list is not UNSET
         language = body.language if body.language is not UNSET else "mustachio" if has_data else ""
         return Form(fields=fields, language=language, shared=shared)
 
