@@ -100,13 +100,17 @@ def _envelope(message_id: str, mail: FoundMail) -> list[Cell]:
     return [
         Toned(f"message {message_id}, {size(mail.size)}, as the recorder has kept it", "bright"),
         f"    received {moment(mail.at)}, {relative(mail.at, time.time())}, at listener {mail.listener}",
-        f"    from     <{mail.sender}>",
-        f"    subject  {mail.subject}",
+        *(
+            [f"    {mail.note}"]
+            if mail.note
+            else [f"    from     <{mail.sender}>", f"    subject  {mail.subject}"]
+        ),
     ]
 
 
 def _recipient(mail: FoundMail) -> Row:
-    cells: list[Cell] = [mail.address, Toned(mail.state, STATE_TONES.get(mail.state, "")), str(mail.attempts)]
+    state = Toned(mail.state, STATE_TONES.get(mail.state, ""))
+    cells: list[Cell] = [mail.address or mail.note or "-", state, str(mail.attempts)]
     return Row(cells, [Toned(mail.reply)] if mail.reply else [])
 
 
