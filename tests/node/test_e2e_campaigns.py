@@ -145,3 +145,27 @@ def test_mail_to_a_stored_list_is_a_campaign_and_each_on_it_gets_a_text_of_their
     assert (shown["name"], shown["list"], shown["recipients"]) == ("to-list", kept["id"], 3)
     wrong = place.ask("POST", "/messages", {**body, "recipient_list": "olds", "to": ["a@far.example"]}, 400)
     assert {error["pointer"] for error in wrong["errors"]} == {"/to", "/recipient_list"}
+
+
+def test_mail_that_is_scheduled_is_listed_and_cancelled_and_stays_so(place: Place) -> None:
+    body = {
+        "from": "shop@far.example",
+        "to": ["later@far.example"],
+        "text": "x",
+        "send_at": "2027-06-01T09:00:00Z",
+    }
+    id = place.post({**body, "tags": ["scheduled"]})["id"]
+    listing = "/messages?query=status:queued%20AND%20tag:scheduled"
+    place.node.program.wait_until(lambda: place.ask("GET", listing)["data"], "it in the listing")
+    (waiting,) = place.ask("GET", listing)["data"]
+    (wait,) = place.ask("GET", f"/messages/{id}")["waits"]
+    assert (waiting["message"], wait["next_try_at"]) == (id, "2027-06-01T09:00:00Z")
+    assert place.ask("DELETE", f"/messages/{id}") == {
+        "id": id,
+        "cancelled": 1,
+        "in_flight": 0,
+        "problems": [],
+    }
+    assert "nothing of message" in place.ask("DELETE", f"/messages/{id}", status=409)["detail"]
+    place.node.program.wait_until(lambda: not place.ask("GET", listing)["data"], "its end")
+    assert place.ask("GET", f"/messages/{id}")["recipients"][0]["status"] == "cancelled"

@@ -64,7 +64,7 @@ def test_nobody_gets_the_data_of_one_who_is_left_out(tmp_path: Path, names: tupl
         desk = IntakeDesk(tmp_path)
         requests = Requests(desk.intake, Anybody(), Anybody(), Suppressed())
         receipts = await requests.take(a_principal("api_key"), [mail], Origin(listener="http"))
-        return receipts, desk.entered
+        return receipts, [(message, desk.own[message.id]) for message, _ in desk.entered]
 
     (receipt,), ((message, own),) = asyncio.run(take())
     left = [name for name in names if not name.startswith("gone")]

@@ -26,7 +26,7 @@ from angarium.events.rollups.store import RollupsReader
 from angarium.feedback.reasons import category_of
 from angarium.http.api.caller import Caller
 from angarium.http.manage.routes import ManagePorts, make_manage_routes
-from angarium.http.manage.waiting import Asking
+from angarium.http.manage.waiting import Asking, Cancelling
 from angarium.http.postmark.routes import PostmarkPorts, make_postmark_app
 from angarium.identity.directory.api_keys import KEYS_AND_TOKENS, ApiKeys
 from angarium.identity.domains.check import DomainReport, check_domain
@@ -63,6 +63,7 @@ class Management:
         events: WholeEventStore,
         news: StoredNews,
         asking: Asking,
+        cancelling: Cancelling,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -80,6 +81,7 @@ class Management:
         self._orders = OrderShelf(orders_folder(data))
         self._news = news
         self._asking = asking
+        self._cancelling = cancelling
         self._config_of = config_of
         self._clock = clock
         self._log = log
@@ -101,6 +103,7 @@ class Management:
             self._hostname,
             self._tracking_host,
             self._asking,
+            self._cancelling,
         )
         tokens = _Tokens(ApiKeys(self._database, KEYS_AND_TOKENS), self._clock)
         of_postmark = PostmarkPorts(

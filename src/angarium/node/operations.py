@@ -32,6 +32,7 @@ from angarium.core.operations import (
     QueuesArgs,
     Recipients,
     RecipientsArgs,
+    SelectionArgs,
     Stat,
     Status,
     TopArgs,
@@ -235,6 +236,15 @@ class NodeOperations:
         answers: Answers = acting.result()
         answers.need_one()
         yield merge_changes(answers)
+
+    async def cancel(self, id: str, note: str) -> Changed:
+        """End what waits of a message, without a report to its sender; *note* says why."""
+        args = ActArgs("fail", SelectionArgs(message=id), note=note, quiet=True)
+        changed = Changed()
+        async for each in self.act(args):
+            if isinstance(each, Changed):
+                changed = each
+        return changed
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again; see NodePort."""

@@ -111,6 +111,7 @@ class Supervisor:
             self.counters,
             self.end_mail,
             lambda message: self._operations.message(MessageArgs(message), SOON_S),
+            lambda message, note: self._operations.cancel(message, note),
         )
         self._webhooks = WebhooksKeeper(lambda: self.config, data, self.clock, log, self.counters)
         self._stopping = asyncio.Event()

@@ -13,7 +13,7 @@ from angarium.config.load import parse_config
 from angarium.core.clock import SystemClock
 from angarium.core.ids import MessageId
 from angarium.core.metrics import Counters
-from angarium.core.operations import MessageHistory
+from angarium.core.operations import Changed, MessageHistory
 from angarium.identity.store.place import open_database
 from angarium.node.recorder.keeper import RecorderKeeper
 from angarium.testing.log import kept_log, records_of
@@ -36,6 +36,10 @@ async def nothing_known(message: str) -> MessageHistory:
     return MessageHistory()
 
 
+async def nothing_cancelled(message: str, note: str) -> Changed:
+    return Changed()
+
+
 def test_one_that_stands_still_lags_and_is_started_again(tmp_path: Path) -> None:
     async def run() -> None:
         log, counters, config = kept_log(), Counters(), parse_config("")
@@ -52,6 +56,7 @@ def test_one_that_stands_still_lags_and_is_started_again(tmp_path: Path) -> None
             counters,
             nothing_ended,
             nothing_known,
+            nothing_cancelled,
             silent_s=6,
         )
 

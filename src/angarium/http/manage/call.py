@@ -18,7 +18,7 @@ from angarium.http.api.caller import Caller
 from angarium.http.api.problem import HttpProblem
 from angarium.http.manage.bodies import Id
 from angarium.http.manage.views import Page
-from angarium.http.manage.waiting import Asking
+from angarium.http.manage.waiting import Asking, Cancelling
 from angarium.identity.domains.check import DomainReport
 from angarium.identity.grants import NODE_GRANT, implied
 from angarium.identity.records import SEND_GRANT, Credential, Domain
@@ -66,6 +66,7 @@ class Call:
     erasures: ErasureFolder
     check: Checker
     asking: Asking
+    cancelling: Cancelling
     webhooks: WebhookDesk
     orders: OrderStore
     caller: Caller

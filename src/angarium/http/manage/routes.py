@@ -16,7 +16,7 @@ from angarium.http.api.caller import Authenticator, Caller, actor_of
 from angarium.http.api.keys import KeyGate
 from angarium.http.manage.call import Call, Checker
 from angarium.http.manage.table import MANAGE
-from angarium.http.manage.waiting import Asking, nobody_to_ask
+from angarium.http.manage.waiting import Asking, Cancelling, nobody_to_ask, nobody_to_cancel
 from angarium.identity.store.store import IdentityStore
 from angarium.spool.orders import OrderStore
 from angarium.webhooks.desk import WebhookDesk
@@ -41,6 +41,7 @@ class ManagePorts(NamedTuple):
     hostname: Callable[[], str] = lambda: ""
     tracking_host: Callable[[], str] = lambda: ""
     asking: Asking = nobody_to_ask
+    cancelling: Cancelling = nobody_to_cancel
 
     def call(self, caller: Caller, path: str, query: Mapping[str, str], actor: str) -> Call:
         """Return what the handlers get when *caller* asks; *actor* is how the audit log names them."""
@@ -53,6 +54,7 @@ class ManagePorts(NamedTuple):
             erasures=self.erasures,
             check=self.check,
             asking=self.asking,
+            cancelling=self.cancelling,
             webhooks=self.webhooks,
             orders=self.orders,
             caller=caller,

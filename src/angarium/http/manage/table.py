@@ -9,6 +9,7 @@ from angarium.http.manage import (
     audit,
     bounces,
     campaigns,
+    cancelling,
     credentials,
     domains,
     erasures,
@@ -139,6 +140,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/messages", happened.list_messages, "message_events/view"),
     Endpoint("GET", "/messages/export", happened.export_messages, "message_events/view", lines=True),
     Endpoint("GET", "/messages/{message}", happened.show_message, "message_events/view"),
+    Endpoint("DELETE", "/messages/{message}", cancelling.cancel_message, TRANSMIT_GRANT, conflicts=True),
     Endpoint(
         "GET", "/messages/{message}/raw", happened.show_text, "message_events/view", media="message/rfc822"
     ),

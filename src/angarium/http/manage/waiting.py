@@ -9,11 +9,14 @@ import msgspec
 
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
-from angarium.core.operations import MessageHistory, RecipientRow
+from angarium.core.operations import Changed, MessageHistory, RecipientRow
 from angarium.core.reasons import sentence
 
 Asking = Callable[[MessageId], Awaitable[MessageHistory]]
 """Asks the workers what they know of a message. Raises AngariumError."""
+
+Cancelling = Callable[[MessageId, str], Awaitable[Changed]]
+"""Has the workers end what waits of a message, for a reason in words. Raises AngariumError."""
 
 PATIENCE_S: Final = 4.0
 """The supervisor answers in half of it, whatever its workers do."""
@@ -21,6 +24,11 @@ PATIENCE_S: Final = 4.0
 
 async def nobody_to_ask(message: MessageId) -> MessageHistory:
     """Ask where nobody delivers: see Asking."""
+    raise AngariumError("nobody delivers mail here")
+
+
+async def nobody_to_cancel(message: MessageId, note: str) -> Changed:
+    """End mail where nobody delivers: see Cancelling."""
     raise AngariumError("nobody delivers mail here")
 
 

@@ -11,7 +11,7 @@ from angarium.core.clock import Clock
 from angarium.core.ids import MessageId
 from angarium.core.log import Log
 from angarium.core.metrics import Counters
-from angarium.core.operations import MessageHistory
+from angarium.core.operations import Changed, MessageHistory
 from angarium.node.kept_process import SILENT_S, KeptProcess
 from angarium.node.link import refuse_calls
 from angarium.node.recorder.status import RecorderStatus
@@ -24,8 +24,8 @@ class RecorderKeeper:
     """Keeps one recorder process running on the journals in *spool*. It never holds up the mail.
 
     *config_of* returns the configuration in force; *end_mail* has the workers end mail that it has read, *message*
-    asks them what they know of one, by its id. One that says nothing for *silent_s* is killed, and what has happened is
-    recorded by a new one.
+    asks them what they know of one, by its id, *cancel* has them end what waits of one, with a note. One that says
+    nothing for *silent_s* is killed, and what has happened is recorded by a new one.
     """
 
     def __init__(
@@ -38,10 +38,12 @@ class RecorderKeeper:
         counters: Counters,
         end_mail: Callable[[list[Any]], Awaitable[list[MessageId]]],
         message: Callable[[str], Awaitable[MessageHistory]],
+        cancel: Callable[[str, str], Awaitable[Changed]],
         silent_s: float = SILENT_S,
     ) -> None:
         self._end_mail = end_mail
         self._message = message
+        self._cancel = cancel
         self._clock = clock
         self._log = log
         self._counters = counters
@@ -100,6 +102,8 @@ class RecorderKeeper:
             return await self._end_mail(args["read"])
         if op == "message":
             return await self._message(args["id"])
+        if op == "cancel":
+            return await self._cancel(args["id"], args["note"])
         return await refuse_calls(op, args)
 
     def complain(self, error: str) -> None:

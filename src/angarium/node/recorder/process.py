@@ -26,7 +26,7 @@ from angarium.config.model import Config
 from angarium.core.clock import SystemClock
 from angarium.core.errors import AngariumError
 from angarium.core.ids import MessageId
-from angarium.core.operations import MessageHistory
+from angarium.core.operations import Changed, MessageHistory
 from angarium.core.records import Fact, Message
 from angarium.core.tasks import Tasks
 from angarium.engine.to_us import ReadMail
@@ -141,7 +141,9 @@ class RecorderProcess:
         hear_libraries(self._log, self._clock)
         store = open_event_store(self._config, data, reason_of)
         news = StoredNews()
-        management = Management(lambda: self._config, data, store, news, self._ask, self._clock, self._log)
+        management = Management(
+            lambda: self._config, data, store, news, self._ask, self._cancel, self._clock, self._log
+        )
         desk = FeedbackDesk(self._reader(data, store), self._end_mail, self._clock)
         texts = BodyStore(texts_folder(data))
         self._texts = TextKeeper(
@@ -217,6 +219,10 @@ class RecorderProcess:
     async def _ask(self, message: MessageId) -> MessageHistory:
         """Ask the workers what they know of a message: see http.manage.waiting.Asking."""
         return msgspec.convert(await self._link.call("message", id=message.hex()), MessageHistory)
+
+    async def _cancel(self, message: MessageId, note: str) -> Changed:
+        """Have the workers end what waits of a message: see http.manage.waiting.Cancelling."""
+        return msgspec.convert(await self._link.call("cancel", id=message.hex(), note=note), Changed)
 
     def _end_mail(self, read: list[ReadMail]) -> "Future[list[MessageId]]":
         """Have the workers end mail. Called by the thread that reads."""
