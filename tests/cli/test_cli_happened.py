@@ -8,6 +8,7 @@ from angarium.cli.kept import with_facts
 from angarium.core.operations import MessageHistory
 from angarium.core.records import Attempt
 from angarium.core.reply import Reply
+from angarium.events.days import day_at
 from angarium.events.port import Whose
 from angarium.events.sqlite.store import SqliteEventStore
 from angarium.testing.happenings import START, an_id, event, fact, reception
@@ -101,3 +102,17 @@ def test_a_message_is_told_without_a_node(cli, data):
     shown = cli("message", "--data", str(data), an_id(1, START).hex()).stdout
     assert "as the recorder has kept it" in shown
     assert "bounced    r1@example.com  550 5.1.1 no such user" in shown
+
+
+def test_a_day_that_names_nobody_says_so(cli, data):
+    store = SqliteEventStore(data / "events")
+    assert store.forget(day_at(START))
+    store.close()
+    shown = cli("message", "--data", str(data), an_id(1, START).hex()).stdout
+    assert "\n    address forgotten\n" in shown
+    assert "address forgotten  bounced" in shown
+    assert "550 5.1.1\n" in shown
+    listed = cli("search", "--data", str(data), "status:bounced").stdout
+    assert "address forgotten  bounced  -" in listed
+    (mail,) = cli("search", "--data", str(data), "--export", "-", "status:bounced").stdout.splitlines()
+    assert (json.loads(mail)["address"], json.loads(mail)["note"]) == ("", "address forgotten")

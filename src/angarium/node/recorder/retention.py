@@ -53,9 +53,8 @@ class EventKeeper:
         return found
 
     def look(self) -> None:
-        """Once a minute, drop what is over, and the oldest day where all of it is too large, and forget the addresses
-        of one. Today's is never touched.
-        Raises EventStoreError; then it is tried again a minute later.
+        """Once a minute, drop what is over, and the oldest day where all of it is too large, and have one more forget
+        whom it was about. Today's is never touched. Raises EventStoreError; then it is tried again a minute later.
         """
         now = self._clock.now()
         if now - self._looked_at < _LOOK_S:
