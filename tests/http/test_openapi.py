@@ -86,3 +86,7 @@ def test_secrets_are_told_where_they_are_made_only(whole):
 
 def test_endpoints_can_be_told_apart_in_sets():
     assert len(frozenset(MANAGE.told)) == len(MANAGE.told)
+
+
+def test_methods_that_are_answered_elsewhere_are_allowed(api):
+    assert api("PUT", "/manage/v1/messages").headers["allow"] == "GET, POST"

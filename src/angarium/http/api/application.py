@@ -44,7 +44,10 @@ def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:
     paths: dict[str, list[Endpoint]] = {}
     for endpoint in api.endpoints:
         paths.setdefault(endpoint.path, []).append(endpoint)
-    routes = [Route(path, _Resource(endpoints, admit, api.refusals)) for path, endpoints in paths.items()]
+    routes = [
+        Route(path, _Resource(endpoints, admit, api.refusals, _methods_of(api.elsewhere, path)))
+        for path, endpoints in paths.items()
+    ]
     described = Response(msgspec.json.encode(document(api)), media_type=_JSON)
 
     async def openapi(request: Request) -> Response:
@@ -63,15 +66,24 @@ def make_routes(api: Api, admit: Admit) -> list[BaseRoute]:
     return [mount]
 
 
+def _methods_of(endpoints: Sequence[Endpoint], path: str) -> tuple[str, ...]:
+    return tuple(endpoint.method for endpoint in endpoints if endpoint.path == path)
+
+
 class _Resource:
-    """All methods of one path."""
+    """All methods of one path, but for those that are answered *elsewhere*."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], admit: Admit, refusals: tuple[type[Exception], ...]
+        self,
+        endpoints: Sequence[Endpoint],
+        admit: Admit,
+        refusals: tuple[type[Exception], ...],
+        elsewhere: tuple[str, ...],
     ) -> None:
         self._methods = {endpoint.method: endpoint for endpoint in endpoints}
         self._admit = admit
         self._refusals = refusals
+        self._elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -92,7 +104,7 @@ class _Resource:
     def _endpoint(self, method: str) -> Endpoint:
         found = self._methods.get("GET" if method == "HEAD" else method)
         if found is None:
-            allowed = ", ".join(self._methods)
+            allowed = ", ".join((*self._methods, *self._elsewhere))
             raise HttpProblem(
                 "method", f"{method} is not for this; use {allowed}", headers={"Allow": allowed}
             )
