@@ -33,6 +33,9 @@ TRANSMIT_GRANT = "transmissions/modify"
 
 _MADE_AT: Final = About(help="When it was made.")
 
+ROLE_CHECK: Final = checks.one_of(*ROLES)
+"""What a role has to be."""
+
 
 class Account(msgspec.Struct, frozen=True):
     """One customer. Suspended: nothing of it can log in or send; what is queued goes on."""
@@ -218,7 +221,7 @@ class Person(msgspec.Struct, frozen=True):
         str,
         About(
             help="What they may do on the pages: " + ", ".join(ROLES) + ".",
-            check=checks.one_of(*ROLES),
+            check=ROLE_CHECK,
             new=True,
             change=True,
             longest=20,

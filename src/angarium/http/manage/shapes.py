@@ -20,6 +20,8 @@ from angarium.events.port import PLACE
 from angarium.feedback.occurrences import BOUNCE_TYPES
 from angarium.identity import checks
 from angarium.identity.grants import GRANTS
+from angarium.identity.records import ROLE_CHECK
+from angarium.identity.roles import ROLES
 from angarium.query.parser import LONGEST
 from angarium.sql.checks import Check
 
@@ -44,6 +46,7 @@ SHAPES: Final[Mapping[Check, msgspec.Meta]] = {
     checks.email: _EMAIL,
     checks.stream_id: _STREAM,
     checks.zone: _ZONE,
+    ROLE_CHECK: _told(enum=list(ROLES)),
 }
 """What there is to tell of a text that is checked so."""
 
