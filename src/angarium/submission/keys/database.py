@@ -5,12 +5,14 @@ asked twice, before the journal of a third is read.
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from angarium.core.errors import AngariumError
+from angarium.core.files import open_own
 from angarium.core.records import KeyedAnswer
 from angarium.core.submission import Problem, Reason
 from angarium.submission.keys.claim import LIFETIME_S, Found, KeyClaim
@@ -117,6 +119,7 @@ class KeyDatabase:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            os.close(open_own(self._path, os.O_RDWR | os.O_CREAT))  # SQLite would make it by the umask
             connection = sqlite3.connect(
                 self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
@@ -143,7 +146,7 @@ class KeyDatabase:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
             raise KeysUnknown(f"{self._path} does not answer as it should: {error}") from error
 
