@@ -45,7 +45,7 @@ def newer_record(data: Path) -> None:
 
 def newer_identities(data: Path) -> None:
     with closing(sqlite3.connect(data / "identity" / "identity.db")) as store, store:
-        store.execute("UPDATE alembic_version SET version_num = 'of 2030' WHERE version_num NOT LIKE 's%'")
+        store.execute("UPDATE alembic_version SET version_num = 'of 2030' WHERE version_num LIKE '0%'")
 
 
 def angarium(*words):
