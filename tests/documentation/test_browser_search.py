@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from angarium.documentation.page import KINDS
 from angarium.documentation.search import DocumentationSearch
 from angarium.documentation.site import search_sections
 from angarium.query.problem import QueryProblem
+from angarium.testing.peers import find_program
 
 pytestmark = pytest.mark.peer
 
@@ -96,13 +96,12 @@ def by_module(search, query):
 
 
 def test_both_find_the_same(library):
-    if shutil.which("node") is None:
-        pytest.skip("no Node.js")
+    node = find_program("node", "nodejs")
     guides = [page for page in searched(library) if page.name < "e"]
     queries = [*re.split(r" / |\n", WRITTEN.strip()), *random_queries(80)]
     asked = {"sections": search_sections(guides), "kinds": list(KINDS), "queries": queries}
     done = subprocess.run(
-        ["node", Path(__file__).with_name("agree.js"), SCRIPT],
+        [node, Path(__file__).with_name("agree.js"), SCRIPT],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

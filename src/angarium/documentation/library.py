@@ -1,13 +1,14 @@
 """All pages of the documentation: those that are written, and those that are made from the code."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import angarium
 from angarium.core.errors import AngariumError
 from angarium.documentation.made.catalogues import LISTS, made_pages
 from angarium.documentation.markdown import Reader
-from angarium.documentation.page import DocPage, DocSource
+from angarium.documentation.page import KINDS, DocPage, DocSource, PageKind
 from angarium.documentation.subjects import Subjects
 
 _PACKAGE = Path(angarium.__file__).parent
@@ -41,3 +42,20 @@ def read_library(more: Iterable[DocSource] = ()) -> list[DocPage]:
 def searched(pages: Iterable[DocPage]) -> Iterator[DocPage]:
     """Give those of *pages* that are searched: of a list whose entries have pages of their own, nothing."""
     return (page for page in pages if page.name not in LISTS)
+
+
+class Shelf(NamedTuple):
+    """The pages of a kind, by title."""
+
+    kind: PageKind
+    title: str
+    pages: Sequence[DocPage]
+
+
+def shelves_of(pages: Sequence[DocPage]) -> list[Shelf]:
+    """Return *pages* by what they are about; no shelf is empty."""
+    by_title = sorted(pages, key=lambda page: page.title.casefold())
+    shelves = [
+        Shelf(kind, title, [page for page in by_title if page.kind == kind]) for kind, title in KINDS.items()
+    ]
+    return [shelf for shelf in shelves if shelf.pages]

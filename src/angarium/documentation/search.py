@@ -12,7 +12,6 @@ from angarium.documentation.page import DocPage, DocSection, PageKind
 from angarium.query.fields import QueryField, QueryFields
 from angarium.query.hits import WantedWord, wanted
 from angarium.query.matching import matches
-from angarium.query.nodes import Node
 from angarium.query.parser import parse
 from angarium.query.values import Now
 from angarium.query.words import words
@@ -107,11 +106,8 @@ class DocumentationSearch:
         asked = wanted(node)
         scores = self._scores(fitting, asked)
         order = sorted(range(len(fitting)), key=lambda at: (-round(scores[at], 9), at))[:limit]
-        return [self._found(fitting[at], scores[at], node) for at in order], len(fitting)
-
-    def _found(self, entry: _Entry, score: float, node: Node) -> FoundSection:
-        shown = [each for each in wanted(node) if each.field in ("", "text")]
-        return FoundSection(entry.page, entry.section, score, extract(entry.section.text, shown))
+        shown = [each for each in asked if each.field in ("", "text")]
+        return [_found(fitting[at], scores[at], shown) for at in order], len(fitting)
 
     def _scores(self, entries: Sequence[_Entry], asked: Sequence[WantedWord]) -> list[float]:
         """Return how well each of *entries* fits, by BM25: a word that few have counts more."""
@@ -138,3 +134,7 @@ class DocumentationSearch:
         if each.glob or each.is_open:
             return ((word, count) for word, count in counts.items() if each.takes(word))
         return ((each.word, counts[each.word]),)
+
+
+def _found(entry: _Entry, score: float, shown: Sequence[WantedWord]) -> FoundSection:
+    return FoundSection(entry.page, entry.section, score, extract(entry.section.text, shown))

@@ -4,30 +4,22 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from angarium.documentation.library import searched
-from angarium.documentation.page import KINDS, DocPage, PageKind
+from angarium.documentation.library import Shelf, searched, shelves_of
+from angarium.documentation.page import KINDS, DocPage
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = ("site.css", "search.js", "page.js")
 """Files of the site that are not made."""
 
 
-class Shelf(NamedTuple):
-    """The pages of a kind, by title."""
-
-    kind: PageKind
-    title: str
-    pages: Sequence[DocPage]
-
-
 def site_files(pages: Sequence[DocPage]) -> Iterator[tuple[str, str]]:
     """Give every file of the site: its path from the root, and its text."""
-    shelves = _shelves(pages)
+    shelves = shelves_of(pages)
     for page in pages:
         yield page.address, _page(page, shelves)
     for name, title in (("index", "Documentation"), ("find", "Search")):
@@ -54,19 +46,6 @@ def write_site(folder: Path, pages: Sequence[DocPage], progress: Callable[[int, 
         path.write_text(text, encoding="utf-8")
         progress(done + 1, len(files))
     return len(files)
-
-
-def _shelves(pages: Iterable[DocPage]) -> list[Shelf]:
-    pages = list(pages)
-    return [
-        Shelf(kind, title, sorted((page for page in pages if page.kind == kind), key=_order))
-        for kind, title in KINDS.items()
-        if any(page.kind == kind for page in pages)
-    ]
-
-
-def _order(page: DocPage) -> str:
-    return page.title.casefold()
 
 
 def _page(page: DocPage, shelves: Sequence[Shelf]) -> str:

@@ -6,8 +6,8 @@ from functools import cache
 from markupsafe import Markup
 
 from angarium.dashboard.page import PageRequest, PageView
-from angarium.documentation.library import read_library, searched
-from angarium.documentation.page import KINDS, DocPage
+from angarium.documentation.library import read_library, searched, shelves_of
+from angarium.documentation.page import DocPage
 from angarium.documentation.search import DocumentationSearch
 from angarium.query.problem import QueryProblem
 from angarium.sql.errors import NotFound
@@ -25,11 +25,9 @@ def _search() -> DocumentationSearch:
 
 def show_index(asked: PageRequest) -> PageView:
     """Show all pages, by what they are about."""
-    shelves = [(title, [page for page in _pages() if page.kind == kind]) for kind, title in KINDS.items()]
-    shown = [
-        (title, sorted(pages, key=lambda page: page.title.casefold())) for title, pages in shelves if pages
-    ]
-    return PageView("docs_index.html", {"title": "Documentation", "shelves": shown, "query": ""})
+    return PageView(
+        "docs_index.html", {"title": "Documentation", "shelves": shelves_of(_pages()), "query": ""}
+    )
 
 
 def show_page(asked: PageRequest) -> PageView:
